@@ -1,0 +1,154 @@
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { validatorCompiler } from 'fastify-type-provider-zod'
+import { type Clock, systemClock } from './clock.ts'
+import type { Config } from './config.ts'
+import authenticate from './inbound/authenticate.ts'
+import bulk from './inbound/bulk.ts'
+import logoutHook from './inbound/logout-hook.ts'
+import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
+import revokeAll from './inbound/revoke-all.ts'
+import { loggerOptions } from './log.ts'
+import documentation from './ops/documentation.ts'
+import health from './ops/health.ts'
+import metricsRoute, { createMetrics } from './ops/metrics.ts'
+import { startRetention } from './ops/retention.ts'
+import revocations from './ops/revocations.ts'
+import { openTenant } from './qlik/open-tenant.ts'
+import { createAccept } from './revocation/accept.ts'
+import { createDryRun } from './revocation/dry-run.ts'
+import { createEstimate } from './revocation/estimate.ts'
+import { Waiters } from './revocation/waiters.ts'
+import { createWorker } from './revocation/worker.ts'
+import { openSqliteStore } from './stores/sqlite.ts'
+
+export interface AppOptions {
+  clock?: Clock
+  /** A number from 0 up to 1, for the jitter of backoffs. */
+  random?: () => number
+  /** Where the log goes instead of to standard output. */
+  logStream?: { write(line: string): void }
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The way in that the route is, where it is one. */
+    source?: string
+  }
+}
+
+/** Runs in progress at most, for each reason: several users at once keep the revoking calls coming. */
+const runsPerReason = (concurrency: number) => 2 * concurrency
+
+/**
+ * The whole service, ready to listen. The order is the path of a logout: receive, authenticate, accept, answer,
+ * then claim, list, revoke, verify, report. Closing it answers what is in flight, stops claiming, puts unfinished
+ * runs back, and lets go of the database.
+ * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
+ */
+export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
+  const { clock = systemClock, random = Math.random, logStream } = options
+  const app = Fastify({
+    logger: { ...loggerOptions(config.logLevel), ...(logStream ? { stream: logStream } : {}) },
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 64 * 1024,
+    routerOptions: { maxParamLength: 4_096 },
+    // A slow sender is cut off; without the short interval Node would look only every 30 s.
+    http: { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 },
+    requestTimeout: 10_000,
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: sendProblem,
+    // While closing, a request on a connection that is still open is served like any other: the store is open
+    // until the last one is answered.
+    return503OnClosing: false,
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  // The answers' types are those of the schemas, at compile time; parsing them again would be for nothing.
+  app.setSerializerCompiler(() => JSON.stringify)
+
+  const metrics = createMetrics()
+  const store = openSqliteStore(config.databasePath)
+  const tenants = new Map(
+    config.tenants.map((tenant) => [
+      tenant.name,
+      openTenant(tenant, {
+        permits: store.permits,
+        clock,
+        log: app.log,
+        onCall: (call) => metrics.qlikCall(tenant.name, call),
+      }),
+    ]),
+  )
+  const waiters = new Waiters(store, clock)
+  const worker = createWorker({
+    store,
+    tenants,
+    clock,
+    log: app.log,
+    random,
+    runsPerReason: runsPerReason(config.tenants[0].concurrency),
+    onEnded: (revocation) => {
+      metrics.ended(revocation)
+      waiters.notify(revocation)
+    },
+  })
+  const accept = createAccept({
+    store,
+    now: clock.now,
+    onAccepted: (signals, replayed) => {
+      for (const { source } of signals) metrics.signal(source, replayed ? 'replayed' : 'accepted')
+      worker.wake()
+    },
+  })
+  const estimate = createEstimate((tenant, calls) => tenants.get(tenant)?.budget.estimate(2, calls) ?? null)
+  const inbound = { accept, waiters, estimate, tenantNames: [...tenants.keys()], clock }
+  let isStopping = false
+
+  // Receive
+  await app.register(problems)
+  await app.register(documentation)
+  app.addHook(
+    'onError',
+    async ({
+      routeOptions: {
+        config: { source },
+      },
+    }) => {
+      if (source) metrics.signal(source, 'rejected')
+    },
+  )
+
+  // Authenticate
+  await app.register(authenticate, { ...config, clock })
+
+  // Identify, accept, answer: one file for each way in
+  await app.register(logoutHook, inbound)
+  await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
+  await app.register(bulk, inbound)
+
+  // Claim, list, revoke, verify
+  let stopRetention = () => {}
+  app.addHook('onReady', async () => {
+    await Promise.all([...tenants.values()].map((tenant) => tenant.start()))
+    await worker.start()
+    stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
+  })
+
+  // Report
+  await app.register(revocations, { store, waiters, estimate, wake: worker.wake })
+  await app.register(health, { store, tenants, isStopping: () => isStopping })
+  await app.register(metricsRoute, { metrics, store, tenants })
+
+  let stopped = Promise.resolve<unknown>(undefined)
+  app.addHook('preClose', async () => {
+    isStopping = true
+    stopRetention()
+    const runs = worker.stop()
+    stopped = Promise.all([runs, ...[...tenants.values()].map((tenant) => tenant.stop())])
+    waiters.close()
+  })
+  app.addHook('onClose', async () => {
+    await stopped
+    await store.close()
+  })
+  return app
+}

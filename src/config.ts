@@ -1,0 +1,256 @@
+import { readFileSync } from 'node:fs'
+import fastifyEnv from '@fastify/env'
+import Fastify from 'fastify'
+import { z } from 'zod'
+import { CurfewError } from './errors.ts'
+
+const list = (what: string, isGood: (item: string) => boolean) =>
+  z.string().refine((text) => split(text).every(isGood), `expected ${what}, separated by commas`)
+
+/**
+ * The environment, key by key: meaning, default and reason. `.env.example` holds the same keys (a test holds
+ * both equal). Every key in `SECRETS` can also be given as `…_FILE`, the path of a file that holds it.
+ */
+export const Environment = z.object({
+  /** Address to listen on. Loopback by default: nothing is open to the network until it is said. */
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** Port to listen on; 0 takes a free one. */
+  PORT: z.int().min(0).max(65_535).default(3_000),
+  /** Least severe level that is logged. At `info` there is one line for each revocation that ends. */
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** The Qlik Cloud tenant, `https://tenant.region.qlikcloud.com`. Plain http is for loopback only. */
+  QLIK_TENANT_URL: z
+    .string()
+    .refine(isTenantUrl, 'expected https://<host>, without a path (http on loopback only)'),
+  /** Id of the machine-to-machine OAuth client. */
+  QLIK_CLIENT_ID: z.string().min(1),
+  /** Its secret. */
+  QLIK_CLIENT_SECRET: z.string().min(1),
+  /** Scope of the access token. Revoking other users' tokens takes admin_classic. */
+  QLIK_SCOPE: z.string().min(1).default('admin_classic'),
+  /** Reads per window. Qlik allows 1,000 a minute, counted over 5 minutes. */
+  QLIK_TIER1_LIMIT: z.int().min(1).max(1_000_000).default(5_000),
+  /** Revocations (and requests for an access token) per window. Qlik allows 100 a minute, over 5 minutes. */
+  QLIK_TIER2_LIMIT: z.int().min(2).max(1_000_000).default(500),
+  /** The window of Qlik's limits in ms. Shorter only against the sandbox. */
+  QLIK_RATE_WINDOW_MS: z.int().min(100).max(86_400_000).default(300_000),
+  /** Longest a single call to Qlik may take in ms, and each of its phases. */
+  QLIK_TIMEOUT_MS: z.int().min(100).max(300_000).default(10_000),
+  /** Revoking calls in flight per tenant. 16 empty the budget of 500 in seconds without flooding the tenant. */
+  REVOKE_CONCURRENCY: z.int().min(1).max(128).default(16),
+  /** Secrets of webhook senders (Standard Webhooks): one or more, so that they can be rotated. */
+  WEBHOOK_SECRETS: list('whsec_ and 24 to 64 bytes in base64', isWebhookSecret).default(''),
+  /** API keys: one or more, so that they can be rotated. Long, as they are all that protects the routes. */
+  API_KEYS: list('at least 24 printable characters without spaces', isApiKey).default(''),
+  /** Where revocations are kept. The embedded store is one file: one process, no server to run. */
+  DATABASE_URL: z
+    .string()
+    .refine((url) => /^sqlite:.+/.test(url), 'expected sqlite:<path>')
+    .default('sqlite:./data/curfew.db'),
+  /** How long finished revocations are kept, in days. */
+  RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
+  /** How long a shutdown may take in ms. Below the 10 s after which Docker kills. */
+  SHUTDOWN_GRACE_MS: z.int().min(100).max(600_000).default(10_000),
+})
+type Environment = z.infer<typeof Environment>
+
+export const SECRETS = ['QLIK_CLIENT_SECRET', 'WEBHOOK_SECRETS', 'API_KEYS', 'DATABASE_URL'] as const
+
+export interface TenantConfig {
+  name: string
+  /** `https://host[:port]` */
+  origin: string
+  clientId: string
+  clientSecret: string
+  scope: string
+  tier1Limit: number
+  tier2Limit: number
+  windowMs: number
+  timeoutMs: number
+  concurrency: number
+}
+
+export interface Config {
+  host: string
+  port: number
+  logLevel: Environment['LOG_LEVEL']
+  /** At least one; the first is the one that a signal means when it names none. */
+  tenants: [TenantConfig, ...TenantConfig[]]
+  webhookSecrets: string[]
+  apiKeys: string[]
+  databasePath: string
+  retentionDays: number
+  shutdownGraceMs: number
+}
+
+/** One key that is not usable, and what was expected. Never holds the value. */
+export interface Mistake {
+  key: string
+  expected: string
+}
+
+/** All that is wrong with the configuration, at once. */
+export class ConfigError extends CurfewError {
+  readonly mistakes: Mistake[]
+
+  constructor(mistakes: Mistake[]) {
+    const lines = mistakes.map(({ key, expected }) => `  ${key}: ${expected}`)
+    super('CURFEW_CONFIG_INVALID', `The configuration is not usable:\n${lines.join('\n')}`)
+    this.mistakes = mistakes
+  }
+}
+
+/**
+ * Reads the configuration from an environment.
+ * @throws ConfigError with every mistake
+ */
+export async function loadConfig(environment: Record<string, string | undefined>): Promise<Config> {
+  const { given, unreadable } = withSecretFiles(environment)
+  const { values, mistakes } = await check(given)
+  const unreadableKeys = unreadable.map(({ key }) => key.replace(/_FILE$/, ''))
+  const all = [
+    ...unreadable,
+    ...mistakes.filter(({ key }) => !unreadableKeys.includes(key)),
+    ...(unreadable.length === 0 ? missingSenders(given) : []),
+    ...unsupported(environment),
+  ]
+  if (all.length > 0) throw new ConfigError(all)
+  return toConfig(Environment.parse(values))
+}
+
+type Given = Partial<Record<keyof Environment, string>>
+
+/** The keys that are set, secrets read from their files where they are given as such. */
+function withSecretFiles(environment: Record<string, string | undefined>): {
+  given: Given
+  unreadable: Mistake[]
+} {
+  const given: Given = {}
+  const unreadable: Mistake[] = []
+  for (const key of Environment.keyof().options) {
+    // An empty value is what an unset variable becomes in a compose file.
+    if (environment[key]) given[key] = environment[key]
+  }
+  for (const key of SECRETS) {
+    const path = environment[`${key}_FILE`]
+    if (!path) continue
+    if (given[key] !== undefined) unreadable.push({ key, expected: `either ${key} or ${key}_FILE, not both` })
+    try {
+      given[key] = readFileSync(path, 'utf8').trim()
+    } catch {
+      // The reason may hold the path, which may be anything; the key is enough to find it.
+      unreadable.push({ key: `${key}_FILE`, expected: 'the path of a readable file' })
+    }
+  }
+  return { given, unreadable }
+}
+
+type Checked = { values: Record<string, unknown>; mistakes: Mistake[] }
+
+/** Coerces by @fastify/env, then checks by zod. What cannot be coerced is left out, so that it hides no other mistake. */
+async function check(given: Given): Promise<Checked> {
+  const first = await coerce(Environment, given)
+  if (first.mistakes.length === 0)
+    return { values: first.values, mistakes: issuesOf(Environment, first.values) }
+  const wrong = first.mistakes.map(({ key }) => key)
+  const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !wrong.includes(key)))
+  const second = await coerce(Environment.partial(), rest)
+  return { values: {}, mistakes: [...first.mistakes, ...issuesOf(Environment.partial(), second.values)] }
+}
+
+interface AjvError {
+  instancePath: string
+  message?: string
+  params: { missingProperty?: string; allowedValues?: string[] }
+}
+
+async function coerce(schema: z.ZodObject, data: Given): Promise<Checked> {
+  const app = Fastify()
+  const jsonSchema = z.toJSONSchema(schema, { target: 'draft-7', io: 'output' })
+  try {
+    await app.register(fastifyEnv, { schema: jsonSchema, data, env: false })
+    return { values: app.getEnvs<Record<string, unknown>>(), mistakes: [] }
+  } catch (error) {
+    if (!(error instanceof Error && 'errors' in error && Array.isArray(error.errors))) throw error
+    return { values: {}, mistakes: error.errors.map(mistakeOf) }
+  } finally {
+    await app.close()
+  }
+}
+
+function mistakeOf({ instancePath, message, params }: AjvError): Mistake {
+  if (params.missingProperty) return { key: params.missingProperty, expected: 'must be set' }
+  const allowed = params.allowedValues ? `: ${params.allowedValues.join(', ')}` : ''
+  return { key: instancePath.slice(1), expected: `${message ?? 'is not usable'}${allowed}` }
+}
+
+function issuesOf(schema: z.ZodObject, values: unknown): Mistake[] {
+  const issues = schema.safeParse(values).error?.issues ?? []
+  return issues.map(({ path, message }) => ({ key: String(path[0]), expected: message }))
+}
+
+function missingSenders({ WEBHOOK_SECRETS, API_KEYS }: Given): Mistake[] {
+  if (WEBHOOK_SECRETS || API_KEYS) return []
+  return [
+    {
+      key: 'WEBHOOK_SECRETS or API_KEYS',
+      expected: 'at least one must be set, or nobody could send a signal',
+    },
+  ]
+}
+
+function unsupported({ CONFIG_FILE }: Record<string, string | undefined>): Mistake[] {
+  return CONFIG_FILE ? [{ key: 'CONFIG_FILE', expected: 'not supported by this version; leave it out' }] : []
+}
+
+function toConfig(values: Environment): Config {
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    tenants: [
+      {
+        name: 'default',
+        origin: new URL(values.QLIK_TENANT_URL).origin,
+        clientId: values.QLIK_CLIENT_ID,
+        clientSecret: values.QLIK_CLIENT_SECRET,
+        scope: values.QLIK_SCOPE,
+        tier1Limit: values.QLIK_TIER1_LIMIT,
+        tier2Limit: values.QLIK_TIER2_LIMIT,
+        windowMs: values.QLIK_RATE_WINDOW_MS,
+        timeoutMs: values.QLIK_TIMEOUT_MS,
+        concurrency: values.REVOKE_CONCURRENCY,
+      },
+    ],
+    webhookSecrets: split(values.WEBHOOK_SECRETS),
+    apiKeys: split(values.API_KEYS),
+    databasePath: values.DATABASE_URL.replace(/^sqlite:/, ''),
+    retentionDays: values.RETENTION_DAYS,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
+  }
+}
+
+function split(text: string): string[] {
+  return text
+    .split(/[,\n]/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+function isTenantUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
+  if (pathname !== '/' || search !== '' || hash !== '' || username !== '' || password !== '') return false
+  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback)
+}
+
+function isWebhookSecret(text: string): boolean {
+  const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)
+  const { length } = Buffer.from(match?.[1] ?? '', 'base64')
+  return length >= 24 && length <= 64
+}
+
+function isApiKey(text: string): boolean {
+  return /^[\x21-\x7e]{24,512}$/.test(text)
+}

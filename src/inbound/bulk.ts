@@ -1,0 +1,73 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { CurfewError } from '../errors.ts'
+import { RevocationView, view } from '../revocation/revocation.ts'
+import type { Signal } from '../revocation/signal.ts'
+import { type InboundOptions, replayKeyOf } from './answer.ts'
+import { Problem, toProblem } from './problems.ts'
+import { SignalDetails, toSignal, User, userOf } from './signal-body.ts'
+
+const BODY_LIMIT_BYTES = 1024 * 1024
+const USERS_AT_MOST = 1_000
+
+/** Each user is checked on its own: one mistake in a thousand must not stop the others. */
+const BulkBody = z.strictObject({
+  users: z.array(z.unknown()).min(1).max(USERS_AT_MOST).describe('Each with one of userId, subject, email'),
+  ...SignalDetails.shape,
+})
+
+const BulkAnswer = z.object({
+  items: z.array(
+    z.union([
+      z.object({ index: z.number().int(), revocation: RevocationView }),
+      z.object({ index: z.number().int(), error: Problem }),
+    ]),
+  ),
+})
+type Item = z.infer<typeof BulkAnswer>['items'][number]
+
+/** `POST /revocations`: many users at once, all made durable in one transaction. */
+const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
+  const { accept, estimate, tenantNames, clock } = options
+
+  app.post(
+    '/revocations',
+    {
+      bodyLimit: BODY_LIMIT_BYTES,
+      config: { senders: ['api-key'], source: 'bulk' },
+      schema: {
+        summary: "Revoke many users' tokens",
+        tags: ['signals'],
+        security: [{ apiKey: [] }],
+        body: BulkBody,
+        response: { 202: BulkAnswer, default: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { users, ...details } = request.body
+      const now = clock.now()
+      const toOne = (user: Signal['user']) =>
+        toSignal(details, { user, source: 'bulk', defaultReason: 'security', tenants: tenantNames, now })
+      const checked = users.map((user) => User.safeParse(user))
+      const signals = checked.flatMap(({ data }) => (data ? [toOne(userOf(data))] : []))
+      const { revocations } = await accept(signals, replayKeyOf(request))
+      const accepted = revocations.values()
+      const items = checked.map(({ error }, index): Item => {
+        const revocation = error ? undefined : accepted.next().value
+        if (revocation) return { index, revocation: view(revocation, estimate(revocation)) }
+        return { index, error: toProblem(invalidUser(error)) }
+      })
+      return reply.code(202).send({ items })
+    },
+  )
+}
+
+function invalidUser(error: z.ZodError | undefined): CurfewError {
+  const members = (error?.issues ?? []).map(({ path, message }) => ({
+    member: `/${path.join('/')}`,
+    expected: message,
+  }))
+  return new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members })
+}
+
+export default bulk

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { CurfewError } from '../errors.ts'
+import type { ReplayKey } from '../revocation/store.ts'
+
+/** By webhook id: the id alone tells a repetition, as Standard Webhooks says. */
+export function webhookReplay(webhookId: string): ReplayKey {
+  return { key: `webhook:${webhookId}`, fingerprint: null }
+}
+
+export interface KeyedRequest {
+  header: string | string[] | undefined
+  /** The fingerprint of the API key: a sender's keys are its own. */
+  apiKey: string
+  route: string
+  /** Whatever else makes the request what it is. */
+  content: unknown
+}
+
+/**
+ * By `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a quoted string of 1 to 255 characters; without
+ * quotes it is understood, too. The same key with another request is refused by the store.
+ * @throws CURFEW_REQUEST_INVALID when the header has another form
+ */
+export function idempotencyReplay({ header, apiKey, route, content }: KeyedRequest): ReplayKey | null {
+  if (header === undefined) return null
+  const match = /^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$/.exec(String(header).trim())
+  const key = match?.[1] ?? match?.[2]
+  if (key === undefined) {
+    const members = [
+      { member: 'Idempotency-Key', expected: 'a quoted string of 1 to 255 printable ASCII characters' },
+    ]
+    throw new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members })
+  }
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify([route, content ?? null]))
+    .digest('base64')
+  return { key: `key:${apiKey}:${key}`, fingerprint }
+}

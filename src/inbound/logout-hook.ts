@@ -1,0 +1,40 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { RevocationView } from '../revocation/revocation.ts'
+import { answerSignal, type InboundOptions } from './answer.ts'
+import { Problem } from './problems.ts'
+import { LogoutBody, toSignal, userOf } from './signal-body.ts'
+
+/** `POST /logout-hook`: a web back end or a session store says that a user has logged out. */
+const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
+  const { tenantNames, clock } = options
+
+  app.post(
+    '/logout-hook',
+    {
+      config: { senders: ['webhook', 'api-key'], source: 'logout-hook' },
+      schema: {
+        summary: 'A user has logged out, or their session has expired',
+        description:
+          'Signed by Standard Webhooks (`webhook-*` or `svix-*` headers), or with an API key. ' +
+          '`Prefer: wait=N` waits up to 30 s for the end.',
+        tags: ['signals'],
+        security: [{ webhook: [] }, { apiKey: [] }],
+        body: LogoutBody,
+        response: { 200: RevocationView, 202: RevocationView, default: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { userId, subject, email, ...details } = request.body
+      const signal = toSignal(details, {
+        user: userOf({ userId, subject, email }),
+        source: 'logout-hook',
+        defaultReason: 'logout',
+        tenants: tenantNames,
+        now: clock.now(),
+      })
+      return answerSignal(request, reply, signal, options)
+    },
+  )
+}
+
+export default logoutHook

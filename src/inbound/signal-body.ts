@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { CurfewError } from '../errors.ts'
+import {
+  defaultScope,
+  EmailAddress,
+  Identifier,
+  Reason,
+  Scope,
+  type Signal,
+  type UserReference,
+} from '../revocation/signal.ts'
+
+/** A sender's clock may be this far ahead. */
+const FUTURE_TOLERANCE_MS = 5 * 60_000
+
+const tenant = Identifier.describe('Name of the Qlik tenant; the default one when it is left out')
+
+/** What a signal may say besides the user. */
+export const SignalDetails = z.strictObject({
+  tenant: tenant.optional(),
+  reason: Reason.optional().describe('Why the session is over; also the urgency'),
+  occurredAt: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe('When the session ended (ISO 8601); now when it is left out'),
+  scope: Scope.optional().describe(
+    'Which tokens go: those issued before (default, for security: all), or all',
+  ),
+  deviceType: Identifier.optional().describe('Only the tokens of this device type'),
+})
+export type SignalDetails = z.infer<typeof SignalDetails>
+
+const UserNames = z.strictObject({
+  userId: Identifier.optional().describe('Qlik user id'),
+  subject: Identifier.optional().describe("The identity provider's subject"),
+  email: EmailAddress.optional().describe('E-mail address'),
+})
+type UserNames = z.infer<typeof UserNames>
+
+const hasOneName = ({ userId, subject, email }: UserNames) =>
+  [userId, subject, email].filter((name) => name !== undefined).length === 1
+const ONE_NAME = 'expected exactly one of userId, subject, email'
+
+/** One user, by exactly one name. */
+export const User = UserNames.refine(hasOneName, ONE_NAME)
+
+/** The body of `POST /logout-hook`. */
+export const LogoutBody = z
+  .strictObject({ ...UserNames.shape, ...SignalDetails.shape })
+  .refine(hasOneName, ONE_NAME)
+
+/** The user that the one given name means. */
+export function userOf({ userId, subject, email }: UserNames): UserReference {
+  if (userId !== undefined) return { kind: 'userId', value: userId }
+  if (subject !== undefined) return { kind: 'subject', value: subject }
+  return { kind: 'email', value: email ?? '' }
+}
+
+export interface SignalOrigin {
+  user: UserReference
+  source: string
+  defaultReason: Reason
+  /** The tenants that are configured; the first is the default. */
+  tenants: readonly string[]
+  /** ms since the epoch. */
+  now: number
+}
+
+/**
+ * The signal that a proven and valid request means. A time in the future, by a fast clock, is taken for now, lest
+ * a token issued at the next login be revoked.
+ * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT
+ */
+export function toSignal(
+  details: SignalDetails,
+  { user, source, defaultReason, tenants, now }: SignalOrigin,
+): Signal {
+  const occurredAt = details.occurredAt === undefined ? now : Date.parse(details.occurredAt)
+  if (occurredAt > now + FUTURE_TOLERANCE_MS) {
+    const members = [{ member: '/occurredAt', expected: 'a time that is not in the future' }]
+    throw new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members })
+  }
+  const name = details.tenant ?? tenants[0]
+  if (name === undefined || !tenants.includes(name)) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
+  const reason = details.reason ?? defaultReason
+  return {
+    tenant: name,
+    user,
+    source,
+    reason,
+    scope: details.scope ?? defaultScope(reason),
+    deviceType: details.deviceType ?? null,
+    occurredAt: Math.min(occurredAt, now),
+    acceptedAt: now,
+  }
+}

@@ -1,0 +1,65 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { CurfewError } from '../errors.ts'
+
+const TOLERANCE_S = 5 * 60
+
+/** `v1,` and 32 bytes in base64, separated by spaces, or by comma and space as Supabase does. */
+const SIGNATURE = /(?<=^|[ ,])v1,([A-Za-z0-9+/]{43}=)(?=$|[ ,])/g
+
+/** The three headers of a signed request. Svix sends the same under its own names. */
+export interface SignedHeaders {
+  id: string
+  timestamp: string
+  signatures: string
+}
+
+/** The webhook headers of a request, or null when it carries no signature. */
+export function signedHeaders(headers: IncomingHttpHeaders): SignedHeaders | null {
+  for (const prefix of ['webhook', 'svix']) {
+    const signatures = headers[`${prefix}-signature`]
+    if (signatures === undefined) continue
+    const id = headers[`${prefix}-id`]
+    const timestamp = headers[`${prefix}-timestamp`]
+    return { id: String(id ?? ''), timestamp: String(timestamp ?? ''), signatures: String(signatures) }
+  }
+  return null
+}
+
+/** The key behind a `whsec_` secret. */
+export function webhookKey(secret: string): Buffer {
+  return Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+}
+
+/**
+ * Proves a request signed by Standard Webhooks 1.0.0
+ * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md): HMAC-SHA256 over
+ * `id.timestamp.body`, one of the signatures by one of the keys, at most 5 minutes from `now`. Every pair is
+ * compared, in constant time.
+ * @param now ms since the epoch
+ * @returns the webhook's id, by which a repetition is recognized
+ * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
+ */
+export function verifyWebhook(
+  { id, timestamp, signatures }: SignedHeaders,
+  body: Buffer,
+  keys: readonly Buffer[],
+  now: number,
+): string {
+  if (!/^[\x21-\x7e]{1,256}$/.test(id))
+    throw new CurfewError('CURFEW_SIGNATURE_INVALID', 'The webhook id is missing or too long.')
+  if (!/^\d{1,12}$/.test(timestamp)) {
+    throw new CurfewError('CURFEW_SIGNATURE_INVALID', "The webhook's timestamp is not in whole seconds.")
+  }
+  const offered = [...signatures.matchAll(SIGNATURE)].map(([, base64]) =>
+    Buffer.from(String(base64), 'base64'),
+  )
+  const expected = keys.map((key) =>
+    createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest(),
+  )
+  const matches = expected.flatMap((one) => offered.map((other) => timingSafeEqual(one, other)))
+  if (!matches.includes(true)) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+  if (Math.abs(Math.floor(now / 1000) - Number(timestamp)) > TOLERANCE_S)
+    throw new CurfewError('CURFEW_SIGNATURE_EXPIRED')
+  return id
+}

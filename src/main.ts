@@ -1,0 +1,51 @@
+import { buildApp } from './app.ts'
+import { ConfigError, loadConfig } from './config.ts'
+import { CurfewError } from './errors.ts'
+
+/** Exit codes as in sysexits.h. */
+const EXIT_CONFIG = 78
+const EXIT_TEMPORARY = 75
+const EXIT_UNAVAILABLE = 69
+
+async function main(): Promise<void> {
+  const config = await loadConfig(process.env)
+  const app = await buildApp(config)
+  stopOnSignals(app, config.shutdownGraceMs)
+  await app.listen({ host: config.host, port: config.port })
+  process.send?.({ url: app.listeningOrigin })
+}
+
+/** The first signal closes gracefully, the second ends the process at once. */
+function stopOnSignals(app: Awaited<ReturnType<typeof buildApp>>, graceMs: number): void {
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    app.log.info({ signal }, 'shutting down')
+    // A client that is still sending may take its time, but not all of ours.
+    setTimeout(() => app.server.closeAllConnections(), graceMs * 0.7).unref()
+    setTimeout(() => process.exit(1), graceMs).unref()
+    app.close().then(
+      () => process.exit(0),
+      (error) => {
+        app.log.error({ err: error }, 'could not close in order')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return EXIT_CONFIG
+  if (error instanceof CurfewError) return EXIT_TEMPORARY
+  return EXIT_UNAVAILABLE
+}
+
+main().catch((error: unknown) => {
+  const text =
+    error instanceof CurfewError ? `${error.code}: ${error.message}` : `Curfew could not start: ${error}`
+  process.stderr.write(`${text}\n`)
+  process.exit(exitCodeOf(error))
+})

@@ -1,0 +1,105 @@
+import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { FastifyInstance } from 'fastify'
+import type { Route } from '../qlik/http.ts'
+import type { HttpQlikTenant } from '../qlik/tenant.ts'
+import type { Revocation } from '../revocation/revocation.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+
+/** Everything that is counted. `docs/operations.md` lists the same names (a test holds both equal). */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  const signals = new Counter({
+    name: 'curfew_signals_total',
+    help: 'Signals by way in and result: accepted, replayed or rejected.',
+    labelNames: ['source', 'result'],
+    registers,
+  })
+  const revocations = new Counter({
+    name: 'curfew_revocations_total',
+    help: 'Revocations that have ended.',
+    labelNames: ['tenant', 'status'],
+    registers,
+  })
+  const tokensRevoked = new Counter({
+    name: 'curfew_tokens_revoked_total',
+    help: 'Tokens revoked.',
+    labelNames: ['tenant'],
+    registers,
+  })
+  const timeToRevoke = new Histogram({
+    name: 'curfew_time_to_revoke_seconds',
+    help: 'From the acceptance of a signal to the end of its revocation, verified.',
+    labelNames: ['tenant'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
+    registers,
+  })
+  const qlikRequests = new Counter({
+    name: 'curfew_qlik_requests_total',
+    help: 'Calls to Qlik Cloud by their status; 0 stands for no answer.',
+    labelNames: ['tenant', 'route', 'status'],
+    registers,
+  })
+  const qlikSeconds = new Histogram({
+    name: 'curfew_qlik_request_seconds',
+    help: 'How long calls to Qlik Cloud take.',
+    labelNames: ['tenant', 'route'],
+    registers,
+  })
+  return {
+    registry,
+    signal: (source: string, result: 'accepted' | 'replayed' | 'rejected', count = 1) =>
+      signals.inc({ source, result }, count),
+    ended({ tenant, status, tokens, verified, acceptedAt, completedAt }: Revocation) {
+      revocations.inc({ tenant, status })
+      tokensRevoked.inc({ tenant }, tokens.revoked)
+      if (verified && completedAt !== null)
+        timeToRevoke.observe({ tenant }, (completedAt - acceptedAt) / 1000)
+    },
+    qlikCall(tenant: string, { route, status, seconds }: { route: Route; status: number; seconds: number }) {
+      qlikRequests.inc({ tenant, route, status: String(status) })
+      qlikSeconds.observe({ tenant, route }, seconds)
+    },
+  }
+}
+export type Metrics = ReturnType<typeof createMetrics>
+
+export interface MetricsOptions {
+  metrics: Metrics
+  store: RevocationStore
+  tenants: ReadonlyMap<string, HttpQlikTenant>
+}
+
+/** `GET /metrics`, in Prometheus' format. What is a state, not a count, is read when asked for. */
+export default async function metricsRoute(
+  app: FastifyInstance,
+  { metrics, store, tenants }: MetricsOptions,
+) {
+  const registers = [metrics.registry]
+  const backlog = new Gauge({
+    name: 'curfew_backlog',
+    help: 'Revocations that have not ended.',
+    labelNames: ['tenant', 'status'],
+    registers,
+  })
+  const budget = new Gauge({
+    name: 'curfew_budget_remaining',
+    help: 'Calls that could be made now within the limits of Qlik Cloud.',
+    labelNames: ['tenant', 'client', 'tier'],
+    registers,
+  })
+
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    for (const tenant of tenants.keys()) {
+      backlog.set({ tenant, status: 'queued' }, 0)
+      backlog.set({ tenant, status: 'running' }, 0)
+    }
+    for (const { tenant, status, count } of await store.backlog()) backlog.set({ tenant, status }, count)
+    for (const { name, clientId, budget: own } of tenants.values()) {
+      for (const tier of [1, 2] as const) {
+        budget.set({ tenant: name, client: clientId, tier: String(tier) }, own.remaining(tier))
+      }
+    }
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
+}

@@ -1,0 +1,96 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { CurfewError } from '../errors.ts'
+import { afterPreferredWait } from '../inbound/answer.ts'
+import { Problem } from '../inbound/problems.ts'
+import type { Estimate } from '../revocation/estimate.ts'
+import { type Revocation, RevocationView, Status, view } from '../revocation/revocation.ts'
+import { Identifier } from '../revocation/signal.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+import type { Waiters } from '../revocation/waiters.ts'
+
+export interface RevocationRoutesOptions {
+  store: RevocationStore
+  waiters: Waiters
+  estimate: Estimate
+  /** Told that there is something to claim. */
+  wake: () => void
+}
+
+const byId = z.object({ id: z.uuid().describe('Id of a revocation') })
+
+const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
+
+/** What became of a revocation: one, many, and once more. */
+const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
+  app,
+  { store, waiters, estimate, wake },
+) => {
+  const config = { senders: ['api-key'] as const }
+  const show = (revocation: Revocation) => view(revocation, estimate(revocation))
+
+  app.get(
+    '/revocations/:id',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'One revocation; `Prefer: wait=N` waits up to 30 s for its end',
+        params: byId,
+        response: { 200: RevocationView, default: Problem },
+      },
+    },
+    async (request, reply) => {
+      const revocation = await store.get(request.params.id)
+      if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+      return show((await afterPreferredWait(request, reply, revocation, waiters)) ?? revocation)
+    },
+  )
+
+  app.get(
+    '/revocations',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'Revocations, the newest first',
+        querystring: z.strictObject({
+          status: Status.optional(),
+          tenant: Identifier.optional(),
+          userId: Identifier.optional(),
+          limit: z.coerce.number().int().min(1).max(1_000).default(100),
+          cursor: z.uuid().optional().describe('`nextCursor` of the page before'),
+        }),
+        response: {
+          200: z.object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() }),
+          default: Problem,
+        },
+      },
+    },
+    async (request) => {
+      const { items, nextCursor } = await store.list(request.query)
+      return { items: items.map(show), nextCursor }
+    },
+  )
+
+  app.post(
+    '/revocations/:id/retry',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'Try a failed, unverified or waiting revocation again now',
+        params: byId,
+        response: { 202: RevocationView, default: Problem },
+      },
+    },
+    async (request, reply) => {
+      const revocation = await store.retry(request.params.id)
+      if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+      wake()
+      return reply.code(202).header('location', `/revocations/${revocation.id}`).send(show(revocation))
+    },
+  )
+}
+
+export default revocations

@@ -1,0 +1,90 @@
+import type { Clock } from '../clock.ts'
+import type { AccessToken } from './client.ts'
+
+/** Renewed in the background when less than this part of its life is left. */
+const RENEW_AHEAD = 0.1
+/** Not used any more when less than this is left: the call takes time, too. */
+const MARGIN_MS = 5_000
+/** A renewal ahead of time that fails is not tried at every call: the token at hand still works. */
+const PAUSE_AFTER_RENEWAL_MS = 10_000
+
+interface Cached {
+  value: string
+  lifetimeMs: number
+  /** By both clocks: a jump of the wall clock must not keep an ended token in use, nor must a sleep. */
+  fetchedAt: { wall: number; monotonic: number }
+}
+
+/**
+ * One access token, kept in memory and shared by all callers. It is fetched once, however many ask at the same
+ * time, and renewed before it ends. A failure reaches all who wait for it and is never kept: the next caller
+ * asks again.
+ */
+export class AccessTokenCache {
+  readonly #fetch: () => Promise<AccessToken>
+  readonly #clock: Clock
+  readonly #onRenewalFailure: (error: unknown) => void
+  #cached: Cached | null = null
+  #fetching: Promise<string> | null = null
+  #renewNotBefore = 0
+
+  /** @param fetch asks the token endpoint, once */
+  constructor(
+    fetch: () => Promise<AccessToken>,
+    { clock, onRenewalFailure }: { clock: Clock; onRenewalFailure: (error: unknown) => void },
+  ) {
+    this.#fetch = fetch
+    this.#clock = clock
+    this.#onRenewalFailure = onRenewalFailure
+  }
+
+  /** A usable access token. Rejects with what `fetch` rejected with. */
+  async get(): Promise<string> {
+    const current = this.current()
+    if (current === null) return this.#fetchOnce()
+    if (this.#left() < RENEW_AHEAD * this.#lifetime()) this.#renewAhead()
+    return current
+  }
+
+  /** The access token if there is a usable one, without waiting. */
+  current(): string | null {
+    const margin = Math.min(MARGIN_MS, this.#lifetime() * RENEW_AHEAD)
+    return this.#cached && this.#left() > margin ? this.#cached.value : null
+  }
+
+  /** Forgets `value`, if it is still the current one: Qlik did not accept it. */
+  invalidate(value: string): void {
+    if (this.#cached?.value === value) this.#cached = null
+  }
+
+  #lifetime(): number {
+    return this.#cached?.lifetimeMs ?? 0
+  }
+
+  #left(): number {
+    if (!this.#cached) return 0
+    const { wall, monotonic } = this.#cached.fetchedAt
+    const elapsed = Math.max(Math.abs(this.#clock.now() - wall), this.#clock.monotonic() - monotonic)
+    return this.#cached.lifetimeMs - elapsed
+  }
+
+  #renewAhead(): void {
+    if (this.#clock.monotonic() < this.#renewNotBefore) return
+    this.#renewNotBefore = this.#clock.monotonic() + PAUSE_AFTER_RENEWAL_MS
+    this.#fetchOnce().catch(this.#onRenewalFailure)
+  }
+
+  #fetchOnce(): Promise<string> {
+    this.#fetching ??= this.#fetchAndKeep().finally(() => {
+      this.#fetching = null
+    })
+    return this.#fetching
+  }
+
+  async #fetchAndKeep(): Promise<string> {
+    const { value, lifetimeMs } = await this.#fetch()
+    const fetchedAt = { wall: this.#clock.now(), monotonic: this.#clock.monotonic() }
+    this.#cached = { value, lifetimeMs, fetchedAt }
+    return value
+  }
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod'
+
+/**
+ * Qlik's answers, as far as Curfew reads them. Unknown members are let through; a member that is missing or of
+ * another type makes the answer unreadable. The sources are the OpenAPI documents at
+ * https://qlik.dev/apis/rest/oauth-tokens, …/users and https://qlik.dev/authenticate/oauth.
+ */
+
+/** An id that goes into a path: bounded, and not one of the segments that a URL parser would take away. */
+const PathId = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((id) => id !== '.' && id !== '..')
+
+const OptionalText = z.string().nullish().catch(null)
+
+export const AccessTokenAnswer = z.looseObject({
+  // Whatever else it is, it goes into a header.
+  access_token: z.string().regex(/^[\x21-\x7e]{1,16384}$/),
+  expires_in: z.number().positive().nullish().catch(null),
+  expires_at: z.string().nullish().catch(null),
+})
+
+const Link = z.looseObject({ href: z.string().max(8_192) }).nullish()
+
+export const TokensAnswer = z.looseObject({
+  data: z
+    .array(
+      z.looseObject({
+        id: PathId,
+        userId: z.string(),
+        deviceType: OptionalText,
+        lastUsed: OptionalText,
+        description: OptionalText,
+        clientId: OptionalText,
+      }),
+    )
+    .max(1_000),
+  links: z.looseObject({ next: Link }).nullish(),
+})
+
+/** Roles are told by name; `roles` is the older member (strings), `assignedRoles` the newer one (objects). */
+const Roles = z.array(z.string()).nullish().catch(null)
+const AssignedRoles = z
+  .array(z.looseObject({ name: z.string() }))
+  .nullish()
+  .catch(null)
+
+export const OwnUserAnswer = z.looseObject({ id: PathId, roles: Roles, assignedRoles: AssignedRoles })
+
+export const UsersAnswer = z.looseObject({
+  data: z
+    .array(z.looseObject({ id: PathId, subject: z.string().nullish(), email: z.string().nullish() }))
+    .max(1_000),
+  links: z.looseObject({ next: Link }).nullish(),
+})
+
+/** The code of the first error, where it is one: the rest of an error answer may repeat what was sent. */
+export const ErrorAnswer = z.looseObject({
+  errors: z.tuple([z.looseObject({ code: z.string().regex(/^[A-Za-z0-9_-]{1,40}$/) })], z.unknown()),
+})

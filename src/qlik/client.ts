@@ -1,0 +1,188 @@
+import type { TokenPage, UserMatch } from '../revocation/qlik-tenant.ts'
+import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import type { UserReference } from '../revocation/signal.ts'
+import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UsersAnswer } from './answers.ts'
+import { type Answer, failureOf, type QlikHttp, read } from './http.ts'
+
+export interface Credentials {
+  clientId: string
+  clientSecret: string
+  scope: string
+}
+
+export interface AccessToken {
+  value: string
+  /** From now on, in ms. */
+  lifetimeMs: number
+}
+
+export interface OwnUser {
+  id: string
+  /** The names of the roles, or null where Qlik does not tell them. */
+  roles: string[] | null
+}
+
+export interface ListedTokens extends TokenPage {
+  /** The owners of all rows, whoever was asked for. */
+  owners: Set<string>
+}
+
+const PAGE_SIZE = 100
+/** When the token endpoint does not say how long its token lives. Qlik's live 6 hours. */
+const UNTOLD_LIFETIME_MS = 5 * 60_000
+const LONGEST_LIFETIME_MS = 24 * 60 * 60_000
+
+/**
+ * The calls of Qlik Cloud's API that Curfew needs, each as one request and its judged answer. No retry, no
+ * budget, no cache. All throw `QlikFailure`.
+ */
+export class QlikClient {
+  readonly #http: QlikHttp
+  readonly #credentials: Credentials
+
+  constructor(http: QlikHttp, credentials: Credentials) {
+    this.#http = http
+    this.#credentials = credentials
+  }
+
+  /** `POST /oauth/token` by client credentials (Tier 2). */
+  async requestAccessToken(signal: AbortSignal): Promise<AccessToken> {
+    const { clientId, clientSecret, scope } = this.#credentials
+    const body = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope }
+    const answer = await this.#http.send({
+      route: 'token',
+      method: 'POST',
+      path: '/oauth/token',
+      body,
+      signal,
+    })
+    const failure = failureOf(answer, 'token', [200, 201])
+    if (failure && ['rejected', 'unauthorized', 'forbidden'].includes(failure.kind)) {
+      throw new QlikFailure('client-rejected', failure.message)
+    }
+    if (failure) throw failure
+    const token = read(answer, 'token', AccessTokenAnswer)
+    return { value: token.access_token, lifetimeMs: lifetimeOf(token, answer.date) }
+  }
+
+  /**
+   * `GET /users/me` (Tier 1): the client's own user, or the path to it. Qlik answers 301 to `/users/{id}`; only
+   * such a path on the same origin is taken, as the access token goes there.
+   */
+  async me(accessToken: string, signal: AbortSignal): Promise<OwnUser | { path: string }> {
+    const path = '/api/v1/users/me'
+    const answer = await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal })
+    if (answer.status === 301 || answer.status === 308) return { path: this.#redirectedUser(answer) }
+    return this.#ownUser(answer)
+  }
+
+  /** `GET /users/{id}` (Tier 1), where `me` led. */
+  async user(accessToken: string, path: string, signal: AbortSignal): Promise<OwnUser> {
+    return this.#ownUser(await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal }))
+  }
+
+  #ownUser(answer: Answer): OwnUser {
+    const failure = failureOf(answer, 'me', [200])
+    if (failure) throw failure
+    const { id, roles, assignedRoles } = read(answer, 'me', OwnUserAnswer)
+    const told =
+      roles || assignedRoles ? [...(roles ?? []), ...(assignedRoles ?? []).map((role) => role.name)] : null
+    return { id, roles: told }
+  }
+
+  /** One page of `GET /oauth-tokens` (Tier 1), of one user or of all that the client may see. */
+  async listTokens(
+    accessToken: string,
+    { userId, page }: { userId: string | null; page: string | null },
+    signal: AbortSignal,
+  ): Promise<ListedTokens> {
+    const query = new URLSearchParams({ limit: String(PAGE_SIZE) })
+    if (userId !== null) query.set('userId', userId)
+    if (page !== null) query.set('page', page)
+    const path = `/api/v1/oauth-tokens?${query}`
+    const answer = await this.#http.send({ route: 'list', method: 'GET', path, accessToken, signal })
+    const failure = failureOf(answer, 'list', [200])
+    if (failure) throw failure
+    const { data, links } = read(answer, 'list', TokensAnswer)
+    return {
+      // A tenant that ignored the filter would otherwise have everybody logged out.
+      tokens: data
+        .filter((row) => userId === null || row.userId === userId)
+        .map(({ id, deviceType, lastUsed, description, clientId }) => ({
+          id,
+          deviceType: deviceType ?? null,
+          lastUsed: lastUsed ?? null,
+          description: description ?? null,
+          clientId: clientId ?? null,
+        })),
+      next: pageOf(links?.next?.href ?? null),
+      owners: new Set(data.map((row) => row.userId)),
+    }
+  }
+
+  /** `DELETE /oauth-tokens/{id}` (Tier 2). 404 means that the token is already gone. */
+  async revokeToken(
+    accessToken: string,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<'revoked' | 'already-gone'> {
+    const path = `/api/v1/oauth-tokens/${encodeURIComponent(id)}`
+    const answer = await this.#http.send({ route: 'revoke', method: 'DELETE', path, accessToken, signal })
+    const failure = failureOf(answer, 'revoke', [200, 204, 404])
+    if (failure) throw failure
+    return answer.status === 404 ? 'already-gone' : 'revoked'
+  }
+
+  /** `GET /users?filter=…` (Tier 1) by a SCIM filter (RFC 7644, section 3.4.2.2), whose values are JSON strings. */
+  async findUsers(accessToken: string, user: UserReference, signal: AbortSignal): Promise<UserMatch[]> {
+    const kind = user.kind === 'email' ? 'email' : 'subject'
+    const filter = `${kind} eq ${JSON.stringify(user.value)}`
+    const path = `/api/v1/users?${new URLSearchParams({ filter, limit: String(PAGE_SIZE) })}`
+    const answer = await this.#http.send({ route: 'users', method: 'GET', path, accessToken, signal })
+    const failure = failureOf(answer, 'users', [200])
+    if (failure) throw failure
+    const { data, links } = read(answer, 'users', UsersAnswer)
+    const matches = data.map((row) => ({ id: row.id, value: row[kind] ?? '' }))
+    // Rows that do not match, or more of them than a page holds, show that the filter was not understood.
+    const isAsked = (name: string) => name.toLowerCase() === user.value.toLowerCase()
+    if (links?.next || !matches.every((match) => isAsked(match.value))) {
+      throw new QlikFailure('unreadable', "Qlik Cloud's answer to users lists others than asked for.")
+    }
+    return matches
+  }
+
+  #redirectedUser(answer: Answer): string {
+    const base = this.#http.origin
+    const target =
+      answer.location !== null && URL.canParse(answer.location, base) ? new URL(answer.location, base) : null
+    if (target?.origin !== base || !/^\/api\/v1\/users\/[^/]+$/.test(target.pathname)) {
+      throw new QlikFailure('unreadable', 'Qlik Cloud redirects /users/me to somewhere else than a user.')
+    }
+    return target.pathname
+  }
+}
+
+/**
+ * The `page` parameter of a link. Nothing else of it is used: where it points is not known to be the tenant, and
+ * the access token goes to the configured origin only.
+ */
+function pageOf(href: string | null): string | null {
+  if (href === null || href === '') return null
+  const page = URL.canParse(href, 'https://tenant')
+    ? new URL(href, 'https://tenant').searchParams.get('page')
+    : null
+  if (page) return page
+  throw new QlikFailure('unreadable', 'Qlik Cloud links to a next page of tokens without saying which.')
+}
+
+/** Whichever expiry the answer tells, by the tenant's clock; a short life when it tells none that makes sense. */
+function lifetimeOf(
+  {
+    expires_in,
+    expires_at,
+  }: { expires_in?: number | null | undefined; expires_at?: string | null | undefined },
+  now: number,
+): number {
+  const told = expires_in ? expires_in * 1000 : Date.parse(expires_at ?? '') - now
+  return told > 0 ? Math.min(told, LONGEST_LIFETIME_MS) : UNTOLD_LIFETIME_MS
+}

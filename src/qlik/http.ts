@@ -1,0 +1,193 @@
+import { Agent } from 'undici'
+import type { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import { ErrorAnswer } from './answers.ts'
+import { retryAfterMs } from './retry-after.ts'
+
+/** The names under which calls are counted in the metrics. */
+export type Route = 'token' | 'me' | 'users' | 'list' | 'revoke'
+
+export interface Call {
+  route: Route
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Path and query, as they go over the wire. */
+  path: string
+  accessToken?: string
+  body?: object
+  signal: AbortSignal
+}
+
+export interface Answer {
+  status: number
+  location: string | null
+  /** When the tenant answered, by its own clock; ms since the epoch. */
+  date: number
+  retryAfterMs: number | null
+  text: string
+}
+
+export interface QlikHttpOptions {
+  /** `https://host[:port]`, nothing behind it. */
+  origin: string
+  timeoutMs: number
+  clock: Clock
+  /** Told of each call; status 0 stands for one without an answer. */
+  onCall: (call: { route: Route; status: number; seconds: number }) => void
+}
+
+/** A page of 100 tokens is about 30 KB. */
+const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+/** A Date header further away than this is taken for a mistake. */
+const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
+
+/**
+ * Makes single calls to one origin: no retries, no redirects, a time limit on every phase and on the whole.
+ * What the answers mean is for the caller to say; see `judge` for those that are failures.
+ */
+export class QlikHttp {
+  readonly #options: QlikHttpOptions
+  readonly #agent: Agent
+  /** Tenant's clock minus ours in ms, by its latest answer. */
+  clockOffset = 0
+
+  constructor(options: QlikHttpOptions) {
+    const { timeoutMs } = options
+    this.#options = options
+    this.#agent = new Agent({
+      connect: { timeout: timeoutMs },
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      maxResponseSize: LARGEST_ANSWER_BYTES,
+      connections: 128,
+    })
+  }
+
+  /** @throws QlikFailure `unavailable` when no whole answer came; the signal's reason when it aborts */
+  async send(call: Call): Promise<Answer> {
+    const { clock, onCall } = this.#options
+    const startedAt = clock.monotonic()
+    let status = 0
+    try {
+      const answer = await this.#exchange(call)
+      status = answer.status
+      return answer
+    } catch (cause) {
+      call.signal.throwIfAborted()
+      throw new QlikFailure('unavailable', `No answer to ${call.method} ${call.route}: ${reasonOf(cause)}.`, {
+        cause,
+      })
+    } finally {
+      onCall({ route: call.route, status, seconds: (clock.monotonic() - startedAt) / 1000 })
+    }
+  }
+
+  get origin(): string {
+    return this.#options.origin
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy()
+  }
+
+  async #exchange(call: Call): Promise<Answer> {
+    const { origin, clock, timeoutMs } = this.#options
+    const limit = new AbortController()
+    const onAbort = () => limit.abort(call.signal.reason)
+    call.signal.addEventListener('abort', onAbort, { once: true })
+    const cancelTimer = clock.after(timeoutMs, () => limit.abort(new Error('timeout')))
+    try {
+      const answer = await this.#agent.request({
+        origin,
+        path: call.path,
+        method: call.method,
+        headers: headersOf(call),
+        body: call.body ? JSON.stringify(call.body) : null,
+        signal: limit.signal,
+      })
+      const text = await answer.body.text()
+      const date = this.#noteDate(one(answer.headers.date))
+      return {
+        status: answer.statusCode,
+        location: one(answer.headers.location) ?? null,
+        date,
+        retryAfterMs: retryAfterMs(one(answer.headers['retry-after']), date),
+        text,
+      }
+    } finally {
+      cancelTimer()
+      call.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** A Date header has whole seconds: on average the answer was written half a second later. */
+  #noteDate(header: string | undefined): number {
+    const now = this.#options.clock.now()
+    const at = header === undefined ? Number.NaN : Date.parse(header) + 500
+    if (Number.isNaN(at) || Math.abs(at - now) > LARGEST_CLOCK_OFFSET_MS) return now + this.clockOffset
+    this.clockOffset = at - now
+    return at
+  }
+}
+
+function headersOf({ accessToken, body }: Call): Record<string, string> {
+  return {
+    accept: 'application/json',
+    'user-agent': 'curfew',
+    ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+  }
+}
+
+function one(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown reason'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+}
+
+/**
+ * The failure that an answer's status means; null for the statuses in `good`.
+ * Statuses as documented at https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
+ */
+export function failureOf(answer: Answer, route: Route, good: readonly number[]): QlikFailure | null {
+  const { status } = answer
+  if (good.includes(status)) return null
+  const message = `Qlik Cloud answered ${route} with ${status}${codeOf(answer.text)}.`
+  if (status === 401) return new QlikFailure('unauthorized', message)
+  if (status === 403) return new QlikFailure('forbidden', message)
+  if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs: answer.retryAfterMs })
+  if (status === 400) return new QlikFailure('rejected', message)
+  if (status >= 500 || status === 408) return new QlikFailure('unavailable', message)
+  return new QlikFailure('unreadable', message)
+}
+
+function codeOf(text: string): string {
+  const error = ErrorAnswer.safeParse(parseJson(text))
+  return error.success ? ` (${error.data.errors[0].code})` : ''
+}
+
+/**
+ * The answer's JSON in the form of `schema`.
+ * @throws QlikFailure `unreadable`; the answer's text stays out of it
+ */
+export function read<T>(answer: Answer, route: Route, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(parseJson(answer.text))
+  if (parsed.success) return parsed.data
+  const member = parsed.error.issues[0]?.path.join('.') || 'the whole'
+  throw new QlikFailure(
+    'unreadable',
+    `Qlik Cloud's answer to ${route} has not the documented form (${member}).`,
+  )
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not JSON: undefined fits no schema, so the caller says what that means.
+    return undefined
+  }
+}

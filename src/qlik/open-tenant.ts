@@ -1,0 +1,56 @@
+import type { Clock } from '../clock.ts'
+import type { TenantConfig } from '../config.ts'
+import type { WorkerLog } from '../revocation/worker.ts'
+import { QlikClient } from './client.ts'
+import { QlikHttp, type Route } from './http.ts'
+import type { PermitLog } from './permit-log.ts'
+import { RateBudget } from './rate-budget.ts'
+import { HttpQlikTenant } from './tenant.ts'
+
+export interface OpenTenantOptions {
+  permits: PermitLog
+  clock: Clock
+  log: WorkerLog
+  onCall: (call: { route: Route; status: number; seconds: number }) => void
+}
+
+/** Puts a tenant together from its configuration. No call is made before `start`. */
+export function openTenant(
+  config: TenantConfig,
+  { permits, clock, log, onCall }: OpenTenantOptions,
+): HttpQlikTenant {
+  const { name, origin, clientId, clientSecret, scope, timeoutMs, concurrency } = config
+  const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
+  const budget = new RateBudget({
+    tenant: name,
+    client: clientId,
+    limits: { 1: config.tier1Limit, 2: config.tier2Limit },
+    windowMs: config.windowMs,
+    // Reads are few for each revocation; the runs at once bound them.
+    concurrency: { 1: Number.POSITIVE_INFINITY, 2: concurrency },
+    timeoutMs,
+    permits,
+    clock,
+    onLogFailure: (error) => log.error({ err: error, tenant: name }, 'a drawn permit could not be stored'),
+  })
+  return new HttpQlikTenant({
+    name,
+    clientId,
+    concurrency,
+    client: new QlikClient(http, { clientId, clientSecret, scope }),
+    http,
+    budget,
+    clock,
+    onPowerChange: (power) => {
+      const details = { tenant: name, power }
+      if (power === 'proven') log.info(details, "the OAuth client can see other users' tokens")
+      else
+        log.warn(
+          details,
+          "the OAuth client is not known to see other users' tokens: it needs the role TenantAdmin",
+        )
+    },
+    onBackgroundFailure: (error) =>
+      log.warn({ err: error, tenant: name }, 'the tenant could not be looked at'),
+  })
+}

@@ -1,0 +1,198 @@
+import type { Clock } from '../clock.ts'
+import type {
+  CallOptions,
+  ClientPower,
+  Power,
+  QlikTenant,
+  TokenPage,
+  UserMatch,
+} from '../revocation/qlik-tenant.ts'
+import { type CallContext, judgeCall, toFailure } from '../revocation/retry-policy.ts'
+import type { Failure } from '../revocation/revocation.ts'
+import type { UserReference } from '../revocation/signal.ts'
+import { AccessTokenCache } from './access-token.ts'
+import type { AccessToken, QlikClient } from './client.ts'
+import type { QlikHttp } from './http.ts'
+import type { Tier } from './permit-log.ts'
+import { PowerMonitor } from './power.ts'
+import type { RateBudget } from './rate-budget.ts'
+
+/** The access token goes before everything: all other calls wait for it. */
+const ACCESS_TOKEN_URGENCY = -1
+const CHECK_AGAIN_MS = 30_000
+
+export interface TenantOptions {
+  name: string
+  /** Id of the OAuth client. */
+  clientId: string
+  concurrency: number
+  client: QlikClient
+  http: QlikHttp
+  budget: RateBudget
+  clock: Clock
+  onPowerChange: (power: Power) => void
+  onBackgroundFailure: (error: unknown) => void
+}
+
+/** What operators are told of a tenant. */
+export interface TenantState {
+  power: Power | 'not-checked'
+  /** Why the last look at the tenant in the background failed, or null. */
+  failure: Failure | null
+  clockOffsetMs: number
+}
+
+/**
+ * One Qlik Cloud tenant: every call with a permit of the budget and a valid access token, repeated only where
+ * the retry policy says so.
+ */
+export class HttpQlikTenant implements QlikTenant {
+  readonly name: string
+  readonly clientId: string
+  readonly concurrency: number
+  readonly budget: RateBudget
+  readonly #client: QlikClient
+  readonly #options: TenantOptions
+  readonly #accessTokens: AccessTokenCache
+  readonly #powerMonitor: PowerMonitor
+  readonly #lifetime = new AbortController()
+  #failure: Failure | null = null
+  #cancelTimer = () => {}
+
+  constructor(options: TenantOptions) {
+    const { name, clientId, concurrency, client, budget, clock, onPowerChange, onBackgroundFailure } = options
+    this.name = name
+    this.clientId = clientId
+    this.concurrency = concurrency
+    this.budget = budget
+    this.#client = client
+    this.#options = options
+    this.#accessTokens = new AccessTokenCache(() => this.#requestAccessToken(), {
+      clock,
+      onRenewalFailure: onBackgroundFailure,
+    })
+    const own: CallOptions = { urgency: 0, signal: this.#lifetime.signal }
+    this.#powerMonitor = new PowerMonitor({
+      clock,
+      onChange: onPowerChange,
+      ownUser: async () => {
+        const me = await this.#call(1, own, (token) => client.me(token, own.signal))
+        return 'path' in me ? this.#call(1, own, (token) => client.user(token, me.path, own.signal)) : me
+      },
+      visibleOwners: async () => {
+        const everything = { userId: null, page: null }
+        const { owners } = await this.#call(1, own, (token) =>
+          client.listTokens(token, everything, own.signal),
+        )
+        return owners
+      },
+    })
+  }
+
+  /** Reads back the budget, then looks at the client's power in the background, now and from time to time. */
+  async start(): Promise<void> {
+    await this.budget.restore()
+    this.#checkFromTimeToTime()
+  }
+
+  /** Ends everything that waits or is under way. */
+  async stop(): Promise<void> {
+    this.#cancelTimer()
+    this.#lifetime.abort()
+    await this.#options.http.close()
+  }
+
+  get state(): TenantState {
+    const power = this.#powerMonitor.known?.power ?? 'not-checked'
+    return { power, failure: this.#failure, clockOffsetMs: this.clockOffset() }
+  }
+
+  clockOffset(): number {
+    return this.#options.http.clockOffset
+  }
+
+  power(_call: CallOptions): Promise<ClientPower> {
+    return this.#powerMonitor.get()
+  }
+
+  findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
+    return this.#call(1, call, (token) => this.#client.findUsers(token, user, call.signal))
+  }
+
+  async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
+    const { tokens, next, owners } = await this.#call(1, call, (token) =>
+      this.#client.listTokens(token, { userId, page }, call.signal),
+    )
+    this.#powerMonitor.noteOwners(owners)
+    return { tokens, next }
+  }
+
+  revokeToken(id: string, call: CallOptions): Promise<'revoked' | 'already-gone'> {
+    return this.#call(2, call, (token) => this.#client.revokeToken(token, id, call.signal))
+  }
+
+  /** Makes a call, again after a 401 with a new access token and after a 429 when the tier is free again. */
+  async #call<T>(tier: Tier, options: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T> {
+    const startedAt = this.#options.clock.monotonic()
+    let renewed = false
+    for (;;) {
+      const accessToken = await this.#accessTokens.get()
+      const permit = await this.budget.draw(tier, options)
+      if (this.#accessTokens.current() !== accessToken) {
+        // It ended while this call waited for its turn.
+        permit.cancel()
+        continue
+      }
+      try {
+        return await send(accessToken)
+      } catch (error) {
+        const decision = judgeCall(error, this.#callContext(renewed, startedAt))
+        if (decision.action === 'give-up') throw error
+        if (decision.action === 'wait') await this.budget.block(tier, decision.ms)
+        if (decision.action === 'renew-access-token') {
+          renewed = true
+          this.#accessTokens.invalidate(accessToken)
+        }
+      } finally {
+        permit.end()
+      }
+    }
+  }
+
+  /** The token endpoint is of Tier 2, too. A 429 there blocks the tier; whoever asked tries again. */
+  async #requestAccessToken(): Promise<AccessToken> {
+    const { signal } = this.#lifetime
+    const startedAt = this.#options.clock.monotonic()
+    for (;;) {
+      const permit = await this.budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal })
+      try {
+        return await this.#client.requestAccessToken(signal)
+      } catch (error) {
+        const decision = judgeCall(error, this.#callContext(true, startedAt))
+        if (decision.action !== 'wait') throw error
+        await this.budget.block(2, decision.ms)
+      } finally {
+        permit.end()
+      }
+    }
+  }
+
+  #callContext(renewed: boolean, startedAt: number): CallContext {
+    const waitedMs = this.#options.clock.monotonic() - startedAt
+    return { renewed, waitedMs, windowMs: this.budget.windowMs }
+  }
+
+  async #checkFromTimeToTime(): Promise<void> {
+    try {
+      await this.#powerMonitor.get()
+      this.#failure = null
+    } catch (error) {
+      if (this.#lifetime.signal.aborted) return
+      this.#failure = toFailure(error)
+      this.#options.onBackgroundFailure(error)
+    }
+    if (!this.#lifetime.signal.aborted) {
+      this.#cancelTimer = this.#options.clock.after(CHECK_AGAIN_MS, () => this.#checkFromTimeToTime())
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { UserReference } from './signal.ts'
+
+/** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
+export interface QlikTenant {
+  readonly name: string
+  /** Deletes in flight at most, for all users together. */
+  readonly concurrency: number
+  /** Whether the OAuth client can see other users' tokens, looked up when it is not known recently. */
+  power(call: CallOptions): Promise<ClientPower>
+  /** Tenant's clock minus ours in ms, by its latest answer. */
+  clockOffset(): number
+  /** The ids of the users whose subject or e-mail address is this, letter case aside, with the value they have. */
+  findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
+  /** One page of a user's tokens; `next` names the following page, null on the last. */
+  listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
+  /** Revokes one token. */
+  revokeToken(id: string, call: CallOptions): Promise<'revoked' | 'already-gone'>
+}
+
+export interface CallOptions {
+  /** Aborts waiting and calling. */
+  signal: AbortSignal
+  /** Which call goes first when the budget is short: 0 before 1 before 2. */
+  urgency: number
+}
+
+/** See the design's "Empty because powerless": a client without the role gets empty lists, not errors. */
+export type Power = 'proven' | 'lacking' | 'unknown'
+
+export interface ClientPower {
+  power: Power
+  /** The user of Curfew's own access token. */
+  ownUserId: string
+}
+
+export interface UserMatch {
+  id: string
+  /** The subject or e-mail address as Qlik has it. */
+  value: string
+}
+
+export interface Token {
+  id: string
+  deviceType: string | null
+  lastUsed: string | null
+  description: string | null
+  clientId: string | null
+}
+
+export interface TokenPage {
+  tokens: Token[]
+  next: string | null
+}
+
+/**
+ * How a call to Qlik went wrong.
+ * - `unauthorized`: 401, the access token is not accepted
+ * - `client-rejected`: the token endpoint refuses the OAuth client
+ * - `forbidden`: 403
+ * - `rate-limited`: 429
+ * - `rejected`: 400, Qlik does not understand the request
+ * - `unavailable`: 5xx, a timeout, a reset, no connection
+ * - `unreadable`: an answer that does not have the documented form
+ */
+export type QlikFailureKind =
+  | 'unauthorized'
+  | 'client-rejected'
+  | 'forbidden'
+  | 'rate-limited'
+  | 'rejected'
+  | 'unavailable'
+  | 'unreadable'
+
+/** A failed call to Qlik. The message holds no token, no user name and nothing of the answer's text. */
+export class QlikFailure extends Error {
+  readonly kind: QlikFailureKind
+  /** With `rate-limited`: how long Qlik asked to wait in ms, or null where it did not say. */
+  readonly retryAfterMs: number | null
+
+  constructor(
+    kind: QlikFailureKind,
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number | null } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.name = 'QlikFailure'
+    this.kind = kind
+    this.retryAfterMs = options.retryAfterMs ?? null
+  }
+}

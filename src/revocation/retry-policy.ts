@@ -1,0 +1,107 @@
+import { CurfewError, type ErrorCode } from '../errors.ts'
+import { QlikFailure, type QlikFailureKind } from './qlik-tenant.ts'
+import type { Failure } from './revocation.ts'
+
+/** How long Curfew goes on trying while nothing is revoked. A new signal or a retry by hand begins anew. */
+export const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
+
+const FIRST_BACKOFF_MS = 1_000
+const LONGEST_BACKOFF_MS = 5 * 60_000
+/** A Retry-After longer than this is taken for a mistake of the sender. */
+const LONGEST_TIER_WAIT_MS = GIVE_UP_AFTER_MS
+const SHORTEST_TIER_WAIT_MS = 1_000
+
+/** What to do at once about one failed call: nothing of it counts as an attempt. */
+export type CallDecision =
+  | { action: 'renew-access-token' }
+  | { action: 'wait'; ms: number }
+  | { action: 'give-up' }
+
+export interface CallContext {
+  /** Whether this call has already been made with a renewed access token. */
+  renewed: boolean
+  /** How long this call has been under way, waiting included. */
+  waitedMs: number
+  /** The window of the rate limit. */
+  windowMs: number
+}
+
+/**
+ * Judges one failed call.
+ * - 401: the access token is renewed, once for each call.
+ * - 429: the tier waits as long as Qlik says, or a tenth of the window where it does not say.
+ * - anything else ends the attempt; `judgeAttempt` says what becomes of the revocation.
+ */
+export function judgeCall(failure: unknown, { renewed, waitedMs, windowMs }: CallContext): CallDecision {
+  if (!(failure instanceof QlikFailure)) return { action: 'give-up' }
+  if (failure.kind === 'unauthorized' && !renewed) return { action: 'renew-access-token' }
+  if (failure.kind === 'rate-limited' && waitedMs < GIVE_UP_AFTER_MS) {
+    return { action: 'wait', ms: tierWait(failure.retryAfterMs, windowMs) }
+  }
+  return { action: 'give-up' }
+}
+
+function tierWait(askedMs: number | null, windowMs: number): number {
+  const wanted = askedMs ?? windowMs / 10
+  return Math.min(Math.max(wanted, SHORTEST_TIER_WAIT_MS), LONGEST_TIER_WAIT_MS)
+}
+
+export type AttemptDecision =
+  | { action: 'fail'; failure: Failure }
+  | { action: 'back-off'; failure: Failure; at: number }
+
+export interface AttemptContext {
+  now: number
+  /** When the first of those attempts failed; `now` for the first. */
+  failingSince: number
+  /** Attempts in a row, this one included, that ended without revoking anything; at least 1. */
+  fruitless: number
+  /** A number from 0 up to 1. */
+  random: number
+}
+
+/** Codes that trying again cannot mend: the user or an operator has to do something first. */
+const FINAL: ReadonlySet<ErrorCode> = new Set([
+  'CURFEW_QLIK_FORBIDDEN',
+  'CURFEW_QLIK_REJECTED',
+  'CURFEW_AMBIGUOUS_USER',
+  'CURFEW_OWN_USER',
+  'CURFEW_UNKNOWN_TENANT',
+])
+
+/** Whether an error ends the revocation as failed, however much time is left. */
+export function isFinal(error: unknown): boolean {
+  return FINAL.has(toFailure(error).code)
+}
+
+/**
+ * Judges a failed attempt: final errors fail the revocation; all others are tried again after a backoff with
+ * full jitter (a random part of 1 s, 2 s, 4 s … at most 5 min), until 24 hours after the first of them.
+ */
+export function judgeAttempt(
+  error: unknown,
+  { now, failingSince, fruitless, random }: AttemptContext,
+): AttemptDecision {
+  const failure = toFailure(error)
+  const backoff = random * Math.min(FIRST_BACKOFF_MS * 2 ** (fruitless - 1), LONGEST_BACKOFF_MS)
+  const at = Math.ceil(now + backoff)
+  if (FINAL.has(failure.code) || at > failingSince + GIVE_UP_AFTER_MS) return { action: 'fail', failure }
+  return { action: 'back-off', failure, at }
+}
+
+const CODE_OF: Record<QlikFailureKind, ErrorCode> = {
+  unauthorized: 'CURFEW_QLIK_UNAUTHORIZED',
+  'client-rejected': 'CURFEW_QLIK_UNAUTHORIZED',
+  forbidden: 'CURFEW_QLIK_FORBIDDEN',
+  'rate-limited': 'CURFEW_QLIK_RATE_LIMITED',
+  rejected: 'CURFEW_QLIK_REJECTED',
+  unavailable: 'CURFEW_QLIK_UNAVAILABLE',
+  unreadable: 'CURFEW_QLIK_UNREADABLE',
+}
+
+/** An error as it is shown with the revocation. What is neither Qlik's nor Curfew's own keeps its text out. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof QlikFailure) return { code: CODE_OF[error.kind], detail: error.message }
+  if (error instanceof CurfewError) return { code: error.code, detail: error.message }
+  return { code: 'CURFEW_INTERNAL', detail: 'An unexpected error; the log has it.' }
+}

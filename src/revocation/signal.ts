@@ -1,0 +1,59 @@
+import { z } from 'zod'
+
+/** Why the user's session is over. The order is the urgency: the first is served first. */
+export const REASONS = ['security', 'logout', 'session-expired'] as const
+export const Reason = z.enum(REASONS)
+export type Reason = z.infer<typeof Reason>
+
+/** How urgent a reason is: 0 is the most urgent. */
+export function urgencyOf(reason: Reason): number {
+  return REASONS.indexOf(reason)
+}
+
+/**
+ * Which tokens go. `issued-before`: those issued up to the signal's time, so that a user who logs in again at
+ * once keeps the new ones. `all`: every token.
+ */
+export const Scope = z.enum(['issued-before', 'all'])
+export type Scope = z.infer<typeof Scope>
+
+/** The scope a signal has when it names none: security incidents end everything, a logout only what was before. */
+export function defaultScope(reason: Reason): Scope {
+  return reason === 'security' ? 'all' : 'issued-before'
+}
+
+/** A name that a sender may give a user by: bounded, well-formed Unicode, no control characters. */
+export const Identifier = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((text) => text.isWellFormed(), 'expected well-formed Unicode')
+  .refine((text) => !/\p{Cc}/u.test(text), 'expected no control characters')
+
+/** An e-mail address, deliberately loosely: the identity provider decides what an address is. */
+export const EmailAddress = Identifier.refine(
+  (text) => /^[^\s@]+@[^\s@]+$/u.test(text),
+  'expected an e-mail address',
+)
+
+export type UserKind = 'userId' | 'subject' | 'email'
+
+/** Whose session is over: by Qlik user id, by the identity provider's subject, or by e-mail address. */
+export interface UserReference {
+  kind: UserKind
+  value: string
+}
+
+/** One way in's proven statement that a user's session is over. Times in ms since the epoch. */
+export interface Signal {
+  tenant: string
+  user: UserReference
+  source: string
+  reason: Reason
+  scope: Scope
+  /** Only tokens of this device type, or null for all. */
+  deviceType: string | null
+  /** When the session ended; never later than `acceptedAt`. */
+  occurredAt: number
+  acceptedAt: number
+}

@@ -1,0 +1,83 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { ApiError, errorBody } from './api-error.ts'
+import { faultSchema } from './faults.ts'
+import { readInput } from './input.ts'
+import type { Tenant } from './tenant.ts'
+
+const text = z.string().min(1)
+
+const userSchema = z.strictObject({
+  id: text.optional(),
+  subject: text.optional(),
+  email: text.optional(),
+  name: text.optional(),
+  status: text.optional(),
+  roles: z.array(text).optional(),
+})
+
+const clientSchema = z.strictObject({
+  id: text.optional(),
+  secret: text.optional(),
+  admin: z.boolean().optional(),
+  rolesTold: z.boolean().optional(),
+  disabled: z.boolean().optional(),
+  expiryFields: z.enum(['both', 'expires_in', 'expires_at', 'none']).optional(),
+  accessTokenLifetimeMs: z.number().int().min(0).optional(),
+})
+
+const issueSchema = z.strictObject({
+  userId: text,
+  count: z.number().int().min(1).max(100_000).optional(),
+  deviceType: text.nullable().optional(),
+  issuedAt: z.number().int().min(0).optional(),
+  idForm: z.enum(['object-id', 'opaque']).optional(),
+  lastUsed: z.number().int().min(0).nullable().optional(),
+})
+
+/** `/sandbox/*`: what a test does to `Tenant` by calling it, for another process. No limits, no faults, no log. */
+export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
+  app.post('/sandbox/users', (request, reply) => {
+    const user = readInput(userSchema, request.body ?? {})
+    reply.code(201)
+    return orConflict(() => tenant.addUser(user))
+  })
+  app.post('/sandbox/clients', (request, reply) => {
+    const client = readInput(clientSchema, request.body ?? {})
+    reply.code(201)
+    return orConflict(() => tenant.addClient(client))
+  })
+  app.post('/sandbox/tokens', (request, reply) => {
+    const { userId, count, ...options } = readInput(issueSchema, request.body)
+    if (!tenant.users.has(userId)) throw new ApiError(404)
+    reply.code(201)
+    return { tokens: tenant.issueTokens(userId, count, options) }
+  })
+  app.get<{ Params: { id: string } }>('/sandbox/users/:id/tokens', (request) => {
+    if (!tenant.users.has(request.params.id)) throw new ApiError(404)
+    return { tokens: tenant.tokensOf(request.params.id) }
+  })
+  app.post('/sandbox/faults', (request, reply) => {
+    reply.code(201)
+    return tenant.order(readInput(faultSchema, request.body)).spec
+  })
+  app.delete('/sandbox/faults', (_request, reply) => {
+    tenant.faults.cancelAll()
+    reply.code(204).send()
+  })
+  app.get('/sandbox/calls', () => ({ calls: tenant.calls }))
+  app.get('/sandbox/state', () => ({ tenantId: tenant.id, users: usersWithCounts(tenant) }))
+}
+
+function usersWithCounts(tenant: Tenant): object[] {
+  return [...tenant.users.values()].map((user) => ({ ...user, tokens: tenant.tokensOf(user.id).length }))
+}
+
+/** The tenant throws when an id is taken. */
+function orConflict<Row>(add: () => Row): Row {
+  try {
+    return add()
+  } catch (error) {
+    throw new ApiError(409, errorBody(409, { detail: error instanceof Error ? error.message : undefined }))
+  }
+}

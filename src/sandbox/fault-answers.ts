@@ -1,0 +1,97 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ApiError, errorBody, rateLimitBody, usersErrorBody } from './api-error.ts'
+import type { SandboxCall } from './call-log.ts'
+import { endlessNext, hugeBody, trickledBody } from './fault-bodies.ts'
+import type { FaultSpec } from './faults.ts'
+import { httpDate } from './http-date.ts'
+import type { Tenant } from './tenant.ts'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** Faults that come instead of the call's own answer. */
+type Strike = Extract<FaultSpec, { takesEffect: boolean }>
+
+/** Whether the fault strikes before the call has done its work; otherwise it spoils the answer. */
+export function strikesFirst(fault: FaultSpec): fault is Strike {
+  return 'takesEffect' in fault && !fault.takesEffect
+}
+
+/** The call that a fault strikes. */
+export interface Struck {
+  tenant: Tenant
+  call: SandboxCall
+  request: FastifyRequest
+  reply: FastifyReply
+}
+
+/** The answer that the fault gives instead of the call's own. Of a fault without an answer, nothing comes back. */
+export async function answerInstead(fault: Strike, struck: Struck): Promise<ApiError> {
+  switch (fault.kind) {
+    case 'reset':
+      struck.request.raw.socket.resetAndDestroy()
+      return endless()
+    case 'hang':
+      return endless()
+    case 'redirect':
+      return new ApiError(fault.status, null, { location: fault.location })
+    case 'rate-limited':
+      return rateLimited(fault, struck)
+    case 'status':
+      return new ApiError(
+        fault.status,
+        fault.body ?? documentedBody(fault.status, struck.call),
+        fault.headers,
+      )
+  }
+}
+
+/** The payload to send in place of the call's own, after the call has done its work. */
+export async function spoil(fault: FaultSpec, struck: Struck, payload: unknown): Promise<unknown> {
+  if ('takesEffect' in fault) return replaceAnswer(await answerInstead(fault, struck), struck.reply)
+  if (struck.reply.statusCode === 204) struck.reply.code(200)
+  struck.reply.header('content-type', JSON_TYPE)
+  const body = typeof payload === 'string' ? payload : '{}'
+  switch (fault.kind) {
+    case 'broken-json':
+      return body.slice(0, Math.ceil(body.length / 2))
+    case 'wrong-schema':
+      return JSON.stringify(fault.body ?? { data: 'not a list' })
+    case 'huge-body':
+      return hugeBody(fault.bytes, body)
+    case 'trickle':
+      return trickledBody(fault.chunkBytes, fault.intervalMs, body)
+    case 'endless-next':
+      return endlessNext(body)
+  }
+}
+
+function replaceAnswer({ status, headers, body }: ApiError, reply: FastifyReply): string | null {
+  reply.code(status).headers(headers)
+  if (body === null) return null
+  reply.header('content-type', JSON_TYPE)
+  return JSON.stringify(body)
+}
+
+function rateLimited(fault: Extract<Strike, { kind: 'rate-limited' }>, { tenant, call }: Struck): ApiError {
+  const { seconds, retryAfter, blocks } = fault
+  if (blocks && call.userId !== null && call.tier !== null) {
+    tenant.limiter.block(call.userId, call.tier, tenant.settings.now(), seconds)
+  }
+  const until = Math.ceil(tenant.now() / 1000 + seconds) * 1000
+  const forms = {
+    seconds: { 'retry-after': String(seconds) },
+    date: { 'retry-after': httpDate(until) },
+    missing: {},
+  }
+  return new ApiError(429, rateLimitBody(seconds), forms[retryAfter])
+}
+
+function documentedBody(status: number, { route }: SandboxCall): object {
+  if (status === 429) return rateLimitBody(1)
+  return route === 'me' || route === 'user' || route === 'users' ? usersErrorBody(status) : errorBody(status)
+}
+
+/** Is never settled: the end of the connection ends the call. */
+function endless(): Promise<never> {
+  return new Promise(() => {})
+}

@@ -1,0 +1,42 @@
+import { Readable } from 'node:stream'
+import { FIRST_PAGE, withPage } from './paging.ts'
+
+const BLANKS = Buffer.alloc(64 * 1024, ' ')
+
+/** So many bytes of white space, which JSON allows, and then the body. */
+export function hugeBody(bytes: number, body: string): Readable {
+  function* pieces() {
+    for (let left = bytes; left > 0; left -= BLANKS.length) yield BLANKS.subarray(0, left)
+    yield Buffer.from(body)
+  }
+  return Readable.from(pieces())
+}
+
+/** The body in pieces of `chunkBytes`, with a pause before each. Its timer ends with the stream. */
+export function trickledBody(chunkBytes: number, intervalMs: number, body: string): Readable {
+  const bytes = Buffer.from(body)
+  let sent = 0
+  let timer: NodeJS.Timeout | undefined
+  return new Readable({
+    read() {
+      timer = setTimeout(() => {
+        const chunk = bytes.subarray(sent, sent + chunkBytes)
+        sent += chunkBytes
+        this.push(chunk.length > 0 ? chunk : null)
+      }, intervalMs)
+    },
+    destroy(error, done) {
+      clearTimeout(timer)
+      done(error)
+    },
+  })
+}
+
+/** A listing whose `next` link leads to its first page. Other bodies are left as they are. */
+export function endlessNext(body: string): string {
+  const page = JSON.parse(body)
+  const self = page.links?.self?.href
+  if (typeof self !== 'string') return body
+  page.links.next = { href: withPage(self, FIRST_PAGE) }
+  return JSON.stringify(page)
+}

@@ -1,0 +1,85 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ApiError, rateLimitBody } from './api-error.ts'
+import { authenticate } from './bearer.ts'
+import type { RouteName, SandboxCall } from './call-log.ts'
+import type { Delays } from './delays.ts'
+import { answerInstead, spoil, strikesFirst } from './fault-answers.ts'
+import type { FaultSpec } from './faults.ts'
+import { httpDate } from './http-date.ts'
+import type { Tier } from './rate-limiter.ts'
+import type { Tenant } from './tenant.ts'
+
+/** Name of the request's decoration that holds its `Passage`. */
+export const PASSAGE = 'sandboxPassage'
+
+/** What is known of a call on its way through the gate. */
+export interface Passage {
+  call: SandboxCall
+  fault: FaultSpec | null
+}
+
+/** Finds out whose budget a call is counted against; null when that cannot be told. May throw an `ApiError`. */
+export type Identify = (request: FastifyRequest) => string | null
+
+export type Gate = ReturnType<typeof createGate>
+
+/**
+ * What every call to the tenant passes through, as Fastify hooks for one route, in this order: call log,
+ * latency, caller, rate limit, ordered fault; then the route's handler; then the fault again, if it is one
+ * that lets the call do its work first.
+ */
+export function createGate(tenant: Tenant, delays: Delays) {
+  const bearer: Identify = (request) => authenticate(tenant, request).userId
+
+  return (route: RouteName, tier: Tier, identify = bearer) => ({
+    async onRequest(request: FastifyRequest, reply: FastifyReply) {
+      const call = recordCall(tenant, request, reply, route, tier)
+      request.setDecorator<Passage>(PASSAGE, { call, fault: null })
+      reply.header('date', httpDate(tenant.now()))
+      if (tenant.latencyMs > 0) await delays.wait(tenant.latencyMs)
+    },
+
+    async preHandler(request: FastifyRequest, reply: FastifyReply) {
+      const passage = request.getDecorator<Passage>(PASSAGE)
+      const { call } = passage
+      call.userId = identify(request)
+      if (call.userId !== null) countCall(tenant, call.userId, tier)
+      passage.fault = tenant.faults.take(route, request.method)
+      if (passage.fault === null) return
+      call.fault = passage.fault.kind
+      if (strikesFirst(passage.fault)) {
+        throw await answerInstead(passage.fault, { tenant, call, request, reply })
+      }
+    },
+
+    async onSend(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
+      const { call, fault } = request.getDecorator<Passage>(PASSAGE)
+      if (fault === null || strikesFirst(fault)) return payload
+      return spoil(fault, { tenant, call, request, reply }, payload)
+    },
+  })
+}
+
+/** Tells the call log of a call, now and when it has ended. */
+export function recordCall(
+  tenant: Tenant,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  route: RouteName,
+  tier: Tier | null,
+): SandboxCall {
+  const { method, url: path } = request
+  const at = tenant.settings.now()
+  const call: SandboxCall = { at, method, route, path, status: null, tier, userId: null, fault: null }
+  reply.raw.once('close', () => {
+    if (reply.raw.writableFinished) call.status = reply.raw.statusCode
+    tenant.log.answered(call)
+  })
+  tenant.log.arrived(call)
+  return call
+}
+
+function countCall(tenant: Tenant, userId: string, tier: Tier): void {
+  const seconds = tenant.limiter.take(userId, tier, tenant.settings.now())
+  if (seconds > 0) throw new ApiError(429, rateLimitBody(seconds), { 'retry-after': String(seconds) })
+}

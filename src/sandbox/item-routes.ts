@@ -1,0 +1,23 @@
+import type { FastifyInstance } from 'fastify'
+import { authenticate } from './bearer.ts'
+import type { Gate } from './gate.ts'
+import type { Tenant } from './tenant.ts'
+
+/**
+ * `GET /api/v1/items`: something to be reached with a person's token, and no more once it is revoked.
+ *
+ * Source: https://qlik.dev/apis/rest/items
+ */
+export function itemRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): void {
+  app.get('/api/v1/items', gate('items', 1), (request) => {
+    const { userId } = authenticate(tenant, request)
+    const item = {
+      id: 'sales',
+      name: 'Sales dashboard',
+      resourceType: 'app',
+      ownerId: userId,
+      tenantId: tenant.id,
+    }
+    return { data: [item], links: { self: { href: `${tenant.settings.linkOrigin}${request.url}` } } }
+  })
+}

@@ -1,0 +1,67 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { ApiError, answerError } from './api-error.ts'
+import { addBodyParsers } from './body-parsers.ts'
+import { controlRoutes } from './control-routes.ts'
+import { Delays } from './delays.ts'
+import { createGate, PASSAGE, recordCall } from './gate.ts'
+import { grantRoutes } from './grant-routes.ts'
+import { itemRoutes } from './item-routes.ts'
+import type { SandboxOptions } from './options.ts'
+import { Tenant } from './tenant.ts'
+import { tokenRoutes } from './token-routes.ts'
+import { userRoutes } from './user-routes.ts'
+
+export type { CallListener, CallPhase, RouteName, SandboxCall } from './call-log.ts'
+export type { Fault, OrderedFault } from './faults.ts'
+export type { ExpiryFields, SandboxOptions } from './options.ts'
+export type { Tier } from './rate-limiter.ts'
+export type { IssueOptions, SandboxClient, SandboxUser, Tenant } from './tenant.ts'
+export type { SandboxToken } from './token-shelf.ts'
+
+export interface Sandbox {
+  /** The tenant's address, without a slash at the end. */
+  url: string
+  tenant: Tenant
+  /** Ends the server with every connection, also those that hang. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a Qlik Cloud tenant on this machine: real HTTP, its endpoints for OAuth tokens and users, its rate
+ * limits, and whatever faults are ordered from `tenant.order`.
+ *
+ * Source: https://qlik.dev/apis/rest/
+ */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const tenant = new Tenant(options)
+  const delays = new Delays()
+  const app = buildApp(tenant, delays)
+  const { host, port } = tenant.settings
+  const url = await app.listen({ host, port })
+  return {
+    url,
+    tenant,
+    async close() {
+      delays.cancel()
+      await app.close()
+    },
+  }
+}
+
+function buildApp(tenant: Tenant, delays: Delays): FastifyInstance {
+  const app = Fastify({ forceCloseConnections: true, exposeHeadRoutes: false })
+  const gate = createGate(tenant, delays)
+  app.decorateRequest(PASSAGE, null)
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler((request, reply) => {
+    recordCall(tenant, request, reply, 'unknown', null)
+    throw new ApiError(404)
+  })
+  addBodyParsers(app)
+  grantRoutes(app, tenant, gate)
+  tokenRoutes(app, tenant, gate)
+  userRoutes(app, tenant, gate)
+  itemRoutes(app, tenant, gate)
+  if (tenant.settings.control) controlRoutes(app, tenant)
+  return app
+}

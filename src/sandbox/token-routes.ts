@@ -1,0 +1,72 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { ApiError, errorBody } from './api-error.ts'
+import { authenticate } from './bearer.ts'
+import type { Gate } from './gate.ts'
+import { readInput } from './input.ts'
+import { pageOf, withPage } from './paging.ts'
+import type { Tenant } from './tenant.ts'
+import type { SandboxToken } from './token-shelf.ts'
+
+const PATH = '/api/v1/oauth-tokens'
+
+/**
+ * Lists and revokes OAuth tokens.
+ *
+ * Source: https://qlik.dev/apis/rest/oauth-tokens
+ */
+export function tokenRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): void {
+  const { linkOrigin, pageSizeMax, unknownTokenDelete } = tenant.settings
+  const listSchema = z.object({
+    userId: z.string().optional(),
+    limit: z.coerce.number().int().min(1).max(pageSizeMax).default(Math.min(20, pageSizeMax)),
+    page: z.string().optional(),
+    sort: z.literal('userId').optional(),
+  })
+
+  app.get(PATH, gate('list', 1), (request) => {
+    const query = readInput(listSchema, request.query)
+    const visible = visibleTokens(tenant, authenticate(tenant, request), query.userId)
+    const page = pageOf(visible, query.limit, query.page)
+    if (page === null) throw new ApiError(400, errorBody(400, { detail: 'page is not of this listing' }))
+    const link = (url: string) => ({ href: linkOrigin + url })
+    return {
+      data: page.rows.filter((token) => tenant.isAlive(token)).map((token) => rowOf(tenant, token)),
+      links: {
+        self: link(request.url),
+        ...(page.next && { next: link(withPage(request.url, page.next)) }),
+        ...(page.prev && { prev: link(withPage(request.url, page.prev)) }),
+      },
+    }
+  })
+
+  app.delete<{ Params: { id: string } }>(`${PATH}/:id`, gate('revoke', 2), (request, reply) => {
+    const caller = authenticate(tenant, request)
+    const token = tenant.tokens.withId(request.params.id)
+    if (token === undefined || !tenant.isAlive(token)) {
+      if (unknownTokenDelete === 404) throw new ApiError(404)
+    } else {
+      if (token.userId !== caller.userId && !tenant.isAdmin(caller)) throw new ApiError(403)
+      tenant.tokens.remove(token)
+    }
+    reply.code(204).send()
+  })
+}
+
+/** A caller without power gets an empty list, not an error. */
+function visibleTokens(tenant: Tenant, caller: SandboxToken, userId?: string): readonly SandboxToken[] {
+  if (tenant.isAdmin(caller)) return userId === undefined ? tenant.tokens.all() : tenant.tokens.ofUser(userId)
+  return userId === undefined || userId === caller.userId ? tenant.tokens.ofUser(caller.userId) : []
+}
+
+function rowOf(tenant: Tenant, token: SandboxToken): object {
+  return {
+    id: token.id,
+    tenantId: tenant.id,
+    userId: token.userId,
+    clientId: token.clientId,
+    description: null,
+    deviceType: token.deviceType,
+    lastUsed: token.lastUsed === null ? null : new Date(token.lastUsed).toISOString(),
+  }
+}

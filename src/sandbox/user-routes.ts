@@ -1,0 +1,64 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { ApiError, usersErrorBody } from './api-error.ts'
+import { authenticate } from './bearer.ts'
+import type { Gate } from './gate.ts'
+import { readInput } from './input.ts'
+import { parseFilter } from './scim-filter.ts'
+import type { SandboxUser, Tenant } from './tenant.ts'
+
+const PATH = '/api/v1/users'
+
+const usersSchema = z.object({
+  filter: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+})
+
+/**
+ * Finds users. A listing has one page only, of the first `limit` that match.
+ *
+ * Source: https://qlik.dev/apis/rest/users
+ */
+export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): void {
+  app.get(`${PATH}/me`, gate('me', 1), (request, reply) => {
+    const origin = tenant.settings.absoluteRedirect ? `http://${request.host}` : ''
+    return reply.redirect(`${origin}${PATH}/${authenticate(tenant, request).userId}`, 301)
+  })
+
+  app.get<{ Params: { id: string } }>(`${PATH}/:id`, gate('user', 1), (request) => {
+    const user = tenant.users.get(request.params.id)
+    if (user === undefined)
+      throw new ApiError(404, usersErrorBody(404, { code: 'USERS-7', title: 'Not found' }))
+    return rowOf(tenant, user)
+  })
+
+  app.get(PATH, gate('users', 1), (request) => {
+    const { filter, limit } = readInput(usersSchema, request.query, usersErrorBody)
+    const matches = filter === undefined ? () => true : parseFilter(filter)
+    if (matches === null) throw new ApiError(400, usersErrorBody(400, { detail: 'filter cannot be read' }))
+    const found = [...tenant.users.values()].filter(matches).slice(0, limit)
+    return {
+      data: found.map((user) => rowOf(tenant, user)),
+      links: { self: { href: `${tenant.settings.linkOrigin}${request.url}` } },
+    }
+  })
+}
+
+/** Roles are left out where a client was registered so: whether Qlik tells a bot's is not known. */
+function rowOf(tenant: Tenant, user: SandboxUser): object {
+  return {
+    id: user.id,
+    tenantId: tenant.id,
+    ...(user.clientId !== null && { clientId: user.clientId }),
+    subject: user.subject,
+    ...(user.email !== null && { email: user.email }),
+    name: user.name,
+    status: user.status,
+    createdAt: new Date(user.createdAt).toISOString(),
+    ...(user.rolesTold && { roles: user.roles, assignedRoles: user.roles.map(assignedRole) }),
+  }
+}
+
+function assignedRole(name: string): object {
+  return { id: name, name, type: 'default', level: name.endsWith('Admin') ? 'admin' : 'user' }
+}

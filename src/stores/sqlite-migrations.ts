@@ -1,0 +1,81 @@
+/**
+ * The schema, as numbered steps. A step is never changed once released; a new one is added.
+ * `PRAGMA user_version` holds how many have been applied. Times are ms since the epoch.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE revocations (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    user_kind TEXT NOT NULL,
+    user_value TEXT NOT NULL,
+    source TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    urgency INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    device_type TEXT,
+    status TEXT NOT NULL,
+    outcome TEXT,
+    revoked INTEGER NOT NULL,
+    already_gone INTEGER NOT NULL,
+    kept INTEGER NOT NULL,
+    remaining INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    fruitless INTEGER NOT NULL,
+    error_code TEXT,
+    error_detail TEXT,
+    occurred_at INTEGER NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    failing_since INTEGER,
+    started_at INTEGER,
+    completed_at INTEGER,
+    next_attempt_at INTEGER,
+    due_at INTEGER NOT NULL
+  ) STRICT;
+
+  -- At most one queued and one running revocation per tenant and user: what coalescing relies on.
+  CREATE UNIQUE INDEX revocations_queued_user ON revocations (tenant, user_kind, user_value)
+    WHERE status = 'queued';
+  CREATE UNIQUE INDEX revocations_running_user ON revocations (tenant, user_kind, user_value)
+    WHERE status = 'running';
+  -- What the claim reads: by urgency, the oldest first, however long the backlog is.
+  CREATE INDEX revocations_due ON revocations (urgency, due_at, id) WHERE status = 'queued';
+  -- What the listing and retention read.
+  CREATE INDEX revocations_status ON revocations (status, id);
+  CREATE INDEX revocations_user ON revocations (user_value, id);
+  CREATE INDEX revocations_ended ON revocations (completed_at) WHERE completed_at IS NOT NULL;
+
+  -- The ids of revocations that joined another one; they go when it goes.
+  CREATE TABLE joined_ids (
+    id TEXT PRIMARY KEY,
+    into_id TEXT NOT NULL REFERENCES revocations (id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX joined_ids_into ON joined_ids (into_id);
+
+  CREATE TABLE replays (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT,
+    answer TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX replays_at ON replays (at);
+
+  CREATE TABLE permits (
+    tenant TEXT NOT NULL,
+    client TEXT NOT NULL,
+    tier INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (tenant, client, tier, at)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE tier_blocks (
+    tenant TEXT NOT NULL,
+    client TEXT NOT NULL,
+    tier INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (tenant, client, tier)
+  ) STRICT, WITHOUT ROWID;
+  `,
+]

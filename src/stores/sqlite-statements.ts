@@ -1,0 +1,164 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { Revocation } from '../revocation/revocation.ts'
+import { type Reason, urgencyOf } from '../revocation/signal.ts'
+import type { BacklogCount, ReplayKey, RevocationQuery } from '../revocation/store.ts'
+import { COLUMNS, toRevocation, toRow } from './sqlite-rows.ts'
+
+const PURGED_AT_ONCE = 500
+
+/** Every SQL statement of the revocations, as functions. They read and write within the caller's transaction. */
+export function sqliteStatements(database: DatabaseSync) {
+  const prepared = new Map<string, StatementSync>()
+  const prepare = (text: string): StatementSync => {
+    const known = prepared.get(text)
+    if (known) return known
+    const statement = database.prepare(text)
+    prepared.set(text, statement)
+    return statement
+  }
+  const rows = (text: string, ...values: SQLInputValue[]) =>
+    prepare(text)
+      .all(...values)
+      .map(toRevocation)
+  const row = (text: string, ...values: SQLInputValue[]) => {
+    const found = prepare(text).get(...values)
+    return found ? toRevocation(found) : null
+  }
+  const insertRow = prepare(
+    `INSERT INTO revocations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`,
+  )
+  const updateRow = prepare(
+    `UPDATE revocations SET ${COLUMNS.map((name) => `${name} = :${name}`).join(', ')} WHERE id = :id`,
+  )
+  const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
+
+  return {
+    insert(revocation: Revocation): Revocation {
+      insertRow.run(toRow(revocation))
+      return revocation
+    },
+
+    save(revocation: Revocation): Revocation {
+      updateRow.run(toRow(revocation))
+      return revocation
+    },
+
+    remove(id: string): void {
+      prepare('DELETE FROM revocations WHERE id = ?').run(id)
+    },
+
+    find(id: string): Revocation | null {
+      const found = findById(id)
+      if (found) return found
+      const joined = prepare('SELECT into_id FROM joined_ids WHERE id = ?').get(id)
+      return joined ? findById(String(joined.into_id)) : null
+    },
+
+    noteJoined(id: string, intoId: string): void {
+      prepare('INSERT INTO joined_ids (id, into_id) VALUES (?, ?)').run(id, intoId)
+    },
+
+    queuedOf: ({ tenant, user }: Pick<Revocation, 'tenant' | 'user'>): Revocation | null =>
+      row(
+        `SELECT * FROM revocations
+         WHERE status = 'queued' AND tenant = ? AND user_kind = ? AND user_value = ?`,
+        tenant,
+        user.kind,
+        user.value,
+      ),
+
+    running: (): Revocation[] => rows(`SELECT * FROM revocations WHERE status = 'running'`),
+
+    /** What may be claimed: read from the index `revocations_due`, however long the backlog is. */
+    due: (reason: Reason, now: number, limit: number): Revocation[] =>
+      limit === 0
+        ? []
+        : rows(
+            `SELECT * FROM revocations AS waiting
+             WHERE status = 'queued' AND urgency = ? AND due_at <= ?
+               AND NOT EXISTS (
+                 SELECT 1 FROM revocations AS running
+                 WHERE running.status = 'running' AND running.tenant = waiting.tenant
+                   AND running.user_kind = waiting.user_kind AND running.user_value = waiting.user_value)
+             ORDER BY due_at, id LIMIT ?`,
+            urgencyOf(reason),
+            now,
+            limit,
+          ),
+
+    nextDueAt(now: number): number | null {
+      // One look-up in the index for each urgency, instead of a scan of all that wait.
+      const due = prepare(
+        `SELECT min(due_at) AS due_at FROM revocations WHERE status = 'queued' AND urgency = ? AND due_at > ?`,
+      )
+      const times = [0, 1, 2]
+        .map((urgency) => due.get(urgency, now)?.due_at)
+        .filter((at) => typeof at === 'number')
+      return times.length > 0 ? Math.min(...times) : null
+    },
+
+    list({ status, tenant, userId, cursor, limit }: RevocationQuery): Revocation[] {
+      const wanted: [string, SQLInputValue | undefined][] = [
+        ['status = ?', status],
+        ['tenant = ?', tenant],
+        [`user_kind = 'userId' AND user_value = ?`, userId],
+        ['id < ?', cursor],
+      ]
+      const given = wanted.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined)
+      const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : ''
+      return rows(
+        `SELECT * FROM revocations ${where} ORDER BY id DESC LIMIT ?`,
+        ...given.map(([, value]) => value),
+        limit,
+      )
+    },
+
+    replayOf(key: string, since: number): { fingerprint: string | null; revocations: Revocation[] } | null {
+      const found = prepare('SELECT fingerprint, answer FROM replays WHERE key = ? AND at >= ?').get(
+        key,
+        since,
+      )
+      if (!found) return null
+      const fingerprint = found.fingerprint === null ? null : String(found.fingerprint)
+      return { fingerprint, revocations: JSON.parse(String(found.answer)).map(toRevocation) }
+    },
+
+    noteReplay({ key, fingerprint }: ReplayKey, revocations: Revocation[], at: number): void {
+      prepare('INSERT OR REPLACE INTO replays (key, fingerprint, answer, at) VALUES (?, ?, ?, ?)').run(
+        key,
+        fingerprint,
+        JSON.stringify(revocations.map(toRow)),
+        at,
+      )
+    },
+
+    /** Deletes a bounded number of old rows, so that the event loop is not held; 0 when there are none left. */
+    purgeSome(endedBefore: number, replaysBefore: number): number {
+      const ended = prepare(
+        `DELETE FROM revocations WHERE id IN
+           (SELECT id FROM revocations WHERE completed_at < ? LIMIT ${PURGED_AT_ONCE})`,
+      ).run(endedBefore)
+      const replays = prepare(
+        `DELETE FROM replays WHERE key IN (SELECT key FROM replays WHERE at < ? LIMIT ${PURGED_AT_ONCE})`,
+      ).run(replaysBefore)
+      return Number(ended.changes) + Number(replays.changes)
+    },
+
+    backlog: (): BacklogCount[] =>
+      prepare(
+        `SELECT tenant, status, count(*) AS count FROM revocations
+         WHERE status IN ('queued', 'running') GROUP BY tenant, status`,
+      )
+        .all()
+        .map(({ tenant, status, count }) => ({
+          tenant: String(tenant),
+          status: status === 'running' ? 'running' : 'queued',
+          count: Number(count),
+        })),
+
+    /** A write that changes nothing but must reach the disk. */
+    touch(): void {
+      database.exec(`PRAGMA user_version = ${Number(prepare('PRAGMA user_version').get()?.user_version)}`)
+    },
+  }
+}

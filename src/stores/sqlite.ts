@@ -1,0 +1,176 @@
+import { CurfewError } from '../errors.ts'
+import { join } from '../revocation/coalesce.ts'
+import { uuidv7 } from '../revocation/id.ts'
+import { newRevocation, type Revocation } from '../revocation/revocation.ts'
+import { REASONS, type Signal } from '../revocation/signal.ts'
+import {
+  type Accepted,
+  REPLAY_WINDOW_MS,
+  type ReplayKey,
+  type RevocationStore,
+  type Waiting,
+} from '../revocation/store.ts'
+import { GroupCommit } from './group-commit.ts'
+import { asCurfewError, openDatabase } from './sqlite-database.ts'
+import { SqlitePermitLog } from './sqlite-permit-log.ts'
+import { sqliteStatements } from './sqlite-statements.ts'
+
+/** The embedded store: one process, one file. See `RevocationStore` for what each method promises. */
+export interface SqliteStore extends RevocationStore {
+  permits: SqlitePermitLog
+}
+
+/**
+ * Opens the store in the file at `path`, which is made if it is not there.
+ * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
+ */
+export function openSqliteStore(path: string): SqliteStore {
+  const database = openDatabase(path)
+  const sql = sqliteStatements(database)
+  const commits = new GroupCommit(database)
+  let broken = false
+  let closed = false
+
+  /** Writes in the next transaction and remembers whether that worked, for `check`. */
+  async function write<T>(work: () => T): Promise<T> {
+    try {
+      const value = await commits.write(work)
+      broken = false
+      return value
+    } catch (error) {
+      broken ||= error instanceof CurfewError && error.code === 'CURFEW_STORE_UNAVAILABLE'
+      throw error
+    }
+  }
+
+  /** Reads outside of the writers' transactions. Asynchronous, so that a failure is always a rejection. */
+  async function read<T>(work: () => T): Promise<T> {
+    try {
+      return work()
+    } catch (error) {
+      throw asCurfewError(error)
+    }
+  }
+
+  function acceptOne(signal: Signal): Revocation {
+    const queued = sql.queuedOf(signal)
+    if (queued) return sql.save(join(queued, signal))
+    return sql.insert(newRevocation(uuidv7(signal.acceptedAt), signal))
+  }
+
+  function accept(signals: Signal[], replay: ReplayKey | null, now: number): Accepted {
+    const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+    if (earlier && replay && earlier.fingerprint !== replay.fingerprint) {
+      throw new CurfewError('CURFEW_IDEMPOTENCY_MISMATCH')
+    }
+    if (earlier) return { revocations: earlier.revocations, replayed: true }
+    const revocations = signals.map(acceptOne)
+    if (replay) sql.noteReplay(replay, revocations, now)
+    return { revocations, replayed: false }
+  }
+
+  function putBack(running: Revocation, waiting: Waiting): void {
+    const newer = sql.queuedOf(running)
+    const older: Revocation = { ...running, ...waiting, status: 'queued' }
+    if (!newer) {
+      sql.save(older)
+      return
+    }
+    sql.remove(newer.id)
+    sql.save(join(older, newer))
+    sql.noteJoined(newer.id, running.id)
+  }
+
+  function retry(id: string): Revocation | null {
+    const revocation = sql.find(id)
+    if (!revocation || revocation.status === 'running') return revocation
+    if (revocation.status === 'completed' && revocation.verified)
+      throw new CurfewError('CURFEW_NOT_RETRYABLE')
+    const queued = revocation.status === 'queued' ? null : sql.queuedOf(revocation)
+    const renewed = { fruitless: 0, nextAttemptAt: null, failingSince: null }
+    if (queued) return sql.save({ ...join(queued, revocation), ...renewed })
+    return sql.save({ ...revocation, ...renewed, status: 'queued', outcome: null, completedAt: null })
+  }
+
+  /** Changes a running revocation; one that is no longer running is left alone. */
+  function whileRunning(id: string, change: (running: Revocation) => void): Promise<void> {
+    return write(() => {
+      const revocation = sql.find(id)
+      if (revocation?.status === 'running') change(revocation)
+    })
+  }
+
+  return {
+    permits: new SqlitePermitLog(database, write, read),
+
+    accept: (signals, replay, now) => write(() => accept(signals, replay, now)),
+
+    claim({ now, slots }) {
+      return write(() =>
+        REASONS.flatMap((reason) => sql.due(reason, now, slots[reason])).map((queued) =>
+          sql.save({
+            ...queued,
+            status: 'running',
+            attempts: queued.attempts + 1,
+            startedAt: queued.startedAt ?? now,
+            nextAttemptAt: null,
+          }),
+        ),
+      )
+    },
+
+    nextDueAt: (now) => read(() => sql.nextDueAt(now)),
+
+    complete: (id, completion) =>
+      whileRunning(id, (running) =>
+        sql.save({ ...running, ...completion, status: 'completed', error: null }),
+      ),
+
+    fail: (id, error, tokens, completedAt) =>
+      whileRunning(id, (running) => sql.save({ ...running, status: 'failed', error, tokens, completedAt })),
+
+    putBack: (id, waiting) => whileRunning(id, (running) => putBack(running, waiting)),
+
+    progress: (id, tokens) => whileRunning(id, (running) => sql.save({ ...running, tokens })),
+
+    retry: (id) => write(() => retry(id)),
+
+    get: (id) => read(() => sql.find(id)),
+
+    list: (query) =>
+      read(() => {
+        const found = sql.list({ ...query, limit: query.limit + 1 })
+        const items = found.slice(0, query.limit)
+        return { items, nextCursor: found.length > items.length ? (items.at(-1)?.id ?? null) : null }
+      }),
+
+    recover: () =>
+      write(() => {
+        const running = sql.running()
+        for (const revocation of running) putBack(revocation, { ...revocation, nextAttemptAt: null })
+        return running.length
+      }),
+
+    async purge(endedBefore, now) {
+      let purged = 0
+      for (;;) {
+        const some = await write(() => sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS))
+        if (some === 0) return purged
+        purged += some
+      }
+    },
+
+    backlog: () => read(() => sql.backlog()),
+
+    async check() {
+      if (broken) await write(() => sql.touch())
+    },
+
+    async close() {
+      if (closed) return
+      closed = true
+      commits.close()
+      database.close()
+    },
+  }
+}

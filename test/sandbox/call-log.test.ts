@@ -1,0 +1,54 @@
+import t from 'tap'
+import { CallLog, type SandboxCall } from '../../src/sandbox/call-log.ts'
+import { openSandbox, stoppedClock } from './open-sandbox.ts'
+
+t.test('every call is logged with whose it was and how it ended', async (t) => {
+  const clock = stoppedClock()
+  const { call, client, tenant } = await openSandbox(t, { now: clock.now, clockSkewMs: 5_000 })
+  await call('GET', '/api/v1/oauth-tokens?limit=5')
+  await call('DELETE', '/api/v1/oauth-tokens/x', { token: null })
+  await call('GET', '/elsewhere')
+  const known = { at: clock.time, fault: null }
+  t.strictSame(tenant.calls, [
+    {
+      ...known,
+      method: 'GET',
+      route: 'list',
+      path: '/api/v1/oauth-tokens?limit=5',
+      status: 200,
+      tier: 1,
+      userId: client.userId,
+    },
+    {
+      ...known,
+      method: 'DELETE',
+      route: 'revoke',
+      path: '/api/v1/oauth-tokens/x',
+      status: 401,
+      tier: 2,
+      userId: null,
+    },
+    { ...known, method: 'GET', route: 'unknown', path: '/elsewhere', status: 404, tier: null, userId: null },
+  ])
+})
+
+t.test('listeners hear of a call when it arrives and when it ends, until they stop', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const heard: unknown[] = []
+  const stop = tenant.onCall((phase, { route, status }) => heard.push([phase, route, status]))
+  await call('GET', '/api/v1/items')
+  stop()
+  await call('GET', '/api/v1/items')
+  t.strictSame(heard, [
+    ['arrived', 'items', null],
+    ['answered', 'items', 200],
+  ])
+})
+
+t.test('the log keeps the latest calls only', async (t) => {
+  const log = new CallLog()
+  const call = { route: 'list' } as SandboxCall
+  for (let at = 0; at < 100_000; at += 1) log.answered({ ...call, at })
+  t.equal(log.calls.length, 50_000)
+  t.equal(log.calls.at(-1)?.at, 99_999)
+})

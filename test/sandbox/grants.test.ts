@@ -1,0 +1,106 @@
+import t from 'tap'
+import { grantFor, openSandbox, stoppedClock } from './open-sandbox.ts'
+
+t.test('a client gets an access token with which it can call', async (t) => {
+  const clock = stoppedClock()
+  const { call, client } = await openSandbox(t, { now: clock.now })
+  const { status, body } = await call('POST', '/oauth/token', { token: null, body: grantFor(client) })
+  t.equal(status, 200)
+  t.match(body, {
+    access_token: /^\S{40,}$/,
+    token_type: 'bearer',
+    scope: 'admin_classic',
+    expires_in: 21_600,
+    expires_at: '2026-11-21T18:00:00.000Z',
+  })
+  t.equal((await call('GET', '/api/v1/items', { token: body.access_token })).status, 200)
+})
+
+t.test('the request may be a form', async (t) => {
+  const { url, client } = await openSandbox(t)
+  const answer = await fetch(`${url}/oauth/token`, {
+    method: 'POST',
+    body: new URLSearchParams(grantFor(client)),
+  })
+  t.equal(answer.status, 200)
+})
+
+t.test('a wrong secret and an unknown client get 401 with the documented code', async (t) => {
+  const { call, client } = await openSandbox(t)
+  for (const wrong of [{ client_secret: 'guess' }, { client_id: 'nobody' }]) {
+    const { status, body } = await call('POST', '/oauth/token', {
+      token: null,
+      body: { ...grantFor(client), ...wrong },
+    })
+    t.equal(status, 401)
+    t.match(body, {
+      errors: [{ title: 'Unauthorized', code: 'OAUTH-5', status: '401' }],
+      traceId: /^[0-9a-f]{32}$/,
+    })
+  }
+})
+
+t.test('a disabled client gets 403', async (t) => {
+  const { call, client } = await openSandbox(t, {}, { disabled: true })
+  t.equal((await call('POST', '/oauth/token', { body: grantFor(client) })).status, 403)
+})
+
+t.test('a request that is none gets 400', async (t) => {
+  const { url, call, client } = await openSandbox(t)
+  for (const body of [
+    undefined,
+    {},
+    [],
+    { ...grantFor(client), grant_type: 'password' },
+    { ...grantFor(client), scope: 1 },
+  ]) {
+    const answer = await call('POST', '/oauth/token', { body })
+    t.equal(answer.status, 400)
+    t.match(answer.body, { errors: [{ code: 'HTTP-400', status: '400' }] })
+  }
+  const headers = { 'content-type': 'application/json' }
+  t.equal(
+    (await fetch(`${url}/oauth/token`, { method: 'POST', headers, body: '{' })).status,
+    400,
+    'broken JSON',
+  )
+})
+
+t.test('either expiry member can be left out, for the tenant or for a client', async (t) => {
+  const { call, client, tenant } = await openSandbox(t, { expiryFields: 'expires_at' })
+  const membersFor = async (asked: typeof client) => {
+    const { body } = await call('POST', '/oauth/token', { body: grantFor(asked) })
+    return Object.keys(body).filter((name) => name.startsWith('expires'))
+  }
+  t.strictSame(await membersFor(client), ['expires_at'])
+  t.strictSame(await membersFor(tenant.addClient({ expiryFields: 'expires_in' })), ['expires_in'])
+  t.strictSame(await membersFor(tenant.addClient({ expiryFields: 'none' })), [])
+})
+
+t.test('an access token ends with its lifetime, and is listed no more', async (t) => {
+  const clock = stoppedClock()
+  const { call, client, tenant } = await openSandbox(t, { now: clock.now, accessTokenLifetimeMs: 60_000 })
+  clock.time += 59_999
+  t.equal((await call('GET', '/api/v1/oauth-tokens')).body.data.length, 1)
+  clock.time += 1
+  t.strictSame(tenant.tokensOf(client.userId), [])
+  t.equal((await call('GET', '/api/v1/oauth-tokens')).status, 401)
+  const later = tenant.issueAccessToken(client, 'admin_classic')
+  t.strictSame(tenant.tokensOf(client.userId), [later])
+})
+
+t.test('access tokens can be made to expire at once; a new one works', async (t) => {
+  const { call, client, tenant } = await openSandbox(t)
+  tenant.expireAccessTokens(client.id)
+  t.equal((await call('GET', '/api/v1/oauth-tokens')).status, 401)
+  const { body } = await call('POST', '/oauth/token', { body: grantFor(client) })
+  t.equal((await call('GET', '/api/v1/oauth-tokens', { token: body.access_token })).status, 200)
+})
+
+t.test('each access token is an OAuth token of the bot user', async (t) => {
+  const { call, client } = await openSandbox(t)
+  await call('POST', '/oauth/token', { body: grantFor(client) })
+  const { body } = await call('GET', `/api/v1/oauth-tokens?userId=${client.userId}`)
+  t.equal(body.data.length, 2, 'the one that the test began with, and the new one')
+  t.match(body.data[1], { id: /^[0-9a-f]{24}$/, userId: client.userId, clientId: client.id })
+})

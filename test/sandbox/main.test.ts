@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import type { Json } from './open-sandbox.ts'
+
+const PROGRAM = new URL('../../src/sandbox/main.ts', import.meta.url).pathname
+
+interface Program {
+  child: ChildProcess
+  stdout: Promise<string>
+  stderr: Promise<string>
+  /** Exit code, or the signal that ended it. */
+  ended: Promise<number | string>
+}
+
+/** Starts `npm run sandbox` with these arguments, with a channel to it, on a port of its choice. */
+function start(t: Test, ...args: string[]): Program {
+  const child = spawn(process.execPath, [PROGRAM, '--port', '0', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
+  t.teardown(() => child.kill('SIGKILL'))
+  if (child.stdout === null || child.stderr === null) throw new Error('the program has no output')
+  return { child, stdout: text(child.stdout), stderr: text(child.stderr), ended }
+}
+
+async function urlOf({ child }: Program): Promise<string> {
+  const [message] = await once(child, 'message')
+  return message.url
+}
+
+async function grant(url: string, client_id: string, client_secret: string): Promise<number> {
+  const body = new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret })
+  return (await fetch(`${url}/oauth/token`, { method: 'POST', body })).status
+}
+
+async function usersOf(url: string): Promise<Json[]> {
+  const state: Json = await (await fetch(`${url}/sandbox/state`)).json()
+  return state.users
+}
+
+t.test('it tells its address, has three people with tokens, and ends in peace', async (t) => {
+  const program = start(t)
+  const url = await urlOf(program)
+  t.match(url, /^http:\/\/127\.0\.0\.1:\d+$/)
+  t.equal(await grant(url, 'curfew', 'sandbox-secret'), 200)
+  const users = await usersOf(url)
+  const people = users.filter((user) => user.clientId === null)
+  t.match(people, [
+    { email: 'ann@example.com', tokens: 3 },
+    { email: 'ben@example.com', tokens: 5 },
+    { email: 'cleo@example.com', tokens: 2 },
+  ])
+  program.child.kill('SIGTERM')
+  t.equal(await program.ended, 0)
+  const told = await program.stdout
+  for (const word of [url, 'curfew', 'sandbox-secret', 'curl', people[0].id, people[2].email])
+    t.match(told, word)
+  t.equal(await program.stderr, '')
+})
+
+t.test('it ends on an interrupt, and when the process that started it is gone', async (t) => {
+  const interrupted = start(t, '--no-seed')
+  await urlOf(interrupted)
+  interrupted.child.kill('SIGINT')
+  t.equal(await interrupted.ended, 0)
+  const left = start(t)
+  await urlOf(left)
+  left.child.disconnect()
+  t.equal(await left.ended, 0)
+})
+
+t.test('it takes limits, a client, and leaves the people out', async (t) => {
+  const program = start(
+    t,
+    '--no-seed',
+    '--client-id',
+    'mine',
+    '--client-secret',
+    's',
+    '--tier2',
+    '1',
+    '--window',
+    '9000',
+  )
+  const url = await urlOf(program)
+  t.equal(await grant(url, 'mine', 's'), 200)
+  t.equal(await grant(url, 'mine', 's'), 429)
+  const users = await usersOf(url)
+  t.match(users, [{ clientId: 'mine' }])
+  t.equal(users.length, 1)
+})
+
+t.test('it reads the secret from a file', async (t) => {
+  const folder = t.testdir({ secret: 'from a file\n' })
+  const program = start(t, '--client-secret-file', `${folder}/secret`)
+  t.equal(await grant(await urlOf(program), 'curfew', 'from a file'), 200)
+})
+
+t.test('it says how it is used', async (t) => {
+  const program = start(t, '--help')
+  t.equal(await program.ended, 0)
+  t.match(await program.stdout, /--client-secret-file/)
+})
+
+t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
+  const folder = t.testdir({ empty: '\n' })
+  const mistakes: [string[], RegExp][] = [
+    [['--port', 'x'], /--port takes a whole number, 0 to 65535; it was "x"/],
+    [['--tier2', '0'], /--tier2 takes a whole number, 1 or more/],
+    [['--speed', '9'], /--speed/],
+    [['--client-secret', 'a', '--client-secret-file', 'b'], /exclude each other/],
+    [['--client-secret-file', `${folder}/none`], /--client-secret-file: ENOENT/],
+    [['--client-secret-file', `${folder}/empty`], /secret is empty/],
+  ]
+  for (const [args, message] of mistakes) {
+    const program = start(t, ...args)
+    t.equal(await program.ended, 64, args.join(' '))
+    const told = await program.stderr
+    t.match(told, message)
+    t.match(told, /Usage:/)
+  }
+})
+
+t.test('a port that is taken is told, and ends it with 69', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const program = start(t, '--port', String((other.address() as AddressInfo).port))
+  t.equal(await program.ended, 69)
+  t.match(await program.stderr, /^curfew sandbox: .*EADDRINUSE/)
+})

@@ -1,0 +1,64 @@
+import type { Test } from 'tap'
+import {
+  type SandboxClient,
+  type SandboxOptions,
+  startSandbox,
+  type Tenant,
+} from '../../src/sandbox/sandbox.ts'
+
+/** JSON from the wire: what it holds is what the tests are about. */
+// biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+export type Json = any
+
+export interface Answer {
+  status: number
+  headers: Headers
+  body: Json
+}
+
+export interface OpenSandbox {
+  url: string
+  tenant: Tenant
+  /** An admin client, and an access token of its. */
+  client: SandboxClient
+  accessToken: string
+  /** Makes one call, with the admin's access token unless told otherwise. Redirects are not followed. */
+  call(method: string, path: string, options?: { token?: string | null; body?: unknown }): Promise<Answer>
+  /** Closes it before the test ends. */
+  close(): Promise<void>
+}
+
+type ClientOptions = Parameters<Tenant['addClient']>[0]
+
+/** A sandbox tenant with an admin client, closed when the test ends. The access token costs no budget. */
+export async function openSandbox(t: Test, options: SandboxOptions = {}, ofClient: ClientOptions = {}) {
+  const { url, tenant, close } = await startSandbox(options)
+  t.teardown(close)
+  const client = tenant.addClient(ofClient)
+  const { accessToken } = tenant.issueAccessToken(client, 'admin_classic')
+  const call: OpenSandbox['call'] = async (method, path, { token = accessToken, body } = {}) => {
+    const headers = new Headers()
+    if (token !== null) headers.set('authorization', `Bearer ${token}`)
+    if (body !== undefined) headers.set('content-type', 'application/json')
+    const answer = await fetch(url + path, {
+      method,
+      headers,
+      body: JSON.stringify(body),
+      redirect: 'manual',
+    })
+    const text = await answer.text()
+    return { status: answer.status, headers: answer.headers, body: text === '' ? null : JSON.parse(text) }
+  }
+  return { url, tenant, client, accessToken, call, close } satisfies OpenSandbox
+}
+
+/** The body of a token request. */
+export function grantFor({ id, secret }: SandboxClient) {
+  return { grant_type: 'client_credentials', client_id: id, client_secret: secret, scope: 'admin_classic' }
+}
+
+/** A clock that stands still until it is moved. */
+export function stoppedClock(start = Date.parse('2026-11-21T12:00:00Z')) {
+  const clock = { time: start, now: () => clock.time }
+  return clock
+}

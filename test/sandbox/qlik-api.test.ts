@@ -1,0 +1,76 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createQlikApi } from '@qlik/api'
+import t from 'tap'
+import { type OpenSandbox, openSandbox } from './open-sandbox.ts'
+
+/** Qlik's own client, as an M2M client of the sandbox. It takes plain http where the host says so. */
+function qlikApi({ url, client }: OpenSandbox) {
+  return createQlikApi({
+    hostConfig: {
+      host: url,
+      authType: 'oauth2',
+      clientId: client.id,
+      clientSecret: client.secret,
+      scope: 'admin_classic',
+    },
+  })
+}
+
+t.test("Qlik's client finds a user and revokes the user's tokens", async (t) => {
+  const sandbox = await openSandbox(t)
+  const { tenant } = sandbox
+  const user = tenant.addUser({ email: 'ann@example.com' })
+  tenant.issueTokens(user.id, 3)
+  const qlik = qlikApi(sandbox)
+
+  const me = await qlik.users.getMyUser()
+  t.match(me.data, { id: sandbox.client.userId, clientId: sandbox.client.id })
+  const found = await qlik.users.getUsers({ filter: 'email eq "ann@example.com"' })
+  t.match(found.data, { data: [{ id: user.id }] })
+
+  const listed = await qlik.oauthTokens.getOauthTokens({ userId: user.id, limit: 100 })
+  t.equal(listed.data.data.length, 3)
+  for (const { id } of listed.data.data) {
+    const { status } = await qlik.oauthTokens.deleteOauthToken(id)
+    t.equal(status, 204)
+  }
+  t.strictSame(tenant.tokensOf(user.id), [])
+  const routes = tenant.calls.map(({ route }) => route).filter((route) => route !== 'unknown')
+  t.strictSame(routes, ['token', 'me', 'user', 'users', 'list', 'revoke', 'revoke', 'revoke'])
+})
+
+t.test("Qlik's client throws what the tenant refuses", async (t) => {
+  const sandbox = await openSandbox(t, { tier2Limit: 2 })
+  const qlik = qlikApi(sandbox)
+  const refusal = () => qlik.oauthTokens.deleteOauthToken('unknown').catch((error: unknown) => error)
+  t.match(await refusal(), { status: 404, data: { errors: [{ status: '404' }] } })
+  t.match(await refusal(), { status: 429, data: { errors: [{ code: 'HTTP-429' }] } })
+})
+
+t.test("Qlik's client renews an access token that has expired", async (t) => {
+  const sandbox = await openSandbox(t)
+  const qlik = qlikApi(sandbox)
+  await qlik.oauthTokens.getOauthTokens({})
+  sandbox.tenant.expireAccessTokens(sandbox.client.id)
+  const { status } = await qlik.oauthTokens.getOauthTokens({}, { noCache: true })
+  t.equal(status, 200)
+})
+
+t.test("Qlik's client takes its access token to wherever a link leads", async (t) => {
+  const asked: (string | undefined)[] = []
+  const foreign = createServer((request, answer) => {
+    asked.push(request.headers.authorization)
+    answer.setHeader('content-type', 'application/json').end('{}')
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => foreign.close().closeAllConnections())
+  await new Promise((resolve) => foreign.once('listening', resolve))
+  const { port } = foreign.address() as AddressInfo
+
+  const sandbox = await openSandbox(t, { linkOrigin: `http://127.0.0.1:${port}` })
+  const user = sandbox.tenant.addUser()
+  sandbox.tenant.issueTokens(user.id, 2)
+  const page = await qlikApi(sandbox).oauthTokens.getOauthTokens({ userId: user.id, limit: 1 })
+  await page.next?.()
+  t.match(asked, [/^Bearer \S+$/])
+})

@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { parseFilter } from '../../src/sandbox/scim-filter.ts'
+
+const ann = { id: 'u1', subject: 'auth0|ann', email: 'Ann@Example.com', status: 'active' }
+
+t.test('values are compared without regard to case', async (t) => {
+  t.equal(parseFilter('email eq "ann@example.COM"')?.(ann), true)
+  t.equal(parseFilter('email eq "ann@example.co"')?.(ann), false)
+})
+
+t.test('names, operator and white space may vary', async (t) => {
+  t.equal(parseFilter('  Subject  EQ "auth0|ann" ')?.(ann), true)
+})
+
+t.test('terms can be joined by or', async (t) => {
+  const filter = parseFilter('id eq "nobody" or status eq "active"')
+  t.equal(filter?.(ann), true)
+  t.equal(filter?.({ ...ann, status: 'disabled' }), false)
+})
+
+t.test('a user without an address matches no address', async (t) => {
+  t.equal(parseFilter('email eq "null"')?.({ ...ann, email: null }), false)
+})
+
+t.test('whatever a value holds, as a JSON string it finds its user and nobody else', async (t) => {
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (subject) => {
+        const filter = parseFilter(`subject eq ${JSON.stringify(subject)}`)
+        return filter?.({ ...ann, subject }) === true && filter({ ...ann, subject: `${subject}x` }) === false
+      }),
+    ),
+  )
+})
+
+t.test('what is not such a filter is refused', async (t) => {
+  const bad = [
+    '',
+    'subject',
+    'subject eq ann',
+    'subject eq "ann',
+    'subject eq "a"b"',
+    'subject eq "\\x"',
+    'subject co "ann"',
+    'password eq "ann"',
+    'id eq "a" and id eq "b"',
+    'id eq "a" or',
+    'id eq "a" id eq "b"',
+  ]
+  for (const filter of bad) t.equal(parseFilter(filter), null, filter)
+})

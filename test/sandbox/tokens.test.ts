@@ -1,0 +1,205 @@
+import t from 'tap'
+import { type Json, openSandbox, stoppedClock } from './open-sandbox.ts'
+
+const LIST = '/api/v1/oauth-tokens'
+
+/** The `page` parameter of a link: what a client has to take out of it. */
+function pageIn(link: Json): string | null {
+  return link === undefined ? null : new URL(link.href).searchParams.get('page')
+}
+
+t.test('an admin sees the tokens of a user, as documented', async (t) => {
+  const clock = stoppedClock(Date.parse('2024-07-31T07:42:54.407Z'))
+  const { call, tenant } = await openSandbox(t, { now: clock.now })
+  const user = tenant.addUser()
+  tenant.issueTokens(user.id, 1, { deviceType: 'Phone' })
+  const { status, body } = await call('GET', `${LIST}?userId=${user.id}`)
+  t.equal(status, 200)
+  t.match(body.data, [
+    {
+      id: /^66a9eafe[0-9a-f]{16}$/,
+      tenantId: tenant.id,
+      userId: user.id,
+      clientId: null,
+      description: null,
+      deviceType: 'Phone',
+      lastUsed: '2024-07-31T07:42:54.407Z',
+    },
+  ])
+  t.same(body.links, { self: { href: `https://tenant.example.invalid${LIST}?userId=${user.id}` } })
+})
+
+t.test('ids can tell nothing, a token can be old, or never used', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  tenant.issueTokens(user.id, 1, { idForm: 'opaque', lastUsed: null })
+  tenant.issueTokens(user.id, 1, { issuedAt: 0 })
+  const { body } = await call('GET', `${LIST}?userId=${user.id}`)
+  t.match(body.data, [
+    { id: /^[\w-]{32}$/, lastUsed: null },
+    { id: /^00000000[0-9a-f]{16}$/, lastUsed: '1970-01-01T00:00:00.000Z' },
+  ])
+})
+
+t.test('the skew moves the Date header and the issue times, not the rate limit', async (t) => {
+  const clock = stoppedClock(Date.parse('2024-07-31T07:42:54Z'))
+  const { call, tenant } = await openSandbox(t, { now: clock.now, clockSkewMs: -54_000 })
+  const [token] = tenant.issueTokens(tenant.addUser().id)
+  t.equal(token?.issuedAt, Date.parse('2024-07-31T07:42:00Z'))
+  t.equal((await call('GET', LIST)).headers.get('date'), 'Wed, 31 Jul 2024 07:42:00 GMT')
+})
+
+t.test('a listing without a user has everyone, in the order of their ids', async (t) => {
+  const { call, client, tenant } = await openSandbox(t)
+  for (const id of ['b', 'a', 'c']) tenant.issueTokens(tenant.addUser({ id }).id, 2)
+  const { body } = await call('GET', `${LIST}?sort=userId`)
+  const userIds = body.data.map((row: Json) => row.userId)
+  t.strictSame(userIds, ['a', 'a', 'b', 'b', 'c', 'c', client.userId].sort())
+})
+
+t.test('pages lead on and back; their links name a host that is not the tenant', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  const ids = tenant.issueTokens(user.id, 5).map(({ id }) => id)
+  const read = async (page: string | null) => {
+    const { body } = await call(
+      'GET',
+      `${LIST}?userId=${user.id}&limit=2${page === null ? '' : `&page=${page}`}`,
+    )
+    return { ids: body.data.map((row: Json) => row.id), links: body.links }
+  }
+  const first = await read(null)
+  t.match(first.links.next.href, /^https:\/\/tenant\.example\.invalid\/api\/v1\/oauth-tokens\?.*page=/)
+  const second = await read(pageIn(first.links.next))
+  const third = await read(pageIn(second.links.next))
+  t.strictSame([first.ids, second.ids, third.ids], [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)])
+  t.equal(first.links.prev, undefined)
+  t.equal(third.links.next, undefined)
+  t.strictSame((await read(pageIn(third.links.prev))).ids, second.ids)
+  t.strictSame((await read(pageIn(second.links.prev))).ids, first.ids)
+})
+
+t.test('links can be relative, or lead to another origin', async (t) => {
+  const { call } = await openSandbox(t, { linkOrigin: '' })
+  t.match((await call('GET', LIST)).body.links.self.href, /^\/api\/v1\/oauth-tokens$/)
+})
+
+t.test('no token is passed over or shown twice when pages are revoked between reads', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  const ids = tenant.issueTokens(user.id, 7).map(({ id }) => id)
+  const seen: string[] = []
+  let page: string | null = null
+  do {
+    const { body }: Json = await call(
+      'GET',
+      `${LIST}?userId=${user.id}&limit=2${page === null ? '' : `&page=${page}`}`,
+    )
+    for (const { id } of body.data) {
+      seen.push(id)
+      await call('DELETE', `${LIST}/${id}`)
+    }
+    page = pageIn(body.links.next)
+  } while (page !== null)
+  t.strictSame(seen, ids)
+  t.strictSame(tenant.tokensOf(user.id), [])
+})
+
+t.test('a token that is issued while pages are read comes at the end', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  tenant.issueTokens(user.id, 3)
+  const { body } = await call('GET', `${LIST}?userId=${user.id}&limit=2`)
+  const [late] = tenant.issueTokens(user.id)
+  const next = await call('GET', `${LIST}?userId=${user.id}&limit=2&page=${pageIn(body.links.next)}`)
+  t.equal(next.body.data[1].id, late?.id)
+})
+
+t.test('parameters that are not valid get 400', async (t) => {
+  const { call } = await openSandbox(t)
+  const queries = [
+    'limit=0',
+    'limit=101',
+    'limit=x',
+    'limit=',
+    'sort=id',
+    'page=nonsense',
+    'page=',
+    'userId=a&userId=b',
+  ]
+  for (const query of queries) {
+    const { status, body } = await call('GET', `${LIST}?${query}`)
+    t.equal(status, 400, query)
+    t.match(body, { errors: [{ code: 'HTTP-400', status: '400' }], traceId: String })
+  }
+})
+
+t.test('a client without the role, or without the scope, sees its own tokens and no error', async (t) => {
+  const { call, client, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  tenant.issueTokens(user.id, 2)
+  const plain = tenant.addClient({ admin: false })
+  for (const [owner, scope] of [[plain, 'admin_classic'] as const, [client, 'user_default'] as const]) {
+    const { accessToken: token, id } = tenant.issueAccessToken(owner, scope)
+    t.strictSame((await call('GET', `${LIST}?userId=${user.id}`, { token })).body.data, [])
+    const own = await call('GET', LIST, { token })
+    t.equal(own.body.data.at(-1).id, id)
+    t.ok(own.body.data.every((row: Json) => row.userId === owner.userId))
+  }
+})
+
+t.test('a revoked token is gone from the listing and cannot be used', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  const [token] = tenant.issueTokens(user.id, 2)
+  const before = await call('GET', '/api/v1/items', { token: token?.accessToken })
+  t.equal(before.status, 200)
+  t.equal((await call('DELETE', `${LIST}/${token?.id}`)).status, 204)
+  t.equal(token?.revoked, true)
+  t.equal(tenant.tokensOf(user.id).length, 1)
+  const after = await call('GET', '/api/v1/items', { token: token?.accessToken })
+  t.equal(after.status, 401)
+  t.match(after.body, { errors: [{ code: String, title: 'Unauthorized', status: '401' }], traceId: String })
+})
+
+t.test('a client that revokes its own access token is shut out', async (t) => {
+  const { call, client, tenant } = await openSandbox(t)
+  const [own] = tenant.tokensOf(client.userId)
+  t.equal((await call('DELETE', `${LIST}/${own?.id}`)).status, 204)
+  t.equal((await call('GET', LIST)).status, 401)
+})
+
+t.test('a token that is not there gets 404, or 204 where that is wished', async (t) => {
+  const strict = await openSandbox(t)
+  const { status, body } = await strict.call('DELETE', `${LIST}/unknown`)
+  t.equal(status, 404)
+  t.match(body, { errors: [{ code: 'HTTP-404', status: '404' }] })
+  const lax = await openSandbox(t, { unknownTokenDelete: 204 })
+  t.equal((await lax.call('DELETE', `${LIST}/unknown`)).status, 204)
+})
+
+t.test('a client without power may revoke its own tokens only', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const plain = tenant.addClient({ admin: false })
+  const { accessToken: token, id } = tenant.issueAccessToken(plain, 'admin_classic')
+  const [foreign] = tenant.issueTokens(tenant.addUser().id)
+  t.equal((await call('DELETE', `${LIST}/${foreign?.id}`, { token })).status, 403)
+  t.equal(foreign?.revoked, false)
+  t.equal((await call('DELETE', `${LIST}/${id}`, { token })).status, 204)
+})
+
+t.test('nobody gets anything without a token that is valid', async (t) => {
+  const { url, call } = await openSandbox(t)
+  const paths = [LIST, '/api/v1/users/me', '/api/v1/users/x', '/api/v1/users', '/api/v1/items']
+  for (const path of paths) {
+    t.equal((await call('GET', path, { token: null })).status, 401, path)
+    t.equal((await call('GET', path, { token: 'guess' })).status, 401, path)
+  }
+  t.equal((await call('DELETE', `${LIST}/x`, { token: null })).status, 401)
+  t.equal((await fetch(url + LIST, { headers: { authorization: 'Basic eDp5' } })).status, 401)
+})
+
+t.test('tokens are only given to users who are there', async (t) => {
+  const { tenant } = await openSandbox(t)
+  t.throws(() => tenant.issueTokens('nobody'), /no user nobody/)
+})

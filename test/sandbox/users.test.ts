@@ -1,0 +1,98 @@
+import t from 'tap'
+import { type Json, openSandbox } from './open-sandbox.ts'
+
+t.test('"me" is a redirect to the bot user of the client', async (t) => {
+  const { call, client, tenant } = await openSandbox(t, {}, { id: 'k3r48' })
+  const me = await call('GET', '/api/v1/users/me')
+  t.equal(me.status, 301)
+  t.equal(me.headers.get('location'), `/api/v1/users/${client.userId}`)
+  const { status, body } = await call('GET', me.headers.get('location') ?? '')
+  t.equal(status, 200)
+  t.match(body, {
+    id: client.userId,
+    tenantId: tenant.id,
+    clientId: 'k3r48',
+    subject: 'qlikbot\\k3r48',
+    name: String,
+    status: 'active',
+    roles: ['TenantAdmin'],
+    assignedRoles: [{ name: 'TenantAdmin', level: 'admin', type: 'default' }],
+  })
+})
+
+t.test('the redirect can be absolute', async (t) => {
+  const { call, client, url } = await openSandbox(t, { absoluteRedirect: true })
+  t.equal(
+    (await call('GET', '/api/v1/users/me')).headers.get('location'),
+    `${url}/api/v1/users/${client.userId}`,
+  )
+})
+
+t.test('roles can be left untold, and a client can be without them', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const untold = tenant.addClient({ rolesTold: false })
+  const { body } = await call('GET', `/api/v1/users/${untold.userId}`)
+  t.equal('roles' in body || 'assignedRoles' in body, false)
+  const plain = tenant.addClient({ admin: false })
+  t.match((await call('GET', `/api/v1/users/${plain.userId}`)).body, { roles: [], assignedRoles: [] })
+})
+
+t.test('an unknown user gets 404 in the form of /users, with a number as its status', async (t) => {
+  const { call } = await openSandbox(t)
+  const { status, body } = await call('GET', '/api/v1/users/unknown')
+  t.equal(status, 404)
+  t.strictSame(body.errors, [{ code: 'USERS-7', title: 'Not found', status: 404 }])
+  t.match(body.traceId, /^[0-9a-f]{32}$/)
+})
+
+t.test('users are found by a filter, regardless of case, and may be more than one', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const lower = tenant.addUser({ email: 'ann@example.com' })
+  const upper = tenant.addUser({ email: 'ANN@example.com' })
+  tenant.addUser({ email: 'ben@example.com' })
+  const { status, body } = await call(
+    'GET',
+    `/api/v1/users?filter=${encodeURIComponent('email eq "Ann@example.com"')}`,
+  )
+  t.equal(status, 200)
+  t.strictSame(
+    body.data.map(({ id }: Json) => id),
+    [lower.id, upper.id],
+  )
+})
+
+t.test('quotes and backslashes in a value are data', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const subject = 'corp\\ann "the boss" or id eq "x"'
+  const user = tenant.addUser({ subject })
+  const filter = encodeURIComponent(`subject eq ${JSON.stringify(subject)}`)
+  const { body } = await call('GET', `/api/v1/users?filter=${filter}`)
+  t.strictSame(
+    body.data.map(({ id }: Json) => id),
+    [user.id],
+  )
+})
+
+t.test('a listing ends at its limit', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  for (let count = 0; count < 25; count += 1) tenant.addUser()
+  t.equal((await call('GET', '/api/v1/users')).body.data.length, 20)
+  t.equal((await call('GET', '/api/v1/users?limit=2')).body.data.length, 2)
+})
+
+t.test('a filter or a limit that cannot be read gets 400', async (t) => {
+  const { call } = await openSandbox(t)
+  for (const query of ['filter=email', 'filter=', 'limit=101', 'limit=0']) {
+    const { status, body } = await call('GET', `/api/v1/users?${query}`)
+    t.equal(status, 400, query)
+    t.match(body.errors, [{ status: 400 }])
+  }
+})
+
+t.test('ids are taken once', async (t) => {
+  const { tenant } = await openSandbox(t)
+  tenant.addUser({ id: 'ann' })
+  t.throws(() => tenant.addUser({ id: 'ann' }), /a user ann already/)
+  tenant.addClient({ id: 'curfew' })
+  t.throws(() => tenant.addClient({ id: 'curfew' }), /a client curfew already/)
+})

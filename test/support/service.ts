@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import { type AppOptions, buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import type { RevocationView } from '../../src/revocation/revocation.ts'
+import type { SandboxOptions } from '../../src/sandbox/options.ts'
+import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
+import type { SandboxClient, SandboxUser } from '../../src/sandbox/tenant.ts'
+
+export const API_KEY = 'test-api-key-0123456789abcdef'
+export const OTHER_API_KEY = 'other-api-key-0123456789abcdef'
+export const WEBHOOK_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+
+/** A temporary folder that goes when the test ends. */
+export function temporaryFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export interface ServiceOptions extends AppOptions {
+  sandbox?: SandboxOptions
+  client?: Parameters<Sandbox['tenant']['addClient']>[0]
+  /** Added to the environment that the service is configured by. */
+  environment?: Record<string, string>
+  /** An own sandbox and client, for a second service against the same tenant. */
+  share?: Pick<Service, 'sandbox' | 'client'>
+}
+
+export interface Service {
+  app: FastifyInstance
+  url: string
+  sandbox: Sandbox
+  client: SandboxClient
+  /** Every line that was logged, at every level. */
+  logLines: string[]
+  environment: Record<string, string>
+  /** A user of the tenant with `count` tokens. */
+  userWithTokens(count: number, user?: Partial<SandboxUser>): SandboxUser
+  /** A request with an API key; `body` goes as JSON. */
+  call(method: string, path: string, options?: CallOptions): Promise<Reply>
+  /** Posts a signal and waits until its revocation has ended. */
+  revoke(body: object, path?: string): Promise<RevocationView>
+  /** Waits until a revocation has ended. */
+  ended(id: string): Promise<RevocationView>
+}
+
+interface CallOptions {
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface Reply {
+  status: number
+  headers: Headers
+  text: string
+  // The tests look into answers of many shapes.
+  // biome-ignore lint/suspicious/noExplicitAny: a test's view of JSON
+  json: any
+}
+
+/** The real service and a sandbox tenant, over loopback HTTP; both end with the test. */
+export async function startService(t: Test, options: ServiceOptions = {}): Promise<Service> {
+  const { environment = {}, sandbox: sandboxOptions, client: clientOptions, share, ...appOptions } = options
+  const sandbox = share?.sandbox ?? (await startSandbox(sandboxOptions))
+  const client = share?.client ?? sandbox.tenant.addClient(clientOptions)
+  const fullEnvironment = environmentFor(
+    sandbox,
+    client,
+    environment.DATABASE_URL ?? databaseUrl(t),
+    environment,
+  )
+  const logLines: string[] = []
+  const app = await buildApp(await loadConfig(fullEnvironment), {
+    logStream: { write: (line) => void logLines.push(line) },
+    ...appOptions,
+  })
+  t.teardown(async () => {
+    await app.close()
+    if (!share) await sandbox.close()
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const url = app.listeningOrigin
+  const call: Service['call'] = (method, path, callOptions) => request(url, method, path, callOptions)
+  const ended: Service['ended'] = (id) => untilEnded(call, id)
+  return {
+    app,
+    url,
+    sandbox,
+    client,
+    logLines,
+    environment: fullEnvironment,
+    call,
+    ended,
+    userWithTokens(count, user) {
+      const row = sandbox.tenant.addUser(user)
+      sandbox.tenant.issueTokens(row.id, count)
+      return row
+    },
+    async revoke(body, path = '/logout-hook') {
+      const { status, json, text } = await call('POST', path, { body })
+      if (status !== 202) throw new Error(`expected 202, got ${status}: ${text}`)
+      return ended(json.id)
+    },
+  }
+}
+
+export function databaseUrl(t: Test): string {
+  return `sqlite:${join(temporaryFolder(t), 'curfew.db')}`
+}
+
+/** The environment of a service that works with this tenant. */
+export function environmentFor(
+  sandbox: Pick<Sandbox, 'url'>,
+  client: Pick<SandboxClient, 'id' | 'secret'>,
+  database: string,
+  more: Record<string, string> = {},
+): Record<string, string> {
+  return {
+    QLIK_TENANT_URL: sandbox.url,
+    QLIK_CLIENT_ID: client.id,
+    QLIK_CLIENT_SECRET: client.secret,
+    API_KEYS: `${API_KEY},${OTHER_API_KEY}`,
+    WEBHOOK_SECRETS: WEBHOOK_SECRET,
+    DATABASE_URL: database,
+    PORT: '0',
+    LOG_LEVEL: 'trace',
+    ...more,
+  }
+}
+
+/** One HTTP request, with the test's API key unless another `authorization` is given; an empty one sends none. */
+export async function request(
+  url: string,
+  method: string,
+  path: string,
+  { body, headers = {} }: CallOptions = {},
+): Promise<Reply> {
+  const all: Record<string, string> = { authorization: `Bearer ${API_KEY}`, ...headers }
+  if (all.authorization === '') delete all.authorization
+  if (body !== undefined) all['content-type'] ??= 'application/json'
+  const isRaw = typeof body === 'string' || body instanceof Uint8Array
+  const content = body === undefined ? {} : { body: isRaw ? body : JSON.stringify(body) }
+  const response = await fetch(`${url}${path}`, { method, headers: all, redirect: 'manual', ...content })
+  const text = await response.text()
+  const isJson = /json/.test(response.headers.get('content-type') ?? '')
+  return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }
+}
+
+/** `Prefer: wait` answers when a revocation ends; asked again where that takes longer than one wait. */
+async function untilEnded(call: Service['call'], id: string): Promise<RevocationView> {
+  for (;;) {
+    const { json } = await call('GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
+    if (json.status === 'completed' || json.status === 'failed') return json
+  }
+}
