@@ -63,17 +63,20 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function claimWhatIsDue(): Promise<void> {
     cancelTimer()
+    // The same time for claiming and for asking what comes later: nothing may become due in between unseen.
+    let now = clock.now()
     try {
       while (claimAgain && !stopping.signal.aborted) {
         claimAgain = false
         const slots = freeSlots()
         if (REASONS.every((reason) => slots[reason] === 0)) break
-        const claimed = await store.claim({ now: clock.now(), slots })
+        now = clock.now()
+        const claimed = await store.claim({ now, slots })
         for (const revocation of claimed) run(revocation)
         if (claimed.length > 0) claimAgain = true
       }
       claimAgain &&= !stopping.signal.aborted
-      const dueAt = await store.nextDueAt(clock.now())
+      const dueAt = await store.nextDueAt(now)
       if (dueAt !== null) wakeAfter(dueAt - clock.now())
     } catch (error) {
       claimAgain = false

@@ -1,0 +1,105 @@
+import t from 'tap'
+import { SlidingLog } from '../../src/qlik/sliding-log.ts'
+import { type Permit, TierGate } from '../../src/qlik/tier-gate.ts'
+import { fakeClock } from '../support/clock.ts'
+
+function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
+  const clock = fakeClock()
+  const gate = new TierGate(new SlidingLog(limit, windowMs), clock, concurrency)
+  const granted: string[] = []
+  const permits: Permit[] = []
+  const draw = (name: string, urgency = 1, signal = new AbortController().signal) =>
+    gate.draw({ urgency, signal }).then((permit) => {
+      granted.push(name)
+      permits.push(permit)
+      return permit
+    })
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+  return { clock, gate, granted, permits, draw, settle }
+}
+
+t.test('lets a burst through at once, and the rest as the window frees it', async (t) => {
+  const { clock, gate, granted, permits, draw, settle } = setUp()
+  for (const name of ['a', 'b', 'c', 'd']) draw(name)
+  await settle()
+  t.same(granted, ['a', 'b'])
+  t.equal(gate.remaining(), 0)
+  clock.advance(50)
+  for (const permit of permits) permit.end()
+  clock.advance(1_000)
+  await settle()
+  t.same(granted, ['a', 'b'], 'not before the margin has passed, too')
+  clock.advance(5)
+  await settle()
+  t.same(granted, ['a', 'b', 'c', 'd'])
+})
+
+t.test('the most urgent goes first, then the first that asked', async (t) => {
+  const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
+  draw('first')
+  for (const [name, urgency] of [
+    ['expired', 2],
+    ['logout', 1],
+    ['later logout', 1],
+    ['security', 0],
+    ['token', -1],
+  ] as const) {
+    draw(name, urgency)
+  }
+  for (let index = 0; index < 5; index += 1) {
+    await settle()
+    permits.at(-1)?.end()
+    clock.advance(1_005)
+  }
+  await settle()
+  t.same(granted, ['first', 'token', 'security', 'logout', 'later logout', 'expired'])
+})
+
+t.test('keeps to the calls under way at most; one that ends lets the next through', async (t) => {
+  const { granted, permits, draw, settle } = setUp({ limit: 100, concurrency: 2 })
+  for (const name of ['a', 'b', 'c']) draw(name)
+  await settle()
+  t.same(granted, ['a', 'b'])
+  permits[0]?.end()
+  permits[0]?.end()
+  await settle()
+  t.same(granted, ['a', 'b', 'c'], 'ending twice is ending once')
+})
+
+t.test('a call that is not made gives its permit back', async (t) => {
+  const { granted, permits, draw, settle } = setUp({ limit: 1 })
+  draw('a')
+  draw('b')
+  await settle()
+  permits[0]?.cancel()
+  await settle()
+  t.same(granted, ['a', 'b'])
+})
+
+t.test('a block holds everything until it is over; a shorter one does not cut it short', async (t) => {
+  const { clock, gate, granted, draw, settle } = setUp()
+  gate.block(clock.monotonic() + 60_000)
+  gate.block(clock.monotonic() + 10)
+  draw('a')
+  clock.advance(59_999)
+  await settle()
+  t.same(granted, [])
+  t.equal(gate.remaining(), 0)
+  clock.advance(6)
+  await settle()
+  t.same(granted, ['a'])
+})
+
+t.test('one that gives up waiting leaves the queue and sets no timer', async (t) => {
+  const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
+  draw('a')
+  await settle()
+  permits[0]?.end()
+  const giveUp = new AbortController()
+  const waiting = draw('b', 1, giveUp.signal)
+  giveUp.abort(new Error('enough'))
+  await t.rejects(waiting, { message: 'enough' })
+  t.equal(clock.untilNextTimer(), null)
+  await t.rejects(draw('c', 1, AbortSignal.abort(new Error('already'))), { message: 'already' })
+  t.same(granted, ['a'])
+})

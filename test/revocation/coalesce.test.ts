@@ -1,0 +1,36 @@
+import t from 'tap'
+import { join, userKey } from '../../src/revocation/coalesce.ts'
+import { newRevocation } from '../../src/revocation/revocation.ts'
+import { aSignal, T0 } from '../support/signals.ts'
+
+const queued = (different = {}) => newRevocation('id', aSignal(different))
+
+t.test('the latest time, the highest urgency and the widest scope win, whichever came first', async (t) => {
+  const narrow = {
+    reason: 'session-expired',
+    scope: 'issued-before',
+    occurredAt: T0,
+    deviceType: 'Phone',
+  } as const
+  const wide = { reason: 'security', scope: 'all', occurredAt: T0 + 1, deviceType: null } as const
+  t.match(join(queued(narrow), aSignal(wide)), wide)
+  t.match(join(queued(wide), aSignal(narrow)), wide)
+  t.match(join(queued(narrow), aSignal(narrow)), narrow)
+  t.equal(join(queued(narrow), aSignal({ deviceType: 'Tablet' })).deviceType, null)
+})
+
+t.test('joining twice is joining once', async (t) => {
+  const signal = aSignal({ reason: 'security', scope: 'all' })
+  const once = join(queued(), signal)
+  t.strictSame(join(once, signal), once)
+})
+
+t.test('what it says of waiting stays, and the 24 hours begin anew', async (t) => {
+  const waiting = { ...queued(), nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: T0 }
+  t.match(join(waiting, aSignal()), { nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: null })
+})
+
+t.test('keys do not run into each other', async (t) => {
+  const user = (value: string) => ({ kind: 'userId', value }) as const
+  t.not(userKey('a', user('b","c')), userKey('a","b', user('c')))
+})

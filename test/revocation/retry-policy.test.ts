@@ -1,0 +1,82 @@
+import t from 'tap'
+import { CurfewError } from '../../src/errors.ts'
+import { QlikFailure, type QlikFailureKind } from '../../src/revocation/qlik-tenant.ts'
+import { GIVE_UP_AFTER_MS, judgeAttempt, judgeCall, toFailure } from '../../src/revocation/retry-policy.ts'
+
+const CALL = { renewed: false, waitedMs: 0, windowMs: 300_000 }
+const ATTEMPT = { now: 1_000_000, failingSince: 1_000_000, fruitless: 1, random: 0.5 }
+const failure = (kind: QlikFailureKind, retryAfterMs?: number) =>
+  new QlikFailure(kind, kind, { retryAfterMs })
+
+t.test('a 401 renews the access token, once for each call', async (t) => {
+  t.same(judgeCall(failure('unauthorized'), CALL), { action: 'renew-access-token' })
+  t.same(judgeCall(failure('unauthorized'), { ...CALL, renewed: true }), { action: 'give-up' })
+})
+
+t.test('a 429 waits as long as Qlik says, however long, within a day', async (t) => {
+  for (const [asked, ms] of [
+    [13_000, 13_000],
+    [900_000, 900_000],
+    [0, 1_000],
+    [undefined, 30_000],
+    [10 * GIVE_UP_AFTER_MS, GIVE_UP_AFTER_MS],
+  ] as const) {
+    t.same(judgeCall(failure('rate-limited', asked), CALL), { action: 'wait', ms }, `asked ${asked}`)
+  }
+  t.same(judgeCall(failure('rate-limited', 1), { ...CALL, waitedMs: GIVE_UP_AFTER_MS }), {
+    action: 'give-up',
+  })
+})
+
+t.test('all else ends the attempt at once', async (t) => {
+  for (const kind of ['client-rejected', 'forbidden', 'rejected', 'unavailable', 'unreadable'] as const) {
+    t.same(judgeCall(failure(kind), CALL), { action: 'give-up' }, kind)
+  }
+  t.same(judgeCall(new Error('other'), CALL), { action: 'give-up' })
+})
+
+t.test('what trying again cannot mend fails at once', async (t) => {
+  for (const [error, code] of [
+    [failure('forbidden'), 'CURFEW_QLIK_FORBIDDEN'],
+    [failure('rejected'), 'CURFEW_QLIK_REJECTED'],
+    [new CurfewError('CURFEW_AMBIGUOUS_USER'), 'CURFEW_AMBIGUOUS_USER'],
+    [new CurfewError('CURFEW_OWN_USER'), 'CURFEW_OWN_USER'],
+    [new CurfewError('CURFEW_UNKNOWN_TENANT'), 'CURFEW_UNKNOWN_TENANT'],
+  ] as const) {
+    t.match(judgeAttempt(error, ATTEMPT), { action: 'fail', failure: { code } })
+  }
+})
+
+t.test('all else backs off with full jitter, from 1 s to 5 min', async (t) => {
+  for (const error of [
+    failure('unavailable'),
+    failure('unreadable'),
+    failure('unauthorized'),
+    failure('client-rejected'),
+    new CurfewError('CURFEW_CLIENT_NOT_ADMIN'),
+    new CurfewError('CURFEW_TOKENS_REMAIN'),
+    new Error('a mistake'),
+  ]) {
+    t.match(judgeAttempt(error, ATTEMPT), { action: 'back-off', at: ATTEMPT.now + 500 }, error.message)
+  }
+  const waits = [1, 2, 3, 8, 9, 10, 5_000].map((fruitless) => {
+    const decision = judgeAttempt(failure('unavailable'), { ...ATTEMPT, fruitless, random: 0.999999 })
+    return decision.action === 'back-off' ? decision.at - ATTEMPT.now : null
+  })
+  t.same(waits, [1_000, 2_000, 4_000, 128_000, 256_000, 300_000, 300_000])
+  t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, fruitless: 9, random: 0 }), { at: ATTEMPT.now })
+})
+
+t.test('after 24 hours without success it fails', async (t) => {
+  const now = ATTEMPT.failingSince + GIVE_UP_AFTER_MS
+  t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, now: now - 500 }), { action: 'back-off' })
+  t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, now }), {
+    action: 'fail',
+    failure: { code: 'CURFEW_QLIK_UNAVAILABLE' },
+  })
+})
+
+t.test('an error that is not our own keeps its text out of the revocation', async (t) => {
+  t.notMatch(toFailure(new Error('ann@example.com')).detail, 'ann')
+  t.equal(toFailure(new Error('ann@example.com')).code, 'CURFEW_INTERNAL')
+})

@@ -1,0 +1,133 @@
+import t from 'tap'
+import { nextCall } from '../support/events.ts'
+import { startService } from '../support/service.ts'
+
+t.test('more tokens than a page are all found, revoked and verified', async (t) => {
+  const service = await startService(t)
+  const user = service.userWithTokens(250)
+  const ended = await service.revoke({ userId: user.id })
+  t.match(ended, { outcome: 'revoked', verified: true, tokens: { found: 250, revoked: 250, remaining: 0 } })
+  t.equal(service.sandbox.tenant.tokensOf(user.id).length, 0)
+  const { calls } = service.sandbox.tenant
+  t.equal(calls.filter(({ route }) => route === 'token').length, 1, 'one access token for all of it')
+  const last = calls.filter(({ route }) => route === 'list' || route === 'revoke').at(-1)
+  t.equal(last?.route, 'list', 'the last word is a list')
+})
+
+t.test('a user without tokens, and one that does not exist, are completed and say so', async (t) => {
+  const service = await startService(t)
+  const user = service.userWithTokens(0)
+  const nothing = { status: 'completed', verified: true, tokens: { found: 0 } }
+  t.match(await service.revoke({ userId: user.id }), { ...nothing, outcome: 'nothing-to-revoke' })
+  t.match(await service.revoke({ email: 'nobody@example.com' }), { ...nothing, outcome: 'no-such-user' })
+  t.match(await service.revoke({ subject: 'nobody' }), { ...nothing, outcome: 'no-such-user' })
+})
+
+t.test('a logout keeps what was issued after it, and revokes ids that tell no time', async (t) => {
+  const service = await startService(t)
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(0)
+  const at = Date.now() - 60_000
+  tenant.issueTokens(user.id, 2, { issuedAt: at - 3_600_000 })
+  tenant.issueTokens(user.id, 1, { issuedAt: at + 4_000 })
+  tenant.issueTokens(user.id, 1, { idForm: 'opaque' })
+  const [later] = tenant.issueTokens(user.id, 1, { issuedAt: at + 7_000 })
+  const ended = await service.revoke({ userId: user.id, occurredAt: new Date(at).toISOString() })
+  t.match(ended, {
+    outcome: 'revoked',
+    verified: true,
+    tokens: { found: 5, revoked: 4, kept: 1, remaining: 0 },
+  })
+  t.same(tenant.tokensOf(user.id), [later])
+})
+
+t.test("issue times are compared with the signal's time by the tenant's clock", async (t) => {
+  for (const clockSkewMs of [-3_600_000, 3_600_000]) {
+    const service = await startService(t, { sandbox: { clockSkewMs } })
+    const { tenant } = service.sandbox
+    const user = service.userWithTokens(0)
+    const at = tenant.now()
+    tenant.issueTokens(user.id, 1, { issuedAt: at - 30_000 })
+    const [later] = tenant.issueTokens(user.id, 1, { issuedAt: at + 20_000 })
+    t.match(await service.revoke({ userId: user.id }), { tokens: { revoked: 1, kept: 1 } }, `${clockSkewMs}`)
+    t.same(tenant.tokensOf(user.id), [later])
+  }
+})
+
+t.test('security ends all, also what was issued later; a device type narrows it', async (t) => {
+  const service = await startService(t)
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(1)
+  tenant.issueTokens(user.id, 1, { issuedAt: Date.now() + 60_000 })
+  tenant.issueTokens(user.id, 2, { deviceType: 'Phone' })
+  const phones = await service.revoke({ userId: user.id, reason: 'security', deviceType: 'Phone' })
+  t.match(phones, { scope: 'all', tokens: { revoked: 2, kept: 2 } })
+  t.match(await service.revoke({ userId: user.id, reason: 'security' }), { tokens: { revoked: 2, kept: 0 } })
+  t.equal(tenant.tokensOf(user.id).length, 0)
+})
+
+t.test('a user who logs in again during the revocation keeps the new tokens', async (t) => {
+  const service = await startService(t, { environment: { REVOKE_CONCURRENCY: '1' } })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(3)
+  let again: ReturnType<typeof tenant.issueTokens> = []
+  nextCall(service.sandbox, ({ route }) => route === 'revoke').then(() => {
+    again = tenant.issueTokens(user.id, 2, { issuedAt: Date.now() + 6_000 })
+  })
+  t.match(await service.revoke({ userId: user.id }), { verified: true, tokens: { revoked: 3, kept: 2 } })
+  t.same(tenant.tokensOf(user.id), again)
+})
+
+t.test('tokens issued before the signal but listed only later are revoked as well', async (t) => {
+  const service = await startService(t)
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(2)
+  nextCall(service.sandbox, ({ route }) => route === 'revoke').then(() => tenant.issueTokens(user.id, 3))
+  t.match(await service.revoke({ userId: user.id }), { verified: true, tokens: { revoked: 5, remaining: 0 } })
+})
+
+t.test('a token that goes by itself is counted as already gone, by 404 and by 204', async (t) => {
+  const service = await startService(t, { environment: { REVOKE_CONCURRENCY: '1' } })
+  const user = service.userWithTokens(2)
+  service.sandbox.tenant.order({ kind: 'status', status: 404, route: 'revoke', takesEffect: true })
+  t.match(await service.revoke({ userId: user.id }), { tokens: { found: 2, revoked: 1, alreadyGone: 1 } })
+})
+
+t.test(
+  'several users of exactly that name all lose their tokens; a different case is nobody by accident',
+  async (t) => {
+    const service = await startService(t)
+    const { tenant } = service.sandbox
+    const twins = [1, 2].map((count) => service.userWithTokens(count, { email: 'twin@example.com' }))
+    t.match(await service.revoke({ email: 'twin@example.com' }), { verified: true, tokens: { revoked: 3 } })
+    const kim = [service.userWithTokens(1, { subject: 'Kim' }), service.userWithTokens(1, { subject: 'kim' })]
+    const ambiguous = await service.revoke({ subject: 'kim' })
+    t.match(ambiguous, { status: 'failed', verified: false, error: { code: 'CURFEW_AMBIGUOUS_USER' } })
+    t.same(
+      [...twins, ...kim].map(({ id }) => tenant.tokensOf(id).length),
+      [0, 0, 1, 1],
+    )
+  },
+)
+
+t.test("Curfew's own user is spared unless told by its id, and then its newest token stays", async (t) => {
+  const service = await startService(t)
+  const { tenant } = service.sandbox
+  const { userId, id } = service.client
+  const bySubject = await service.revoke({ subject: `qlikbot\\${id}` })
+  t.match(bySubject, { status: 'failed', error: { code: 'CURFEW_OWN_USER' } })
+  tenant.issueTokens(userId, 2, { issuedAt: Date.now() - 60_000 })
+  const byId = await service.revoke({ userId, reason: 'security' })
+  t.match(byId, { status: 'completed', verified: true })
+  t.equal(tenant.tokensOf(userId).filter(({ issuedAt }) => issuedAt < Date.now() - 30_000).length, 0)
+  const other = service.userWithTokens(1)
+  t.match(await service.revoke({ userId: other.id }), { status: 'completed', tokens: { revoked: 1 } })
+})
+
+t.test('pages that never end do not end in a claim: the next attempt verifies', async (t) => {
+  const service = await startService(t, { random: () => 0 })
+  const user = service.userWithTokens(150)
+  service.sandbox.tenant.order({ kind: 'endless-next', route: 'list' })
+  const ended = await service.revoke({ userId: user.id })
+  t.match(ended, { status: 'completed', verified: true, tokens: { revoked: 150, remaining: 0 } })
+})

@@ -1,0 +1,83 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openDatabase } from '../../src/stores/sqlite-database.ts'
+import { MIGRATIONS } from '../../src/stores/sqlite-migrations.ts'
+import { temporaryFolder } from '../support/service.ts'
+import { aSignal, T0 } from '../support/signals.ts'
+
+t.test('a database is synced at each commit and readable by its owner only', async (t) => {
+  const path = join(temporaryFolder(t), 'deep', 'curfew.db')
+  const database = openDatabase(path)
+  t.teardown(() => database.close())
+  t.match(database.prepare('PRAGMA synchronous').get(), { synchronous: 2 }, 'FULL')
+  t.match(database.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
+  t.match(database.prepare('PRAGMA user_version').get(), { user_version: MIGRATIONS.length })
+  t.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+t.test('what was accepted is there after closing and opening again', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const store = openSqliteStore(path)
+  const { revocations } = await store.accept([aSignal()], { key: 'k', fingerprint: null }, T0)
+  await store.close()
+  const again = openSqliteStore(path)
+  t.teardown(() => again.close())
+  t.strictSame(await again.get(String(revocations[0]?.id)), revocations[0])
+  t.match(await again.accept([aSignal()], { key: 'k', fingerprint: null }, T0), { replayed: true })
+})
+
+t.test('a second process on the same file is refused, and nothing is harmed', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const other = fork(join(import.meta.dirname, '../support/hold-store.ts'), [path])
+  t.teardown(() => other.kill())
+  await once(other, 'message')
+  t.throws(() => openSqliteStore(path), { code: 'CURFEW_STORE_LOCKED' })
+  other.send('accept')
+  const [id] = await once(other, 'message')
+  other.kill('SIGKILL')
+  await once(other, 'exit')
+  const store = openSqliteStore(path)
+  t.teardown(() => store.close())
+  t.match(await store.get(String(id)), { status: 'queued' }, 'the lock ends with the process')
+})
+
+t.test('a database of a newer version is refused and left alone', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const newer = new DatabaseSync(path)
+  newer.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
+  newer.close()
+  t.throws(() => openSqliteStore(path), { code: 'CURFEW_STORE_NEWER' })
+  const database = new DatabaseSync(path)
+  t.match(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get(), { tables: 0 })
+  database.close()
+})
+
+t.test('a file that is no database, or cannot be one, is refused', async (t) => {
+  const folder = temporaryFolder(t)
+  const text = join(folder, 'text.db')
+  writeFileSync(text, 'no database, and longer than the header of one would be'.repeat(10))
+  t.throws(() => openSqliteStore(text), { code: 'CURFEW_STORE_UNAVAILABLE' })
+  mkdirSync(join(folder, 'folder.db'))
+  t.throws(() => openSqliteStore(join(folder, 'folder.db')), { code: 'CURFEW_STORE_UNAVAILABLE' })
+  t.throws(() => openSqliteStore(join(text, 'below.db')), { code: 'CURFEW_STORE_UNAVAILABLE' })
+})
+
+t.test('the claim reads from its index, however long the backlog is', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const database = openDatabase(path)
+  t.teardown(() => database.close())
+  const plan = database
+    .prepare(
+      `EXPLAIN QUERY PLAN SELECT * FROM revocations AS waiting
+       WHERE status = 'queued' AND urgency = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
+    )
+    .all(0, 0, 0)
+    .map(({ detail }) => String(detail))
+  t.match(plan, [/USING INDEX revocations_due/])
+  t.equal(plan.length, 1, 'and sorts nothing')
+})

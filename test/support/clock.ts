@@ -1,0 +1,48 @@
+import type { Clock } from '../../src/clock.ts'
+
+/** A clock that stands still until a test moves it. */
+export interface FakeClock extends Clock {
+  /** Moves both clocks and runs the timers that become due on the way, in their order. */
+  advance(ms: number): void
+  /** Moves the wall clock alone, as NTP or an operator would. */
+  jump(ms: number): void
+  /** How long until the next timer, in ms; null when none is set. */
+  untilNextTimer(): number | null
+}
+
+/** @param start wall-clock time to begin with, ms since the epoch; the real time by default */
+export function fakeClock(start = Date.now()): FakeClock {
+  let wall = start
+  let monotonic = 1_000
+  const timers = new Set<{ at: number; callback: () => void }>()
+  const nextTimer = () => [...timers].sort((a, b) => a.at - b.at)[0]
+  const move = (ms: number) => {
+    wall += ms
+    monotonic += ms
+  }
+  return {
+    now: () => wall,
+    monotonic: () => monotonic,
+    after(ms, callback) {
+      const timer = { at: monotonic + Math.max(0, ms), callback }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+    advance(ms) {
+      const end = monotonic + ms
+      for (let timer = nextTimer(); timer && timer.at <= end; timer = nextTimer()) {
+        timers.delete(timer)
+        move(timer.at - monotonic)
+        timer.callback()
+      }
+      move(end - monotonic)
+    },
+    jump(ms) {
+      wall += ms
+    },
+    untilNextTimer() {
+      const next = nextTimer()
+      return next ? next.at - monotonic : null
+    },
+  }
+}

@@ -1,0 +1,21 @@
+import type { Test } from 'tap'
+import { ERRORS, type ErrorCode } from '../../src/errors.ts'
+import type { Reply, Service } from './service.ts'
+
+/** That an answer is the problem with this code, in full, and names the member that is meant. */
+export function isProblem(t: Test, reply: Reply, code: ErrorCode, member?: string): void {
+  const { status, title, action } = ERRORS[code]
+  t.equal(reply.status, status, `${code}: ${reply.text}`)
+  t.equal(reply.headers.get('content-type'), 'application/problem+json')
+  t.equal(reply.headers.get('cache-control'), 'no-store')
+  t.match(reply.json, { type: 'about:blank', status, code, title, action, detail: /./, requestId: /./ })
+  if (member === undefined) return
+  const named = reply.json.errors.find((error: { member: string }) => error.member === member)
+  t.match(named, { member, expected: /expected / }, `${member} is named: ${reply.text}`)
+}
+
+/** That not one revocation was ever stored. */
+export async function nothingStored(t: Test, service: Pick<Service, 'call'>): Promise<void> {
+  const { json } = await service.call('GET', '/revocations')
+  t.same(json, { items: [], nextCursor: null }, 'nothing is stored')
+}

@@ -1,0 +1,32 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+/** Sends these bytes over a connection of their own and answers with all that comes back until it is closed. */
+export async function sendBytes(url: string, bytes: string | Buffer): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  socket.write(bytes)
+  return text(socket)
+}
+
+/** A request whose path goes over the wire as it is here, which `fetch` would tidy up first. */
+export async function sendRequest(
+  url: string,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body = '',
+): Promise<{ status: number; body: string }> {
+  const all = {
+    host: 'curfew',
+    connection: 'close',
+    'content-length': `${Buffer.byteLength(body)}`,
+    ...headers,
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  const answer = await sendBytes(url, `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
+  const [head = '', content = ''] = answer.split('\r\n\r\n')
+  return { status: Number(head.split(' ')[1]), body: content }
+}
