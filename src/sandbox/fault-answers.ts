@@ -11,7 +11,7 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 /** Faults that come instead of the call's own answer. */
 type Strike = Extract<FaultSpec, { takesEffect: boolean }>
 
-/** Whether the fault strikes before the call has done its work; otherwise it spoils the answer. */
+/** Whether the fault strikes before the call has done its work, and not when its answer is about to leave. */
 export function strikesFirst(fault: FaultSpec): fault is Strike {
   return 'takesEffect' in fault && !fault.takesEffect
 }

@@ -15,6 +15,7 @@ export const PASSAGE = 'sandboxPassage'
 /** What is known of a call on its way through the gate. */
 export interface Passage {
   call: SandboxCall
+  /** The fault that is to spoil the answer. */
   fault: FaultSpec | null
 }
 
@@ -44,18 +45,16 @@ export function createGate(tenant: Tenant, delays: Delays) {
       const { call } = passage
       call.userId = identify(request)
       if (call.userId !== null) countCall(tenant, call.userId, tier)
-      passage.fault = tenant.faults.take(route, request.method)
-      if (passage.fault === null) return
-      call.fault = passage.fault.kind
-      if (strikesFirst(passage.fault)) {
-        throw await answerInstead(passage.fault, { tenant, call, request, reply })
-      }
+      const fault = tenant.faults.take(route, request.method)
+      if (fault === null) return
+      call.fault = fault.kind
+      if (strikesFirst(fault)) throw await answerInstead(fault, { tenant, call, request, reply })
+      passage.fault = fault
     },
 
     async onSend(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
       const { call, fault } = request.getDecorator<Passage>(PASSAGE)
-      if (fault === null || strikesFirst(fault)) return payload
-      return spoil(fault, { tenant, call, request, reply }, payload)
+      return fault === null ? payload : spoil(fault, { tenant, call, request, reply }, payload)
     },
   })
 }

@@ -21,6 +21,13 @@ t.test('a fault lets `after` matching calls through and strikes `times` of them'
   t.equal(fault.pending, false)
 })
 
+t.test('a fault can be for one method', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  tenant.order({ kind: 'status', status: 503, method: 'delete' })
+  t.equal((await call('GET', LIST)).status, 200)
+  t.equal((await call('DELETE', `${LIST}/unknown`)).status, 503)
+})
+
 t.test('faults strike in the order in which they were ordered, one a call', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.order({ kind: 'status', status: 500 })

@@ -85,8 +85,19 @@ t.test('an access token ends with its lifetime, and is listed no more', async (t
   clock.time += 1
   t.strictSame(tenant.tokensOf(client.userId), [])
   t.equal((await call('GET', '/api/v1/oauth-tokens')).status, 401)
-  const later = tenant.issueAccessToken(client, 'admin_classic')
-  t.strictSame(tenant.tokensOf(client.userId), [later])
+})
+
+t.test('an access token that has expired is not shown to others, nor kept for ever', async (t) => {
+  const clock = stoppedClock()
+  const { call, tenant } = await openSandbox(t, { now: clock.now })
+  const brief = tenant.addClient({ accessTokenLifetimeMs: 1_000 })
+  tenant.issueAccessToken(brief, 'admin_classic')
+  const list = async () => (await call('GET', `/api/v1/oauth-tokens?userId=${brief.userId}`)).body.data.length
+  t.equal(await list(), 1)
+  clock.time += 1_000
+  t.equal(await list(), 0)
+  const later = tenant.issueAccessToken(brief, 'admin_classic')
+  t.strictSame(tenant.tokens.ofUser(brief.userId), [later])
 })
 
 t.test('access tokens can be made to expire at once; a new one works', async (t) => {

@@ -79,6 +79,19 @@ t.test('pages lead on and back; their links name a host that is not the tenant',
   t.strictSame((await read(pageIn(second.links.prev))).ids, first.ids)
 })
 
+t.test('pages lead through everyone, also when a whole user is gone in between', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const everyone = ['c', 'a', 'b'].flatMap((id) => tenant.issueTokens(tenant.addUser({ id }).id, 2))
+  const idsOf = (userId: string) => everyone.filter((token) => token.userId === userId).map(({ id }) => id)
+  const first = (await call('GET', `${LIST}?limit=3`)).body
+  const [, ...seen] = first.data.map((row: Json) => row.id)
+  for (const token of tenant.tokensOf('a')) tenant.tokens.remove(token)
+  const second = (await call('GET', `${LIST}?limit=10&page=${pageIn(first.links.next)}`)).body
+  const rest = second.data.map((row: Json) => row.id)
+  // The very first one was the client's own.
+  t.strictSame([...seen, ...rest], [...idsOf('a'), ...idsOf('b'), ...idsOf('c')])
+})
+
 t.test('links can be relative, or lead to another origin', async (t) => {
   const { call } = await openSandbox(t, { linkOrigin: '' })
   t.match((await call('GET', LIST)).body.links.self.href, /^\/api\/v1\/oauth-tokens$/)

@@ -1,0 +1,66 @@
+import t, { type Test } from 'tap'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import { nextCall } from '../support/events.ts'
+import { startProcess } from '../support/process.ts'
+import { databaseUrl, environmentFor, request } from '../support/service.ts'
+
+async function setUp(t: Test, more: Record<string, string> = {}) {
+  const sandbox = await startSandbox({ latencyMs: 2 })
+  t.teardown(() => sandbox.close())
+  const environment = environmentFor(sandbox, sandbox.tenant.addClient(), databaseUrl(t), more)
+  const service = await startProcess(t, environment)
+  const userWithTokens = (count: number) => {
+    const user = sandbox.tenant.addUser()
+    sandbox.tenant.issueTokens(user.id, count)
+    return user
+  }
+  return { sandbox, environment, service, userWithTokens }
+}
+
+t.test('SIGTERM in mid-run answers what is in flight, puts the run back and exits 0', async (t) => {
+  const { sandbox, environment, service, userWithTokens } = await setUp(t, { REVOKE_CONCURRENCY: '2' })
+  const user = userWithTokens(60)
+  const waiting = request(service.url, 'POST', '/logout-hook', {
+    body: { userId: user.id },
+    headers: { prefer: 'wait=30' },
+  })
+  await nextCall(sandbox, () => sandbox.tenant.tokensOf(user.id).length < 50)
+  t.equal(await service.end('SIGTERM'), 0)
+  const { status, json } = await waiting
+  t.equal(status, 202, 'whoever waited is answered')
+  const left = sandbox.tenant.tokensOf(user.id).length
+  t.ok(left > 0, 'it was in the middle')
+  const again = await startProcess(t, environment)
+  const ended = await request(again.url, 'GET', `/revocations/${json.id}`, { headers: { prefer: 'wait=30' } })
+  t.match(ended.json, { status: 'completed', verified: true, attempts: 1, error: null })
+  t.equal(sandbox.tenant.tokensOf(user.id).length, 0)
+  t.equal(await again.end('SIGTERM'), 0)
+})
+
+t.test('SIGTERM does not wait for a tenant that hangs, nor for a client that does', async (t) => {
+  const { sandbox, service, userWithTokens } = await setUp(t, { SHUTDOWN_GRACE_MS: '2000' })
+  sandbox.tenant.order({ kind: 'hang', route: 'list', times: Number.POSITIVE_INFINITY })
+  const arrived = nextCall(sandbox, ({ route }) => route === 'list', 'arrived')
+  await request(service.url, 'POST', '/logout-hook', { body: { userId: userWithTokens(1).id } })
+  await arrived
+  const { connect } = await import('node:net')
+  const { port } = new URL(service.url)
+  const slow = connect(Number(port), '127.0.0.1')
+  t.teardown(() => slow.destroy())
+  slow.on('error', () => {})
+  await new Promise((resolve) => slow.write('POST /logout-hook HTTP/1.1\r\nHost: x\r\nContent-Le', resolve))
+  t.equal(await service.end('SIGTERM'), 0)
+})
+
+t.test('a second signal ends the process at once', async (t) => {
+  const { service } = await setUp(t)
+  const { connect } = await import('node:net')
+  const slow = connect(Number(new URL(service.url).port), '127.0.0.1')
+  t.teardown(() => slow.destroy())
+  slow.on('error', () => {})
+  await new Promise((resolve) => slow.write('GET / HTTP/1.1\r\nHost: x\r\n', resolve))
+  await request(service.url, 'GET', '/health/live')
+  service.process.kill('SIGINT')
+  while (!service.output().includes('shutting down')) await new Promise((resolve) => setImmediate(resolve))
+  t.equal(await service.end('SIGINT'), 1)
+})

@@ -1,0 +1,154 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { nextCall } from '../support/events.ts'
+import { type Service, startService } from '../support/service.ts'
+
+const statusesOf = ({ sandbox }: Service) => new Set(sandbox.tenant.calls.map(({ status }) => status))
+
+/** Waits until the service itself says that the tier leaves no room. */
+async function tierIsBlocked(service: Service, tier: 1 | 2): Promise<void> {
+  const line = new RegExp(`^curfew_budget_remaining\\{.*tier="${tier}".*\\} 0$`, 'm')
+  while (!line.test((await service.call('GET', '/metrics')).text));
+}
+
+for (const [name, fault, waitMs] of [
+  ['in seconds', { seconds: 13 }, 13_000],
+  ['as a date', { seconds: 40, retryAfter: 'date' }, 41_000],
+  ['missing', { retryAfter: 'missing' }, 30_000],
+  ['longer than the window', { seconds: 900 }, 900_000],
+] as const) {
+  t.test(`a 429 with Retry-After ${name} holds its tier, and the other one goes on`, async (t) => {
+    const clock = fakeClock()
+    const service = await startService(t, { clock, sandbox: { now: clock.now } })
+    const { tenant } = service.sandbox
+    const user = service.userWithTokens(3)
+    const other = service.userWithTokens(2)
+    tenant.order({ kind: 'rate-limited', route: 'revoke', ...fault })
+    const refused = nextCall(service.sandbox, ({ status }) => status === 429)
+    const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+    await refused
+    await tierIsBlocked(service, 2)
+    const dryRun = await service.call('POST', `/users/${other.id}/revoke-all?dryRun=true`)
+    t.equal(dryRun.json.tokens.length, 2, 'tier 1 goes on')
+    clock.advance(waitMs - 2_000)
+    await service.call('POST', `/users/${other.id}/revoke-all?dryRun=true`)
+    t.equal(tenant.tokensOf(user.id).length, 1, 'nothing is called before the time')
+    const waiting = (await service.call('GET', `/revocations/${json.id}`)).json
+    t.match(waiting, { status: 'running', attempts: 1, nextAttemptAt: null })
+    clock.advance(2_010)
+    t.match(await service.ended(json.id), {
+      status: 'completed',
+      verified: true,
+      attempts: 1,
+      tokens: { revoked: 3 },
+    })
+    t.equal(tenant.calls.filter(({ status }) => status === 429).length, 1)
+  })
+}
+
+t.test('a 429 on a list holds lists, and running revocations of tokens go on', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, {
+    clock,
+    sandbox: { now: clock.now },
+    environment: { REVOKE_CONCURRENCY: '1' },
+  })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(120)
+  tenant.order({ kind: 'rate-limited', route: 'list', after: 1, seconds: 10 })
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  await nextCall(service.sandbox, () => tenant.tokensOf(user.id).length === 20)
+  await tierIsBlocked(service, 1)
+  t.equal(tenant.tokensOf(user.id).length, 20, 'the first page is revoked while the second must wait')
+  clock.advance(10_010)
+  t.match(await service.ended(json.id), { status: 'completed', verified: true, tokens: { revoked: 120 } })
+})
+
+t.test('a 429 at the token endpoint is waited out, and asked once more', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, { clock, sandbox: { now: clock.now } })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(1)
+  t.match(await service.revoke({ userId: user.id }), { status: 'completed' })
+  tenant.expireAccessTokens(service.client.id)
+  tenant.order({ kind: 'rate-limited', route: 'token', seconds: 7 })
+  tenant.issueTokens(user.id, 1)
+  const refused = nextCall(service.sandbox, ({ status }) => status === 429)
+  const { json } = await service.call('POST', `/users/${user.id}/revoke-all`)
+  await refused
+  await tierIsBlocked(service, 2)
+  clock.advance(7_010)
+  t.match(await service.ended(json.id), { status: 'completed', attempts: 1 })
+})
+
+t.test('a budget used up is waited for, window by window, without a 429 of our own making', async (t) => {
+  const limits = { tier2Limit: 20, windowMs: 700 }
+  const service = await startService(t, {
+    sandbox: limits,
+    environment: { QLIK_TIER2_LIMIT: '20', QLIK_RATE_WINDOW_MS: '700' },
+  })
+  const user = service.userWithTokens(50)
+  const started = performance.now()
+  t.match(await service.revoke({ userId: user.id }), { verified: true, attempts: 1, tokens: { revoked: 50 } })
+  t.ok(performance.now() - started >= 1_400, 'two windows had to pass')
+  t.notOk(statusesOf(service).has(429))
+})
+
+t.test('a restart remembers what was called in the last window', async (t) => {
+  const limits = { tier2Limit: 10, windowMs: 1_500 }
+  const environment = { QLIK_TIER2_LIMIT: '10', QLIK_RATE_WINDOW_MS: '1500', QLIK_TIMEOUT_MS: '100' }
+  const first = await startService(t, { sandbox: limits, environment })
+  await first.revoke({ userId: first.userWithTokens(9).id })
+  await first.app.close()
+  const { DATABASE_URL = '' } = first.environment
+  const second = await startService(t, { share: first, environment: { ...environment, DATABASE_URL } })
+  const user = second.userWithTokens(5)
+  t.match(await second.revoke({ userId: user.id }), { verified: true, tokens: { revoked: 5 } })
+  t.notOk(statusesOf(first).has(429))
+})
+
+t.test('a more urgent revocation is served first, however many wait for the budget', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, {
+    clock,
+    sandbox: { now: clock.now },
+    environment: { QLIK_TIER2_LIMIT: '5', REVOKE_CONCURRENCY: '2' },
+  })
+  const { tenant } = service.sandbox
+  const ids: string[] = []
+  for (let index = 0; index < 10; index += 1) {
+    const user = service.userWithTokens(3)
+    const { json } = await service.call('POST', '/logout-hook', {
+      body: { userId: user.id, reason: 'session-expired' },
+    })
+    ids.push(json.id)
+  }
+  await tierIsBlocked(service, 2)
+  const urgent = service.userWithTokens(3)
+  const { json } = await service.call('POST', `/users/${urgent.id}/revoke-all`)
+  await nextCall(service.sandbox, ({ path }) => path.includes(urgent.id))
+  while ((await service.call('GET', `/revocations/${json.id}`)).json.status !== 'running');
+  clock.advance(300_010)
+  t.match(await service.ended(json.id), { status: 'completed', tokens: { revoked: 3 } })
+  t.equal(tenant.tokensOf(urgent.id).length, 0)
+  const { items } = (await service.call('GET', '/revocations?status=completed')).json
+  t.ok(items.length <= 3, 'the others are still waiting')
+})
+
+t.test('tells how long it will take at the least', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, {
+    clock,
+    sandbox: { now: clock.now },
+    environment: { QLIK_TIER2_LIMIT: '10' },
+  })
+  const user = service.userWithTokens(60)
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  await tierIsBlocked(service, 2)
+  clock.advance(2_000)
+  let shown = json
+  while (!shown.estimatedCompletionAt) shown = (await service.call('GET', `/revocations/${json.id}`)).json
+  const seconds = (Date.parse(shown.estimatedCompletionAt) - clock.now()) / 1_000
+  t.ok(seconds > 290, `${seconds} s`)
+  t.match(shown, { status: 'running', outcome: null, verified: false })
+})

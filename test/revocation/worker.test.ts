@@ -1,0 +1,134 @@
+import t from 'tap'
+import type { SandboxUser } from '../../src/sandbox/tenant.ts'
+import { fakeClock } from '../support/clock.ts'
+import { nextCall } from '../support/events.ts'
+import { type Service, startService } from '../support/service.ts'
+
+const logout = (service: Service, { id }: SandboxUser, more: object = {}) =>
+  service.call('POST', '/logout-hook', { body: { userId: id, ...more } })
+
+t.test('signals for a user join the one that waits, and a new one is made while one runs', async (t) => {
+  const service = await startService(t, { environment: { QLIK_TIMEOUT_MS: '60000' } })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(2)
+  const hanging = tenant.order({ kind: 'hang', route: 'revoke' })
+  const running = (await logout(service, user)).json
+  await nextCall(service.sandbox, ({ route }) => route === 'revoke', 'arrived')
+  const queued = (await logout(service, user, { reason: 'session-expired' })).json
+  t.not(queued.id, running.id)
+  const joined = (await logout(service, user, { reason: 'security', scope: 'all' })).json
+  t.match(joined, { id: queued.id, status: 'queued', reason: 'security', scope: 'all' })
+  t.match((await service.call('GET', `/revocations/${running.id}`)).json, {
+    status: 'running',
+    reason: 'logout',
+  })
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 2)
+  t.equal(hanging.applied, 1)
+})
+
+t.test('the one made while another runs sees tokens issued since, and each ends on its own', async (t) => {
+  const service = await startService(t, { sandbox: { latencyMs: 5 } })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(40)
+  const first = (await logout(service, user)).json
+  await nextCall(service.sandbox, ({ route }) => route === 'revoke')
+  tenant.issueTokens(user.id, 5)
+  const second = (await logout(service, user)).json
+  t.not(second.id, first.id)
+  const ended = await Promise.all([service.ended(first.id), service.ended(second.id)])
+  t.match(ended, [{ verified: true }, { verified: true }])
+  t.equal(ended[0].tokens.revoked + ended[1].tokens.revoked, 45)
+  t.equal(tenant.tokensOf(user.id).length, 0)
+})
+
+t.test('many users are revoked side by side, within the concurrency', async (t) => {
+  const service = await startService(t, {
+    sandbox: { latencyMs: 3 },
+    environment: { REVOKE_CONCURRENCY: '4' },
+  })
+  let underWay = 0
+  let most = 0
+  service.sandbox.tenant.onCall((phase, { route }) => {
+    if (route !== 'revoke') return
+    underWay += phase === 'arrived' ? 1 : -1
+    most = Math.max(most, underWay)
+  })
+  const users = Array.from({ length: 30 }, () => service.userWithTokens(3))
+  const body = { users: users.map(({ id }) => ({ userId: id })) }
+  const { json } = await service.call('POST', '/revocations', { body })
+  const ids: string[] = json.items.map(({ revocation }: { revocation: { id: string } }) => revocation.id)
+  const ended = await Promise.all(ids.map((id) => service.ended(id)))
+  t.equal(ended.filter(({ verified }) => verified).length, 30)
+  t.equal(most, 4)
+})
+
+t.test('a client that lacks the role completes nothing, until it has it', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, {
+    clock,
+    random: () => 0.99,
+    sandbox: { now: clock.now },
+    client: { admin: false },
+  })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(2)
+  const { json } = await logout(service, user)
+  let waiting = json
+  while (waiting.error === null) waiting = (await service.call('GET', `/revocations/${json.id}`)).json
+  t.match(waiting, { outcome: null, verified: false, error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
+  t.equal((await service.call('GET', '/health/ready')).status, 503)
+  tenant.users.get(service.client.userId)?.roles.push('TenantAdmin')
+  const ended = service.ended(json.id)
+  const meAgain = nextCall(service.sandbox, ({ route }) => route === 'me')
+  clock.advance(60_000)
+  await meAgain
+  t.match(await ended, { status: 'completed', verified: true, tokens: { revoked: 2 } })
+  t.equal((await service.call('GET', '/health/ready')).status, 200)
+})
+
+t.test('where nobody tells the roles, an empty list proves nothing, and a seen token does', async (t) => {
+  const service = await startService(t, { client: { rolesTold: false } })
+  const nobody = service.userWithTokens(0)
+  const unverified = { status: 'completed', outcome: 'none-visible', verified: false }
+  t.match(await service.revoke({ userId: nobody.id }), unverified)
+  t.match(await service.revoke({ email: 'no@example.com' }), { outcome: 'no-such-user', verified: false })
+  t.match((await service.call('GET', '/health/ready')).json, {
+    status: 'ready',
+    checks: [{}, {}, { name: 'tenant:default', status: 'warning' }],
+  })
+  const user = service.userWithTokens(1)
+  t.match(await service.revoke({ userId: user.id }), { outcome: 'revoked', verified: true })
+  t.match(await service.revoke({ userId: nobody.id }), { outcome: 'nothing-to-revoke', verified: true })
+})
+
+t.test(
+  'a client without the role and without roles told sees only its own: nothing is claimed',
+  async (t) => {
+    const service = await startService(t, { client: { admin: false, rolesTold: false } })
+    const user = service.userWithTokens(2)
+    const ended = await service.revoke({ userId: user.id })
+    t.match(ended, { outcome: 'none-visible', verified: false })
+    t.equal(service.sandbox.tenant.tokensOf(user.id).length, 2)
+    t.equal(
+      (await service.call('POST', `/revocations/${ended.id}/retry`)).status,
+      202,
+      'and it can be retried',
+    )
+  },
+)
+
+t.test('revocations of a tenant that is configured no more fail and say so', async (t) => {
+  const service = await startService(t)
+  const { openSqliteStore } = await import('../../src/stores/sqlite.ts')
+  const { aSignal } = await import('../support/signals.ts')
+  await service.app.close()
+  const { DATABASE_URL = '' } = service.environment
+  const store = openSqliteStore(DATABASE_URL.replace('sqlite:', ''))
+  const { revocations } = await store.accept([aSignal({ tenant: 'gone' })], null, Date.now())
+  await store.close()
+  const again = await startService(t, { share: service, environment: { DATABASE_URL } })
+  t.match(await again.ended(String(revocations[0]?.id)), {
+    status: 'failed',
+    error: { code: 'CURFEW_UNKNOWN_TENANT' },
+  })
+})

@@ -1,0 +1,43 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+export interface ServiceProcess {
+  url: string
+  process: ChildProcess
+  /** What it has written to standard output so far. */
+  output: () => string
+  /** Sends a signal and resolves with the exit code, or the signal's name where that ended it. */
+  end: (signal: NodeJS.Signals) => Promise<number | NodeJS.Signals>
+}
+
+/** The real service as a process of its own; it is killed, if need be, when the test ends. */
+export async function startProcess(t: Test, environment: Record<string, string>): Promise<ServiceProcess> {
+  const child = fork(join(import.meta.dirname, '../../src/main.ts'), {
+    // With this process's own, by which tap measures coverage there, too.
+    env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  child.stdout?.on('data', (chunk) => {
+    output += chunk
+  })
+  child.stderr?.on('data', (chunk) => {
+    output += chunk
+  })
+  const exited = once(child, 'exit')
+  const started = await Promise.race([once(child, 'message'), exited.then(() => null)])
+  if (!started) throw new Error(`the service did not start: ${output}`)
+  return {
+    url: started[0].url,
+    process: child,
+    output: () => output,
+    async end(signal) {
+      child.kill(signal)
+      const [code, by] = await exited
+      return code ?? by
+    },
+  }
+}
