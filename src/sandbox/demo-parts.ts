@@ -1,0 +1,37 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+/** A process that has told where it listens. */
+export interface Part {
+  url: string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a program of this project as a process of its own, with its own free port.
+ * @param environment all that it sees besides the search path
+ */
+export async function startPart(
+  program: string,
+  args: string[],
+  environment: Record<string, string> = {},
+): Promise<Part> {
+  const child = fork(join(ROOT, program), args, {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const ended = once(child, 'exit')
+  const [message] = await Promise.race([
+    once(child, 'message'),
+    ended.then(() => Promise.reject(new Error(`${program} has ended before it listened.`))),
+  ])
+  return { url: String(message.url), stop: () => stop(child, ended) }
+}
+
+async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.kill('SIGTERM')
+  await ended
+}
