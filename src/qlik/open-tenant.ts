@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
+import { toFailure } from '../revocation/retry-policy.ts'
 import type { WorkerLog } from '../revocation/worker.ts'
 import { QlikClient } from './client.ts'
 import { QlikHttp, type Route } from './http.ts'
@@ -51,6 +52,6 @@ export function openTenant(
         )
     },
     onBackgroundFailure: (error) =>
-      log.warn({ err: error, tenant: name }, 'the tenant could not be looked at'),
+      log.warn({ ...toFailure(error), tenant: name }, 'the tenant could not be looked at'),
   })
 }

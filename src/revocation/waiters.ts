@@ -25,10 +25,16 @@ export class Waiters {
    */
   async untilEnded(revocation: Revocation, ms: number): Promise<Revocation> {
     const deadline = this.#clock.monotonic() + ms
-    for (;;) {
-      const change = this.#nextChange(userKey(revocation.tenant, revocation.user), deadline)
-      const current = (await this.#store.get(revocation.id)) ?? revocation
-      if (hasEnded(current) || !(await change)) return current
+    for (let isWorthWaiting = true; ; ) {
+      // Listening begins before the look, so that no change falls between the two.
+      const change = this.#listen(userKey(revocation.tenant, revocation.user), deadline)
+      try {
+        const current = (await this.#store.get(revocation.id)) ?? revocation
+        if (hasEnded(current) || !isWorthWaiting) return current
+        isWorthWaiting = await change.happened
+      } finally {
+        change.cancel()
+      }
     }
   }
 
@@ -49,25 +55,30 @@ export class Waiters {
     for (const callback of callbacks ?? []) callback()
   }
 
-  /** Resolves with true at the next change for `key`, with false when there is no time or room to wait. */
-  #nextChange(key: string, deadline: number): Promise<boolean> {
+  /** `happened` tells true at the next change for `key`, false when there is no time or room to wait for it. */
+  #listen(key: string, deadline: number): { happened: Promise<boolean>; cancel: () => void } {
     const left = deadline - this.#clock.monotonic()
-    if (this.#closed || left <= 0 || this.#waiting >= WAITING_AT_MOST) return Promise.resolve(false)
+    if (this.#closed || left <= 0 || this.#waiting >= WAITING_AT_MOST) {
+      return { happened: Promise.resolve(false), cancel: () => {} }
+    }
+    const { promise: happened, resolve } = Promise.withResolvers<boolean>()
+    const callbacks = this.#callbacks.get(key) ?? new Set()
+    let isOpen = true
+    const end = (changed: boolean) => {
+      if (!isOpen) return
+      isOpen = false
+      cancelTimer()
+      callbacks.delete(onChange)
+      if (callbacks.size === 0 && this.#callbacks.get(key) === callbacks) this.#callbacks.delete(key)
+      this.#waiting -= 1
+      resolve(changed)
+    }
+    const onChange = () => end(!this.#closed)
+    const cancelTimer = this.#clock.after(left, () => end(false))
+    callbacks.add(onChange)
+    this.#callbacks.set(key, callbacks)
     this.#waiting += 1
-    return new Promise((resolve) => {
-      const callbacks = this.#callbacks.get(key) ?? new Set()
-      const end = (changed: boolean) => {
-        cancel()
-        callbacks.delete(onChange)
-        if (callbacks.size === 0 && this.#callbacks.get(key) === callbacks) this.#callbacks.delete(key)
-        this.#waiting -= 1
-        resolve(changed)
-      }
-      const onChange = () => end(!this.#closed)
-      const cancel = this.#clock.after(left, () => end(false))
-      callbacks.add(onChange)
-      this.#callbacks.set(key, callbacks)
-    })
+    return { happened, cancel: () => end(false) }
   }
 }
 

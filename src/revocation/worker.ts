@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { judgeAttempt } from './retry-policy.ts'
-import type { Revocation, TokenCounts } from './revocation.ts'
+import type { Failure, Revocation, TokenCounts } from './revocation.ts'
 import { type RunResult, revokeAll } from './revoke-all.ts'
 import { REASONS, type Reason, urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
@@ -160,10 +160,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const failingSince = result.progressed ? now : (revocation.failingSince ?? now)
     const decision = judgeAttempt(result.error, { now, failingSince, fruitless, random: options.random() })
     const error = decision.failure
-    log.warn(
-      { id, code: error.code, err: result.error, attempts: revocation.attempts },
-      'an attempt did not succeed',
-    )
+    logAttempt(revocation, error, result.error)
     if (decision.action === 'fail') {
       await store.fail(id, error, result.tokens, now)
       return ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: now })
@@ -171,6 +168,12 @@ export function createWorker(options: WorkerOptions): Worker {
     const { attempts } = revocation
     const { tokens } = result
     await store.putBack(id, { tokens, attempts, fruitless, failingSince, error, nextAttemptAt: decision.at })
+  }
+
+  /** Only what is unexpected is logged with where it came from: in an outage there are many of the others. */
+  function logAttempt({ id, attempts }: Revocation, { code, detail }: Failure, err: unknown): void {
+    if (code === 'CURFEW_INTERNAL') log.error({ id, code, attempts, err }, 'an attempt has failed')
+    else log.warn({ id, code, detail, attempts }, 'an attempt has failed')
   }
 
   /** A shutdown is no attempt. */
