@@ -153,14 +153,14 @@ function reasonOf(error: unknown): string {
  * Statuses as documented at https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
  */
 export function failureOf(answer: Answer, route: Route, good: readonly number[]): QlikFailure | null {
-  const { status } = answer
+  const { status, retryAfterMs } = answer
   if (good.includes(status)) return null
   const message = `Qlik Cloud answered ${route} with ${status}${codeOf(answer.text)}.`
   if (status === 401) return new QlikFailure('unauthorized', message)
   if (status === 403) return new QlikFailure('forbidden', message)
-  if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs: answer.retryAfterMs })
+  if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs })
   if (status === 400) return new QlikFailure('rejected', message)
-  if (status >= 500 || status === 408) return new QlikFailure('unavailable', message)
+  if (status >= 500 || status === 408) return new QlikFailure('unavailable', message, { retryAfterMs })
   return new QlikFailure('unreadable', message)
 }
 

@@ -74,7 +74,7 @@ export type QlikFailureKind =
 /** A failed call to Qlik. The message holds no token, no user name and nothing of the answer's text. */
 export class QlikFailure extends Error {
   readonly kind: QlikFailureKind
-  /** With `rate-limited`: how long Qlik asked to wait in ms, or null where it did not say. */
+  /** How long Qlik asked to wait in ms, or null where it did not say. */
   readonly retryAfterMs: number | null
 
   constructor(

@@ -7,6 +7,8 @@ export const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
 
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 5 * 60_000
+/** A Retry-After with a server error is a guess; a wrong one must not keep tokens alive for a day. */
+const LONGEST_ASKED_WAIT_MS = 60 * 60_000
 /** A Retry-After longer than this is taken for a mistake of the sender. */
 const LONGEST_TIER_WAIT_MS = GIVE_UP_AFTER_MS
 const SHORTEST_TIER_WAIT_MS = 1_000
@@ -76,7 +78,8 @@ export function isFinal(error: unknown): boolean {
 
 /**
  * Judges a failed attempt: final errors fail the revocation; all others are tried again after a backoff with
- * full jitter (a random part of 1 s, 2 s, 4 s … at most 5 min), until 24 hours after the first of them.
+ * full jitter (a random part of 1 s, 2 s, 4 s … at most 5 min), or after the time that Qlik asked to wait where that
+ * is longer, until 24 hours after the first of them.
  */
 export function judgeAttempt(
   error: unknown,
@@ -84,7 +87,8 @@ export function judgeAttempt(
 ): AttemptDecision {
   const failure = toFailure(error)
   const backoff = random * Math.min(FIRST_BACKOFF_MS * 2 ** (fruitless - 1), LONGEST_BACKOFF_MS)
-  const at = Math.ceil(now + backoff)
+  const asked = error instanceof QlikFailure ? (error.retryAfterMs ?? 0) : 0
+  const at = Math.ceil(now + Math.max(backoff, Math.min(asked, LONGEST_ASKED_WAIT_MS)))
   if (FINAL.has(failure.code) || at > failingSince + GIVE_UP_AFTER_MS) return { action: 'fail', failure }
   return { action: 'back-off', failure, at }
 }

@@ -67,6 +67,16 @@ t.test('all else backs off with full jitter, from 1 s to 5 min', async (t) => {
   t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, fruitless: 9, random: 0 }), { at: ATTEMPT.now })
 })
 
+t.test('a Retry-After that comes with a server error is waited for, too', async (t) => {
+  t.match(judgeAttempt(failure('unavailable', 60_000), ATTEMPT), {
+    action: 'back-off',
+    at: ATTEMPT.now + 60_000,
+  })
+  t.match(judgeAttempt(failure('unavailable', 10), ATTEMPT), { action: 'back-off', at: ATTEMPT.now + 500 })
+  const days = judgeAttempt(failure('unavailable', 10 * GIVE_UP_AFTER_MS), ATTEMPT)
+  t.match(days, { action: 'back-off', at: ATTEMPT.now + 3_600_000 }, 'an hour at most')
+})
+
 t.test('after 24 hours without success it fails', async (t) => {
   const now = ATTEMPT.failingSince + GIVE_UP_AFTER_MS
   t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, now: now - 500 }), { action: 'back-off' })
