@@ -45,11 +45,11 @@ export const Environment = z.object({
   /** Where revocations are kept. The embedded store is one file: one process, no server to run. */
   DATABASE_URL: z
     .string()
-    .refine((url) => /^sqlite:.+/.test(url), 'expected sqlite:<path>')
+    .refine(isDatabaseFile, 'expected sqlite:<path of a file>')
     .default('sqlite:./data/curfew.db'),
   /** How long finished revocations are kept, in days. */
   RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
-  /** How long a shutdown may take in ms. Below the 10 s after which Docker kills. */
+  /** How long a shutdown may take in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
   SHUTDOWN_GRACE_MS: z.int().min(100).max(600_000).default(10_000),
 })
 type Environment = z.infer<typeof Environment>
@@ -190,7 +190,7 @@ function issuesOf(schema: z.ZodObject, values: unknown): Mistake[] {
 }
 
 function missingSenders({ WEBHOOK_SECRETS, API_KEYS }: Given): Mistake[] {
-  if (WEBHOOK_SECRETS || API_KEYS) return []
+  if ([WEBHOOK_SECRETS, API_KEYS].some((text) => split(text ?? '').length > 0)) return []
   return [
     {
       key: 'WEBHOOK_SECRETS or API_KEYS',
@@ -243,6 +243,11 @@ function isTenantUrl(text: string): boolean {
   if (pathname !== '/' || search !== '' || hash !== '' || username !== '' || password !== '') return false
   const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
+}
+
+/** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
+function isDatabaseFile(url: string): boolean {
+  return /^sqlite:(?!:|file:)./.test(url)
 }
 
 function isWebhookSecret(text: string): boolean {
