@@ -1,5 +1,4 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import { validatorCompiler } from 'fastify-type-provider-zod'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import authenticate from './inbound/authenticate.ts'
@@ -7,6 +6,7 @@ import bulk from './inbound/bulk.ts'
 import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
+import { validatorCompiler } from './inbound/validate.ts'
 import { loggerOptions } from './log.ts'
 import documentation from './ops/documentation.ts'
 import health from './ops/health.ts'
@@ -51,7 +51,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     logger: { ...loggerOptions(config.logLevel), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
-    routerOptions: { maxParamLength: 4_096 },
+    // Longer than any URL that Node lets through: the routes say how long an id may be, after authentication.
+    routerOptions: { maxParamLength: 16_384 },
     // A slow sender is cut off; without the short interval Node would look only every 30 s.
     http: { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 },
     requestTimeout: 10_000,

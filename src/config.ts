@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
+import { isApiKey, isDatabaseFile, isTenantUrl, isWebhookSecret, split } from './config-forms.ts'
 import { CurfewError } from './errors.ts'
 
 const list = (what: string, isGood: (item: string) => boolean) =>
@@ -228,34 +229,4 @@ function toConfig(values: Environment): Config {
     retentionDays: values.RETENTION_DAYS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }
-}
-
-function split(text: string): string[] {
-  return text
-    .split(/[,\n]/)
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-}
-
-function isTenantUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
-  if (pathname !== '/' || search !== '' || hash !== '' || username !== '' || password !== '') return false
-  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback)
-}
-
-/** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
-function isDatabaseFile(url: string): boolean {
-  return /^sqlite:(?!:|file:)./.test(url)
-}
-
-function isWebhookSecret(text: string): boolean {
-  const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)
-  const { length } = Buffer.from(match?.[1] ?? '', 'base64')
-  return length >= 24 && length <= 64
-}
-
-function isApiKey(text: string): boolean {
-  return /^[\x21-\x7e]{24,512}$/.test(text)
 }

@@ -9,7 +9,7 @@ export const ERRORS = {
   CURFEW_UNAUTHENTICATED: {
     status: 401,
     title: 'The sender is not proven',
-    action: 'Sign the request (Standard Webhooks) or send "Authorization: Bearer <API key>".',
+    action: 'Sign the request (Standard Webhooks), or send an API key as "Authorization: Bearer …".',
   },
   CURFEW_SIGNATURE_INVALID: {
     status: 401,
@@ -70,11 +70,6 @@ export const ERRORS = {
     status: 503,
     title: 'The signal could not be made durable',
     action: 'Send it again after Retry-After seconds. Operators: look at the disk behind DATABASE_URL.',
-  },
-  CURFEW_OVERLOADED: {
-    status: 503,
-    title: 'This replica is shutting down',
-    action: 'Send the request again: another replica, or this one restarted, will take it.',
   },
   CURFEW_INTERNAL: {
     status: 500,
@@ -178,4 +173,9 @@ export class CurfewError extends Error {
     this.members = options.members ?? []
     this.retryAfterSeconds = options.retryAfterSeconds ?? null
   }
+}
+
+/** A request of which one member is not as the contract says. */
+export function invalidMember(member: string, expected: string): CurfewError {
+  return new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members: [{ member, expected }] })
 }

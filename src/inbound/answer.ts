@@ -9,6 +9,12 @@ import { hasEnded, type Waiters } from '../revocation/waiters.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
 import { preferredWait } from './prefer.ts'
 
+/** For the documentation of the routes. */
+export const REPEATABLE =
+  'Sent again with the same `webhook-id` or `Idempotency-Key` within 10 minutes, it gets the first answer again.'
+export const WAITING =
+  '`Prefer: wait=N` waits up to 30 s for the end: 200 with the finished revocation when it comes in time.'
+
 /** What every way in needs. */
 export interface InboundOptions {
   accept: Accept
@@ -33,11 +39,11 @@ export async function answerSignal(
 }
 
 /** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */
-export function replayKeyOf({ sender, headers, method, url, body }: FastifyRequest): ReplayKey | null {
+export function replayKeyOf({ sender, headers, method, url, rawBody }: FastifyRequest): ReplayKey | null {
   if (sender?.kind === 'webhook') return webhookReplay(sender.webhookId)
   if (sender?.kind !== 'api-key') return null
   const header = headers['idempotency-key']
-  return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, content: body })
+  return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, body: rawBody })
 }
 
 /**

@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Null until the sender is proven. */
     sender: Sender | null
+    /** The body as it came; null where there is none. */
+    rawBody: Buffer | null
   }
   interface FastifyContextConfig {
     /** How a sender may be proven; a route without it is open to everybody. */
@@ -45,6 +47,7 @@ async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clo
   }
 
   app.decorateRequest('sender', null)
+  app.decorateRequest('rawBody', null)
 
   app.addHook('onRequest', async (request) => {
     if (!request.routeOptions.config.senders || signatureOf(request)) return
@@ -56,6 +59,7 @@ async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clo
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
+      request.rawBody = body
       proveBySignature(request, body)
       if (body.length === 0) return done(null, undefined)
       if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {

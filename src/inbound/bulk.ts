@@ -1,18 +1,22 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { CurfewError } from '../errors.ts'
 import { RevocationView, view } from '../revocation/revocation.ts'
 import type { Signal } from '../revocation/signal.ts'
-import { type InboundOptions, replayKeyOf } from './answer.ts'
-import { Problem, toProblem } from './problems.ts'
+import { type InboundOptions, REPEATABLE, replayKeyOf } from './answer.ts'
+import { Problem, problemAnswer, toProblem } from './problems.ts'
 import { SignalDetails, toSignal, User, userOf } from './signal-body.ts'
+import { invalidRequest } from './validate.ts'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
 const USERS_AT_MOST = 1_000
 
 /** Each user is checked on its own: one mistake in a thousand must not stop the others. */
 const BulkBody = z.strictObject({
-  users: z.array(z.unknown()).min(1).max(USERS_AT_MOST).describe('Each with one of userId, subject, email'),
+  users: z
+    .array(z.unknown().meta(z.toJSONSchema(User)))
+    .min(1)
+    .max(USERS_AT_MOST)
+    .describe('Each by exactly one of userId, subject, email'),
   ...SignalDetails.shape,
 })
 
@@ -37,10 +41,11 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       config: { senders: ['api-key'], source: 'bulk' },
       schema: {
         summary: "Revoke many users' tokens",
+        description: `${REPEATABLE} Each user is taken or refused on its own.`,
         tags: ['signals'],
         security: [{ apiKey: [] }],
         body: BulkBody,
-        response: { 202: BulkAnswer, default: Problem },
+        response: { 202: BulkAnswer, default: problemAnswer },
       },
     },
     async (request, reply) => {
@@ -53,21 +58,14 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       const { revocations } = await accept(signals, replayKeyOf(request))
       const accepted = revocations.values()
       const items = checked.map(({ error }, index): Item => {
-        const revocation = error ? undefined : accepted.next().value
-        if (revocation) return { index, revocation: view(revocation, estimate(revocation)) }
-        return { index, error: toProblem(invalidUser(error)) }
+        if (error) return { index, error: toProblem(invalidRequest(error)) }
+        const revocation = accepted.next().value
+        if (!revocation) throw new Error('The store accepted signals and answered with fewer revocations.')
+        return { index, revocation: view(revocation, estimate(revocation)) }
       })
       return reply.code(202).send({ items })
     },
   )
-}
-
-function invalidUser(error: z.ZodError | undefined): CurfewError {
-  const members = (error?.issues ?? []).map(({ path, message }) => ({
-    member: `/${path.join('/')}`,
-    expected: message,
-  }))
-  return new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members })
 }
 
 export default bulk

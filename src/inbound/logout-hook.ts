@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { RevocationView } from '../revocation/revocation.ts'
-import { answerSignal, type InboundOptions } from './answer.ts'
-import { Problem } from './problems.ts'
+import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
+import { problemAnswer } from './problems.ts'
 import { LogoutBody, toSignal, userOf } from './signal-body.ts'
 
 /** `POST /logout-hook`: a web back end or a session store says that a user has logged out. */
@@ -16,11 +16,11 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         summary: 'A user has logged out, or their session has expired',
         description:
           'Signed by Standard Webhooks (`webhook-*` or `svix-*` headers), or with an API key. ' +
-          '`Prefer: wait=N` waits up to 30 s for the end.',
+          `${REPEATABLE} ${WAITING}`,
         tags: ['signals'],
         security: [{ webhook: [] }, { apiKey: [] }],
         body: LogoutBody,
-        response: { 200: RevocationView, 202: RevocationView, default: Problem },
+        response: { 200: RevocationView, 202: RevocationView, default: problemAnswer },
       },
     },
     async (request, reply) => {

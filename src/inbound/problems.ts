@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { z } from 'zod'
-import { CurfewError, ERRORS, type ErrorCode, type InvalidMember } from '../errors.ts'
+import { CurfewError, ERRORS, type ErrorCode, invalidMember } from '../errors.ts'
 
 /** An error as callers see it: RFC 9457, with Curfew's code and what to do next. */
 export const Problem = z
@@ -19,8 +19,13 @@ export const Problem = z
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' })
 export type Problem = z.infer<typeof Problem>
 
+/** Every error answer, for the schemas of the routes. */
+export const problemAnswer = {
+  description: 'An error',
+  content: { 'application/problem+json': { schema: Problem } },
+}
+
 const MEMBERS_SHOWN = 20
-const EXPECTATION_LENGTH = 300
 
 /** An error in the form of a problem. */
 export function toProblem({ code, message, members }: CurfewError): Problem & { status: number } {
@@ -44,38 +49,20 @@ const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'CURFEW_BODY_UNREADABLE',
   FST_ERR_CTP_INVALID_JSON_BODY: 'CURFEW_BODY_UNREADABLE',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'CURFEW_BODY_UNREADABLE',
-  FST_ERR_BAD_URL: 'CURFEW_REQUEST_INVALID',
   FST_ERR_NOT_FOUND: 'CURFEW_NOT_FOUND',
-  FST_ERR_REOPENED_CLOSE_SERVER: 'CURFEW_OVERLOADED',
 }
 
 /** Whatever was thrown, as an error of the table. */
 export function toCurfewError(error: unknown): CurfewError {
   if (error instanceof CurfewError) return error
   if (!(error instanceof Error)) return new CurfewError('CURFEW_INTERNAL')
-  const { code = '', validation, validationContext, statusCode } = error as Partial<FastifyError>
-  if (validation) {
-    const members = validation.map((issue) => invalidMember(validationContext, issue))
-    return new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members })
-  }
+  const { code = '', statusCode } = error as Partial<FastifyError>
+  if (code === 'FST_ERR_BAD_URL') return invalidMember('path', 'expected percent-encoded UTF-8')
   const known = CODE_OF_FASTIFY[code]
   if (known) return new CurfewError(known)
   // The JSON parser's refusals have a status of 400 and no code.
   if (statusCode === 400) return new CurfewError('CURFEW_BODY_UNREADABLE')
   return new CurfewError('CURFEW_INTERNAL', undefined, { cause: error })
-}
-
-type ValidationIssue = NonNullable<FastifyError['validation']>[number]
-
-function invalidMember(
-  context: string | undefined,
-  { instancePath, message }: ValidationIssue,
-): InvalidMember {
-  const parameter = context === 'body' ? '' : `${context}:`
-  return {
-    member: `${parameter}${instancePath || '/'}`,
-    expected: (message ?? 'another value').slice(0, EXPECTATION_LENGTH),
-  }
 }
 
 /** Answers every error with a problem. */

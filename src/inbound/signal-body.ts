@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CurfewError } from '../errors.ts'
+import { CurfewError, invalidMember } from '../errors.ts'
 import {
   defaultScope,
   EmailAddress,
@@ -20,7 +20,7 @@ export const SignalDetails = z.strictObject({
   tenant: tenant.optional(),
   reason: Reason.optional().describe('Why the session is over; also the urgency'),
   occurredAt: z.iso
-    .datetime({ offset: true })
+    .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
     .optional()
     .describe('When the session ended (ISO 8601); now when it is left out'),
   scope: Scope.optional().describe(
@@ -77,8 +77,7 @@ export function toSignal(
 ): Signal {
   const occurredAt = details.occurredAt === undefined ? now : Date.parse(details.occurredAt)
   if (occurredAt > now + FUTURE_TOLERANCE_MS) {
-    const members = [{ member: '/occurredAt', expected: 'a time that is not in the future' }]
-    throw new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members })
+    throw invalidMember('/occurredAt', 'expected a time that is not in the future')
   }
   const name = details.tenant ?? tenants[0]
   if (name === undefined || !tenants.includes(name)) throw new CurfewError('CURFEW_UNKNOWN_TENANT')

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import type { Route } from '../qlik/http.ts'
 import type { HttpQlikTenant } from '../qlik/tenant.ts'
 import type { Revocation } from '../revocation/revocation.ts'
@@ -50,15 +51,16 @@ export function createMetrics() {
     registry,
     signal: (source: string, result: 'accepted' | 'replayed' | 'rejected', count = 1) =>
       signals.inc({ source, result }, count),
-    ended({ tenant, status, tokens, verified, acceptedAt, completedAt }: Revocation) {
+    ended({ tenant, status, verified, acceptedAt, completedAt }: Revocation) {
       revocations.inc({ tenant, status })
-      tokensRevoked.inc({ tenant }, tokens.revoked)
       if (verified && completedAt !== null)
         timeToRevoke.observe({ tenant }, (completedAt - acceptedAt) / 1000)
     },
     qlikCall(tenant: string, { route, status, seconds }: { route: Route; status: number; seconds: number }) {
       qlikRequests.inc({ tenant, route, status: String(status) })
       qlikSeconds.observe({ tenant, route }, seconds)
+      // Each as it goes: a revocation that fails and is retried would count its tokens twice at its ends.
+      if (route === 'revoke' && status >= 200 && status < 300) tokensRevoked.inc({ tenant })
     },
   }
 }
@@ -89,7 +91,13 @@ export default async function metricsRoute(
     registers,
   })
 
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+  const schema = {
+    summary: "What was counted, in Prometheus' format",
+    tags: ['operations'],
+    response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
+  }
+
+  app.get('/metrics', { schema }, async (_request, reply) => {
     for (const tenant of tenants.keys()) {
       backlog.set({ tenant, status: 'queued' }, 0)
       backlog.set({ tenant, status: 'running' }, 0)

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
 import { afterPreferredWait } from '../inbound/answer.ts'
-import { Problem } from '../inbound/problems.ts'
+import { problemAnswer } from '../inbound/problems.ts'
 import type { Estimate } from '../revocation/estimate.ts'
 import { type Revocation, RevocationView, Status, view } from '../revocation/revocation.ts'
 import { Identifier } from '../revocation/signal.ts'
@@ -17,7 +17,8 @@ export interface RevocationRoutesOptions {
   wake: () => void
 }
 
-const byId = z.object({ id: z.uuid().describe('Id of a revocation') })
+/** Whatever is no id of ours is not found, be it well-formed or not. */
+const byId = z.object({ id: z.string().describe('Id of a revocation') })
 
 const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 
@@ -35,9 +36,10 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
-        summary: 'One revocation; `Prefer: wait=N` waits up to 30 s for its end',
+        summary: 'One revocation',
+        description: '`Prefer: wait=N` waits up to 30 s for its end.',
         params: byId,
-        response: { 200: RevocationView, default: Problem },
+        response: { 200: RevocationView, default: problemAnswer },
       },
     },
     async (request, reply) => {
@@ -59,11 +61,14 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
           tenant: Identifier.optional(),
           userId: Identifier.optional(),
           limit: z.coerce.number().int().min(1).max(1_000).default(100),
-          cursor: z.uuid().optional().describe('`nextCursor` of the page before'),
+          cursor: z
+            .uuid('expected the nextCursor of the page before')
+            .optional()
+            .describe('`nextCursor` of the page before'),
         }),
         response: {
           200: z.object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() }),
-          default: Problem,
+          default: problemAnswer,
         },
       },
     },
@@ -81,7 +86,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         ...common,
         summary: 'Try a failed, unverified or waiting revocation again now',
         params: byId,
-        response: { 202: RevocationView, default: Problem },
+        response: { 202: RevocationView, default: problemAnswer },
       },
     },
     async (request, reply) => {

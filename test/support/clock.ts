@@ -24,7 +24,12 @@ export function fakeClock(start = Date.now()): FakeClock {
     now: () => wall,
     monotonic: () => monotonic,
     after(ms, callback) {
-      const timer = { at: monotonic + Math.max(0, ms), callback }
+      if (ms <= 0) {
+        // Due at once, also by a clock that stands.
+        const immediate = setImmediate(callback)
+        return () => clearImmediate(immediate)
+      }
+      const timer = { at: monotonic + ms, callback }
       timers.add(timer)
       return () => timers.delete(timer)
     },

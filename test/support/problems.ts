@@ -10,7 +10,7 @@ export function isProblem(t: Test, reply: Reply, code: ErrorCode, member?: strin
   t.equal(reply.headers.get('cache-control'), 'no-store')
   t.match(reply.json, { type: 'about:blank', status, code, title, action, detail: /./, requestId: /./ })
   if (member === undefined) return
-  const named = reply.json.errors.find((error: { member: string }) => error.member === member)
+  const named = reply.json.errors?.find((error: { member: string }) => error.member === member)
   t.match(named, { member, expected: /expected / }, `${member} is named: ${reply.text}`)
 }
 

@@ -1,0 +1,34 @@
+// The forms of the values in the configuration.
+
+/** The items of a list, separated by commas or line ends. */
+export function split(text: string): string[] {
+  return text
+    .split(/[,\n]/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+/** An origin and nothing else. The client's secret goes there: in the clear on this machine only. */
+export function isTenantUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
+  if (pathname !== '/' || search !== '' || hash !== '' || username !== '' || password !== '') return false
+  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback)
+}
+
+/** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
+export function isDatabaseFile(url: string): boolean {
+  return /^sqlite:(?!:|file:)./.test(url)
+}
+
+/** Standard Webhooks 1.0.0: 24 to 64 bytes. */
+export function isWebhookSecret(text: string): boolean {
+  const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)
+  const { length } = Buffer.from(match?.[1] ?? '', 'base64')
+  return length >= 24 && length <= 64
+}
+
+export function isApiKey(text: string): boolean {
+  return /^[\x21-\x7e]{24,512}$/.test(text)
+}

@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t, { type Test } from 'tap'
+import { startSandbox } from '../src/sandbox/sandbox.ts'
+import { startProcess } from './support/process.ts'
+import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
+
+const MAIN = join(import.meta.dirname, '../src/main.ts')
+
+/** Starts the service, which is to end by itself, in an environment of nothing else. */
+function startInVain(environment: Record<string, string>) {
+  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, [MAIN], { env: environment }, (error, stdout, stderr) => {
+      resolve({ code: error?.code, stdout, stderr })
+    })
+  })
+}
+
+/** An environment that works, with a tenant of its own. */
+async function workingEnvironment(t: Test, more: Record<string, string> = {}) {
+  const sandbox = await startSandbox()
+  t.teardown(() => sandbox.close())
+  return environmentFor(sandbox, sandbox.tenant.addClient(), databaseUrl(t), more)
+}
+
+t.test(
+  'a configuration that is not usable ends it with 78 and every mistake on standard error',
+  async (t) => {
+    const environment = { PORT: 'secret', QLIK_TENANT_URL: 'http://secret.example', API_KEYS: 'secret' }
+    const { code, stdout, stderr } = await startInVain(environment)
+    t.equal(code, 78)
+    t.equal(stdout, '')
+    const [first, ...mistakes] = stderr.trimEnd().split('\n')
+    t.equal(first, 'CURFEW_CONFIG_INVALID: The configuration is not usable:')
+    const keys = mistakes.map((line) => /^ {2}(\w+): .+$/.exec(line)?.[1])
+    t.same(keys.sort(), ['API_KEYS', 'PORT', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET', 'QLIK_TENANT_URL'])
+    t.notMatch(stderr, 'secret')
+  },
+)
+
+t.test('a database in use ends the second process with 75, and harms the first one not', async (t) => {
+  const environment = await workingEnvironment(t)
+  const { url, end } = await startProcess(t, environment)
+  const accepted = await request(url, 'POST', '/logout-hook', { body: { userId: 'u1' } })
+  const second = await startInVain(environment)
+  t.equal(second.code, 75)
+  t.equal(second.stderr, 'CURFEW_STORE_LOCKED: Another process uses this database file.\n')
+  const { status, json } = await request(url, 'GET', `/revocations/${accepted.json.id}`, {
+    headers: { prefer: 'wait=30' },
+  })
+  t.equal(status, 200)
+  t.match(json, { status: 'completed', verified: true })
+  t.equal((await request(url, 'POST', '/logout-hook', { body: { userId: 'u2' } })).status, 202)
+  t.equal(await end('SIGTERM'), 0)
+})
+
+t.test('a database that cannot be used ends it with 75 and the reason', async (t) => {
+  const file = join(temporaryFolder(t), 'file')
+  writeFileSync(file, 'this is not a database, but a text that is long enough to be none')
+  const newer = join(temporaryFolder(t), 'newer.db')
+  const database = new DatabaseSync(newer)
+  database.exec('PRAGMA user_version = 999')
+  database.close()
+  const environment = await workingEnvironment(t)
+  for (const [path, expected] of [
+    [
+      `${file}/curfew.db`,
+      /^CURFEW_STORE_UNAVAILABLE: The database file cannot be written: (ENOTDIR|EEXIST)\n$/,
+    ],
+    [file, /^CURFEW_STORE_UNAVAILABLE: The database does not work: .*not a database.*\n$/],
+    [newer, /^CURFEW_STORE_NEWER: The database has schema version 999/],
+  ] as const) {
+    const { code, stderr } = await startInVain({ ...environment, DATABASE_URL: `sqlite:${path}` })
+    t.equal(code, 75)
+    t.match(stderr, expected)
+  }
+})
+
+t.test('a port in use ends it with 69 and a line that says so', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const address = other.address()
+  const port = typeof address === 'object' ? String(address?.port) : ''
+  const { code, stderr } = await startInVain(await workingEnvironment(t, { PORT: port }))
+  t.equal(code, 69)
+  t.match(stderr, new RegExp(`^Curfew could not start: .*EADDRINUSE.*:${port}\n$`))
+})

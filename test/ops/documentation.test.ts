@@ -1,0 +1,149 @@
+import t from 'tap'
+import { startService } from '../support/service.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: a document that is only read
+type Json = any
+
+const API_KEY_OR_WEBHOOK = [{ webhook: [] }, { apiKey: [] }]
+const API_KEY = [{ apiKey: [] }]
+
+/** Every route of the contract, with its security, the statuses that are no errors, and its parameters. */
+const ROUTES: [
+  method: string,
+  path: string,
+  security: object[] | undefined,
+  statuses: string,
+  parameters: string[],
+][] = [
+  ['post', '/logout-hook', API_KEY_OR_WEBHOOK, '200 202', []],
+  ['post', '/users/{id}/revoke-all', API_KEY, '200 202', ['query tenant', 'query dryRun', 'path id']],
+  ['post', '/revocations', API_KEY, '202', []],
+  ['get', '/revocations/{id}', API_KEY, '200', ['path id']],
+  [
+    'get',
+    '/revocations',
+    API_KEY,
+    '200',
+    ['query status', 'query tenant', 'query userId', 'query limit', 'query cursor'],
+  ],
+  ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
+  ['get', '/health/live', undefined, '200', []],
+  ['get', '/health/ready', undefined, '200 503', []],
+  ['get', '/metrics', undefined, '200', []],
+]
+
+t.test('the OpenAPI document', async (t) => {
+  const service = await startService(t)
+  const {
+    status,
+    headers,
+    json: document,
+  } = await service.call('GET', '/openapi.json', { headers: { authorization: '' } })
+  t.equal(status, 200)
+  t.match(headers.get('content-type'), /^application\/json/)
+  t.match(document, {
+    openapi: /^3\.1\.\d$/,
+    info: { title: 'Curfew', version: /^\d+\.\d+\.\d+$/, description: /./ },
+  })
+
+  await t.test('has every route of the contract, and no other', async (t) => {
+    const described = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method} ${path}`),
+    )
+    t.same(described.sort(), ROUTES.map(([method, path]) => `${method} ${path}`).sort())
+  })
+
+  await t.test('tells for each who may call it, what it takes and what it answers', async (t) => {
+    for (const [method, path, security, statuses, parameters] of ROUTES) {
+      const operation: Json = document.paths[path][method]
+      t.match(operation, { summary: /./, tags: [/./] }, `${method} ${path}`)
+      t.same(operation.security, security)
+      t.same(Object.keys(operation.responses), [...statuses.split(' '), ...(security ? ['default'] : [])])
+      t.same(
+        (operation.parameters ?? []).map((parameter: Json) => `${parameter.in} ${parameter.name}`),
+        parameters,
+      )
+      for (const parameter of operation.parameters ?? []) t.equal(parameter.required, parameter.in === 'path')
+      for (const { content, description } of Object.values<Json>(operation.responses)) {
+        t.type(description, 'string')
+        for (const { schema } of Object.values<Json>(content)) t.ok(schema)
+      }
+      if (!security) continue
+      t.same(operation.responses.default.content, {
+        'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+      })
+    }
+  })
+
+  await t.test('describes the bodies by their members, with nothing else let in', async (t) => {
+    const details = ['tenant', 'reason', 'occurredAt', 'scope', 'deviceType']
+    const bodyOf = (path: string) => document.paths[path].post.requestBody.content['application/json'].schema
+    const users = ['userId', 'subject', 'email']
+    for (const [path, members] of [
+      ['/logout-hook', [...users, ...details]],
+      ['/users/{id}/revoke-all', details],
+      ['/revocations', ['users', ...details]],
+    ] as const) {
+      t.same(Object.keys(bodyOf(path).properties), members, path)
+      t.equal(bodyOf(path).additionalProperties, false)
+    }
+    t.match(bodyOf('/revocations').properties.users, { minItems: 1, maxItems: 1_000 })
+    t.same(Object.keys(bodyOf('/revocations').properties.users.items.properties), users)
+    t.match(bodyOf('/logout-hook').properties, {
+      userId: { type: 'string', minLength: 1, maxLength: 512 },
+      reason: { enum: ['security', 'logout', 'session-expired'] },
+      scope: { enum: ['issued-before', 'all'] },
+    })
+  })
+
+  await t.test(
+    'holds together: every reference leads somewhere, and everything is referred to',
+    async (t) => {
+      const text = JSON.stringify(document)
+      const references = new Set(
+        [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => String(reference)),
+      )
+      for (const reference of references) {
+        const path = reference.replace(/^#\//, '').split('/')
+        const target = path.reduce<Json>((value, name) => value?.[name], document)
+        t.type(target, 'object', reference)
+      }
+      const schemas = Object.keys(document.components.schemas)
+      t.same(schemas.map((name) => `#/components/schemas/${name}`).sort(), [...references].sort())
+      t.same(Object.keys(document.components.securitySchemes).sort(), ['apiKey', 'webhook'])
+      t.notMatch(text, /__SCHEMA|\$schema|undefined/)
+    },
+  )
+
+  await t.test('names every member of a revocation and of a problem', async (t) => {
+    const { Revocation, Problem } = document.components.schemas
+    const revocation = await service.revoke({ userId: 'u1', deviceType: 'Browser' })
+    t.same(Object.keys(Revocation.properties), Object.keys(revocation))
+    t.same(
+      Revocation.required,
+      Object.keys(revocation).filter((name) => name !== 'deviceType'),
+    )
+    const { json: problem } = await service.call('POST', '/logout-hook', { body: {} })
+    t.same(Object.keys(Problem.properties), Object.keys(problem))
+    const optional = ['errors', 'requestId']
+    t.same(
+      Problem.required,
+      Object.keys(problem).filter((name) => !optional.includes(name)),
+    )
+  })
+})
+
+t.test('/docs shows it to people, with all that the page needs from the service itself', async (t) => {
+  const { call, url } = await startService(t)
+  const { status, headers, text } = await call('GET', '/docs', { headers: { authorization: '' } })
+  t.equal(status, 200)
+  t.match(headers.get('content-type'), /^text\/html/)
+  const links = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => String(link))
+  t.ok(links.length > 2)
+  for (const link of links) {
+    const { origin, pathname } = new URL(link, `${url}/docs/`)
+    t.equal(origin, url)
+    t.equal((await call('GET', pathname)).status, 200, link)
+  }
+  t.same((await call('GET', '/docs/json')).json, (await call('GET', '/openapi.json')).json)
+})

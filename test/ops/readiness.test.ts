@@ -1,0 +1,88 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { type Service, startService } from '../support/service.ts'
+
+const RECHECK_MS = 30_000
+
+async function tenantCheck({ call }: Service) {
+  const { status, json } = await call('GET', '/health/ready', { headers: { authorization: '' } })
+  return { status, check: json.checks.find(({ name }: { name: string }) => name === 'tenant:default') }
+}
+
+/** Asks until the first attempt is over and the next one is waited for. */
+async function untilWaiting({ call }: Service, id: string) {
+  for (;;) {
+    const { json } = await call('GET', `/revocations/${id}`)
+    if (json.nextAttemptAt !== null) return json
+  }
+}
+
+t.test(
+  'a client without TenantAdmin: not ready, nothing completed, until the role is assigned',
+  async (t) => {
+    const clock = fakeClock()
+    const service = await startService(t, {
+      clock,
+      sandbox: { now: clock.now },
+      client: { admin: false },
+      random: () => 1,
+    })
+    const { tenant } = service.sandbox
+    const ann = service.userWithTokens(2, { id: 'ann' })
+    const { json } = await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+    t.match(await untilWaiting(service, json.id), {
+      status: 'queued',
+      verified: false,
+      error: { code: 'CURFEW_CLIENT_NOT_ADMIN', action: /TenantAdmin/ },
+    })
+    const lacking = await tenantCheck(service)
+    t.equal(lacking.status, 503)
+    t.match(lacking.check, { status: 'failed', detail: /lacks the role TenantAdmin/ })
+    const dryRun = await service.call('POST', '/users/ann/revoke-all?dryRun=true')
+    t.match(dryRun.json, { status: 502, code: 'CURFEW_CLIENT_NOT_ADMIN' })
+    t.equal(
+      (await service.call('POST', '/logout-hook', { body: { userId: 'ben' } })).status,
+      202,
+      'still taken',
+    )
+    t.equal(tenant.tokensOf(ann.id).length, 2)
+    t.same((await service.call('GET', '/revocations?status=completed')).json.items, [])
+
+    tenant.users.get(service.client.userId)?.roles.push('TenantAdmin')
+    clock.advance(RECHECK_MS)
+    t.match(await service.ended(json.id), {
+      status: 'completed',
+      verified: true,
+      tokens: { revoked: 2 },
+      error: null,
+    })
+    t.same(tenant.tokensOf(ann.id), [])
+    const proven = await tenantCheck(service)
+    t.equal(proven.status, 200)
+    t.same(proven.check, { name: 'tenant:default', status: 'ok' })
+  },
+)
+
+t.test('roles that are not told and nobody else in sight: a warning, and nothing claimed', async (t) => {
+  const service = await startService(t, { client: { admin: false, rolesTold: false } })
+  service.userWithTokens(2, { id: 'ann' })
+  t.match(await service.revoke({ userId: 'ann' }), {
+    status: 'completed',
+    outcome: 'none-visible',
+    verified: false,
+    tokens: { found: 0 },
+  })
+  const { status, check } = await tenantCheck(service)
+  t.equal(status, 200)
+  t.match(check, { status: 'warning', detail: /not known whether/ })
+  const warned = service.logLines.map((line) => JSON.parse(line)).filter(({ power }) => power === 'unknown')
+  t.match(warned, [{ level: 40, tenant: 'default' }])
+})
+
+t.test("roles that are not told, but another user's token in sight: proven by that", async (t) => {
+  const service = await startService(t, { client: { rolesTold: false } })
+  service.userWithTokens(2, { id: 'ann' })
+  t.match(await service.revoke({ userId: 'ann' }), { outcome: 'revoked', verified: true })
+  t.match(await service.revoke({ userId: 'ann' }), { outcome: 'nothing-to-revoke', verified: true })
+  t.match(await tenantCheck(service), { status: 200, check: { status: 'ok' } })
+})

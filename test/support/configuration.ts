@@ -1,0 +1,22 @@
+import { ConfigError, loadConfig, type Mistake } from '../../src/config.ts'
+
+export const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 5).toString('base64')}`
+export const KEY = 'k'.repeat(24)
+export const COMPLETE: Record<string, string> = {
+  QLIK_TENANT_URL: 'https://acme.eu.qlikcloud.com',
+  QLIK_CLIENT_ID: 'client',
+  QLIK_CLIENT_SECRET: 'client-secret',
+  API_KEYS: KEY,
+}
+
+/** What is wrong with a complete environment after these changes; nothing when it is usable. */
+export async function mistakesOf(changes: Record<string, string | undefined>): Promise<Mistake[]> {
+  try {
+    await loadConfig({ ...COMPLETE, ...changes })
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes
+    throw error
+  }
+}
+export const keysOf = (mistakes: Mistake[]) => mistakes.map(({ key }) => key)
