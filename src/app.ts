@@ -36,9 +36,6 @@ declare module 'fastify' {
   }
 }
 
-/** Runs in progress at most, for each reason: several users at once keep the revoking calls coming. */
-const runsPerReason = (concurrency: number) => 2 * concurrency
-
 /**
  * The whole service, ready to listen. The order is the path of a logout: receive, authenticate, accept, answer,
  * then claim, list, revoke, verify, report. Closing it answers what is in flight, stops claiming, puts unfinished
@@ -86,7 +83,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock,
     log: app.log,
     random,
-    runsPerReason: runsPerReason(config.tenants[0].concurrency),
+    // Twice the calls in flight: while some runs list, others keep the revoking calls coming.
+    runsPerReason: 2 * config.tenants[0].concurrency,
     onEnded: (revocation) => {
       metrics.ended(revocation)
       waiters.notify(revocation)
@@ -107,16 +105,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   // Receive
   await app.register(problems)
   await app.register(documentation)
-  app.addHook(
-    'onError',
-    async ({
-      routeOptions: {
-        config: { source },
-      },
-    }) => {
-      if (source) metrics.signal(source, 'rejected')
-    },
-  )
+  app.addHook('onError', async (request) => {
+    const { source } = request.routeOptions.config
+    if (source) metrics.signal(source, 'rejected')
+  })
 
   // Authenticate
   await app.register(authenticate, { ...config, clock })
@@ -136,7 +128,12 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   // Report
   await app.register(revocations, { store, waiters, estimate, wake: worker.wake })
-  await app.register(health, { store, tenants, isStopping: () => isStopping })
+  await app.register(health, {
+    store,
+    tenants,
+    isStopping: () => isStopping,
+    isClaimFailing: worker.isFailing,
+  })
   await app.register(metricsRoute, { metrics, store, tenants })
 
   let stopped = Promise.resolve<unknown>(undefined)

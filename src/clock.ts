@@ -8,6 +8,20 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void
 }
 
+/**
+ * A clock's wall time, except that it never goes back: what was due once stays due when somebody sets the clock.
+ */
+export function steadyNow(clock: Clock): () => number {
+  let wall = clock.now()
+  let monotonic = clock.monotonic()
+  return () => {
+    const elapsed = clock.monotonic() - monotonic
+    monotonic += elapsed
+    wall = Math.max(clock.now(), wall + elapsed)
+    return Math.floor(wall)
+  }
+}
+
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export const systemClock: Clock = {

@@ -106,13 +106,14 @@ export class ConfigError extends CurfewError {
  * @throws ConfigError with every mistake
  */
 export async function loadConfig(environment: Record<string, string | undefined>): Promise<Config> {
-  const { given, unreadable } = withSecretFiles(environment)
+  const { given, fileMistakes } = withSecretFiles(environment)
   const { values, mistakes } = await check(given)
-  const unreadableKeys = unreadable.map(({ key }) => key.replace(/_FILE$/, ''))
+  // A secret whose file is wrong is told once, not as missing, too.
+  const toldKeys = fileMistakes.map(({ key }) => key.replace(/_FILE$/, ''))
   const all = [
-    ...unreadable,
-    ...mistakes.filter(({ key }) => !unreadableKeys.includes(key)),
-    ...(unreadable.length === 0 ? missingSenders(given) : []),
+    ...fileMistakes,
+    ...mistakes.filter(({ key }) => !toldKeys.includes(key)),
+    ...(fileMistakes.length === 0 ? missingSenders(given) : []),
     ...unsupported(environment),
   ]
   if (all.length > 0) throw new ConfigError(all)
@@ -124,10 +125,10 @@ type Given = Partial<Record<keyof Environment, string>>
 /** The keys that are set, secrets read from their files where they are given as such. */
 function withSecretFiles(environment: Record<string, string | undefined>): {
   given: Given
-  unreadable: Mistake[]
+  fileMistakes: Mistake[]
 } {
   const given: Given = {}
-  const unreadable: Mistake[] = []
+  const fileMistakes: Mistake[] = []
   for (const key of Environment.keyof().options) {
     // An empty value is what an unset variable becomes in a compose file.
     if (environment[key]) given[key] = environment[key]
@@ -135,15 +136,16 @@ function withSecretFiles(environment: Record<string, string | undefined>): {
   for (const key of SECRETS) {
     const path = environment[`${key}_FILE`]
     if (!path) continue
-    if (given[key] !== undefined) unreadable.push({ key, expected: `either ${key} or ${key}_FILE, not both` })
+    if (given[key] !== undefined)
+      fileMistakes.push({ key, expected: `either ${key} or ${key}_FILE, not both` })
     try {
       given[key] = readFileSync(path, 'utf8').trim()
     } catch {
       // The reason may hold the path, which may be anything; the key is enough to find it.
-      unreadable.push({ key: `${key}_FILE`, expected: 'the path of a readable file' })
+      fileMistakes.push({ key: `${key}_FILE`, expected: 'the path of a readable file' })
     }
   }
-  return { given, unreadable }
+  return { given, fileMistakes }
 }
 
 type Checked = { values: Record<string, unknown>; mistakes: Mistake[] }

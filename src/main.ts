@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { ConfigError, loadConfig } from './config.ts'
 import { CurfewError } from './errors.ts'
@@ -16,7 +17,7 @@ async function main(): Promise<void> {
 }
 
 /** The first signal closes gracefully, the second ends the process at once. */
-function stopOnSignals(app: Awaited<ReturnType<typeof buildApp>>, graceMs: number): void {
+function stopOnSignals(app: FastifyInstance, graceMs: number): void {
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(1)

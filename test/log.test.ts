@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import type { Fault } from '../src/sandbox/sandbox.ts'
+import type { Fault } from '../src/sandbox/faults.ts'
 import { sendBytes } from './support/raw-http.ts'
 import { API_KEY, OTHER_API_KEY, type Service, startService, WEBHOOK_SECRET } from './support/service.ts'
 import { signed } from './support/webhook.ts'

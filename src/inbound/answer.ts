@@ -2,10 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { Estimate } from '../revocation/estimate.ts'
-import { type Revocation, type RevocationView, view } from '../revocation/revocation.ts'
+import { hasEnded, type Revocation } from '../revocation/revocation.ts'
+import { type RevocationView, view } from '../revocation/revocation-view.ts'
 import type { Signal } from '../revocation/signal.ts'
 import type { ReplayKey } from '../revocation/store.ts'
-import { hasEnded, type Waiters } from '../revocation/waiters.ts'
+import type { Waiters } from '../revocation/waiters.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
 import { preferredWait } from './prefer.ts'
 
@@ -25,7 +26,10 @@ export interface InboundOptions {
   clock: Clock
 }
 
-/** Makes a signal durable and answers with its revocation. */
+/**
+ * Makes a signal durable and answers with its revocation: 202 and where to look, or, where the sender prefers to
+ * wait and it ends in time, 200 with the finished one.
+ */
 export async function answerSignal(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -35,31 +39,18 @@ export async function answerSignal(
   const { revocations } = await options.accept([signal], replayKeyOf(request))
   const [accepted] = revocations
   if (!accepted) throw new Error('The store accepted a signal and answered with no revocation.')
-  return answerAccepted(request, reply, accepted, options)
+  const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
+  const revocation = waited ?? accepted
+  reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
+  return view(revocation, options.estimate(revocation))
 }
 
 /** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */
 export function replayKeyOf({ sender, headers, method, url, rawBody }: FastifyRequest): ReplayKey | null {
-  if (sender?.kind === 'webhook') return webhookReplay(sender.webhookId)
+  if (sender?.kind === 'webhook') return webhookReplay(sender.webhookId, rawBody)
   if (sender?.kind !== 'api-key') return null
   const header = headers['idempotency-key']
   return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, body: rawBody })
-}
-
-/**
- * Answers with an accepted revocation: 202 and where to look, or, where the sender prefers to wait and it ends in
- * time, 200 with the finished one.
- */
-export async function answerAccepted(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  accepted: Revocation,
-  { waiters, estimate }: Pick<InboundOptions, 'waiters' | 'estimate'>,
-): Promise<RevocationView> {
-  const waited = await afterPreferredWait(request, reply, accepted, waiters)
-  const revocation = waited ?? accepted
-  reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
-  return view(revocation, estimate(revocation))
 }
 
 /** The revocation after the time that the caller prefers to wait for its end; null where none is preferred. */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { RevocationView, view } from '../revocation/revocation.ts'
-import type { Signal } from '../revocation/signal.ts'
+import { RevocationView, view } from '../revocation/revocation-view.ts'
+import type { UserReference } from '../revocation/signal.ts'
 import { type InboundOptions, REPEATABLE, replayKeyOf } from './answer.ts'
 import { Problem, problemAnswer, toProblem } from './problems.ts'
 import { SignalDetails, toSignal, User, userOf } from './signal-body.ts'
@@ -51,7 +51,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
     async (request, reply) => {
       const { users, ...details } = request.body
       const now = clock.now()
-      const toOne = (user: Signal['user']) =>
+      const toOne = (user: UserReference) =>
         toSignal(details, { user, source: 'bulk', defaultReason: 'security', tenants: tenantNames, now })
       const checked = users.map((user) => User.safeParse(user))
       const signals = checked.flatMap(({ data }) => (data ? [toOne(userOf(data))] : []))

@@ -2,9 +2,18 @@ import { createHash } from 'node:crypto'
 import { invalidMember } from '../errors.ts'
 import type { ReplayKey } from '../revocation/store.ts'
 
-/** By webhook id: the id alone tells a repetition, as Standard Webhooks says. */
-export function webhookReplay(webhookId: string): ReplayKey {
-  return { key: `webhook:${webhookId}`, fingerprint: null }
+/**
+ * By webhook id and body. The id alone would do by Standard Webhooks; but where two senders number their messages
+ * alike, or one begins anew, the second signal is proven, too, and must not be answered with the first and lost.
+ */
+export function webhookReplay(webhookId: string, body: Buffer | null): ReplayKey {
+  return { key: `webhook:${webhookId}:${digest(body ?? '')}`, fingerprint: null }
+}
+
+function digest(...parts: (string | Buffer)[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest('base64')
 }
 
 export interface KeyedRequest {
@@ -28,9 +37,5 @@ export function idempotencyReplay({ header, apiKey, route, body }: KeyedRequest)
   if (key === undefined) {
     throw invalidMember('Idempotency-Key', 'expected a quoted string of 1 to 255 printable ASCII characters')
   }
-  const fingerprint = createHash('sha256')
-    .update(`${route}\n`)
-    .update(body ?? '')
-    .digest('base64')
-  return { key: `key:${apiKey}:${key}`, fingerprint }
+  return { key: `key:${apiKey}:${key}`, fingerprint: digest(`${route}\n`, body ?? '') }
 }

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { RevocationView } from '../revocation/revocation.ts'
+import { RevocationView } from '../revocation/revocation-view.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
 import { problemAnswer } from './problems.ts'
 import { LogoutBody, toSignal, userOf } from './signal-body.ts'

@@ -28,7 +28,7 @@ export const problemAnswer = {
 const MEMBERS_SHOWN = 20
 
 /** An error in the form of a problem. */
-export function toProblem({ code, message, members }: CurfewError): Problem & { status: number } {
+export function toProblem({ code, message, members }: CurfewError): Problem {
   const { status, title, action } = ERRORS[code]
   const shown = members.slice(0, MEMBERS_SHOWN)
   return {
@@ -53,7 +53,7 @@ const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
 }
 
 /** Whatever was thrown, as an error of the table. */
-export function toCurfewError(error: unknown): CurfewError {
+function toCurfewError(error: unknown): CurfewError {
   if (error instanceof CurfewError) return error
   if (!(error instanceof Error)) return new CurfewError('CURFEW_INTERNAL')
   const { code = '', statusCode } = error as Partial<FastifyError>
@@ -67,7 +67,7 @@ export function toCurfewError(error: unknown): CurfewError {
 
 /** Answers every error with a problem. */
 async function problems(app: FastifyInstance) {
-  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply))
+  app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => sendProblem(new CurfewError('CURFEW_NOT_FOUND'), request, reply))
 }
 

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { CurfewError } from '../errors.ts'
 
@@ -27,9 +27,9 @@ export function signedHeaders(headers: IncomingHttpHeaders): SignedHeaders | nul
   return null
 }
 
-/** The key behind a `whsec_` secret. */
-export function webhookKey(secret: string): Buffer {
-  return Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+/** The key behind a `whsec_` secret. Made once: Node takes five times as long to sign by a key in a buffer. */
+export function webhookKey(secret: string): KeyObject {
+  return createSecretKey(secret.replace(/^whsec_/, ''), 'base64')
 }
 
 /**
@@ -44,7 +44,7 @@ export function webhookKey(secret: string): Buffer {
 export function verifyWebhook(
   { id, timestamp, signatures }: SignedHeaders,
   body: Buffer,
-  keys: readonly Buffer[],
+  keys: readonly KeyObject[],
   now: number,
 ): string {
   if (!/^[\x21-\x7e]{1,256}$/.test(id))

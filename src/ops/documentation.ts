@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import packageJson from '../../package.json' with { type: 'json' }
 
 const DESCRIPTION = `Tell Curfew that a user's session is over, and it revokes every OAuth token of that user in
 Qlik Cloud, until listing again proves that none is left. An answer of 202 means: on disk.`
@@ -20,7 +21,7 @@ async function documentation(app: FastifyInstance) {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Curfew', version: '0.1.0', description: DESCRIPTION },
+      info: { title: 'Curfew', version: packageJson.version, description: DESCRIPTION },
       components: {
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', description: 'One of API_KEYS' },

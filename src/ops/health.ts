@@ -1,4 +1,3 @@
-import type { FastifyInstance } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { HttpQlikTenant } from '../qlik/tenant.ts'
@@ -17,17 +16,19 @@ export interface HealthOptions {
   store: RevocationStore
   tenants: ReadonlyMap<string, HttpQlikTenant>
   isStopping: () => boolean
+  isClaimFailing: () => boolean
 }
 
-const LARGEST_CLOCK_OFFSET_MS = 5_000
+/** Curfew allows for the difference, but a clock that is this far off should be set. */
+const CLOCK_OFFSET_WARNING_MS = 5_000
 
 /**
  * `GET /health/live` and `GET /health/ready`. A tenant that is down does not make the service unready: signals
  * are still made durable, and sent away they would be lost.
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
-  app: FastifyInstance,
-  { store, tenants, isStopping },
+  app,
+  { store, tenants, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const }
 
@@ -57,7 +58,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     async (_request, reply) => {
       const checks = [
         lifecycleCheck(isStopping()),
-        await storeCheck(store),
+        await storeCheck(store, isClaimFailing()),
         ...[...tenants.values()].map(tenantCheck),
       ]
       const failed = checks.some((check) => check.status === 'failed')
@@ -72,7 +73,9 @@ function lifecycleCheck(stopping: boolean): Check {
     : { name: 'lifecycle', status: 'ok' }
 }
 
-async function storeCheck(store: RevocationStore): Promise<Check> {
+async function storeCheck(store: RevocationStore, isClaimFailing: boolean): Promise<Check> {
+  if (isClaimFailing)
+    return { name: 'store', status: 'failed', detail: 'Nothing can be claimed: see the log.' }
   try {
     await store.check()
     return { name: 'store', status: 'ok' }
@@ -93,7 +96,7 @@ function tenantCheck({ name, state }: HttpQlikTenant): Check {
     const detail = 'It is not known whether the OAuth client can see the tokens of other users.'
     return { ...check, status: 'warning', detail }
   }
-  if (Math.abs(clockOffsetMs) > LARGEST_CLOCK_OFFSET_MS) {
+  if (Math.abs(clockOffsetMs) > CLOCK_OFFSET_WARNING_MS) {
     return {
       ...check,
       status: 'warning',

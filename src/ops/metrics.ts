@@ -49,8 +49,7 @@ export function createMetrics() {
   })
   return {
     registry,
-    signal: (source: string, result: 'accepted' | 'replayed' | 'rejected', count = 1) =>
-      signals.inc({ source, result }, count),
+    signal: (source: string, result: 'accepted' | 'replayed' | 'rejected') => signals.inc({ source, result }),
     ended({ tenant, status, verified, acceptedAt, completedAt }: Revocation) {
       revocations.inc({ tenant, status })
       if (verified && completedAt !== null)

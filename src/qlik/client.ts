@@ -1,5 +1,5 @@
-import type { TokenPage, UserMatch } from '../revocation/qlik-tenant.ts'
-import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import type { z } from 'zod'
+import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UsersAnswer } from './answers.ts'
 import { type Answer, failureOf, type QlikHttp, read } from './http.ts'
@@ -31,6 +31,8 @@ const PAGE_SIZE = 100
 /** When the token endpoint does not say how long its token lives. Qlik's live 6 hours. */
 const UNTOLD_LIFETIME_MS = 5 * 60_000
 const LONGEST_LIFETIME_MS = 24 * 60 * 60_000
+/** Shorter, and a token would end while its call waits; Qlik's 401 tells when it really has. */
+const SHORTEST_LIFETIME_MS = 30_000
 
 /**
  * The calls of Qlik Cloud's API that Curfew needs, each as one request and its judged answer. No retry, no
@@ -56,12 +58,12 @@ export class QlikClient {
       body,
       signal,
     })
-    const failure = failureOf(answer, 'token', [200, 201])
+    const failure = failureOf(answer, [200, 201])
     if (failure && ['rejected', 'unauthorized', 'forbidden'].includes(failure.kind)) {
       throw new QlikFailure('client-rejected', failure.message)
     }
     if (failure) throw failure
-    const token = read(answer, 'token', AccessTokenAnswer)
+    const token = read(answer, AccessTokenAnswer)
     return { value: token.access_token, lifetimeMs: lifetimeOf(token, answer.date) }
   }
 
@@ -82,9 +84,9 @@ export class QlikClient {
   }
 
   #ownUser(answer: Answer): OwnUser {
-    const failure = failureOf(answer, 'me', [200])
+    const failure = failureOf(answer, [200])
     if (failure) throw failure
-    const { id, roles, assignedRoles } = read(answer, 'me', OwnUserAnswer)
+    const { id, roles, assignedRoles } = read(answer, OwnUserAnswer)
     const told =
       roles || assignedRoles ? [...(roles ?? []), ...(assignedRoles ?? []).map((role) => role.name)] : null
     return { id, roles: told }
@@ -101,20 +103,24 @@ export class QlikClient {
     if (page !== null) query.set('page', page)
     const path = `/api/v1/oauth-tokens?${query}`
     const answer = await this.#http.send({ route: 'list', method: 'GET', path, accessToken, signal })
-    const failure = failureOf(answer, 'list', [200])
+    const failure = failureOf(answer, [200])
+    // A page may be asked for minutes after it was linked to; one that Qlik knows no more is no verdict on the user.
+    if (failure?.kind === 'rejected' && page !== null) throw new QlikFailure('unreadable', failure.message)
     if (failure) throw failure
-    const { data, links } = read(answer, 'list', TokensAnswer)
+    const { data, links } = read(answer, TokensAnswer)
+    // A tenant that ignored the filter would otherwise have everybody logged out.
+    const rows = data.filter((row) => userId === null || row.userId === userId)
+    if (rows.length === 0 && data.length > 0) {
+      throw new QlikFailure('unreadable', "Qlik Cloud lists others' tokens than asked for.")
+    }
     return {
-      // A tenant that ignored the filter would otherwise have everybody logged out.
-      tokens: data
-        .filter((row) => userId === null || row.userId === userId)
-        .map(({ id, deviceType, lastUsed, description, clientId }) => ({
-          id,
-          deviceType: deviceType ?? null,
-          lastUsed: lastUsed ?? null,
-          description: description ?? null,
-          clientId: clientId ?? null,
-        })),
+      tokens: rows.map(({ id, deviceType, lastUsed, description, clientId }) => ({
+        id,
+        deviceType: deviceType ?? null,
+        lastUsed: lastUsed ?? null,
+        description: description ?? null,
+        clientId: clientId ?? null,
+      })),
       next: pageOf(links?.next?.href ?? null),
       owners: new Set(data.map((row) => row.userId)),
     }
@@ -128,7 +134,7 @@ export class QlikClient {
   ): Promise<'revoked' | 'already-gone'> {
     const path = `/api/v1/oauth-tokens/${encodeURIComponent(id)}`
     const answer = await this.#http.send({ route: 'revoke', method: 'DELETE', path, accessToken, signal })
-    const failure = failureOf(answer, 'revoke', [200, 204, 404])
+    const failure = failureOf(answer, [200, 204, 404])
     if (failure) throw failure
     return answer.status === 404 ? 'already-gone' : 'revoked'
   }
@@ -139,9 +145,9 @@ export class QlikClient {
     const filter = `${kind} eq ${JSON.stringify(user.value)}`
     const path = `/api/v1/users?${new URLSearchParams({ filter, limit: String(PAGE_SIZE) })}`
     const answer = await this.#http.send({ route: 'users', method: 'GET', path, accessToken, signal })
-    const failure = failureOf(answer, 'users', [200])
+    const failure = failureOf(answer, [200])
     if (failure) throw failure
-    const { data, links } = read(answer, 'users', UsersAnswer)
+    const { data, links } = read(answer, UsersAnswer)
     const matches = data.map((row) => ({ id: row.id, value: row[kind] ?? '' }))
     // Rows that do not match, or more of them than a page holds, show that the filter was not understood.
     const isAsked = (name: string) => name.toLowerCase() === user.value.toLowerCase()
@@ -176,13 +182,8 @@ function pageOf(href: string | null): string | null {
 }
 
 /** Whichever expiry the answer tells, by the tenant's clock; a short life when it tells none that makes sense. */
-function lifetimeOf(
-  {
-    expires_in,
-    expires_at,
-  }: { expires_in?: number | null | undefined; expires_at?: string | null | undefined },
-  now: number,
-): number {
+function lifetimeOf({ expires_in, expires_at }: z.infer<typeof AccessTokenAnswer>, now: number): number {
   const told = expires_in ? expires_in * 1000 : Date.parse(expires_at ?? '') - now
-  return told > 0 ? Math.min(told, LONGEST_LIFETIME_MS) : UNTOLD_LIFETIME_MS
+  if (!(told > 0)) return UNTOLD_LIFETIME_MS
+  return Math.min(Math.max(told, SHORTEST_LIFETIME_MS), LONGEST_LIFETIME_MS)
 }

@@ -19,6 +19,7 @@ export interface Call {
 }
 
 export interface Answer {
+  route: Route
   status: number
   location: string | null
   /** When the tenant answered, by its own clock; ms since the epoch. */
@@ -26,6 +27,16 @@ export interface Answer {
   retryAfterMs: number | null
   text: string
 }
+
+/** Reasons for which no connection came about (Node's and undici's codes). */
+const NOT_CONNECTED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
 
 export interface QlikHttpOptions {
   /** `https://host[:port]`, nothing behind it. */
@@ -43,7 +54,7 @@ const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 
 /**
  * Makes single calls to one origin: no retries, no redirects, a time limit on every phase and on the whole.
- * What the answers mean is for the caller to say; see `judge` for those that are failures.
+ * What the answers mean is for the caller to say, by `failureOf` and `read`.
  */
 export class QlikHttp {
   readonly #options: QlikHttpOptions
@@ -66,6 +77,7 @@ export class QlikHttp {
   /** @throws QlikFailure `unavailable` when no whole answer came; the signal's reason when it aborts */
   async send(call: Call): Promise<Answer> {
     const { clock, onCall } = this.#options
+    call.signal.throwIfAborted()
     const startedAt = clock.monotonic()
     let status = 0
     try {
@@ -74,8 +86,10 @@ export class QlikHttp {
       return answer
     } catch (cause) {
       call.signal.throwIfAborted()
-      throw new QlikFailure('unavailable', `No answer to ${call.method} ${call.route}: ${reasonOf(cause)}.`, {
+      const reason = reasonOf(cause)
+      throw new QlikFailure('unavailable', `No answer to ${call.method} ${call.route}: ${reason}.`, {
         cause,
+        isUnsent: NOT_CONNECTED.has(reason),
       })
     } finally {
       onCall({ route: call.route, status, seconds: (clock.monotonic() - startedAt) / 1000 })
@@ -105,9 +119,11 @@ export class QlikHttp {
         body: call.body ? JSON.stringify(call.body) : null,
         signal: limit.signal,
       })
-      const text = await answer.body.text()
+      // Before the body: that may take its time.
       const date = this.#noteDate(one(answer.headers.date))
+      const text = await answer.body.text()
       return {
+        route: call.route,
         status: answer.statusCode,
         location: one(answer.headers.location) ?? null,
         date,
@@ -152,8 +168,8 @@ function reasonOf(error: unknown): string {
  * The failure that an answer's status means; null for the statuses in `good`.
  * Statuses as documented at https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
  */
-export function failureOf(answer: Answer, route: Route, good: readonly number[]): QlikFailure | null {
-  const { status, retryAfterMs } = answer
+export function failureOf(answer: Answer, good: readonly number[]): QlikFailure | null {
+  const { route, status, retryAfterMs } = answer
   if (good.includes(status)) return null
   const message = `Qlik Cloud answered ${route} with ${status}${codeOf(answer.text)}.`
   if (status === 401) return new QlikFailure('unauthorized', message)
@@ -173,8 +189,8 @@ function codeOf(text: string): string {
  * The answer's JSON in the form of `schema`.
  * @throws QlikFailure `unreadable`; the answer's text stays out of it
  */
-export function read<T>(answer: Answer, route: Route, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(parseJson(answer.text))
+export function read<T>({ route, text }: Answer, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   const member = parsed.error.issues[0]?.path.join('.') || 'the whole'
   throw new QlikFailure(

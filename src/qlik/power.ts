@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { ClientPower, Power } from '../revocation/qlik-tenant.ts'
+import type { OwnUser } from './client.ts'
 
 const ADMIN_ROLE = 'TenantAdmin'
 
@@ -19,22 +20,27 @@ export function judgePower({ roles, sawOthers }: Evidence): Power {
   return roles === null ? 'unknown' : 'lacking'
 }
 
-export interface PowerOptions {
+export interface PowerMonitorOptions {
   clock: Clock
-  ownUser: () => Promise<{ id: string; roles: string[] | null }>
+  ownUser: () => Promise<OwnUser>
   /** The owners of the tokens on the first page of a list without a filter. */
   visibleOwners: () => Promise<Set<string>>
   /** Told when the finding has changed. */
   onChange: (power: Power) => void
 }
 
+interface Finding extends ClientPower {
+  /** When it was found; monotonic ms. */
+  at: number
+}
+
 /** What is known of the client's power, looked up again when it has become old. */
 export class PowerMonitor {
-  readonly #options: PowerOptions
-  #known: (ClientPower & { until: number }) | null = null
+  readonly #options: PowerMonitorOptions
+  #known: Finding | null = null
   #checking: Promise<ClientPower> | null = null
 
-  constructor(options: PowerOptions) {
+  constructor(options: PowerMonitorOptions) {
     this.#options = options
   }
 
@@ -43,20 +49,30 @@ export class PowerMonitor {
     return this.#known
   }
 
-  /** The client's power, looked up if need be; rejects when that fails and nothing is known. */
-  async get(): Promise<ClientPower> {
+  /**
+   * The client's power, looked up when it has become old. When that fails, what was known goes on to be used:
+   * revoking must not stop for it. Rejects when nothing is known, or nothing as new as `knownForMs` asks for.
+   */
+  async get(knownForMs?: number): Promise<ClientPower> {
     const known = this.#known
-    if (known && this.#options.clock.monotonic() < known.until) return known
+    const age = known ? this.#options.clock.monotonic() - known.at : 0
+    if (known && age < Math.min(knownForMs ?? Number.POSITIVE_INFINITY, TRUSTED_FOR_MS[known.power]))
+      return known
     this.#checking ??= this.#check().finally(() => {
       this.#checking = null
     })
-    return this.#checking
+    try {
+      return await this.#checking
+    } catch (error) {
+      if (!known || knownForMs !== undefined) throw error
+      return known
+    }
   }
 
   /** The client was shown tokens of these users. */
   noteOwners(owners: Set<string>): void {
     const known = this.#known
-    if (!known || known.power === 'proven') return
+    if (!known) return
     if ([...owners].some((owner) => owner !== known.ownUserId)) this.#keep(known.ownUserId, 'proven')
   }
 
@@ -70,7 +86,7 @@ export class PowerMonitor {
 
   #keep(ownUserId: string, power: Power): ClientPower {
     const before = this.#known?.power
-    this.#known = { ownUserId, power, until: this.#options.clock.monotonic() + TRUSTED_FOR_MS[power] }
+    this.#known = { ownUserId, power, at: this.#options.clock.monotonic() }
     if (before !== power) this.#options.onChange(power)
     return this.#known
   }

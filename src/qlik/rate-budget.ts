@@ -3,6 +3,9 @@ import type { BudgetKey, PermitLog, Tier } from './permit-log.ts'
 import { SlidingLog } from './sliding-log.ts'
 import { type DrawOptions, type Permit, TierGate } from './tier-gate.ts'
 
+/** A stored block that lasts longer was written by a clock that was wrong. */
+const LONGEST_BLOCK_MS = 24 * 60 * 60_000
+
 export interface RateBudgetOptions {
   tenant: string
   client: string
@@ -63,7 +66,7 @@ export class RateBudget {
     const { clock, permits } = this.#options
     this.#gates[tier].block(clock.monotonic() + ms)
     try {
-      await permits.block(this.#key(tier), clock.now() + ms)
+      await permits.block(this.#key(tier), Math.ceil(clock.now() + ms))
     } catch (error) {
       this.#options.onLogFailure(error)
     }
@@ -92,7 +95,8 @@ export class RateBudget {
     // Only the start of these calls is known; each ended within the timeout, and before this process began.
     for (const { at, count } of history.permits) this.#logs[tier].restore(toMonotonic(at + timeoutMs), count)
     if (history.blockedUntil !== null && history.blockedUntil > now) {
-      this.#gates[tier].block(clock.monotonic() + history.blockedUntil - now)
+      const left = Math.min(history.blockedUntil - now, LONGEST_BLOCK_MS)
+      this.#gates[tier].block(clock.monotonic() + left)
     }
   }
 }

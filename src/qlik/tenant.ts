@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.ts'
-import type {
-  CallOptions,
-  ClientPower,
-  Power,
-  QlikTenant,
-  TokenPage,
-  UserMatch,
+import {
+  type CallOptions,
+  type ClientPower,
+  type Power,
+  type PowerOptions,
+  QlikFailure,
+  type QlikTenant,
+  type TokenPage,
+  type UserMatch,
 } from '../revocation/qlik-tenant.ts'
 import { type CallContext, judgeCall, toFailure } from '../revocation/retry-policy.ts'
 import type { Failure } from '../revocation/revocation.ts'
@@ -111,8 +113,8 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#options.http.clockOffset
   }
 
-  power(_call: CallOptions): Promise<ClientPower> {
-    return this.#powerMonitor.get()
+  power({ signal, knownForMs }: PowerOptions): Promise<ClientPower> {
+    return abortable(this.#powerMonitor.get(knownForMs), signal)
   }
 
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
@@ -136,16 +138,18 @@ export class HttpQlikTenant implements QlikTenant {
     const startedAt = this.#options.clock.monotonic()
     let renewed = false
     for (;;) {
-      const accessToken = await this.#accessTokens.get()
+      const accessToken = await abortable(this.#accessTokens.get(), options.signal)
       const permit = await this.budget.draw(tier, options)
       if (this.#accessTokens.current() !== accessToken) {
         // It ended while this call waited for its turn.
         permit.cancel()
         continue
       }
+      let close = permit.end
       try {
         return await send(accessToken)
       } catch (error) {
+        if (isUnsent(error)) close = permit.cancel
         const decision = judgeCall(error, this.#callContext(renewed, startedAt))
         if (decision.action === 'give-up') throw error
         if (decision.action === 'wait') await this.budget.block(tier, decision.ms)
@@ -154,7 +158,8 @@ export class HttpQlikTenant implements QlikTenant {
           this.#accessTokens.invalidate(accessToken)
         }
       } finally {
-        permit.end()
+        // Last of all: a block must be in force before the next call is let through.
+        close()
       }
     }
   }
@@ -165,14 +170,16 @@ export class HttpQlikTenant implements QlikTenant {
     const startedAt = this.#options.clock.monotonic()
     for (;;) {
       const permit = await this.budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal })
+      let close = permit.end
       try {
         return await this.#client.requestAccessToken(signal)
       } catch (error) {
+        if (isUnsent(error)) close = permit.cancel
         const decision = judgeCall(error, this.#callContext(true, startedAt))
         if (decision.action !== 'wait') throw error
         await this.budget.block(2, decision.ms)
       } finally {
-        permit.end()
+        close()
       }
     }
   }
@@ -194,5 +201,24 @@ export class HttpQlikTenant implements QlikTenant {
     if (!this.#lifetime.signal.aborted) {
       this.#cancelTimer = this.#options.clock.after(CHECK_AGAIN_MS, () => this.#checkFromTimeToTime())
     }
+  }
+}
+
+function isUnsent(error: unknown): boolean {
+  return error instanceof QlikFailure && error.isUnsent
+}
+
+/** Waits for something that is shared with others, no longer than the caller wants to; it goes on without. */
+async function abortable<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
+  // The others who share it hear of its failure.
+  shared.catch(() => {})
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([shared, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -1,8 +1,8 @@
 import type { Revocation } from './revocation.ts'
-import { type Signal, urgencyOf } from './signal.ts'
+import { type Signal, type UserReference, urgencyOf } from './signal.ts'
 
 /**
- * A queued revocation after one more signal for the same user joined it: the latest time, the highest urgency
+ * A queued revocation after one more signal for the same user and device type joined it: the latest time, the highest urgency
  * and the widest scope win, and it may fail for another 24 hours. What it says of waiting stays.
  */
 export function join(queued: Revocation, signal: Signal): Revocation {
@@ -10,13 +10,12 @@ export function join(queued: Revocation, signal: Signal): Revocation {
     ...queued,
     reason: urgencyOf(signal.reason) < urgencyOf(queued.reason) ? signal.reason : queued.reason,
     scope: signal.scope === 'all' ? 'all' : queued.scope,
-    deviceType: signal.deviceType === queued.deviceType ? queued.deviceType : null,
     occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
     failingSince: null,
   }
 }
 
-/** Whether two references name the same user by the same kind of name. */
-export function userKey(tenant: string, user: Signal['user']): string {
+/** The same text for the same tenant and reference, and another one for every other. */
+export function userKey(tenant: string, user: UserReference): string {
   return JSON.stringify([tenant, user.kind, user.value])
 }

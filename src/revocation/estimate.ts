@@ -1,4 +1,4 @@
-import type { Revocation } from './revocation.ts'
+import { hasEnded, type Revocation } from './revocation.ts'
 
 /** When a revocation will have ended at the earliest, in ms since the epoch; null where nothing can be said. */
 export type Estimate = (revocation: Revocation) => number | null
@@ -11,8 +11,9 @@ export type BudgetEstimate = (tenant: string, calls: number) => number | null
  * others may be served first, so this is the earliest time, not a promise.
  */
 export function createEstimate(budgetEstimate: BudgetEstimate): Estimate {
-  return ({ status, tenant, tokens, nextAttemptAt }) => {
-    if (status !== 'running' && status !== 'queued') return null
+  return (revocation) => {
+    const { tenant, tokens, nextAttemptAt } = revocation
+    if (hasEnded(revocation)) return null
     if (tokens.remaining === 0) return nextAttemptAt
     const at = budgetEstimate(tenant, tokens.remaining)
     return at === null ? nextAttemptAt : Math.max(at, nextAttemptAt ?? 0)

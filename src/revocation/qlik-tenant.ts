@@ -6,7 +6,7 @@ export interface QlikTenant {
   /** Deletes in flight at most, for all users together. */
   readonly concurrency: number
   /** Whether the OAuth client can see other users' tokens, looked up when it is not known recently. */
-  power(call: CallOptions): Promise<ClientPower>
+  power(options: PowerOptions): Promise<ClientPower>
   /** Tenant's clock minus ours in ms, by its latest answer. */
   clockOffset(): number
   /** The ids of the users whose subject or e-mail address is this, letter case aside, with the value they have. */
@@ -22,6 +22,11 @@ export interface CallOptions {
   signal: AbortSignal
   /** Which call goes first when the budget is short: 0 before 1 before 2. */
   urgency: number
+}
+
+export interface PowerOptions extends CallOptions {
+  /** How old the knowledge may be, in ms; as old as is usual when left out. */
+  knownForMs?: number
 }
 
 /** See the design's "Empty because powerless": a client without the role gets empty lists, not errors. */
@@ -76,15 +81,18 @@ export class QlikFailure extends Error {
   readonly kind: QlikFailureKind
   /** How long Qlik asked to wait in ms, or null where it did not say. */
   readonly retryAfterMs: number | null
+  /** Whether no connection came about, so that Qlik cannot have counted the call. */
+  readonly isUnsent: boolean
 
   constructor(
     kind: QlikFailureKind,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number | null } = {},
+    options: { cause?: unknown; retryAfterMs?: number | null; isUnsent?: boolean } = {},
   ) {
     super(message, { cause: options.cause })
     this.name = 'QlikFailure'
     this.kind = kind
     this.retryAfterMs = options.retryAfterMs ?? null
+    this.isUnsent = options.isUnsent ?? false
   }
 }

@@ -7,8 +7,11 @@ export const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
 
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 5 * 60_000
-/** A Retry-After with a server error is a guess; a wrong one must not keep tokens alive for a day. */
-const LONGEST_ASKED_WAIT_MS = 60 * 60_000
+/**
+ * The longest wait between two attempts. A Retry-After with a server error is a guess; a wrong one must not keep
+ * tokens alive for a day.
+ */
+export const LONGEST_WAIT_MS = 60 * 60_000
 /** A Retry-After longer than this is taken for a mistake of the sender. */
 const LONGEST_TIER_WAIT_MS = GIVE_UP_AFTER_MS
 const SHORTEST_TIER_WAIT_MS = 1_000
@@ -54,10 +57,10 @@ export type AttemptDecision =
 
 export interface AttemptContext {
   now: number
-  /** When the first of those attempts failed; `now` for the first. */
-  failingSince: number
   /** Attempts in a row, this one included, that ended without revoking anything; at least 1. */
   fruitless: number
+  /** When the first of those attempts failed; `now` for the first. */
+  failingSince: number
   /** A number from 0 up to 1. */
   random: number
 }
@@ -88,7 +91,7 @@ export function judgeAttempt(
   const failure = toFailure(error)
   const backoff = random * Math.min(FIRST_BACKOFF_MS * 2 ** (fruitless - 1), LONGEST_BACKOFF_MS)
   const asked = error instanceof QlikFailure ? (error.retryAfterMs ?? 0) : 0
-  const at = Math.ceil(now + Math.max(backoff, Math.min(asked, LONGEST_ASKED_WAIT_MS)))
+  const at = Math.ceil(now + Math.max(backoff, Math.min(asked, LONGEST_WAIT_MS)))
   if (FINAL.has(failure.code) || at > failingSince + GIVE_UP_AFTER_MS) return { action: 'fail', failure }
   return { action: 'back-off', failure, at }
 }

@@ -1,19 +1,16 @@
 import { CurfewError } from '../errors.ts'
 import { identify } from './identify.ts'
-import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
+import type { ClientPower, PowerOptions, QlikTenant } from './qlik-tenant.ts'
 import type { Outcome, Revocation, TokenCounts } from './revocation.ts'
-import { LEEWAY_MS, type TokenScope } from './scope.ts'
-import { sweep } from './sweep.ts'
+import { scopeOf } from './scope.ts'
+import { type RunOptions, type Sweep, sweep } from './sweep.ts'
+import { TokenTally } from './tally.ts'
+
+/** How old the knowledge of the client's power may be where an empty list depends on it. */
+const FRESH_POWER_MS = 10_000
 
 /** New tokens may be issued while old ones are revoked: how often to list again before waiting a little. */
 const ROUNDS_PER_ATTEMPT = 10
-
-export interface RunOptions extends CallOptions {
-  /** Our clock, ms since the epoch. */
-  now: () => number
-  /** Told after each change of the counts. */
-  onProgress: (tokens: TokenCounts) => void
-}
 
 /** How one attempt ended. `stopped`: not all is done, `error` says why. */
 export type RunResult =
@@ -29,24 +26,29 @@ export async function revokeAll(
   tenant: QlikTenant,
   options: RunOptions,
 ): Promise<RunResult> {
-  const tokens: TokenCounts = { ...revocation.tokens, kept: 0, remaining: 0 }
-  const goneBefore = tokens.revoked + tokens.alreadyGone
+  const tally = new TokenTally(revocation.tokens)
+  const tokens = tally.counts
   try {
-    const { ownUserId } = await knownNotToBePowerless(tenant, options)
+    const { ownUserId } = await requirePower(tenant, options)
     const userIds = await identify(revocation.user, ownUserId, tenant, options)
     for (const userId of userIds) {
       const scope = scopeOf(revocation, tenant, userId === ownUserId)
-      await revokeUntilNoneIsLeft({ userId, scope, tenant, tokens, options })
+      await revokeUntilNoneIsLeft({ userId, scope, tenant, tally, options })
     }
-    const { power } = await tenant.power(options)
-    return { ended: 'completed', ...judge(userIds, tokens, power === 'proven'), tokens }
+    // Asked again: an empty list says something only if the client could have seen tokens just now.
+    const { power } = await requirePower(tenant, { ...options, knownForMs: FRESH_POWER_MS })
+    const isVisible =
+      power === 'proven' || (userIds.length > 0 && userIds.every((userId) => userId === ownUserId))
+    tally.complete()
+    return { ended: 'completed', outcome: outcomeOf(userIds, tokens, isVisible), verified: isVisible, tokens }
   } catch (error) {
-    const progressed = tokens.revoked + tokens.alreadyGone > goneBefore
-    return { ended: 'stopped', error, tokens, progressed }
+    tally.stop()
+    return { ended: 'stopped', error, tokens, progressed: tally.hasProgressed }
   }
 }
 
-async function knownNotToBePowerless(tenant: QlikTenant, options: RunOptions) {
+/** Rejects when the client is known to lack the role. `unknown` passes: what is listed may prove it. */
+async function requirePower(tenant: QlikTenant, options: PowerOptions): Promise<ClientPower> {
   const known = await tenant.power(options)
   if (known.power === 'lacking') {
     throw new CurfewError(
@@ -57,51 +59,18 @@ async function knownNotToBePowerless(tenant: QlikTenant, options: RunOptions) {
   return known
 }
 
-/**
- * The signal's time is by our clock, the tokens' times are by the tenant's. Curfew's own user always keeps
- * what was issued after the signal, or its own renewed access token would be revoked over and over.
- */
-export function scopeOf(
-  { scope, deviceType, occurredAt }: Pick<Revocation, 'scope' | 'deviceType' | 'occurredAt'>,
-  tenant: QlikTenant,
-  isOwnUser: boolean,
-): TokenScope {
-  return {
-    scope: isOwnUser ? 'issued-before' : scope,
-    deviceType,
-    issuedUntil: occurredAt + tenant.clockOffset() + (isOwnUser ? 0 : LEEWAY_MS),
-  }
-}
-
-interface UserRun {
-  userId: string
-  scope: TokenScope
-  tenant: QlikTenant
-  tokens: TokenCounts
-  options: RunOptions
-}
-
-async function revokeUntilNoneIsLeft(run: UserRun): Promise<void> {
-  const keptOfOthers = run.tokens.kept
-  const gone = new Set<string>()
+async function revokeUntilNoneIsLeft(run: Sweep): Promise<void> {
+  run.tally.beginUser()
   for (let round = 0; round < ROUNDS_PER_ATTEMPT; round += 1) {
-    run.tokens.kept = keptOfOthers
-    run.tokens.remaining = 0
-    const { wanted, revokedNow } = await sweep({ ...run, gone })
+    const { wanted, fresh } = await sweep(run)
     if (wanted === 0) return
-    if (revokedNow === 0) break
+    if (fresh === 0) break
   }
   throw new CurfewError('CURFEW_TOKENS_REMAIN', 'Qlik Cloud still lists tokens that it said were revoked.')
 }
 
-function judge(
-  userIds: string[],
-  tokens: TokenCounts,
-  proven: boolean,
-): { outcome: Outcome; verified: boolean } {
-  if (userIds.length === 0) return { outcome: 'no-such-user', verified: proven }
-  if (tokens.revoked + tokens.alreadyGone > 0) return { outcome: 'revoked', verified: true }
-  return proven
-    ? { outcome: 'nothing-to-revoke', verified: true }
-    : { outcome: 'none-visible', verified: false }
+function outcomeOf(userIds: string[], tokens: TokenCounts, isVisible: boolean): Outcome {
+  if (userIds.length === 0) return 'no-such-user'
+  if (tokens.revoked + tokens.alreadyGone > 0) return 'revoked'
+  return isVisible ? 'nothing-to-revoke' : 'none-visible'
 }

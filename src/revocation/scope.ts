@@ -1,8 +1,8 @@
-import type { Token } from './qlik-tenant.ts'
-import type { Scope } from './signal.ts'
+import type { QlikTenant, Token } from './qlik-tenant.ts'
+import type { Scope, Signal } from './signal.ts'
 
 /** Tokens issued up to this long after the signal's time still belong to it: clocks and callbacks lag. */
-export const LEEWAY_MS = 5_000
+const LEEWAY_MS = 5_000
 /** A time in an id that lies further ahead than this is none. */
 const IMPLAUSIBLY_AHEAD_MS = 5 * 60_000
 
@@ -11,6 +11,25 @@ export interface TokenScope {
   deviceType: string | null
   /** With `issued-before`: tokens issued later than this are kept. Tenant's clock, ms since the epoch. */
   issuedUntil: number
+}
+
+/**
+ * The tokens that a signal is about. Their times are by the tenant's clock, the signal's is by ours, or by its
+ * sender's where it told one: that may be right where ours is wrong, so it is never moved back. Curfew's own user
+ * always keeps what was issued after the signal, or its own renewed access token would be revoked over and over.
+ */
+export function scopeOf(
+  { scope, deviceType, occurredAt, acceptedAt }: Signal,
+  tenant: Pick<QlikTenant, 'clockOffset'>,
+  isOwnUser: boolean,
+): TokenScope {
+  const isByOurClock = occurredAt === acceptedAt
+  const offset = isByOurClock ? tenant.clockOffset() : Math.max(0, tenant.clockOffset())
+  return {
+    scope: isOwnUser ? 'issued-before' : scope,
+    deviceType,
+    issuedUntil: occurredAt + offset + (isOwnUser ? 0 : LEEWAY_MS),
+  }
 }
 
 /**

@@ -34,6 +34,7 @@ export interface Completion {
   completedAt: number
 }
 
+/** What a revocation that goes back into the queue takes along. */
 export interface Waiting {
   tokens: TokenCounts
   attempts: number
@@ -62,7 +63,7 @@ export interface BacklogCount {
  * (it survives a power cut), and is atomic: all of it or nothing. When the store cannot write or read, every
  * method rejects with `CURFEW_STORE_UNAVAILABLE` and nothing has changed.
  *
- * Per tenant and user there is at most one queued and one running revocation.
+ * Per tenant, user and device type there is at most one queued and one running revocation.
  */
 export interface RevocationStore {
   /**
@@ -111,16 +112,25 @@ export interface RevocationStore {
   /** Revocations, the newest first. `nextCursor` is null on the last page. An unknown cursor is not an error. */
   list(query: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }>
 
-  /** Puts back whatever was running when the process ended. Called once, before the first claim. */
-  recover(): Promise<number>
+  /** Running revocations for whose user a more urgent one is queued, by id. */
+  overtaken(): Promise<string[]>
 
-  /** Deletes revocations that ended before `endedBefore`, and replay keys older than their window. */
+  /**
+   * Puts back whatever was running when the process ended, and lets nothing wait longer than a backoff can last:
+   * the clock may have been set back. Called once, before the first claim. Answers how many were running.
+   */
+  recover(now: number): Promise<number>
+
+  /**
+   * Deletes revocations that ended before `endedBefore`, and replay keys older than their window; tells how many
+   * there were of both.
+   */
   purge(endedBefore: number, now: number): Promise<number>
 
   /** How many revocations there are by tenant and status, those that have ended left out. */
   backlog(): Promise<BacklogCount[]>
 
-  /** Whether the store can be written. Cheap while all is well. */
+  /** Resolves while the store can be written, else rejects as any write would. Cheap while all is well. */
   check(): Promise<void>
 
   /** Lets go of the database. Idempotent; what was accepted before is durable. */

@@ -2,19 +2,27 @@ import { type CallOptions, QlikFailure, type QlikTenant, type Token } from './ql
 import { isFinal } from './retry-policy.ts'
 import type { TokenCounts } from './revocation.ts'
 import { isInScope, type TokenScope } from './scope.ts'
+import type { TokenTally } from './tally.ts'
 
 /** 100,000 tokens of one user: more is taken for a loop. */
 const PAGES_AT_MOST = 1_000
+/** Then it is the tenant that fails, not a token. */
+const FAILURES_IN_A_ROW = 16
+
+export interface RunOptions extends CallOptions {
+  /** Our clock, ms since the epoch. */
+  now: () => number
+  /** Told after each change of the counts. */
+  onProgress: (tokens: TokenCounts) => void
+}
 
 export interface Sweep {
   userId: string
   scope: TokenScope
   tenant: QlikTenant
-  /** Changed as the sweep goes on. */
-  tokens: TokenCounts
-  /** Tokens this attempt has already seen go; grows with the sweep. */
-  gone: Set<string>
-  options: CallOptions & { now: () => number; onProgress: (tokens: TokenCounts) => void }
+  /** Counts as the sweep goes on. */
+  tally: TokenTally
+  options: RunOptions
 }
 
 /**
@@ -22,31 +30,29 @@ export interface Sweep {
  * concurrency at once.
  *
  * A revocation that fails is left for the next sweep and the others go on, so that one bad answer in a
- * thousand costs one more listing and not a thousand backoffs. After as many failures as there are lanes, or
- * a final one, it stops. Rejects with the first failure, once nothing is in flight any more.
- * @returns how many tokens in scope were listed, and how many of them were revoked or found gone now
+ * thousand costs one more listing and not a thousand backoffs. After many failures in a row, or a final one, it
+ * stops. Rejects with the first failure, once no revoking call is in flight any more.
+ * @returns how many tokens in scope were listed, and how many of them were not known to be revoked before
  */
-export async function sweep(run: Sweep): Promise<{ wanted: number; revokedNow: number }> {
-  const { tenant, tokens, gone, options } = run
+export async function sweep(run: Sweep): Promise<{ wanted: number; fresh: number }> {
+  const { tenant, tally, options } = run
   const failures: unknown[] = []
+  let failuresInARow = 0
   const stopped = () =>
-    options.signal.aborted || failures.length >= tenant.concurrency || failures.some(isFinal)
+    options.signal.aborted || failuresInARow >= FAILURES_IN_A_ROW || failures.some(isFinal)
   let wanted = 0
-  let revokedNow = 0
+  let fresh = 0
 
-  async function revokeOne(token: Token): Promise<void> {
+  async function revokeOne({ id }: Token): Promise<void> {
     wanted += 1
-    if (gone.has(token.id)) return
-    tokens.remaining += 1
-    const outcome = await tenant.revokeToken(token.id, options)
-    gone.add(token.id)
-    revokedNow += 1
-    tokens.remaining -= 1
-    if (outcome === 'revoked') tokens.revoked += 1
-    else tokens.alreadyGone += 1
-    options.onProgress(tokens)
+    if (!tally.list(id)) return
+    fresh += 1
+    tally.go(id, await tenant.revokeToken(id, options))
+    failuresInARow = 0
+    options.onProgress(tally.counts)
   }
 
+  tally.beginSweep()
   const listed = inScope(run)
   async function lane(): Promise<void> {
     while (!stopped()) {
@@ -56,17 +62,18 @@ export async function sweep(run: Sweep): Promise<{ wanted: number; revokedNow: n
         await revokeOne(token)
       } catch (error) {
         failures.push(error)
+        failuresInARow += 1
       }
     }
   }
   await Promise.all(Array.from({ length: tenant.concurrency }, lane))
   options.signal.throwIfAborted()
   if (failures.length > 0) throw failures.find(isFinal) ?? failures[0]
-  return { wanted, revokedNow }
+  return { wanted, fresh }
 }
 
 /** The tokens in scope, page by page; those kept are counted. Each token comes once, however often it is listed. */
-async function* inScope({ scope, tenant, tokens, options, userId }: Sweep): AsyncGenerator<Token, void> {
+async function* inScope({ scope, tenant, tally, options, userId }: Sweep): AsyncGenerator<Token, void> {
   const seen = new Set<string>()
   for await (const page of pages(tenant, userId, options)) {
     const tenantNow = options.now() + tenant.clockOffset()
@@ -74,7 +81,7 @@ async function* inScope({ scope, tenant, tokens, options, userId }: Sweep): Asyn
       if (seen.has(token.id)) continue
       seen.add(token.id)
       if (isInScope(token, scope, tenantNow)) yield token
-      else tokens.kept += 1
+      else tally.keep()
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { userKey } from './coalesce.ts'
-import type { Revocation } from './revocation.ts'
+import { hasEnded, type Revocation } from './revocation.ts'
 import type { RevocationStore } from './store.ts'
 
 /** Each waiting caller holds a connection and a timer; beyond this many, further ones are not kept waiting. */
@@ -25,7 +25,8 @@ export class Waiters {
    */
   async untilEnded(revocation: Revocation, ms: number): Promise<Revocation> {
     const deadline = this.#clock.monotonic() + ms
-    for (let isWorthWaiting = true; ; ) {
+    let isWorthWaiting = true
+    for (;;) {
       // Listening begins before the look, so that no change falls between the two.
       const change = this.#listen(userKey(revocation.tenant, revocation.user), deadline)
       try {
@@ -80,8 +81,4 @@ export class Waiters {
     this.#waiting += 1
     return { happened, cancel: () => end(false) }
   }
-}
-
-export function hasEnded({ status }: Pick<Revocation, 'status'>): boolean {
-  return status === 'completed' || status === 'failed'
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { Clock } from '../clock.ts'
+import { type Clock, steadyNow } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { judgeAttempt } from './retry-policy.ts'
@@ -38,22 +38,31 @@ export interface Worker {
   start(): Promise<void>
   /** Says that there may be something to claim. */
   wake(): void
+  /** Whether claiming fails, so that nothing new is begun. */
+  isFailing(): boolean
   /** Claims no more, stops what runs, and resolves when all of it is back in the queue. */
   stop(): Promise<void>
+}
+
+interface Run {
+  reason: Reason
+  stop: AbortController
+  work: Promise<void>
 }
 
 /** Claims queued revocations, runs them, and reports how they ended to the store. It knows no HTTP and no SQL. */
 export function createWorker(options: WorkerOptions): Worker {
   const { store, tenants, clock, log, runsPerReason } = options
-  const running = new Map<Revocation, Promise<void>>()
-  const stopping = new AbortController()
-  setMaxListeners(0, stopping.signal)
+  const now = steadyNow(clock)
+  const runs = new Map<string, Run>()
+  let isStopping = false
+  let isClaimFailing = false
   let claiming: Promise<void> | null = null
   let claimAgain = false
   let cancelTimer = () => {}
 
   function wake(): void {
-    if (stopping.signal.aborted) return
+    if (isStopping) return
     claimAgain = true
     claiming ??= claimWhatIsDue().finally(() => {
       claiming = null
@@ -64,22 +73,24 @@ export function createWorker(options: WorkerOptions): Worker {
   async function claimWhatIsDue(): Promise<void> {
     cancelTimer()
     // The same time for claiming and for asking what comes later: nothing may become due in between unseen.
-    let now = clock.now()
+    let claimedAt = now()
     try {
-      while (claimAgain && !stopping.signal.aborted) {
+      while (claimAgain && !isStopping) {
         claimAgain = false
+        await giveWay()
         const slots = freeSlots()
         if (REASONS.every((reason) => slots[reason] === 0)) break
-        now = clock.now()
-        const claimed = await store.claim({ now, slots })
+        claimedAt = now()
+        const claimed = await store.claim({ now: claimedAt, slots })
         for (const revocation of claimed) run(revocation)
         if (claimed.length > 0) claimAgain = true
       }
-      claimAgain &&= !stopping.signal.aborted
-      const dueAt = await store.nextDueAt(now)
-      if (dueAt !== null) wakeAfter(dueAt - clock.now())
+      const dueAt = await store.nextDueAt(claimedAt)
+      if (dueAt !== null) wakeAfter(dueAt - now())
+      isClaimFailing = false
     } catch (error) {
       claimAgain = false
+      isClaimFailing = true
       log.error({ err: error }, 'could not claim; will try again')
       wakeAfter(STORE_RETRY_MS)
     }
@@ -87,26 +98,38 @@ export function createWorker(options: WorkerOptions): Worker {
 
   function wakeAfter(ms: number): void {
     cancelTimer()
-    if (!stopping.signal.aborted) cancelTimer = clock.after(ms, wake)
+    if (!isStopping) cancelTimer = clock.after(ms, wake)
   }
 
   function freeSlots(): Record<Reason, number> {
     const slots = { security: runsPerReason, logout: runsPerReason, 'session-expired': runsPerReason }
-    for (const { reason } of running.keys()) slots[reason] -= 1
+    for (const { reason } of runs.values()) slots[reason] -= 1
     return slots
   }
 
-  function run(revocation: Revocation): void {
-    const work = attempt(revocation)
-      .then((result) => untilStored(revocation, (now) => report(revocation, result, now)))
-      .finally(() => {
-        running.delete(revocation)
-        wake()
-      })
-    running.set(revocation, work)
+  /**
+   * A run that waits for the budget must not keep a more urgent signal for the same user waiting: it is put back,
+   * and the two become one.
+   */
+  async function giveWay(): Promise<void> {
+    if (runs.size === 0) return
+    for (const id of await store.overtaken()) runs.get(id)?.stop.abort()
   }
 
-  async function attempt(revocation: Revocation): Promise<RunResult> {
+  function run(revocation: Revocation): void {
+    const stop = new AbortController()
+    setMaxListeners(0, stop.signal)
+    if (isStopping) stop.abort()
+    const work = attempt(revocation, stop.signal)
+      .then((result) => untilStored(revocation, () => report(revocation, result, stop.signal)))
+      .finally(() => {
+        runs.delete(revocation.id)
+        wake()
+      })
+    runs.set(revocation.id, { reason: revocation.reason, stop, work })
+  }
+
+  async function attempt(revocation: Revocation, signal: AbortSignal): Promise<RunResult> {
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
       const error = new CurfewError(
@@ -116,7 +139,7 @@ export function createWorker(options: WorkerOptions): Worker {
       return { ended: 'stopped', error, tokens: revocation.tokens, progressed: false }
     }
     return revokeAll(revocation, tenant, {
-      signal: stopping.signal,
+      signal,
       urgency: urgencyOf(revocation.reason),
       now: clock.now,
       onProgress: noteProgress(revocation.id),
@@ -136,34 +159,36 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /** Tries until the store takes it. On shutdown it stays running in the store; the next start puts it back. */
-  async function untilStored({ id }: Revocation, write: (now: number) => Promise<void>): Promise<void> {
+  async function untilStored({ id }: Revocation, write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
-        return await write(clock.now())
+        return await write()
       } catch (error) {
         log.error({ err: error, id }, 'could not store how a revocation ended; will try again')
-        if (stopping.signal.aborted) return
+        if (isStopping) return
         await new Promise<void>((resolve) => clock.after(STORE_RETRY_MS, resolve))
       }
     }
   }
 
-  async function report(revocation: Revocation, result: RunResult, now: number): Promise<void> {
+  async function report(revocation: Revocation, result: RunResult, signal: AbortSignal): Promise<void> {
     const { id } = revocation
+    const endedAt = now()
     if (result.ended === 'completed') {
       const { outcome, verified, tokens } = result
-      await store.complete(id, { outcome, verified, tokens, completedAt: now })
-      return ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: now })
+      await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
+      return ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: endedAt })
     }
-    if (stopping.signal.aborted) return putBackUncounted(revocation, result.tokens)
+    if (signal.aborted) return putBackUncounted(revocation, result.tokens)
     const fruitless = result.progressed ? 1 : revocation.fruitless + 1
-    const failingSince = result.progressed ? now : (revocation.failingSince ?? now)
-    const decision = judgeAttempt(result.error, { now, failingSince, fruitless, random: options.random() })
+    const failingSince = result.progressed ? endedAt : (revocation.failingSince ?? endedAt)
+    const random = options.random()
+    const decision = judgeAttempt(result.error, { now: endedAt, failingSince, fruitless, random })
     const error = decision.failure
     logAttempt(revocation, error, result.error)
     if (decision.action === 'fail') {
-      await store.fail(id, error, result.tokens, now)
-      return ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: now })
+      await store.fail(id, error, result.tokens, endedAt)
+      return ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: endedAt })
     }
     const { attempts } = revocation
     const { tokens } = result
@@ -176,7 +201,7 @@ export function createWorker(options: WorkerOptions): Worker {
     else log.warn({ id, code, detail, attempts }, 'an attempt has failed')
   }
 
-  /** A shutdown is no attempt. */
+  /** A shutdown is no attempt, nor is giving way. */
   function putBackUncounted(revocation: Revocation, tokens: TokenCounts): Promise<void> {
     const attempts = revocation.attempts - 1
     return store.putBack(revocation.id, { ...revocation, tokens, attempts, nextAttemptAt: null })
@@ -190,16 +215,18 @@ export function createWorker(options: WorkerOptions): Worker {
 
   return {
     async start() {
-      const recovered = await store.recover()
+      const recovered = await store.recover(now())
       if (recovered > 0) log.info({ recovered }, 'revocations that were running are queued again')
       wake()
     },
     wake,
+    isFailing: () => isClaimFailing,
     async stop() {
-      stopping.abort()
+      isStopping = true
       cancelTimer()
+      for (const { stop } of runs.values()) stop.abort()
       await claiming
-      await Promise.all(running.values())
+      await Promise.all([...runs.values()].map(({ work }) => work))
     },
   }
 }

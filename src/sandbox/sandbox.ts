@@ -11,12 +11,7 @@ import { Tenant } from './tenant.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { userRoutes } from './user-routes.ts'
 
-export type { CallListener, CallPhase, RouteName, SandboxCall } from './call-log.ts'
-export type { Fault, OrderedFault } from './faults.ts'
-export type { ExpiryFields, SandboxOptions } from './options.ts'
-export type { Tier } from './rate-limiter.ts'
-export type { IssueOptions, SandboxClient, SandboxUser, Tenant } from './tenant.ts'
-export type { SandboxToken } from './token-shelf.ts'
+export type { SandboxCall } from './call-log.ts'
 
 export interface Sandbox {
   /** The tenant's address, without a slash at the end. */

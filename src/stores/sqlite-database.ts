@@ -5,6 +5,13 @@ import { CurfewError } from '../errors.ts'
 import { MIGRATIONS } from './sqlite-migrations.ts'
 
 /**
+ * None of these touches durability. What undoes a single write of a transaction is kept in memory, not in a
+ * temporary file (it was half of all writes). 8 MB of cache hold the busy pages of the indexes. At 16 MB, not 4,
+ * the log is copied into the database: pages that change often are copied once for many changes.
+ */
+const FOR_SPEED = 'PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000;'
+
+/**
  * Opens (or creates) the database file, takes it for this process alone, and brings its schema up to date.
  *
  * WAL with `synchronous=FULL` syncs at each commit: what is committed survives a power cut. The exclusive
@@ -29,6 +36,7 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     database = new DatabaseSync(path, { timeout: 0 })
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    database.exec(FOR_SPEED)
     database.exec('BEGIN IMMEDIATE; COMMIT;')
     migrate(database)
     return database

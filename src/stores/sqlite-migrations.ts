@@ -31,19 +31,19 @@ export const MIGRATIONS: readonly string[] = [
     started_at INTEGER,
     completed_at INTEGER,
     next_attempt_at INTEGER,
-    due_at INTEGER NOT NULL
+    due_at INTEGER NOT NULL,
+    device_key TEXT NOT NULL AS (coalesce(device_type, '')) VIRTUAL,
+    -- Each ended revocation has a place of its own.
+    place TEXT NOT NULL AS (iif(status IN ('queued', 'running'), status, id)) VIRTUAL
   ) STRICT;
 
-  -- At most one queued and one running revocation per tenant and user: what coalescing relies on.
-  CREATE UNIQUE INDEX revocations_queued_user ON revocations (tenant, user_kind, user_value)
-    WHERE status = 'queued';
-  CREATE UNIQUE INDEX revocations_running_user ON revocations (tenant, user_kind, user_value)
-    WHERE status = 'running';
+  -- At most one queued and one running revocation per tenant, user and device type: what coalescing relies on. The listing by
+  -- user reads it, too: users come in no order, so that each such index costs a page written for each signal.
+  CREATE UNIQUE INDEX revocations_user ON revocations (user_value, user_kind, tenant, device_key, place);
   -- What the claim reads: by urgency, the oldest first, however long the backlog is.
   CREATE INDEX revocations_due ON revocations (urgency, due_at, id) WHERE status = 'queued';
   -- What the listing and retention read.
   CREATE INDEX revocations_status ON revocations (status, id);
-  CREATE INDEX revocations_user ON revocations (user_value, id);
   CREATE INDEX revocations_ended ON revocations (completed_at) WHERE completed_at IS NOT NULL;
 
   -- The ids of revocations that joined another one; they go when it goes.
@@ -53,12 +53,13 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX joined_ids_into ON joined_ids (into_id);
 
+  -- With row ids, so that the long rows are written one after the other and only the keys in no order.
   CREATE TABLE replays (
     key TEXT PRIMARY KEY,
     fingerprint TEXT,
     answer TEXT NOT NULL,
     at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
   CREATE INDEX replays_at ON replays (at);
 
   CREATE TABLE permits (

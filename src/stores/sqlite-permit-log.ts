@@ -28,7 +28,7 @@ export class SqlitePermitLog implements PermitLog {
     )
     this.#block = database.prepare(
       `INSERT INTO tier_blocks (tenant, client, tier, until) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET until = excluded.until`,
+       ON CONFLICT DO UPDATE SET until = max(until, excluded.until)`,
     )
     this.#blocked = database.prepare(
       'SELECT until FROM tier_blocks WHERE tenant = ? AND client = ? AND tier = ?',

@@ -26,7 +26,11 @@ const Row = z.object({
   verified: z.number(),
   attempts: count,
   fruitless: count,
-  error_code: z.custom<ErrorCode>((code) => typeof code === 'string' && code in ERRORS).nullable(),
+  // A code of another version must not keep the row, and all behind it, from being claimed.
+  error_code: z
+    .custom<ErrorCode>((code) => typeof code === 'string' && code in ERRORS)
+    .nullable()
+    .catch('CURFEW_INTERNAL'),
   error_detail: z.string().nullable(),
   occurred_at: time,
   accepted_at: time,

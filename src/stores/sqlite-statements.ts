@@ -1,10 +1,16 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { Revocation } from '../revocation/revocation.ts'
-import { type Reason, urgencyOf } from '../revocation/signal.ts'
+import { type Reason, type Signal, urgencyOf } from '../revocation/signal.ts'
 import type { BacklogCount, ReplayKey, RevocationQuery } from '../revocation/store.ts'
 import { COLUMNS, toRevocation, toRow } from './sqlite-rows.ts'
 
 const PURGED_AT_ONCE = 500
+
+/** A revocation's values in the order of `COLUMNS`. */
+function valuesOf(revocation: Revocation): SQLInputValue[] {
+  const row = toRow(revocation)
+  return COLUMNS.map((name) => row[name])
+}
 
 /** Every SQL statement of the revocations, as functions. They read and write within the caller's transaction. */
 export function sqliteStatements(database: DatabaseSync) {
@@ -24,22 +30,23 @@ export function sqliteStatements(database: DatabaseSync) {
     const found = prepare(text).get(...values)
     return found ? toRevocation(found) : null
   }
+  // By position: SQLite finds a parameter by name in a search through all of them.
   const insertRow = prepare(
-    `INSERT INTO revocations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`,
+    `INSERT INTO revocations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
   )
   const updateRow = prepare(
-    `UPDATE revocations SET ${COLUMNS.map((name) => `${name} = :${name}`).join(', ')} WHERE id = :id`,
+    `UPDATE revocations SET ${COLUMNS.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
   )
   const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
 
   return {
     insert(revocation: Revocation): Revocation {
-      insertRow.run(toRow(revocation))
+      insertRow.run(...valuesOf(revocation))
       return revocation
     },
 
     save(revocation: Revocation): Revocation {
-      updateRow.run(toRow(revocation))
+      updateRow.run(...valuesOf(revocation), revocation.id)
       return revocation
     },
 
@@ -58,14 +65,41 @@ export function sqliteStatements(database: DatabaseSync) {
       prepare('INSERT INTO joined_ids (id, into_id) VALUES (?, ?)').run(id, intoId)
     },
 
-    queuedOf: ({ tenant, user }: Pick<Revocation, 'tenant' | 'user'>): Revocation | null =>
+    queuedOf: ({ tenant, user, deviceType }: Signal): Revocation | null =>
       row(
         `SELECT * FROM revocations
-         WHERE status = 'queued' AND tenant = ? AND user_kind = ? AND user_value = ?`,
-        tenant,
-        user.kind,
+         WHERE user_value = ? AND user_kind = ? AND tenant = ? AND device_key = ? AND place = 'queued'`,
         user.value,
+        user.kind,
+        tenant,
+        deviceType ?? '',
       ),
+
+    /** Ids that had joined one revocation lead to another one from now on. */
+    rejoin(fromId: string, intoId: string): void {
+      prepare('UPDATE joined_ids SET into_id = ? WHERE into_id = ?').run(intoId, fromId)
+    },
+
+    overtaken: (): string[] =>
+      prepare(
+        `SELECT running.id FROM revocations AS running
+         JOIN revocations AS waiting ON waiting.user_value = running.user_value
+           AND waiting.user_kind = running.user_kind AND waiting.tenant = running.tenant
+           AND waiting.device_key = running.device_key AND waiting.place = 'queued'
+         WHERE running.status = 'running' AND waiting.urgency < running.urgency`,
+      )
+        .all()
+        .map(({ id }) => String(id)),
+
+    /** What was never tried is due by `now`; what waits to be tried again, by `latest`. */
+    waitNoLongerThan(now: number, latest: number): void {
+      prepare(
+        `UPDATE revocations SET due_at = ? WHERE status = 'queued' AND next_attempt_at IS NULL AND due_at > ?`,
+      ).run(now, now)
+      prepare(
+        `UPDATE revocations SET due_at = ?, next_attempt_at = ? WHERE status = 'queued' AND next_attempt_at > ?`,
+      ).run(latest, latest, latest)
+    },
 
     running: (): Revocation[] => rows(`SELECT * FROM revocations WHERE status = 'running'`),
 
@@ -78,8 +112,9 @@ export function sqliteStatements(database: DatabaseSync) {
              WHERE status = 'queued' AND urgency = ? AND due_at <= ?
                AND NOT EXISTS (
                  SELECT 1 FROM revocations AS running
-                 WHERE running.status = 'running' AND running.tenant = waiting.tenant
-                   AND running.user_kind = waiting.user_kind AND running.user_value = waiting.user_value)
+                 WHERE running.place = 'running' AND running.tenant = waiting.tenant
+                   AND running.user_kind = waiting.user_kind AND running.user_value = waiting.user_value
+                   AND running.device_key = waiting.device_key)
              ORDER BY due_at, id LIMIT ?`,
             urgencyOf(reason),
             now,

@@ -1,6 +1,7 @@
 import { CurfewError } from '../errors.ts'
 import { join } from '../revocation/coalesce.ts'
 import { uuidv7 } from '../revocation/id.ts'
+import { LONGEST_WAIT_MS } from '../revocation/retry-policy.ts'
 import { newRevocation, type Revocation } from '../revocation/revocation.ts'
 import { REASONS, type Signal } from '../revocation/signal.ts'
 import {
@@ -76,6 +77,7 @@ export function openSqliteStore(path: string): SqliteStore {
       sql.save(older)
       return
     }
+    sql.rejoin(newer.id, running.id)
     sql.remove(newer.id)
     sql.save(join(older, newer))
     sql.noteJoined(newer.id, running.id)
@@ -144,8 +146,11 @@ export function openSqliteStore(path: string): SqliteStore {
         return { items, nextCursor: found.length > items.length ? (items.at(-1)?.id ?? null) : null }
       }),
 
-    recover: () =>
+    overtaken: () => read(() => sql.overtaken()),
+
+    recover: (now) =>
       write(() => {
+        sql.waitNoLongerThan(now, now + LONGEST_WAIT_MS)
         const running = sql.running()
         for (const revocation of running) putBack(revocation, { ...revocation, nextAttemptAt: null })
         return running.length

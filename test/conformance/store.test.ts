@@ -22,13 +22,8 @@ for (const [name, open] of Object.entries(STORES)) {
       t.teardown(() => store.close())
       return store
     }
-    const accept = async (
-      store: RevocationStore,
-      different = {},
-      replay = null,
-      now = T0,
-    ): Promise<Revocation> => {
-      const { revocations } = await store.accept([aSignal(different)], replay, now)
+    const accept = async (store: RevocationStore, different = {}): Promise<Revocation> => {
+      const { revocations } = await store.accept([aSignal(different)], null, T0)
       const [revocation] = revocations
       if (!revocation) throw new Error('nothing was accepted')
       return revocation
@@ -57,12 +52,11 @@ for (const [name, open] of Object.entries(STORES)) {
 
     t.test('a signal joins the queued one: latest time, highest urgency, widest scope', async (t) => {
       const store = await opened(t)
-      const first = await accept(store, { reason: 'session-expired', deviceType: 'Phone' })
+      const first = await accept(store, { reason: 'session-expired' })
       const second = await accept(store, {
         reason: 'security',
         scope: 'all',
         occurredAt: T0 - 5,
-        deviceType: 'Phone',
       })
       const third = await accept(store, { reason: 'logout', occurredAt: T0 + 7 })
       t.same([second.id, third.id], [first.id, first.id])
@@ -70,7 +64,6 @@ for (const [name, open] of Object.entries(STORES)) {
         reason: 'security',
         scope: 'all',
         occurredAt: T0 + 7,
-        deviceType: null,
         status: 'queued',
       })
     })
@@ -84,6 +77,54 @@ for (const [name, open] of Object.entries(STORES)) {
         accept(store, { userId: 'U1' }),
       ])
       t.equal(new Set(ids.map(({ id }) => id)).size, 4)
+    })
+
+    t.test('signals for different device types do not join, and run side by side', async (t) => {
+      const store = await opened(t)
+      const types = [null, 'Phone', 'Laptop']
+      const ids = await Promise.all(types.map((deviceType) => accept(store, { deviceType })))
+      t.equal(new Set(ids.map(({ id }) => id)).size, 3)
+      t.equal((await claim(store)).length, 3)
+    })
+
+    t.test('ids that joined one that joins another lead there, too', async (t) => {
+      const store = await opened(t)
+      const failed = await accept(store)
+      const [first] = await claim(store)
+      const joined = await accept(store)
+      await store.putBack(failed.id, waiting(running(first), null))
+      await claim(store)
+      await store.fail(failed.id, FAILURE, TOKENS, T0)
+      const older = await accept(store)
+      const [second] = await claim(store)
+      await store.retry(failed.id)
+      await store.putBack(older.id, waiting(running(second), null))
+      t.match(await store.get(failed.id), { id: older.id })
+      t.match(await store.get(joined.id), { id: older.id })
+    })
+
+    t.test('a running one is overtaken when a more urgent one is queued for its user', async (t) => {
+      const store = await opened(t)
+      const a = await accept(store, { userId: 'a' })
+      await accept(store, { userId: 'b' })
+      await claim(store)
+      await accept(store, { userId: 'a', reason: 'session-expired' })
+      await accept(store, { userId: 'b', reason: 'security', deviceType: 'Phone' })
+      t.same(await store.overtaken(), [])
+      await accept(store, { userId: 'a', reason: 'security' })
+      t.same(await store.overtaken(), [a.id])
+    })
+
+    t.test('after the clock was set back, nothing waits for the time that it had', async (t) => {
+      const store = await opened(t)
+      const day = 24 * 60 * 60_000
+      await accept(store, { userId: 'never tried', acceptedAt: T0 + day })
+      const tried = await accept(store, { userId: 'tried' })
+      const [claimed] = await claim(store)
+      await store.putBack(tried.id, waiting(running(claimed), T0 + day))
+      await store.recover(T0)
+      t.match(await claim(store), [{ user: { value: 'never tried' } }])
+      t.equal(await store.nextDueAt(T0), T0 + 60 * 60_000)
     })
 
     t.test('signals of one request join each other, and all are accepted or none', async (t) => {
@@ -196,11 +237,11 @@ for (const [name, open] of Object.entries(STORES)) {
       const b = await accept(store, { userId: 'b' })
       await claim(store)
       const newer = await accept(store, { userId: 'a' })
-      t.equal(await store.recover(), 2)
+      t.equal(await store.recover(T0), 2)
       t.match(await store.get(a.id), { status: 'queued', attempts: 1 })
       t.match(await store.get(b.id), { status: 'queued' })
       t.match(await store.get(newer.id), { id: a.id })
-      t.equal(await store.recover(), 0)
+      t.equal(await store.recover(T0), 0)
     })
 
     t.test('retry queues a failed one again, and lets a waiting one start at once', async (t) => {

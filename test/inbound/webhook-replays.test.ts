@@ -27,12 +27,9 @@ t.test(
     t.equal(again.headers.get('location'), first.headers.get('location'))
     const svix = await deliver(service, signed(BODY, { id: 'msg_1', names: 'svix' }))
     t.equal(svix.text, first.text, 'the id counts, whatever the header is called')
-    const other = await deliver(service, signed('{"userId":"u2"}', { id: 'msg_1' }), '{"userId":"u2"}')
-    t.equal(other.text, first.text, 'the id alone tells, as Standard Webhooks says')
-
     t.same(await storedIds(service), [first.json.id])
     t.equal(service.sandbox.tenant.tokensOf(user.id).length, 1)
-    t.match((await service.call('GET', '/metrics')).text, /curfew_signals_total\{.*"replayed"\} 3\n/)
+    t.match((await service.call('GET', '/metrics')).text, /curfew_signals_total\{.*"replayed"\} 2\n/)
   },
 )
 
@@ -52,6 +49,18 @@ t.test('deliveries that arrive at the same time are taken once', async (t) => {
   const replies = await Promise.all(Array.from({ length: 20 }, () => deliver(service, headers)))
   t.equal(new Set(replies.map(({ text }) => text)).size, 1)
   t.same(await storedIds(service), [replies[0]?.json.id])
+})
+
+t.test('the same id with another body is another signal, and is not lost', async (t) => {
+  const service = await startService(t)
+  const user = service.userWithTokens(1, { id: 'u2' })
+  const first = await deliver(service, signed(BODY, { id: '1' }))
+  const body = '{"userId":"u2"}'
+  const second = await deliver(service, signed(body, { id: '1' }), body)
+  t.match(second.json, { user: { userId: 'u2' } })
+  t.not(second.json.id, first.json.id)
+  await service.ended(second.json.id)
+  t.equal(service.sandbox.tenant.tokensOf(user.id).length, 0)
 })
 
 t.test('another id is another signal', async (t) => {

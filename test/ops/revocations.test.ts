@@ -1,5 +1,5 @@
 import t from 'tap'
-import { RevocationView } from '../../src/revocation/revocation.ts'
+import { RevocationView } from '../../src/revocation/revocation-view.ts'
 import { fakeClock } from '../support/clock.ts'
 import { isProblem } from '../support/problems.ts'
 import { startService } from '../support/service.ts'

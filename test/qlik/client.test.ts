@@ -162,6 +162,20 @@ t.test('tokens of others than asked for are left alone', async (t) => {
   t.same(owners, new Set(['u1', 'u2']))
 })
 
+t.test('a list of nothing but others is not an empty one', async (t) => {
+  const client = await withAnswer(t, json({ data: [{ id: 'a', userId: 'U1', tenantId: 't' }] }))
+  t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { kind: 'unreadable' })
+})
+
+t.test(
+  'a page that Qlik knows no more is asked for anew from the first, not a verdict on the user',
+  async (t) => {
+    const client = await withAnswer(t, json({ errors: [] }, 400))
+    t.match(await rejection(client.listTokens('x', { ...FIRST, page: 'p' }, SIGNAL)), { kind: 'unreadable' })
+    t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { kind: 'rejected' })
+  },
+)
+
 t.test('unknown members are let through, others must have the documented form', async (t) => {
   const row = { id: 'a', userId: 'u1', tenantId: 't', deviceType: 7, lastUsed: null, somethingNew: {} }
   const client = await withAnswer(t, json({ data: [row], somethingElse: 1 }))

@@ -74,6 +74,23 @@ t.test('a restart remembers that Qlik asked to wait', async (t) => {
   t.equal(after.remaining(2), 2)
 })
 
+t.test('a later and shorter block does not end a longer one, and one that is absurd is cut', async (t) => {
+  const clock = fakeClock()
+  const { path, store, permits } = openPermits(t)
+  const before = await budgetOn(permits, clock)
+  await before.block(2, 10_000.7)
+  await before.block(2, 10)
+  await before.block(1, 1e12)
+  await store.close()
+  const after = await budgetOn(openPermits(t, path).permits, clock)
+  clock.advance(9_900)
+  t.same([after.remaining(1), after.remaining(2)], [0, 0])
+  clock.advance(200)
+  t.same([after.remaining(1), after.remaining(2)], [0, 2])
+  clock.advance(24 * 60 * 60_000)
+  t.equal(after.remaining(1), 3)
+})
+
 t.test('other clients and tenants have budgets of their own', async (t) => {
   const { permits } = openPermits(t)
   await permits.note({ tenant: 'default', client: 'other', tier: 2 }, Date.now(), 0)

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { isInScope, issuedAt } from '../../src/revocation/scope.ts'
+import { isInScope, issuedAt, scopeOf } from '../../src/revocation/scope.ts'
+import { aSignal, T0 } from '../support/signals.ts'
 
 const NOW = Date.parse('2024-07-31T08:00:00Z')
 const ISSUED = Date.parse('2024-07-31T07:42:54Z')
@@ -40,4 +41,22 @@ t.test('all keeps nothing; a device type keeps the others', async (t) => {
   t.equal(isInScope(token(id(NOW), 'Phone'), phones, NOW), true)
   t.equal(isInScope(token(id(NOW), 'Tablet'), phones, NOW), false)
   t.equal(isInScope(token(id(NOW)), phones, NOW), false)
+})
+
+t.test(
+  "a time by our clock is moved to the tenant's; one that the sender told is never moved back",
+  async (t) => {
+    const tenant = (offset: number) => ({ clockOffset: () => offset })
+    const ours = aSignal()
+    const told = aSignal({ occurredAt: T0 - 60_000 })
+    t.equal(scopeOf(ours, tenant(-600_000), false).issuedUntil, T0 - 600_000 + 5_000)
+    t.equal(scopeOf(ours, tenant(600_000), false).issuedUntil, T0 + 600_000 + 5_000)
+    t.equal(scopeOf(told, tenant(-600_000), false).issuedUntil, T0 - 60_000 + 5_000)
+    t.equal(scopeOf(told, tenant(600_000), false).issuedUntil, T0 - 60_000 + 600_000 + 5_000)
+  },
+)
+
+t.test("Curfew's own user keeps what was issued after the signal, whatever the scope", async (t) => {
+  const scope = scopeOf(aSignal({ scope: 'all' }), { clockOffset: () => 0 }, true)
+  t.match(scope, { scope: 'issued-before', issuedUntil: T0 })
 })

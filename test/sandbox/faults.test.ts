@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import t from 'tap'
-import type { SandboxCall } from '../../src/sandbox/sandbox.ts'
+import type { SandboxCall } from '../../src/sandbox/call-log.ts'
 import { type OpenSandbox, openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'

@@ -1,10 +1,7 @@
 import type { Test } from 'tap'
-import {
-  type SandboxClient,
-  type SandboxOptions,
-  startSandbox,
-  type Tenant,
-} from '../../src/sandbox/sandbox.ts'
+import type { SandboxOptions } from '../../src/sandbox/options.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import type { SandboxClient, Tenant } from '../../src/sandbox/tenant.ts'
 
 /** JSON from the wire: what it holds is what the tests are about. */
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came

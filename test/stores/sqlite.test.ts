@@ -67,6 +67,20 @@ t.test('a file that is no database, or cannot be one, is refused', async (t) => 
   t.throws(() => openSqliteStore(join(text, 'below.db')), { code: 'CURFEW_STORE_UNAVAILABLE' })
 })
 
+t.test('a row with an error code of another version is claimed like any other', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const store = openSqliteStore(path)
+  await store.accept([aSignal()], null, T0)
+  await store.close()
+  const database = new DatabaseSync(path)
+  database.exec(`UPDATE revocations SET error_code = 'CURFEW_OF_TOMORROW', error_detail = ''`)
+  database.close()
+  const again = openSqliteStore(path)
+  t.teardown(() => again.close())
+  const slots = { security: 1, logout: 1, 'session-expired': 1 }
+  t.match(await again.claim({ now: T0, slots }), [{ error: { code: 'CURFEW_INTERNAL' } }])
+})
+
 t.test('the claim reads from its index, however long the backlog is', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const database = openDatabase(path)

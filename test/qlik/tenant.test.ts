@@ -1,0 +1,53 @@
+import t from 'tap'
+import { systemClock } from '../../src/clock.ts'
+import { openTenant } from '../../src/qlik/open-tenant.ts'
+import type { PermitLog } from '../../src/qlik/permit-log.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import { rejection } from '../support/events.ts'
+
+const NO_LOG: PermitLog = {
+  history: async () => ({ permits: [], blockedUntil: null }),
+  note: async () => {},
+  block: async () => {},
+}
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
+
+function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: 's' }) {
+  const settings = {
+    scope: 'admin_classic',
+    tier1Limit: 10,
+    tier2Limit: 10,
+    windowMs: 60_000,
+    timeoutMs: 5_000,
+  }
+  const config = { name: 'default', origin, ...credentials, ...settings, concurrency: 4 }
+  return openTenant(config, { permits: NO_LOG, clock: systemClock, log: SILENT, onCall: () => {} })
+}
+
+t.test('a call that never reached the tenant costs nothing of the budget', async (t) => {
+  const tenant = tenantAt('http://127.0.0.1:1')
+  t.teardown(() => tenant.stop())
+  const call = { signal: new AbortController().signal, urgency: 0 }
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    t.match(await rejection(tenant.revokeToken('x', call)), { kind: 'unavailable', isUnsent: true })
+  }
+  t.same([tenant.budget.remaining(1), tenant.budget.remaining(2)], [10, 10])
+})
+
+t.test('whoever gives up waiting for what is shared is let go, and the others get it', async (t) => {
+  const sandbox = await startSandbox()
+  const { id, secret, userId } = sandbox.tenant.addClient()
+  const tenant = tenantAt(sandbox.url, { clientId: id, clientSecret: secret })
+  t.teardown(async () => {
+    await tenant.stop()
+    await sandbox.close()
+  })
+  sandbox.tenant.latencyMs = 200
+  const giveUp = new AbortController()
+  const impatient = tenant.power({ signal: giveUp.signal, urgency: 0 })
+  const patient = tenant.power({ signal: new AbortController().signal, urgency: 0 })
+  giveUp.abort(new Error('enough'))
+  t.match(await rejection(impatient), { message: 'enough' })
+  t.match(await patient, { power: 'proven', ownUserId: userId })
+  t.match(await rejection(tenant.power({ signal: giveUp.signal, urgency: 0 })), { message: 'enough' })
+})

@@ -1,0 +1,110 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { nextCall } from '../support/events.ts'
+import { type Service, startService } from '../support/service.ts'
+
+async function untilAttempt(service: Service, id: string, attempts: number) {
+  for (;;) {
+    const { json } = await service.call('GET', `/revocations/${id}`)
+    if (json.status === 'queued' && json.attempts >= attempts) return json
+  }
+}
+
+t.test(
+  'a token that stays listed after its 204 is no success and no progress, and waits longer and longer',
+  async (t) => {
+    const clock = fakeClock()
+    const service = await startService(t, { clock, random: () => 0.999, sandbox: { now: clock.now } })
+    const { tenant } = service.sandbox
+    const user = service.userWithTokens(1)
+    const order = tenant.order({
+      kind: 'status',
+      status: 204,
+      route: 'revoke',
+      times: Number.POSITIVE_INFINITY,
+    })
+    const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+    const waits: number[] = []
+    for (let attempt = 1; attempt <= 4; attempt += 1) {
+      const waiting = await untilAttempt(service, json.id, attempt)
+      t.match(waiting, {
+        verified: false,
+        error: { code: 'CURFEW_TOKENS_REMAIN' },
+        tokens: { revoked: 0, remaining: 1 },
+      })
+      waits.push(Math.round((Date.parse(waiting.nextAttemptAt) - clock.now()) / 1_000))
+      if (attempt === 4) order.cancel()
+      clock.advance(Date.parse(waiting.nextAttemptAt) - clock.now())
+    }
+    t.same(waits, [1, 2, 4, 8])
+    t.match(await service.ended(json.id), {
+      status: 'completed',
+      verified: true,
+      tokens: { found: 1, remaining: 0 },
+    })
+  },
+)
+
+t.test('a token that cannot be revoked does not keep the others alive', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, {
+    clock,
+    environment: { REVOKE_CONCURRENCY: '1' },
+    sandbox: { now: clock.now },
+  })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(4)
+  tenant.order({ kind: 'status', status: 500, route: 'revoke' })
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  t.match(await untilAttempt(service, json.id, 1), { tokens: { revoked: 3, remaining: 1 } })
+  t.equal(tenant.tokensOf(user.id).length, 1)
+})
+
+t.test('when the role is taken away, an empty list is not believed', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, { clock, sandbox: { now: clock.now } })
+  const { tenant } = service.sandbox
+  t.match(await service.revoke({ userId: service.userWithTokens(1).id }), { verified: true })
+  tenant.users.get(service.client.userId)?.roles.pop()
+  clock.advance(10_001)
+  const user = service.userWithTokens(3)
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  t.match(await untilAttempt(service, json.id, 1), {
+    outcome: null,
+    verified: false,
+    error: { code: 'CURFEW_CLIENT_NOT_ADMIN' },
+  })
+})
+
+t.test('a security signal overtakes the same user’s run that waits for the budget', async (t) => {
+  const service = await startService(t, {
+    sandbox: { tier2Limit: 4, windowMs: 1_500 },
+    environment: { QLIK_TIER2_LIMIT: '4', QLIK_RATE_WINDOW_MS: '1500' },
+  })
+  const { tenant } = service.sandbox
+  const user = service.userWithTokens(5)
+  const body = { userId: user.id, reason: 'session-expired' }
+  const slow = await service.call('POST', '/logout-hook', { body })
+  await nextCall(service.sandbox, () => tenant.tokensOf(user.id).length === 2)
+  const urgent = await service.call('POST', `/users/${user.id}/revoke-all`)
+  t.not(urgent.json.id, slow.json.id)
+  const ended = await service.ended(urgent.json.id)
+  t.match(
+    ended,
+    { id: slow.json.id, reason: 'security', scope: 'all', attempts: 1 },
+    'the two have become one',
+  )
+  t.match(ended, { status: 'completed', verified: true, tokens: { revoked: 5 } })
+})
+
+t.test('a clock that is set back does not delay what waits', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, { clock, random: () => 0.999 })
+  service.sandbox.tenant.order({ kind: 'status', status: 503, route: 'list' })
+  const user = service.userWithTokens(1)
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  await untilAttempt(service, json.id, 1)
+  clock.jump(-3_600_000)
+  clock.advance(1_000)
+  t.match(await service.ended(json.id), { status: 'completed', attempts: 2 })
+})
