@@ -20,7 +20,7 @@ export interface BudgetHistory {
 export interface PermitLog {
   /** The calls drawn at or after `since`. */
   history(key: BudgetKey, since: number): Promise<BudgetHistory>
-  /** Notes one call, before it is made. Calls older than `since` may be forgotten. Resolves when durable. */
+  /** Notes one call, before it is made. Calls older than `since` may be forgotten. Resolves when it survives the process. */
   note(key: BudgetKey, at: number, since: number): Promise<void>
   /** Notes that the tier is blocked. Resolves when durable. */
   block(key: BudgetKey, until: number): Promise<void>

@@ -60,7 +60,7 @@ export interface BacklogCount {
 
 /**
  * Where revocations are kept. Every method that changes something resolves only when the change is durable
- * (it survives a power cut), and is atomic: all of it or nothing. When the store cannot write or read, every
+ * (it survives a power cut; `claim` and `progress` survive the process only, which is all they are for), and is atomic: all of it or nothing. When the store cannot write or read, every
  * method rejects with `CURFEW_STORE_UNAVAILABLE` and nothing has changed.
  *
  * Per tenant, user and device type there is at most one queued and one running revocation.

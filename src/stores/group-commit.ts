@@ -4,6 +4,7 @@ import { asCurfewError } from './sqlite-database.ts'
 
 interface Write {
   work: () => unknown
+  mustSync: boolean
   resolve: (value: unknown) => void
   reject: (error: unknown) => void
 }
@@ -16,6 +17,9 @@ const WRITES_PER_TRANSACTION = 500
 /**
  * Carries all writes of one tick in one transaction: one sync to disk serves them all, which is 4 to 10 times
  * the rate of a commit each. A write that throws is undone alone; when the commit itself fails, all fail.
+ *
+ * Writes need not be synced where losing them at a power cut does no harm. They are in the log then, which survives
+ * the process, and on disk with the next commit that is synced: nothing that is synced depends on what is not.
  */
 export class GroupCommit {
   readonly #database: DatabaseSync
@@ -24,6 +28,8 @@ export class GroupCommit {
   readonly #undo: StatementSync
   #pending: Write[] = []
   #closed = false
+  /** As `openDatabase` leaves it. */
+  #isFull = true
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -32,13 +38,13 @@ export class GroupCommit {
     this.#undo = database.prepare('ROLLBACK TO one_write')
   }
 
-  /** Runs `work` in the next transaction; resolves with its answer once that is on disk. */
-  write<T>(work: () => T): Promise<T> {
+  /** Runs `work` in the next transaction; resolves with its answer once that is committed, and on disk if it must. */
+  write<T>(work: () => T, { mustSync }: { mustSync: boolean }): Promise<T> {
     if (this.#closed)
       return Promise.reject(new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The store is closed.'))
     return new Promise<T>((resolve, reject) => {
       // The queue holds writes of every type; each keeps its own resolve, so the type is right by construction.
-      this.#pending.push({ work, resolve: resolve as Write['resolve'], reject })
+      this.#pending.push({ work, mustSync, resolve: resolve as Write['resolve'], reject })
       if (this.#pending.length === 1) setImmediate(() => this.#flush())
     })
   }
@@ -55,6 +61,7 @@ export class GroupCommit {
     if (this.#pending.length > 0) setImmediate(() => this.#flush())
     let results: Result[]
     try {
+      this.#setSync(batch.some((write) => write.mustSync))
       this.#database.exec('BEGIN IMMEDIATE')
       results = batch.map((write) => this.#attempt(write.work))
       this.#database.exec('COMMIT')
@@ -69,6 +76,13 @@ export class GroupCommit {
       if (result?.ok) write.resolve(result.value)
       else write.reject(result?.error)
     }
+  }
+
+  /** `FULL` syncs the log at each commit, `NORMAL` before it is copied into the database. */
+  #setSync(isFull: boolean): void {
+    if (this.#isFull === isFull) return
+    this.#database.exec(`PRAGMA synchronous = ${isFull ? 'FULL' : 'NORMAL'}`)
+    this.#isFull = isFull
   }
 
   #attempt(work: () => unknown): Result {

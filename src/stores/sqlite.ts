@@ -33,9 +33,9 @@ export function openSqliteStore(path: string): SqliteStore {
   let closed = false
 
   /** Writes in the next transaction and remembers whether that worked, for `check`. */
-  async function write<T>(work: () => T): Promise<T> {
+  async function write<T>(work: () => T, { mustSync = true } = {}): Promise<T> {
     try {
-      const value = await commits.write(work)
+      const value = await commits.write(work, { mustSync })
       broken = false
       return value
     } catch (error) {
@@ -94,21 +94,24 @@ export function openSqliteStore(path: string): SqliteStore {
     return sql.save({ ...revocation, ...renewed, status: 'queued', outcome: null, completedAt: null })
   }
 
+  /** What may be lost at a power cut, but not with the process: who runs, how far, and calls of the last minutes. */
+  const note = <T>(work: () => T) => write(work, { mustSync: false })
+
   /** Changes a running revocation; one that is no longer running is left alone. */
-  function whileRunning(id: string, change: (running: Revocation) => void): Promise<void> {
-    return write(() => {
+  function whileRunning(id: string, change: (running: Revocation) => void, keep = write): Promise<void> {
+    return keep(() => {
       const revocation = sql.find(id)
       if (revocation?.status === 'running') change(revocation)
     })
   }
 
   return {
-    permits: new SqlitePermitLog(database, write, read),
+    permits: new SqlitePermitLog(database, note, read),
 
     accept: (signals, replay, now) => write(() => accept(signals, replay, now)),
 
     claim({ now, slots }) {
-      return write(() =>
+      return note(() =>
         REASONS.flatMap((reason) => sql.due(reason, now, slots[reason])).map((queued) =>
           sql.save({
             ...queued,
@@ -133,7 +136,7 @@ export function openSqliteStore(path: string): SqliteStore {
 
     putBack: (id, waiting) => whileRunning(id, (running) => putBack(running, waiting)),
 
-    progress: (id, tokens) => whileRunning(id, (running) => sql.save({ ...running, tokens })),
+    progress: (id, tokens) => whileRunning(id, (running) => sql.save({ ...running, tokens }), note),
 
     retry: (id) => write(() => retry(id)),
 

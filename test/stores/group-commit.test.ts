@@ -5,6 +5,8 @@ import { GroupCommit } from '../../src/stores/group-commit.ts'
 import { openDatabase } from '../../src/stores/sqlite-database.ts'
 import { temporaryFolder } from '../support/service.ts'
 
+const SYNCED = { mustSync: true }
+
 function setUp(t: Test) {
   const database = openDatabase(join(temporaryFolder(t), 'curfew.db'))
   database.exec('CREATE TABLE notes (text TEXT NOT NULL) STRICT')
@@ -17,7 +19,7 @@ function setUp(t: Test) {
     transactions.push(sql)
     exec(sql)
   }
-  const note = (text: string | null) => commits.write(() => insert.run(text).changes)
+  const note = (text: string | null) => commits.write(() => insert.run(text).changes, SYNCED)
   const notes = () =>
     database
       .prepare('SELECT text FROM notes')
@@ -45,7 +47,7 @@ t.test('a write that throws is undone alone', async (t) => {
   const half = commits.write(() => {
     database.prepare('INSERT INTO notes (text) VALUES (?)').run('half')
     throw new Error('on the way')
-  })
+  }, SYNCED)
   const results = await Promise.allSettled([note('a'), half, note(null), note('b')])
   t.same(
     results.map(({ status }) => status),
@@ -83,6 +85,20 @@ t.test('a read-only database takes nothing', async (t) => {
   new DatabaseSync(path).exec('CREATE TABLE notes (text TEXT)')
   const database = new DatabaseSync(path, { readOnly: true })
   t.teardown(() => database.close())
-  const write = new GroupCommit(database).write(() => database.exec(`INSERT INTO notes VALUES ('a')`))
+  const write = new GroupCommit(database).write(() => database.exec(`INSERT INTO notes VALUES ('a')`), SYNCED)
   await t.rejects(write, { code: 'CURFEW_STORE_UNAVAILABLE', retryAfterSeconds: 5 })
+})
+
+t.test('a transaction is synced when one of its writes must be', async (t) => {
+  const { commits, database, transactions } = setUp(t)
+  const level = () => database.prepare('PRAGMA synchronous').get()?.synchronous
+  const levels = await Promise.all([
+    commits.write(level, { mustSync: false }),
+    commits.write(level, { mustSync: true }),
+  ])
+  t.same(levels, [2, 2], 'FULL for both')
+  t.equal(await commits.write(level, { mustSync: false }), 1, 'NORMAL')
+  t.equal(await commits.write(level, SYNCED), 2)
+  t.equal(await commits.write(level, SYNCED), 2)
+  t.equal(transactions.filter((sql) => sql.startsWith('PRAGMA')).length, 2, 'switched only when need be')
 })
