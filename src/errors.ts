@@ -121,7 +121,7 @@ export const ERRORS = {
   },
   CURFEW_OWN_USER: {
     status: null,
-    title: "The subject is the user of Curfew's own access token",
+    title: "That name leads to the user of Curfew's own access token",
     action: 'If that is really meant, name it by its Qlik user id.',
   },
   CURFEW_TOKENS_REMAIN: {

@@ -75,4 +75,7 @@ async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clo
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
 }
 
+/** For plugins whose routes need proven senders: without this one registered before, the service does not start. */
+export const PROVEN = { dependencies: ['authenticate', 'problems'], encapsulate: true }
+
 export default fp(authenticate, { name: 'authenticate' })

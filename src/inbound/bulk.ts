@@ -1,8 +1,10 @@
+import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { RevocationView, view } from '../revocation/revocation-view.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { type InboundOptions, REPEATABLE, replayKeyOf } from './answer.ts'
+import { PROVEN } from './authenticate.ts'
 import { Problem, problemAnswer, toProblem } from './problems.ts'
 import { SignalDetails, toSignal, User, userOf } from './signal-body.ts'
 import { invalidRequest } from './validate.ts'
@@ -68,4 +70,4 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   )
 }
 
-export default bulk
+export default fp(bulk, { name: 'bulk', ...PROVEN })

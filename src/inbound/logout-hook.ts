@@ -1,6 +1,8 @@
+import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
+import { PROVEN } from './authenticate.ts'
 import { problemAnswer } from './problems.ts'
 import { LogoutBody, toSignal, userOf } from './signal-body.ts'
 
@@ -37,4 +39,4 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
   )
 }
 
-export default logoutHook
+export default fp(logoutHook, { name: 'logout-hook', ...PROVEN })

@@ -1,3 +1,4 @@
+import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { invalidMember } from '../errors.ts'
@@ -5,6 +6,7 @@ import { type DryRun, TokenView } from '../revocation/dry-run.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
+import { PROVEN } from './authenticate.ts'
 import { problemAnswer } from './problems.ts'
 import { SignalDetails, toSignal } from './signal-body.ts'
 
@@ -65,4 +67,4 @@ const revokeAll: FastifyPluginAsyncZod<RevokeAllOptions> = async (app, options) 
   )
 }
 
-export default revokeAll
+export default fp(revokeAll, { name: 'revoke-all', ...PROVEN })

@@ -1,7 +1,9 @@
+import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
 import { afterPreferredWait } from '../inbound/answer.ts'
+import { PROVEN } from '../inbound/authenticate.ts'
 import { problemAnswer } from '../inbound/problems.ts'
 import type { Estimate } from '../revocation/estimate.ts'
 import { type Revocation, Status } from '../revocation/revocation.ts'
@@ -99,4 +101,4 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   )
 }
 
-export default revocations
+export default fp(revocations, { name: 'revocations', ...PROVEN })

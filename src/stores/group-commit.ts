@@ -45,7 +45,7 @@ export class GroupCommit {
     return new Promise<T>((resolve, reject) => {
       // The queue holds writes of every type; each keeps its own resolve, so the type is right by construction.
       this.#pending.push({ work, mustSync, resolve: resolve as Write['resolve'], reject })
-      if (this.#pending.length === 1) setImmediate(() => this.#flush())
+      if (this.#pending.length === 1) this.#flushSoon()
     })
   }
 
@@ -55,10 +55,15 @@ export class GroupCommit {
     while (this.#pending.length > 0) this.#flush()
   }
 
+  /** After one more turn of the event loop: what arrives in it shares the sync. */
+  #flushSoon(): void {
+    setImmediate(() => setImmediate(() => this.#flush()))
+  }
+
   #flush(): void {
     const batch = this.#pending.splice(0, WRITES_PER_TRANSACTION)
     if (batch.length === 0) return
-    if (this.#pending.length > 0) setImmediate(() => this.#flush())
+    if (this.#pending.length > 0) this.#flushSoon()
     let results: Result[]
     try {
       this.#setSync(batch.some((write) => write.mustSync))

@@ -1,4 +1,9 @@
+import Fastify from 'fastify'
 import t from 'tap'
+import bulk from '../../src/inbound/bulk.ts'
+import logoutHook from '../../src/inbound/logout-hook.ts'
+import revokeAll from '../../src/inbound/revoke-all.ts'
+import revocations from '../../src/ops/revocations.ts'
 import { isProblem, nothingStored } from '../support/problems.ts'
 import { sendRequest } from '../support/raw-http.ts'
 import { OTHER_API_KEY, startService } from '../support/service.ts'
@@ -70,4 +75,13 @@ t.test('what is not secret is open to everybody', async (t) => {
     const { status } = await call('GET', path, { headers: { authorization: '' } })
     t.equal(status, 200, path)
   }
+})
+
+t.test('routes that need proven senders do not start without what proves them', async (t) => {
+  const refused = { code: 'FST_ERR_PLUGIN_DEPENDENCY_NOT_REGISTERED' }
+  // What the routes would be given is of no matter: they are refused before they look at it.
+  await t.rejects(async () => Fastify().register(logoutHook, {} as never), refused)
+  await t.rejects(async () => Fastify().register(revokeAll, {} as never), refused)
+  await t.rejects(async () => Fastify().register(bulk, {} as never), refused)
+  await t.rejects(async () => Fastify().register(revocations, {} as never), refused)
 })
