@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { accept } from './accept.ts'
+import { backlog } from './backlog.ts'
+import { revoke } from './revoke.ts'
+import type { Figure } from './support.ts'
+import { windows } from './window.ts'
+
+/** A bench that hangs is ended with all that it started. */
+const LONGEST_MS = 10 * 60_000
+
+const cell = (text: string) => text.replaceAll('|', '\\|')
+
+function table(figures: Figure[]): string {
+  const rows = figures.map(
+    ({ name, measured, aim, met }, index) =>
+      `| ${index + 1} | ${cell(name)} | ${cell(measured)} | ${aim} | ${met ? 'met' : '**missed**'} |`,
+  )
+  return ['| | Figure | Measured | Aim | |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+function results(figures: Figure[], startedAt: Date, loadBefore: string): string {
+  const [cpu] = cpus()
+  const [, disk] = execFileSync('df', ['--output=fstype', tmpdir()], { encoding: 'utf8' }).trim().split('\n')
+  const minutes = ((Date.now() - startedAt.getTime()) / 60_000).toFixed(1)
+  return `# Bench results
+
+Written by \`npm run bench\`, ${startedAt.toISOString()}, in ${minutes} minutes.
+${cpu?.model.trim()}, ${cpus().length} cores, ${(totalmem() / 1e9).toFixed(0)} GB of memory, database on ${disk}, Linux, Node ${process.version}.
+Load average when it began: ${loadBefore}.
+
+Everything runs on loopback; the service (\`src/main.ts\`, LOG_LEVEL info), the sandbox tenant, the load generator and
+the bare Fastify are processes of their own and share these cores. Values are medians (lowest to highest).
+
+${table(figures)}
+
+How each was measured:
+
+${figures.map(({ note }, index) => `${index + 1}. ${note}`).join('\n')}
+`
+}
+
+const startedAt = new Date()
+const loadBefore = loadavg()[0]?.toFixed(2) ?? '?'
+setTimeout(() => {
+  process.stderr.write('The bench took too long.\n')
+  process.exit(1)
+}, LONGEST_MS).unref()
+
+const figures: Figure[] = []
+for (const measure of [accept, revoke, backlog, windows]) {
+  process.stderr.write(`${measure.name} …\n`)
+  figures.push(...(await measure()))
+}
+const text = results(figures, startedAt, loadBefore)
+writeFileSync(join(import.meta.dirname, 'results.md'), text)
+process.stdout.write(text)

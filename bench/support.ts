@@ -1,0 +1,267 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Agent } from 'undici'
+import { z } from 'zod'
+import { TenantCall, type TenantOrder, type TenantSettings } from './tenant.ts'
+
+export const API_KEY = randomBytes(24).toString('hex')
+const WEBHOOK_KEY = randomBytes(24)
+const CLIENT = { id: 'bench', secret: randomBytes(24).toString('hex') }
+
+const STARTED_WITHIN_MS = 30_000
+const STOPPED_WITHIN_MS = 15_000
+
+/** One line of the table. */
+export interface Figure {
+  name: string
+  measured: string
+  aim: string
+  met: boolean
+  /** How it was measured, and what a reader should know of it. */
+  note: string
+}
+
+/** What is open: ended in reverse order, whatever happens. */
+export interface Bench {
+  /** A folder on disk that goes at the end. */
+  folder: string
+  onEnd(close: () => Promise<unknown> | unknown): void
+}
+
+/** Runs `work`, then ends everything that it started. */
+export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-bench-'))
+  const closers: (() => Promise<unknown> | unknown)[] = [
+    () => rmSync(folder, { recursive: true, force: true }),
+  ]
+  try {
+    return await work({ folder, onEnd: (close) => void closers.push(close) })
+  } finally {
+    for (const close of closers.reverse()) await close()
+  }
+}
+
+/** Those that run: a bench that is cut short leaves none behind. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+
+export interface Child {
+  url: string
+  process: ChildProcess
+  stop(): Promise<void>
+}
+
+const Listening = z.object({ url: z.string() })
+
+/** A process of its own, ready when it tells its address. Its output goes to a file, as in production. */
+export async function startChild(
+  bench: Bench,
+  script: string,
+  { args = [], environment = {} }: { args?: string[]; environment?: Record<string, string> } = {},
+): Promise<Child> {
+  const output = openSync(join(bench.folder, `${script.replaceAll('/', '-')}.log`), 'a')
+  const child = fork(join(import.meta.dirname, '..', script), args, {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', output, 'inherit', 'ipc'],
+  })
+  closeSync(output)
+  running.add(child)
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  ended.then(() => running.delete(child))
+  const stop = async () => {
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOPPED_WITHIN_MS)
+    await ended
+    clearTimeout(timer)
+  }
+  bench.onEnd(stop)
+  const { url } = Listening.parse(await messageOf(child))
+  return { url, process: child, stop }
+}
+
+/** The next message of a child; rejects when it ends before or takes too long. */
+export function messageOf(child: ChildProcess, withinMs = STARTED_WITHIN_MS): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null) => settle(() => reject(new Error(`A child ended with ${code}.`)))
+    const onMessage = (message: unknown) => settle(() => resolve(message))
+    const timer = setTimeout(() => settle(() => reject(new Error('A child does not answer.'))), withinMs)
+    const settle = (then: () => void) => {
+      clearTimeout(timer)
+      child.off('exit', onExit).off('message', onMessage)
+      then()
+    }
+    child.once('exit', onExit).once('message', onMessage)
+  })
+}
+
+export type TenantOptions = Partial<Omit<TenantSettings, 'client'>>
+
+/** More than any figure calls: where the rate limit is not what is measured. */
+export const UNLIMITED = 1_000_000
+
+/** The sandbox tenant in its own process, so that it shares no event loop with what is measured. */
+export async function startTenant(bench: Bench, options: TenantOptions = {}) {
+  const settings: TenantSettings = {
+    latencyMs: 0,
+    tier1Limit: UNLIMITED,
+    tier2Limit: UNLIMITED,
+    windowMs: 300_000,
+    ...options,
+    client: CLIENT,
+  }
+  const child = await startChild(bench, 'bench/tenant.ts', { args: [JSON.stringify(settings)] })
+  const ask = (order: TenantOrder): Promise<unknown> => {
+    const answer = messageOf(child.process)
+    child.process.send(order)
+    return answer
+  }
+  return {
+    ...child,
+    /** The id of a new user with so many tokens. */
+    userWithTokens: async (count: number) => z.string().parse(await ask({ userWithTokens: count })),
+    /** The calls since this was asked last. */
+    calls: async () => z.array(TenantCall).parse(await ask({ calls: true })),
+  }
+}
+
+export type Tenant = Awaited<ReturnType<typeof startTenant>>
+
+/** The service as in production: `src/main.ts` in its own process, logging at info. */
+export function startService(
+  bench: Bench,
+  tenantUrl: string,
+  environment: Record<string, string> = {},
+): Promise<Child> {
+  return startChild(bench, 'src/main.ts', { environment: serviceEnvironment(bench, tenantUrl, environment) })
+}
+
+export function serviceEnvironment(
+  bench: Bench,
+  tenantUrl: string,
+  more: Record<string, string>,
+): Record<string, string> {
+  return {
+    QLIK_TENANT_URL: tenantUrl,
+    QLIK_CLIENT_ID: CLIENT.id,
+    QLIK_CLIENT_SECRET: CLIENT.secret,
+    QLIK_TIER1_LIMIT: String(UNLIMITED),
+    QLIK_TIER2_LIMIT: String(UNLIMITED),
+    API_KEYS: API_KEY,
+    WEBHOOK_SECRETS: `whsec_${WEBHOOK_KEY.toString('base64')}`,
+    DATABASE_URL: `sqlite:${join(bench.folder, `${randomUUID()}.db`)}`,
+    PORT: '0',
+    LOG_LEVEL: 'info',
+    ...more,
+  }
+}
+
+export interface SignedRequest {
+  body: string
+  headers: Record<string, string>
+}
+
+/** A logout of a new user, signed by Standard Webhooks. */
+export function signedLogout(userId: string = randomUUID()): SignedRequest {
+  const id = `msg_${randomUUID()}`
+  const timestamp = String(Math.floor(Date.now() / 1000))
+  const body = JSON.stringify({ userId, reason: 'logout', occurredAt: new Date().toISOString() })
+  const signature = createHmac('sha256', WEBHOOK_KEY).update(`${id}.${timestamp}.${body}`).digest('base64')
+  return {
+    body,
+    headers: {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': `v1,${signature}`,
+    },
+  }
+}
+
+export interface Reply {
+  status: number
+  json: unknown
+}
+
+/** Its connections close themselves when nothing has used them for a while, so nothing is left to end. */
+const agent = new Agent({ headersTimeout: 120_000, bodyTimeout: 120_000 })
+
+export async function request(
+  url: string,
+  method: 'GET' | 'POST',
+  path: string,
+  { body, headers = {} }: { body?: object | string | undefined; headers?: Record<string, string> } = {},
+): Promise<Reply> {
+  const answer = await agent.request({
+    origin: url,
+    path,
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    body: typeof body === 'object' ? JSON.stringify(body) : (body ?? null),
+  })
+  const text = await answer.body.text()
+  const isJson = String(answer.headers['content-type'] ?? '').includes('json')
+  return { status: answer.statusCode, json: isJson ? JSON.parse(text) : text }
+}
+
+/** A request with the API key. */
+export function call(
+  url: string,
+  method: 'GET' | 'POST',
+  path: string,
+  options: { body?: object; headers?: Record<string, string> } = {},
+): Promise<Reply> {
+  const headers = { authorization: `Bearer ${API_KEY}`, ...options.headers }
+  return request(url, method, path, { ...options, headers })
+}
+
+export const Ended = z.object({
+  id: z.string(),
+  status: z.literal('completed'),
+  verified: z.literal(true),
+  tokens: z.object({ revoked: z.int() }),
+  completedAt: z.iso.datetime(),
+})
+
+/** A number of a process from `/proc/<pid>/status`, in MB (10^6 bytes). */
+export function memoryMb({ process: { pid } }: Child, field: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const kibibytes = Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1])
+  return (kibibytes * 1024) / 1e6
+}
+
+/** CPU time that a process has used, in ms. Linux counts in hundredths of a second there. */
+export function cpuMs({ process: { pid } }: Child): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+/** The value below which a part of the values lies, by nearest rank. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN
+}
+
+export const median = (values: readonly number[]) => quantile(values, 0.5)
+
+/** "median (lowest to highest)" */
+export function spread(values: readonly number[], digits: number, unit = ''): string {
+  const [low, middle, high] = [Math.min(...values), median(values), Math.max(...values)]
+  return `${middle.toFixed(digits)}${unit} (${low.toFixed(digits)} to ${high.toFixed(digits)})`
+}
+
+export async function sleep(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Prints the figures of one file that was started by itself. */
+export async function print(figures: Promise<Figure[]>): Promise<void> {
+  for (const { name, measured, aim, met, note } of await figures) {
+    process.stdout.write(`${met ? 'met' : 'missed'}: ${name}: ${measured} (aim: ${aim})\n  ${note}\n`)
+  }
+}
