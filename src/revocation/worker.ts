@@ -10,6 +10,8 @@ import type { RevocationStore } from './store.ts'
 
 const PROGRESS_EVERY_MS = 1_000
 const STORE_RETRY_MS = 1_000
+/** Then it is no hiccup of the store. */
+const FAILED_CLAIMS_IN_A_ROW = 3
 
 export interface WorkerLog {
   info(details: object, message: string): void
@@ -38,7 +40,7 @@ export interface Worker {
   start(): Promise<void>
   /** Says that there may be something to claim. */
   wake(): void
-  /** Whether claiming fails, so that nothing new is begun. */
+  /** Whether claiming has failed several times in a row: nothing new is begun. */
   isFailing(): boolean
   /** Claims no more, stops what runs, and resolves when all of it is back in the queue. */
   stop(): Promise<void>
@@ -56,7 +58,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const now = steadyNow(clock)
   const runs = new Map<string, Run>()
   let isStopping = false
-  let isClaimFailing = false
+  let failedClaims = 0
   let claiming: Promise<void> | null = null
   let claimAgain = false
   let cancelTimer = () => {}
@@ -87,10 +89,10 @@ export function createWorker(options: WorkerOptions): Worker {
       }
       const dueAt = await store.nextDueAt(claimedAt)
       if (dueAt !== null) wakeAfter(dueAt - now())
-      isClaimFailing = false
+      failedClaims = 0
     } catch (error) {
       claimAgain = false
-      isClaimFailing = true
+      failedClaims += 1
       log.error({ err: error }, 'could not claim; will try again')
       wakeAfter(STORE_RETRY_MS)
     }
@@ -220,7 +222,7 @@ export function createWorker(options: WorkerOptions): Worker {
       wake()
     },
     wake,
-    isFailing: () => isClaimFailing,
+    isFailing: () => failedClaims >= FAILED_CLAIMS_IN_A_ROW,
     async stop() {
       isStopping = true
       cancelTimer()
