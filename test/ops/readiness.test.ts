@@ -1,6 +1,9 @@
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
+import { openSqliteStore } from '../../src/stores/sqlite.ts'
 import { fakeClock } from '../support/clock.ts'
-import { type Service, startService } from '../support/service.ts'
+import { databaseUrl, type Service, startService } from '../support/service.ts'
+import { aSignal, T0 } from '../support/signals.ts'
 
 const RECHECK_MS = 30_000
 
@@ -85,4 +88,23 @@ t.test("roles that are not told, but another user's token in sight: proven by th
   t.match(await service.revoke({ userId: 'ann' }), { outcome: 'revoked', verified: true })
   t.match(await service.revoke({ userId: 'ann' }), { outcome: 'nothing-to-revoke', verified: true })
   t.match(await tenantCheck(service), { status: 200, check: { status: 'ok' } })
+})
+
+t.test('it is not ready while nothing can be claimed, though signals could be stored', async (t) => {
+  const database = databaseUrl(t)
+  const path = database.replace('sqlite:', '')
+  const store = openSqliteStore(path)
+  await store.accept([aSignal()], null, T0)
+  await store.close()
+  const broken = new DatabaseSync(path)
+  broken.exec(`UPDATE revocations SET scope = 'of another version'`)
+  broken.close()
+  const clock = fakeClock()
+  const service = await startService(t, { clock, environment: { DATABASE_URL: database } })
+  const failures = () => service.logLines.filter((line) => line.includes('could not claim')).length
+  for (const failed of [1, 2, 3]) {
+    while (failures() < failed) await service.call('GET', '/health/live')
+    t.equal((await service.call('GET', '/health/ready')).status, failed < 3 ? 200 : 503, `${failed}`)
+    clock.advance(1_000)
+  }
 })
