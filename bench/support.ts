@@ -225,8 +225,10 @@ export const Ended = z.object({
   status: z.literal('completed'),
   verified: z.literal(true),
   tokens: z.object({ revoked: z.int() }),
+  acceptedAt: z.iso.datetime(),
   completedAt: z.iso.datetime(),
 })
+export type Ended = z.infer<typeof Ended>
 
 /** A number of a process from `/proc/<pid>/status`, in MB (10^6 bytes). */
 export function memoryMb({ process: { pid } }: Child, field: 'VmRSS' | 'VmHWM'): number {
