@@ -1,0 +1,99 @@
+import { aSignal, T0 } from '../support/signals.ts'
+import { accept, claim, eachStore } from './stores.ts'
+
+eachStore(async (t, opened) => {
+  t.test('an accepted signal is a queued revocation, found by its id', async (t) => {
+    const store = await opened(t)
+    const revocation = await accept(store, { deviceType: 'Phone', reason: 'security', scope: 'all' })
+    t.match(revocation, {
+      status: 'queued',
+      reason: 'security',
+      scope: 'all',
+      deviceType: 'Phone',
+      attempts: 0,
+    })
+    t.strictSame(await store.get(revocation.id), revocation)
+    t.equal(await store.get('00000000-0000-7000-8000-000000000000'), null)
+  })
+
+  t.test('a signal joins the queued one: latest time, highest urgency, widest scope', async (t) => {
+    const store = await opened(t)
+    const first = await accept(store, { reason: 'session-expired' })
+    const second = await accept(store, {
+      reason: 'security',
+      scope: 'all',
+      occurredAt: T0 - 5,
+    })
+    const third = await accept(store, { reason: 'logout', occurredAt: T0 + 7 })
+    t.same([second.id, third.id], [first.id, first.id])
+    t.match(third, {
+      reason: 'security',
+      scope: 'all',
+      occurredAt: T0 + 7,
+      status: 'queued',
+    })
+  })
+
+  t.test('users of different tenants, and names of different kinds, do not join', async (t) => {
+    const store = await opened(t)
+    const ids = await Promise.all([
+      accept(store),
+      accept(store, { tenant: 'other' }),
+      accept(store, { user: { kind: 'subject', value: 'u1' } }),
+      accept(store, { userId: 'U1' }),
+    ])
+    t.equal(new Set(ids.map(({ id }) => id)).size, 4)
+  })
+
+  t.test('signals for different device types do not join, and run side by side', async (t) => {
+    const store = await opened(t)
+    const types = [null, 'Phone', 'Laptop']
+    const ids = await Promise.all(types.map((deviceType) => accept(store, { deviceType })))
+    t.equal(new Set(ids.map(({ id }) => id)).size, 3)
+    t.equal((await claim(store)).length, 3)
+  })
+
+  t.test('signals of one request join each other', async (t) => {
+    const store = await opened(t)
+    const { revocations } = await store.accept([aSignal(), aSignal({ userId: 'u2' }), aSignal()], null, T0)
+    t.equal(revocations[0]?.id, revocations[2]?.id)
+    t.not(revocations[0]?.id, revocations[1]?.id)
+  })
+
+  t.test('of the signals of one request all are accepted, or none', async (t) => {
+    const store = await opened(t)
+    const unstorable = { ...aSignal({ userId: 'b' }), tenant: null as never }
+    await t.rejects(store.accept([aSignal({ userId: 'a' }), unstorable], { key: 'k', fingerprint: null }, T0))
+    t.same((await store.list({ limit: 10 })).items, [])
+    t.match(await store.accept([aSignal()], { key: 'k', fingerprint: null }, T0), { replayed: false })
+  })
+
+  t.test(
+    'a repeated key gets the first answer and does nothing; another request under it is refused',
+    async (t) => {
+      const store = await opened(t)
+      const replay = { key: 'k', fingerprint: 'f' }
+      const first = await store.accept([aSignal()], replay, T0)
+      await claim(store)
+      const again = await store.accept([aSignal()], replay, T0 + 600_000)
+      t.strictSame(again, { revocations: first.revocations, replayed: true })
+      t.equal((await store.list({ limit: 10 })).items.length, 1)
+      await t.rejects(store.accept([aSignal()], { key: 'k', fingerprint: 'g' }, T0), {
+        code: 'CURFEW_IDEMPOTENCY_MISMATCH',
+      })
+      const later = await store.accept([aSignal()], replay, T0 + 600_001)
+      t.equal(later.replayed, false, 'the key is forgotten after ten minutes')
+    },
+  )
+
+  t.test('two requests with one key at the same time are one', async (t) => {
+    const store = await opened(t)
+    const replay = { key: 'k', fingerprint: null }
+    const [one, other] = await Promise.all([
+      store.accept([aSignal()], replay, T0),
+      store.accept([aSignal({ userId: 'u2' })], replay, T0),
+    ])
+    t.same([one.replayed, other.replayed], [false, true])
+    t.strictSame(other.revocations, one.revocations)
+  })
+})

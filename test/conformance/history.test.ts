@@ -1,0 +1,85 @@
+import { aSignal, T0 } from '../support/signals.ts'
+import { accept, claim, eachStore, existing, FAILURE, TOKENS, waiting } from './stores.ts'
+
+eachStore(async (t, opened) => {
+  t.test('the list is the newest first, filtered, page by page', async (t) => {
+    const store = await opened(t)
+    for (let index = 0; index < 25; index += 1) {
+      await accept(store, {
+        userId: `u${index}`,
+        acceptedAt: T0 + index,
+        tenant: index % 2 ? 'odd' : 'even',
+      })
+    }
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await store.list({ limit: 7, cursor })
+      seen.push(...page.items.map(({ user }) => user.value))
+      cursor = page.nextCursor ?? undefined
+    } while (cursor)
+    t.same(
+      seen,
+      Array.from({ length: 25 }, (_, index) => `u${24 - index}`),
+    )
+    t.equal((await store.list({ limit: 100, tenant: 'odd' })).items.length, 12)
+    t.match(await store.list({ limit: 5, userId: 'u3' }), {
+      items: [{ user: { value: 'u3' } }],
+      nextCursor: null,
+    })
+    t.same((await store.list({ limit: 5, status: 'failed' })).items, [])
+  })
+
+  t.test('purge deletes what ended before, with the ids that lead there, and nothing else', async (t) => {
+    const store = await opened(t)
+    const old = await accept(store, { userId: 'old' })
+    const [claimed] = await claim(store)
+    const joined = await accept(store, { userId: 'old' })
+    await store.putBack(old.id, waiting(existing(claimed), null))
+    const recent = await accept(store, { userId: 'recent' })
+    const queued = await accept(store, { userId: 'queued', acceptedAt: T0 + 60_000 })
+    await claim(store)
+    await store.complete(old.id, {
+      outcome: 'revoked',
+      verified: true,
+      tokens: TOKENS,
+      completedAt: T0 + 1,
+    })
+    await store.fail(recent.id, FAILURE, TOKENS, T0 + 100)
+    t.equal(await store.purge(T0 + 100, T0), 1)
+    t.same([await store.get(old.id), await store.get(joined.id)], [null, null])
+    t.match(await store.get(recent.id), { status: 'failed' })
+    t.match(await store.get(queued.id), { status: 'queued' })
+  })
+
+  t.test('purge forgets replay keys after their window', async (t) => {
+    const store = await opened(t)
+    await store.accept([aSignal()], { key: 'k', fingerprint: null }, T0)
+    t.equal(await store.purge(0, T0 + 600_000), 0)
+    t.equal(await store.purge(0, T0 + 600_001), 1)
+  })
+
+  t.test('the backlog counts what has not ended', async (t) => {
+    const store = await opened(t)
+    for (const userId of ['a', 'b', 'c']) await accept(store, { userId })
+    await accept(store, { userId: 'x', tenant: 'other', acceptedAt: T0 + 1 })
+    await store.claim({ now: T0, slots: { security: 0, logout: 1, 'session-expired': 0 } })
+    const counts = await store.backlog()
+    t.same(
+      counts.sort((a, b) => `${a.tenant}${a.status}`.localeCompare(`${b.tenant}${b.status}`)),
+      [
+        { tenant: 'default', status: 'queued', count: 2 },
+        { tenant: 'default', status: 'running', count: 1 },
+        { tenant: 'other', status: 'queued', count: 1 },
+      ],
+    )
+  })
+
+  t.test('closing twice is closing once, and then nothing is accepted', async (t) => {
+    const store = await opened(t)
+    await store.check()
+    await store.close()
+    await store.close()
+    await t.rejects(store.accept([aSignal()], null, T0), { code: 'CURFEW_STORE_UNAVAILABLE' })
+  })
+})

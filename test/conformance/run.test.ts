@@ -1,0 +1,191 @@
+import { T0 } from '../support/signals.ts'
+import { accept, claim, eachStore, existing, FAILURE, TOKENS, waiting } from './stores.ts'
+
+eachStore(async (t, opened) => {
+  t.test('a claim takes what is due by urgency, then by age, within the slots of each reason', async (t) => {
+    const store = await opened(t)
+    const expired = await accept(store, { userId: 'a', reason: 'session-expired' })
+    const young = await accept(store, { userId: 'b', acceptedAt: T0 + 2 })
+    const old = await accept(store, { userId: 'c', acceptedAt: T0 + 1 })
+    const urgent = await accept(store, { userId: 'd', reason: 'security', acceptedAt: T0 + 3 })
+    const claimed = await store.claim({
+      now: T0 + 5,
+      slots: { security: 1, logout: 1, 'session-expired': 1 },
+    })
+    t.same(
+      claimed.map(({ id }) => id),
+      [urgent.id, old.id, expired.id],
+    )
+    t.match(claimed, [{ status: 'running', attempts: 1, startedAt: T0 + 5 }])
+    const rest = await store.claim({
+      now: T0 + 5,
+      slots: { security: 0, logout: 5, 'session-expired': 5 },
+    })
+    t.same(
+      rest.map(({ id }) => id),
+      [young.id],
+    )
+  })
+
+  t.test('while one runs, a signal makes a queued one, which is not claimed before the end', async (t) => {
+    const store = await opened(t)
+    const running = await accept(store)
+    await claim(store)
+    const queued = await accept(store)
+    t.not(queued.id, running.id)
+    t.equal((await accept(store)).id, queued.id, 'further ones join the queued one')
+    t.same(await claim(store), [])
+    await store.complete(running.id, {
+      outcome: 'revoked',
+      verified: true,
+      tokens: TOKENS,
+      completedAt: T0 + 9,
+    })
+    t.match(await claim(store), [{ id: queued.id }])
+  })
+
+  t.test('a completed revocation shows how it ended', async (t) => {
+    const store = await opened(t)
+    const { id } = await accept(store)
+    await claim(store)
+    await store.progress(id, TOKENS)
+    t.match(await store.get(id), { status: 'running', tokens: TOKENS })
+    await store.complete(id, { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 + 9 })
+    const ended = {
+      status: 'completed',
+      outcome: 'revoked',
+      verified: true,
+      completedAt: T0 + 9,
+      error: null,
+    }
+    t.match(await store.get(id), ended)
+    await store.fail(id, FAILURE, TOKENS, T0 + 10)
+    await store.putBack(id, waiting(existing(await store.get(id)), null))
+    t.match(await store.get(id), ended, 'what has ended is not changed')
+  })
+
+  t.test('one that is put back waits for its time', async (t) => {
+    const store = await opened(t)
+    const { id } = await accept(store)
+    const [claimed] = await claim(store)
+    await store.putBack(id, waiting(existing(claimed), T0 + 100))
+    t.match(await store.get(id), {
+      status: 'queued',
+      tokens: TOKENS,
+      error: FAILURE,
+      nextAttemptAt: T0 + 100,
+    })
+    t.same(await claim(store, T0 + 99), [])
+    t.equal(await store.nextDueAt(T0), T0 + 100)
+    t.equal(await store.nextDueAt(T0 + 100), null, 'only what is later counts')
+    t.match(await claim(store, T0 + 100), [{ id, attempts: 2, startedAt: T0, nextAttemptAt: null }])
+  })
+
+  t.test('a newer queued one joins the one that is put back, and its id leads there', async (t) => {
+    const store = await opened(t)
+    const older = await accept(store)
+    const [claimed] = await claim(store)
+    const newer = await accept(store, { reason: 'security', scope: 'all', occurredAt: T0 + 50 })
+    await store.putBack(older.id, waiting(existing(claimed), T0 + 100))
+    t.match(await store.get(newer.id), {
+      id: older.id,
+      reason: 'security',
+      scope: 'all',
+      occurredAt: T0 + 50,
+    })
+    t.equal((await store.list({ limit: 10 })).items.length, 1)
+  })
+
+  t.test('a running one is overtaken when a more urgent one is queued for its user', async (t) => {
+    const store = await opened(t)
+    const a = await accept(store, { userId: 'a' })
+    await accept(store, { userId: 'b' })
+    await claim(store)
+    await accept(store, { userId: 'a', reason: 'session-expired' })
+    await accept(store, { userId: 'b', reason: 'security', deviceType: 'Phone' })
+    t.same(await store.overtaken(), [])
+    await accept(store, { userId: 'a', reason: 'security' })
+    t.same(await store.overtaken(), [a.id])
+  })
+
+  t.test('what was running is queued again by recover', async (t) => {
+    const store = await opened(t)
+    const a = await accept(store, { userId: 'a' })
+    const b = await accept(store, { userId: 'b' })
+    await claim(store)
+    const newer = await accept(store, { userId: 'a' })
+    t.equal(await store.recover(T0), 2)
+    t.match(await store.get(a.id), { status: 'queued', attempts: 1 })
+    t.match(await store.get(b.id), { status: 'queued' })
+    t.match(await store.get(newer.id), { id: a.id })
+    t.equal(await store.recover(T0), 0)
+  })
+
+  t.test('after the clock was set back, nothing waits for the time that it had', async (t) => {
+    const store = await opened(t)
+    const day = 24 * 60 * 60_000
+    await accept(store, { userId: 'never tried', acceptedAt: T0 + day })
+    const tried = await accept(store, { userId: 'tried' })
+    const [claimed] = await claim(store)
+    await store.putBack(tried.id, waiting(existing(claimed), T0 + day))
+    await store.recover(T0)
+    t.match(await claim(store), [{ user: { value: 'never tried' } }])
+    t.equal(await store.nextDueAt(T0), T0 + 60 * 60_000)
+  })
+
+  t.test('ids that joined one that joins another lead there, too', async (t) => {
+    const store = await opened(t)
+    const failed = await accept(store)
+    const [first] = await claim(store)
+    const joined = await accept(store)
+    await store.putBack(failed.id, waiting(existing(first), null))
+    await claim(store)
+    await store.fail(failed.id, FAILURE, TOKENS, T0)
+    const older = await accept(store)
+    const [second] = await claim(store)
+    await store.retry(failed.id)
+    await store.putBack(older.id, waiting(existing(second), null))
+    t.match(await store.get(failed.id), { id: older.id })
+    t.match(await store.get(joined.id), { id: older.id })
+  })
+
+  t.test('retry queues a failed one again, and lets a waiting one start at once', async (t) => {
+    const store = await opened(t)
+    const { id } = await accept(store)
+    await claim(store)
+    await store.fail(id, FAILURE, TOKENS, T0 + 9)
+    t.match(await store.get(id), { status: 'failed', error: FAILURE, completedAt: T0 + 9 })
+    t.match(await store.retry(id), { id, status: 'queued', completedAt: null, nextAttemptAt: null })
+    const [claimed] = await claim(store)
+    t.match(await store.retry(id), { id, status: 'running' }, 'one that runs is answered as it is')
+    await store.putBack(id, waiting(existing(claimed), T0 + 1_000))
+    await store.retry(id)
+    t.match(await claim(store), [{ id }])
+    t.equal(await store.retry('00000000-0000-7000-8000-000000000000'), null)
+  })
+
+  t.test('retry joins another queued one; a verified one is refused, an unverified one is not', async (t) => {
+    const store = await opened(t)
+    const failed = await accept(store, { occurredAt: T0 + 70 })
+    await claim(store)
+    await store.fail(failed.id, FAILURE, TOKENS, T0 + 9)
+    const queued = await accept(store)
+    t.match(await store.retry(failed.id), { id: queued.id, occurredAt: T0 + 70 })
+    await claim(store)
+    await store.complete(queued.id, {
+      outcome: 'none-visible',
+      verified: false,
+      tokens: TOKENS,
+      completedAt: T0,
+    })
+    t.match(await store.retry(queued.id), { id: queued.id, status: 'queued', outcome: null })
+    await claim(store)
+    await store.complete(queued.id, {
+      outcome: 'revoked',
+      verified: true,
+      tokens: TOKENS,
+      completedAt: T0,
+    })
+    await t.rejects(store.retry(queued.id), { code: 'CURFEW_NOT_RETRYABLE' })
+  })
+})
