@@ -1,14 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from 'undici'
 import { z } from 'zod'
+import { signWebhook } from '../src/sandbox/sign-webhook.ts'
 import { TenantCall, type TenantOrder, type TenantSettings } from './tenant.ts'
 
 export const API_KEY = randomBytes(24).toString('hex')
-const WEBHOOK_KEY = randomBytes(24)
+const WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`
 const CLIENT = { id: 'bench', secret: randomBytes(24).toString('hex') }
 
 const STARTED_WITHIN_MS = 30_000
@@ -153,7 +154,7 @@ export function serviceEnvironment(
     QLIK_TIER1_LIMIT: String(UNLIMITED),
     QLIK_TIER2_LIMIT: String(UNLIMITED),
     API_KEYS: API_KEY,
-    WEBHOOK_SECRETS: `whsec_${WEBHOOK_KEY.toString('base64')}`,
+    WEBHOOK_SECRETS: WEBHOOK_SECRET,
     DATABASE_URL: `sqlite:${join(bench.folder, `${randomUUID()}.db`)}`,
     PORT: '0',
     LOG_LEVEL: 'info',
@@ -168,19 +169,9 @@ export interface SignedRequest {
 
 /** A logout of a new user, signed by Standard Webhooks. */
 export function signedLogout(userId: string = randomUUID()): SignedRequest {
-  const id = `msg_${randomUUID()}`
-  const timestamp = String(Math.floor(Date.now() / 1000))
   const body = JSON.stringify({ userId, reason: 'logout', occurredAt: new Date().toISOString() })
-  const signature = createHmac('sha256', WEBHOOK_KEY).update(`${id}.${timestamp}.${body}`).digest('base64')
-  return {
-    body,
-    headers: {
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': `v1,${signature}`,
-    },
-  }
+  const signed = signWebhook({ secret: WEBHOOK_SECRET, id: `msg_${randomUUID()}`, body, now: Date.now() })
+  return { body, headers: { 'content-type': 'application/json', ...signed } }
 }
 
 export interface Reply {

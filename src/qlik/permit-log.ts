@@ -22,6 +22,6 @@ export interface PermitLog {
   history(key: BudgetKey, since: number): Promise<BudgetHistory>
   /** Notes one call, before it is made. Calls older than `since` may be forgotten. Resolves when it survives the process. */
   note(key: BudgetKey, at: number, since: number): Promise<void>
-  /** Notes that the tier is blocked. Resolves when durable. */
+  /** Notes that the tier is blocked. Resolves when it survives the process. */
   block(key: BudgetKey, until: number): Promise<void>
 }

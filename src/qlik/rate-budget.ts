@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts'
+import type { CallOptions } from '../revocation/qlik-tenant.ts'
 import type { BudgetKey, PermitLog, Tier } from './permit-log.ts'
 import { SlidingLog } from './sliding-log.ts'
-import { type DrawOptions, type Permit, TierGate } from './tier-gate.ts'
+import { type Permit, TierGate } from './tier-gate.ts'
 
 /** A stored block that lasts longer was written by a clock that was wrong. */
 const LONGEST_BLOCK_MS = 24 * 60 * 60_000
@@ -18,14 +19,14 @@ export interface RateBudgetOptions {
   timeoutMs: number
   permits: PermitLog
   clock: Clock
-  /** Told when a permit could not be made durable; the call is made all the same, since revoking matters more. */
+  /** Told when a permit could not be stored; the call is made all the same, since revoking matters more. */
   onLogFailure: (error: unknown) => void
 }
 
 /**
  * The calls that may be made to one tenant with one OAuth client, in both tiers
  * (https://qlik.dev/apis/rest/rate-limiting). A permit is drawn before each call, the token endpoint's included,
- * and is durable before the call is made, so that a restart remembers the last window.
+ * and is stored before the call is made, so that a restart remembers the last window.
  */
 export class RateBudget {
   readonly windowMs: number
@@ -50,7 +51,7 @@ export class RateBudget {
   }
 
   /** Waits until a call of this tier may be made. Rejects with the signal's reason when that aborts first. */
-  async draw(tier: Tier, options: DrawOptions): Promise<Permit> {
+  async draw(tier: Tier, options: CallOptions): Promise<Permit> {
     const permit = await this.#gates[tier].draw(options)
     const now = this.#options.clock.now()
     try {

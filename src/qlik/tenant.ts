@@ -18,6 +18,7 @@ import type { QlikHttp } from './http.ts'
 import type { Tier } from './permit-log.ts'
 import { PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
+import type { Permit } from './tier-gate.ts'
 
 /** The access token goes before everything: all other calls wait for it. */
 const ACCESS_TOKEN_URGENCY = -1
@@ -35,6 +36,9 @@ export interface TenantOptions {
   onPowerChange: (power: Power) => void
   onBackgroundFailure: (error: unknown) => void
 }
+
+/** A call that was made: its answer, or why it is to be made again. */
+type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-access-token' | 'wait' }
 
 /** What operators are told of a tenant. */
 export interface TenantState {
@@ -145,21 +149,12 @@ export class HttpQlikTenant implements QlikTenant {
         permit.cancel()
         continue
       }
-      let close = permit.end
-      try {
-        return await send(accessToken)
-      } catch (error) {
-        if (isUnsent(error)) close = permit.cancel
-        const decision = judgeCall(error, this.#callContext(renewed, startedAt))
-        if (decision.action === 'give-up') throw error
-        if (decision.action === 'wait') await this.budget.block(tier, decision.ms)
-        if (decision.action === 'renew-access-token') {
-          renewed = true
-          this.#accessTokens.invalidate(accessToken)
-        }
-      } finally {
-        // Last of all: a block must be in force before the next call is let through.
-        close()
+      const context = () => this.#callContext(renewed, startedAt)
+      const { answer, again } = await this.#spend(tier, permit, context, () => send(accessToken))
+      if (!again) return answer
+      if (again === 'renew-access-token') {
+        renewed = true
+        this.#accessTokens.invalidate(accessToken)
       }
     }
   }
@@ -170,17 +165,32 @@ export class HttpQlikTenant implements QlikTenant {
     const startedAt = this.#options.clock.monotonic()
     for (;;) {
       const permit = await this.budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal })
-      let close = permit.end
-      try {
-        return await this.#client.requestAccessToken(signal)
-      } catch (error) {
-        if (isUnsent(error)) close = permit.cancel
-        const decision = judgeCall(error, this.#callContext(true, startedAt))
-        if (decision.action !== 'wait') throw error
-        await this.budget.block(2, decision.ms)
-      } finally {
-        close()
-      }
+      const context = () => this.#callContext(true, startedAt)
+      const request = () => this.#client.requestAccessToken(signal)
+      const { answer, again } = await this.#spend(2, permit, context, request)
+      if (!again) return answer
+    }
+  }
+
+  /** Makes one call with a permit, and tells whether it is to be made again. Rejects where the retry policy gives up. */
+  async #spend<T>(
+    tier: Tier,
+    permit: Permit,
+    context: () => CallContext,
+    send: () => Promise<T>,
+  ): Promise<Spent<T>> {
+    let close = permit.end
+    try {
+      return { answer: await send(), again: null }
+    } catch (error) {
+      if (error instanceof QlikFailure && error.isUnsent) close = permit.cancel
+      const decision = judgeCall(error, context())
+      if (decision.action === 'give-up') throw error
+      if (decision.action === 'wait') await this.budget.block(tier, decision.ms)
+      return { answer: null, again: decision.action }
+    } finally {
+      // Last of all: a block must be in force before the next call is let through.
+      close()
     }
   }
 
@@ -202,10 +212,6 @@ export class HttpQlikTenant implements QlikTenant {
       this.#cancelTimer = this.#options.clock.after(CHECK_AGAIN_MS, () => this.#checkFromTimeToTime())
     }
   }
-}
-
-function isUnsent(error: unknown): boolean {
-  return error instanceof QlikFailure && error.isUnsent
 }
 
 /** Waits for something that is shared with others, no longer than the caller wants to; it goes on without. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { CallOptions } from '../revocation/qlik-tenant.ts'
 import type { SlidingLog } from './sliding-log.ts'
 
 /** A permit to make one call. Exactly one of the two is to be called, once. */
@@ -7,12 +8,6 @@ export interface Permit {
   end(): void
   /** The call was not made. */
   cancel(): void
-}
-
-export interface DrawOptions {
-  /** 0 goes before 1 before 2. */
-  urgency: number
-  signal: AbortSignal
 }
 
 interface Waiter {
@@ -43,7 +38,7 @@ export class TierGate {
   }
 
   /** Waits for a permit. Rejects with the signal's reason when that aborts first. */
-  draw({ urgency, signal }: DrawOptions): Promise<Permit> {
+  draw({ urgency, signal }: CallOptions): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
       const onAbort = () => {

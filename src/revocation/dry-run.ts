@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
+import { requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { isInScope, scopeOf } from './scope.ts'
 import { type Signal, urgencyOf } from './signal.ts'
@@ -46,11 +47,10 @@ export function createDryRun(tenants: ReadonlyMap<string, QlikTenant>, now: () =
 async function list(
   signal: Signal,
   tenant: QlikTenant,
-  call: { signal: AbortSignal; urgency: number },
+  call: CallOptions,
   now: () => number,
 ): Promise<TokenView[]> {
-  const { power, ownUserId } = await tenant.power(call)
-  if (power === 'lacking') throw new CurfewError('CURFEW_CLIENT_NOT_ADMIN')
+  const { ownUserId } = await requirePower(tenant, call)
   const scope = scopeOf(signal, tenant, signal.user.value === ownUserId)
   const found = new Map<string, TokenView>()
   for await (const page of pages(tenant, signal.user.value, call)) {

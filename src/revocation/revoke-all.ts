@@ -1,6 +1,7 @@
 import { CurfewError } from '../errors.ts'
 import { identify } from './identify.ts'
-import type { ClientPower, PowerOptions, QlikTenant } from './qlik-tenant.ts'
+import type { QlikTenant } from './qlik-tenant.ts'
+import { requirePower } from './require-power.ts'
 import type { Outcome, Revocation, TokenCounts } from './revocation.ts'
 import { scopeOf } from './scope.ts'
 import { type RunOptions, type Sweep, sweep } from './sweep.ts'
@@ -45,18 +46,6 @@ export async function revokeAll(
     tally.stop()
     return { ended: 'stopped', error, tokens, progressed: tally.hasProgressed }
   }
-}
-
-/** Rejects when the client is known to lack the role. `unknown` passes: what is listed may prove it. */
-async function requirePower(tenant: QlikTenant, options: PowerOptions): Promise<ClientPower> {
-  const known = await tenant.power(options)
-  if (known.power === 'lacking') {
-    throw new CurfewError(
-      'CURFEW_CLIENT_NOT_ADMIN',
-      "The OAuth client's bot user lacks the role TenantAdmin, so other users' tokens are invisible to it.",
-    )
-  }
-  return known
 }
 
 async function revokeUntilNoneIsLeft(run: Sweep): Promise<void> {
