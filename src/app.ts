@@ -15,6 +15,7 @@ import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
 import { openTenant } from './qlik/open-tenant.ts'
 import { createAccept } from './revocation/accept.ts'
+import { userKey } from './revocation/coalesce.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { Waiters } from './revocation/waiters.ts'
@@ -84,11 +85,12 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     log: app.log,
     random,
     // Twice the calls in flight: while some runs list, others keep the revoking calls coming.
-    runsPerReason: 2 * config.tenants[0].concurrency,
+    runsPerTenant: 2 * Math.max(...config.tenants.map(({ concurrency }) => concurrency)),
     onEnded: (revocation) => {
       metrics.ended(revocation)
-      waiters.notify(revocation)
+      waiters.notify(userKey(revocation.tenant, revocation.user))
     },
+    onEndedElsewhere: (key) => waiters.notify(key),
   })
   const accept = createAccept({
     store,

@@ -69,7 +69,8 @@ export const ERRORS = {
   CURFEW_STORE_UNAVAILABLE: {
     status: 503,
     title: 'The signal could not be made durable',
-    action: 'Send it again after Retry-After seconds. Operators: look at the disk behind DATABASE_URL.',
+    action:
+      'Send it again after Retry-After seconds. Operators: look at the disk or server behind DATABASE_URL.',
   },
   CURFEW_INTERNAL: {
     status: 500,
@@ -128,6 +129,11 @@ export const ERRORS = {
     status: null,
     title: 'Revoked tokens are still listed',
     action: 'Nothing: Curfew lists again later.',
+  },
+  CURFEW_RUN_LOST: {
+    status: null,
+    title: 'Every process that ran the revocation was lost',
+    action: 'Look why processes end or lose the database, then retry the revocation.',
   },
   CURFEW_CONFIG_INVALID: {
     status: null,

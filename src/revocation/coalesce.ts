@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Revocation } from './revocation.ts'
 import { type Signal, type UserReference, urgencyOf } from './signal.ts'
 
@@ -15,7 +16,9 @@ export function join(queued: Revocation, signal: Signal): Revocation {
   }
 }
 
-/** The same text for the same tenant and reference, and another one for every other. */
-export function userKey(tenant: string, user: UserReference): string {
-  return JSON.stringify([tenant, user.kind, user.value])
+/** The same text for the same tenant and reference, and another one for every other. It does not tell who it is. */
+export function userKey(tenant: string, { kind, value }: UserReference): string {
+  return createHash('sha256')
+    .update(JSON.stringify([tenant, kind, value]))
+    .digest('base64')
 }

@@ -21,10 +21,27 @@ export interface Accepted {
   replayed: boolean
 }
 
+/** How many revocations may be claimed. */
+export interface Room {
+  total: number
+  /** Of one tenant at most, so that a tenant which is slow or down leaves room for the others. */
+  perTenant: number
+  /** Tenants of which fewer than `perTenant` may be claimed now, with how many; 0 for none. */
+  exceptions: ReadonlyMap<string, number>
+}
+
 export interface ClaimRequest {
   now: number
-  /** How many revocations may be claimed for each reason. */
-  slots: Record<Reason, number>
+  /** For each reason apart: what waits must not keep a more urgent one from starting. */
+  room: Record<Reason, Room>
+}
+
+/** Told of what other processes that share the store have done; all of it may be told too often. */
+export interface Watcher {
+  /** There may be something to claim. */
+  onWork(): void
+  /** A revocation of this user has ended; by `userKey`. */
+  onEnded(userKey: string): void
 }
 
 export interface Completion {
@@ -60,10 +77,16 @@ export interface BacklogCount {
 
 /**
  * Where revocations are kept. Every method that changes something resolves only when the change is durable
- * (it survives a power cut; `claim` and `progress` survive the process only, which is all they are for), and is atomic: all of it or nothing. When the store cannot write or read, every
- * method rejects with `CURFEW_STORE_UNAVAILABLE` and nothing has changed.
+ * (it survives a power cut; `claim` and `progress` survive the process only, which is all they are for), and is
+ * atomic: all of it or nothing. When the store cannot write or read, every method rejects with
+ * `CURFEW_STORE_UNAVAILABLE`; then nothing has changed, unless the connection broke while a commit was under way,
+ * after which doing it again does no harm.
  *
  * Per tenant, user and device type there is at most one queued and one running revocation.
+ *
+ * Several processes may share a store where it allows that. A revocation that is claimed belongs to the process that
+ * claimed it: `complete`, `fail`, `putBack` and `progress` are without effect for any other, and for one that has lost
+ * it because it was not heard of for a while.
  */
 export interface RevocationStore {
   /**
@@ -74,27 +97,29 @@ export interface RevocationStore {
   accept(signals: Signal[], replay: ReplayKey | null, now: number): Promise<Accepted>
 
   /**
-   * Takes queued revocations that are due, the most urgent and then the oldest first, and marks them running,
-   * with `attempts` one higher. A user with a running revocation is passed over.
+   * Takes queued revocations that are due and marks them running, with `attempts` one higher: the most urgent first,
+   * of one tenant the oldest first, and all tenants in turn. A user with a running revocation is passed over. Where
+   * processes share the store, what one has lost is claimed like what is queued. There may be more to claim unless
+   * the answer is empty.
    */
   claim(request: ClaimRequest): Promise<Revocation[]>
 
   /** When the next queued revocation becomes due, later than `now`; null when none waits. */
   nextDueAt(now: number): Promise<number | null>
 
-  /** Ends a running revocation as completed. Without effect on one that is not running. */
+  /** Ends a running revocation as completed. Without effect on one that this process does not run. */
   complete(id: string, completion: Completion): Promise<void>
 
-  /** Ends a running revocation as failed. Without effect on one that is not running. */
+  /** Ends a running revocation as failed. Without effect on one that this process does not run. */
   fail(id: string, failure: Failure, tokens: TokenCounts, completedAt: number): Promise<void>
 
   /**
    * Puts a running revocation back into the queue. If a newer one is queued for the same user, that one joins
-   * it, and the newer id leads here from then on. Without effect on one that is not running.
+   * it, and the newer id leads here from then on. Without effect on one that this process does not run.
    */
   putBack(id: string, waiting: Waiting): Promise<void>
 
-  /** Notes how far a running revocation is. Without effect on one that is not running. */
+  /** Notes how far a running revocation is. Without effect on one that this process does not run. */
   progress(id: string, tokens: TokenCounts): Promise<void>
 
   /**
@@ -112,14 +137,21 @@ export interface RevocationStore {
   /** Revocations, the newest first. `nextCursor` is null on the last page. An unknown cursor is not an error. */
   list(query: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }>
 
-  /** Running revocations for whose user a more urgent one is queued, by id. */
+  /**
+   * Revocations, by id, that this process should stop running: for whose user a more urgent one is queued, or which
+   * were lost to another process.
+   */
   overtaken(): Promise<string[]>
 
   /**
-   * Puts back whatever was running when the process ended, and lets nothing wait longer than a backoff can last:
-   * the clock may have been set back. Called once, before the first claim. Answers how many were running.
+   * Called once, before the first claim. Puts back whatever was running when the process ended, where no other process
+   * can be running it, and lets nothing wait longer than a backoff can last: the clock may have been set back. Answers
+   * how many were running.
    */
   recover(now: number): Promise<number>
+
+  /** Tells from now on what other processes have done. A store for one process has nothing to tell. */
+  watch(watcher: Watcher): void
 
   /**
    * Deletes revocations that ended before `endedBefore`, and replay keys older than their window; tells how many

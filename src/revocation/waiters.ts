@@ -39,9 +39,9 @@ export class Waiters {
     }
   }
 
-  /** Wakes those who wait for this user. */
-  notify(revocation: Revocation): void {
-    this.#wake(userKey(revocation.tenant, revocation.user))
+  /** Wakes those who wait for this user, by `userKey`. */
+  notify(key: string): void {
+    this.#wake(key)
   }
 
   /** Answers all who wait, and keeps nobody waiting from now on. */

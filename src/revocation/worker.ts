@@ -1,11 +1,11 @@
-import { setMaxListeners } from 'node:events'
 import { type Clock, steadyNow } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
-import { judgeAttempt } from './retry-policy.ts'
+import { isFinal, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation, TokenCounts } from './revocation.ts'
 import { type RunResult, revokeAll } from './revoke-all.ts'
-import { REASONS, type Reason, urgencyOf } from './signal.ts'
+import { Runs } from './runs.ts'
+import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
 
 const PROGRESS_EVERY_MS = 1_000
@@ -27,12 +27,14 @@ export interface WorkerOptions {
   /** A number from 0 up to 1, for the jitter. */
   random: () => number
   /**
-   * Revocations in progress at most, for each reason on its own: those that wait for the budget must not keep
-   * a more urgent one from starting.
+   * Revocations of one tenant in progress at most, for each reason on its own: those that wait for the budget must
+   * not keep a more urgent one from starting.
    */
-  runsPerReason: number
+  runsPerTenant: number
   /** Told after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
+  /** Told when another process that shares the store has ended a revocation of this user (`userKey`). */
+  onEndedElsewhere: (userKey: string) => void
 }
 
 export interface Worker {
@@ -46,17 +48,12 @@ export interface Worker {
   stop(): Promise<void>
 }
 
-interface Run {
-  reason: Reason
-  stop: AbortController
-  work: Promise<void>
-}
-
 /** Claims queued revocations, runs them, and reports how they ended to the store. It knows no HTTP and no SQL. */
 export function createWorker(options: WorkerOptions): Worker {
-  const { store, tenants, clock, log, runsPerReason } = options
+  const { store, tenants, clock, log, runsPerTenant } = options
   const now = steadyNow(clock)
-  const runs = new Map<string, Run>()
+  const runs = new Runs(runsPerTenant)
+  const underWay = new Set<Promise<void>>()
   let isStopping = false
   let failedClaims = 0
   let claiming: Promise<void> | null = null
@@ -80,10 +77,8 @@ export function createWorker(options: WorkerOptions): Worker {
       while (claimAgain && !isStopping) {
         claimAgain = false
         await giveWay()
-        const slots = freeSlots()
-        if (REASONS.every((reason) => slots[reason] === 0)) break
         claimedAt = now()
-        const claimed = await store.claim({ now: claimedAt, slots })
+        const claimed = await store.claim({ now: claimedAt, room: runs.room() })
         for (const revocation of claimed) run(revocation)
         if (claimed.length > 0) claimAgain = true
       }
@@ -103,32 +98,27 @@ export function createWorker(options: WorkerOptions): Worker {
     if (!isStopping) cancelTimer = clock.after(ms, wake)
   }
 
-  function freeSlots(): Record<Reason, number> {
-    const slots = { security: runsPerReason, logout: runsPerReason, 'session-expired': runsPerReason }
-    for (const { reason } of runs.values()) slots[reason] -= 1
-    return slots
-  }
-
   /**
    * A run that waits for the budget must not keep a more urgent signal for the same user waiting: it is put back,
    * and the two become one.
    */
   async function giveWay(): Promise<void> {
-    if (runs.size === 0) return
-    for (const id of await store.overtaken()) runs.get(id)?.stop.abort()
+    if (runs.isEmpty) return
+    for (const id of await store.overtaken()) runs.stop(id)
   }
 
   function run(revocation: Revocation): void {
-    const stop = new AbortController()
-    setMaxListeners(0, stop.signal)
-    if (isStopping) stop.abort()
-    const work = attempt(revocation, stop.signal)
-      .then((result) => untilStored(revocation, () => report(revocation, result, stop.signal)))
+    const own = runs.begin(revocation)
+    const { signal } = own.stop
+    if (isStopping) own.stop.abort()
+    const work = attempt(revocation, signal)
+      .then((result) => untilStored(revocation, () => report(revocation, result, signal)))
       .finally(() => {
-        runs.delete(revocation.id)
+        runs.end(own)
+        underWay.delete(work)
         wake()
       })
-    runs.set(revocation.id, { reason: revocation.reason, stop, work })
+    underWay.add(work)
   }
 
   async function attempt(revocation: Revocation, signal: AbortSignal): Promise<RunResult> {
@@ -176,6 +166,7 @@ export function createWorker(options: WorkerOptions): Worker {
   async function report(revocation: Revocation, result: RunResult, signal: AbortSignal): Promise<void> {
     const { id } = revocation
     const endedAt = now()
+    runs.noteAttempt(revocation, isTenantWorking(result, signal))
     if (result.ended === 'completed') {
       const { outcome, verified, tokens } = result
       await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
@@ -219,6 +210,7 @@ export function createWorker(options: WorkerOptions): Worker {
     async start() {
       const recovered = await store.recover(now())
       if (recovered > 0) log.info({ recovered }, 'revocations that were running are queued again')
+      store.watch({ onWork: wake, onEnded: options.onEndedElsewhere })
       wake()
     },
     wake,
@@ -226,9 +218,14 @@ export function createWorker(options: WorkerOptions): Worker {
     async stop() {
       isStopping = true
       cancelTimer()
-      for (const { stop } of runs.values()) stop.abort()
+      runs.stopAll()
       await claiming
-      await Promise.all([...runs.values()].map(({ work }) => work))
+      await Promise.all(underWay)
     },
   }
+}
+
+/** An attempt that was stopped, or failed over its own user, says nothing against the tenant. */
+function isTenantWorking(result: RunResult, { aborted }: AbortSignal): boolean {
+  return result.ended === 'completed' || aborted || result.progressed || isFinal(result.error)
 }

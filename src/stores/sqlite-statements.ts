@@ -1,10 +1,18 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { Revocation } from '../revocation/revocation.ts'
-import { type Reason, type Signal, urgencyOf } from '../revocation/signal.ts'
+import { REASONS, type Reason, type Signal, urgencyOf } from '../revocation/signal.ts'
 import type { BacklogCount, ReplayKey, RevocationQuery } from '../revocation/store.ts'
-import { COLUMNS, toRevocation, toRow } from './sqlite-rows.ts'
+import { COLUMNS, toRevocation, toRow } from './rows.ts'
 
 const PURGED_AT_ONCE = 500
+
+/** The tenants that have something of one urgency queued, by one look-up each in the index `revocations_due`. */
+const QUEUED_TENANTS = `queued_tenants (name) AS (
+  SELECT min(tenant) FROM revocations WHERE status = 'queued' AND urgency = ?1
+  UNION ALL
+  SELECT (SELECT min(tenant) FROM revocations WHERE status = 'queued' AND urgency = ?1 AND tenant > name)
+  FROM queued_tenants WHERE name IS NOT NULL
+)`
 
 /** A revocation's values in the order of `COLUMNS`. */
 function valuesOf(revocation: Revocation): SQLInputValue[] {
@@ -103,32 +111,44 @@ export function sqliteStatements(database: DatabaseSync) {
 
     running: (): Revocation[] => rows(`SELECT * FROM revocations WHERE status = 'running'`),
 
-    /** What may be claimed: read from the index `revocations_due`, however long the backlog is. */
-    due: (reason: Reason, now: number, limit: number): Revocation[] =>
-      limit === 0
-        ? []
-        : rows(
-            `SELECT * FROM revocations AS waiting
-             WHERE status = 'queued' AND urgency = ? AND due_at <= ?
-               AND NOT EXISTS (
-                 SELECT 1 FROM revocations AS running
-                 WHERE running.place = 'running' AND running.tenant = waiting.tenant
-                   AND running.user_kind = waiting.user_kind AND running.user_value = waiting.user_value
-                   AND running.device_key = waiting.device_key)
-             ORDER BY due_at, id LIMIT ?`,
-            urgencyOf(reason),
-            now,
-            limit,
-          ),
+    /** The tenants that have something due, the longest due first. */
+    tenantsDue: (reason: Reason, now: number): string[] =>
+      prepare(
+        `WITH RECURSIVE ${QUEUED_TENANTS}
+         SELECT name, (SELECT min(due_at) FROM revocations
+           WHERE status = 'queued' AND urgency = ?1 AND tenant = name) AS due_at
+         FROM queued_tenants WHERE name IS NOT NULL AND due_at <= ?2 ORDER BY due_at`,
+      )
+        .all(urgencyOf(reason), now)
+        .map(({ name }) => String(name)),
+
+    /** What may be claimed of a tenant, the oldest first. */
+    due: (reason: Reason, tenant: string, now: number, limit: number): Revocation[] =>
+      rows(
+        `SELECT * FROM revocations AS waiting
+         WHERE status = 'queued' AND urgency = ? AND tenant = ? AND due_at <= ?
+           AND NOT EXISTS (
+             SELECT 1 FROM revocations AS running
+             WHERE running.place = 'running' AND running.tenant = waiting.tenant
+               AND running.user_kind = waiting.user_kind AND running.user_value = waiting.user_value
+               AND running.device_key = waiting.device_key)
+         ORDER BY due_at, id LIMIT ?`,
+        urgencyOf(reason),
+        tenant,
+        now,
+        limit,
+      ),
 
     nextDueAt(now: number): number | null {
-      // One look-up in the index for each urgency, instead of a scan of all that wait.
       const due = prepare(
-        `SELECT min(due_at) AS due_at FROM revocations WHERE status = 'queued' AND urgency = ? AND due_at > ?`,
+        `WITH RECURSIVE ${QUEUED_TENANTS}
+         SELECT min((SELECT min(due_at) FROM revocations
+           WHERE status = 'queued' AND urgency = ?1 AND tenant = name AND due_at > ?2)) AS due_at
+         FROM queued_tenants WHERE name IS NOT NULL`,
       )
-      const times = [0, 1, 2]
-        .map((urgency) => due.get(urgency, now)?.due_at)
-        .filter((at) => typeof at === 'number')
+      const times = REASONS.map((reason) => due.get(urgencyOf(reason), now)?.due_at).filter(
+        (at) => typeof at === 'number',
+      )
       return times.length > 0 ? Math.min(...times) : null
     },
 

@@ -3,12 +3,13 @@ import { join } from '../revocation/coalesce.ts'
 import { uuidv7 } from '../revocation/id.ts'
 import { LONGEST_WAIT_MS } from '../revocation/retry-policy.ts'
 import { newRevocation, type Revocation } from '../revocation/revocation.ts'
-import { REASONS, type Signal } from '../revocation/signal.ts'
+import { REASONS, type Reason, type Signal } from '../revocation/signal.ts'
 import {
   type Accepted,
   REPLAY_WINDOW_MS,
   type ReplayKey,
   type RevocationStore,
+  type Room,
   type Waiting,
 } from '../revocation/store.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -70,6 +71,17 @@ export function openSqliteStore(path: string): SqliteStore {
     return { revocations, replayed: false }
   }
 
+  /** Each tenant's fair share of the room, so that many of one do not keep the others waiting. */
+  function due(reason: Reason, now: number, { total, perTenant, exceptions }: Room): Revocation[] {
+    if (total === 0) return []
+    const roomOf = (tenant: string) => exceptions.get(tenant) ?? perTenant
+    const tenants = sql.tenantsDue(reason, now).filter((tenant) => roomOf(tenant) > 0)
+    const share = Math.max(1, Math.floor(total / tenants.length))
+    return tenants
+      .slice(0, total)
+      .flatMap((tenant) => sql.due(reason, tenant, now, Math.min(share, roomOf(tenant))))
+  }
+
   function putBack(running: Revocation, waiting: Waiting): void {
     const newer = sql.queuedOf(running)
     const older: Revocation = { ...running, ...waiting, status: 'queued' }
@@ -110,9 +122,9 @@ export function openSqliteStore(path: string): SqliteStore {
 
     accept: (signals, replay, now) => write(() => accept(signals, replay, now)),
 
-    claim({ now, slots }) {
+    claim({ now, room }) {
       return note(() =>
-        REASONS.flatMap((reason) => sql.due(reason, now, slots[reason])).map((queued) =>
+        REASONS.flatMap((reason) => due(reason, now, room[reason])).map((queued) =>
           sql.save({
             ...queued,
             status: 'running',
@@ -150,6 +162,8 @@ export function openSqliteStore(path: string): SqliteStore {
       }),
 
     overtaken: () => read(() => sql.overtaken()),
+
+    watch: () => {},
 
     recover: (now) =>
       write(() => {

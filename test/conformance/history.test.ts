@@ -1,5 +1,5 @@
 import { aSignal, T0 } from '../support/signals.ts'
-import { accept, claim, eachStore, existing, FAILURE, TOKENS, waiting } from './stores.ts'
+import { accept, claim, eachStore, existing, FAILURE, room, TOKENS, waiting } from './stores.ts'
 
 eachStore(async (t, opened) => {
   t.test('the list is the newest first, filtered, page by page', async (t) => {
@@ -37,8 +37,8 @@ eachStore(async (t, opened) => {
     const joined = await accept(store, { userId: 'old' })
     await store.putBack(old.id, waiting(existing(claimed), null))
     const recent = await accept(store, { userId: 'recent' })
-    const queued = await accept(store, { userId: 'queued', acceptedAt: T0 + 60_000 })
     await claim(store)
+    const queued = await accept(store, { userId: 'queued' })
     await store.complete(old.id, {
       outcome: 'revoked',
       verified: true,
@@ -63,7 +63,7 @@ eachStore(async (t, opened) => {
     const store = await opened(t)
     for (const userId of ['a', 'b', 'c']) await accept(store, { userId })
     await accept(store, { userId: 'x', tenant: 'other', acceptedAt: T0 + 1 })
-    await store.claim({ now: T0, slots: { security: 0, logout: 1, 'session-expired': 0 } })
+    await store.claim({ now: T0, room: room(0, 1, 0) })
     const counts = await store.backlog()
     t.same(
       counts.sort((a, b) => `${a.tenant}${a.status}`.localeCompare(`${b.tenant}${b.status}`)),

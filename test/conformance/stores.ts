@@ -1,33 +1,67 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Revocation } from '../../src/revocation/revocation.ts'
-import type { Signal } from '../../src/revocation/signal.ts'
-import type { RevocationStore } from '../../src/revocation/store.ts'
+import type { Reason, Signal } from '../../src/revocation/signal.ts'
+import type { RevocationStore, Room } from '../../src/revocation/store.ts'
+import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { startPostgres } from '../support/postgres.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
-const STORES: Record<string, (t: Test) => RevocationStore> = {
-  sqlite: (t) => openSqliteStore(join(temporaryFolder(t), 'curfew.db')),
+interface StoreKind {
+  open: (t: Test) => Promise<RevocationStore>
+  /** Lets what waits for `ms` become due, where the store goes by a clock of its own. */
+  pass: (store: RevocationStore, ms: number) => Promise<void>
 }
+
+function sqlite(): StoreKind {
+  return { open: async (t) => openSqliteStore(join(temporaryFolder(t), 'curfew.db')), pass: async () => {} }
+}
+
+async function postgres(t: Test): Promise<StoreKind> {
+  const server = await startPostgres(t)
+  const urls = new Map<RevocationStore, string>()
+  return {
+    async open() {
+      const url = await server.createDatabase()
+      const store = await openPostgresStore(url, { connections: 5, now: () => T0, log: SILENT })
+      urls.set(store, url)
+      return store
+    },
+    async pass(store, ms) {
+      const statement = 'UPDATE curfew_jobs.job SET start_after = start_after - make_interval(secs => $1)'
+      await server.query(urls.get(store) ?? '', statement, [ms / 1000])
+    },
+  }
+}
+
+export const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Opens a store that is empty, and closes it when the test ends. */
 export type Opened = (t: Test) => Promise<RevocationStore>
 
 /** Every store keeps the contract of `RevocationStore`: these tests run against each of them. */
-export function eachStore(tests: (t: Test, opened: Opened) => Promise<void>): void {
-  for (const [name, open] of Object.entries(STORES)) {
-    t.test(name, (t) =>
-      tests(t, async (t) => {
-        const store = open(t)
+export function eachStore(tests: (t: Test, opened: Opened, pass: StoreKind['pass']) => Promise<void>): void {
+  for (const [name, kind] of Object.entries({ sqlite, postgres })) {
+    t.test(name, async (t) => {
+      const { open, pass } = await kind(t)
+      const opened: Opened = async (t) => {
+        const store = await open(t)
         t.teardown(() => store.close())
         return store
-      }),
-    )
+      }
+      await tests(t, opened, pass)
+    })
   }
 }
 
-const SLOTS = { security: 10, logout: 10, 'session-expired': 10 }
+/** Room for so many of each reason. */
+export function room(security: number, logout: number, expired: number): Record<Reason, Room> {
+  const of = (total: number): Room => ({ total, perTenant: 100, exceptions: new Map() })
+  return { security: of(security), logout: of(logout), 'session-expired': of(expired) }
+}
+
 export const TOKENS = { revoked: 2, alreadyGone: 1, kept: 0, remaining: 3 }
 export const FAILURE = { code: 'CURFEW_QLIK_UNAVAILABLE', detail: 'no answer' } as const
 
@@ -40,7 +74,7 @@ export async function accept(
 }
 
 export function claim(store: RevocationStore, now = T0): Promise<Revocation[]> {
-  return store.claim({ now, slots: SLOTS })
+  return store.claim({ now, room: room(10, 10, 10) })
 }
 
 /** How a revocation goes back into the queue, until `nextAttemptAt`. */

@@ -7,6 +7,7 @@ import t from 'tap'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
 import { openDatabase } from '../../src/stores/sqlite-database.ts'
 import { MIGRATIONS } from '../../src/stores/sqlite-migrations.ts'
+import { accept, claim, existing, room, waiting } from '../conformance/stores.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
@@ -77,8 +78,34 @@ t.test('a row with an error code of another version is claimed like any other', 
   database.close()
   const again = openSqliteStore(path)
   t.teardown(() => again.close())
-  const slots = { security: 1, logout: 1, 'session-expired': 1 }
-  t.match(await again.claim({ now: T0, slots }), [{ error: { code: 'CURFEW_INTERNAL' } }])
+  t.match(await again.claim({ now: T0, room: room(1, 1, 1) }), [{ error: { code: 'CURFEW_INTERNAL' } }])
+})
+
+t.test('what was running is queued again by recover', async (t) => {
+  const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
+  t.teardown(() => store.close())
+  const a = await accept(store, { userId: 'a' })
+  const b = await accept(store, { userId: 'b' })
+  await claim(store)
+  const newer = await accept(store, { userId: 'a' })
+  t.equal(await store.recover(T0), 2)
+  t.match(await store.get(a.id), { status: 'queued', attempts: 1 })
+  t.match(await store.get(b.id), { status: 'queued' })
+  t.match(await store.get(newer.id), { id: a.id })
+  t.equal(await store.recover(T0), 0)
+})
+
+t.test('after the clock was set back, nothing waits for the time that it had', async (t) => {
+  const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
+  t.teardown(() => store.close())
+  const day = 24 * 60 * 60_000
+  await accept(store, { userId: 'never tried', acceptedAt: T0 + day })
+  const tried = await accept(store, { userId: 'tried' })
+  const [claimed] = await claim(store)
+  await store.putBack(tried.id, waiting(existing(claimed), T0 + day))
+  await store.recover(T0)
+  t.match(await claim(store), [{ user: { value: 'never tried' } }])
+  t.equal(await store.nextDueAt(T0), T0 + 60 * 60_000)
 })
 
 t.test('the claim reads from its index, however long the backlog is', async (t) => {
@@ -88,9 +115,9 @@ t.test('the claim reads from its index, however long the backlog is', async (t) 
   const plan = database
     .prepare(
       `EXPLAIN QUERY PLAN SELECT * FROM revocations AS waiting
-       WHERE status = 'queued' AND urgency = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
+       WHERE status = 'queued' AND urgency = ? AND tenant = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
     )
-    .all(0, 0, 0)
+    .all(0, '', 0, 0)
     .map(({ detail }) => String(detail))
   t.match(plan, [/USING INDEX revocations_due/])
   t.equal(plan.length, 1, 'and sorts nothing')

@@ -7,7 +7,7 @@ const time = z.number().int()
 const optionalTime = time.nullable()
 const count = z.number().int()
 
-/** A row of `revocations`, checked when read: the file may have been touched by others. */
+/** A row of `revocations`, in either store; checked when read: others may have touched it. */
 const Row = z.object({
   id: z.string(),
   tenant: z.string(),

@@ -1,0 +1,128 @@
+import { CurfewError } from '../errors.ts'
+import { join, userKey } from '../revocation/coalesce.ts'
+import { uuidv7 } from '../revocation/id.ts'
+import { newRevocation, type Revocation } from '../revocation/revocation.ts'
+import type { Signal } from '../revocation/signal.ts'
+import { type Accepted, REPLAY_WINDOW_MS, type ReplayKey } from '../revocation/store.ts'
+import type { Query } from './postgres-database.ts'
+import type { PostgresJobs } from './postgres-jobs.ts'
+import { postgresStatements } from './postgres-statements.ts'
+
+/** One request that is to be accepted: all of its signals, or none. */
+export interface AcceptRequest {
+  signals: readonly Signal[]
+  replay: ReplayKey | null
+  now: number
+}
+
+export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
+
+/**
+ * Accepts requests in the caller's transaction, in a number of statements that does not grow with theirs. No two of
+ * them may have the same replay key.
+ */
+export async function acceptTogether(
+  query: Query,
+  jobs: PostgresJobs,
+  requests: readonly AcceptRequest[],
+): Promise<AcceptResult[]> {
+  const sql = postgresStatements(query)
+  const repeated = await repetitions(sql, requests)
+  const fresh = requests.filter((request) => !repeated.has(request))
+  const queued = await queueAll(
+    query,
+    jobs,
+    fresh.flatMap(({ signals }) => signals),
+  )
+  const revocationsOf = ({ signals }: AcceptRequest) =>
+    signals.map((signal) => queued.get(queueKey(signal))).filter((found) => found !== undefined)
+  const answers = fresh.flatMap((request) =>
+    request.replay ? [{ key: request.replay.key, revocations: revocationsOf(request) }] : [],
+  )
+  if (answers.length > 0) await sql.noteAnswers(answers)
+  return requests.map((request) => {
+    const accepted = { revocations: revocationsOf(request), replayed: false }
+    return repeated.get(request) ?? { ok: true, accepted }
+  })
+}
+
+type Statements = ReturnType<typeof postgresStatements>
+
+/** The answers to those that were sent before. */
+async function repetitions(
+  sql: Statements,
+  requests: readonly AcceptRequest[],
+): Promise<Map<AcceptRequest, AcceptResult>> {
+  const answers = new Map<AcceptRequest, AcceptResult>()
+  const keyed = requests.flatMap((request) =>
+    request.replay ? [{ ...request, replay: request.replay, request }] : [],
+  )
+  const [first] = keyed
+  if (!first) return answers
+  const keys = keyed.map(({ replay }) => replay)
+  const taken = await sql.takeKeys(keys, first.now, first.now - REPLAY_WINDOW_MS)
+  for (const { request, replay } of keyed) {
+    const earlier = taken.has(replay.key) ? null : await sql.replayOf(replay.key)
+    if (!earlier) continue
+    if (earlier.fingerprint === replay.fingerprint) {
+      answers.set(request, { ok: true, accepted: { revocations: earlier.revocations, replayed: true } })
+    } else answers.set(request, { ok: false, error: new CurfewError('CURFEW_IDEMPOTENCY_MISMATCH') })
+  }
+  return answers
+}
+
+/** What joins what. */
+function queueKey({ tenant, user, deviceType }: Signal): string {
+  return `${userKey(tenant, user)} ${deviceType ?? ''}`
+}
+
+/** Every signal joined to what is queued for its user, or newly queued with a job; by `queueKey`. */
+async function queueAll(
+  query: Query,
+  jobs: PostgresJobs,
+  signals: readonly Signal[],
+): Promise<Map<string, Revocation>> {
+  const sql = postgresStatements(query)
+  const queued = new Map<string, Revocation>()
+  for (const signal of signals) {
+    const earlier = queued.get(queueKey(signal))
+    queued.set(
+      queueKey(signal),
+      earlier ? join(earlier, signal) : newRevocation(uuidv7(signal.acceptedAt), signal),
+    )
+  }
+  let toInsert = [...queued.values()]
+  while (toInsert.length > 0) {
+    const insertedIds = await sql.insert(toInsert)
+    await jobs.add(
+      query,
+      toInsert.filter(({ id }) => insertedIds.has(id)),
+    )
+    const others = toInsert.filter(({ id }) => !insertedIds.has(id)).sort(byUser)
+    toInsert = []
+    for (const one of others) {
+      const found = await sql.queuedOf(one)
+      if (found) queued.set(queueKey(one), await joinQueued(query, jobs, found, one))
+      // It has been claimed in between: then this one is queued behind it.
+      else toInsert.push(one)
+    }
+  }
+  return queued
+}
+
+async function joinQueued(
+  query: Query,
+  jobs: PostgresJobs,
+  found: Revocation,
+  signal: Signal,
+): Promise<Revocation> {
+  const joined = await postgresStatements(query).save(join(found, signal))
+  if (joined.reason !== found.reason) await jobs.hasten(query, joined, false)
+  return joined
+}
+
+function byUser(one: Signal, other: Signal): number {
+  const text = ({ tenant, user, deviceType }: Signal) =>
+    [tenant, user.kind, user.value, deviceType ?? ''].join('\0')
+  return text(one) < text(other) ? -1 : 1
+}

