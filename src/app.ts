@@ -20,7 +20,7 @@ import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
-import { openSqliteStore } from './stores/sqlite.ts'
+import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
   clock?: Clock
@@ -65,7 +65,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   app.setSerializerCompiler(() => JSON.stringify)
 
   const metrics = createMetrics()
-  const store = openSqliteStore(config.databasePath)
+  const store = await openStore(config.databaseUrl, {
+    connections: config.databaseConnections,
+    now: clock.now,
+    log: app.log,
+  })
   const tenants = new Map(
     config.tenants.map((tenant) => [
       tenant.name,

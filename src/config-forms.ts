@@ -18,8 +18,9 @@ export function isTenantUrl(text: string): boolean {
 }
 
 /** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
-export function isDatabaseFile(url: string): boolean {
-  return /^sqlite:(?!:|file:)./.test(url)
+export function isDatabaseUrl(url: string): boolean {
+  if (/^sqlite:(?!:|file:)./.test(url)) return true
+  return /^postgres(ql)?:\/\/[^/]*\/./.test(url) && URL.canParse(url)
 }
 
 /** Standard Webhooks 1.0.0: 24 to 64 bytes. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
-import { isApiKey, isDatabaseFile, isTenantUrl, isWebhookSecret, split } from './config-forms.ts'
+import { isApiKey, isDatabaseUrl, isTenantUrl, isWebhookSecret, split } from './config-forms.ts'
 import { CurfewError } from './errors.ts'
 
 const list = (what: string, isGood: (item: string) => boolean) =>
@@ -43,11 +43,16 @@ export const Environment = z.object({
   WEBHOOK_SECRETS: list('whsec_ and 24 to 64 bytes in base64', isWebhookSecret).default(''),
   /** API keys: one or more, so that they can be rotated. Long, as they are all that protects the routes. */
   API_KEYS: list('at least 24 printable characters without spaces', isApiKey).default(''),
-  /** Where revocations are kept. The embedded store is one file: one process, no server to run. */
+  /** Where revocations are kept: one file, for one process and without a server; or PostgreSQL, for several. */
   DATABASE_URL: z
     .string()
-    .refine(isDatabaseFile, 'expected sqlite:<path of a file>')
+    .refine(
+      isDatabaseUrl,
+      'expected sqlite:<path of a file> or postgres://<user>:<password>@<host>/<database>',
+    )
     .default('sqlite:./data/curfew.db'),
+  /** Connections to PostgreSQL at most, and one that listens. All replicas together must fit into the server's. */
+  DATABASE_CONNECTIONS: z.int().min(2).max(100).default(10),
   /** How long finished revocations are kept, in days. */
   RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
   /** How long a shutdown may take in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
@@ -79,7 +84,8 @@ export interface Config {
   tenants: [TenantConfig, ...TenantConfig[]]
   webhookSecrets: string[]
   apiKeys: string[]
-  databasePath: string
+  databaseUrl: string
+  databaseConnections: number
   retentionDays: number
   shutdownGraceMs: number
 }
@@ -227,7 +233,8 @@ function toConfig(values: Environment): Config {
     ],
     webhookSecrets: split(values.WEBHOOK_SECRETS),
     apiKeys: split(values.API_KEYS),
-    databasePath: values.DATABASE_URL.replace(/^sqlite:/, ''),
+    databaseUrl: values.DATABASE_URL,
+    databaseConnections: values.DATABASE_CONNECTIONS,
     retentionDays: values.RETENTION_DAYS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }

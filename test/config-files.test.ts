@@ -21,7 +21,7 @@ t.test('a secret can come from a file', async (t) => {
     tenants: [{ clientSecret: 'from-file' }],
     webhookSecrets: [secretOf(24)],
     apiKeys: [KEY, `${KEY}2`],
-    databasePath: '/elsewhere/curfew.db',
+    databaseUrl: 'sqlite:/elsewhere/curfew.db',
   })
 })
 

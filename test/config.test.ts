@@ -23,7 +23,8 @@ t.test('with what is required and nothing more, the rest has its defaults', asyn
     ],
     webhookSecrets: [],
     apiKeys: [KEY],
-    databasePath: './data/curfew.db',
+    databaseUrl: 'sqlite:./data/curfew.db',
+    databaseConnections: 10,
     retentionDays: 30,
     shutdownGraceMs: 10_000,
   })
@@ -66,6 +67,7 @@ t.test('all mistakes are told at once, by key, without the values', async (t) =>
 t.test('each number has its bounds', async (t) => {
   const bounds: Record<string, [number, number]> = {
     PORT: [0, 65_535],
+    DATABASE_CONNECTIONS: [2, 100],
     QLIK_TIER1_LIMIT: [1, 1_000_000],
     QLIK_TIER2_LIMIT: [2, 1_000_000],
     QLIK_RATE_WINDOW_MS: [100, 86_400_000],
@@ -139,11 +141,19 @@ t.test('the form of each text is checked', async (t) => {
     ],
     [
       'DATABASE_URL',
-      ['sqlite:./data/curfew.db', 'sqlite:/data/curfew.db', 'sqlite:curfew.db'],
+      [
+        'sqlite:./data/curfew.db',
+        'sqlite:/data/curfew.db',
+        'sqlite:curfew.db',
+        'postgres://curfew:secret@localhost:5432/curfew',
+        'postgresql://db.example.com/curfew?sslmode=verify-full',
+      ],
       [
         'sqlite:',
         './curfew.db',
-        'postgres://localhost/curfew',
+        'postgres://localhost',
+        'postgres:///',
+        'mysql://localhost/curfew',
         'sqlite::memory:',
         'sqlite:file:x?mode=memory',
       ],

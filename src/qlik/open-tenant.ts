@@ -4,12 +4,15 @@ import { toFailure } from '../revocation/retry-policy.ts'
 import type { WorkerLog } from '../revocation/worker.ts'
 import { QlikClient } from './client.ts'
 import { QlikHttp, type Route } from './http.ts'
-import type { PermitLog } from './permit-log.ts'
+import type { Ledger } from './ledger.ts'
+import { LocalLedger } from './local-ledger.ts'
+import type { Permits, Tier } from './permit-log.ts'
 import { RateBudget } from './rate-budget.ts'
+import { SharedLedger } from './shared-ledger.ts'
 import { HttpQlikTenant } from './tenant.ts'
 
 export interface OpenTenantOptions {
-  permits: PermitLog
+  permits: Permits
   clock: Clock
   log: WorkerLog
   onCall: (call: { route: Route; status: number; seconds: number }) => void
@@ -22,17 +25,21 @@ export function openTenant(
 ): HttpQlikTenant {
   const { name, origin, clientId, clientSecret, scope, timeoutMs, concurrency } = config
   const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
+  const openLedger = (tier: Tier, limit: number): Ledger => {
+    const key = { tenant: name, client: clientId, tier }
+    const onFailure = (error: unknown) =>
+      log.error({ err: error, tenant: name }, 'the permits for calls to Qlik Cloud could not be stored')
+    const own = { key, limit, windowMs: config.windowMs, timeoutMs, clock, onFailure }
+    return 'exchange' in permits
+      ? new SharedLedger({ ...own, permits })
+      : new LocalLedger({ ...own, permits })
+  }
   const budget = new RateBudget({
-    tenant: name,
-    client: clientId,
-    limits: { 1: config.tier1Limit, 2: config.tier2Limit },
     windowMs: config.windowMs,
+    ledgers: { 1: openLedger(1, config.tier1Limit), 2: openLedger(2, config.tier2Limit) },
     // Reads are few for each revocation; the runs at once bound them.
     concurrency: { 1: Number.POSITIVE_INFINITY, 2: concurrency },
-    timeoutMs,
-    permits,
     clock,
-    onLogFailure: (error) => log.error({ err: error, tenant: name }, 'a drawn permit could not be stored'),
   })
   return new HttpQlikTenant({
     name,

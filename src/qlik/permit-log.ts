@@ -25,3 +25,39 @@ export interface PermitLog {
   /** Notes that the tier is blocked. Resolves when it survives the process. */
   block(key: BudgetKey, until: number): Promise<void>
 }
+
+/** What a process tells of its permits, and how many more it wants. */
+export interface ExchangeRequest {
+  key: BudgetKey
+  /** Calls per window. */
+  limit: number
+  windowMs: number
+  /** How long the permits that it holds are its own: then they count as used, unless it is heard of again. */
+  leaseMs: number
+  /** Permits that it holds, unused or for calls that are under way. */
+  held: number
+  /** Calls that have ended since it last told. */
+  ended: number
+  /** How long ago the last of them ended. */
+  endedAgoMs: number
+  wanted: number
+}
+
+export interface ExchangeAnswer {
+  granted: number
+  /** When to ask again, where fewer were granted than wanted. */
+  waitMs: number
+  /** How many more could have been granted. */
+  remaining: number
+}
+
+/** Where the permits of several processes are issued, by one clock: never more than the limit in any window. */
+export interface PermitExchange {
+  /** Takes back, and issues. What it answers survives this process. */
+  exchange(request: ExchangeRequest): Promise<ExchangeAnswer>
+  /** Issues nothing for `ms`: Qlik has asked to wait. */
+  block(key: BudgetKey, ms: number): Promise<void>
+}
+
+/** A store has one or the other. */
+export type Permits = PermitLog | PermitExchange

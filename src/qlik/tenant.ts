@@ -106,6 +106,7 @@ export class HttpQlikTenant implements QlikTenant {
     this.#cancelTimer()
     this.#lifetime.abort()
     await this.#options.http.close()
+    await this.budget.close()
   }
 
   get state(): TenantState {

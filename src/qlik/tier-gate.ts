@@ -1,6 +1,5 @@
-import type { Clock } from '../clock.ts'
 import type { CallOptions } from '../revocation/qlik-tenant.ts'
-import type { SlidingLog } from './sliding-log.ts'
+import type { Ledger } from './ledger.ts'
 
 /** A permit to make one call. Exactly one of the two is to be called, once. */
 export interface Permit {
@@ -15,25 +14,19 @@ interface Waiter {
   grant: (permit: Permit) => void
 }
 
-/** Timers and clocks may differ by a few ms from those of the tenant. */
-const MARGIN_MS = 5
-
 /**
- * Lets calls of one tier through: the most urgent first, then in order of asking, as long as the sliding log
- * has room, fewer than `concurrency` are under way, and Qlik has not asked to wait.
+ * Lets calls of one tier through: the most urgent first, then in order of asking, as long as the ledger has room and
+ * fewer than `concurrency` are under way.
  */
 export class TierGate {
-  readonly #log: SlidingLog
-  readonly #clock: Clock
+  readonly #ledger: Ledger
   readonly #concurrency: number
   readonly #waiting: Waiter[] = []
   #underWay = 0
-  #blockedUntil = 0
-  #cancelTimer = () => {}
+  #cancelWait = () => {}
 
-  constructor(log: SlidingLog, clock: Clock, concurrency: number) {
-    this.#log = log
-    this.#clock = clock
+  constructor(ledger: Ledger, concurrency: number) {
+    this.#ledger = ledger
     this.#concurrency = concurrency
   }
 
@@ -43,7 +36,7 @@ export class TierGate {
       if (signal.aborted) return reject(signal.reason)
       const onAbort = () => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-        if (this.#waiting.length === 0) this.#cancelTimer()
+        if (this.#waiting.length === 0) this.#cancelWait()
         reject(signal.reason)
       }
       const waiter: Waiter = {
@@ -59,29 +52,6 @@ export class TierGate {
     })
   }
 
-  /** Lets nothing through until `until` (monotonic ms). A later block wins. */
-  block(until: number): void {
-    this.#blockedUntil = Math.max(this.#blockedUntil, until)
-  }
-
-  /** How many calls could start now as far as Qlik's limits go. */
-  remaining(): number {
-    return this.#isBlocked() ? 0 : this.#log.room(this.#now())
-  }
-
-  /** When the `nth` call from now could start, those that already wait included; monotonic ms. */
-  freeAt(nth: number): number {
-    return Math.max(this.#log.freeAt(nth, this.#now()), this.#blockedUntil)
-  }
-
-  #now(): number {
-    return this.#clock.monotonic() - MARGIN_MS
-  }
-
-  #isBlocked(): boolean {
-    return this.#blockedUntil > this.#now()
-  }
-
   /** Behind all that are as urgent. The queue is short-lived and mostly of one urgency, so looking from its end is cheap. */
   #enqueue(waiter: Waiter): void {
     let position = this.#waiting.length
@@ -90,18 +60,15 @@ export class TierGate {
   }
 
   #letThrough(): void {
-    this.#cancelTimer()
-    while (this.#waiting.length > 0 && this.#underWay < this.#concurrency && this.remaining() > 0) {
-      this.#log.begin()
+    this.#cancelWait()
+    while (this.#waiting.length > 0 && this.#underWay < this.#concurrency && this.#ledger.room() > 0) {
+      this.#ledger.begin()
       this.#underWay += 1
       this.#waiting.shift()?.grant(this.#permit())
     }
-    if (this.#waiting.length === 0 || this.#underWay >= this.#concurrency) return
-    // Either a window's end or a block's end is awaited. Where only calls under way are in the way, their
-    // end comes back here.
-    const now = this.#clock.monotonic()
-    const freeAt = this.freeAt(1) + MARGIN_MS
-    this.#cancelTimer = this.#clock.after(Math.max(1, Math.ceil(freeAt - now)), () => this.#letThrough())
+    // With as many under way as may be, the end of one of them comes back here.
+    const wanted = Math.min(this.#waiting.length, this.#concurrency - this.#underWay)
+    if (wanted > 0) this.#cancelWait = this.#ledger.whenRoom(wanted, () => this.#letThrough())
   }
 
   #permit(): Permit {
@@ -114,8 +81,8 @@ export class TierGate {
       this.#letThrough()
     }
     return {
-      end: () => close(() => this.#log.end(this.#clock.monotonic())),
-      cancel: () => close(() => this.#log.cancel()),
+      end: () => close(() => this.#ledger.end()),
+      cancel: () => close(() => this.#ledger.cancel()),
     }
   }
 }

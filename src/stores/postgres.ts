@@ -12,6 +12,7 @@ import { PostgresDatabase, type Query } from './postgres-database.ts'
 import { type Job, PostgresJobs } from './postgres-jobs.ts'
 import { PostgresListener } from './postgres-listener.ts'
 import { migrate } from './postgres-migrations.ts'
+import { PostgresPermits } from './postgres-permits.ts'
 import { ENDED_CHANNEL, type Ending, PARKED_CHANNEL, postgresStatements } from './postgres-statements.ts'
 
 /** A run of this process: its claim in our row, and its job. */
@@ -46,7 +47,7 @@ export interface PostgresStoreOptions {
 export async function openPostgresStore(
   url: string,
   options: PostgresStoreOptions,
-): Promise<RevocationStore> {
+): Promise<RevocationStore & { permits: PostgresPermits }> {
   const { connections, now: clockNow, log } = options
   const database = new PostgresDatabase(url, connections)
   const listener = new PostgresListener(url)
@@ -208,6 +209,8 @@ export async function openPostgresStore(
   timer = setTimeout(tick, TICK_MS)
 
   return {
+    permits: new PostgresPermits(database.query),
+
     async accept(signals, replay, now) {
       const result = await accepts.ask({ signals, replay, now })
       if (!result.ok) throw result.error

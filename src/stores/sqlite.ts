@@ -17,16 +17,12 @@ import { asCurfewError, openDatabase } from './sqlite-database.ts'
 import { SqlitePermitLog } from './sqlite-permit-log.ts'
 import { sqliteStatements } from './sqlite-statements.ts'
 
-/** The embedded store: one process, one file. See `RevocationStore` for what each method promises. */
-export interface SqliteStore extends RevocationStore {
-  permits: SqlitePermitLog
-}
-
 /**
- * Opens the store in the file at `path`, which is made if it is not there.
+ * The embedded store: one process, one file at `path`, which is made if it is not there. See `RevocationStore` for what
+ * each method promises.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openSqliteStore(path: string): SqliteStore {
+export function openSqliteStore(path: string): RevocationStore & { permits: SqlitePermitLog } {
   const database = openDatabase(path)
   const sql = sqliteStatements(database)
   const commits = new GroupCommit(database)

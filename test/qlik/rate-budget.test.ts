@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { PermitLog } from '../../src/qlik/permit-log.ts'
+import { LocalLedger } from '../../src/qlik/local-ledger.ts'
+import type { PermitLog, Tier } from '../../src/qlik/permit-log.ts'
 import { RateBudget } from '../../src/qlik/rate-budget.ts'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'
@@ -13,16 +14,21 @@ async function budgetOn(
   clock: FakeClock,
   onLogFailure: (error: unknown) => void = () => {},
 ) {
+  const openLedger = (tier: Tier, limit: number) =>
+    new LocalLedger({
+      key: { tenant: 'default', client: 'c', tier },
+      limit,
+      windowMs: 1_000,
+      timeoutMs: 100,
+      permits,
+      clock,
+      onFailure: onLogFailure,
+    })
   const budget = new RateBudget({
-    tenant: 'default',
-    client: 'c',
-    limits: { 1: 3, 2: 2 },
     windowMs: 1_000,
+    ledgers: { 1: openLedger(1, 3), 2: openLedger(2, 2) },
     concurrency: { 1: 10, 2: 10 },
-    timeoutMs: 100,
-    permits,
     clock,
-    onLogFailure,
   })
   await budget.restore()
   return budget

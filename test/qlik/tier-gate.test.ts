@@ -1,29 +1,38 @@
 import t from 'tap'
-import { SlidingLog } from '../../src/qlik/sliding-log.ts'
+import { LocalLedger } from '../../src/qlik/local-ledger.ts'
+import type { PermitLog } from '../../src/qlik/permit-log.ts'
 import { type Permit, TierGate } from '../../src/qlik/tier-gate.ts'
 import { fakeClock } from '../support/clock.ts'
 
 function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
   const clock = fakeClock()
-  const gate = new TierGate(new SlidingLog(limit, windowMs), clock, concurrency)
+  const permits: PermitLog = {
+    history: async () => ({ permits: [], blockedUntil: null }),
+    note: async () => {},
+    block: async () => {},
+  }
+  const key = { tenant: 'default', client: 'c', tier: 2 } as const
+  const onFailure = () => {}
+  const ledger = new LocalLedger({ key, limit, windowMs, timeoutMs: 100, permits, clock, onFailure })
+  const gate = new TierGate(ledger, concurrency)
   const granted: string[] = []
-  const permits: Permit[] = []
+  const drawn: Permit[] = []
   const draw = (name: string, urgency = 1, signal = new AbortController().signal) =>
     gate.draw({ urgency, signal }).then((permit) => {
       granted.push(name)
-      permits.push(permit)
+      drawn.push(permit)
       return permit
     })
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return { clock, gate, granted, permits, draw, settle }
+  return { clock, ledger, granted, permits: drawn, draw, settle }
 }
 
 t.test('lets a burst through at once, and the rest as the window frees it', async (t) => {
-  const { clock, gate, granted, permits, draw, settle } = setUp()
+  const { clock, ledger, granted, permits, draw, settle } = setUp()
   for (const name of ['a', 'b', 'c', 'd']) draw(name)
   await settle()
   t.same(granted, ['a', 'b'])
-  t.equal(gate.remaining(), 0)
+  t.equal(ledger.remaining(), 0)
   clock.advance(50)
   for (const permit of permits) permit.end()
   clock.advance(1_000)
@@ -77,14 +86,14 @@ t.test('a call that is not made gives its permit back', async (t) => {
 })
 
 t.test('a block holds everything until it is over; a shorter one does not cut it short', async (t) => {
-  const { clock, gate, granted, draw, settle } = setUp()
-  gate.block(clock.monotonic() + 60_000)
-  gate.block(clock.monotonic() + 10)
+  const { clock, ledger, granted, draw, settle } = setUp()
+  ledger.block(60_000)
+  ledger.block(10)
   draw('a')
   clock.advance(59_999)
   await settle()
   t.same(granted, [])
-  t.equal(gate.remaining(), 0)
+  t.equal(ledger.remaining(), 0)
   clock.advance(6)
   await settle()
   t.same(granted, ['a'])

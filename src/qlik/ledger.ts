@@ -1,0 +1,28 @@
+/**
+ * Where the calls of one tier of one budget are counted. A call counts from its start until a window after its end: Qlik
+ * counts it when it arrives, somewhere in between. Times are monotonic ms of this process.
+ */
+export interface Ledger {
+  /** How many calls may start now. */
+  room(): number
+  /** How many calls could start now or very soon, as far as this process knows. */
+  remaining(): number
+  /** A call starts; only where there is room. */
+  begin(): void
+  /** A call has ended: answered, failed or timed out. */
+  end(): void
+  /** A call that had begun was not made. */
+  cancel(): void
+  /** When the `nth` next call (1 is the first) could start at the earliest, as far as this process knows. */
+  freeAt(nth: number): number
+  /** Calls back when there may be room for some of `wanted` calls, once; the answer cancels. One at a time. */
+  whenRoom(wanted: number, callback: () => void): () => void
+  /** Resolves when the call that has just begun will not be forgotten with this process. */
+  noted(): Promise<void>
+  /** Qlik has asked to wait: there is no room for `ms`. */
+  block(ms: number): Promise<void>
+  /** Reads back what earlier processes did. To be awaited once, before anything else. */
+  restore(): Promise<void>
+  /** Gives back what this process holds. */
+  close(): Promise<void>
+}

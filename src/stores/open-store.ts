@@ -1,0 +1,18 @@
+import type { Permits } from '../qlik/permit-log.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+import { openPostgresStore, type PostgresStoreOptions } from './postgres.ts'
+import { openSqliteStore } from './sqlite.ts'
+
+/** Where revocations are kept, and the permits for calls to Qlik Cloud. */
+export interface Store extends RevocationStore {
+  permits: Permits
+}
+
+/**
+ * Opens the store that an address means: `sqlite:<path>`, for one process, or `postgres://…`, for several.
+ * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
+ */
+export async function openStore(url: string, options: PostgresStoreOptions): Promise<Store> {
+  const file = /^sqlite:(.+)$/.exec(url)?.[1]
+  return file === undefined ? openPostgresStore(url, options) : openSqliteStore(file)
+}
