@@ -50,7 +50,12 @@ export const Environment = z.object({
     .default('sqlite:./data/curfew.db'),
   /** How long finished revocations are kept, in days. */
   RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
-  /** How long a shutdown may take in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
+  /**
+   * How long a shutdown waits before it stops listening, in ms: not ready, but serving, so that a proxy or
+   * Kubernetes can take the replica out first. A process that stands alone has nobody to wait for.
+   */
+  SHUTDOWN_DRAIN_MS: z.int().min(0).max(600_000).default(0),
+  /** How long a shutdown may take after that in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
   SHUTDOWN_GRACE_MS: z.int().min(100).max(600_000).default(10_000),
 })
 type Environment = z.infer<typeof Environment>
@@ -81,6 +86,7 @@ export interface Config {
   apiKeys: string[]
   databasePath: string
   retentionDays: number
+  shutdownDrainMs: number
   shutdownGraceMs: number
 }
 
@@ -229,6 +235,7 @@ function toConfig(values: Environment): Config {
     apiKeys: split(values.API_KEYS),
     databasePath: values.DATABASE_URL.replace(/^sqlite:/, ''),
     retentionDays: values.RETENTION_DAYS,
+    shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }
 }
