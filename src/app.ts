@@ -10,6 +10,7 @@ import { validatorCompiler } from './inbound/validate.ts'
 import { loggerOptions } from './log.ts'
 import documentation from './ops/documentation.ts'
 import health from './ops/health.ts'
+import lifecycle from './ops/lifecycle.ts'
 import metricsRoute, { createMetrics } from './ops/metrics.ts'
 import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
@@ -106,9 +107,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   const estimate = createEstimate((tenant, calls) => tenants.get(tenant)?.budget.estimate(2, calls) ?? null)
   const inbound = { accept, waiters, estimate, tenantNames: [...tenants.keys()], clock }
-  let isStopping = false
 
   // Receive
+  await app.register(lifecycle)
   await app.register(problems)
   await app.register(documentation)
   app.addHook('onError', async (request) => {
@@ -137,14 +138,13 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(health, {
     store,
     tenants,
-    isStopping: () => isStopping,
+    isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, { metrics, store, tenants })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
-    isStopping = true
     stopRetention()
     const runs = worker.stop()
     stopped = Promise.all([runs, ...[...tenants.values()].map((tenant) => tenant.stop())])

@@ -55,7 +55,12 @@ export const Environment = z.object({
   DATABASE_CONNECTIONS: z.int().min(2).max(100).default(10),
   /** How long finished revocations are kept, in days. */
   RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
-  /** How long a shutdown may take in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
+  /**
+   * How long a shutdown waits before it stops listening, in ms: not ready, but serving, so that a proxy or
+   * Kubernetes can take the replica out first. A process that stands alone has nobody to wait for.
+   */
+  SHUTDOWN_DRAIN_MS: z.int().min(0).max(600_000).default(0),
+  /** How long a shutdown may take after that in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
   SHUTDOWN_GRACE_MS: z.int().min(100).max(600_000).default(10_000),
 })
 type Environment = z.infer<typeof Environment>
@@ -87,6 +92,7 @@ export interface Config {
   databaseUrl: string
   databaseConnections: number
   retentionDays: number
+  shutdownDrainMs: number
   shutdownGraceMs: number
 }
 
@@ -236,6 +242,7 @@ function toConfig(values: Environment): Config {
     databaseUrl: values.DATABASE_URL,
     databaseConnections: values.DATABASE_CONNECTIONS,
     retentionDays: values.RETENTION_DAYS,
+    shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }
 }

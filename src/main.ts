@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
-import { ConfigError, loadConfig } from './config.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
 import { CurfewError } from './errors.ts'
 
 /** Exit codes as in sysexits.h. */
@@ -11,18 +11,24 @@ const EXIT_UNAVAILABLE = 69
 async function main(): Promise<void> {
   const config = await loadConfig(process.env)
   const app = await buildApp(config)
-  stopOnSignals(app, config.shutdownGraceMs)
+  stopOnSignals(app, config)
   await app.listen({ host: config.host, port: config.port })
   process.send?.({ url: app.listeningOrigin })
 }
 
-/** The first signal closes gracefully, the second ends the process at once. */
-function stopOnSignals(app: FastifyInstance, graceMs: number): void {
-  let stopping = false
+/**
+ * The first signal lets the replica be taken out, then closes gracefully; the second ends the process at once.
+ * Closing stops listening, and whoever has not yet noticed would be refused: hence the drain before it.
+ */
+function stopOnSignals(app: FastifyInstance, config: Config): void {
+  const { shutdownDrainMs: drainMs, shutdownGraceMs: graceMs } = config
   const stop = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1)
-    stopping = true
-    app.log.info({ signal }, 'shutting down')
+    if (app.lifecycle.isStopping()) process.exit(1)
+    app.log.info({ signal, drainMs }, 'shutting down')
+    app.lifecycle.beginStopping()
+    setTimeout(close, drainMs)
+  }
+  const close = () => {
     // A client that is still sending may take its time, but not all of ours.
     setTimeout(() => app.server.closeAllConnections(), graceMs * 0.7).unref()
     setTimeout(() => process.exit(1), graceMs).unref()

@@ -26,6 +26,7 @@ t.test('with what is required and nothing more, the rest has its defaults', asyn
     databaseUrl: 'sqlite:./data/curfew.db',
     databaseConnections: 10,
     retentionDays: 30,
+    shutdownDrainMs: 0,
     shutdownGraceMs: 10_000,
   })
 })
@@ -74,6 +75,7 @@ t.test('each number has its bounds', async (t) => {
     QLIK_TIMEOUT_MS: [100, 300_000],
     REVOKE_CONCURRENCY: [1, 128],
     RETENTION_DAYS: [1, 3_650],
+    SHUTDOWN_DRAIN_MS: [0, 600_000],
     SHUTDOWN_GRACE_MS: [100, 600_000],
   }
   const numeric = Object.entries(Environment.shape).filter(

@@ -52,6 +52,33 @@ t.test('SIGTERM does not wait for a tenant that hangs, nor for a client that doe
   t.equal(await service.end('SIGTERM'), 0)
 })
 
+t.test('while it drains, new connections are served, but readiness says no', async (t) => {
+  // With the grace counted from the signal, it would end with 1.
+  const { service } = await setUp(t, { SHUTDOWN_DRAIN_MS: '3000', SHUTDOWN_GRACE_MS: '1000' })
+  await request(service.url, 'GET', '/health/live')
+  const signalledAt = performance.now()
+  const code = service.end('SIGTERM')
+  const ready = () => request(service.url, 'GET', '/health/ready')
+  let reply = await ready()
+  while (reply.status === 200) reply = await ready()
+  t.equal(reply.status, 503)
+  t.match(reply.json.checks[0], { name: 'lifecycle', status: 'failed', detail: 'shutting down' })
+  t.equal(reply.headers.get('connection'), 'close', 'a kept connection would lead here again')
+  const accepted = await request(service.url, 'POST', '/logout-hook', { body: { userId: 'u1' } })
+  t.equal(accepted.status, 202)
+  t.equal(accepted.headers.get('connection'), 'close')
+  t.equal((await request(service.url, 'GET', '/health/live')).status, 200)
+  t.equal(await code, 0)
+  t.ok(performance.now() - signalledAt >= 3_000, 'no sooner than it was to')
+})
+
+t.test('a second signal ends the drain at once', async (t) => {
+  const { service } = await setUp(t, { SHUTDOWN_DRAIN_MS: '600000' })
+  service.process.kill('SIGTERM')
+  while (!service.output().includes('shutting down')) await new Promise((resolve) => setImmediate(resolve))
+  t.equal(await service.end('SIGTERM'), 1)
+})
+
 t.test('a second signal ends the process at once', async (t) => {
   const { service } = await setUp(t)
   const { connect } = await import('node:net')
