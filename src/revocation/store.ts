@@ -26,7 +26,7 @@ export interface Room {
   total: number
   /** Of one tenant at most, so that a tenant which is slow or down leaves room for the others. */
   perTenant: number
-  /** Tenants of which fewer than `perTenant` may be claimed now, with how many; 0 for none. */
+  /** Tenants of which fewer than `perTenant` may be claimed now, with how many. A store may take only the 0 to the letter. */
   exceptions: ReadonlyMap<string, number>
 }
 
@@ -107,11 +107,17 @@ export interface RevocationStore {
   /** When the next queued revocation becomes due, later than `now`; null when none waits. */
   nextDueAt(now: number): Promise<number | null>
 
-  /** Ends a running revocation as completed. Without effect on one that this process does not run. */
-  complete(id: string, completion: Completion): Promise<void>
+  /**
+   * Ends a running revocation as completed. Without effect on one that this process does not run.
+   * @returns whether it had an effect
+   */
+  complete(id: string, completion: Completion): Promise<boolean>
 
-  /** Ends a running revocation as failed. Without effect on one that this process does not run. */
-  fail(id: string, failure: Failure, tokens: TokenCounts, completedAt: number): Promise<void>
+  /**
+   * Ends a running revocation as failed. Without effect on one that this process does not run.
+   * @returns whether it had an effect
+   */
+  fail(id: string, failure: Failure, tokens: TokenCounts, completedAt: number): Promise<boolean>
 
   /**
    * Puts a running revocation back into the queue. If a newer one is queued for the same user, that one joins

@@ -169,8 +169,10 @@ export function createWorker(options: WorkerOptions): Worker {
     runs.noteAttempt(revocation, isTenantWorking(result, signal))
     if (result.ended === 'completed') {
       const { outcome, verified, tokens } = result
-      await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
-      return ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: endedAt })
+      const isEnded = await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
+      if (isEnded)
+        ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: endedAt })
+      return
     }
     if (signal.aborted) return putBackUncounted(revocation, result.tokens)
     const fruitless = result.progressed ? 1 : revocation.fruitless + 1
@@ -180,8 +182,10 @@ export function createWorker(options: WorkerOptions): Worker {
     const error = decision.failure
     logAttempt(revocation, error, result.error)
     if (decision.action === 'fail') {
-      await store.fail(id, error, result.tokens, endedAt)
-      return ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: endedAt })
+      const isEnded = await store.fail(id, error, result.tokens, endedAt)
+      if (isEnded)
+        ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: endedAt })
+      return
     }
     const { attempts } = revocation
     const { tokens } = result

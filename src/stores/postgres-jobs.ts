@@ -19,6 +19,8 @@ const EXPIRE_SECONDS = 24 * 60 * 60
 /** A queued job is never thrown away: revocations give up by themselves. */
 const RETENTION_SECONDS = 365 * 24 * 60 * 60
 const FETCHED_AT_ONCE = 100
+/** A job is due a little before its revocation, so that it is there when the process looks for it. */
+const EARLY_MS = 20
 
 /** A job that was fetched: for one revocation, and for the how-many-eth time without an end. */
 export interface Job {
@@ -68,11 +70,11 @@ export class PostgresJobs {
     })
   }
 
-  /** Gives revocations their jobs, in the caller's transaction; due after `delayMs`. */
+  /** Gives revocations their jobs, in the caller's transaction; due after `delayMs`, by the clock of the database. */
   async add(query: Query, revocations: readonly Revocation[], delayMs = 0): Promise<void> {
     if (revocations.length === 0) return
     const jobs = revocations.map(({ id, tenant, reason }): JobInsert => {
-      const startAfter = delayMs > 0 ? { startAfter: `${delayMs} milliseconds` } : {}
+      const startAfter = delayMs > EARLY_MS ? { startAfter: `${delayMs - EARLY_MS} milliseconds` } : {}
       return { id, priority: priorityOf(reason), group: { id: tenant }, ...startAfter }
     })
     await this.#boss.insert(QUEUE, jobs, inTransaction(query))

@@ -72,26 +72,28 @@ export async function openPostgresStore(
   const ends = new Batches({
     run: (endings: readonly Ending[]) =>
       database.transaction(async (query) => {
-        await endTogether(query, endings)
-        return endings.map(() => true)
+        const ended = await endTogether(query, endings)
+        return endings.map(({ id }) => ended.includes(id))
       }),
     concurrency: 2,
     largest: TOGETHER_AT_MOST,
   })
 
-  async function endTogether(query: Query, endings: readonly Ending[]): Promise<void> {
+  async function endTogether(query: Query, endings: readonly Ending[]): Promise<string[]> {
     const inTransaction = postgresStatements(query)
     const ended = await inTransaction.end(endings)
     await jobs.remove(query, ended)
     await jobs.add(query, await inTransaction.unpark(ended))
+    return ended
   }
 
   /** Ends a run of this process; what it has lost, others report on. */
-  async function end(id: string, ending: (own: Held) => Ending): Promise<void> {
+  async function end(id: string, ending: (own: Held) => Ending): Promise<boolean> {
     const own = held.get(id)
-    if (!own) return
-    await ends.ask(ending(own))
+    if (!own) return false
+    const isEnded = await ends.ask(ending(own))
     held.delete(id)
+    return isEnded
   }
 
   async function claim(fetched: readonly Job[], now: number): Promise<Revocation[]> {

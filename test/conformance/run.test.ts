@@ -50,7 +50,8 @@ eachStore(async (t, opened, pass) => {
     await claim(store)
     await store.progress(id, TOKENS)
     t.match(await store.get(id), { status: 'running', tokens: TOKENS })
-    await store.complete(id, { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 + 9 })
+    const completion = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 + 9 } as const
+    t.equal(await store.complete(id, completion), true)
     const ended = {
       status: 'completed',
       outcome: 'revoked',
@@ -59,7 +60,7 @@ eachStore(async (t, opened, pass) => {
       error: null,
     }
     t.match(await store.get(id), ended)
-    await store.fail(id, FAILURE, TOKENS, T0 + 10)
+    t.equal(await store.fail(id, FAILURE, TOKENS, T0 + 10), false)
     await store.putBack(id, waiting(existing(await store.get(id)), null))
     t.match(await store.get(id), ended, 'what has ended is not changed')
   })
