@@ -1,0 +1,176 @@
+import t, { type Test } from 'tap'
+import type { ExchangeAnswer, ExchangeRequest, PermitExchange } from '../../src/qlik/permit-log.ts'
+import { SharedLedger } from '../../src/qlik/shared-ledger.ts'
+import { fakeClock } from '../support/clock.ts'
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** A ledger whose exchange answers what the test says, and remembers what it was asked. */
+function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[]) {
+  const clock = fakeClock()
+  const asked: ExchangeRequest[] = []
+  const blocks: number[] = []
+  const failures: unknown[] = []
+  const permits: PermitExchange = {
+    async exchange(request) {
+      asked.push(request)
+      const answer = answers.shift() ?? {}
+      if (answer instanceof Error) throw answer
+      return { granted: 0, waitMs: 0, remaining: 0, ...answer }
+    },
+    async block(_key, ms) {
+      blocks.push(ms)
+    },
+  }
+  const ledger = new SharedLedger({
+    key: { tenant: 'default', client: 'c', tier: 2 },
+    limit: 10,
+    windowMs: 1_000,
+    timeoutMs: 100,
+    permits,
+    clock,
+    onFailure: (error) => failures.push(error),
+  })
+  t.teardown(() => ledger.close())
+  let calls = 0
+  const want = (count: number) => ledger.whenRoom(count, () => (calls += 1))
+  return { clock, ledger, asked, blocks, failures, want, called: () => calls }
+}
+
+t.test('asks for what is wanted and a few to spare, at once', async (t) => {
+  const { ledger, asked, want, called } = setUp(t, [{ granted: 7 }])
+  t.equal(ledger.room(), 0)
+  want(3)
+  await settle()
+  await settle()
+  t.match(asked, [{ wanted: 7, held: 0, ended: 0, limit: 10, windowMs: 1_000 }])
+  t.equal(called(), 1)
+  t.equal(ledger.room(), 7)
+})
+
+t.test('tells which calls have ended, and what is still held', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 3 }, { granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  for (let index = 0; index < 3; index += 1) ledger.begin()
+  ledger.end()
+  clock.advance(30)
+  ledger.end()
+  clock.advance(20)
+  want(1)
+  await settle()
+  await settle()
+  t.match(asked[1], { held: 1, ended: 2, endedAgoMs: 20 })
+})
+
+t.test('gives back what nobody wants, and tells of ends, after a while', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  clock.advance(250)
+  await settle()
+  t.match(asked[1], { wanted: 0, held: 0, ended: 1, endedAgoMs: 250 })
+  t.equal(ledger.room(), 0)
+  clock.advance(10_000)
+  await settle()
+  t.equal(asked.length, 2, 'and is silent then')
+})
+
+t.test('a permit that has become old is not used', async (t) => {
+  const { clock, ledger, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  clock.advance(2_000)
+  t.equal(ledger.room(), 0)
+})
+
+t.test('where there is none, it asks again at the time it was told, and not before', async (t) => {
+  const { clock, ledger, asked, want, called } = setUp(t, [{ granted: 0, waitMs: 400 }, { granted: 2 }])
+  want(2)
+  await settle()
+  await settle()
+  t.equal(called(), 0)
+  t.equal(ledger.remaining(), 0)
+  clock.advance(399)
+  await settle()
+  t.equal(asked.length, 1)
+  clock.advance(1)
+  await settle()
+  await settle()
+  t.same([asked.length, called(), ledger.room()], [2, 1, 2])
+})
+
+t.test('a call that is not made keeps its permit', async (t) => {
+  const { ledger, want } = setUp(t, [{ granted: 2 }])
+  want(2)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.cancel()
+  t.equal(ledger.room(), 2)
+})
+
+t.test('a block stops everything here, and is told to the others', async (t) => {
+  const { clock, ledger, asked, blocks, want } = setUp(t, [{ granted: 5 }, { granted: 1 }])
+  want(1)
+  await settle()
+  await settle()
+  await ledger.block(5_000)
+  t.same([ledger.room(), blocks], [0, [5_000]])
+  want(1)
+  clock.advance(4_999)
+  await settle()
+  t.equal(asked.length, 1)
+  clock.advance(1)
+  await settle()
+  t.equal(asked.length, 2)
+})
+
+t.test('an exchange that fails is asked again, and nothing of it is forgotten', async (t) => {
+  const { clock, ledger, asked, failures, want, called } = setUp(t, [
+    { granted: 1 },
+    new Error('away'),
+    { granted: 1 },
+  ])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  want(1)
+  await settle()
+  await settle()
+  t.match(failures, [{ message: 'away' }])
+  t.equal(called(), 1, 'no call without a permit')
+  clock.advance(500)
+  await settle()
+  await settle()
+  t.match(asked[2], { ended: 1, held: 0 })
+  t.equal(called(), 2)
+})
+
+t.test('closing gives back everything', async (t) => {
+  const { ledger, asked, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  await ledger.close()
+  t.match(asked[1], { wanted: 0, held: 0 })
+})
+
+t.test('estimates when so many calls could have started', async (t) => {
+  const { clock, ledger, want } = setUp(t, [{ granted: 2, remaining: 3 }])
+  t.equal(ledger.freeAt(10), clock.monotonic())
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.freeAt(5), clock.monotonic())
+  t.equal(ledger.freeAt(6), clock.monotonic() + 1_000)
+  t.equal(ledger.freeAt(16), clock.monotonic() + 2_000)
+})
