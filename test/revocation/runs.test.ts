@@ -1,0 +1,70 @@
+import t from 'tap'
+import { newRevocation, type Revocation } from '../../src/revocation/revocation.ts'
+import { Runs } from '../../src/revocation/runs.ts'
+import type { Reason } from '../../src/revocation/signal.ts'
+import { aSignal } from '../support/signals.ts'
+
+let serial = 0
+
+function aRevocation(tenant: string, reason: Reason = 'logout'): Revocation {
+  serial += 1
+  return newRevocation(`r${serial}`, aSignal({ tenant, reason }))
+}
+
+t.test('each tenant has its part of the room, for each reason apart', async (t) => {
+  const runs = new Runs(2)
+  runs.begin(aRevocation('a'))
+  runs.begin(aRevocation('a'))
+  runs.begin(aRevocation('b'))
+  const { logout, security } = runs.room()
+  t.equal(logout.perTenant, 2)
+  t.same(
+    [...logout.exceptions],
+    [
+      ['a', 0],
+      ['b', 1],
+    ],
+  )
+  t.equal(security.exceptions.size, 0)
+  t.equal(security.total - logout.total, 3)
+})
+
+t.test('a run that ends makes room', async (t) => {
+  const runs = new Runs(1)
+  const run = runs.begin(aRevocation('a'))
+  runs.end(run)
+  t.ok(runs.isEmpty)
+  t.equal(runs.room().logout.exceptions.size, 0)
+})
+
+t.test('of a tenant that does not work one run at a time begins, until one has worked', async (t) => {
+  const runs = new Runs(5)
+  const revocation = aRevocation('a')
+  runs.noteAttempt(revocation, false)
+  t.same([...runs.room().logout.exceptions], [['a', 1]])
+  const run = runs.begin(revocation)
+  t.same([...runs.room().logout.exceptions], [['a', 0]])
+  runs.end(run)
+  runs.noteAttempt(revocation, true)
+  t.equal(runs.room().logout.exceptions.size, 0)
+})
+
+t.test('many that hang leave room for others', async (t) => {
+  const runs = new Runs(32)
+  for (let tenant = 0; tenant < 20; tenant += 1) {
+    for (let count = 0; count < 32; count += 1) runs.begin(aRevocation(`t${tenant}`))
+  }
+  t.ok(runs.room().logout.total > 32)
+})
+
+t.test('one that was lost and is claimed anew stops the run that it had', async (t) => {
+  const runs = new Runs(2)
+  const revocation = aRevocation('a')
+  const before = runs.begin(revocation)
+  const after = runs.begin(revocation)
+  t.same([before.stop.signal.aborted, after.stop.signal.aborted], [true, false])
+  runs.end(before)
+  t.notOk(runs.isEmpty, 'the end of the one that was lost is not that of the other')
+  runs.stopAll()
+  t.ok(after.stop.signal.aborted)
+})
