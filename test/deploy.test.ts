@@ -147,8 +147,8 @@ t.test('the compose file', async (t) => {
       clientId: sandbox.clientId,
       clientSecret: sandbox.clientSecret,
     })
-    t.equal(config.webhookSecrets.length, 1)
-    t.equal(config.apiKeys.length, 1)
+    t.equal(config.senders.webhookSecrets.length, 1)
+    t.equal(config.senders.apiKeys.length, 1)
   })
 })
 

@@ -4,12 +4,11 @@ import { toFailure } from '../revocation/retry-policy.ts'
 import type { WorkerLog } from '../revocation/worker.ts'
 import { QlikClient } from './client.ts'
 import { QlikHttp, type Route } from './http.ts'
-import type { PermitLog } from './permit-log.ts'
-import { RateBudget } from './rate-budget.ts'
+import type { OpenBudget } from './open-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
 
 export interface OpenTenantOptions {
-  permits: PermitLog
+  budget: OpenBudget
   clock: Clock
   log: WorkerLog
   onCall: (call: { route: Route; status: number; seconds: number }) => void
@@ -18,22 +17,10 @@ export interface OpenTenantOptions {
 /** Puts a tenant together from its configuration. No call is made before `start`. */
 export function openTenant(
   config: TenantConfig,
-  { permits, clock, log, onCall }: OpenTenantOptions,
+  { budget, clock, log, onCall }: OpenTenantOptions,
 ): HttpQlikTenant {
   const { name, origin, clientId, clientSecret, scope, timeoutMs, concurrency } = config
   const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
-  const budget = new RateBudget({
-    tenant: name,
-    client: clientId,
-    limits: { 1: config.tier1Limit, 2: config.tier2Limit },
-    windowMs: config.windowMs,
-    // Reads are few for each revocation; the runs at once bound them.
-    concurrency: { 1: Number.POSITIVE_INFINITY, 2: concurrency },
-    timeoutMs,
-    permits,
-    clock,
-    onLogFailure: (error) => log.error({ err: error, tenant: name }, 'a drawn permit could not be stored'),
-  })
   return new HttpQlikTenant({
     name,
     clientId,
