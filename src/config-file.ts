@@ -71,7 +71,7 @@ const References = z
   .looseObject({
     clients: z.record(z.string(), z.unknown()).catch({}),
     tenants: z
-      .array(z.looseObject({ name: z.unknown(), client: z.unknown() }).catch({ name: null, client: null }))
+      .array(z.looseObject({ name: z.unknown().optional(), client: z.unknown().optional() }).catch({}))
       .catch([]),
     apiKeys: Bounded.catch([]),
     webhookSecrets: Bounded.catch([]),
