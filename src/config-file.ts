@@ -123,13 +123,15 @@ export function fromFile(
       concurrency: tenant.concurrency ?? defaults.concurrency,
     }
   }
+  // One that is named twice is still one: a sender for a single tenant need not name it.
+  const bounds = (names: string[] | undefined) => (names ? [...new Set(names)] : null)
   return {
     tenants: tenants.map(toTenant),
     senders: {
-      apiKeys: apiKeys.map((one) => ({ key: one.key ?? one.keyFile ?? '', tenants: one.tenants ?? null })),
+      apiKeys: apiKeys.map((one) => ({ key: one.key ?? one.keyFile ?? '', tenants: bounds(one.tenants) })),
       webhookSecrets: webhookSecrets.map((one) => ({
         secret: one.secret ?? one.secretFile ?? '',
-        tenants: one.tenants ?? null,
+        tenants: bounds(one.tenants),
       })),
     },
   }

@@ -174,7 +174,8 @@ function toConfig(values: Environment, file: ConfigFile): Config {
   const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
   if (webhookSecrets.length > WEBHOOK_SECRETS_AT_MOST) {
     const expected = `expected at most ${WEBHOOK_SECRETS_AT_MOST} webhook secrets in all`
-    mistakes.push({ key: 'CONFIG_FILE /webhookSecrets', expected })
+    const isOwn = more.senders.webhookSecrets.length === 0
+    mistakes.push({ key: isOwn ? 'WEBHOOK_SECRETS' : 'CONFIG_FILE /webhookSecrets', expected })
   }
   const [first, ...others] = [...own.tenants, ...more.tenants]
   if (mistakes.length > 0 || !first) throw new ConfigError(mistakes)

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
-import { CurfewError } from '../errors.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { Estimate } from '../revocation/estimate.ts'
 import { hasEnded, type Revocation } from '../revocation/revocation.ts'
@@ -11,7 +10,6 @@ import type { Waiters } from '../revocation/waiters.ts'
 import type { TenantNames } from './bounds.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
 import { preferredWait } from './prefer.ts'
-import type { Sender } from './senders.ts'
 
 /** For the documentation of the routes. */
 export const REPEATABLE =
@@ -45,12 +43,6 @@ export async function answerSignal(
   const revocation = waited ?? accepted
   reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
   return view(revocation, options.estimate(revocation))
-}
-
-/** The sender of a request to a route that lets in nobody else. */
-export function provenSender({ sender }: FastifyRequest): Sender {
-  if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
-  return sender
 }
 
 /** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */

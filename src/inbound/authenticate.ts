@@ -68,6 +68,12 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
 }
 
+/** The sender of a request to a route that lets in nobody else. */
+export function provenSender({ sender }: FastifyRequest): Sender {
+  if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+  return sender
+}
+
 /** For plugins whose routes need proven senders: without this one registered before, the service does not start. */
 export const PROVEN = { dependencies: ['authenticate', 'problems'], encapsulate: true }
 

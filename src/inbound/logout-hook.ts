@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { RevocationView } from '../revocation/revocation-view.ts'
-import { answerSignal, type InboundOptions, provenSender, REPEATABLE, WAITING } from './answer.ts'
-import { PROVEN } from './authenticate.ts'
+import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
+import { PROVEN, provenSender } from './authenticate.ts'
 import { problemAnswer } from './problems.ts'
 import { LogoutBody, toSignal, userOf } from './signal-body.ts'
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient } from '../../src/sandbox/tenant.ts'
+import { mistakesOf } from './configuration.ts'
 import { temporaryFolder } from './service.ts'
 
 /** A file that the service is configured by, in a folder of its own that goes with the test. */
@@ -29,6 +30,11 @@ export function configurationFile(t: Test, content: object | string): Configurat
       return name
     },
   }
+}
+
+/** What is wrong with this file, beside an environment that is complete without it. */
+export async function mistakesIn(t: Test, content: object | string, changes: Record<string, string> = {}) {
+  return mistakesOf({ CONFIG_FILE: configurationFile(t, content).path, ...changes })
 }
 
 /** A tenant to be put into a configuration file. */
