@@ -15,7 +15,9 @@ import type { Sender } from './senders.ts'
 /** A sender's clock may be this far ahead. */
 const FUTURE_TOLERANCE_MS = 5 * 60_000
 
-const tenant = Identifier.describe('Name of the Qlik tenant; the default one when it is left out')
+const tenant = Identifier.describe(
+  'Name of the Qlik tenant; when it is left out, the only one that the sender is for, else the default one',
+)
 
 /** What a signal may say besides the user. */
 export const SignalDetails = z.strictObject({

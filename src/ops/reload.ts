@@ -31,8 +31,8 @@ declare module 'fastify' {
 export interface ReloadOptions {
   /** Reads the configuration. */
   load: () => Promise<Reloadable>
-  tenants: Tenants
-  senders: Senders
+  tenants: Pick<Tenants, 'replace'>
+  senders: Pick<Senders, 'replace'>
   log: WorkerLog
 }
 

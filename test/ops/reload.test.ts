@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { ConfigError, loadConfig } from '../../src/config.ts'
+import { createReload } from '../../src/ops/reload.ts'
 import { type ConfigurationFile, configurationFile, entryFor, sandboxTenant } from '../support/config-file.ts'
-import { nextCall } from '../support/events.ts'
+import { COMPLETE } from '../support/configuration.ts'
+import { nextCall, rejection } from '../support/events.ts'
 import { isProblem } from '../support/problems.ts'
 import { API_KEY, OTHER_API_KEY, startService, temporaryFolder, WEBHOOK_SECRET } from '../support/service.ts'
 import { signed } from '../support/webhook.ts'
@@ -113,13 +116,39 @@ t.test('a revocation of a tenant that was taken away goes on when that is back',
   t.match(await service.ended(json.id), { status: 'completed', verified: true })
 })
 
-t.test('those who reload at the same time do so one after the other', async (t) => {
-  const { reload, file, a } = await startWithFile(t)
-  file.write({ tenants: [a.entry, entryFor('b')] })
-  const replies = await Promise.all([reload(), reload(), reload()])
-  const added = replies.map(({ json }) => json.added).sort()
-  t.same(added, [0, 0, 1])
-})
+t.test(
+  'those who reload at the same time do so one after the other, and a mistake is of one only',
+  async (t) => {
+    const config = await loadConfig(COMPLETE)
+    const loads: PromiseWithResolvers<typeof config>[] = []
+    const replaced: string[] = []
+    const reload = createReload({
+      load: () => {
+        const load = Promise.withResolvers<typeof config>()
+        loads.push(load)
+        return load.promise
+      },
+      tenants: {
+        replace: ([first]) => {
+          replaced.push(String(first?.name))
+          return { added: 0, removed: 0, changed: 0 }
+        },
+      },
+      senders: { replace: () => {} },
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+    })
+    const [first, second] = [rejection(reload()), reload()]
+    await Promise.resolve()
+    t.equal(loads.length, 1, 'the second one waits')
+    loads[0]?.reject(new ConfigError([{ key: 'PORT', expected: 'expected a number' }]))
+    t.match(await first, { code: 'CURFEW_CONFIG_INVALID' })
+    t.same(replaced, [])
+    while (loads.length < 2) await Promise.resolve()
+    loads[1]?.resolve(config)
+    t.same(await second, { tenants: 1, added: 0, removed: 0, changed: 0 })
+    t.same(replaced, ['default'])
+  },
+)
 
 t.test("the environment's secrets are read anew from their files, also without CONFIG_FILE", async (t) => {
   const folder = temporaryFolder(t)
