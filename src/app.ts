@@ -1,20 +1,22 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { type Clock, systemClock } from './clock.ts'
-import type { Config } from './config.ts'
+import type { Config, Reloadable } from './config.ts'
 import authenticate from './inbound/authenticate.ts'
 import bulk from './inbound/bulk.ts'
 import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
+import { Senders } from './inbound/senders.ts'
 import { validatorCompiler } from './inbound/validate.ts'
 import { loggerOptions } from './log.ts'
 import documentation from './ops/documentation.ts'
 import health from './ops/health.ts'
 import lifecycle from './ops/lifecycle.ts'
 import metricsRoute, { createMetrics } from './ops/metrics.ts'
+import reload from './ops/reload.ts'
 import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
-import { openTenant } from './qlik/open-tenant.ts'
+import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { userKey } from './revocation/coalesce.ts'
 import { createDryRun } from './revocation/dry-run.ts'
@@ -24,6 +26,8 @@ import { createWorker } from './revocation/worker.ts'
 import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
+  /** Reads the configuration anew; without it a reload finds the same one. */
+  load?: () => Promise<Reloadable>
   clock?: Clock
   /** A number from 0 up to 1, for the jitter of backoffs. */
   random?: () => number
@@ -45,7 +49,7 @@ declare module 'fastify' {
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const { clock = systemClock, random = Math.random, logStream } = options
+  const { load = async () => config, clock = systemClock, random = Math.random, logStream } = options
   const app = Fastify({
     logger: { ...loggerOptions(config.logLevel), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),
@@ -71,17 +75,13 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     now: clock.now,
     log: app.log,
   })
-  const tenants = new Map(
-    config.tenants.map((tenant) => [
-      tenant.name,
-      openTenant(tenant, {
-        permits: store.permits,
-        clock,
-        log: app.log,
-        onCall: (call) => metrics.qlikCall(tenant.name, call),
-      }),
-    ]),
-  )
+  const tenants = new Tenants(config.tenants, {
+    permits: store.permits,
+    clock,
+    log: app.log,
+    onCall: metrics.qlikCall,
+  })
+  const senders = new Senders(config.senders)
   const waiters = new Waiters(store, clock)
   const worker = createWorker({
     store,
@@ -105,8 +105,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       worker.wake()
     },
   })
-  const estimate = createEstimate((tenant, calls) => tenants.get(tenant)?.budget.estimate(2, calls) ?? null)
-  const inbound = { accept, waiters, estimate, tenantNames: [...tenants.keys()], clock }
+  const estimate = createEstimate(
+    (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
+  )
+  const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
   await app.register(lifecycle)
@@ -118,7 +120,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Authenticate
-  await app.register(authenticate, { ...config, clock })
+  await app.register(authenticate, { senders, clock })
 
   // Identify, accept, answer: one file for each way in
   await app.register(logoutHook, inbound)
@@ -128,7 +130,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   // Claim, list, revoke, verify
   let stopRetention = () => {}
   app.addHook('onReady', async () => {
-    await Promise.all([...tenants.values()].map((tenant) => tenant.start()))
+    await tenants.start()
     await worker.start()
     stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
   })
@@ -143,11 +145,14 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   await app.register(metricsRoute, { metrics, store, tenants })
 
+  // Change the configuration
+  await app.register(reload, { load, tenants, senders, log: app.log })
+
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopRetention()
     const runs = worker.stop()
-    stopped = Promise.all([runs, ...[...tenants.values()].map((tenant) => tenant.stop())])
+    stopped = Promise.all([runs, tenants.stop()])
     waiters.close()
   })
   app.addHook('onClose', async () => {

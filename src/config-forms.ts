@@ -1,4 +1,21 @@
-// The forms of the values in the configuration.
+import { z } from 'zod'
+
+// The forms of the values in the configuration, alike in the environment and in the file.
+
+/** A form: whether a text has it, and what is said where it has not. */
+export interface Form {
+  isGood: (text: string) => boolean
+  expected: string
+}
+
+/** Bounds of the numbers that can be said for all tenants (environment) and for each (file). */
+export const LIMITS = {
+  tier1Limit: z.int().min(1).max(1_000_000),
+  tier2Limit: z.int().min(2).max(1_000_000),
+  rateWindowMs: z.int().min(100).max(86_400_000),
+  timeoutMs: z.int().min(100).max(300_000),
+  concurrency: z.int().min(1).max(128),
+}
 
 /** The items of a list, separated by commas or line ends. */
 export function split(text: string): string[] {
@@ -33,3 +50,13 @@ export function isWebhookSecret(text: string): boolean {
 export function isApiKey(text: string): boolean {
   return /^[\x21-\x7e]{24,512}$/.test(text)
 }
+
+export const FORMS = {
+  tenantUrl: {
+    isGood: isTenantUrl,
+    expected: 'expected https://<host>, without a path (http on loopback only)',
+  },
+  text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
+  apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
+  webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
+} as const satisfies Record<string, Form>

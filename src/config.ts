@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
-import fastifyEnv from '@fastify/env'
-import Fastify from 'fastify'
 import { z } from 'zod'
-import { isApiKey, isDatabaseUrl, isTenantUrl, isWebhookSecret, split } from './config-forms.ts'
+import { type Given, readEnvironment, type Variables } from './config-environment.ts'
+import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './config-file.ts'
+import { FORMS, isApiKey, isDatabaseUrl, isWebhookSecret, LIMITS, split } from './config-forms.ts'
+import { type ConfigFile, WEBHOOK_SECRETS_AT_MOST } from './config-schema.ts'
 import { CurfewError } from './errors.ts'
 
 const list = (what: string, isGood: (item: string) => boolean) =>
@@ -19,30 +19,33 @@ export const Environment = z.object({
   PORT: z.int().min(0).max(65_535).default(3_000),
   /** Least severe level that is logged. At `info` there is one line for each revocation that ends. */
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** The Qlik Cloud tenant, `https://tenant.region.qlikcloud.com`. Plain http is for loopback only. */
-  QLIK_TENANT_URL: z
-    .string()
-    .refine(isTenantUrl, 'expected https://<host>, without a path (http on loopback only)'),
+  /**
+   * The Qlik Cloud tenant, `https://tenant.region.qlikcloud.com`. Plain http is for loopback only. This and the next two
+   * are required unless CONFIG_FILE has tenants; beside it they are the tenant `default`, the first.
+   */
+  QLIK_TENANT_URL: z.string().refine(FORMS.tenantUrl.isGood, FORMS.tenantUrl.expected).optional(),
   /** Id of the machine-to-machine OAuth client. */
-  QLIK_CLIENT_ID: z.string().min(1),
+  QLIK_CLIENT_ID: z.string().min(1).optional(),
   /** Its secret. */
-  QLIK_CLIENT_SECRET: z.string().min(1),
+  QLIK_CLIENT_SECRET: z.string().min(1).optional(),
   /** Scope of the access token. Revoking other users' tokens takes admin_classic. */
   QLIK_SCOPE: z.string().min(1).default('admin_classic'),
   /** Reads per window. Qlik allows 1,000 a minute, counted over 5 minutes. */
-  QLIK_TIER1_LIMIT: z.int().min(1).max(1_000_000).default(5_000),
+  QLIK_TIER1_LIMIT: LIMITS.tier1Limit.default(5_000),
   /** Revocations (and requests for an access token) per window. Qlik allows 100 a minute, over 5 minutes. */
-  QLIK_TIER2_LIMIT: z.int().min(2).max(1_000_000).default(500),
+  QLIK_TIER2_LIMIT: LIMITS.tier2Limit.default(500),
   /** The window of Qlik's limits in ms. Shorter only against the sandbox. */
-  QLIK_RATE_WINDOW_MS: z.int().min(100).max(86_400_000).default(300_000),
+  QLIK_RATE_WINDOW_MS: LIMITS.rateWindowMs.default(300_000),
   /** Longest a single call to Qlik may take in ms, and each of its phases. */
-  QLIK_TIMEOUT_MS: z.int().min(100).max(300_000).default(10_000),
+  QLIK_TIMEOUT_MS: LIMITS.timeoutMs.default(10_000),
   /** Revoking calls in flight per tenant. 16 empty the budget of 500 in seconds without flooding the tenant. */
-  REVOKE_CONCURRENCY: z.int().min(1).max(128).default(16),
+  REVOKE_CONCURRENCY: LIMITS.concurrency.default(16),
   /** Secrets of webhook senders (Standard Webhooks): one or more, so that they can be rotated. */
   WEBHOOK_SECRETS: list('whsec_ and 24 to 64 bytes in base64', isWebhookSecret).default(''),
   /** API keys: one or more, so that they can be rotated. Long, as they are all that protects the routes. */
   API_KEYS: list('at least 24 printable characters without spaces', isApiKey).default(''),
+  /** Path of a JSON file with more tenants, clients, API keys and webhook secrets: see docs/configuration.md. */
+  CONFIG_FILE: z.string().min(1).optional(),
   /** Where revocations are kept: one file, for one process and without a server; or PostgreSQL, for several. */
   DATABASE_URL: z
     .string()
@@ -81,14 +84,27 @@ export interface TenantConfig {
   concurrency: number
 }
 
-export interface Config {
+/** Something that proves a sender, and the names of the tenants it is good for; null for all. */
+export interface ApiKeyConfig {
+  key: string
+  tenants: readonly string[] | null
+}
+export interface WebhookSecretConfig {
+  secret: string
+  tenants: readonly string[] | null
+}
+
+/** What can change while the service runs. */
+export interface Reloadable {
+  /** At least one; the first is the one that a signal means when it names none. */
+  tenants: [TenantConfig, ...TenantConfig[]]
+  senders: { apiKeys: ApiKeyConfig[]; webhookSecrets: WebhookSecretConfig[] }
+}
+
+export interface Config extends Reloadable {
   host: string
   port: number
   logLevel: Environment['LOG_LEVEL']
-  /** At least one; the first is the one that a signal means when it names none. */
-  tenants: [TenantConfig, ...TenantConfig[]]
-  webhookSecrets: string[]
-  apiKeys: string[]
   databaseUrl: string
   databaseConnections: number
   retentionDays: number
@@ -102,110 +118,58 @@ export interface Mistake {
   expected: string
 }
 
-/** All that is wrong with the configuration, at once. */
+const MISTAKES_TOLD = 50
+
+/** All that is wrong with the configuration, at once; of hundreds of mistakes the first 50, and how many more there are. */
 export class ConfigError extends CurfewError {
   readonly mistakes: Mistake[]
 
   constructor(mistakes: Mistake[]) {
-    const lines = mistakes.map(({ key, expected }) => `  ${key}: ${expected}`)
-    super('CURFEW_CONFIG_INVALID', `The configuration is not usable:\n${lines.join('\n')}`)
+    const told = mistakes.slice(0, MISTAKES_TOLD)
+    const lines = told.map(({ key, expected }) => `  ${key}: ${expected}`)
+    const more = mistakes.length - told.length
+    if (more > 0) lines.push(`  and ${more} more`)
+    const members = told.map(({ key, expected }) => ({ member: key, expected }))
+    super('CURFEW_CONFIG_INVALID', `The configuration is not usable:\n${lines.join('\n')}`, { members })
     this.mistakes = mistakes
   }
 }
 
 /**
- * Reads the configuration from an environment.
+ * Reads the configuration from an environment, and from the files that it names.
  * @throws ConfigError with every mistake
  */
-export async function loadConfig(environment: Record<string, string | undefined>): Promise<Config> {
-  const { given, fileMistakes } = withSecretFiles(environment)
-  const { values, mistakes } = await check(given)
-  // A secret whose file is wrong is told once, not as missing, too.
-  const toldKeys = fileMistakes.map(({ key }) => key.replace(/_FILE$/, ''))
-  const all = [
-    ...fileMistakes,
-    ...mistakes.filter(({ key }) => !toldKeys.includes(key)),
-    ...(fileMistakes.length === 0 ? missingSenders(given) : []),
-    ...unsupported(environment),
+export async function loadConfig(environment: Variables): Promise<Config> {
+  const { given, values, mistakes } = await readEnvironment(Environment, SECRETS, environment)
+  const isTold = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
+  const named = TENANT_KEYS.some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
+  const reading = given.CONFIG_FILE
+    ? readConfigFile(given.CONFIG_FILE, { environment, named })
+    : { file: NO_FILE, mistakes: [] }
+  const missing = [
+    ...missingTenant(given, reading.file).filter(({ key }) => !isTold(key)),
+    ...(SENDER_KEYS.some(isTold) ? [] : missingSenders(given, reading.file)),
   ]
-  if (all.length > 0) throw new ConfigError(all)
-  return toConfig(Environment.parse(values))
+  const all = [...mistakes, ...missing, ...reading.mistakes]
+  if (all.length > 0 || !reading.file) throw new ConfigError(all)
+  return toConfig(Environment.parse(values), reading.file)
 }
 
-type Given = Partial<Record<keyof Environment, string>>
+const DEFAULT_TENANT = 'default'
+const TENANT_KEYS = ['QLIK_TENANT_URL', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET'] as const
+const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
+const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [] }
 
-/** The keys that are set, secrets read from their files where they are given as such. */
-function withSecretFiles(environment: Record<string, string | undefined>): {
-  given: Given
-  fileMistakes: Mistake[]
-} {
-  const given: Given = {}
-  const fileMistakes: Mistake[] = []
-  for (const key of Environment.keyof().options) {
-    // An empty value is what an unset variable becomes in a compose file.
-    if (environment[key]) given[key] = environment[key]
-  }
-  for (const key of SECRETS) {
-    const path = environment[`${key}_FILE`]
-    if (!path) continue
-    if (given[key] !== undefined)
-      fileMistakes.push({ key, expected: `either ${key} or ${key}_FILE, not both` })
-    try {
-      given[key] = readFileSync(path, 'utf8').trim()
-    } catch {
-      // The reason may hold the path, which may be anything; the key is enough to find it.
-      fileMistakes.push({ key: `${key}_FILE`, expected: 'the path of a readable file' })
-    }
-  }
-  return { given, fileMistakes }
+/** @param file null where it is not usable, so that nothing is known to be missing for want of it */
+function missingTenant(given: Given, file: ConfigFile | null): Mistake[] {
+  const missing = TENANT_KEYS.filter((key) => given[key] === undefined)
+  if (missing.length === TENANT_KEYS.length && (file === null || file.tenants.length > 0)) return []
+  return missing.map((key) => ({ key, expected: 'must be set' }))
 }
 
-type Checked = { values: Record<string, unknown>; mistakes: Mistake[] }
-
-/** Coerces by @fastify/env, then checks by zod. What cannot be coerced is left out, so that it hides no other mistake. */
-async function check(given: Given): Promise<Checked> {
-  const first = await coerce(Environment, given)
-  if (first.mistakes.length === 0)
-    return { values: first.values, mistakes: issuesOf(Environment, first.values) }
-  const wrong = first.mistakes.map(({ key }) => key)
-  const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !wrong.includes(key)))
-  const second = await coerce(Environment.partial(), rest)
-  return { values: {}, mistakes: [...first.mistakes, ...issuesOf(Environment.partial(), second.values)] }
-}
-
-interface AjvError {
-  instancePath: string
-  message?: string
-  params: { missingProperty?: string; allowedValues?: string[] }
-}
-
-async function coerce(schema: z.ZodObject, data: Given): Promise<Checked> {
-  const app = Fastify()
-  const jsonSchema = z.toJSONSchema(schema, { target: 'draft-7', io: 'output' })
-  try {
-    await app.register(fastifyEnv, { schema: jsonSchema, data, env: false })
-    return { values: app.getEnvs<Record<string, unknown>>(), mistakes: [] }
-  } catch (error) {
-    if (!(error instanceof Error && 'errors' in error && Array.isArray(error.errors))) throw error
-    return { values: {}, mistakes: error.errors.map(mistakeOf) }
-  } finally {
-    await app.close()
-  }
-}
-
-function mistakeOf({ instancePath, message, params }: AjvError): Mistake {
-  if (params.missingProperty) return { key: params.missingProperty, expected: 'must be set' }
-  const allowed = params.allowedValues ? `: ${params.allowedValues.join(', ')}` : ''
-  return { key: instancePath.slice(1), expected: `${message ?? 'is not usable'}${allowed}` }
-}
-
-function issuesOf(schema: z.ZodObject, values: unknown): Mistake[] {
-  const issues = schema.safeParse(values).error?.issues ?? []
-  return issues.map(({ path, message }) => ({ key: String(path[0]), expected: message }))
-}
-
-function missingSenders({ WEBHOOK_SECRETS, API_KEYS }: Given): Mistake[] {
-  if ([WEBHOOK_SECRETS, API_KEYS].some((text) => split(text ?? '').length > 0)) return []
+function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
+  if (!file || file.apiKeys.length + file.webhookSecrets.length > 0) return []
+  if (SENDER_KEYS.some((key) => split(given[key] ?? '').length > 0)) return []
   return [
     {
       key: 'WEBHOOK_SECRETS or API_KEYS',
@@ -214,35 +178,55 @@ function missingSenders({ WEBHOOK_SECRETS, API_KEYS }: Given): Mistake[] {
   ]
 }
 
-function unsupported({ CONFIG_FILE }: Record<string, string | undefined>): Mistake[] {
-  return CONFIG_FILE ? [{ key: 'CONFIG_FILE', expected: 'not supported by this version; leave it out' }] : []
-}
-
-function toConfig(values: Environment): Config {
+/** @throws ConfigError when the environment and the file do not go together */
+function toConfig(values: Environment, file: ConfigFile): Config {
+  const own = ownPart(values)
+  const more = fromFile(file, defaultsOf(values))
+  const mistakes = clashesOf(own, more)
+  const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
+  if (webhookSecrets.length > WEBHOOK_SECRETS_AT_MOST) {
+    const expected = `expected at most ${WEBHOOK_SECRETS_AT_MOST} webhook secrets in all`
+    const isOwn = more.senders.webhookSecrets.length === 0
+    mistakes.push({ key: isOwn ? 'WEBHOOK_SECRETS' : 'CONFIG_FILE /webhookSecrets', expected })
+  }
+  const [first, ...others] = [...own.tenants, ...more.tenants]
+  if (mistakes.length > 0 || !first) throw new ConfigError(mistakes)
   return {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
-    tenants: [
-      {
-        name: 'default',
-        origin: new URL(values.QLIK_TENANT_URL).origin,
-        clientId: values.QLIK_CLIENT_ID,
-        clientSecret: values.QLIK_CLIENT_SECRET,
-        scope: values.QLIK_SCOPE,
-        tier1Limit: values.QLIK_TIER1_LIMIT,
-        tier2Limit: values.QLIK_TIER2_LIMIT,
-        windowMs: values.QLIK_RATE_WINDOW_MS,
-        timeoutMs: values.QLIK_TIMEOUT_MS,
-        concurrency: values.REVOKE_CONCURRENCY,
-      },
-    ],
-    webhookSecrets: split(values.WEBHOOK_SECRETS),
-    apiKeys: split(values.API_KEYS),
+    tenants: [first, ...others],
+    senders: { apiKeys: [...own.senders.apiKeys, ...more.senders.apiKeys], webhookSecrets },
     databaseUrl: values.DATABASE_URL,
     databaseConnections: values.DATABASE_CONNECTIONS,
     retentionDays: values.RETENTION_DAYS,
     shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
+  }
+}
+
+/** The tenant and the senders of the environment itself. */
+function ownPart(values: Environment): FilePart {
+  const { QLIK_TENANT_URL: url, QLIK_CLIENT_ID: clientId, QLIK_CLIENT_SECRET: clientSecret } = values
+  const isGiven = url !== undefined && clientId !== undefined && clientSecret !== undefined
+  return {
+    tenants: isGiven
+      ? [{ name: DEFAULT_TENANT, origin: new URL(url).origin, clientId, clientSecret, ...defaultsOf(values) }]
+      : [],
+    senders: {
+      apiKeys: split(values.API_KEYS).map((key) => ({ key, tenants: null })),
+      webhookSecrets: split(values.WEBHOOK_SECRETS).map((secret) => ({ secret, tenants: null })),
+    },
+  }
+}
+
+function defaultsOf(values: Environment): TenantDefaults {
+  return {
+    scope: values.QLIK_SCOPE,
+    tier1Limit: values.QLIK_TIER1_LIMIT,
+    tier2Limit: values.QLIK_TIER2_LIMIT,
+    windowMs: values.QLIK_RATE_WINDOW_MS,
+    timeoutMs: values.QLIK_TIMEOUT_MS,
+    concurrency: values.REVOKE_CONCURRENCY,
   }
 }

@@ -11,10 +11,16 @@ export const ERRORS = {
     title: 'The sender is not proven',
     action: 'Sign the request (Standard Webhooks), or send an API key as "Authorization: Bearer …".',
   },
+  CURFEW_FORBIDDEN: {
+    status: 403,
+    title: 'This API key is bounded to tenants, and this is about all of them',
+    action: 'Use an API key that is not bounded to tenants.',
+  },
   CURFEW_SIGNATURE_INVALID: {
     status: 401,
     title: 'The webhook signature does not match',
-    action: 'Sign "id.timestamp.body" over the exact bytes that are sent, with one of WEBHOOK_SECRETS.',
+    action:
+      'Sign "id.timestamp.body" over the exact bytes that are sent, with one of WEBHOOK_SECRETS or of CONFIG_FILE.',
   },
   CURFEW_SIGNATURE_EXPIRED: {
     status: 401,
@@ -43,8 +49,9 @@ export const ERRORS = {
   },
   CURFEW_UNKNOWN_TENANT: {
     status: 400,
-    title: 'No tenant of that name is configured',
-    action: 'Leave "tenant" out, or name one that is configured.',
+    title: 'No tenant of that name is configured for this sender',
+    action:
+      'Name a tenant that is configured, and that the sender is for. A revocation waits for it for 24 hours.',
   },
   CURFEW_NOT_FOUND: {
     status: 404,
@@ -136,9 +143,11 @@ export const ERRORS = {
     action: 'Look why processes end or lose the database, then retry the revocation.',
   },
   CURFEW_CONFIG_INVALID: {
-    status: null,
+    status: 422,
     title: 'The configuration is not usable',
-    action: 'Correct the keys that are listed; .env.example explains each. The process exits with code 78.',
+    action:
+      'Correct what is listed: .env.example and docs/configuration.md explain each key. At the start the process ' +
+      'exits with code 78; at a reload the configuration before goes on working.',
   },
   CURFEW_STORE_LOCKED: {
     status: null,

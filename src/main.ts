@@ -10,10 +10,18 @@ const EXIT_UNAVAILABLE = 69
 
 async function main(): Promise<void> {
   const config = await loadConfig(process.env)
-  const app = await buildApp(config)
+  const app = await buildApp(config, { load: () => loadConfig(process.env) })
+  reloadOnSignal(app)
   stopOnSignals(app, config)
   await app.listen({ host: config.host, port: config.port })
   process.send?.({ url: app.listeningOrigin })
+}
+
+/** As `POST /config/reload`. What is wrong is in the log, and the configuration before goes on working. */
+function reloadOnSignal(app: FastifyInstance): void {
+  process.on('SIGHUP', () => {
+    app.reloadConfig().catch(() => {})
+  })
 }
 
 /**

@@ -153,8 +153,8 @@ t.test('it holds configurations that work, and the sandbox knows their client', 
       clientId: sandbox.clientId,
       clientSecret: sandbox.clientSecret,
     })
-    t.equal(config.webhookSecrets.length, 1)
-    t.equal(config.apiKeys.length, 1)
+    t.equal(config.senders.webhookSecrets.length, 1)
+    t.equal(config.senders.apiKeys.length, 1)
   }
 })
 

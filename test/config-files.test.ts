@@ -19,8 +19,7 @@ t.test('a secret can come from a file', async (t) => {
   const config = await loadConfig({ QLIK_TENANT_URL, QLIK_CLIENT_ID, ...Object.fromEntries(files) })
   t.match(config, {
     tenants: [{ clientSecret: 'from-file' }],
-    webhookSecrets: [secretOf(24)],
-    apiKeys: [KEY, `${KEY}2`],
+    senders: { webhookSecrets: [{ secret: secretOf(24) }], apiKeys: [{ key: KEY }, { key: `${KEY}2` }] },
     databaseUrl: 'sqlite:/elsewhere/curfew.db',
   })
 })

@@ -14,8 +14,6 @@ import { startService, temporaryFolder } from './support/service.ts'
 type Manifest = any
 
 const FOLDER = 'deploy/kubernetes'
-/** Keys of the environment that another branch brings: to be removed with it. */
-const TO_COME = ['CONFIG_FILE']
 
 const kustomization: Manifest = parse(read(`${FOLDER}/kustomization.yaml`))
 const manifests: Manifest[] = kustomization.resources.flatMap((file: string) =>
@@ -95,7 +93,7 @@ t.test('all mean the same pods', async (t) => {
 })
 
 t.test('every key is one of the configuration, and every secret a file', async (t) => {
-  const known = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`), ...TO_COME]
+  const known = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`)]
   t.same(
     [...environment.keys()].filter((key) => !known.includes(key)),
     [],

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { startSandbox } from '../src/sandbox/sandbox.ts'
-import { startProcess } from './support/process.ts'
+import { configurationFile, entryFor } from './support/config-file.ts'
+import { type ServiceProcess, startProcess } from './support/process.ts'
 import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
@@ -89,4 +90,48 @@ t.test('a port in use ends it with 69 and a line that says so', async (t) => {
   const { code, stderr } = await startInVain(await workingEnvironment(t, { PORT: port }))
   t.equal(code, 69)
   t.match(stderr, new RegExp(`^Curfew could not start: .*EADDRINUSE.*:${port}\n$`))
+})
+
+/** Resolves when the process has written a line with this text. */
+async function untilWritten({ process, output }: ServiceProcess, text: string): Promise<void> {
+  while (!output().includes(text)) if (process.stdout) await once(process.stdout, 'data')
+}
+
+t.test('SIGHUP reads the file anew; what is wrong there is told, and it goes on', async (t) => {
+  const file = configurationFile(t, {})
+  const service = await startProcess(t, await workingEnvironment(t, { CONFIG_FILE: file.path }))
+  const signal = (tenant: string) =>
+    request(service.url, 'POST', '/logout-hook', { body: { userId: 'u1', tenant } })
+  t.equal((await signal('a')).status, 400)
+
+  file.write({ tenants: [entryFor('a')] })
+  service.process.kill('SIGHUP')
+  await untilWritten(service, '"added":1')
+  t.equal((await signal('a')).status, 202)
+
+  file.write({ tenants: [{ ...entryFor('b'), clientSecret: 7, url: 'marker' }] })
+  service.process.kill('SIGHUP')
+  await untilWritten(service, 'the one before goes on working')
+  t.match(service.output(), 'CONFIG_FILE /tenants/0/clientSecret')
+  t.equal((await signal('a')).status, 202)
+  t.notMatch(service.output(), /marker|client-secret/)
+  t.equal(await service.end('SIGTERM'), 0)
+})
+
+t.test('without CONFIG_FILE SIGHUP ends nothing, and reads the files with secrets anew', async (t) => {
+  const path = join(temporaryFolder(t), 'api-keys')
+  const [key, newKey] = ['key-in-a-file-0123456789abcdef', 'new-key-in-a-file-0123456789abcdef']
+  writeFileSync(path, key)
+  const service = await startProcess(t, await workingEnvironment(t, { API_KEYS: '', API_KEYS_FILE: path }))
+  const statusWith = async (one: string) => {
+    const headers = { authorization: `Bearer ${one}` }
+    return (await request(service.url, 'GET', '/revocations', { headers })).status
+  }
+  t.same([await statusWith(key), await statusWith(newKey)], [200, 401])
+  writeFileSync(path, newKey)
+  service.process.kill('SIGHUP')
+  await untilWritten(service, 'the configuration was read anew')
+  t.same([await statusWith(key), await statusWith(newKey)], [401, 200])
+  t.notMatch(service.output(), 'key-in-a-file')
+  t.equal(await service.end('SIGTERM'), 0)
 })

@@ -7,6 +7,7 @@ import { type RevocationView, view } from '../revocation/revocation-view.ts'
 import type { Signal } from '../revocation/signal.ts'
 import type { ReplayKey } from '../revocation/store.ts'
 import type { Waiters } from '../revocation/waiters.ts'
+import type { TenantNames } from './bounds.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
 import { preferredWait } from './prefer.ts'
 
@@ -21,8 +22,7 @@ export interface InboundOptions {
   accept: Accept
   waiters: Waiters
   estimate: Estimate
-  /** The names of the configured tenants, the default one first. */
-  tenantNames: readonly string[]
+  tenants: TenantNames
   clock: Clock
 }
 
@@ -36,7 +36,7 @@ export async function answerSignal(
   signal: Signal,
   options: InboundOptions,
 ): Promise<RevocationView> {
-  const { revocations } = await options.accept([signal], replayKeyOf(request))
+  const { revocations } = await options.accept([signal], replayKeyOf(request, signal.tenant))
   const [accepted] = revocations
   if (!accepted) throw new Error('The store accepted a signal and answered with no revocation.')
   const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
@@ -46,8 +46,9 @@ export async function answerSignal(
 }
 
 /** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */
-export function replayKeyOf({ sender, headers, method, url, rawBody }: FastifyRequest): ReplayKey | null {
-  if (sender?.kind === 'webhook') return webhookReplay(sender.webhookId, rawBody)
+export function replayKeyOf(request: FastifyRequest, tenant: string): ReplayKey | null {
+  const { sender, headers, method, url, rawBody } = request
+  if (sender?.kind === 'webhook') return webhookReplay(sender.webhookId, tenant, rawBody)
   if (sender?.kind !== 'api-key') return null
   const header = headers['idempotency-key']
   return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, body: rawBody })

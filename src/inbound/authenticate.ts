@@ -2,11 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
-import { apiKeyCheck } from './api-key.ts'
-import { signedHeaders, verifyWebhook, webhookKey } from './standard-webhooks.ts'
-
-/** Who sent a request, once proven. */
-export type Sender = { kind: 'webhook'; webhookId: string } | { kind: 'api-key'; fingerprint: string }
+import type { Sender, Senders } from './senders.ts'
+import { signedHeaders } from './standard-webhooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,8 +19,7 @@ declare module 'fastify' {
 }
 
 export interface AuthenticateOptions {
-  apiKeys: readonly string[]
-  webhookSecrets: readonly string[]
+  senders: Senders
   clock: Clock
 }
 
@@ -31,9 +27,7 @@ export interface AuthenticateOptions {
  * Proves senders before anything of a body is parsed: by API key before the body is read, by signature over the
  * body's bytes. Then parses JSON, strictly.
  */
-async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clock }: AuthenticateOptions) {
-  const check = apiKeyCheck(apiKeys)
-  const keys = webhookSecrets.map(webhookKey)
+async function authenticate(app: FastifyInstance, { senders, clock }: AuthenticateOptions) {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -43,7 +37,7 @@ async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clo
   function proveBySignature(request: FastifyRequest, body: Buffer): void {
     const signed = signatureOf(request)
     if (!signed || request.sender) return
-    request.sender = { kind: 'webhook', webhookId: verifyWebhook(signed, body, keys, clock.now()) }
+    request.sender = senders.bySignature(signed, body, clock.now())
   }
 
   app.decorateRequest('sender', null)
@@ -51,9 +45,8 @@ async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clo
 
   app.addHook('onRequest', async (request) => {
     if (!request.routeOptions.config.senders || signatureOf(request)) return
-    const fingerprint = check(request.headers.authorization)
-    if (fingerprint === null) throw new CurfewError('CURFEW_UNAUTHENTICATED')
-    request.sender = { kind: 'api-key', fingerprint }
+    request.sender = senders.byApiKey(request.headers.authorization)
+    if (!request.sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
   })
 
   app.removeAllContentTypeParsers()
@@ -73,6 +66,12 @@ async function authenticate(app: FastifyInstance, { apiKeys, webhookSecrets, clo
 
   // A request without a body does not come by the parser.
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
+}
+
+/** The sender of a request to a route that lets in nobody else. */
+export function provenSender({ sender }: FastifyRequest): Sender {
+  if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+  return sender
 }
 
 /** For plugins whose routes need proven senders: without this one registered before, the service does not start. */

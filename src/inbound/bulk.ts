@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { RevocationView, view } from '../revocation/revocation-view.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { type InboundOptions, REPEATABLE, replayKeyOf } from './answer.ts'
-import { PROVEN } from './authenticate.ts'
+import { PROVEN, provenSender } from './authenticate.ts'
+import { tenantFor } from './bounds.ts'
 import { Problem, problemAnswer, toProblem } from './problems.ts'
 import { SignalDetails, toSignal, User, userOf } from './signal-body.ts'
 import { invalidRequest } from './validate.ts'
@@ -34,7 +35,7 @@ type Item = z.infer<typeof BulkAnswer>['items'][number]
 
 /** `POST /revocations`: many users at once, all made durable in one transaction. */
 const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { accept, estimate, tenantNames, clock } = options
+  const { accept, estimate, tenants, clock } = options
 
   app.post(
     '/revocations',
@@ -53,11 +54,13 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
     async (request, reply) => {
       const { users, ...details } = request.body
       const now = clock.now()
+      const sender = provenSender(request)
+      const tenant = tenantFor(details.tenant, sender, tenants)
       const toOne = (user: UserReference) =>
-        toSignal(details, { user, source: 'bulk', defaultReason: 'security', tenants: tenantNames, now })
+        toSignal(details, { user, source: 'bulk', defaultReason: 'security', sender, tenants, now })
       const checked = users.map((user) => User.safeParse(user))
       const signals = checked.flatMap(({ data }) => (data ? [toOne(userOf(data))] : []))
-      const { revocations } = await accept(signals, replayKeyOf(request))
+      const { revocations } = await accept(signals, replayKeyOf(request, tenant))
       const accepted = revocations.values()
       const items = checked.map(({ error }, index): Item => {
         if (error) return { index, error: toProblem(invalidRequest(error)) }

@@ -2,13 +2,13 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
-import { PROVEN } from './authenticate.ts'
+import { PROVEN, provenSender } from './authenticate.ts'
 import { problemAnswer } from './problems.ts'
 import { LogoutBody, toSignal, userOf } from './signal-body.ts'
 
 /** `POST /logout-hook`: a web back end or a session store says that a user has logged out. */
 const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { tenantNames, clock } = options
+  const { tenants, clock } = options
 
   app.post(
     '/logout-hook',
@@ -31,7 +31,8 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         user: userOf({ userId, subject, email }),
         source: 'logout-hook',
         defaultReason: 'logout',
-        tenants: tenantNames,
+        sender: provenSender(request),
+        tenants,
         now: clock.now(),
       })
       return answerSignal(request, reply, signal, options)

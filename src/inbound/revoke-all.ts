@@ -6,7 +6,7 @@ import { type DryRun, TokenView } from '../revocation/dry-run.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
-import { PROVEN } from './authenticate.ts'
+import { PROVEN, provenSender } from './authenticate.ts'
 import { problemAnswer } from './problems.ts'
 import { SignalDetails, toSignal } from './signal-body.ts'
 
@@ -16,7 +16,7 @@ export interface RevokeAllOptions extends InboundOptions {
 
 /** `POST /users/:id/revoke-all`: somebody who may end a user's access, by the Qlik user id. */
 const revokeAll: FastifyPluginAsyncZod<RevokeAllOptions> = async (app, options) => {
-  const { tenantNames, clock, dryRun } = options
+  const { tenants, clock, dryRun } = options
 
   app.post(
     '/users/:id/revoke-all',
@@ -57,7 +57,8 @@ const revokeAll: FastifyPluginAsyncZod<RevokeAllOptions> = async (app, options) 
           user: { kind: 'userId', value: params.id },
           source: 'revoke-all',
           defaultReason: 'security',
-          tenants: tenantNames,
+          sender: provenSender(request),
+          tenants,
           now: clock.now(),
         },
       )

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CurfewError, invalidMember } from '../errors.ts'
+import { invalidMember } from '../errors.ts'
 import {
   defaultScope,
   EmailAddress,
@@ -9,11 +9,15 @@ import {
   type Signal,
   type UserReference,
 } from '../revocation/signal.ts'
+import { type TenantNames, tenantFor } from './bounds.ts'
+import type { Sender } from './senders.ts'
 
 /** A sender's clock may be this far ahead. */
 const FUTURE_TOLERANCE_MS = 5 * 60_000
 
-const tenant = Identifier.describe('Name of the Qlik tenant; the default one when it is left out')
+const tenant = Identifier.describe(
+  'Name of the Qlik tenant; when it is left out, the only one that the sender is for, else the default one',
+)
 
 /** What a signal may say besides the user. */
 export const SignalDetails = z.strictObject({
@@ -60,8 +64,8 @@ export interface SignalOrigin {
   user: UserReference
   source: string
   defaultReason: Reason
-  /** The tenants that are configured; the first is the default. */
-  tenants: readonly string[]
+  sender: Pick<Sender, 'tenants'>
+  tenants: TenantNames
   /** ms since the epoch. */
   now: number
 }
@@ -73,17 +77,15 @@ export interface SignalOrigin {
  */
 export function toSignal(
   details: SignalDetails,
-  { user, source, defaultReason, tenants, now }: SignalOrigin,
+  { user, source, defaultReason, sender, tenants, now }: SignalOrigin,
 ): Signal {
   const occurredAt = details.occurredAt === undefined ? now : Date.parse(details.occurredAt)
   if (occurredAt > now + FUTURE_TOLERANCE_MS) {
     throw invalidMember('/occurredAt', 'expected a time that is not in the future')
   }
-  const name = details.tenant ?? tenants[0]
-  if (name === undefined || !tenants.includes(name)) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
   const reason = details.reason ?? defaultReason
   return {
-    tenant: name,
+    tenant: tenantFor(details.tenant, sender, tenants),
     user,
     source,
     reason,

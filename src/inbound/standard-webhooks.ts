@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { WebhookSecretConfig } from '../config.ts'
 import { CurfewError } from '../errors.ts'
 
 /** Both ways: all in all a signature is good for as long as its id is remembered, and not a moment longer. */
@@ -7,6 +8,9 @@ const TOLERANCE_MS = 5 * 60_000
 
 /** `v1,` and 32 bytes in base64, separated by spaces, or by comma and space as Supabase does. */
 const SIGNATURE = /(?<=^|[ ,])v1,([A-Za-z0-9+/]{43}=)(?=$|[ ,])/g
+
+/** A sender signs with the keys it has, two while one is replaced; more would cost a comparison with each key. */
+const SIGNATURES_AT_MOST = 16
 
 /** The three headers of a signed request. Svix sends the same under its own names. */
 export interface SignedHeaders {
@@ -27,9 +31,23 @@ export function signedHeaders(headers: IncomingHttpHeaders): SignedHeaders | nul
   return null
 }
 
+/** What proves webhooks of one sender, and the tenants that it is good for; null for all. */
+export interface WebhookKey {
+  key: KeyObject
+  tenants: readonly string[] | null
+}
+
 /** The key behind a `whsec_` secret. Made once: Node takes five times as long to sign by a key in a buffer. */
-export function webhookKey(secret: string): KeyObject {
-  return createSecretKey(secret.replace(/^whsec_/, ''), 'base64')
+export function webhookKey({ secret, tenants }: WebhookSecretConfig): WebhookKey {
+  return { key: createSecretKey(secret.replace(/^whsec_/, ''), 'base64'), tenants }
+}
+
+/** A webhook whose sender is proven. */
+export interface ProvenWebhook {
+  /** By which a repetition is recognized. */
+  id: string
+  /** Those of the key that proved it. */
+  tenants: readonly string[] | null
 }
 
 /**
@@ -38,29 +56,31 @@ export function webhookKey(secret: string): KeyObject {
  * `id.timestamp.body`, one of the signatures by one of the keys, at most 5 minutes from `now`. Every pair is
  * compared, in constant time.
  * @param now ms since the epoch
- * @returns the webhook's id, by which a repetition is recognized
  * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
  */
 export function verifyWebhook(
   { id, timestamp, signatures }: SignedHeaders,
   body: Buffer,
-  keys: readonly KeyObject[],
+  keys: readonly WebhookKey[],
   now: number,
-): string {
+): ProvenWebhook {
   if (!/^[\x21-\x7e]{1,256}$/.test(id))
     throw new CurfewError('CURFEW_SIGNATURE_INVALID', 'The webhook id is missing or too long.')
   if (!/^\d{1,12}$/.test(timestamp)) {
     throw new CurfewError('CURFEW_SIGNATURE_INVALID', "The webhook's timestamp is not in whole seconds.")
   }
-  const offered = [...signatures.matchAll(SIGNATURE)].map(([, base64]) =>
-    Buffer.from(String(base64), 'base64'),
-  )
-  const expected = keys.map((key) =>
-    createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest(),
-  )
-  const matches = expected.flatMap((one) => offered.map((other) => timingSafeEqual(one, other)))
-  if (!matches.includes(true)) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+  const offered = [...signatures.matchAll(SIGNATURE)]
+    .slice(0, SIGNATURES_AT_MOST)
+    .map(([, base64]) => Buffer.from(String(base64), 'base64'))
+  // Anybody may send one that is none: that is not worth trying every key.
+  if (offered.length === 0) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+  const proving = keys.filter(({ key }) => {
+    const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest()
+    return offered.map((one) => timingSafeEqual(one, expected)).includes(true)
+  })
+  const [first] = proving
+  if (!first) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
   if (Math.abs(now - Number(timestamp) * 1000) > TOLERANCE_MS)
     throw new CurfewError('CURFEW_SIGNATURE_EXPIRED')
-  return id
+  return { id, tenants: first.tenants }
 }

@@ -24,7 +24,7 @@ async function documentation(app: FastifyInstance) {
       info: { title: 'Curfew', version: packageJson.version, description: DESCRIPTION },
       components: {
         securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', description: 'One of API_KEYS' },
+          apiKey: { type: 'http', scheme: 'bearer', description: 'One of API_KEYS or of CONFIG_FILE' },
           webhook: {
             type: 'apiKey',
             in: 'header',

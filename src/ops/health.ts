@@ -1,26 +1,17 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { HttpQlikTenant } from '../qlik/tenant.ts'
+import type { Tenants } from '../qlik/tenants.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-
-const Check = z.object({
-  name: z.string(),
-  status: z.enum(['ok', 'warning', 'failed']),
-  detail: z.string().optional(),
-})
-type Check = z.infer<typeof Check>
+import { Check, tenantChecks } from './tenant-checks.ts'
 
 const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
 
 export interface HealthOptions {
   store: RevocationStore
-  tenants: ReadonlyMap<string, HttpQlikTenant>
+  tenants: Pick<Tenants, 'names' | 'opened'>
   isStopping: () => boolean
   isClaimFailing: () => boolean
 }
-
-/** Curfew allows for the difference, but a clock that is this far off should be set. */
-const CLOCK_OFFSET_WARNING_MS = 5_000
 
 /**
  * `GET /health/live` and `GET /health/ready`. A tenant that is down does not make the service unready: signals
@@ -59,7 +50,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       const checks = [
         lifecycleCheck(isStopping()),
         await storeCheck(store, isClaimFailing()),
-        ...[...tenants.values()].map(tenantCheck),
+        ...tenantChecks(tenants),
       ]
       const failed = checks.some((check) => check.status === 'failed')
       return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready', checks })
@@ -82,28 +73,6 @@ async function storeCheck(store: RevocationStore, isClaimFailing: boolean): Prom
   } catch {
     return { name: 'store', status: 'failed', detail: 'The database cannot be written: see the log.' }
   }
-}
-
-function tenantCheck({ name, state }: HttpQlikTenant): Check {
-  const check = { name: `tenant:${name}` }
-  const { power, failure, clockOffsetMs } = state
-  if (power === 'lacking') {
-    const detail = 'The OAuth client lacks the role TenantAdmin: it cannot see the tokens of other users.'
-    return { ...check, status: 'failed', detail }
-  }
-  if (failure) return { ...check, status: 'warning', detail: failure.detail }
-  if (power === 'unknown') {
-    const detail = 'It is not known whether the OAuth client can see the tokens of other users.'
-    return { ...check, status: 'warning', detail }
-  }
-  if (Math.abs(clockOffsetMs) > CLOCK_OFFSET_WARNING_MS) {
-    return {
-      ...check,
-      status: 'warning',
-      detail: `The tenant's clock differs by ${Math.round(clockOffsetMs / 1000)} s.`,
-    }
-  }
-  return { ...check, status: 'ok', ...(power === 'not-checked' ? { detail: 'not yet looked at' } : {}) }
 }
 
 export default health

@@ -1,9 +1,11 @@
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
 import { afterPreferredWait } from '../inbound/answer.ts'
-import { PROVEN } from '../inbound/authenticate.ts'
+import { PROVEN, provenSender } from '../inbound/authenticate.ts'
+import { mayUse } from '../inbound/bounds.ts'
 import { problemAnswer } from '../inbound/problems.ts'
 import type { Estimate } from '../revocation/estimate.ts'
 import { type Revocation, Status } from '../revocation/revocation.ts'
@@ -31,6 +33,14 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   { store, waiters, estimate, wake },
 ) => {
   const config = { senders: ['api-key'] as const }
+
+  /** A revocation in a tenant that is not the caller's is as unknown as one that does not exist. */
+  async function visible(request: FastifyRequest, id: string): Promise<Revocation> {
+    const revocation = await store.get(id)
+    if (revocation && mayUse(provenSender(request), revocation.tenant)) return revocation
+    throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+  }
+
   const show = (revocation: Revocation) => view(revocation, estimate(revocation))
 
   app.get(
@@ -46,8 +56,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       },
     },
     async (request, reply) => {
-      const revocation = await store.get(request.params.id)
-      if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+      const revocation = await visible(request, request.params.id)
       return show((await afterPreferredWait(request, reply, revocation, waiters)) ?? revocation)
     },
   )
@@ -76,7 +85,8 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       },
     },
     async (request) => {
-      const { items, nextCursor } = await store.list(request.query)
+      const tenants = provenSender(request).tenants ?? undefined
+      const { items, nextCursor } = await store.list({ ...request.query, tenants })
       return { items: items.map(show), nextCursor }
     },
   )
@@ -93,6 +103,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       },
     },
     async (request, reply) => {
+      await visible(request, request.params.id)
       const revocation = await store.retry(request.params.id)
       if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
       wake()

@@ -71,6 +71,9 @@ export class QlikHttp {
       bodyTimeout: timeoutMs,
       maxResponseSize: LARGEST_ANSWER_BYTES,
       connections: 128,
+      // Long enough for a user's next page, and for the next user in a burst; then nothing is held open.
+      keepAliveTimeout: 10_000,
+      keepAliveMaxTimeout: 30_000,
     })
   }
 

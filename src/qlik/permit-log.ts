@@ -29,6 +29,8 @@ export interface PermitLog {
 /** What a process tells of its permits, and how many more it wants. */
 export interface ExchangeRequest {
   key: BudgetKey
+  /** Who asks: one of those that share the budget. A UUID. */
+  holder: string
   /** Calls per window. */
   limit: number
   windowMs: number

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Ledger } from './ledger.ts'
 import type { BudgetKey, PermitExchange } from './permit-log.ts'
@@ -29,6 +30,7 @@ export interface SharedLedgerOptions {
  */
 export class SharedLedger implements Ledger {
   readonly #options: SharedLedgerOptions
+  readonly #holder = randomUUID()
   #stock = 0
   #stockUntil = 0
   #underWay = 0
@@ -151,6 +153,7 @@ export class SharedLedger implements Ledger {
     try {
       const answer = await permits.exchange({
         key,
+        holder: this.#holder,
         limit,
         windowMs,
         leaseMs: USABLE_FOR_MS + timeoutMs + LEASE_MARGIN_MS,

@@ -12,9 +12,11 @@ import {
 import { type CallContext, judgeCall, toFailure } from '../revocation/retry-policy.ts'
 import type { Failure } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
+import { abortable } from './abortable.ts'
 import { AccessTokenCache } from './access-token.ts'
 import type { AccessToken, QlikClient } from './client.ts'
 import type { QlikHttp } from './http.ts'
+import type { OpenBudget } from './open-budget.ts'
 import type { Tier } from './permit-log.ts'
 import { PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
@@ -31,7 +33,7 @@ export interface TenantOptions {
   concurrency: number
   client: QlikClient
   http: QlikHttp
-  budget: RateBudget
+  budget: OpenBudget
   clock: Clock
   onPowerChange: (power: Power) => void
   onBackgroundFailure: (error: unknown) => void
@@ -63,6 +65,9 @@ export class HttpQlikTenant implements QlikTenant {
   readonly #powerMonitor: PowerMonitor
   readonly #lifetime = new AbortController()
   #failure: Failure | null = null
+  #isResting = false
+  #users = 0
+  #usedAt: number
   #cancelTimer = () => {}
 
   constructor(options: TenantOptions) {
@@ -70,7 +75,8 @@ export class HttpQlikTenant implements QlikTenant {
     this.name = name
     this.clientId = clientId
     this.concurrency = concurrency
-    this.budget = budget
+    this.budget = budget.rate
+    this.#usedAt = clock.monotonic()
     this.#client = client
     this.#options = options
     this.#accessTokens = new AccessTokenCache(() => this.#requestAccessToken(), {
@@ -95,18 +101,36 @@ export class HttpQlikTenant implements QlikTenant {
     })
   }
 
-  /** Reads back the budget, then looks at the client's power in the background, now and from time to time. */
-  async start(): Promise<void> {
-    await this.budget.restore()
+  /**
+   * Looks at the client's power in the background, now and from time to time; resolves when the budget is read back.
+   * Calls can be made at once: they wait for that, and try it again where it fails.
+   */
+  start(): Promise<void> {
     this.#checkFromTimeToTime()
+    return this.#options.budget.restore()
+  }
+
+  /** Looks at nothing by itself any more; calls go on. */
+  rest(): void {
+    this.#isResting = true
+    this.#cancelTimer()
+  }
+
+  /** Somebody has taken it into use, and may call soon. */
+  noteUse(): void {
+    this.#usedAt = this.#options.clock.monotonic()
+  }
+
+  /** For how long nobody has used it, in ms; 0 while somebody waits for an answer. Its own looks do not count. */
+  idleMs(): number {
+    return this.#users > 0 ? 0 : this.#options.clock.monotonic() - this.#usedAt
   }
 
   /** Ends everything that waits or is under way. */
   async stop(): Promise<void> {
-    this.#cancelTimer()
+    this.rest()
     this.#lifetime.abort()
     await this.#options.http.close()
-    await this.budget.close()
   }
 
   get state(): TenantState {
@@ -119,28 +143,39 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   power({ signal, knownForMs }: PowerOptions): Promise<ClientPower> {
-    return abortable(this.#powerMonitor.get(knownForMs), signal)
+    return this.#inUse(() => abortable(this.#powerMonitor.get(knownForMs), signal))
   }
 
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
-    return this.#call(1, call, (token) => this.#client.findUsers(token, user, call.signal))
+    return this.#inUse(() => this.#call(1, call, (token) => this.#client.findUsers(token, user, call.signal)))
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
-    const { tokens, next, owners } = await this.#call(1, call, (token) =>
-      this.#client.listTokens(token, { userId, page }, call.signal),
+    const { tokens, next, owners } = await this.#inUse(() =>
+      this.#call(1, call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
     )
     this.#powerMonitor.noteOwners(owners)
     return { tokens, next }
   }
 
   revokeToken(id: string, call: CallOptions): Promise<'revoked' | 'already-gone'> {
-    return this.#call(2, call, (token) => this.#client.revokeToken(token, id, call.signal))
+    return this.#inUse(() => this.#call(2, call, (token) => this.#client.revokeToken(token, id, call.signal)))
+  }
+
+  async #inUse<T>(work: () => Promise<T>): Promise<T> {
+    this.#users += 1
+    try {
+      return await work()
+    } finally {
+      this.#users -= 1
+      this.noteUse()
+    }
   }
 
   /** Makes a call, again after a 401 with a new access token and after a 429 when the tier is free again. */
   async #call<T>(tier: Tier, options: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T> {
     const startedAt = this.#options.clock.monotonic()
+    await abortable(this.#options.budget.restore(), options.signal)
     let renewed = false
     for (;;) {
       const accessToken = await abortable(this.#accessTokens.get(), options.signal)
@@ -209,23 +244,8 @@ export class HttpQlikTenant implements QlikTenant {
       this.#failure = toFailure(error)
       this.#options.onBackgroundFailure(error)
     }
-    if (!this.#lifetime.signal.aborted) {
+    if (!this.#isResting) {
       this.#cancelTimer = this.#options.clock.after(CHECK_AGAIN_MS, () => this.#checkFromTimeToTime())
     }
-  }
-}
-
-/** Waits for something that is shared with others, no longer than the caller wants to; it goes on without. */
-async function abortable<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
-  // The others who share it hear of its failure.
-  shared.catch(() => {})
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([shared, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

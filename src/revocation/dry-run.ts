@@ -27,7 +27,10 @@ const TOKENS_AT_MOST = 10_000
  * Lists the tokens that a signal for a Qlik user id would have revoked now; at most 10,000. Nothing is revoked
  * and nothing is stored.
  */
-export function createDryRun(tenants: ReadonlyMap<string, QlikTenant>, now: () => number): DryRun {
+export function createDryRun(
+  tenants: { get(name: string): QlikTenant | undefined },
+  now: () => number,
+): DryRun {
   return async (signal) => {
     const tenant = tenants.get(signal.tenant)
     if (!tenant) throw new CurfewError('CURFEW_UNKNOWN_TENANT')

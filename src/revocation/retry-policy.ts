@@ -65,13 +65,15 @@ export interface AttemptContext {
   random: number
 }
 
-/** Codes that trying again cannot mend: the user or an operator has to do something first. */
+/**
+ * Codes that trying again cannot mend: the user or an operator has to do something first. An unknown tenant is none of
+ * them: another process may have read the configuration earlier, or the next reload brings the tenant back.
+ */
 const FINAL: ReadonlySet<ErrorCode> = new Set([
   'CURFEW_QLIK_FORBIDDEN',
   'CURFEW_QLIK_REJECTED',
   'CURFEW_AMBIGUOUS_USER',
   'CURFEW_OWN_USER',
-  'CURFEW_UNKNOWN_TENANT',
 ])
 
 /** Whether an error ends the revocation as failed, however much time is left. */

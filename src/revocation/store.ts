@@ -64,6 +64,8 @@ export interface Waiting {
 export interface RevocationQuery {
   status?: Status | undefined
   tenant?: string | undefined
+  /** Only those of these tenants; of none when it is empty. */
+  tenants?: readonly string[] | undefined
   userId?: string | undefined
   limit: number
   cursor?: string | undefined

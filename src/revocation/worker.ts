@@ -21,7 +21,7 @@ export interface WorkerLog {
 
 export interface WorkerOptions {
   store: RevocationStore
-  tenants: ReadonlyMap<string, QlikTenant>
+  tenants: { get(name: string): QlikTenant | undefined }
   clock: Clock
   log: WorkerLog
   /** A number from 0 up to 1, for the jitter. */

@@ -1,34 +1,19 @@
-import { randomUUID } from 'node:crypto'
 import type { BudgetKey, ExchangeAnswer, ExchangeRequest, PermitExchange } from '../qlik/permit-log.ts'
 import type { Query } from './postgres-database.ts'
 
 /** The permits of all processes, issued by `curfew.exchange_permits` in one round trip, by the clock of the database. */
 export class PostgresPermits implements PermitExchange {
   readonly #query: Query
-  /** This process among those that share the budgets. */
-  readonly #holder = randomUUID()
 
   constructor(query: Query) {
     this.#query = query
   }
 
   async exchange(request: ExchangeRequest): Promise<ExchangeAnswer> {
-    const { key, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted } = request
+    const { key, holder, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted } = request
     const [answer] = await this.#query(
       'SELECT * FROM curfew.exchange_permits($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-      [
-        key.tenant,
-        key.client,
-        key.tier,
-        this.#holder,
-        limit,
-        windowMs,
-        leaseMs,
-        held,
-        ended,
-        endedAgoMs,
-        wanted,
-      ],
+      [key.tenant, key.client, key.tier, holder, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted],
     )
     return {
       granted: Number(answer?.granted ?? 0),

@@ -207,15 +207,16 @@ export function postgresStatements(query: Query) {
       return typeof found?.at === 'number' ? found.at : null
     },
 
-    list({ status, tenant, userId, cursor, limit }: RevocationQuery): Promise<Revocation[]> {
+    list({ status, tenant, tenants, userId, cursor, limit }: RevocationQuery): Promise<Revocation[]> {
       const wanted: [string, unknown][] = [
         ['status =', status],
         ['tenant =', tenant],
+        ['tenant = ANY', tenants],
         [`user_kind = 'userId' AND user_value =`, userId],
         ['id <', cursor],
       ]
       const given = wanted.filter(([, value]) => value !== undefined)
-      const conditions = given.map(([condition], index) => `${condition} $${index + 2}`)
+      const conditions = given.map(([condition], index) => `${condition} ($${index + 2})`)
       const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
       return rows(`SELECT * FROM curfew.revocations ${where} ORDER BY id DESC LIMIT $1`, [
         limit,

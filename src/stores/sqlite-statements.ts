@@ -152,10 +152,12 @@ export function sqliteStatements(database: DatabaseSync) {
       return times.length > 0 ? Math.min(...times) : null
     },
 
-    list({ status, tenant, userId, cursor, limit }: RevocationQuery): Revocation[] {
+    list({ status, tenant, tenants, userId, cursor, limit }: RevocationQuery): Revocation[] {
       const wanted: [string, SQLInputValue | undefined][] = [
         ['status = ?', status],
         ['tenant = ?', tenant],
+        // As one parameter: there may be thousands, and the statement stays the same.
+        ['tenant IN (SELECT value FROM json_each(?))', tenants && JSON.stringify(tenants)],
         [`user_kind = 'userId' AND user_value = ?`, userId],
         ['id < ?', cursor],
       ]

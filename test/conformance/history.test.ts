@@ -1,3 +1,4 @@
+import type { RevocationQuery } from '../../src/revocation/store.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 import { accept, claim, eachStore, existing, FAILURE, room, TOKENS, waiting } from './stores.ts'
 
@@ -28,6 +29,28 @@ eachStore(async (t, opened) => {
       nextCursor: null,
     })
     t.same((await store.list({ limit: 5, status: 'failed' })).items, [])
+  })
+
+  t.test('the list can be bounded to some tenants, page by page, beside other filters', async (t) => {
+    const store = await opened(t)
+    for (const [index, tenant] of ['a', 'b', 'c', 'a', 'b', "it's"].entries())
+      await accept(store, { userId: `u${index}`, acceptedAt: T0 + index, tenant })
+    const usersOf = async (query: Partial<RevocationQuery>) =>
+      (await store.list({ limit: 100, ...query })).items.map(({ user }) => user.value)
+    t.same(await usersOf({ tenants: ['a', 'c', 'none'] }), ['u3', 'u2', 'u0'])
+    t.same(await usersOf({ tenants: ["it's"] }), ['u5'])
+    t.same(await usersOf({ tenants: ['a', 'b'], tenant: 'b' }), ['u4', 'u1'])
+    t.same(await usersOf({ tenants: ['a'], tenant: 'b' }), [])
+    t.same(await usersOf({ tenants: ['a', 'b'], userId: 'u4', status: 'queued' }), ['u4'])
+    t.same(await usersOf({ tenants: [] }), [], 'of no tenant, nothing')
+    t.equal((await usersOf({ tenants: undefined })).length, 6)
+    t.equal((await usersOf({ tenants: Array.from({ length: 20_000 }, (_, index) => `t${index}`) })).length, 0)
+    const first = await store.list({ limit: 2, tenants: ['a', 'c'] })
+    t.same(
+      first.items.map(({ user }) => user.value),
+      ['u3', 'u2'],
+    )
+    t.same(await usersOf({ tenants: ['a', 'c'], cursor: String(first.nextCursor) }), ['u0'])
   })
 
   t.test('purge deletes what ended before, with the ids that lead there, and nothing else', async (t) => {

@@ -3,6 +3,7 @@ import t from 'tap'
 import bulk from '../../src/inbound/bulk.ts'
 import logoutHook from '../../src/inbound/logout-hook.ts'
 import revokeAll from '../../src/inbound/revoke-all.ts'
+import reload from '../../src/ops/reload.ts'
 import revocations from '../../src/ops/revocations.ts'
 import { isProblem, nothingStored } from '../support/problems.ts'
 import { sendRequest } from '../support/raw-http.ts'
@@ -17,6 +18,7 @@ const PROTECTED = [
   ['GET', '/revocations'],
   ['GET', `/revocations/${ID}`],
   ['POST', `/revocations/${ID}/retry`],
+  ['POST', '/config/reload'],
 ] as const
 
 t.test('without a proof every route that does or tells something answers 401', async (t) => {
@@ -83,5 +85,6 @@ t.test('routes that need proven senders do not start without what proves them', 
   await t.rejects(async () => Fastify().register(logoutHook, {} as never), refused)
   await t.rejects(async () => Fastify().register(revokeAll, {} as never), refused)
   await t.rejects(async () => Fastify().register(bulk, {} as never), refused)
+  await t.rejects(async () => Fastify().register(reload, {} as never), refused)
   await t.rejects(async () => Fastify().register(revocations, {} as never), refused)
 })

@@ -27,6 +27,7 @@ const ROUTES: [
     ['query status', 'query tenant', 'query userId', 'query limit', 'query cursor'],
   ],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
+  ['post', '/config/reload', API_KEY, '200', []],
   ['get', '/health/live', undefined, '200', []],
   ['get', '/health/ready', undefined, '200 503', []],
   ['get', '/metrics', undefined, '200', []],

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { systemClock } from '../../src/clock.ts'
+import { openBudget } from '../../src/qlik/open-budget.ts'
 import { openTenant } from '../../src/qlik/open-tenant.ts'
 import type { PermitLog } from '../../src/qlik/permit-log.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
@@ -12,7 +13,7 @@ const NO_LOG: PermitLog = {
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
-function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: 's' }) {
+function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: 's' }, permits = NO_LOG) {
   const settings = {
     scope: 'admin_classic',
     tier1Limit: 10,
@@ -21,7 +22,8 @@ function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: '
     timeoutMs: 5_000,
   }
   const config = { name: 'default', origin, ...credentials, ...settings, concurrency: 4 }
-  return openTenant(config, { permits: NO_LOG, clock: systemClock, log: SILENT, onCall: () => {} })
+  const options = { permits, clock: systemClock, log: SILENT }
+  return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })
 }
 
 t.test('a call that never reached the tenant costs nothing of the budget', async (t) => {

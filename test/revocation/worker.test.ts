@@ -119,16 +119,18 @@ t.test(
   },
 )
 
-t.test('revocations of a tenant that is configured no more fail and say so', async (t) => {
+t.test('revocations of a tenant that is not configured wait for it, and say so', async (t) => {
   const service = await startService(t)
   await service.app.close()
   const { DATABASE_URL = '' } = service.environment
   const store = openSqliteStore(DATABASE_URL.replace('sqlite:', ''))
   const { revocations } = await store.accept([aSignal({ tenant: 'gone' })], null, Date.now())
   await store.close()
-  const again = await startService(t, { share: service, environment: { DATABASE_URL } })
-  t.match(await again.ended(String(revocations[0]?.id)), {
-    status: 'failed',
-    error: { code: 'CURFEW_UNKNOWN_TENANT' },
-  })
+  const clock = fakeClock()
+  const environment = { DATABASE_URL }
+  const again = await startService(t, { share: service, environment, clock, random: () => 0.99 })
+  const path = `/revocations/${revocations[0]?.id}`
+  let { json } = await again.call('GET', path)
+  while (json.error === null) json = (await again.call('GET', path)).json
+  t.match(json, { status: 'queued', error: { code: 'CURFEW_UNKNOWN_TENANT' }, nextAttemptAt: /./ })
 })

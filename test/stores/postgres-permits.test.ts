@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import type { ExchangeRequest } from '../../src/qlik/permit-log.ts'
@@ -21,9 +22,13 @@ async function processes(t: Test, count: number) {
   return { url, permits: await Promise.all(Array.from({ length: count }, open)) }
 }
 
+const ONE = '00000000-0000-4000-8000-000000000001'
+const OTHER = '00000000-0000-4000-8000-000000000002'
+
 function ask(different: Partial<ExchangeRequest> = {}): ExchangeRequest {
   return {
     key,
+    holder: ONE,
     limit: 5,
     windowMs: 60_000,
     leaseMs: 60_000,
@@ -37,7 +42,9 @@ function ask(different: Partial<ExchangeRequest> = {}): ExchangeRequest {
 
 t.test('permits are issued up to the limit, whoever asks, and not twice', async (t) => {
   const { permits } = await processes(t, 3)
-  const answers = await Promise.all(permits.map((one) => one.exchange(ask({ wanted: 3 }))))
+  const answers = await Promise.all(
+    permits.map((one) => one.exchange(ask({ holder: randomUUID(), wanted: 3 }))),
+  )
   t.same(answers.map(({ granted }) => granted).sort(), [0, 2, 3])
   t.same(answers.map(({ remaining }) => remaining).sort(), [0, 0, 2])
 })
@@ -55,20 +62,22 @@ t.test('a call counts until a window after its end; what was not used can be iss
   const [one, other] = permits
   await one?.exchange(ask({ wanted: 5 }))
   await one?.exchange(ask({ ended: 3, endedAgoMs: 20_000 }))
-  const answer = await other?.exchange(ask({ wanted: 5 }))
+  const answer = await other?.exchange(ask({ holder: OTHER, wanted: 5 }))
   t.equal(answer?.granted, 2)
   t.ok(
     answer && answer.waitMs > 39_000 && answer.waitMs < 40_200,
     `free 60 s after the end: ${answer?.waitMs}`,
   )
-  t.match(await other?.exchange(ask({ held: 2, ended: 0, endedAgoMs: 0, wanted: 0 })), { remaining: 0 })
+  t.match(await other?.exchange(ask({ holder: OTHER, held: 2, ended: 0, endedAgoMs: 0, wanted: 0 })), {
+    remaining: 0,
+  })
 })
 
 t.test('a process that is not heard of costs what it held, for a window', async (t) => {
   const { permits } = await processes(t, 2)
   const [one, other] = permits
   await one?.exchange(ask({ wanted: 3, leaseMs: 1 }))
-  const answer = await other?.exchange(ask({ wanted: 5 }))
+  const answer = await other?.exchange(ask({ holder: OTHER, wanted: 5 }))
   t.equal(answer?.granted, 2)
   t.ok(answer && answer.waitMs > 59_000, 'and no longer')
 })
@@ -78,7 +87,7 @@ t.test('a block holds for all processes; a shorter one does not cut it short', a
   const [one, other] = permits
   await one?.block(key, 30_000)
   await one?.block(key, 10)
-  const answer = await other?.exchange(ask({ wanted: 1 }))
+  const answer = await other?.exchange(ask({ holder: OTHER, wanted: 1 }))
   t.equal(answer?.granted, 0)
   t.ok(answer && answer.waitMs > 29_000)
 })

@@ -74,7 +74,9 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     environment,
   )
   const logLines: string[] = []
-  const app = await buildApp(await loadConfig(fullEnvironment), {
+  const load = () => loadConfig(fullEnvironment)
+  const app = await buildApp(await load(), {
+    load,
     logStream: { write: (line) => void logLines.push(line) },
     ...appOptions,
   })

@@ -1,0 +1,141 @@
+import { z } from 'zod'
+import { FORMS, type Form, LIMITS } from './config-forms.ts'
+import { Identifier } from './revocation/signal.ts'
+
+export const TENANTS_AT_MOST = 20_000
+/**
+ * Whoever sends a webhook names no key, so each is tried: with 1,000 of them an unproven request costs 3 ms, one with a
+ * body of 64 KiB 40 ms. API keys are looked up instead, however many there are.
+ */
+export const WEBHOOK_SECRETS_AT_MOST = 1_000
+
+/** Where values come from that the file does not hold itself. */
+export interface ValueSources {
+  /** The value of an environment variable. */
+  variable: (name: string) => string | undefined
+  /** What a file holds, its path relative to that of the configuration file; null where it cannot be read. */
+  file: (path: string) => string | null
+}
+
+/** As a whole value, it stands for the value of that environment variable. */
+const VARIABLE = `\${NAME}`
+const UNSET = 'expected the environment variable to be set'
+
+/**
+ * The schema of CONFIG_FILE. Parsing with it puts in what `sources` hold; a value that is not there is a mistake like
+ * any other. No message repeats a value.
+ */
+export function configFileSchema(sources: ValueSources) {
+  const { clients, tenants } = tenantSchemas(sources)
+  const { apiKeys, webhookSecrets } = senderSchemas(sources)
+  return z.strictObject({
+    $schema: z.string().optional().describe('Where the schema for editors is'),
+    clients: clients.default({}).describe('OAuth clients that tenants share, by name'),
+    tenants: tenants.default([]).describe('The first one is meant by signals that name none'),
+    apiKeys: apiKeys.default([]).describe('API keys, besides API_KEYS'),
+    webhookSecrets: webhookSecrets
+      .default([])
+      .describe('Secrets of webhook senders, besides WEBHOOK_SECRETS'),
+  })
+}
+export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>
+
+function tenantSchemas(sources: ValueSources) {
+  const { given, inFile } = valuesFrom(sources)
+  const clientId = given(FORMS.text).describe(`Id of the machine-to-machine OAuth client, or ${VARIABLE}`)
+  const credentials = {
+    clientSecret: given(FORMS.text).optional().describe(`The client's secret, or ${VARIABLE}`),
+    clientSecretFile: inFile(FORMS.text).optional().describe("Path of a file that holds the client's secret"),
+    scope: z.string().min(1).optional().describe('Scope of the access token (QLIK_SCOPE)'),
+  }
+  const limits = {
+    tier1Limit: LIMITS.tier1Limit.optional().describe('Reads per window (QLIK_TIER1_LIMIT)'),
+    tier2Limit: LIMITS.tier2Limit.optional().describe('Revocations per window (QLIK_TIER2_LIMIT)'),
+    rateWindowMs: LIMITS.rateWindowMs.optional().describe('The window in ms (QLIK_RATE_WINDOW_MS)'),
+    timeoutMs: LIMITS.timeoutMs.optional().describe('Longest a call may take in ms (QLIK_TIMEOUT_MS)'),
+    concurrency: LIMITS.concurrency.optional().describe('Revoking calls in flight (REVOKE_CONCURRENCY)'),
+  }
+  const client = z.strictObject({ clientId, ...credentials })
+  const tenant = z.strictObject({
+    name: Identifier.describe('What signals call the tenant'),
+    url: given(FORMS.tenantUrl).describe(`https://<tenant>.<region>.qlikcloud.com, or ${VARIABLE}`),
+    client: z.string().optional().describe('Name of one of the clients'),
+    clientId: clientId.optional(),
+    ...credentials,
+    ...limits,
+  })
+  return {
+    clients: z.record(z.string(), oneWay(client, [['clientSecret'], ['clientSecretFile']])),
+    tenants: z
+      .array(oneWay(tenant, [['client'], ['clientId', 'clientSecret'], ['clientId', 'clientSecretFile']]))
+      .max(TENANTS_AT_MOST),
+  }
+}
+
+function senderSchemas(sources: ValueSources) {
+  const { given, inFile } = valuesFrom(sources)
+  const tenants = z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Names of the tenants that it is good for; all when left out')
+  const apiKey = z.strictObject({
+    key: given(FORMS.apiKey).optional().describe(`The API key, or ${VARIABLE}`),
+    keyFile: inFile(FORMS.apiKey).optional().describe('Path of a file that holds the API key'),
+    tenants,
+  })
+  const webhookSecret = z.strictObject({
+    secret: given(FORMS.webhookSecret).optional().describe(`whsec_…, or ${VARIABLE}`),
+    secretFile: inFile(FORMS.webhookSecret).optional().describe('Path of a file that holds the secret'),
+    tenants,
+  })
+  return {
+    apiKeys: z.array(oneWay(apiKey, [['key'], ['keyFile']])),
+    webhookSecrets: z.array(oneWay(webhookSecret, [['secret'], ['secretFile']])),
+  }
+}
+
+function valuesFrom(sources: ValueSources) {
+  return {
+    /** A text that is the value, or names the environment variable that holds it. */
+    given: ({ isGood, expected }: Form) =>
+      z.string().transform((text, context) => {
+        const name = /^\$\{(.*)\}$/s.exec(text)?.[1]
+        const value = name === undefined ? text : (sources.variable(name) ?? '')
+        if (value === '' && name !== undefined) context.addIssue(UNSET)
+        else if (!isGood(value)) context.addIssue(expected)
+        return value
+      }),
+    /** The path of a file that holds the value. */
+    inFile: ({ isGood, expected }: Form) =>
+      z.string().transform((path, context) => {
+        const value = sources.file(path)
+        if (value === null) context.addIssue('expected the path of a readable file')
+        else if (!isGood(value)) context.addIssue(expected.replace('expected', 'expected a file that holds'))
+        return value ?? ''
+      }),
+  }
+}
+
+/** Exactly one of these sets of members is given, and nothing of the others; told beside other mistakes, and to editors. */
+function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
+  const members = new Set(ways.flat())
+  const isOneWay = (value: object) => {
+    const present = [...members].filter((member) => member in value)
+    return ways.some(
+      (way) => way.length === present.length && way.every((member) => present.includes(member)),
+    )
+  }
+  return schema
+    .refine(isOneWay, {
+      error: `expected ${ways.map((way) => way.join(' and ')).join(', or ')}: one of these, and only one`,
+      when: ({ value }) => typeof value === 'object' && value !== null,
+    })
+    .meta({ oneOf: ways.map((way) => ({ required: way })) })
+}
+
+/** The JSON Schema of CONFIG_FILE, by which editors complete and check it. */
+export function configFileJsonSchema(): object {
+  const schema = configFileSchema({ variable: () => undefined, file: () => null })
+  return z.toJSONSchema(schema, { target: 'draft-7', io: 'input' })
+}

@@ -1,0 +1,37 @@
+import type { Reloadable } from '../config.ts'
+import { type ApiKeyCheck, type ApiKeySender, apiKeyCheck } from './api-key.ts'
+import { type SignedHeaders, verifyWebhook, type WebhookKey, webhookKey } from './standard-webhooks.ts'
+
+/** Who sent a request, once proven, and the tenants that they may name and see; null for all. */
+export type Sender = ApiKeySender | { kind: 'webhook'; webhookId: string; tenants: readonly string[] | null }
+
+/** Whoever may send, as the configuration has it now. */
+export class Senders {
+  #byApiKey: ApiKeyCheck = () => null
+  #webhookKeys: WebhookKey[] = []
+
+  constructor(config: Reloadable['senders']) {
+    this.replace(config)
+  }
+
+  /** From now on these, and no others. */
+  replace({ apiKeys, webhookSecrets }: Reloadable['senders']): void {
+    this.#byApiKey = apiKeyCheck(apiKeys)
+    this.#webhookKeys = webhookSecrets.map(webhookKey)
+  }
+
+  /** The sender whose API key an `Authorization` header carries, or null. */
+  byApiKey(authorization: string | undefined): Sender | null {
+    return this.#byApiKey(authorization)
+  }
+
+  /**
+   * The sender who signed these bytes.
+   * @param now ms since the epoch
+   * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
+   */
+  bySignature(signed: SignedHeaders, body: Buffer, now: number): Sender {
+    const { id, tenants } = verifyWebhook(signed, body, this.#webhookKeys, now)
+    return { kind: 'webhook', webhookId: id, tenants }
+  }
+}

@@ -1,0 +1,206 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '../clock.ts'
+import type { TenantConfig } from '../config.ts'
+import type { WorkerLog } from '../revocation/worker.ts'
+import type { Route } from './http.ts'
+import { type OpenBudget, openBudget } from './open-budget.ts'
+import { openTenant } from './open-tenant.ts'
+import type { Permits } from './permit-log.ts'
+import type { HttpQlikTenant } from './tenant.ts'
+
+/** So many are opened at the start and looked at all the time; of more, each is opened when it is first used. */
+export const EAGER_AT_MOST = 20
+/**
+ * Unused for so long, a tenant that was opened lazily is closed. Its access token goes with it, and the next one costs
+ * one of 500 calls: not shorter.
+ */
+const IDLE_MS = 10 * 60_000
+const LOOK_EVERY_MS = 60_000
+
+export interface TenantsOptions {
+  permits: Permits
+  clock: Clock
+  log: WorkerLog
+  onCall: (tenant: string, call: { route: Route; status: number; seconds: number }) => void
+}
+
+/** What a reload has done to the tenants. */
+export interface TenantChanges {
+  added: number
+  removed: number
+  changed: number
+}
+
+interface Opened {
+  config: TenantConfig
+  budget: OpenBudget
+  tenant: HttpQlikTenant
+}
+
+/** The tenants that are configured now, each with a connection of its own once it is used. */
+export class Tenants {
+  readonly #options: TenantsOptions
+  readonly #opened = new Map<string, Opened>()
+  /** Replaced or removed; whoever still uses them may end what was begun. */
+  readonly #retired = new Set<Opened>()
+  #configs: ReadonlyMap<string, TenantConfig> = new Map()
+  #names: readonly string[] = []
+  #cancelTimer: (() => void) | null = null
+  #isStopped = false
+
+  constructor(configs: readonly TenantConfig[], options: TenantsOptions) {
+    this.#options = options
+    this.#configure(configs)
+  }
+
+  has(name: string): boolean {
+    return this.#configs.has(name)
+  }
+
+  /** The names of all, the default one first. */
+  names(): readonly string[] {
+    return this.#names
+  }
+
+  /** A configured tenant, opened if it is not yet; to be asked for each time anew. */
+  get(name: string): HttpQlikTenant | undefined {
+    const config = this.#configs.get(name)
+    if (!config) return undefined
+    const known = this.#opened.get(name)
+    const { tenant } = known ?? this.#open(config)
+    // What fails here is told to whoever calls, and tried again.
+    if (!known) tenant.start().catch(() => {})
+    tenant.noteUse()
+    return tenant
+  }
+
+  /** A tenant if it is open, without opening it. */
+  ifOpen(name: string): HttpQlikTenant | undefined {
+    return this.#opened.get(name)?.tenant
+  }
+
+  /** Those that are open. */
+  *opened(): Iterable<HttpQlikTenant> {
+    for (const { tenant } of this.#opened.values()) yield tenant
+  }
+
+  /** Opens all if they are few, and resolves when their budgets are read back. */
+  async start(): Promise<void> {
+    await Promise.all(this.#openEagerly().map((tenant) => tenant.start()))
+  }
+
+  /**
+   * From now on these. One that is as before goes on, with its access token and its budget. One that has changed is
+   * opened anew at its next use; the old one ends when nobody uses it any more.
+   */
+  replace(configs: readonly TenantConfig[]): TenantChanges {
+    const before = this.#configs
+    this.#configure(configs)
+    const after = this.#configs
+    for (const opened of this.#opened.values()) {
+      if (!isDeepStrictEqual(opened.config, after.get(opened.config.name))) this.#retire(opened)
+    }
+    for (const tenant of this.#openEagerly()) tenant.start().catch(() => {})
+    this.#watch()
+    const kept = configs.filter(({ name }) => before.has(name))
+    return {
+      added: after.size - kept.length,
+      removed: before.size - kept.length,
+      changed: kept.filter((config) => !isDeepStrictEqual(config, before.get(config.name))).length,
+    }
+  }
+
+  /** Ends everything that waits or is under way, in all of them. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#cancelTimer?.()
+    const all = [...this.#opened.values(), ...this.#retired]
+    await Promise.all(all.map(({ tenant }) => tenant.stop()))
+    await Promise.all([...new Set(all.map(({ budget }) => budget))].map(({ rate }) => rate.close()))
+  }
+
+  get #isEager(): boolean {
+    return this.#configs.size <= EAGER_AT_MOST
+  }
+
+  #configure(configs: readonly TenantConfig[]): void {
+    this.#configs = new Map(configs.map((config) => [config.name, config]))
+    this.#names = [...this.#configs.keys()]
+  }
+
+  #openEagerly(): HttpQlikTenant[] {
+    if (!this.#isEager) return []
+    const closed = [...this.#configs.values()].filter(({ name }) => !this.#opened.has(name))
+    return closed.map((config) => this.#open(config).tenant)
+  }
+
+  #open(config: TenantConfig): Opened {
+    const { clock, log, onCall } = this.#options
+    const { name } = config
+    const budget = this.#budgetInUse(config) ?? openBudget(config, this.#options)
+    const tenant = openTenant(config, { budget, clock, log, onCall: (call) => onCall(name, call) })
+    const opened = { config, budget, tenant }
+    this.#opened.set(name, opened)
+    this.#watch()
+    // While shutting down: whatever is begun there ends at once.
+    if (this.#isStopped) this.#close(opened)
+    return opened
+  }
+
+  /**
+   * The budget of the one that this one replaces: while that still draws, two would exceed Qlik's limits. With other
+   * limits a new one is made, which knows what the old one drew until then.
+   */
+  #budgetInUse(config: TenantConfig): OpenBudget | null {
+    const part = budgetPart(config)
+    const retired = [...this.#retired].filter((one) => one.config.name === config.name)
+    return retired.find((one) => isDeepStrictEqual(budgetPart(one.config), part))?.budget ?? null
+  }
+
+  #retire(opened: Opened): void {
+    this.#opened.delete(opened.config.name)
+    this.#retired.add(opened)
+    opened.tenant.rest()
+  }
+
+  /** Looks from time to time for those that are not used any more, as long as there may be any. */
+  #watch(): void {
+    const hasLazy = !this.#isEager && this.#opened.size > 0
+    if (this.#cancelTimer || this.#isStopped || !(hasLazy || this.#retired.size > 0)) return
+    this.#cancelTimer = this.#options.clock.after(LOOK_EVERY_MS, () => {
+      this.#cancelTimer = null
+      this.#closeIdle()
+      this.#watch()
+    })
+  }
+
+  #closeIdle(): void {
+    const isIdle = ({ tenant }: Opened) => tenant.idleMs() >= IDLE_MS
+    const lazy = this.#isEager ? [] : [...this.#opened.values()]
+    for (const opened of [...lazy, ...this.#retired].filter(isIdle)) {
+      if (!this.#retired.delete(opened)) this.#opened.delete(opened.config.name)
+      this.#close(opened)
+    }
+  }
+
+  #close({ config, tenant, budget }: Opened): void {
+    const isShared = [...this.#opened.values(), ...this.#retired].some((other) => other.budget === budget)
+    const closing = tenant.stop().then(() => (isShared ? undefined : budget.rate.close()))
+    closing.catch((error) => {
+      this.#options.log.warn({ err: error, tenant: config.name }, 'a tenant could not be closed in order')
+    })
+  }
+}
+
+/** What a budget is made of. */
+function budgetPart({
+  name,
+  clientId,
+  tier1Limit,
+  tier2Limit,
+  windowMs,
+  timeoutMs,
+  concurrency,
+}: TenantConfig) {
+  return { name, clientId, tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }
+}

@@ -1,0 +1,194 @@
+import t, { type Test } from 'tap'
+import type { TenantConfig } from '../../src/config.ts'
+import { Tenants } from '../../src/qlik/tenants.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import { type FakeClock, fakeClock } from '../support/clock.ts'
+import { nextCall, rejection } from '../support/events.ts'
+
+const MINUTE = 60_000
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
+
+const limits = {
+  scope: 'admin_classic',
+  tier1Limit: 100,
+  tier2Limit: 10,
+  windowMs: 300_000,
+  timeoutMs: 5_000,
+  concurrency: 4,
+}
+
+/** A tenant that nobody answers at. */
+const config = (name: string, different: Partial<TenantConfig> = {}): TenantConfig => ({
+  name,
+  origin: 'http://127.0.0.1:1',
+  clientId: 'client',
+  clientSecret: 'client-secret',
+  ...limits,
+  ...different,
+})
+const many = (count: number) => Array.from({ length: count }, (_, index) => config(`t${index}`))
+
+/** The directory of these tenants; `restored` tells whose budgets were read back. */
+function open(t: Test, configs: TenantConfig[], clock: FakeClock = fakeClock()) {
+  const restored: string[] = []
+  const permits = {
+    history: async ({ tenant }: { tenant: string }) => {
+      restored.push(tenant)
+      return { permits: [], blockedUntil: null }
+    },
+    note: async () => {},
+    block: async () => {},
+  }
+  const tenants = new Tenants(configs, { permits, clock, log: SILENT, onCall: () => {} })
+  t.teardown(() => tenants.stop())
+  const names = () => [...tenants.opened()].map(({ name }) => name)
+  return { tenants, clock, restored, names }
+}
+
+/** The directory with one sandbox tenant among 20 others, so that it is opened lazily, and calls that are made there. */
+async function openSandbox(t: Test) {
+  const sandbox = await startSandbox()
+  t.teardown(() => sandbox.close())
+  const { id, secret } = sandbox.tenant.addClient()
+  const own = config('own', { origin: sandbox.url, clientId: id, clientSecret: secret })
+  const others = many(20)
+  const call = { signal: new AbortController().signal, urgency: 0 }
+  const tokenCalls = () => sandbox.tenant.calls.filter(({ route }) => route === 'token').length
+  return { ...open(t, [own, ...others]), sandbox, own, others, call, tokenCalls }
+}
+
+t.test('twenty tenants are opened at the start, more of them when they are used', async (t) => {
+  const few = open(t, many(20))
+  await few.tenants.start()
+  t.equal(few.names().length, 20)
+  t.equal(new Set(few.restored).size, 20, 'their budgets are read back by then')
+  const { tenants, names } = open(t, many(21))
+  await tenants.start()
+  t.same(names(), [])
+  t.equal(tenants.has('t7'), true)
+  t.equal(tenants.ifOpen('t7'), undefined)
+  const tenant = tenants.get('t7')
+  t.equal(tenants.get('t7'), tenant)
+  t.equal(tenants.ifOpen('t7'), tenant)
+  t.same(names(), ['t7'])
+  t.equal(tenants.get('elsewhere'), undefined)
+  t.same([tenants.names().length, tenants.names()[0]], [21, 't0'])
+})
+
+t.test('one that was opened lazily makes its first call with its budget read back', async (t) => {
+  const { tenants, call, restored } = await openSandbox(t)
+  t.match(await tenants.get('own')?.power(call), { power: 'proven' })
+  t.same(restored, ['own', 'own'], 'once for each tier')
+  await tenants.get('own')?.listTokens('u1', null, call)
+  t.equal(restored.length, 2)
+})
+
+t.test('unused for ten minutes it is closed and forgotten, and not earlier', async (t) => {
+  const { tenants, call, clock, names, tokenCalls, own } = await openSandbox(t)
+  const first = tenants.get(own.name)
+  await first?.power(call)
+  clock.advance(9 * MINUTE)
+  t.equal(tenants.get(own.name), first)
+  await first?.listTokens('u1', null, call)
+  t.equal(tokenCalls(), 1, 'with the same access token')
+  clock.advance(9 * MINUTE)
+  t.same(names(), [own.name])
+  clock.advance(2 * MINUTE)
+  t.same(names(), [])
+  t.equal(clock.untilNextTimer(), null, 'nothing is looked at any more')
+  await tenants.get(own.name)?.power(call)
+  t.equal(tokenCalls(), 2)
+})
+
+t.test('however long it waits for an answer, it is in use', async (t) => {
+  const { tenants, call, clock, names, sandbox, own } = await openSandbox(t)
+  const tenant = tenants.get(own.name)
+  await tenant?.power(call)
+  await tenant?.budget.block(2, 60 * MINUTE)
+  const waiting = tenant?.revokeToken('x', call)
+  for (let minute = 0; minute < 50; minute += 1) clock.advance(MINUTE)
+  t.same(names(), [own.name])
+  const revoked = nextCall(sandbox, ({ route }) => route === 'revoke')
+  clock.advance(11 * MINUTE)
+  await revoked
+  t.equal(await waiting, 'already-gone')
+})
+
+t.test('a few tenants stay open, used or not', async (t) => {
+  const { tenants, clock, names } = open(t, many(2))
+  await tenants.start()
+  clock.advance(60 * MINUTE)
+  t.same(names(), ['t0', 't1'])
+})
+
+t.test('a reload keeps what is as before, and tells what is not', async (t) => {
+  const { tenants, names } = open(t, many(30))
+  const [kept, changed, removed] = ['t0', 't1', 't2'].map((name) => tenants.get(name))
+  const next = [...many(29).filter(({ name }) => name !== 't2'), config('new'), config('newer')]
+  const altered = next.map((one) => (['t1', 't3'].includes(one.name) ? { ...one, clientSecret: 'new' } : one))
+  t.same(tenants.replace(altered), { added: 2, removed: 2, changed: 2 })
+  t.same(names(), ['t0'])
+  t.equal(tenants.get('t0'), kept)
+  t.not(tenants.get('t1'), changed)
+  t.ok(removed)
+  t.equal(tenants.get('t2'), undefined)
+  t.equal(tenants.has('new'), true)
+  t.same(tenants.replace(altered), { added: 0, removed: 0, changed: 0 })
+})
+
+t.test('a replaced tenant may end what was begun, then it is closed', async (t) => {
+  const { tenants, call, clock, own, others } = await openSandbox(t)
+  const old = tenants.get(own.name)
+  await old?.power(call)
+  tenants.replace([{ ...own, concurrency: 5 }, ...others])
+  t.match(await old?.listTokens('u1', null, call), { tokens: [] }, 'a run goes on with it')
+  clock.advance(12 * MINUTE)
+  t.match(await rejection(old?.listTokens('u1', null, call) ?? Promise.resolve()), { name: /./ })
+  t.match(await tenants.get(own.name)?.listTokens('u1', null, call), { tokens: [] })
+})
+
+t.test(
+  'a tenant whose secret has changed goes on with its budget, so that Qlik counts no more',
+  async (t) => {
+    const { tenants, call, own, others, restored } = await openSandbox(t)
+    const old = tenants.get(own.name)
+    await old?.revokeToken('x', call)
+    tenants.replace([{ ...own, scope: 'another' }, ...others])
+    const renewed = tenants.get(own.name)
+    t.not(renewed, old)
+    t.equal(renewed?.budget, old?.budget)
+    t.equal(renewed?.budget.remaining(2), 8, 'a token and a revocation')
+    t.equal(restored.length, 2, 'which is not read back into it once more')
+    tenants.replace([{ ...own, tier2Limit: 7 }, ...others])
+    t.not(tenants.get(own.name)?.budget, old?.budget)
+  },
+)
+
+t.test('what was read by a budget that failed is read again', async (t) => {
+  const sandbox = await startSandbox()
+  t.teardown(() => sandbox.close())
+  const { id, secret } = sandbox.tenant.addClient()
+  let isBroken = true
+  const permits = {
+    history: async () => {
+      if (isBroken) throw new Error('the store does not work')
+      return { permits: [], blockedUntil: null }
+    },
+    note: async () => {},
+    block: async () => {},
+  }
+  const one = config('one', { origin: sandbox.url, clientId: id, clientSecret: secret })
+  const tenants = new Tenants([one], { permits, clock: fakeClock(), log: SILENT, onCall: () => {} })
+  t.teardown(() => tenants.stop())
+  await t.rejects(tenants.start(), { message: 'the store does not work' })
+  const call = { signal: new AbortController().signal, urgency: 0 }
+  t.match(await rejection(tenants.get('one')?.power(call) ?? Promise.resolve()), /does not work/)
+  isBroken = false
+  t.match(await tenants.get('one')?.power(call), { power: 'proven' })
+})
+
+t.test('once stopped, whatever is begun ends at once', async (t) => {
+  const { tenants, call, own } = await openSandbox(t)
+  await tenants.stop()
+  t.match(await rejection(tenants.get(own.name)?.power(call) ?? Promise.resolve()), { name: 'AbortError' })
+})
