@@ -75,7 +75,7 @@ export class PostgresJobs {
     if (revocations.length === 0) return
     const jobs = revocations.map(({ id, tenant, reason }): JobInsert => {
       const startAfter = delayMs > EARLY_MS ? { startAfter: `${delayMs - EARLY_MS} milliseconds` } : {}
-      return { id, priority: priorityOf(reason), group: { id: tenant }, ...startAfter }
+      return { id, priority: priorityOf(reason), group: groupOf(reason, tenant), ...startAfter }
     })
     await this.#boss.insert(QUEUE, jobs, inTransaction(query))
   }
@@ -86,19 +86,15 @@ export class PostgresJobs {
   }
 
   /** Makes a waiting job as urgent as its revocation, in the caller's transaction; and due now, if it should be. */
-  async hasten(query: Query, { id, reason }: Revocation, isDue: boolean): Promise<void> {
+  async hasten(query: Query, { id, tenant, reason }: Revocation, isDue: boolean): Promise<void> {
     const startAfter = isDue ? { startAfter: 0 } : {}
-    await this.#boss.update(QUEUE, null, {
-      id,
-      priority: priorityOf(reason),
-      ...startAfter,
-      ...inTransaction(query),
-    })
+    const urgency = { priority: priorityOf(reason), group: groupOf(reason, tenant) }
+    await this.#boss.update(QUEUE, null, { id, ...urgency, ...startAfter, ...inTransaction(query) })
   }
 
   /**
-   * Takes jobs of one reason that are due, the oldest first. Of one tenant no more may run, in all processes together,
-   * than `perTenant` for this reason and each more urgent one.
+   * Takes jobs of one reason that are due, the oldest first. Of one tenant no more than `perTenant` may run for this
+   * reason, in all processes together.
    */
   async fetch(reason: Reason, { total, perTenant, exceptions }: Room): Promise<Job[]> {
     if (total <= 0) return []
@@ -107,8 +103,10 @@ export class PostgresJobs {
       batchSize: Math.min(total, FETCHED_AT_ONCE),
       minPriority: priority,
       maxPriority: priority,
-      groupConcurrency: perTenant * (1 + priority),
-      ignoreGroups: [...exceptions].filter(([, room]) => room === 0).map(([tenant]) => tenant),
+      groupConcurrency: perTenant,
+      ignoreGroups: [...exceptions].flatMap(([tenant, room]) =>
+        room === 0 ? [groupOf(reason, tenant).id] : [],
+      ),
     })
   }
 
@@ -140,6 +138,11 @@ export interface JobsOptions {
 /** pg-boss serves higher numbers first. */
 function priorityOf(reason: Reason): number {
   return REASONS.length - 1 - urgencyOf(reason)
+}
+
+/** Jobs that share a part of the room. */
+function groupOf(reason: Reason, tenant: string): { id: string } {
+  return { id: `${reason} ${tenant}` }
 }
 
 function inTransaction(query: Query): { db: Db } {

@@ -27,6 +27,36 @@ eachStore(async (t, opened, pass) => {
     )
   })
 
+  t.test('a claim takes of each tenant its part, and nothing of one that has no room', async (t) => {
+    const store = await opened(t)
+    for (const tenant of ['many', 'full', 'few']) {
+      for (const userId of ['a', 'b', 'c', 'd']) await accept(store, { tenant, userId })
+    }
+    const exceptions = new Map([['full', 0]])
+    const logout = { total: 10, perTenant: 2, exceptions }
+    const claimed = await store.claim({ now: T0, room: { ...room(10, 0, 10), logout } })
+    t.same(claimed.map(({ tenant, user }) => `${tenant} ${user.value}`).sort(), [
+      'few a',
+      'few b',
+      'many a',
+      'many b',
+    ])
+  })
+
+  t.test('a long backlog of one tenant does not keep another waiting', async (t) => {
+    const store = await opened(t)
+    for (let index = 0; index < 20; index += 1) await accept(store, { tenant: 'many', userId: `u${index}` })
+    await accept(store, { tenant: 'few' })
+    const logout = { total: 10, perTenant: 5, exceptions: new Map<string, number>() }
+    const seen = new Set<string>()
+    for (let claims = 0; claims < 2; claims += 1) {
+      for (const { tenant } of await store.claim({ now: T0, room: { ...room(0, 0, 0), logout } }))
+        seen.add(tenant)
+      logout.exceptions.set('many', 0)
+    }
+    t.same([...seen].sort(), ['few', 'many'])
+  })
+
   t.test('while one runs, a signal makes a queued one, which is not claimed before the end', async (t) => {
     const store = await opened(t)
     const running = await accept(store)
