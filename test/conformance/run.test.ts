@@ -30,11 +30,13 @@ eachStore(async (t, opened, pass) => {
   t.test('a claim takes of each tenant its part, and nothing of one that has no room', async (t) => {
     const store = await opened(t)
     for (const tenant of ['many', 'full', 'few']) {
-      for (const userId of ['a', 'b', 'c', 'd']) await accept(store, { tenant, userId })
+      for (const [age, userId] of ['a', 'b', 'c', 'd'].entries()) {
+        await accept(store, { tenant, userId, acceptedAt: T0 + age })
+      }
     }
     const exceptions = new Map([['full', 0]])
     const logout = { total: 10, perTenant: 2, exceptions }
-    const claimed = await store.claim({ now: T0, room: { ...room(10, 0, 10), logout } })
+    const claimed = await store.claim({ now: T0 + 9, room: { ...room(10, 0, 10), logout } })
     t.same(claimed.map(({ tenant, user }) => `${tenant} ${user.value}`).sort(), [
       'few a',
       'few b',
