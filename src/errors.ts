@@ -53,6 +53,12 @@ export const ERRORS = {
     action:
       'Name a tenant that is configured, and that the sender is for. A revocation waits for it for 24 hours.',
   },
+  CURFEW_SUBJECT_UNKNOWN: {
+    status: 400,
+    title: 'The signal names no user in the way that its source is configured for',
+    action:
+      'Operators: look at "user" of the source in CONFIG_FILE; the members that it names must be there.',
+  },
   CURFEW_NOT_FOUND: {
     status: 404,
     title: 'There is no such route',

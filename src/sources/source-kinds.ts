@@ -1,0 +1,11 @@
+import { z } from 'zod'
+import { backChannelLogout } from './oidc-back-channel.ts'
+import type { ValueForms } from './source-schema.ts'
+
+/** The schema of an entry in `sources`, of every kind that there is. A further kind is a line here and a file. */
+export function sourceSchema(forms: ValueForms) {
+  void forms
+  return z.discriminatedUnion('kind', [backChannelLogout()])
+}
+export type SourceConfig = z.infer<ReturnType<typeof sourceSchema>>
+export type SourceKind = SourceConfig['kind']

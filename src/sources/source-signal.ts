@@ -1,0 +1,62 @@
+import { CurfewError } from '../errors.ts'
+import { type TenantNames, tenantFor } from '../inbound/bounds.ts'
+import {
+  defaultScope,
+  EmailAddress,
+  Identifier,
+  type Reason,
+  type Signal,
+  type UserKind,
+  type UserReference,
+} from '../revocation/signal.ts'
+import type { CommonConfig } from './source-schema.ts'
+import { expand } from './template.ts'
+
+/** What a source has said, once that is proven. */
+export interface Statement {
+  /** What templates may name: claims of a token, or a body. */
+  values: unknown
+  /** How its kind names users, where the entry says nothing of it. */
+  user: { as: UserKind; from: string }
+  /** Why, where the entry says nothing of it. */
+  reason: Reason
+  /** When, or null for now; ms since the epoch. */
+  occurredAt: number | null
+}
+
+/**
+ * The signal that a statement means, within the bounds of its source's entry. A time in the future, by a fast clock, is
+ * taken for now.
+ * @throws CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
+ */
+export function sourceSignal(
+  config: CommonConfig,
+  { values, user, reason, occurredAt }: Statement,
+  { tenants, now }: { tenants: TenantNames; now: number },
+): Signal {
+  const why = config.reason ?? reason
+  return {
+    tenant: tenantOf(config, values, tenants),
+    user: userOf({ as: config.user?.as ?? user.as, from: config.user?.from ?? user.from }, values),
+    source: config.name,
+    reason: why,
+    scope: defaultScope(why),
+    deviceType: null,
+    occurredAt: Math.min(occurredAt ?? now, now),
+    acceptedAt: now,
+  }
+}
+
+/** The tenant that is meant: the entry's own, or the one that the source names, if it may. */
+export function tenantOf(config: CommonConfig, values: unknown, tenants: TenantNames): string {
+  const named = config.tenantFrom === undefined ? config.tenant : expand(config.tenantFrom, values)
+  if (named === null) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
+  return tenantFor(named, { tenants: config.tenants ?? null }, tenants)
+}
+
+function userOf({ as, from }: { as: UserKind; from: string }, values: unknown): UserReference {
+  const schema = as === 'email' ? EmailAddress : Identifier
+  const { data } = schema.safeParse(expand(from, values))
+  if (data === undefined) throw new CurfewError('CURFEW_SUBJECT_UNKNOWN')
+  return { kind: as, value: data }
+}
