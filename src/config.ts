@@ -132,6 +132,40 @@ export async function loadConfig(environment: Record<string, string | undefined>
   return toConfig(Environment.parse(values))
 }
 
+/** What a command needs that works on the store alone. */
+export interface StoreConfig {
+  databaseUrl: string
+  /** How long a call to Qlik Cloud may take, and how long it counts after that, in ms. */
+  timeoutMs: number
+  windowMs: number
+}
+
+const StoreEnvironment = Environment.pick({
+  DATABASE_URL: true,
+  QLIK_TIMEOUT_MS: true,
+  QLIK_RATE_WINDOW_MS: true,
+})
+
+/**
+ * Reads what a command needs that works on the store alone; whatever else is in the environment is not looked at.
+ * @throws ConfigError with every mistake
+ */
+export async function loadStoreConfig(environment: Record<string, string | undefined>): Promise<StoreConfig> {
+  const keys = [...StoreEnvironment.keyof().options, 'DATABASE_URL_FILE']
+  const { given, fileMistakes } = withSecretFiles(
+    Object.fromEntries(keys.map((key) => [key, environment[key]])),
+  )
+  const { values, mistakes } = await coerce(StoreEnvironment, given)
+  const all = [
+    ...fileMistakes,
+    ...mistakes,
+    ...(mistakes.length === 0 ? issuesOf(StoreEnvironment, values) : []),
+  ]
+  if (all.length > 0) throw new ConfigError(all)
+  const { DATABASE_URL, QLIK_TIMEOUT_MS, QLIK_RATE_WINDOW_MS } = StoreEnvironment.parse(values)
+  return { databaseUrl: DATABASE_URL, timeoutMs: QLIK_TIMEOUT_MS, windowMs: QLIK_RATE_WINDOW_MS }
+}
+
 type Given = Partial<Record<keyof Environment, string>>
 
 /** The keys that are set, secrets read from their files where they are given as such. */
