@@ -159,6 +159,30 @@ const DEFAULT_TENANT = 'default'
 const TENANT_KEYS = ['QLIK_TENANT_URL', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET'] as const
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
 const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [] }
+/** What a command needs that works on the store alone. */
+export interface StoreConfig {
+  databaseUrl: string
+  /** How long a call to Qlik Cloud may take, and how long it counts after that, in ms. */
+  timeoutMs: number
+  windowMs: number
+}
+
+const StoreEnvironment = Environment.pick({
+  DATABASE_URL: true,
+  QLIK_TIMEOUT_MS: true,
+  QLIK_RATE_WINDOW_MS: true,
+})
+
+/**
+ * Reads what a command needs that works on the store alone; whatever else is in the environment is not looked at.
+ * @throws ConfigError with every mistake
+ */
+export async function loadStoreConfig(environment: Variables): Promise<StoreConfig> {
+  const { values, mistakes } = await readEnvironment(StoreEnvironment, ['DATABASE_URL'], environment)
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const { DATABASE_URL, QLIK_TIMEOUT_MS, QLIK_RATE_WINDOW_MS } = StoreEnvironment.parse(values)
+  return { databaseUrl: DATABASE_URL, timeoutMs: QLIK_TIMEOUT_MS, windowMs: QLIK_RATE_WINDOW_MS }
+}
 
 /** @param file null where it is not usable, so that nothing is known to be missing for want of it */
 function missingTenant(given: Given, file: ConfigFile | null): Mistake[] {

@@ -200,3 +200,6 @@ export class CurfewError extends Error {
 export function invalidMember(member: string, expected: string): CurfewError {
   return new CurfewError('CURFEW_REQUEST_INVALID', undefined, { members: [{ member, expected }] })
 }
+
+/** The arguments of the process are not as they should be; the message says which are. */
+export class UsageError extends Error {}

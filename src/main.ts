@@ -1,14 +1,29 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
-import { CurfewError } from './errors.ts'
+import { CurfewError, UsageError } from './errors.ts'
+import { migrateStoreCommand } from './migrate-command.ts'
 
 /** Exit codes as in sysexits.h. */
+const EXIT_USAGE = 64
 const EXIT_CONFIG = 78
 const EXIT_TEMPORARY = 75
 const EXIT_UNAVAILABLE = 69
 
-async function main(): Promise<void> {
+/** What the process does, by its first argument. */
+const COMMANDS = new Map<string, (args: string[]) => Promise<void>>([
+  ['serve', serve],
+  ['migrate-store', migrateStoreCommand],
+])
+
+async function main([name = 'serve', ...args]: string[]): Promise<void> {
+  const command = COMMANDS.get(name)
+  if (!command)
+    throw new UsageError(`There is no such command; there are: ${[...COMMANDS.keys()].join(', ')}.`)
+  await command(args)
+}
+
+async function serve(): Promise<void> {
   const config = await loadConfig(process.env)
   const app = await buildApp(config, { load: () => loadConfig(process.env) })
   reloadOnSignal(app)
@@ -53,14 +68,18 @@ function stopOnSignals(app: FastifyInstance, config: Config): void {
 }
 
 function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT_USAGE
   if (error instanceof ConfigError) return EXIT_CONFIG
   if (error instanceof CurfewError) return EXIT_TEMPORARY
   return EXIT_UNAVAILABLE
 }
 
-main().catch((error: unknown) => {
-  const text =
-    error instanceof CurfewError ? `${error.code}: ${error.message}` : `Curfew could not start: ${error}`
-  process.stderr.write(`${text}\n`)
+function textOf(error: unknown): string {
+  if (error instanceof UsageError) return error.message
+  return error instanceof CurfewError ? `${error.code}: ${error.message}` : `Curfew could not start: ${error}`
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`${textOf(error)}\n`)
   process.exit(exitCodeOf(error))
 })

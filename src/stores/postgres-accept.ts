@@ -77,7 +77,7 @@ function queueKey({ tenant, user, deviceType }: Signal): string {
 }
 
 /** Every signal joined to what is queued for its user, or newly queued with a job; by `queueKey`. */
-async function queueAll(
+export async function queueAll(
   query: Query,
   jobs: PostgresJobs,
   signals: readonly Signal[],
@@ -110,7 +110,8 @@ async function queueAll(
   return queued
 }
 
-async function joinQueued(
+/** A signal joins what is queued for its user, whose row the caller has locked. */
+export async function joinQueued(
   query: Query,
   jobs: PostgresJobs,
   found: Revocation,
@@ -121,7 +122,8 @@ async function joinQueued(
   return joined
 }
 
-function byUser(one: Signal, other: Signal): number {
+/** The order in which rows of several users are locked. */
+export function byUser(one: Signal, other: Signal): number {
   const text = ({ tenant, user, deviceType }: Signal) =>
     [tenant, user.kind, user.value, deviceType ?? ''].join('\0')
   return text(one) < text(other) ? -1 : 1

@@ -73,10 +73,14 @@ export class PostgresJobs {
   /** Gives revocations their jobs, in the caller's transaction; due after `delayMs`, by the clock of the database. */
   async add(query: Query, revocations: readonly Revocation[], delayMs = 0): Promise<void> {
     if (revocations.length === 0) return
-    const jobs = revocations.map(({ id, tenant, reason }): JobInsert => {
-      const startAfter = delayMs > EARLY_MS ? { startAfter: `${delayMs - EARLY_MS} milliseconds` } : {}
-      return { id, priority: priorityOf(reason), group: groupOf(reason, tenant), ...startAfter }
-    })
+    const jobs = revocations.map((revocation) => jobOf(revocation, delayMs))
+    await this.#boss.insert(QUEUE, jobs, inTransaction(query))
+  }
+
+  /** Gives revocations their jobs, in the caller's transaction; each is due when its next attempt is. */
+  async addWaiting(query: Query, revocations: readonly Revocation[], now: number): Promise<void> {
+    if (revocations.length === 0) return
+    const jobs = revocations.map((revocation) => jobOf(revocation, (revocation.nextAttemptAt ?? 0) - now))
     await this.#boss.insert(QUEUE, jobs, inTransaction(query))
   }
 
@@ -133,6 +137,11 @@ export interface JobsOptions {
   log: WorkerLog
   /** Told that there may be jobs. */
   onWork: () => void
+}
+
+function jobOf({ id, tenant, reason }: Revocation, delayMs: number): JobInsert {
+  const startAfter = delayMs > EARLY_MS ? { startAfter: `${delayMs - EARLY_MS} milliseconds` } : {}
+  return { id, priority: priorityOf(reason), group: groupOf(reason, tenant), ...startAfter }
 }
 
 /** pg-boss serves higher numbers first. */

@@ -1,0 +1,362 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t, { type Test } from 'tap'
+import type { ExchangeRequest } from '../../src/qlik/permit-log.ts'
+import { LONGEST_WAIT_MS } from '../../src/revocation/retry-policy.ts'
+import type { Revocation } from '../../src/revocation/revocation.ts'
+import { REPLAY_WINDOW_MS } from '../../src/revocation/store.ts'
+import { type MigrateStoreOptions, migrateStore } from '../../src/stores/migrate-store.ts'
+import { openPostgresStore } from '../../src/stores/postgres.ts'
+import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openDatabase } from '../../src/stores/sqlite-database.ts'
+import { MIGRATIONS } from '../../src/stores/sqlite-migrations.ts'
+import { accept, claim, existing, FAILURE, room, SILENT, TOKENS, waiting } from '../conformance/stores.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { temporaryFolder } from '../support/service.ts'
+import { aSignal, T0 } from '../support/signals.ts'
+
+const server = await startPostgres(t)
+const DONE = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
+
+type SqliteStore = ReturnType<typeof openSqliteStore>
+
+/** A SQLite file and an empty database in PostgreSQL. */
+async function stores(t: Test) {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const url = await server.createDatabase()
+  const progress: string[] = []
+  return {
+    path,
+    url,
+    progress,
+    /** Works on the file by the real store, as one run of Curfew does. */
+    async fill<T>(work: (store: SqliteStore) => Promise<T>): Promise<T> {
+      const store = openSqliteStore(path)
+      try {
+        return await work(store)
+      } finally {
+        await store.close()
+      }
+    },
+    move: (different: Partial<MigrateStoreOptions> = {}) =>
+      migrateStore({
+        path,
+        url,
+        timeoutMs: 10_000,
+        windowMs: 300_000,
+        now: () => T0,
+        log: SILENT,
+        onProgress: (done, total) => progress.push(`${done} of ${total}`),
+        ...different,
+      }),
+    async target() {
+      const store = await openPostgresStore(url, { connections: 3, now: () => T0, log: SILENT })
+      t.teardown(() => store.close())
+      return store
+    },
+    /** How many of each kind there are, and the ids of the jobs. */
+    async contents() {
+      const counts = await server.query(
+        url,
+        `SELECT (SELECT count(*) FROM curfew.joined_ids)::int AS joins, (SELECT count(*) FROM curfew.replays)::int AS replays,
+           (SELECT sum(count) FROM curfew.calls)::int AS calls`,
+      )
+      const revocations = await server.query(url, 'SELECT * FROM curfew.revocations ORDER BY id')
+      const jobs = await server.query(
+        url,
+        `SELECT id, priority, group_id, start_after > now() AS waits FROM curfew_jobs.job ORDER BY id`,
+      )
+      return { counts, revocations, jobs }
+    },
+  }
+}
+
+/** One revocation in each state, and one that another joined; by its state. */
+async function oneOfEach(store: SqliteStore): Promise<Record<string, Revocation>> {
+  const of = (userId: string, acceptedAt: number) => accept(store, { userId, acceptedAt })
+  const [completed, failed, wait, older] = [
+    await of('completed', T0),
+    await of('failed', T0 + 1),
+    await of('waiting', T0 + 2),
+    await of('joined', T0 + 3),
+  ]
+  for (const revocation of await claim(store, T0 + 10)) {
+    if (revocation.id === completed.id) await store.complete(revocation.id, DONE)
+    if (revocation.id === failed.id) await store.fail(revocation.id, FAILURE, TOKENS, T0 + 20)
+    if (revocation.id === wait.id) await store.putBack(revocation.id, waiting(revocation, T0 + 60_000))
+  }
+  const newer = await of('joined', T0 + 4)
+  await store.putBack(older.id, waiting(existing(await store.get(older.id)), null))
+  const running = await of('running', T0 + 5)
+  const again = (await claim(store, T0 + 10)).find(({ id }) => id === older.id)
+  await store.putBack(older.id, waiting(existing(again), null))
+  const queued = await accept(store, { userId: 'queued', acceptedAt: T0 + 6, reason: 'session-expired' })
+  return { completed, failed, waiting: wait, older, newer, running, queued }
+}
+
+t.test('every revocation is the same there, by every id; what ran is queued', async (t) => {
+  const { fill, move, target, contents } = await stores(t)
+  const { expected, kinds } = await fill(async (store) => {
+    const kinds = await oneOfEach(store)
+    const entries = Object.values(kinds).map(async ({ id }) => [id, existing(await store.get(id))] as const)
+    return { kinds, expected: new Map(await Promise.all(entries)) }
+  })
+  t.match(await move(), { queued: 4, completed: 1, failed: 1, joined: 0, known: 0, widened: 0 })
+  const store = await target()
+  for (const [id, one] of expected)
+    t.strictSame(await store.get(id), { ...one, status: one.status === 'running' ? 'queued' : one.status })
+  t.equal((await store.get(kinds.newer?.id ?? ''))?.id, kinds.older?.id)
+  const { jobs } = await contents()
+  t.same(
+    jobs.map(({ id, priority, waits }) => [id, priority, waits]),
+    [
+      [kinds.waiting?.id, 1, true],
+      [kinds.older?.id, 1, false],
+      [kinds.running?.id, 1, false],
+      [kinds.queued?.id, 0, false],
+    ],
+    'each has its job; one that waits, when it is due',
+  )
+  const claimed = (await claim(store)).map(({ id }) => id)
+  t.same(claimed.sort(), [kinds.older?.id, kinds.running?.id, kinds.queued?.id].sort())
+})
+
+t.test('what was running takes in what was queued behind it', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const [running, queued] = await fill(async (store) => {
+    const first = await accept(store, { userId: 'u' })
+    await claim(store)
+    await store.progress(first.id, TOKENS)
+    return [first, await accept(store, { userId: 'u', reason: 'security', scope: 'all', occurredAt: T0 + 5 })]
+  })
+  t.match(await move(), { queued: 1, joined: 1 })
+  const store = await target()
+  const one = await store.get(String(queued?.id))
+  t.match(one, { id: running?.id, status: 'queued', reason: 'security', scope: 'all', occurredAt: T0 + 5 })
+  t.match(one, { attempts: 1, tokens: TOKENS }, 'what was done is not forgotten')
+  t.match(await store.claim({ now: T0, room: room(1, 0, 0) }), [{ id: running?.id }], 'its job is as urgent')
+  t.same(await claim(store), [])
+})
+
+t.test('a pending one joins what is queued there for its user, and all of its ids lead there', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const store = await target()
+  const there = await accept(store, { userId: 'u', reason: 'session-expired', occurredAt: T0 + 1 })
+  const [older, newer] = await fill(async (source) => {
+    const first = await accept(source, { userId: 'u', reason: 'security', scope: 'all', occurredAt: T0 })
+    const [run] = await claim(source)
+    const second = await accept(source, { userId: 'u' })
+    await source.putBack(first.id, waiting(existing(run), T0 + 60_000))
+    return [first, second]
+  })
+  const device = await fill((source) => accept(source, { userId: 'u', deviceType: 'Phone' }))
+  t.match(await move(), { queued: 1, joined: 1 })
+  const joined = { id: there.id, reason: 'security', scope: 'all', occurredAt: T0 + 1, nextAttemptAt: null }
+  for (const id of [there.id, older?.id, newer?.id]) t.match(await store.get(String(id)), joined)
+  t.match(await store.get(device.id), { id: device.id, deviceType: 'Phone' })
+  t.match(await move(), { queued: 0, joined: 0, known: 2, widened: 0 })
+  const [run] = await store.claim({ now: T0, room: room(1, 0, 0) })
+  t.equal(run?.id, there.id)
+  const later = await accept(store, { userId: 'u' })
+  await store.putBack(there.id, waiting(existing(run), null))
+  t.equal((await store.get(later.id))?.id, there.id)
+  t.equal((await store.get(String(newer?.id)))?.id, there.id, 'through the next one, too')
+})
+
+t.test('one whose user is running there is queued behind it', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const store = await target()
+  const there = await accept(store, { userId: 'u' })
+  await claim(store)
+  const moved = await fill((source) => accept(source, { userId: 'u' }))
+  t.match(await move(), { queued: 1, joined: 0 })
+  t.same(await claim(store), [])
+  await store.complete(there.id, DONE)
+  t.match(await claim(store), [{ id: moved.id }])
+})
+
+t.test('run again, it changes nothing, whatever has become of them', async (t) => {
+  const { fill, move, target, contents, path } = await stores(t)
+  await fill(async (store) => {
+    await oneOfEach(store)
+    await store.permits.note({ tenant: 'default', client: 'c', tier: 2 }, T0, 0)
+    await store.accept([aSignal({ userId: 'replayed' })], { key: 'k', fingerprint: null }, T0)
+  })
+  await move()
+  const first = await contents()
+  t.match(await move(), { queued: 0, completed: 0, failed: 0, joined: 0, known: 7, widened: 0, replays: 0 })
+  t.same(await contents(), first)
+  const store = await target()
+  for (const { id } of await claim(store)) await store.complete(id, DONE)
+  const second = await contents()
+  t.match(await move(), { queued: 0, known: 7, widened: 0 })
+  t.same(await contents(), second)
+  const source = openDatabase(path)
+  const statuses = source.prepare('SELECT status FROM revocations ORDER BY status').all()
+  source.close()
+  t.same(
+    statuses.map(({ status }) => status),
+    ['completed', 'failed', 'queued', 'queued', 'queued', 'queued', 'running'].sort(),
+    'and the source is as it was',
+  )
+})
+
+t.test('signals that the file took in after a first run are not lost by the second', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const first = await fill((source) => accept(source, { userId: 'u' }))
+  await move()
+  const store = await target()
+  await claim(store)
+  await store.complete(first.id, DONE)
+  await fill((source) => accept(source, { userId: 'u', occurredAt: T0 + 1_000 }))
+  t.match(await move(), { queued: 0, known: 1, widened: 1 })
+  const [again] = await claim(store)
+  t.match(again, { user: { value: 'u' }, occurredAt: T0 + 1_000 })
+  t.not(again?.id, first.id)
+  t.match(await move(), { known: 1, widened: 0 }, 'and once is enough')
+})
+
+t.test('whatever the file went on with, an id leads to what it was moved to', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const store = await target()
+  const there = await accept(store, { userId: 'joined' })
+  const joined = await fill((source) => accept(source, { userId: 'joined' }))
+  const first = await fill((source) => accept(source, { userId: 'u' }))
+  await move()
+  await claim(store)
+  const second = await fill(async (source) => {
+    await claim(source)
+    await source.complete(joined.id, DONE)
+    return accept(source, { userId: 'u' })
+  })
+  t.match(await move(), { queued: 1, completed: 0, known: 2 })
+  t.equal((await store.get(joined.id))?.id, there.id)
+  await fill(async (source) => source.putBack(first.id, waiting(existing(await source.get(first.id)), null)))
+  t.equal((await fill((source) => source.get(second.id)))?.id, first.id)
+  await move()
+  t.equal((await store.get(second.id))?.id, second.id)
+})
+
+t.test('the ids that joined one that has ended lead to it', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const [first, second] = await fill(async (source) => {
+    const one = await accept(source)
+    const [run] = await claim(source)
+    const other = await accept(source)
+    await source.putBack(one.id, waiting(existing(run), null))
+    await claim(source)
+    await source.complete(one.id, DONE)
+    return [one, other]
+  })
+  t.match(await move(), { queued: 0, completed: 1 })
+  t.match(await (await target()).get(String(second?.id)), { id: first?.id, status: 'completed' })
+})
+
+t.test('many are moved page by page, the most urgent first and of those the oldest', async (t) => {
+  const { fill, move, url, progress, contents } = await stores(t)
+  const reasons = ['session-expired', 'logout', 'security'] as const
+  const signals = Array.from({ length: 5_200 }, (_, index) =>
+    aSignal({ userId: `u${index}`, acceptedAt: T0 + index, reason: reasons[index % 3] ?? 'logout' }),
+  )
+  await fill(async (store) => {
+    await store.accept(signals, null, T0)
+    for (const { id } of await store.claim({ now: T0 + 10_000, room: room(0, 0, 90) })) {
+      await store.complete(id, DONE)
+    }
+  })
+  t.match(await move(), { queued: 5_110, completed: 90 })
+  t.same(progress, ['0 of 5200', '5110 of 5200'])
+  const { revocations } = await contents()
+  t.equal(revocations.length, 5_200)
+  const jobs = await server.query(
+    url,
+    `SELECT r.urgency, r.accepted_at::float8 AS at FROM curfew_jobs.job JOIN curfew.revocations AS r USING (id)
+     ORDER BY created_on, urgency, id`,
+  )
+  t.equal(jobs.length, 5_110)
+  const order = jobs.map(({ urgency, at }) => Number(urgency) * 1e15 + Number(at))
+  t.same(
+    order,
+    order.toSorted((one, other) => one - other),
+  )
+})
+
+t.test('one that waits longer than a backoff can last waits no longer there', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const id = await fill(async (source) => {
+    await accept(source)
+    const [run] = await claim(source)
+    await source.putBack(String(run?.id), waiting(existing(run), T0 + 10 * LONGEST_WAIT_MS))
+    return String(run?.id)
+  })
+  await move()
+  t.equal((await (await target()).get(id))?.nextAttemptAt, T0 + LONGEST_WAIT_MS)
+})
+
+t.test('a request that is repeated gets the answer of before, while it would have', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const recent = await fill(async (source) => {
+    await source.accept([aSignal()], { key: 'old', fingerprint: null }, T0 - REPLAY_WINDOW_MS - 1)
+    return source.accept([aSignal({ userId: 'a' })], { key: 'recent', fingerprint: 'f' }, T0)
+  })
+  t.match(await move(), { replays: 1 })
+  const store = await target()
+  const again = await store.accept([aSignal({ userId: 'a' })], { key: 'recent', fingerprint: 'f' }, T0)
+  t.strictSame(again, { revocations: recent.revocations, replayed: true })
+  await t.rejects(store.accept([], { key: 'recent', fingerprint: 'other' }, T0), {
+    code: 'CURFEW_IDEMPOTENCY_MISMATCH',
+  })
+  t.match(await store.accept([aSignal()], { key: 'old', fingerprint: null }, T0), { replayed: false })
+})
+
+t.test('calls of the last window count there, once, until they would have ceased to count', async (t) => {
+  const { fill, move, target, contents } = await stores(t)
+  const key = { tenant: 'default', client: 'c', tier: 2 } as const
+  const now = Date.now()
+  await fill(async (store) => {
+    for (const ago of [320_000, 200_000, 200_000, 1_000]) await store.permits.note(key, now - ago, 0)
+    await store.permits.note({ ...key, tier: 1 }, now, 0)
+    await store.permits.block({ ...key, client: 'blocked' }, now + 60_000)
+  })
+  t.match(await move({ now: () => now }), { budgets: 3 })
+  await move({ now: () => now })
+  const { permits } = await target()
+  if (!('exchange' in permits)) throw new Error('expected permits that are shared')
+  const ask: ExchangeRequest = {
+    key,
+    holder: '00000000-0000-4000-8000-000000000001',
+    limit: 5,
+    windowMs: 300_000,
+    leaseMs: 20_000,
+    held: 0,
+    ended: 0,
+    endedAgoMs: 0,
+    wanted: 5,
+  }
+  const answer = await permits.exchange(ask)
+  t.equal(answer.granted, 2, 'three of the last window count')
+  t.ok(answer.waitMs > 101_000 && answer.waitMs < 111_000, `310 s after its start: ${answer.waitMs}`)
+  t.match(await permits.exchange({ ...ask, key: { ...key, tier: 1 } }), { granted: 4 })
+  const blocked = await permits.exchange({ ...ask, key: { ...key, client: 'blocked' } })
+  t.equal(blocked.granted, 0)
+  t.ok(blocked.waitMs > 40_000 && blocked.waitMs <= 60_000)
+  t.match(await contents(), { counts: [{ calls: 4 }] })
+})
+
+t.test('a file of an older schema is moved, too', async (t) => {
+  const { path, move, target } = await stores(t)
+  const old = new DatabaseSync(path)
+  old.exec(`${MIGRATIONS[0]}; PRAGMA user_version = 1`)
+  old.close()
+  t.match(await move(), { queued: 0, known: 0 })
+  t.same(await (await target()).backlog(), [])
+})
+
+t.test('a file that is in use, and a database that is away, are told', async (t) => {
+  const { fill, move } = await stores(t)
+  await fill(async () => {
+    await t.rejects(move(), { code: 'CURFEW_STORE_LOCKED' })
+  })
+  const away = 'postgres://curfew:secret@127.0.0.1:1/curfew'
+  await t.rejects(move({ url: away }), { code: 'CURFEW_STORE_UNAVAILABLE' })
+})
