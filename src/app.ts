@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config, Reloadable } from './config.ts'
 import authenticate from './inbound/authenticate.ts'
+import backChannelLogout from './inbound/back-channel-logout.ts'
 import bulk from './inbound/bulk.ts'
 import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
@@ -23,6 +24,8 @@ import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
+import { createFetchJson } from './sources/fetch-json.ts'
+import { Sources } from './sources/sources.ts'
 import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
@@ -82,6 +85,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     onCall: metrics.qlikCall,
   })
   const senders = new Senders(config.senders)
+  const { fetchJson, close: closeFetch } = createFetchJson()
+  const sources = new Sources(config.sources, { fetchJson, clock })
   const waiters = new Waiters(store, clock)
   const worker = createWorker({
     store,
@@ -115,7 +120,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(problems)
   await app.register(documentation)
   app.addHook('onError', async (request) => {
-    const { source } = request.routeOptions.config
+    const source = request.routeOptions.config.source ?? request.sourceName
     if (source) metrics.signal(source, 'rejected')
   })
 
@@ -126,6 +131,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
+  await app.register(backChannelLogout, { ...inbound, sources })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}
@@ -146,7 +152,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(metricsRoute, { metrics, store, tenants })
 
   // Change the configuration
-  await app.register(reload, { load, tenants, senders, log: app.log })
+  await app.register(reload, { load, tenants, senders, sources, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
@@ -157,6 +163,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   app.addHook('onClose', async () => {
     await stopped
+    await closeFetch()
     await store.close()
   })
   return app

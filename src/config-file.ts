@@ -15,6 +15,7 @@ export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' |
 /** Tenants and senders of one source: the file, or what is beside it. */
 export interface FilePart {
   tenants: TenantConfig[]
+  sources: Reloadable['sources']
   senders: Reloadable['senders']
 }
 
@@ -75,12 +76,20 @@ const References = z
       .catch([]),
     apiKeys: Bounded.catch([]),
     webhookSecrets: Bounded.catch([]),
+    sources: z
+      .array(
+        z
+          .looseObject({ name: z.unknown(), tenant: z.unknown(), tenants: z.array(z.unknown()).catch([]) })
+          .partial()
+          .catch({}),
+      )
+      .catch([]),
   })
-  .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [] })
+  .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] })
 
 /** Names that are given twice, and those that lead nowhere. */
 function wrongReferences(json: unknown, named: readonly string[]): { member: string; expected: string }[] {
-  const { clients, tenants, apiKeys, webhookSecrets } = References.parse(json)
+  const { clients, tenants, apiKeys, webhookSecrets, sources } = References.parse(json)
   const wrong: { member: string; expected: string }[] = []
   const note = (expected: string, ...path: PropertyKey[]) => wrong.push({ member: pointer(path), expected })
   const names = new Set<unknown>(named)
@@ -99,12 +108,24 @@ function wrongReferences(json: unknown, named: readonly string[]): { member: str
       }
     }
   }
+  const sourceNames = new Set<unknown>()
+  for (const [index, source] of sources.entries()) {
+    if (sourceNames.has(source.name))
+      note('expected a name that no other source has', 'sources', index, 'name')
+    sourceNames.add(source.name)
+    if (typeof source.tenant === 'string' && !names.has(source.tenant))
+      note('expected the name of a configured tenant', 'sources', index, 'tenant')
+    for (const [position, name] of (source.tenants ?? []).entries()) {
+      if (typeof name === 'string' && !names.has(name))
+        note('expected the name of a configured tenant', 'sources', index, 'tenants', position)
+    }
+  }
   return wrong
 }
 
 /** What the file configures, with what the environment says for all of its tenants. */
 export function fromFile(
-  { clients, tenants, apiKeys, webhookSecrets }: ConfigFile,
+  { clients, tenants, apiKeys, webhookSecrets, sources }: ConfigFile,
   defaults: TenantDefaults,
 ): FilePart {
   const toTenant = (tenant: ConfigFile['tenants'][number]): TenantConfig => {
@@ -127,6 +148,7 @@ export function fromFile(
   const bounds = (names: string[] | undefined) => (names ? [...new Set(names)] : null)
   return {
     tenants: tenants.map(toTenant),
+    sources,
     senders: {
       apiKeys: apiKeys.map((one) => ({ key: one.key ?? one.keyFile ?? '', tenants: bounds(one.tenants) })),
       webhookSecrets: webhookSecrets.map((one) => ({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FORMS, type Form, LIMITS } from './config-forms.ts'
 import { Identifier } from './revocation/signal.ts'
+import { sourceSchema } from './sources/source-kinds.ts'
 
 export const TENANTS_AT_MOST = 20_000
 /**
@@ -8,6 +9,9 @@ export const TENANTS_AT_MOST = 20_000
  * body of 64 KiB 40 ms. API keys are looked up instead, however many there are.
  */
 export const WEBHOOK_SECRETS_AT_MOST = 1_000
+
+/** Each has a path of its own, so there is nothing to try one by one. */
+const SOURCES_AT_MOST = 1_000
 
 /** Where values come from that the file does not hold itself. */
 export interface ValueSources {
@@ -28,6 +32,7 @@ const UNSET = 'expected the environment variable to be set'
 export function configFileSchema(sources: ValueSources) {
   const { clients, tenants } = tenantSchemas(sources)
   const { apiKeys, webhookSecrets } = senderSchemas(sources)
+  const source = sourceSchema(valuesFrom(sources))
   return z.strictObject({
     $schema: z.string().optional().describe('Where the schema for editors is'),
     clients: clients.default({}).describe('OAuth clients that tenants share, by name'),
@@ -36,6 +41,11 @@ export function configFileSchema(sources: ValueSources) {
     webhookSecrets: webhookSecrets
       .default([])
       .describe('Secrets of webhook senders, besides WEBHOOK_SECRETS'),
+    sources: z
+      .array(source)
+      .max(SOURCES_AT_MOST)
+      .default([])
+      .describe('Identity providers and other services'),
   })
 }
 export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>

@@ -4,6 +4,7 @@ import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults
 import { FORMS, isApiKey, isDatabaseUrl, isWebhookSecret, LIMITS, split } from './config-forms.ts'
 import { type ConfigFile, WEBHOOK_SECRETS_AT_MOST } from './config-schema.ts'
 import { CurfewError } from './errors.ts'
+import type { SourceConfig } from './sources/source-kinds.ts'
 
 const list = (what: string, isGood: (item: string) => boolean) =>
   z.string().refine((text) => split(text).every(isGood), `expected ${what}, separated by commas`)
@@ -99,6 +100,8 @@ export interface Reloadable {
   /** At least one; the first is the one that a signal means when it names none. */
   tenants: [TenantConfig, ...TenantConfig[]]
   senders: { apiKeys: ApiKeyConfig[]; webhookSecrets: WebhookSecretConfig[] }
+  /** Identity providers and other services, each with a way in of its own. */
+  sources: SourceConfig[]
 }
 
 export interface Config extends Reloadable {
@@ -158,7 +161,7 @@ export async function loadConfig(environment: Variables): Promise<Config> {
 const DEFAULT_TENANT = 'default'
 const TENANT_KEYS = ['QLIK_TENANT_URL', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET'] as const
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
-const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [] }
+const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
 /** What a command needs that works on the store alone. */
 export interface StoreConfig {
   databaseUrl: string
@@ -192,7 +195,7 @@ function missingTenant(given: Given, file: ConfigFile | null): Mistake[] {
 }
 
 function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
-  if (!file || file.apiKeys.length + file.webhookSecrets.length > 0) return []
+  if (!file || file.apiKeys.length + file.webhookSecrets.length + file.sources.length > 0) return []
   if (SENDER_KEYS.some((key) => split(given[key] ?? '').length > 0)) return []
   return [
     {
@@ -221,6 +224,7 @@ function toConfig(values: Environment, file: ConfigFile): Config {
     logLevel: values.LOG_LEVEL,
     tenants: [first, ...others],
     senders: { apiKeys: [...own.senders.apiKeys, ...more.senders.apiKeys], webhookSecrets },
+    sources: more.sources,
     databaseUrl: values.DATABASE_URL,
     databaseConnections: values.DATABASE_CONNECTIONS,
     retentionDays: values.RETENTION_DAYS,
@@ -237,6 +241,7 @@ function ownPart(values: Environment): FilePart {
     tenants: isGiven
       ? [{ name: DEFAULT_TENANT, origin: new URL(url).origin, clientId, clientSecret, ...defaultsOf(values) }]
       : [],
+    sources: [],
     senders: {
       apiKeys: split(values.API_KEYS).map((key) => ({ key, tenants: null })),
       webhookSecrets: split(values.WEBHOOK_SECRETS).map((secret) => ({ secret, tenants: null })),

@@ -5,7 +5,7 @@ import { type LogoutClaims, logoutTokenRules, readLogoutToken } from '../sources
 import { sourceSignal } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
 import { TokenError, verifyToken } from '../sources/verify-token.ts'
-import { bodyOf, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
+import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
 
 const KIND = 'oidc-back-channel-logout'
 
@@ -22,6 +22,7 @@ export default withRawBodies((app, options) => {
         summary: 'OpenID Connect Back-Channel Logout 1.0',
         description: 'A form with a `logout_token`, signed by the issuer of the source.',
         tags: ['sources'],
+        params: SourceParams,
       },
       errorHandler: (error, request, reply) => refuse(error, request, reply),
     },

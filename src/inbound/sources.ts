@@ -1,9 +1,20 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { SourceKind } from '../sources/source-kinds.ts'
 import type { OpenSource, Sources } from '../sources/sources.ts'
 import type { InboundOptions } from './answer.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The source that the path names, once it is known to be one. */
+    sourceName?: string
+  }
+}
+
+/** Of every route below `/sources/{name}`. */
+export const SourceParams = z.object({ name: z.string().describe('Name of the source in CONFIG_FILE') })
 
 /** What the ways in of identity providers need. */
 export interface SourceRouteOptions extends Pick<InboundOptions, 'tenants' | 'clock'> {
@@ -36,8 +47,9 @@ export function sourceOf<K extends SourceKind>(
   sources: Sources,
   ...kinds: K[]
 ): OpenSource<K> {
-  const { name } = request.params as { name: string }
+  const { name } = SourceParams.parse(request.params)
   const source = sources.find(name, ...kinds)
   if (!source) throw new CurfewError('CURFEW_NOT_FOUND')
+  request.sourceName = name
   return source
 }

@@ -8,6 +8,7 @@ import { problemAnswer } from '../inbound/problems.ts'
 import type { Senders } from '../inbound/senders.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 import type { WorkerLog } from '../revocation/worker.ts'
+import type { Sources } from '../sources/sources.ts'
 
 const count = z.number().int()
 const Reloaded = z.object({
@@ -33,11 +34,18 @@ export interface ReloadOptions {
   load: () => Promise<Reloadable>
   tenants: Pick<Tenants, 'replace'>
   senders: Pick<Senders, 'replace'>
+  sources: Pick<Sources, 'replace'>
   log: WorkerLog
 }
 
 /** Reads the configuration anew when asked to; those who ask at the same time, one after the other. */
-export function createReload({ load, tenants, senders, log }: ReloadOptions): () => Promise<Reloaded> {
+export function createReload({
+  load,
+  tenants,
+  senders,
+  sources,
+  log,
+}: ReloadOptions): () => Promise<Reloaded> {
   let last: Promise<unknown> = Promise.resolve()
 
   async function reload(): Promise<Reloaded> {
@@ -46,6 +54,7 @@ export function createReload({ load, tenants, senders, log }: ReloadOptions): ()
       // Nothing is awaited in between: every request sees the one or the other.
       const changes = tenants.replace(config.tenants)
       senders.replace(config.senders)
+      sources.replace(config.sources)
       const reloaded = { tenants: config.tenants.length, ...changes }
       log.info(reloaded, 'the configuration was read anew')
       return reloaded

@@ -10,9 +10,16 @@ export interface ReplayKey {
   key: string
   /** A digest of the request, or null where the key alone decides (a webhook-id). */
   fingerprint: string | null
+  /** Until when it is remembered, at the least; ms since the epoch. For `REPLAY_WINDOW_MS` when left out. */
+  keepUntil?: number
 }
 
 export const REPLAY_WINDOW_MS = 10 * 60_000
+
+/** The time from which on a key counts as known, so that it is remembered as long as it asks for. */
+export function replayTime({ keepUntil }: ReplayKey, now: number): number {
+  return Math.max(now, (keepUntil ?? 0) - REPLAY_WINDOW_MS)
+}
 
 export interface Accepted {
   /** The revocations as they stood when the request was first accepted, one for each signal, in order. */

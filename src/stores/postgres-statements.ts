@@ -1,6 +1,12 @@
 import type { Failure, Revocation, TokenCounts } from '../revocation/revocation.ts'
 import type { Signal } from '../revocation/signal.ts'
-import type { BacklogCount, Completion, ReplayKey, RevocationQuery } from '../revocation/store.ts'
+import {
+  type BacklogCount,
+  type Completion,
+  type ReplayKey,
+  type RevocationQuery,
+  replayTime,
+} from '../revocation/store.ts'
 import type { Query } from './postgres-database.ts'
 import { COLUMNS, toRevocation, toRow } from './rows.ts'
 
@@ -231,11 +237,11 @@ export function postgresStatements(query: Query) {
     async takeKeys(keys: readonly ReplayKey[], now: number, since: number): Promise<Set<string>> {
       const taken = await query(
         `INSERT INTO curfew.replays AS known (key, fingerprint, at)
-         SELECT key, fingerprint, $2 FROM json_to_recordset($1) AS v (key text, fingerprint text) ORDER BY key
+         SELECT key, fingerprint, at FROM json_to_recordset($1) AS v (key text, fingerprint text, at bigint) ORDER BY key
          ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, at = excluded.at, answer = NULL
-           WHERE known.at < $3
+           WHERE known.at < $2
          RETURNING key`,
-        [JSON.stringify(keys), now, since],
+        [JSON.stringify(keys.map((key) => ({ ...key, at: replayTime(key, now) }))), since],
       )
       return new Set(taken.map(({ key }) => String(key)))
     },

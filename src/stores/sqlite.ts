@@ -10,6 +10,7 @@ import {
   type ReplayKey,
   type RevocationStore,
   type Room,
+  replayTime,
   type Waiting,
 } from '../revocation/store.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -63,7 +64,7 @@ export function openSqliteStore(path: string): RevocationStore & { permits: Sqli
     }
     if (earlier) return { revocations: earlier.revocations, replayed: true }
     const revocations = signals.map(acceptOne)
-    if (replay) sql.noteReplay(replay, revocations, now)
+    if (replay) sql.noteReplay(replay, revocations, replayTime(replay, now))
     return { revocations, replayed: false }
   }
 

@@ -135,6 +135,7 @@ t.test(
         },
       },
       senders: { replace: () => {} },
+      sources: { replace: () => {} },
       log: { info: () => {}, warn: () => {}, error: () => {} },
     })
     const [first, second] = [rejection(reload()), reload()]
