@@ -30,7 +30,9 @@ export interface KeySetOptions {
 }
 
 /** The issuer's keys cannot be had: nothing can be proven for the moment. The cause is the last failure. */
-export class KeysUnavailable extends Error {}
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable'
+}
 
 interface Known {
   find: JWTVerifyGetKey
