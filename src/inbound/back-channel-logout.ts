@@ -116,7 +116,7 @@ async function statementOf(
   )
 }
 
-/** A token is good once (section 2.6, number 7): sent again it does nothing, as long as it has not expired. */
+/** A token is good once (section 2.6, number 8): sent again it does nothing, as long as it has not expired. */
 function replayOf({ config }: OpenSource<typeof KIND>, claims: LogoutClaims) {
   return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint: null, keepUntil: takenUntil(claims) }
 }
