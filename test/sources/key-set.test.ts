@@ -150,7 +150,7 @@ t.test('what is no set of keys is no set of keys', async (t) => {
     ['no list', '{"keys":{}}'],
     ['keys that are none', '{"keys":[null,5]}'],
     ['10,000 keys', JSON.stringify({ keys: flood.map(({ kid }) => ({ kty: 'EC', kid })) })],
-    ['too many bytes', JSON.stringify({ keys: flood })],
+    ['too many bytes', JSON.stringify({ keys: [first.jwk], padding: 'x'.repeat(600 * 1024) })],
     ['nothing', ''],
   ]
   for (const [name, body] of wrong) {
