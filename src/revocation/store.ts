@@ -107,11 +107,17 @@ export interface RevocationStore {
   /** When the next queued revocation becomes due, later than `now`; null when none waits. */
   nextDueAt(now: number): Promise<number | null>
 
-  /** Ends a running revocation as completed. Without effect on one that this process does not run. */
-  complete(id: string, completion: Completion): Promise<void>
+  /**
+   * Ends a running revocation as completed. Without effect on one that this process does not run; tells whether it had
+   * one.
+   */
+  complete(id: string, completion: Completion): Promise<boolean>
 
-  /** Ends a running revocation as failed. Without effect on one that this process does not run. */
-  fail(id: string, failure: Failure, tokens: TokenCounts, completedAt: number): Promise<void>
+  /**
+   * Ends a running revocation as failed. Without effect on one that this process does not run; tells whether it had
+   * one.
+   */
+  fail(id: string, failure: Failure, tokens: TokenCounts, completedAt: number): Promise<boolean>
 
   /**
    * Puts a running revocation back into the queue. If a newer one is queued for the same user, that one joins

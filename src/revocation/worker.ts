@@ -4,7 +4,7 @@ import type { QlikTenant } from './qlik-tenant.ts'
 import { isFinal, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation, TokenCounts } from './revocation.ts'
 import { type RunResult, revokeAll } from './revoke-all.ts'
-import { Runs } from './runs.ts'
+import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
 
@@ -112,7 +112,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const { signal } = own.stop
     if (isStopping) own.stop.abort()
     const work = attempt(revocation, signal)
-      .then((result) => untilStored(revocation, () => report(revocation, result, signal)))
+      .then((result) => untilStored(own, () => report(revocation, result, signal)))
       .finally(() => {
         runs.end(own)
         underWay.delete(work)
@@ -151,8 +151,9 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /** Tries until the store takes it. On shutdown it stays running in the store; the next start puts it back. */
-  async function untilStored({ id }: Revocation, write: () => Promise<void>): Promise<void> {
-    for (;;) {
+  async function untilStored(own: Run, write: () => Promise<void>): Promise<void> {
+    const { id } = own.revocation
+    while (runs.isLatest(own)) {
       try {
         return await write()
       } catch (error) {
@@ -169,7 +170,8 @@ export function createWorker(options: WorkerOptions): Worker {
     runs.noteAttempt(revocation, isTenantWorking(result, signal))
     if (result.ended === 'completed') {
       const { outcome, verified, tokens } = result
-      await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
+      const isOurs = await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
+      if (!isOurs) return
       return ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: endedAt })
     }
     if (signal.aborted) return putBackUncounted(revocation, result.tokens)
@@ -180,7 +182,8 @@ export function createWorker(options: WorkerOptions): Worker {
     const error = decision.failure
     logAttempt(revocation, error, result.error)
     if (decision.action === 'fail') {
-      await store.fail(id, error, result.tokens, endedAt)
+      const isOurs = await store.fail(id, error, result.tokens, endedAt)
+      if (!isOurs) return
       return ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: endedAt })
     }
     const { attempts } = revocation

@@ -105,11 +105,13 @@ export function openSqliteStore(path: string): RevocationStore & { permits: Sqli
   /** What may be lost at a power cut, but not with the process: who runs, how far, and calls of the last minutes. */
   const note = <T>(work: () => T) => write(work, { mustSync: false })
 
-  /** Changes a running revocation; one that is no longer running is left alone. */
-  function whileRunning(id: string, change: (running: Revocation) => void, keep = write): Promise<void> {
+  /** Changes a running revocation; one that is no longer running is left alone. Tells which it was. */
+  function whileRunning(id: string, change: (running: Revocation) => void, keep = write): Promise<boolean> {
     return keep(() => {
       const revocation = sql.find(id)
-      if (revocation?.status === 'running') change(revocation)
+      if (revocation?.status !== 'running') return false
+      change(revocation)
+      return true
     })
   }
 
@@ -142,9 +144,13 @@ export function openSqliteStore(path: string): RevocationStore & { permits: Sqli
     fail: (id, error, tokens, completedAt) =>
       whileRunning(id, (running) => sql.save({ ...running, status: 'failed', error, tokens, completedAt })),
 
-    putBack: (id, waiting) => whileRunning(id, (running) => putBack(running, waiting)),
+    async putBack(id, waiting) {
+      await whileRunning(id, (running) => putBack(running, waiting))
+    },
 
-    progress: (id, tokens) => whileRunning(id, (running) => sql.save({ ...running, tokens }), note),
+    async progress(id, tokens) {
+      await whileRunning(id, (running) => sql.save({ ...running, tokens }), note)
+    },
 
     retry: (id) => write(() => retry(id)),
 
