@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -6,19 +5,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { startSandbox } from '../src/sandbox/sandbox.ts'
-import { startProcess } from './support/process.ts'
+import { startInVain, startProcess } from './support/process.ts'
 import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
-
-const MAIN = join(import.meta.dirname, '../src/main.ts')
-
-/** Starts the service, which is to end by itself, in an environment of nothing else. */
-function startInVain(environment: Record<string, string>) {
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [MAIN], { env: environment }, (error, stdout, stderr) => {
-      resolve({ code: error?.code, stdout, stderr })
-    })
-  })
-}
 
 /** An environment that works, with a tenant of its own. */
 async function workingEnvironment(t: Test, more: Record<string, string> = {}) {
