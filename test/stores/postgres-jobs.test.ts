@@ -207,6 +207,10 @@ t.test('a run that its own process has lost is taken up again by it, and ends on
   t.match(await service.ended(json.id), { status: 'completed', verified: true, attempts: 2 })
   const ends = service.logLines.filter((line) => JSON.parse(line).msg === 'a revocation has ended')
   t.equal(ends.length, 1)
+  const lists = service.sandbox.tenant.calls.filter(
+    ({ route, path }) => route === 'list' && path.includes(user.id),
+  )
+  t.ok(lists.length <= 4, `begun twice and verified, no more: ${lists.length} lists`)
 })
 
 t.test('a transaction that the server has undone is no success', async (t) => {
