@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import type { RevocationStore } from '../../src/revocation/store.ts'
+import type { SandboxCall } from '../../src/sandbox/call-log.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { PostgresDatabase } from '../../src/stores/postgres-database.ts'
 import { accept, claim, existing, FAILURE, SILENT, TOKENS, waiting } from '../conformance/stores.ts'
-import { rejection, until } from '../support/events.ts'
+import { nextCall, rejection, until } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startService } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
@@ -222,4 +223,25 @@ t.test('a transaction that the server has undone is no success', async (t) => {
     await query('SELECT 1 / 0').catch(() => {})
   })
   t.match(await rejection(hidden), { code: 'CURFEW_STORE_UNAVAILABLE' })
+})
+
+t.test('a run that was lost at its very end is not reported as ended', async (t) => {
+  const { url, query } = await setUp(t)
+  const environment = { DATABASE_URL: url }
+  const service = await startService(t, { environment, sandbox: { latencyMs: 100 } })
+  const user = service.userWithTokens(1)
+  const verifying = nextCall(service.sandbox, ({ route }) => route === 'revoke')
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  await verifying
+  await query('UPDATE curfew.revocations SET claim = gen_random_uuid()')
+  const isListed = ({ route, path }: SandboxCall) => route === 'list' && path.includes(user.id)
+  await until('it is verified', () => service.sandbox.tenant.calls.filter(isListed).length === 2)
+  await service.app.close()
+  t.same(
+    service.logLines.filter((line) => line.includes('a revocation has ended')),
+    [],
+  )
+  t.same(await query('SELECT status FROM curfew.revocations WHERE id = $1', [json.id]), [
+    { status: 'running' },
+  ])
 })
