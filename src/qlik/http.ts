@@ -49,6 +49,11 @@ export interface QlikHttpOptions {
 
 /** A page of 100 tokens is about 30 KB. */
 const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+/**
+ * How long an unused connection is kept, also where the tenant would keep it longer: with thousands of tenants there
+ * would be more than a process may have open.
+ */
+const KEEP_ALIVE_AT_MOST_MS = 5_000
 /** A Date header further away than this is taken for a mistake. */
 const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 
@@ -71,6 +76,7 @@ export class QlikHttp {
       bodyTimeout: timeoutMs,
       maxResponseSize: LARGEST_ANSWER_BYTES,
       connections: 128,
+      keepAliveMaxTimeout: KEEP_ALIVE_AT_MOST_MS,
     })
   }
 
