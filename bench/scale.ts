@@ -9,6 +9,7 @@ import {
   call,
   cpuMs,
   type Figure,
+  memoryMb,
   messageOf,
   print,
   signedLogout,
@@ -46,6 +47,8 @@ interface Drain {
   totals: Totals
   connections: number
   load: number
+  /** Highest resident memory of each replica, in MB. */
+  memory: number[]
 }
 
 /** What two replicas do for 2,000 tenants at once. */
@@ -158,6 +161,7 @@ async function drained(
     },
     connections,
     load: loadavg()[0] ?? 0,
+    memory: replicas.map((replica) => memoryMb(replica, 'VmHWM')),
   }
 }
 
@@ -230,7 +234,7 @@ async function sizes(postgres: Postgres): Promise<string> {
 }
 
 function callsFigure(
-  { seconds, calls, counts, cpu, totals, connections, load }: Drain,
+  { seconds, calls, counts, cpu, totals, connections, load, memory }: Drain,
   tables: string,
 ): Figure {
   const perSecond = calls / seconds
@@ -255,7 +259,7 @@ function callsFigure(
       `Cores used: PostgreSQL ${cores(cpu.postgres)}, the replicas together ${cores(cpu.replicas)}, the tenants ${cores(cpu.tenants)}; ` +
       `CPU for a call: ${((cpu.postgres + cpu.replicas) / calls).toFixed(2)} ms without the tenants' part; load average ${load.toFixed(1)}. ` +
       `For a revocation: ${each(totals.statements)} statements, ${each(totals.commits)} commits, ${each(totals.walBytes / 1_000)} kB of WAL. ` +
-      `${connections} connections. PostgreSQL with fsync=on. Tables afterwards: ${tables}.`,
+      `${connections} connections. Highest memory of the replicas: ${memory.map((mb) => mb.toFixed(0)).join(' and ')} MB. PostgreSQL with fsync=on. Tables afterwards: ${tables}.`,
   }
 }
 

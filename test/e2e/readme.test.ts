@@ -63,7 +63,13 @@ t.test('every file and script that the documents name is there', async (t) => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   for (const [, script] of README.matchAll(/npm run ([a-z-]+)/g))
     t.ok(scripts[String(script)], `npm run ${script}`)
-  for (const document of ['README.md', 'docs/architecture.md', 'docs/operations.md', 'docs/security.md']) {
+  for (const document of [
+    'README.md',
+    'docs/architecture.md',
+    'docs/operations.md',
+    'docs/scaling.md',
+    'docs/security.md',
+  ]) {
     const text = readFileSync(join(ROOT, document), 'utf8')
     for (const [, path] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       t.ok(existsSync(join(ROOT, document, '..', String(path))), `${document} → ${path}`)
