@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CurfewError } from '../errors.ts'
 import { join, userKey } from '../revocation/coalesce.ts'
 import type { Revocation } from '../revocation/revocation.ts'
-import { REASONS } from '../revocation/signal.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore, type Waiting, type Watcher } from '../revocation/store.ts'
 import type { WorkerLog } from '../revocation/worker.ts'
 import { Batches } from './batches.ts'
@@ -238,7 +237,8 @@ export async function openPostgresStore(
     async claim({ now, room }) {
       const wait = claimNotBefore - performance.now()
       if (wait > 0) await delay(wait)
-      const fetched = await Promise.all(REASONS.map((reason) => jobs.fetch(reason, room[reason])))
+      const due = await jobs.dueReasons()
+      const fetched = await Promise.all(due.map((reason) => jobs.fetch(reason, room[reason])))
       claimNotBefore = performance.now() + CLAIM_EVERY_MS
       return claim(fetched.flat(), now)
     },
