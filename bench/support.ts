@@ -10,7 +10,7 @@ import { TenantCall, type TenantOrder, type TenantSettings } from './tenant.ts'
 
 export const API_KEY = randomBytes(24).toString('hex')
 const WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`
-const CLIENT = { id: 'bench', secret: randomBytes(24).toString('hex') }
+export const CLIENT = { id: 'bench', secret: randomBytes(24).toString('hex') }
 
 const STARTED_WITHIN_MS = 30_000
 const STOPPED_WITHIN_MS = 15_000
@@ -167,9 +167,9 @@ export interface SignedRequest {
   headers: Record<string, string>
 }
 
-/** A logout of a new user, signed by Standard Webhooks. */
-export function signedLogout(userId: string = randomUUID()): SignedRequest {
-  const body = JSON.stringify({ userId, reason: 'logout', occurredAt: new Date().toISOString() })
+/** A logout of a new user, signed by Standard Webhooks; of the first tenant when none is named. */
+export function signedLogout(userId: string = randomUUID(), tenant?: string): SignedRequest {
+  const body = JSON.stringify({ userId, tenant, reason: 'logout', occurredAt: new Date().toISOString() })
   const signed = signWebhook({ secret: WEBHOOK_SECRET, id: `msg_${randomUUID()}`, body, now: Date.now() })
   return { body, headers: { 'content-type': 'application/json', ...signed } }
 }

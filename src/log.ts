@@ -1,4 +1,4 @@
-import type { LoggerOptions } from 'pino'
+import type { LogFn, LoggerOptions } from 'pino'
 import { CurfewError } from './errors.ts'
 import { QlikFailure } from './revocation/qlik-tenant.ts'
 
@@ -7,7 +7,39 @@ import { QlikFailure } from './revocation/qlik-tenant.ts'
  * only in the parts that cannot hold anything of a request or of Qlik's answers.
  */
 export function loggerOptions(level: string): LoggerOptions {
-  return { level, base: null, serializers: { err: (error: unknown) => safeError(error) } }
+  return {
+    level,
+    base: null,
+    serializers: { err: (error: unknown) => safeError(error) },
+    hooks: { logMethod: calmly() },
+  }
+}
+
+const OUTAGE_LINE_EVERY_MS = 1_000
+
+/**
+ * While the database is away, every request and every run fails for the same reason. Of each message one line a second
+ * is written then; the next one tells how many were left out.
+ */
+function calmly(): (this: object, line: Parameters<LogFn>, write: LogFn) => void {
+  const told = new Map<unknown, { at: number; leftOut: number }>()
+  return function (line, write) {
+    const [details, message]: unknown[] = line
+    if (!isOutage(details)) return write.apply(this, line)
+    const now = performance.now()
+    const last = told.get(message)
+    if (last && now - last.at < OUTAGE_LINE_EVERY_MS) {
+      last.leftOut += 1
+      return
+    }
+    told.set(message, { at: now, leftOut: 0 })
+    write.apply(this, [{ ...details, ...(last?.leftOut ? { leftOut: last.leftOut } : {}) }, String(message)])
+  }
+}
+
+function isOutage(details: unknown): details is object {
+  const error = typeof details === 'object' && details !== null && 'err' in details ? details.err : null
+  return error instanceof CurfewError && error.code === 'CURFEW_STORE_UNAVAILABLE'
 }
 
 /** An error may be its own cause. */

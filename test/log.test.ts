@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
+import pino from 'pino'
 import t from 'tap'
+import { CurfewError } from '../src/errors.ts'
+import { loggerOptions } from '../src/log.ts'
 import type { Fault } from '../src/sandbox/faults.ts'
 import { sendBytes } from './support/raw-http.ts'
 import { API_KEY, OTHER_API_KEY, type Service, startService, WEBHOOK_SECRET } from './support/service.ts'
@@ -140,3 +143,26 @@ t.test('no line of the log, at any level, holds a secret or anything that names 
     )
   }
 })
+
+t.test(
+  'while the store is away, each message is written once a second, and tells of the others',
+  async (t) => {
+    const lines: Record<string, unknown>[] = []
+    const log = pino(loggerOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line)) })
+    const outage = { err: new CurfewError('CURFEW_STORE_UNAVAILABLE') }
+    for (let nth = 0; nth < 100; nth += 1) log.child({}).error(outage, 'one')
+    log.warn(outage, 'other')
+    for (let nth = 0; nth < 3; nth += 1) log.error({ err: new CurfewError('CURFEW_INTERNAL') }, 'third')
+    t.same(
+      lines.map(({ msg }) => msg),
+      ['one', 'other', 'third', 'third', 'third'],
+    )
+    t.match(lines[0], { err: { code: 'CURFEW_STORE_UNAVAILABLE' } })
+    t.notHas(lines[0], { leftOut: Number })
+    while (lines.length === 5) {
+      log.error(outage, 'one')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    t.ok(Number(lines[5]?.leftOut) >= 99)
+  },
+)

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -7,19 +6,8 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { startSandbox } from '../src/sandbox/sandbox.ts'
 import { configurationFile, entryFor } from './support/config-file.ts'
-import { type ServiceProcess, startProcess } from './support/process.ts'
+import { type ServiceProcess, startInVain, startProcess } from './support/process.ts'
 import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
-
-const MAIN = join(import.meta.dirname, '../src/main.ts')
-
-/** Starts the service, which is to end by itself, in an environment of nothing else. */
-function startInVain(environment: Record<string, string>) {
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [MAIN], { env: environment }, (error, stdout, stderr) => {
-      resolve({ code: error?.code, stdout, stderr })
-    })
-  })
-}
 
 /** An environment that works, with a tenant of its own. */
 async function workingEnvironment(t: Test, more: Record<string, string> = {}) {

@@ -139,10 +139,17 @@ export class QlikClient {
     return answer.status === 404 ? 'already-gone' : 'revoked'
   }
 
-  /** `GET /users?filter=…` (Tier 1) by a SCIM filter (RFC 7644, section 3.4.2.2), whose values are JSON strings. */
-  async findUsers(accessToken: string, user: UserReference, signal: AbortSignal): Promise<UserMatch[]> {
-    const kind = user.kind === 'email' ? 'email' : 'subject'
-    const filter = `${kind} eq ${JSON.stringify(user.value)}`
+  /**
+   * `GET /users?filter=…` (Tier 1) by a SCIM filter (RFC 7644, section 3.4.2.2), whose values are JSON strings: all users
+   * whom one of these names means. The names are of one kind.
+   */
+  async findUsers(
+    accessToken: string,
+    users: readonly UserReference[],
+    signal: AbortSignal,
+  ): Promise<UserMatch[]> {
+    const kind = users[0]?.kind === 'email' ? 'email' : 'subject'
+    const filter = users.map(({ value }) => `${kind} eq ${JSON.stringify(value)}`).join(' or ')
     const path = `/api/v1/users?${new URLSearchParams({ filter, limit: String(PAGE_SIZE) })}`
     const answer = await this.#http.send({ route: 'users', method: 'GET', path, accessToken, signal })
     const failure = failureOf(answer, [200])
@@ -150,8 +157,8 @@ export class QlikClient {
     const { data, links } = read(answer, UsersAnswer)
     const matches = data.map((row) => ({ id: row.id, value: row[kind] ?? '' }))
     // Rows that do not match, or more of them than a page holds, show that the filter was not understood.
-    const isAsked = (name: string) => name.toLowerCase() === user.value.toLowerCase()
-    if (links?.next || !matches.every((match) => isAsked(match.value))) {
+    const asked = new Set(users.map(({ value }) => value.toLowerCase()))
+    if (links?.next || !matches.every(({ value }) => asked.has(value.toLowerCase()))) {
       throw new QlikFailure('unreadable', "Qlik Cloud's answer to users lists others than asked for.")
     }
     return matches

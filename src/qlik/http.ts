@@ -49,6 +49,11 @@ export interface QlikHttpOptions {
 
 /** A page of 100 tokens is about 30 KB. */
 const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+/**
+ * How long an unused connection is kept, also where the tenant would keep it longer: with thousands of tenants there
+ * would be more than a process may have open.
+ */
+const KEEP_ALIVE_AT_MOST_MS = 5_000
 /** A Date header further away than this is taken for a mistake. */
 const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 
@@ -71,9 +76,9 @@ export class QlikHttp {
       bodyTimeout: timeoutMs,
       maxResponseSize: LARGEST_ANSWER_BYTES,
       connections: 128,
-      // Long enough for a user's next page, and for the next user in a burst; then nothing is held open.
-      keepAliveTimeout: 10_000,
-      keepAliveMaxTimeout: 30_000,
+      // Long enough for a user's next page, and for the next user in a burst.
+      keepAliveTimeout: KEEP_ALIVE_AT_MOST_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_AT_MOST_MS,
     })
   }
 

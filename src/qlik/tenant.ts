@@ -1,29 +1,25 @@
 import type { Clock } from '../clock.ts'
-import {
-  type CallOptions,
-  type ClientPower,
-  type Power,
-  type PowerOptions,
-  QlikFailure,
-  type QlikTenant,
-  type TokenPage,
-  type UserMatch,
+import type {
+  CallOptions,
+  ClientPower,
+  Power,
+  PowerOptions,
+  QlikTenant,
+  TokenPage,
+  UserMatch,
 } from '../revocation/qlik-tenant.ts'
-import { type CallContext, judgeCall, toFailure } from '../revocation/retry-policy.ts'
+import { toFailure } from '../revocation/retry-policy.ts'
 import type { Failure } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { abortable } from './abortable.ts'
-import { AccessTokenCache } from './access-token.ts'
-import type { AccessToken, QlikClient } from './client.ts'
+import { Calls } from './calls.ts'
+import type { QlikClient } from './client.ts'
 import type { QlikHttp } from './http.ts'
 import type { OpenBudget } from './open-budget.ts'
-import type { Tier } from './permit-log.ts'
 import { PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
-import type { Permit } from './tier-gate.ts'
+import { UserLookups } from './user-lookups.ts'
 
-/** The access token goes before everything: all other calls wait for it. */
-const ACCESS_TOKEN_URGENCY = -1
 const CHECK_AGAIN_MS = 30_000
 
 export interface TenantOptions {
@@ -38,9 +34,6 @@ export interface TenantOptions {
   onPowerChange: (power: Power) => void
   onBackgroundFailure: (error: unknown) => void
 }
-
-/** A call that was made: its answer, or why it is to be made again. */
-type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-access-token' | 'wait' }
 
 /** What operators are told of a tenant. */
 export interface TenantState {
@@ -61,8 +54,9 @@ export class HttpQlikTenant implements QlikTenant {
   readonly budget: RateBudget
   readonly #client: QlikClient
   readonly #options: TenantOptions
-  readonly #accessTokens: AccessTokenCache
+  readonly #calls: Calls
   readonly #powerMonitor: PowerMonitor
+  readonly #lookups: UserLookups
   readonly #lifetime = new AbortController()
   #failure: Failure | null = null
   #isResting = false
@@ -79,21 +73,30 @@ export class HttpQlikTenant implements QlikTenant {
     this.#usedAt = clock.monotonic()
     this.#client = client
     this.#options = options
-    this.#accessTokens = new AccessTokenCache(() => this.#requestAccessToken(), {
+    this.#calls = new Calls({
+      budget,
+      requestAccessToken: (signal) => client.requestAccessToken(signal),
       clock,
+      lifetime: this.#lifetime.signal,
       onRenewalFailure: onBackgroundFailure,
     })
     const own: CallOptions = { urgency: 0, signal: this.#lifetime.signal }
+    this.#lookups = new UserLookups((users, urgency) => {
+      const shared = { ...own, urgency }
+      return this.#calls.make(1, shared, (token) => client.findUsers(token, users, own.signal))
+    }, clock)
     this.#powerMonitor = new PowerMonitor({
       clock,
       onChange: onPowerChange,
       ownUser: async () => {
-        const me = await this.#call(1, own, (token) => client.me(token, own.signal))
-        return 'path' in me ? this.#call(1, own, (token) => client.user(token, me.path, own.signal)) : me
+        const me = await this.#calls.make(1, own, (token) => client.me(token, own.signal))
+        return 'path' in me
+          ? this.#calls.make(1, own, (token) => client.user(token, me.path, own.signal))
+          : me
       },
       visibleOwners: async () => {
         const everything = { userId: null, page: null }
-        const { owners } = await this.#call(1, own, (token) =>
+        const { owners } = await this.#calls.make(1, own, (token) =>
           client.listTokens(token, everything, own.signal),
         )
         return owners
@@ -147,19 +150,21 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
-    return this.#inUse(() => this.#call(1, call, (token) => this.#client.findUsers(token, user, call.signal)))
+    return this.#inUse(() => abortable(this.#lookups.find(user, call.urgency), call.signal))
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
     const { tokens, next, owners } = await this.#inUse(() =>
-      this.#call(1, call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
+      this.#calls.make(1, call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
     )
     this.#powerMonitor.noteOwners(owners)
     return { tokens, next }
   }
 
   revokeToken(id: string, call: CallOptions): Promise<'revoked' | 'already-gone'> {
-    return this.#inUse(() => this.#call(2, call, (token) => this.#client.revokeToken(token, id, call.signal)))
+    return this.#inUse(() =>
+      this.#calls.make(2, call, (token) => this.#client.revokeToken(token, id, call.signal)),
+    )
   }
 
   async #inUse<T>(work: () => Promise<T>): Promise<T> {
@@ -170,69 +175,6 @@ export class HttpQlikTenant implements QlikTenant {
       this.#users -= 1
       this.noteUse()
     }
-  }
-
-  /** Makes a call, again after a 401 with a new access token and after a 429 when the tier is free again. */
-  async #call<T>(tier: Tier, options: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T> {
-    const startedAt = this.#options.clock.monotonic()
-    await abortable(this.#options.budget.restore(), options.signal)
-    let renewed = false
-    for (;;) {
-      const accessToken = await abortable(this.#accessTokens.get(), options.signal)
-      const permit = await this.budget.draw(tier, options)
-      if (this.#accessTokens.current() !== accessToken) {
-        // It ended while this call waited for its turn.
-        permit.cancel()
-        continue
-      }
-      const context = () => this.#callContext(renewed, startedAt)
-      const { answer, again } = await this.#spend(tier, permit, context, () => send(accessToken))
-      if (!again) return answer
-      if (again === 'renew-access-token') {
-        renewed = true
-        this.#accessTokens.invalidate(accessToken)
-      }
-    }
-  }
-
-  /** The token endpoint is of Tier 2, too. A 429 there blocks the tier; whoever asked tries again. */
-  async #requestAccessToken(): Promise<AccessToken> {
-    const { signal } = this.#lifetime
-    const startedAt = this.#options.clock.monotonic()
-    for (;;) {
-      const permit = await this.budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal })
-      const context = () => this.#callContext(true, startedAt)
-      const request = () => this.#client.requestAccessToken(signal)
-      const { answer, again } = await this.#spend(2, permit, context, request)
-      if (!again) return answer
-    }
-  }
-
-  /** Makes one call with a permit, and tells whether it is to be made again. Rejects where the retry policy gives up. */
-  async #spend<T>(
-    tier: Tier,
-    permit: Permit,
-    context: () => CallContext,
-    send: () => Promise<T>,
-  ): Promise<Spent<T>> {
-    let close = permit.end
-    try {
-      return { answer: await send(), again: null }
-    } catch (error) {
-      if (error instanceof QlikFailure && error.isUnsent) close = permit.cancel
-      const decision = judgeCall(error, context())
-      if (decision.action === 'give-up') throw error
-      if (decision.action === 'wait') await this.budget.block(tier, decision.ms)
-      return { answer: null, again: decision.action }
-    } finally {
-      // Last of all: a block must be in force before the next call is let through.
-      close()
-    }
-  }
-
-  #callContext(renewed: boolean, startedAt: number): CallContext {
-    const waitedMs = this.#options.clock.monotonic() - startedAt
-    return { renewed, waitedMs, windowMs: this.budget.windowMs }
   }
 
   async #checkFromTimeToTime(): Promise<void> {

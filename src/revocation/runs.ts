@@ -36,8 +36,12 @@ export class Runs {
   }
 
   end(run: Run): void {
-    const { id } = run.revocation
-    if (this.#runs.get(id) === run) this.#runs.delete(id)
+    if (this.isLatest(run)) this.#runs.delete(run.revocation.id)
+  }
+
+  /** Whether its revocation is still this run's: if it was lost and claimed anew, it is the new one's to report on. */
+  isLatest(run: Run): boolean {
+    return this.#runs.get(run.revocation.id) === run
   }
 
   /** Whether a tenant works, as an attempt has just shown. */

@@ -4,7 +4,7 @@ import type { QlikTenant } from './qlik-tenant.ts'
 import { isFinal, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation, TokenCounts } from './revocation.ts'
 import { type RunResult, revokeAll } from './revoke-all.ts'
-import { Runs } from './runs.ts'
+import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
 
@@ -112,7 +112,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const { signal } = own.stop
     if (isStopping) own.stop.abort()
     const work = attempt(revocation, signal)
-      .then((result) => untilStored(revocation, () => report(revocation, result, signal)))
+      .then((result) => untilStored(own, () => report(revocation, result, signal)))
       .finally(() => {
         runs.end(own)
         underWay.delete(work)
@@ -151,8 +151,9 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /** Tries until the store takes it. On shutdown it stays running in the store; the next start puts it back. */
-  async function untilStored({ id }: Revocation, write: () => Promise<void>): Promise<void> {
-    for (;;) {
+  async function untilStored(own: Run, write: () => Promise<void>): Promise<void> {
+    const { id } = own.revocation
+    while (runs.isLatest(own)) {
       try {
         return await write()
       } catch (error) {

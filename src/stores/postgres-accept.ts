@@ -5,6 +5,7 @@ import { newRevocation, type Revocation } from '../revocation/revocation.ts'
 import type { Signal } from '../revocation/signal.ts'
 import { type Accepted, REPLAY_WINDOW_MS, type ReplayKey } from '../revocation/store.ts'
 import type { Query } from './postgres-database.ts'
+import { postgresHistory } from './postgres-history.ts'
 import type { PostgresJobs } from './postgres-jobs.ts'
 import { postgresStatements } from './postgres-statements.ts'
 
@@ -26,8 +27,8 @@ export async function acceptTogether(
   jobs: PostgresJobs,
   requests: readonly AcceptRequest[],
 ): Promise<AcceptResult[]> {
-  const sql = postgresStatements(query)
-  const repeated = await repetitions(sql, requests)
+  const history = postgresHistory(query)
+  const repeated = await repetitions(history, requests)
   const fresh = requests.filter((request) => !repeated.has(request))
   const queued = await queueAll(
     query,
@@ -39,18 +40,16 @@ export async function acceptTogether(
   const answers = fresh.flatMap((request) =>
     request.replay ? [{ key: request.replay.key, revocations: revocationsOf(request) }] : [],
   )
-  if (answers.length > 0) await sql.noteAnswers(answers)
+  if (answers.length > 0) await history.noteAnswers(answers)
   return requests.map((request) => {
     const accepted = { revocations: revocationsOf(request), replayed: false }
     return repeated.get(request) ?? { ok: true, accepted }
   })
 }
 
-type Statements = ReturnType<typeof postgresStatements>
-
 /** The answers to those that were sent before. */
 async function repetitions(
-  sql: Statements,
+  history: ReturnType<typeof postgresHistory>,
   requests: readonly AcceptRequest[],
 ): Promise<Map<AcceptRequest, AcceptResult>> {
   const answers = new Map<AcceptRequest, AcceptResult>()
@@ -60,9 +59,9 @@ async function repetitions(
   const [first] = keyed
   if (!first) return answers
   const keys = keyed.map(({ replay }) => replay)
-  const taken = await sql.takeKeys(keys, first.now, first.now - REPLAY_WINDOW_MS)
+  const taken = await history.takeKeys(keys, first.now, first.now - REPLAY_WINDOW_MS)
   for (const { request, replay } of keyed) {
-    const earlier = taken.has(replay.key) ? null : await sql.replayOf(replay.key)
+    const earlier = taken.has(replay.key) ? null : await history.replayOf(replay.key)
     if (!earlier) continue
     if (earlier.fingerprint === replay.fingerprint) {
       answers.set(request, { ok: true, accepted: { revocations: earlier.revocations, replayed: true } })

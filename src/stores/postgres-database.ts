@@ -17,6 +17,9 @@ const types: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) => (oid === BIGINT ? Number : pg.types.getTypeParser(oid, format)),
 }
 
+/** After this, the transaction of a process that is frozen or cut off is undone: what it has locked, others need. */
+const IDLE_IN_TRANSACTION_MS = 3_000
+
 /** How every connection is made. Without the timeouts, one to a server that has gone silent would wait for ever. */
 export function connectionOptions(url: string): pg.ClientConfig {
   return {
@@ -25,6 +28,7 @@ export function connectionOptions(url: string): pg.ClientConfig {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     keepAlive: true,
     types,
   }
@@ -81,7 +85,9 @@ export class PostgresDatabase {
       // A server may be set to answer before a commit is on disk; what is acknowledged here has to be.
       await client.query('BEGIN; SET LOCAL synchronous_commit = on')
       const result = await work(async (text, values = []) => (await client.query(text, values)).rows)
-      await client.query('COMMIT')
+      // One in which a statement has failed is undone by COMMIT, without an error.
+      const { command } = await client.query('COMMIT')
+      if (command !== 'COMMIT') throw new CurfewError('CURFEW_STORE_UNAVAILABLE')
       return result
     } catch (error) {
       broken = error

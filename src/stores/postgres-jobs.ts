@@ -30,9 +30,11 @@ export interface Job {
 
 /** The work of pg-boss: one job for each revocation that waits or runs, and none for any other. */
 export class PostgresJobs {
+  readonly #database: PostgresDatabase
   readonly #boss: PgBoss
 
   constructor(database: PostgresDatabase, listener: PostgresListener, { log, onWork }: JobsOptions) {
+    this.#database = database
     const db: Db = {
       executeSql: (text, values) => database.execute(text, values),
       listen: async (channel) => {
@@ -94,6 +96,20 @@ export class PostgresJobs {
     const startAfter = isDue ? { startAfter: 0 } : {}
     const urgency = { priority: priorityOf(reason), group: groupOf(reason, tenant) }
     await this.#boss.update(QUEUE, null, { id, ...urgency, ...startAfter, ...inTransaction(query) })
+  }
+
+  /**
+   * The reasons for which jobs are due: three looks at an index in one statement. A fetch costs ten times as much, and
+   * mostly there is nothing for two of them.
+   */
+  async dueReasons(): Promise<Reason[]> {
+    const due = await this.#database.query(
+      `SELECT priority FROM unnest($1::integer[]) AS wanted (priority) WHERE EXISTS (
+         SELECT FROM ${JOBS_SCHEMA}.job WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked
+           AND job.priority = wanted.priority AND start_after <= ${JOBS_SCHEMA}.job_now())`,
+      [REASONS.map(priorityOf)],
+    )
+    return REASONS.filter((reason) => due.some(({ priority }) => priority === priorityOf(reason)))
   }
 
   /**

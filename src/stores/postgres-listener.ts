@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { connectionOptions } from './postgres-database.ts'
 
 const RECONNECT_AFTER_MS = 1_000
 /** A connection that was cut without a word is noticed by this. */
 const PROBE_EVERY_MS = 5_000
+/** Closing says good-bye; a server that is silent would never answer. */
+const FAREWELL_MS = 500
 
 /**
  * Hears what other processes tell by NOTIFY, on a connection of its own, which is made anew whenever it breaks. What
@@ -48,7 +51,8 @@ export class PostgresListener {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
-    await this.#client?.end().catch(() => {})
+    const end = this.#client?.end().catch(() => {})
+    await Promise.race([end, delay(FAREWELL_MS)])
   }
 
   #lose(client: pg.Client): void {

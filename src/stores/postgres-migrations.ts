@@ -184,8 +184,17 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ]
 
+/**
+ * The schema of pg-boss that the steps were written for. Where a new release of it brings another, it migrates that by
+ * itself, and a step above is needed with it.
+ */
+export const JOBS_VERSION = 43
+
 /** One process migrates at a time; the others wait here and find it done. Any number will do. */
 const MIGRATION_LOCK = 4_283_307_231
+
+/** Others may take a while, and so may a step; a server that has gone silent is not waited for much longer. */
+const LONGEST_STEP_MS = 10 * 60_000
 
 /**
  * Brings both schemas up to date, once, however many processes start together: ours, and by `migrateJobs` that of
@@ -195,9 +204,8 @@ const MIGRATION_LOCK = 4_283_307_231
 export async function migrate(url: string, migrateJobs: () => Promise<void>): Promise<void> {
   const client = new pg.Client({
     ...connectionOptions(url),
-    // Others may take a while, and so may a step.
-    query_timeout: 0,
-    statement_timeout: 0,
+    query_timeout: LONGEST_STEP_MS,
+    statement_timeout: LONGEST_STEP_MS,
   })
   // A connection that breaks fails the statement that is under way, or the next one.
   client.on('error', () => {})

@@ -1,36 +1,25 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { CurfewError } from '../errors.ts'
-import { join, userKey } from '../revocation/coalesce.ts'
-import type { Revocation } from '../revocation/revocation.ts'
-import { REASONS } from '../revocation/signal.ts'
-import { REPLAY_WINDOW_MS, type RevocationStore, type Waiting, type Watcher } from '../revocation/store.ts'
+import { REPLAY_WINDOW_MS, type RevocationStore, type Watcher } from '../revocation/store.ts'
 import type { WorkerLog } from '../revocation/worker.ts'
 import { Batches } from './batches.ts'
 import { type AcceptRequest, acceptTogether } from './postgres-accept.ts'
-import { PostgresDatabase, type Query } from './postgres-database.ts'
-import { type Job, PostgresJobs } from './postgres-jobs.ts'
+import { retry } from './postgres-changes.ts'
+import { PostgresDatabase } from './postgres-database.ts'
+import { postgresHistory } from './postgres-history.ts'
+import { PostgresJobs } from './postgres-jobs.ts'
 import { PostgresListener } from './postgres-listener.ts'
 import { migrate } from './postgres-migrations.ts'
 import { PostgresPermits } from './postgres-permits.ts'
+import { PostgresRuns } from './postgres-runs.ts'
 import { postgresSessions } from './postgres-sessions.ts'
-import { ENDED_CHANNEL, type Ending, PARKED_CHANNEL, postgresStatements } from './postgres-statements.ts'
+import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './postgres-statements.ts'
 
-/** A run of this process: its claim in our row, and its job. */
-interface Held extends Job {
-  claim: string
-  userKey: string
-}
-
-/** How often this process says that it lives, and looks for what no notification tells: what others have lost. */
-const TICK_MS = 2_000
-/** Under load, notifications come faster than claims are worth: what comes meanwhile is claimed together. */
-const CLAIM_EVERY_MS = 5
-const TOGETHER_AT_MOST = 200
-const LOST = {
-  code: 'CURFEW_RUN_LOST',
-  detail: 'Every process that ran it ended, or was cut off from the database, before it was done.',
-} as const
+/**
+ * How often this process says that it lives, and looks for what no notification tells: what others have lost. With the
+ * 10 s after which a process counts as dead and the 1 s in which that is noticed, others go on within 12 s.
+ */
+const BEAT_EVERY_MS = 1_000
+const ACCEPTED_AT_ONCE = 200
 
 export interface PostgresStoreOptions {
   /** Connections open at most, besides the one that listens. */
@@ -47,9 +36,8 @@ export interface PostgresStoreOptions {
  */
 export async function openPostgresStore(
   url: string,
-  options: PostgresStoreOptions,
+  { connections, now, log }: PostgresStoreOptions,
 ): Promise<RevocationStore & { permits: PostgresPermits }> {
-  const { connections, now: clockNow, log } = options
   const database = new PostgresDatabase(url, connections)
   const listener = new PostgresListener(url)
   let watcher: Watcher = { onWork: () => {}, onEnded: () => {} }
@@ -57,147 +45,26 @@ export async function openPostgresStore(
   const jobs = new PostgresJobs(database, listener, { log, onWork })
   const sql = postgresStatements(database.query)
   const sessions = postgresSessions(database.query)
-  const held = new Map<string, Held>()
-  const lost = new Set<string>()
-  let closed = false
-  let claimNotBefore = 0
-  let timer: NodeJS.Timeout | undefined
-
+  const history = postgresHistory(database.query)
+  const runs = new PostgresRuns({ database, jobs, now, log })
   const accepts = new Batches({
     run: (requests: readonly AcceptRequest[]) =>
       database.transaction((query) => acceptTogether(query, jobs, requests)),
     concurrency: 2,
-    largest: TOGETHER_AT_MOST,
+    largest: ACCEPTED_AT_ONCE,
     fits: ({ replay }, batch) => !replay || batch.every((other) => other.replay?.key !== replay.key),
   })
+  let closed = false
+  let timer: NodeJS.Timeout | undefined
 
-  const ends = new Batches({
-    run: (endings: readonly Ending[]) =>
-      database.transaction(async (query) => {
-        const ended = await endTogether(query, endings)
-        return endings.map(({ id }) => ended.includes(id))
-      }),
-    concurrency: 2,
-    largest: TOGETHER_AT_MOST,
-  })
-
-  async function endTogether(query: Query, endings: readonly Ending[]): Promise<string[]> {
-    const inTransaction = postgresStatements(query)
-    const ended = await inTransaction.end(endings)
-    await jobs.remove(query, ended)
-    await jobs.add(query, await inTransaction.unpark(ended))
-    return ended
-  }
-
-  /** Ends a run of this process; what it has lost, others report on. */
-  async function end(id: string, ending: (own: Held) => Ending): Promise<boolean> {
-    const own = held.get(id)
-    if (!own) return false
-    const isEnded = await ends.ask(ending(own))
-    held.delete(id)
-    return isEnded
-  }
-
-  async function claim(fetched: readonly Job[], now: number): Promise<Revocation[]> {
-    if (fetched.length === 0) return []
-    const ownClaim = randomUUID()
-    const ids = fetched.map(({ id }) => id)
-    const again = fetched.filter(({ retryCount }) => retryCount > 0).map(({ id }) => id)
-    const claimed = new Map((await sql.claim(ids, again, ownClaim, now)).map((one) => [one.id, one]))
-    for (const { id, retryCount } of fetched) {
-      const one = claimed.get(id)
-      if (one) held.set(id, { id, retryCount, claim: ownClaim, userKey: userKey(one.tenant, one.user) })
-      else await setAside(id)
-    }
-    return ids.map((id) => claimed.get(id)).filter((one) => one !== undefined)
-  }
-
-  /** A job whose revocation cannot run now: it waits for another run of its user, or is no more. */
-  function setAside(id: string): Promise<void> {
-    return database.transaction(async (query) => {
-      const inTransaction = postgresStatements(query)
-      const running = await inTransaction.runningFor(id)
-      const revocation = await inTransaction.find(id, 'FOR UPDATE')
-      // Its job was made due by hand while it was being claimed: it is the job of that run.
-      if (revocation?.id === id && revocation.status === 'running') return
-      await jobs.remove(query, [id])
-      if (revocation?.id !== id || revocation.status !== 'queued') return
-      if (running) await inTransaction.park(id)
-      else await jobs.add(query, [revocation])
-    })
-  }
-
-  function putBack({ id, claim: ownClaim }: Held, waiting: Waiting): Promise<void> {
-    return database.transaction(async (query) => {
-      const inTransaction = postgresStatements(query)
-      const running = await inTransaction.findClaimed(id, ownClaim)
-      if (!running) return
-      const newer = await inTransaction.queuedOf(running)
-      const older: Revocation = { ...running, ...waiting, status: 'queued' }
-      if (newer) {
-        await inTransaction.noteJoined(newer.id, id)
-        await inTransaction.remove(newer.id)
-      }
-      const queued = await inTransaction.save(newer ? join(older, newer) : older)
-      await jobs.remove(query, newer ? [id, newer.id] : [id])
-      await jobs.add(query, [queued], Math.max(0, (queued.nextAttemptAt ?? 0) - clockNow()))
-    })
-  }
-
-  function retry(id: string): Promise<Revocation | null> {
-    return database.transaction(async (query) => {
-      const inTransaction = postgresStatements(query)
-      const revocation = await inTransaction.find(id, 'FOR UPDATE')
-      if (!revocation || revocation.status === 'running') return revocation
-      if (revocation.status === 'completed' && revocation.verified)
-        throw new CurfewError('CURFEW_NOT_RETRYABLE')
-      const renewed = { fruitless: 0, nextAttemptAt: null, failingSince: null }
-      const queued = revocation.status === 'queued' ? revocation : await inTransaction.queuedOf(revocation)
-      if (queued) {
-        const widened = queued === revocation ? queued : join(queued, revocation)
-        await jobs.hasten(query, widened, true)
-        return inTransaction.save({ ...widened, ...renewed })
-      }
-      await jobs.remove(query, [revocation.id])
-      await jobs.add(query, [revocation])
-      return inTransaction.save({
-        ...revocation,
-        ...renewed,
-        status: 'queued',
-        outcome: null,
-        completedAt: null,
-      })
-    })
-  }
-
-  /** Says that this process lives, finds out what it has lost, and lets the worker look. */
-  async function tick(): Promise<void> {
+  async function beat(): Promise<void> {
     try {
-      await jobs.touch([...held.values()])
-      const claims = new Map([...held].map(([id, own]) => [id, own.claim]))
-      for (const id of claims.size > 0 ? await sql.lost(claims) : []) {
-        // One that has ended meanwhile, or was claimed anew, is not meant.
-        if (held.get(id)?.claim === claims.get(id)) lost.add(id)
-      }
-      await jobs.eachLost(giveUp)
+      await runs.beat()
     } catch (error) {
       log.warn({ err: error }, 'the database did not take the heartbeat; will try again')
     }
     onWork()
-    if (!closed) timer = setTimeout(tick, TICK_MS)
-  }
-
-  /** pg-boss has given up the job, so our row says so, too. */
-  function giveUp(id: string): Promise<void> {
-    return database.transaction(async (query) => {
-      const ownClaim = randomUUID()
-      const now = clockNow()
-      const [lostOne] = await postgresStatements(query).claim([id], [id], ownClaim, now)
-      if (!lostOne) return
-      const { tenant, user, tokens } = lostOne
-      const own = { id, claim: ownClaim, userKey: userKey(tenant, user) }
-      await endTogether(query, [{ ...own, status: 'failed', error: LOST, tokens, completedAt: now }])
-    })
+    if (!closed) timer = setTimeout(beat, BEAT_EVERY_MS)
   }
 
   listener.on(ENDED_CHANNEL, (key) => watcher.onEnded(key))
@@ -210,7 +77,7 @@ export async function openPostgresStore(
     await database.close()
     throw error
   }
-  timer = setTimeout(tick, TICK_MS)
+  timer = setTimeout(beat, BEAT_EVERY_MS)
 
   return {
     permits: new PostgresPermits(database.query),
@@ -221,50 +88,30 @@ export async function openPostgresStore(
       return result.accepted
     },
 
-    async claim({ now, room }) {
-      const wait = claimNotBefore - performance.now()
-      if (wait > 0) await delay(wait)
-      const fetched = await Promise.all(REASONS.map((reason) => jobs.fetch(reason, room[reason])))
-      claimNotBefore = performance.now() + CLAIM_EVERY_MS
-      return claim(fetched.flat(), now)
-    },
+    claim: (request) => runs.claim(request),
 
     nextDueAt: (now) => sql.nextDueAt(now),
 
-    complete: (id, completion) => end(id, (own) => ({ ...own, status: 'completed', ...completion })),
+    complete: (id, completion) => runs.end(id, (own) => ({ ...own, status: 'completed', ...completion })),
 
     fail: (id, error, tokens, completedAt) =>
-      end(id, (own) => ({ ...own, status: 'failed', error, tokens, completedAt })),
+      runs.end(id, (own) => ({ ...own, status: 'failed', error, tokens, completedAt })),
 
-    async putBack(id, waiting) {
-      const own = held.get(id)
-      if (!own) return
-      await putBack(own, waiting)
-      held.delete(id)
-    },
+    putBack: (id, waiting) => runs.putBack(id, waiting),
 
-    async progress(id, tokens) {
-      const own = held.get(id)
-      if (own) await sql.progress(id, own.claim, tokens)
-    },
+    progress: (id, tokens) => runs.progress(id, tokens),
 
-    retry: (id) => retry(id),
+    retry: (id) => database.transaction((query) => retry(query, jobs, id)),
 
     get: (id) => sql.find(id),
 
     async list(query) {
-      const found = await sql.list({ ...query, limit: query.limit + 1 })
+      const found = await history.list({ ...query, limit: query.limit + 1 })
       const items = found.slice(0, query.limit)
       return { items, nextCursor: found.length > items.length ? (items.at(-1)?.id ?? null) : null }
     },
 
-    async overtaken() {
-      for (const id of lost) held.delete(id)
-      const overtaken = held.size > 0 ? await sql.overtaken([...held.keys()]) : []
-      const ids = [...lost, ...overtaken]
-      lost.clear()
-      return ids
-    },
+    overtaken: () => runs.overtaken(),
 
     watch: (told) => {
       watcher = told
@@ -284,13 +131,13 @@ export async function openPostgresStore(
       let purged = 0
       for (;;) {
         const some =
-          (await sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) + (await sessions.purgeSome(now))
+          (await history.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) + (await sessions.purgeSome(now))
         if (some === 0) return purged
         purged += some
       }
     },
 
-    backlog: () => sql.backlog(),
+    backlog: () => history.backlog(),
 
     async check() {
       const [state] = await database.query(

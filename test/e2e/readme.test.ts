@@ -68,6 +68,7 @@ t.test('every file and script that the documents name is there', async (t) => {
     'docs/architecture.md',
     'docs/configuration.md',
     'docs/operations.md',
+    'docs/scaling.md',
     'docs/security.md',
   ]) {
     const text = readFileSync(join(ROOT, document), 'utf8')

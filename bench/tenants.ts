@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { type Sandbox, startSandbox } from '../src/sandbox/sandbox.ts'
+import { type Bench, CLIENT, messageOf, startChild, UNLIMITED } from './support.ts'
+
+const Settings = z.object({
+  tenants: z.int(),
+  latencyMs: z.number(),
+  tier1Limit: z.int(),
+  tier2Limit: z.int(),
+  windowMs: z.int(),
+  client: z.object({ id: z.string(), secret: z.string() }),
+})
+type Settings = z.infer<typeof Settings>
+
+/** What the process may be asked; one question at a time. */
+const Order = z.union([
+  z.object({ origins: z.literal(true) }),
+  /** So many new users of one tenant, with so many tokens each: the answer is their ids. */
+  z.object({ tenant: z.int(), users: z.int(), tokens: z.int() }),
+  /** The calls since it started, by route and status. */
+  z.object({ counts: z.literal(true) }),
+  /** When each user's tokens were listed first, since this was asked last; ms since the epoch. */
+  z.object({ firstListed: z.literal(true) }),
+])
+const Counts = z.record(z.string(), z.int())
+const Times = z.record(z.string(), z.number())
+
+export type Tenants = Awaited<ReturnType<typeof startTenants>>
+
+/** Many sandbox tenants in one process of their own, each with an address of its own. */
+export async function startTenants(bench: Bench, options: Partial<Omit<Settings, 'client'>> = {}) {
+  const settings: Settings = {
+    tenants: 1,
+    latencyMs: 0,
+    tier1Limit: UNLIMITED,
+    tier2Limit: UNLIMITED,
+    windowMs: 300_000,
+    ...options,
+    client: CLIENT,
+  }
+  const child = await startChild(bench, 'bench/tenants.ts', { args: [JSON.stringify(settings)] })
+  const ask = (order: z.infer<typeof Order>): Promise<unknown> => {
+    const answer = messageOf(child.process)
+    child.process.send(order)
+    return answer
+  }
+  return {
+    ...child,
+    origins: z.array(z.string()).parse(await ask({ origins: true })),
+    users: async (tenant: number, users: number, tokens: number) =>
+      z.array(z.string()).parse(await ask({ tenant, users, tokens })),
+    counts: async () => Counts.parse(await ask({ counts: true })),
+    firstListed: async () => new Map(Object.entries(Times.parse(await ask({ firstListed: true })))),
+  }
+}
+
+if (import.meta.main) {
+  const { tenants: count, client, ...settings } = Settings.parse(JSON.parse(String(process.argv[2])))
+  const sandboxes: Sandbox[] = []
+  const counts: Record<string, number> = {}
+  let firstListed: Record<string, number> = {}
+  for (let index = 0; index < count; index += 1) {
+    // All of 127.0.0.0/8 is this machine.
+    const sandbox = await startSandbox({ ...settings, host: `127.1.${index >> 8}.${index & 255}` })
+    const { tenant } = sandbox
+    tenant.addClient(client)
+    tenant.onCall((phase, { route, path, status }) => {
+      if (phase === 'answered') {
+        const key = `${route} ${status}`
+        counts[key] = (counts[key] ?? 0) + 1
+        tenant.calls.length = 0
+      } else if (route === 'list') {
+        const userId = new URLSearchParams(path.split('?')[1]).get('userId')
+        if (userId) firstListed[userId] ??= performance.timeOrigin + performance.now()
+      }
+    })
+    sandboxes.push(sandbox)
+  }
+  process.on('message', (message) => {
+    const order = Order.parse(message)
+    if ('origins' in order) process.send?.(sandboxes.map(({ url }) => url))
+    else if ('counts' in order) process.send?.(counts)
+    else if ('firstListed' in order) {
+      process.send?.(firstListed)
+      firstListed = {}
+    } else {
+      const tenant = sandboxes[order.tenant]?.tenant
+      const ids = Array.from({ length: order.users }, () => {
+        const id = tenant?.addUser().id ?? ''
+        tenant?.issueTokens(id, order.tokens)
+        return id
+      })
+      process.send?.(ids)
+    }
+  })
+  process.once('SIGTERM', () => process.exit(0))
+  process.send?.({ url: sandboxes[0]?.url })
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '../clock.ts'
+import { type CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
+import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
+import { abortable } from './abortable.ts'
+import { AccessTokenCache } from './access-token.ts'
+import type { AccessToken } from './client.ts'
+import type { OpenBudget } from './open-budget.ts'
+import type { Tier } from './permit-log.ts'
+import type { Permit } from './tier-gate.ts'
+
+/** The access token goes before everything: all other calls wait for it. */
+const ACCESS_TOKEN_URGENCY = -1
+
+/** A call that was made: its answer, or why it is to be made again. */
+type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-access-token' | 'wait' }
+
+export interface CallsOptions {
+  budget: OpenBudget
+  /** Asks the token endpoint, once. */
+  requestAccessToken: (signal: AbortSignal) => Promise<AccessToken>
+  clock: Clock
+  /** Ends what all calls share: the access token. */
+  lifetime: AbortSignal
+  /** Told when an access token could not be renewed ahead of time. */
+  onRenewalFailure: (error: unknown) => void
+}
+
+/**
+ * Makes calls to one tenant: each with a permit of the budget and a valid access token, repeated only where the retry
+ * policy says so.
+ */
+export class Calls {
+  readonly #options: CallsOptions
+  readonly #accessTokens: AccessTokenCache
+
+  constructor(options: CallsOptions) {
+    this.#options = options
+    this.#accessTokens = new AccessTokenCache(() => this.#requestAccessToken(), options)
+  }
+
+  /**
+   * Makes a call, again after a 401 with a new access token and after a 429 when the tier is free again. The first one
+   * waits for the budget to be read back.
+   */
+  async make<T>(tier: Tier, options: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T> {
+    const { budget, clock } = this.#options
+    const startedAt = clock.monotonic()
+    await abortable(budget.restore(), options.signal)
+    let renewed = false
+    for (;;) {
+      const accessToken = await abortable(this.#accessTokens.get(), options.signal)
+      const permit = await budget.rate.draw(tier, options)
+      if (this.#accessTokens.current() !== accessToken) {
+        // It ended while this call waited for its turn.
+        permit.cancel()
+        continue
+      }
+      const context = () => this.#context(renewed, startedAt)
+      const { answer, again } = await this.#spend(tier, permit, context, () => send(accessToken))
+      if (!again) return answer
+      if (again === 'renew-access-token') {
+        renewed = true
+        this.#accessTokens.invalidate(accessToken)
+      }
+    }
+  }
+
+  /** The token endpoint is of Tier 2, too. A 429 there blocks the tier; whoever asked tries again. */
+  async #requestAccessToken(): Promise<AccessToken> {
+    const { budget, clock, lifetime, requestAccessToken } = this.#options
+    const startedAt = clock.monotonic()
+    for (;;) {
+      const permit = await budget.rate.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal: lifetime })
+      const context = () => this.#context(true, startedAt)
+      const { answer, again } = await this.#spend(2, permit, context, () => requestAccessToken(lifetime))
+      if (!again) return answer
+    }
+  }
+
+  /** Makes one call with a permit, and tells whether it is to be made again. Rejects where the retry policy gives up. */
+  async #spend<T>(
+    tier: Tier,
+    permit: Permit,
+    context: () => CallContext,
+    send: () => Promise<T>,
+  ): Promise<Spent<T>> {
+    let close = permit.end
+    try {
+      return { answer: await send(), again: null }
+    } catch (error) {
+      if (error instanceof QlikFailure && error.isUnsent) close = permit.cancel
+      const decision = judgeCall(error, context())
+      if (decision.action === 'give-up') throw error
+      if (decision.action === 'wait') await this.#options.budget.rate.block(tier, decision.ms)
+      return { answer: null, again: decision.action }
+    } finally {
+      // Last of all: a block must be in force before the next call is let through.
+      close()
+    }
+  }
+
+  #context(renewed: boolean, startedAt: number): CallContext {
+    const { budget, clock } = this.#options
+    return { renewed, waitedMs: clock.monotonic() - startedAt, windowMs: budget.rate.windowMs }
+  }
+}

@@ -1,0 +1,109 @@
+import type { Clock } from '../clock.ts'
+import { QlikFailure, type UserMatch } from '../revocation/qlik-tenant.ts'
+import type { UserReference } from '../revocation/signal.ts'
+
+/** One filter with so many terms fits into a URL whatever the names are, and into a page whatever their case. */
+const TOGETHER_AT_MOST = 10
+const UNDER_WAY_AT_MOST = 4
+/** Short: whoever is made anew under the same name has another id. */
+const FOUND_FOR_MS = 60_000
+const NOT_FOUND_FOR_MS = 10_000
+const REMEMBERED_AT_MOST = 1_000
+
+/** Finds all users whom one of these names means, all names of one kind. */
+export type Search = (users: readonly UserReference[], urgency: number) => Promise<UserMatch[]>
+
+interface Pending {
+  user: UserReference
+  urgency: number
+  found: PromiseWithResolvers<UserMatch[]>
+}
+
+/**
+ * Users by their names, with few calls: a name that was looked up a moment ago is not looked up again, also where nobody
+ * had it, and names that are asked for while calls are under way go together into the next one. So a burst of signals,
+ * for users who are not there, too, does not use up the reads of the budget.
+ */
+export class UserLookups {
+  readonly #search: Search
+  readonly #clock: Clock
+  readonly #known = new Map<string, { matches: UserMatch[]; until: number }>()
+  readonly #pending = new Map<string, Pending>()
+  #underWay = 0
+
+  constructor(search: Search, clock: Clock) {
+    this.#search = search
+    this.#clock = clock
+  }
+
+  /** Those who are called so, letter case aside. Rejects with what the search rejected with; that is not remembered. */
+  find(user: UserReference, urgency: number): Promise<UserMatch[]> {
+    const key = keyOf(user)
+    const known = this.#known.get(key)
+    if (known && known.until > this.#clock.monotonic()) return Promise.resolve(known.matches)
+    const pending = this.#pending.get(key) ?? { user, urgency, found: Promise.withResolvers<UserMatch[]>() }
+    pending.urgency = Math.min(pending.urgency, urgency)
+    this.#pending.set(key, pending)
+    this.#searchNext()
+    return pending.found.promise
+  }
+
+  #searchNext(): void {
+    while (this.#pending.size > 0 && this.#underWay < UNDER_WAY_AT_MOST) {
+      const batch = this.#take()
+      this.#underWay += 1
+      this.#lookUp(batch).finally(() => {
+        this.#underWay -= 1
+        this.#searchNext()
+      })
+    }
+  }
+
+  /** The first that waits, and others of its kind. */
+  #take(): Pending[] {
+    const batch: Pending[] = []
+    for (const [key, pending] of this.#pending) {
+      if (batch.length === TOGETHER_AT_MOST) break
+      if (batch[0] && batch[0].user.kind !== pending.user.kind) continue
+      batch.push(pending)
+      this.#pending.delete(key)
+    }
+    return batch
+  }
+
+  /** Never rejects: whoever waits hears of it. */
+  async #lookUp(batch: Pending[]): Promise<void> {
+    try {
+      const urgency = Math.min(...batch.map((pending) => pending.urgency))
+      const matches = await this.#search(
+        batch.map(({ user }) => user),
+        urgency,
+      )
+      for (const { user, found } of batch) {
+        const own = matches.filter(({ value }) => value.toLowerCase() === user.value.toLowerCase())
+        this.#remember(keyOf(user), own)
+        found.resolve(own)
+      }
+    } catch (error) {
+      // It may be that only one of the names, or their number, is not understood.
+      const isOfBatch = error instanceof QlikFailure && ['rejected', 'unreadable'].includes(error.kind)
+      if (batch.length > 1 && isOfBatch) for (const pending of batch) await this.#lookUp([pending])
+      else for (const { found } of batch) found.reject(error)
+    }
+  }
+
+  #remember(key: string, matches: UserMatch[]): void {
+    this.#known.delete(key)
+    const until = this.#clock.monotonic() + (matches.length > 0 ? FOUND_FOR_MS : NOT_FOUND_FOR_MS)
+    this.#known.set(key, { matches, until })
+    // The one that was remembered first goes first.
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= REMEMBERED_AT_MOST) break
+      this.#known.delete(oldest)
+    }
+  }
+}
+
+function keyOf({ kind, value }: UserReference): string {
+  return `${kind} ${value.toLowerCase()}`
+}

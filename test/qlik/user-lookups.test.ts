@@ -1,0 +1,127 @@
+import t from 'tap'
+import { type Search, UserLookups } from '../../src/qlik/user-lookups.ts'
+import { QlikFailure, type UserMatch } from '../../src/revocation/qlik-tenant.ts'
+import { fakeClock } from '../support/clock.ts'
+import { rejection } from '../support/events.ts'
+
+const email = (value: string) => ({ kind: 'email' as const, value })
+const MATCHES: UserMatch[] = [
+  { id: '1', value: 'Ann@example.com' },
+  { id: '2', value: 'bob@example.com' },
+]
+
+/** Lookups over two users; each search waits until the test lets it go on. */
+function setUp(answer: Search = async (users) => MATCHES.filter(({ value }) => isAsked(users, value))) {
+  const clock = fakeClock()
+  const searches: string[][] = []
+  let gate = Promise.resolve()
+  const lookups = new UserLookups(async (users, urgency) => {
+    searches.push(users.map(({ value }) => value))
+    await gate
+    return answer(users, urgency)
+  }, clock)
+  const hold = () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    gate = promise
+    return resolve
+  }
+  return { clock, searches, lookups, hold }
+}
+
+function isAsked(users: Parameters<Search>[0], value: string): boolean {
+  return users.some((user) => user.value.toLowerCase() === value.toLowerCase())
+}
+
+t.test('a name is looked up once in a minute, letter case aside', async (t) => {
+  const { clock, searches, lookups } = setUp()
+  t.same(await lookups.find(email('ann@example.com'), 1), [MATCHES[0]])
+  t.same(await lookups.find(email('ANN@example.com'), 1), [MATCHES[0]])
+  t.equal(searches.length, 1)
+  clock.advance(60_000)
+  await lookups.find(email('ann@example.com'), 1)
+  t.equal(searches.length, 2)
+})
+
+t.test('that nobody has a name is remembered for ten seconds', async (t) => {
+  const { clock, searches, lookups } = setUp()
+  t.same(await lookups.find(email('nobody@example.com'), 1), [])
+  clock.advance(9_999)
+  t.same(await lookups.find(email('nobody@example.com'), 1), [])
+  t.equal(searches.length, 1)
+  clock.advance(1)
+  await lookups.find(email('nobody@example.com'), 1)
+  t.equal(searches.length, 2)
+})
+
+t.test('a burst of names takes a tenth of the calls, and each gets its own answer', async (t) => {
+  const { searches, lookups, hold } = setUp()
+  const release = hold()
+  const names = [
+    ...Array.from({ length: 102 }, (_, index) => `nobody-${index}`),
+    'ann@example.com',
+    'bob@example.com',
+  ]
+  const found = Promise.all(names.map((name) => lookups.find(email(name), 1)))
+  release()
+  const answers = await found
+  t.same(answers.slice(-2), [[MATCHES[0]], [MATCHES[1]]])
+  t.same(answers[0], [])
+  t.ok(searches.length <= 14, `${searches.length} calls for 104 names`)
+})
+
+t.test('names of different kinds do not go together, and mean different users', async (t) => {
+  const { searches, lookups, hold } = setUp()
+  const release = hold()
+  const one = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 1))
+  const rest = [lookups.find(email('x'), 1), lookups.find({ kind: 'subject', value: 'x' }, 1)]
+  release()
+  await Promise.all([...one, ...rest])
+  t.same(searches.slice(4), [['x'], ['x']])
+})
+
+t.test('those who ask for the same name share one call, as urgent as the most urgent', async (t) => {
+  const urgencies: number[] = []
+  const { lookups, hold } = setUp(async (_users, urgency) => {
+    urgencies.push(urgency)
+    return []
+  })
+  const release = hold()
+  const busy = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 2))
+  const same = [lookups.find(email('x'), 2), lookups.find(email('x'), 0)]
+  release()
+  await Promise.all([...busy, ...same])
+  t.same(urgencies, [2, 2, 2, 2, 0])
+})
+
+t.test('a failure reaches all who wait, and is not remembered', async (t) => {
+  let isDown = true
+  const { lookups } = setUp(async () => {
+    if (isDown) throw new QlikFailure('unavailable', 'no answer')
+    return MATCHES.slice(0, 1)
+  })
+  t.match(await rejection(lookups.find(email('ann@example.com'), 1)), { kind: 'unavailable' })
+  isDown = false
+  t.equal((await lookups.find(email('ann@example.com'), 1)).length, 1)
+})
+
+t.test('where several names are not understood together, each is asked for alone', async (t) => {
+  const { lookups, hold } = setUp(async (users) => {
+    if (users.length > 1) throw new QlikFailure('rejected', 'too many terms')
+    return MATCHES.filter(({ value }) => isAsked(users, value))
+  })
+  const release = hold()
+  const busy = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 2))
+  const both = [lookups.find(email('ann@example.com'), 1), lookups.find(email('bob@example.com'), 1)]
+  release()
+  await Promise.all(busy)
+  t.same(await Promise.all(both), [[MATCHES[0]], [MATCHES[1]]])
+})
+
+t.test('only so many are remembered', async (t) => {
+  const { searches, lookups } = setUp()
+  for (let index = 0; index < 1_001; index += 1) await lookups.find(email(`u${index}`), 1)
+  await lookups.find(email('u1000'), 1)
+  t.equal(searches.length, 1_001)
+  await lookups.find(email('u0'), 1)
+  t.equal(searches.length, 1_002)
+})

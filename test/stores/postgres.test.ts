@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { openPostgresStore } from '../../src/stores/postgres.ts'
+import { JOBS_VERSION, MIGRATIONS } from '../../src/stores/postgres-migrations.ts'
+import { accept, claim, SILENT, TOKENS } from '../conformance/stores.ts'
+import { rejection, until } from '../support/events.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { startInVain } from '../support/process.ts'
+import { environmentFor, request, startService } from '../support/service.ts'
+import { T0 } from '../support/signals.ts'
+
+const server = await startPostgres(t)
+const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
+
+async function open(t: Test, url: string) {
+  const store = await openPostgresStore(url, { connections: 3, now: () => T0, log: SILENT })
+  t.teardown(() => store.close())
+  return store
+}
+
+t.test('processes that start together on an empty database migrate it once, and all work', async (t) => {
+  const url = await server.createDatabase()
+  const stores = await Promise.all(Array.from({ length: 5 }, () => open(t, url)))
+  const versions = await server.query(url, 'SELECT version FROM curfew.schema_version ORDER BY version')
+  t.same(
+    versions.map(({ version }) => version),
+    MIGRATIONS.map((_, index) => index + 1),
+  )
+  const ids = await Promise.all(
+    stores.map(async (store, index) => (await accept(store, { userId: `u${index}` })).id),
+  )
+  const claimed = (await Promise.all(stores.map((store) => claim(store)))).flat()
+  t.same(claimed.map(({ id }) => id).sort(), ids.sort(), 'each is claimed by one of them')
+})
+
+t.test('a database of a newer version is refused, and left alone', async (t) => {
+  const url = await server.createDatabase()
+  await (await open(t, url)).close()
+  await server.query(url, 'INSERT INTO curfew.schema_version VALUES (999)')
+  const tables = `SELECT count(*) FROM information_schema.tables WHERE table_schema LIKE 'curfew%'`
+  const before = await server.query(url, tables)
+  t.match(await rejection(open(t, url)), { code: 'CURFEW_STORE_NEWER' })
+  const nowhere = { url: 'http://127.0.0.1:9' }
+  const environment = environmentFor(nowhere, { id: 'c', secret: 's' }, url)
+  const { code, stderr } = await startInVain(environment)
+  t.equal(code, 75)
+  t.match(
+    stderr,
+    /^CURFEW_STORE_NEWER: The database has schema version 999, this version of Curfew knows \d+\.\n$/,
+  )
+  t.same(await server.query(url, tables), before)
+})
+
+t.test('the schema of pg-boss is the one that the migrations were written for', async (t) => {
+  const file = join(import.meta.dirname, '../../node_modules/pg-boss/package.json')
+  t.equal(JOBS_VERSION, JSON.parse(readFileSync(file, 'utf8')).pgboss.schema)
+  const url = await server.createDatabase()
+  await open(t, url)
+  t.same(await server.query(url, 'SELECT version FROM curfew_jobs.version'), [{ version: JOBS_VERSION }])
+})
+
+t.test('an address that does not work is refused with no part of it in the message', async (t) => {
+  const address = new URL(await server.createDatabase())
+  const wrong = new URL(address)
+  wrong.pathname = '/no-such-database-marker'
+  wrong.password = 'password-marker'
+  const nowhere = new URL(address)
+  nowhere.host = 'host-marker.invalid'
+  const closed = new URL(address)
+  closed.port = '9'
+  for (const { href } of [wrong, nowhere, closed]) {
+    const environment = environmentFor({ url: 'http://127.0.0.1:9' }, { id: 'c', secret: 's' }, href)
+    const { code, stdout, stderr } = await startInVain(environment)
+    t.equal(code, 75)
+    t.match(stderr, /^CURFEW_STORE_UNAVAILABLE: The database does not work: \w+\.\n$/)
+    t.notMatch(stdout + stderr, /marker|postgres:/)
+  }
+})
+
+t.test('a role that owns no more than its database can migrate it and do all there is', async (t) => {
+  const url = await server.createDatabase()
+  const role = `curfew_role_${process.pid}`
+  // As in deploy/postgres/role.sql, which psql runs.
+  await server.query(
+    url,
+    `CREATE ROLE ${role} LOGIN PASSWORD 'p' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION`,
+  )
+  const { pathname } = new URL(url)
+  await server.query(url, `ALTER DATABASE ${pathname.slice(1)} OWNER TO ${role}`)
+  await server.query(url, `REVOKE ALL ON DATABASE ${pathname.slice(1)} FROM PUBLIC`)
+  t.teardown(() =>
+    server.query(url, `REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`),
+  )
+  const own = new URL(url)
+  own.username = role
+  own.password = 'p'
+  const service = await startService(t, { environment: { DATABASE_URL: own.href } })
+  const { id } = service.userWithTokens(3)
+  t.match(await service.revoke({ userId: id }), { status: 'completed', tokens: { revoked: 3 } })
+  // The watch of pg-boss comes once a second.
+  const watched = `SELECT 1 FROM curfew_jobs.queue WHERE name = 'revocations' AND monitor_on IS NOT NULL`
+  await until('pg-boss has looked after its queue', async () => (await server.query(url, watched)).length > 0)
+  const warnings = service.logLines.filter((line) => JSON.parse(line).level >= 40)
+  t.same(warnings, [])
+  await service.app.close()
+})
+
+t.test('a role that owns only the two schemas that were made for it is enough', async (t) => {
+  const url = await server.createDatabase()
+  const role = `curfew_owner_${process.pid}`
+  await server.query(url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'`)
+  for (const schema of ['curfew', 'curfew_jobs'])
+    await server.query(url, `CREATE SCHEMA ${schema} AUTHORIZATION ${role}`)
+  t.teardown(() => server.query(url, `DROP OWNED BY ${role}; DROP ROLE ${role}`))
+  const own = new URL(url)
+  own.username = role
+  own.password = 'p'
+  const store = await openPostgresStore(own.href, { connections: 2, now: () => T0, log: SILENT })
+  const { id } = await accept(store)
+  await claim(store)
+  t.equal(await store.complete(id, COMPLETION), true)
+  await store.close()
+})
+
+t.test('who waits at one replica is told at once when another one ends the run', async (t) => {
+  const environment = { DATABASE_URL: await server.createDatabase() }
+  const first = await startService(t, { environment })
+  const second = await startService(t, { environment, share: first })
+  const user = first.userWithTokens(2)
+  const waits = [first, second].map(async ({ url }) => {
+    const options = { body: { userId: user.id }, headers: { prefer: 'wait=30' } }
+    return request(url, 'POST', '/logout-hook', options)
+  })
+  const startedAt = performance.now()
+  for (const { status, json } of await Promise.all(waits)) {
+    t.equal(status, 200)
+    t.match(json, { status: 'completed', verified: true })
+  }
+  t.ok(performance.now() - startedAt < 5_000)
+})

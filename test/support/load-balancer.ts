@@ -1,0 +1,62 @@
+import { once } from 'node:events'
+import { Agent, createServer, request, type Server } from 'node:http'
+import type { Test } from 'tap'
+
+const ASK_EVERY_MS = 100
+
+/** A proxy before several replicas that honours their readiness, and never sends a request twice. */
+export interface LoadBalancer {
+  url: string
+  /** Asks this replica from now on, and sends requests to it while it is ready. */
+  add(replica: string): void
+  /** How many of them are ready, as far as it knows. */
+  ready(): number
+}
+
+/** A load balancer on loopback; it ends with the test. */
+export async function startLoadBalancer(t: Test): Promise<LoadBalancer> {
+  const readiness = new Map<string, boolean>()
+  const agent = new Agent({ keepAlive: true })
+  let turn = 0
+  const server = createServer((incoming, answer) => {
+    const replicas = [...readiness].filter(([, isReady]) => isReady).map(([replica]) => replica)
+    turn += 1
+    const replica = replicas[turn % replicas.length]
+    if (!replica) return answer.writeHead(503).end('no replica is ready')
+    const { method, url, headers } = incoming
+    const outgoing = request(new URL(url ?? '/', replica), { method, headers, agent }, (reply) => {
+      answer.writeHead(reply.statusCode ?? 502, reply.headers)
+      reply.pipe(answer)
+    })
+    outgoing.on('error', ({ message }) => answer.writeHead(502).end(message))
+    incoming.pipe(outgoing)
+  })
+  const ask = async (replica: string) => {
+    const isReady = await fetch(`${replica}/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+    readiness.set(replica, isReady)
+  }
+  const timer = setInterval(() => {
+    for (const replica of readiness.keys()) ask(replica)
+  }, ASK_EVERY_MS)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    clearInterval(timer)
+    agent.destroy()
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    url: originOf(server),
+    add: (replica) => void readiness.set(replica, false),
+    ready: () => [...readiness.values()].filter(Boolean).length,
+  }
+}
+
+function originOf(server: Server): string {
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
