@@ -9,6 +9,7 @@ import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
 import { Senders } from './inbound/senders.ts'
 import { validatorCompiler } from './inbound/validate.ts'
+import vendorWebhook from './inbound/vendor-webhook.ts'
 import { loggerOptions } from './log.ts'
 import documentation from './ops/documentation.ts'
 import health from './ops/health.ts'
@@ -131,7 +132,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
-  await app.register(backChannelLogout, { ...inbound, sources })
+  const fromSources = { ...inbound, sources, count: metrics.signal }
+  await app.register(backChannelLogout, fromSources)
+  await app.register(vendorWebhook, fromSources)
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}
