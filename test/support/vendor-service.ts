@@ -14,7 +14,7 @@ export interface VendorService {
   service: Service
   /** Sends this body as the vendor would, with what a test wants to be different. */
   send: (body: unknown, different?: Different) => Promise<Reply>
-  /** The revocations that there are, the oldest first. */
+  /** The revocations that there are, in the order of their users. */
   stored: () => Promise<Stored[]>
   /** How often signals of the source had this result. */
   counted: (result: string) => Promise<number>
@@ -60,7 +60,8 @@ export async function vendorService(
     },
     async stored() {
       const { json } = await service.call('GET', '/revocations?limit=200')
-      return json.items.toReversed()
+      const byUser = (a: Stored, b: Stored) => JSON.stringify(a.user).localeCompare(JSON.stringify(b.user))
+      return json.items.toSorted(byUser)
     },
     async counted(result) {
       const { text } = await service.call('GET', '/metrics')

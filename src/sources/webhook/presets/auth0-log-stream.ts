@@ -15,8 +15,12 @@ export const auth0LogStream: NamedPreset = {
     return Array.isArray(logs) ? logs : oneOrMany(body)
   },
   lines: true,
-  // Each has the log itself inside.
-  read: (event) => (isEvent(event.data) ? event.data : event),
+  read: (event) => {
+    // Each has the log itself inside.
+    const log = isEvent(event.data) ? event.data : event
+    // Whoever opens the logout page without being logged in is nobody.
+    return log.type === 'slo' && !log.user_id ? null : log
+  },
   type: '{type}',
   events: { slo: 'logout', sdu: 'security', scp: 'security' },
   user: { as: 'subject', from: '{user_id}' },
