@@ -4,6 +4,7 @@ import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import type { Reason, UserReference } from '../../src/revocation/signal.ts'
 import type { WebhookKind } from '../../src/sources/webhook/endpoint.ts'
+import * as SAMPLES from './vendor-samples.ts'
 
 /** What a vendor does to a request before it sends it. */
 export type Sign = (body: string, options: { secret: string; at: number }) => Promise<Headers> | Headers
@@ -81,25 +82,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'clerk',
     ...SVIX,
-    sample: (id) => ({
-      data: {
-        abandon_at: 1661861640000,
-        client_id: 'client_29wBArHzKDzhYyRGk5FSgVvYkUF',
-        created_at: 1654012840000,
-        expire_at: 1654617640000,
-        id: `sess_${id}`,
-        last_active_at: 1654012840000,
-        object: 'session',
-        status: 'ended',
-        updated_at: 1654012843000,
-        user_id: 'user_29w83sxmDNGwOuEthce5gg56FcC',
-      },
-      event_attributes: { http_request: { client_ip: '0.0.0.0', user_agent: 'Mozilla/5.0' } },
-      instance_id: 'ins_123',
-      object: 'event',
-      timestamp: 1654012843000,
-      type: 'session.ended',
-    }),
+    sample: SAMPLES.clerk,
     expected: {
       user: subject('user_29w83sxmDNGwOuEthce5gg56FcC'),
       reason: 'logout',
@@ -112,16 +95,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'stytch',
     ...SVIX,
-    sample: (id) => ({
-      action: 'DELETE',
-      event_id: `webhook-event-test-${id}`,
-      id: 'user-test-00000000-0000-0000-0000-000000000000',
-      object_type: 'user',
-      project_id: 'project-test-00000000-0000-0000-0000-000000000000',
-      source: 'DASHBOARD',
-      timestamp: '2024-11-21T06:47:49.555247073Z',
-      vertical: 'CONSUMER',
-    }),
+    sample: SAMPLES.stytch,
     expected: {
       user: subject('user-test-00000000-0000-0000-0000-000000000000'),
       reason: 'security',
@@ -136,13 +110,7 @@ export const VENDORS: readonly Vendor[] = [
     ...SVIX,
     secret: `v1,${SVIX.secret}`,
     otherSecret: `v1,${SVIX.otherSecret}`,
-    sample: (id) => ({
-      type: 'DELETE',
-      table: 'sessions',
-      schema: 'auth',
-      record: null,
-      old_record: { id, user_id: '8ccaa7af-909f-44e7-84cb-67cdccb56be6', aal: 'aal1', ip: '192.0.2.1' },
-    }),
+    sample: SAMPLES.supabase,
     expected: { user: subject('8ccaa7af-909f-44e7-84cb-67cdccb56be6'), reason: 'logout' },
     sign: standard,
     proofHeader: 'webhook-signature',
@@ -151,21 +119,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'workos',
     ...SHARED,
-    sample: (id) => ({
-      event: 'session.revoked',
-      id: `event_${id}`,
-      data: {
-        object: 'session',
-        id: 'session_01HSCBECW0D7AY8CA45AYKA64G',
-        user_id: 'user_01HQGXWZW8BSHRG3HVK2QF7XBX',
-        organization_id: 'org_01HQHCBRRAVQ7N3PX81VKAYXSX',
-        ip_address: '192.0.2.1',
-        user_agent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)',
-        created_at: '2024-03-19T21:56:25.080Z',
-        updated_at: '2024-03-19T21:56:25.080Z',
-      },
-      created_at: '2024-03-19T21:56:25.080Z',
-    }),
+    sample: SAMPLES.workos,
     expected: {
       user: subject('user_01HQGXWZW8BSHRG3HVK2QF7XBX'),
       reason: 'logout',
@@ -179,38 +133,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'okta-event-hook',
     ...SHARED,
-    sample: (id) => ({
-      eventType: 'com.okta.event_hook',
-      eventTypeVersion: '1.0',
-      cloudEventsVersion: '0.1',
-      eventId: id,
-      eventTime: '2019-03-27T16:59:53.032Z',
-      source: 'https://example.okta.com/api/v1/eventHooks/whoql0HfiLGPWc8Jx0g3',
-      contentType: 'application/json',
-      data: {
-        events: [
-          {
-            version: '0',
-            severity: 'INFO',
-            actor: { id: '00uAdmin', type: 'User', alternateId: 'admin@example.com', displayName: 'Admin' },
-            outcome: { result: 'SUCCESS' },
-            uuid: 'f790999f-fe87-467a-9880-6982a583986c',
-            published: '2018-03-28T22:23:07.777Z',
-            eventType: 'user.lifecycle.deactivate',
-            displayMessage: 'Deactivate Okta user',
-            target: [
-              { id: '0oaApp', type: 'AppInstance', alternateId: 'Qlik', displayName: 'Qlik' },
-              {
-                id: '00u1qw6mqitPHM8AJ0g7',
-                type: 'User',
-                alternateId: 'ada@example.com',
-                displayName: 'Ada',
-              },
-            ],
-          },
-        ],
-      },
-    }),
+    sample: SAMPLES.oktaEventHook,
     expected: {
       user: subject('00u1qw6mqitPHM8AJ0g7'),
       reason: 'security',
@@ -223,24 +146,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'auth0-log-stream',
     ...SHARED,
-    sample: (id) => [
-      {
-        log_id: id,
-        data: {
-          date: '2020-01-29T17:26:50.193Z',
-          type: 'slo',
-          description: 'https://example.com',
-          connection_id: '',
-          client_id: 'AaiyAPdpYdesoKnqjj8HJqRn4T5titww',
-          client_name: 'My application Name',
-          ip: '190.257.209.19',
-          hostname: '190.257.209.19',
-          user_id: 'auth0|56c75c4e42b6359e98374bc2',
-          user_name: 'ada@example.com',
-          log_id: id,
-        },
-      },
-    ],
+    sample: SAMPLES.auth0LogStream,
     expected: {
       user: subject('auth0|56c75c4e42b6359e98374bc2'),
       reason: 'logout',
@@ -253,21 +159,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'fusionauth',
     ...SHARED,
-    sample: (id) => ({
-      event: {
-        createInstant: 1505762615056,
-        id,
-        info: { ipAddress: '42.42.42.42', userAgent: 'Mozilla/5.0' },
-        tenantId: 'e872a880-b14f-6d62-c312-cb40f22af465',
-        type: 'user.deactivate',
-        user: {
-          active: false,
-          email: 'example@fusionauth.io',
-          id: '00000000-0000-0001-0000-000000000000',
-          tenantId: 'e872a880-b14f-6d62-c312-cb40f22af465',
-        },
-      },
-    }),
+    sample: SAMPLES.fusionauth,
     expected: {
       user: subject('00000000-0000-0001-0000-000000000000'),
       reason: 'security',
@@ -280,21 +172,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'keycloak',
     ...SHARED,
-    sample: (id) => ({
-      time: 1711651627565,
-      realmId: '7a11ef96-d5ef-4bfe-beb8-a5d81f9de464',
-      uid: id,
-      authDetails: {
-        realmId: 'acme',
-        clientId: 'acme-app',
-        userId: '88251cc6-7408-4b31-a4c7-b2840d99b916',
-        ipAddress: '192.0.2.1',
-        username: 'ada@example.com',
-        sessionId: '3cd8d025-d5d4-4ff2-82d3-a9c552ba422c',
-      },
-      type: 'access.LOGOUT',
-      details: { redirect_uri: 'https://app.example.com/' },
-    }),
+    sample: SAMPLES.keycloak,
     expected: {
       user: subject('88251cc6-7408-4b31-a4c7-b2840d99b916'),
       reason: 'logout',
@@ -307,17 +185,7 @@ export const VENDORS: readonly Vendor[] = [
   {
     kind: 'qlik',
     ...SHARED,
-    sample: (id) => ({
-      id,
-      time: '2018-10-30T07:06:22Z',
-      type: 'com.qlik.user.deleted',
-      source: 'com.qlik/users',
-      specversion: '1.0.2',
-      datacontenttype: 'application/json',
-      userid: 'id-of-the-admin',
-      tenantid: 'tenant',
-      data: { id: '605a18af2ab08cdbfad09259', tenantId: 'tenant', subject: 'auth0|ada' },
-    }),
+    sample: SAMPLES.qlik,
     expected: {
       user: { kind: 'userId', value: '605a18af2ab08cdbfad09259' },
       reason: 'security',
@@ -346,7 +214,7 @@ export const VENDORS: readonly Vendor[] = [
       occurredAt: '/at',
       id: '{id}',
     },
-    sample: (id) => ({ id, kind: 'signed-out', at: 1711651627, who: { mail: 'ada@example.com' } }),
+    sample: SAMPLES.generic,
     expected: {
       user: { kind: 'email', value: 'ada@example.com' },
       reason: 'logout',

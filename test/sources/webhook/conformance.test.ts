@@ -86,8 +86,6 @@ for (const vendor of VENDORS) {
       t.match(json, { code: /^CURFEW_(BODY_UNREADABLE|REQUEST_INVALID)$/ })
     }
     const sample = JSON.stringify(vendor.sample('e1'))
-    const noUtf8 = Buffer.concat([Buffer.from(sample), Buffer.from([0xff])])
-    t.ok([400, 401].includes((await send(sample, { instead: noUtf8 })).status), 'not UTF-8')
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])
       isProblem(t, await send(sample, { headers: { 'content-type': type } }), 'CURFEW_MEDIA_TYPE')
     isProblem(t, await send('x'.repeat(1024 * 1024 + 1)), 'CURFEW_BODY_TOO_LARGE')

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { instantOf } from '../../../src/sources/webhook/judge.ts'
+import { one } from '../../../src/sources/webhook/preset.ts'
+import { readBody } from '../../../src/sources/webhook/read-body.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { configurationFile, mistakesIn } from '../../support/config-file.ts'
 import { keysOf } from '../../support/configuration.ts'
@@ -114,4 +116,10 @@ t.test('an entry of a vendor has one way to be proven', async (t) => {
   t.same(keysOf(await mistakesIn(t, { sources: [http] })), ['CONFIG_FILE /sources/0/jwksUri'])
   const clerk = { name: 'c', kind: 'clerk', secret: 'no-secret-of-svix-at-all' }
   t.same(keysOf(await mistakesIn(t, { sources: [clerk] })), ['CONFIG_FILE /sources/0/secret'])
+})
+
+t.test('a body that is not UTF-8 is not guessed at', async (t) => {
+  const bytes = Buffer.from('{"user_id":"\xff"}', 'latin1')
+  const read = () => readBody(bytes, 'application/json', { items: one }, JSON.parse)
+  t.throws(read, { code: 'CURFEW_BODY_UNREADABLE' })
 })
