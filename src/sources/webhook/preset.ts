@@ -27,7 +27,11 @@ export interface Preset {
   read?: (event: Event) => Event | null
   /** Template of an event's type, as the vendor calls it. */
   type: string
-  /** The types that end a session, and why. */
+  /**
+   * The types that end a session, and why: `security` where the user is not to come back, which ends all sessions;
+   * `logout` where they may log in again before the event is here, which ends those that began before it. So a changed
+   * password is a `logout`.
+   */
   events: Readonly<Record<string, Reason>>
   /** How its users are called. */
   user: { as: UserKind; from: string }

@@ -10,7 +10,7 @@ const log = (type: string, userId?: string) => ({
 
 t.test('logouts, new passwords and deleted users count', async (t) => {
   t.same(judged('auth0-log-stream', log('slo', 'auth0|1')).signals, ['logout subject auth0|1'])
-  t.same(judged('auth0-log-stream', log('scp', 'auth0|1')).signals, ['security subject auth0|1'])
+  t.same(judged('auth0-log-stream', log('scp', 'auth0|1')).signals, ['logout subject auth0|1'])
   t.same(judged('auth0-log-stream', log('sdu', 'auth0|1')).signals, ['security subject auth0|1'])
   t.same(judged('auth0-log-stream', log('s', 'auth0|1')), IGNORED)
   t.same(judged('auth0-log-stream', log('slo')), IGNORED, 'somebody who was not logged in has logged out')

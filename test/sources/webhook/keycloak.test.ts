@@ -28,7 +28,7 @@ t.test('a logout and a new password are about whom the event is of', async (t) =
     signals: [`logout subject ${ADA}`],
     times: ['2024-03-28T18:47:07.565Z'],
   })
-  t.same(judged('keycloak', access('access.UPDATE_PASSWORD')).signals, [`security subject ${ADA}`])
+  t.same(judged('keycloak', access('access.UPDATE_PASSWORD')).signals, [`logout subject ${ADA}`])
   t.same(judged('keycloak', access('access.LOGIN')), IGNORED)
   t.same(judged('keycloak', access('access.LOGOUT_ERROR')), IGNORED)
 })
@@ -37,9 +37,9 @@ t.test(
   'what an administrator does is about the user in the path, never about the administrator',
   async (t) => {
     t.same(judged('keycloak', admin('DELETE', `users/${ADA}`)).signals, [`security subject ${ADA}`])
-    t.same(judged('keycloak', admin('ACTION', `users/${ADA}/logout`)).signals, [`security subject ${ADA}`])
+    t.same(judged('keycloak', admin('ACTION', `users/${ADA}/logout`)).signals, [`logout subject ${ADA}`])
     t.same(judged('keycloak', admin('ACTION', `users/${ADA}/reset-password`)).signals, [
-      `security subject ${ADA}`,
+      `logout subject ${ADA}`,
     ])
     t.same(judged('keycloak', admin('ACTION', `users/${ADA}/send-verify-email`)), IGNORED)
     t.same(judged('keycloak', admin('DELETE', 'elsewhere')), REJECTED)

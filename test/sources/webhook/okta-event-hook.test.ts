@@ -21,8 +21,12 @@ const event = (eventType: string, different: object = {}) => ({
 const hook = (...events: unknown[]) => ({ eventType: 'com.okta.event_hook', eventId: 'd1', data: { events } })
 
 t.test('an event is about its target, not about the administrator who did it', async (t) => {
-  for (const type of ['user.session.clear', 'user.lifecycle.suspend', 'user.account.update_password'])
-    t.same(judged('okta-event-hook', hook(event(type))).signals, ['security subject 00uAda'], type)
+  for (const [type, reason] of [
+    ['user.session.clear', 'logout'],
+    ['user.lifecycle.suspend', 'security'],
+    ['user.account.update_password', 'logout'],
+  ] as const)
+    t.same(judged('okta-event-hook', hook(event(type))).signals, [`${reason} subject 00uAda`], type)
   t.same(judged('okta-event-hook', hook(event('user.lifecycle.suspend', { target: null }))), REJECTED)
 })
 

@@ -24,7 +24,7 @@ t.test('a revoked session, a deleted user and a new password name the user', asy
     [
       'password_reset.succeeded',
       { object: 'password_reset', id: 'p', user_id: 'user_1' },
-      'security subject user_1',
+      'logout subject user_1',
     ],
   ] as const)
     t.match(judged('workos', event(name, data)), { signals: [signal], times: ['2023-11-18T04:18:13.126Z'] })

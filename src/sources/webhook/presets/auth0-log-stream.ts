@@ -22,7 +22,7 @@ export const auth0LogStream: NamedPreset = {
     return log.type === 'slo' && !log.user_id ? null : log
   },
   type: '{type}',
-  events: { slo: 'logout', sdu: 'security', scp: 'security' },
+  events: { slo: 'logout', sdu: 'security', scp: 'logout' },
   user: { as: 'subject', from: '{user_id}' },
   occurredAt: '/date',
   answer: 204,

@@ -17,7 +17,7 @@ export const clerk: NamedPreset = {
   events: {
     'session.ended': 'logout',
     'session.removed': 'logout',
-    'session.revoked': 'security',
+    'session.revoked': 'logout',
     'user.deleted': 'security',
   },
   user: { as: 'subject', from: '{user_id}' },

@@ -19,7 +19,7 @@ export const workos: NamedPreset = {
   events: {
     'session.revoked': 'logout',
     'user.deleted': 'security',
-    'password_reset.succeeded': 'security',
+    'password_reset.succeeded': 'logout',
   },
   user: { as: 'subject', from: '{user_id}' },
   occurredAt: '/created_at',
