@@ -59,4 +59,26 @@ export const FORMS = {
   text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
   apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
   webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
+  /** Supabase shows its secrets with the version of the signature before them. */
+  svixSecret: {
+    isGood: (text) => isWebhookSecret(text.replace(/^v1,/, '')),
+    expected: 'expected whsec_ and 24 to 64 bytes in base64',
+  },
 } as const satisfies Record<string, Form>
+
+/** Exactly one of these sets of members is given, and nothing of the others; told beside other mistakes, and to editors. */
+export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
+  const members = new Set(ways.flat())
+  const isOneWay = (value: object) => {
+    const present = [...members].filter((member) => member in value)
+    return ways.some(
+      (way) => way.length === present.length && way.every((member) => present.includes(member)),
+    )
+  }
+  return schema
+    .refine(isOneWay, {
+      error: `expected ${ways.map((way) => way.join(' and ')).join(', or ')}: one of these, and only one`,
+      when: ({ value }) => typeof value === 'object' && value !== null,
+    })
+    .meta({ oneOf: ways.map((way) => ({ required: way })) })
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMS, type Form, LIMITS } from './config-forms.ts'
+import { FORMS, type Form, LIMITS, oneWay } from './config-forms.ts'
 import { Identifier } from './revocation/signal.ts'
 import { sourceSchema } from './sources/source-kinds.ts'
 
@@ -125,23 +125,6 @@ function valuesFrom(sources: ValueSources) {
         return value ?? ''
       }),
   }
-}
-
-/** Exactly one of these sets of members is given, and nothing of the others; told beside other mistakes, and to editors. */
-function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
-  const members = new Set(ways.flat())
-  const isOneWay = (value: object) => {
-    const present = [...members].filter((member) => member in value)
-    return ways.some(
-      (way) => way.length === present.length && way.every((member) => present.includes(member)),
-    )
-  }
-  return schema
-    .refine(isOneWay, {
-      error: `expected ${ways.map((way) => way.join(' and ')).join(', or ')}: one of these, and only one`,
-      when: ({ value }) => typeof value === 'object' && value !== null,
-    })
-    .meta({ oneOf: ways.map((way) => ({ required: way })) })
 }
 
 /** The JSON Schema of CONFIG_FILE, by which editors complete and check it. */

@@ -27,6 +27,12 @@ export const ERRORS = {
     title: "The webhook's timestamp is more than 5 minutes away from now",
     action: "Set the sender's clock by NTP and sign each attempt with the current time, in whole seconds.",
   },
+  CURFEW_SOURCE_UNPROVEN: {
+    status: 401,
+    title: 'The sender is not proven to be this source',
+    action:
+      'Operators: the secret, and how it is sent, must be the same at the sender and in the source of CONFIG_FILE.',
+  },
   CURFEW_REQUEST_INVALID: {
     status: 400,
     title: 'The request is not as the contract says',
@@ -40,7 +46,7 @@ export const ERRORS = {
   CURFEW_BODY_TOO_LARGE: {
     status: 413,
     title: 'The body is too large',
-    action: 'Send at most 64 KiB, or 1 MiB to POST /revocations.',
+    action: 'Send at most 64 KiB, or 1 MiB to POST /revocations and to the webhook of a source.',
   },
   CURFEW_MEDIA_TYPE: {
     status: 415,
@@ -78,6 +84,12 @@ export const ERRORS = {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
     action: 'Use a new key for a new request; a key is remembered for 10 minutes.',
+  },
+  CURFEW_KEYS_UNAVAILABLE: {
+    status: 503,
+    title: 'The keys that would prove the sender cannot be had',
+    action:
+      "Send it again after Retry-After seconds. Operators: look whether the source's keys can be fetched.",
   },
   CURFEW_STORE_UNAVAILABLE: {
     status: 503,

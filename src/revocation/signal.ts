@@ -36,7 +36,9 @@ export const EmailAddress = Identifier.refine(
   'expected an e-mail address',
 )
 
-export type UserKind = 'userId' | 'subject' | 'email'
+/** What a user can be called by. */
+export const UserKind = z.enum(['userId', 'subject', 'email'])
+export type UserKind = z.infer<typeof UserKind>
 
 /** Whose session is over: by Qlik user id, by the identity provider's subject, or by e-mail address. */
 export interface UserReference {

@@ -39,7 +39,7 @@ export const COMMON = {
   reason: Reason.optional().describe("Why its sessions end; the kind's own choice when left out"),
 }
 
-const ASYMMETRIC = [
+export const ASYMMETRIC = [
   'RS256',
   'RS384',
   'RS512',

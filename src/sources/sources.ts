@@ -51,10 +51,12 @@ export class Sources {
   }
 
   #open(config: SourceConfig): OpenSource {
-    return { config, keys: 'issuer' in config ? this.#keysOf(config) : null }
+    if ('issuer' in config) return { config, keys: this.#keysOf(config) }
+    const { jwksUri = null } = 'jwksUri' in config ? config : {}
+    return { config, keys: jwksUri === null ? null : this.#keysOf({ issuer: jwksUri, jwksUri }) }
   }
 
-  #keysOf({ issuer, jwksUri }: IssuerConfig): KeySet {
+  #keysOf({ issuer, jwksUri }: Pick<IssuerConfig, 'issuer' | 'jwksUri'>): KeySet {
     const { fetchJson, clock } = this.#options
     return new KeySet({
       issuer,

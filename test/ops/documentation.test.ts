@@ -36,6 +36,12 @@ const ROUTES: [
   ['get', '/metrics', undefined, '200', []],
 ]
 
+/** What identity providers and vendors call, in forms and with proofs of their own. */
+const SOURCE_ROUTES = [
+  'post /sources/{name}/webhook',
+  'get /sources/{name}/webhook',
+]
+
 t.test('the OpenAPI document', async (t) => {
   const service = await startService(t)
   const {
@@ -54,7 +60,8 @@ t.test('the OpenAPI document', async (t) => {
     const described = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method} ${path}`),
     )
-    t.same(described.sort(), ROUTES.map(([method, path]) => `${method} ${path}`).sort())
+    const expected = [...ROUTES.map(([method, path]) => `${method} ${path}`), ...SOURCE_ROUTES]
+    t.same(described.sort(), expected.sort())
   })
 
   await t.test('tells for each who may call it, what it takes and what it answers', async (t) => {
@@ -79,6 +86,18 @@ t.test('the OpenAPI document', async (t) => {
       })
     }
   })
+
+  await t.test(
+    'tells of each route of sources what it is for, and that the source is named in the path',
+    async (t) => {
+      for (const route of SOURCE_ROUTES) {
+        const [method = '', path = ''] = route.split(' ')
+        const operation: Json = document.paths[path][method]
+        t.match(operation, { summary: /./, description: /./, tags: ['sources'] }, route)
+        t.match(operation.parameters, [{ in: 'path', name: 'name', required: true }])
+      }
+    },
+  )
 
   await t.test('describes the bodies by their members, with nothing else let in', async (t) => {
     const details = ['tenant', 'reason', 'occurredAt', 'scope', 'deviceType']

@@ -1,9 +1,10 @@
 import t from 'tap'
+import { z } from 'zod'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
 
-const value = () => ({}) as never
+const value = () => z.string()
 const schema = sourceSchema({ given: value, inFile: value })
 const entry = (name: string, more: object = {}) =>
   schema.parse({

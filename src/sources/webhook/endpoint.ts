@@ -1,0 +1,23 @@
+import type { SourceConfig } from '../source-kinds.ts'
+import type { OpenSource } from '../sources.ts'
+import { secretsOf } from './entry.ts'
+import { genericPreset } from './generic.ts'
+import type { Preset } from './preset.ts'
+import { PRESET_KINDS, PRESETS } from './presets.ts'
+import type { Verify } from './proof.ts'
+
+/** The kinds of sources that send webhooks. */
+export const WEBHOOK_KINDS = [...PRESET_KINDS, 'generic'] as const
+export type WebhookKind = (typeof WEBHOOK_KINDS)[number]
+export type WebhookConfig = Extract<SourceConfig, { kind: WebhookKind }>
+
+export interface Endpoint {
+  preset: Preset
+  verify: Verify
+}
+
+/** What the webhooks of a source look like, and what proves them. */
+export function openEndpoint({ config, keys }: Pick<OpenSource<WebhookKind>, 'config' | 'keys'>): Endpoint {
+  const preset = config.kind === 'generic' ? genericPreset(config) : PRESETS[config.kind]
+  return { preset, verify: preset.verifier({ secrets: secretsOf(config), keys }) }
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { type Form, oneWay } from '../../config-forms.ts'
+import { Reason } from '../../revocation/signal.ts'
+import { COMMON, isKeyAddress, type ValueForms } from '../source-schema.ts'
+import { lines } from './forms.ts'
+import { PRESETS, type PresetKind } from './presets.ts'
+import { SECRETS_AT_MOST } from './proof.ts'
+
+/** The types of events that end a session, in place of the kind's own. */
+export const Events = z
+  .record(z.string().min(1).max(256), Reason)
+  .refine((events) => Object.keys(events).length > 0, 'expected at least one type of event')
+
+/** What an entry says to prove its sender by. */
+export function secretMembers({ given, inFile }: ValueForms, form: Form) {
+  const isEachGood = (text: string) => {
+    const secrets = lines(text)
+    return secrets.length > 0 && secrets.length <= SECRETS_AT_MOST && secrets.every(form.isGood)
+  }
+  return {
+    secret: given(form).optional().describe(`What proves the sender, or \${NAME}`),
+    secrets: z
+      .array(given(form))
+      .min(1)
+      .max(SECRETS_AT_MOST)
+      .optional()
+      .describe('Several of them, while one is replaced'),
+    secretFile: inFile({ isGood: isEachGood, expected: form.expected })
+      .optional()
+      .describe('Path of a file that holds the secret, or several, one a line'),
+  }
+}
+export const SECRET_WAYS = [['secret'], ['secrets'], ['secretFile']]
+
+/** The secrets of an entry, wherever they stand. */
+export function secretsOf(config: {
+  secret?: string | undefined
+  secrets?: string[] | undefined
+  secretFile?: string | undefined
+}): string[] {
+  const { secret, secrets = [], secretFile = '' } = config
+  return [...(secret === undefined ? [] : [secret]), ...secrets, ...lines(secretFile)]
+}
+
+function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
+  return z.strictObject({
+    kind: z.literal(kind),
+    ...COMMON,
+    ...secretMembers(forms, PRESETS[kind].secret),
+    events: Events.optional().describe(
+      "Types of events that end a session, and why; the kind's own when left out",
+    ),
+  })
+}
+
+function simple<K extends PresetKind>(kind: K, forms: ValueForms) {
+  return oneWay(preset(kind, forms), SECRET_WAYS)
+}
+
+function fusionauth(forms: ValueForms) {
+  const schema = preset('fusionauth', forms).extend({
+    jwksUri: z
+      .string()
+      .refine(isKeyAddress, 'expected https://… (http on loopback only)')
+      .optional()
+      .describe('In place of a secret: where its public keys are, if it signs by RSA or EC'),
+  })
+  return oneWay(schema, [...SECRET_WAYS, ['jwksUri']])
+}
+
+/** The entries of every vendor. */
+export function presetEntries(forms: ValueForms) {
+  return [
+    simple('clerk', forms),
+    simple('stytch', forms),
+    simple('supabase', forms),
+    simple('workos', forms),
+    simple('okta-event-hook', forms),
+    simple('auth0-log-stream', forms),
+    simple('keycloak', forms),
+    simple('qlik', forms),
+    fusionauth(forms),
+  ] as const
+}

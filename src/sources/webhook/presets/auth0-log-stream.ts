@@ -1,0 +1,29 @@
+import { SHARED_SECRET } from '../forms.ts'
+import { isEvent, member, type NamedPreset, oneOrMany } from '../preset.ts'
+import { staticHeader } from '../verifiers.ts'
+
+/**
+ * Auth0 log streams to a custom webhook, as lines, list or object:
+ * https://auth0.com/docs/customize/log-streams/custom-log-streams, types of log at
+ * https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes
+ */
+export const auth0LogStream: NamedPreset = {
+  secret: SHARED_SECRET,
+  verifier: ({ secrets }) => staticHeader('Authorization', secrets),
+  items: (body) => {
+    const logs = member(body, 'logs')
+    return Array.isArray(logs) ? logs : oneOrMany(body)
+  },
+  lines: true,
+  read: (event) => {
+    // Each has the log itself inside.
+    const log = isEvent(event.data) ? event.data : event
+    // Whoever opens the logout page without being logged in is nobody.
+    return log.type === 'slo' && !log.user_id ? null : log
+  },
+  type: '{type}',
+  events: { slo: 'logout', sdu: 'security', scp: 'logout' },
+  user: { as: 'subject', from: '{user_id}' },
+  occurredAt: '/date',
+  answer: 204,
+}

@@ -1,0 +1,26 @@
+import { FORMS } from '../../../config-forms.ts'
+import { member, type NamedPreset, one } from '../preset.ts'
+import { standardWebhooks } from '../verifiers.ts'
+
+/** Clerk, by Svix: https://clerk.com/docs/guides/development/webhooks/overview */
+export const clerk: NamedPreset = {
+  secret: FORMS.svixSecret,
+  verifier: ({ secrets }) => standardWebhooks(secrets),
+  items: one,
+  // The data of session events is a session, that of user events the user.
+  read: (event) => {
+    const { data } = event
+    const isUser = member(data, 'object') === 'user'
+    return { ...event, user_id: member(data, isUser ? 'id' : 'user_id') }
+  },
+  type: '{type}',
+  events: {
+    'session.ended': 'logout',
+    'session.removed': 'logout',
+    'session.revoked': 'logout',
+    'user.deleted': 'security',
+  },
+  user: { as: 'subject', from: '{user_id}' },
+  occurredAt: '/timestamp',
+  answer: 204,
+}

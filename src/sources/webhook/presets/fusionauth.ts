@@ -1,0 +1,32 @@
+import { bodyToken } from '../body-token.ts'
+import { SHARED_SECRET } from '../forms.ts'
+import { isEvent, member, type NamedPreset, one } from '../preset.ts'
+
+/**
+ * FusionAuth with signed events: https://fusionauth.io/docs/extend/events-and-webhooks/signing, events at
+ * https://fusionauth.io/docs/extend/events-and-webhooks/events/
+ */
+export const fusionauth: NamedPreset = {
+  secret: SHARED_SECRET,
+  verifier: (material) => bodyToken('X-FusionAuth-Signature-JWT', material),
+  items: (body) => one(member(body, 'event')),
+  read: (event) => {
+    const userId = member(event.user, 'id') ?? event.userId
+    // A refresh token may also be revoked for a whole application: that is about nobody.
+    if (event.type === 'jwt.refresh-token.revoke' && userId === undefined) return null
+    return { ...event, user: isEvent(event.user) ? event.user : {}, userId }
+  },
+  type: '{type}',
+  events: {
+    'jwt.refresh-token.revoke': 'logout',
+    'user.deactivate': 'security',
+    'user.delete': 'security',
+    'user.delete.complete': 'security',
+    'user.password.reset.success': 'logout',
+    'user.password.update': 'logout',
+  },
+  user: { as: 'subject', from: '{userId}' },
+  occurredAt: '/createInstant',
+  ids: ['{/event/id}'],
+  answer: 200,
+}

@@ -1,0 +1,60 @@
+import { SHARED_SECRET } from '../forms.ts'
+import { type Event, member, type NamedPreset, one } from '../preset.ts'
+import { soleHeader } from '../proof.ts'
+import { hmac } from '../verifiers.ts'
+
+/**
+ * Keycloak with the extension keycloak-events (https://github.com/p2-inc/keycloak-events): its webhooks, which call events
+ * `access.LOGOUT` and `admin.USER-DELETE`, and its HTTP sender, which sends Keycloak's own.
+ */
+export const keycloak: NamedPreset = {
+  secret: SHARED_SECRET,
+  verifier: ({ secrets }) => hmac(RULE, secrets),
+  items: one,
+  read: (event) => {
+    const type = typeOf(event)
+    return { ...event, type, user_id: type.startsWith('admin.') ? targetOf(event) : actorOf(event) }
+  },
+  type: '{type}',
+  events: {
+    'access.LOGOUT': 'logout',
+    'access.UPDATE_PASSWORD': 'logout',
+    'access.RESET_PASSWORD': 'logout',
+    'access.DELETE_ACCOUNT': 'security',
+    'admin.USER-DELETE': 'security',
+    'admin.USER-ACTION:logout': 'logout',
+    'admin.USER-ACTION:reset-password': 'logout',
+  },
+  user: { as: 'subject', from: '{user_id}' },
+  occurredAt: '/time',
+  ids: ['{uid}', '{id}'],
+  answer: 204,
+}
+
+const RULE: Parameters<typeof hmac>[0] = {
+  read: (headers) => ({ signature: soleHeader(headers, 'X-Keycloak-Signature') }),
+  algorithm: 'sha256',
+  encoding: 'hex',
+  signed: '{body}',
+  clock: null,
+}
+
+/** As the extension's webhooks call it; what an administrator does to a user is told apart by the end of the path. */
+function typeOf(event: Event): string {
+  const { type, operationType, resourceType, resourcePath } = event
+  const isPrefixed = typeof type === 'string' && type.includes('.')
+  const own = operationType === undefined ? `access.${type}` : `admin.${resourceType}-${operationType}`
+  const name = isPrefixed ? type : own
+  const action =
+    name === 'admin.USER-ACTION' ? /^users\/[^/]+\/([\w-]+)$/.exec(String(resourcePath))?.[1] : undefined
+  return action === undefined ? name : `${name}:${action}`
+}
+
+/** Whom an administrator's event is about. `authDetails` names the administrator. */
+function targetOf({ resourcePath }: Event): unknown {
+  return /^users\/([^/]+)(\/|$)/.exec(String(resourcePath))?.[1]
+}
+
+function actorOf({ userId, authDetails }: Event): unknown {
+  return member(authDetails, 'userId') ?? userId
+}

@@ -1,0 +1,38 @@
+import { SHARED_SECRET } from '../forms.ts'
+import { type Event, isEvent, listAt, member, type NamedPreset } from '../preset.ts'
+import { staticHeader } from '../verifiers.ts'
+
+/**
+ * Okta event hooks: https://developer.okta.com/docs/concepts/event-hooks/, event types at
+ * https://developer.okta.com/docs/reference/api/event-types/
+ */
+export const oktaEventHook: NamedPreset = {
+  secret: SHARED_SECRET,
+  verifier: ({ secrets }) => staticHeader('Authorization', secrets),
+  items: listAt('/data/events'),
+  read: (event) => {
+    const result = member(event.outcome, 'result')
+    return result === undefined || result === 'SUCCESS' ? { ...event, user: userOf(event) } : null
+  },
+  type: '{eventType}',
+  events: {
+    'user.session.end': 'logout',
+    'user.session.clear': 'logout',
+    'user.lifecycle.deactivate': 'security',
+    'user.lifecycle.suspend': 'security',
+    'user.lifecycle.delete.initiated': 'security',
+    'user.account.update_password': 'logout',
+    'user.account.reset_password': 'logout',
+  },
+  user: { as: 'subject', from: '{/user/id}' },
+  occurredAt: '/published',
+  ids: ['{eventId}', '{eventID}'],
+  answer: 204,
+}
+
+/** The target is whom it was done to. Only who ends a session of their own may be named as the actor alone. */
+function userOf({ eventType, target, actor }: Event): unknown {
+  const isUser = (one: unknown) => isEvent(one) && one.type === 'User'
+  const found = Array.isArray(target) ? target.find(isUser) : undefined
+  return found ?? (eventType === 'user.session.end' && isUser(actor) ? actor : undefined)
+}

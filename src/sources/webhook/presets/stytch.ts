@@ -1,0 +1,26 @@
+import { FORMS } from '../../../config-forms.ts'
+import { type NamedPreset, one } from '../preset.ts'
+import { standardWebhooks } from '../verifiers.ts'
+
+/** Stytch, by Svix: https://stytch.com/docs/guides/webhooks, https://stytch.com/docs/b2b/guides/webhooks */
+export const stytch: NamedPreset = {
+  secret: FORMS.svixSecret,
+  verifier: ({ secrets }) => standardWebhooks(secrets),
+  items: one,
+  // The body has the name of the event in three parts.
+  read: (event) => {
+    const { source, object_type: object, action } = event
+    return { ...event, event: [source, object, action].join('.').toLowerCase() }
+  },
+  type: '{event}',
+  events: {
+    'direct.user.delete': 'security',
+    'dashboard.user.delete': 'security',
+    'direct.member.delete': 'security',
+    'dashboard.member.delete': 'security',
+    'scim.member.delete': 'security',
+  },
+  user: { as: 'subject', from: '{id}' },
+  occurredAt: '/timestamp',
+  answer: 204,
+}

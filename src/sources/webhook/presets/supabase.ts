@@ -1,0 +1,39 @@
+import { FORMS } from '../../../config-forms.ts'
+import { isBearable } from '../forms.ts'
+import { member, type NamedPreset, one } from '../preset.ts'
+import { standardWebhooks, staticHeader } from '../verifiers.ts'
+
+const isSigning = (secret: string) => FORMS.svixSecret.isGood(secret)
+
+/**
+ * Supabase: database webhooks on its tables of sessions and users (https://supabase.com/docs/guides/database/webhooks),
+ * which have a header of their own, or are signed by a trigger as its auth hooks are
+ * (https://supabase.com/docs/guides/auth/auth-hooks). The form of the secret says which: one proof is never taken for
+ * the other.
+ */
+export const supabase: NamedPreset = {
+  secret: {
+    isGood: (text) => isSigning(text) || (isBearable(text) && !/^(v1,)?whsec_/.test(text)),
+    expected:
+      'expected v1,whsec_… for signed webhooks, or 16 to 512 printable characters for the header Authorization',
+  },
+  verifier: ({ secrets }) => {
+    const signing = standardWebhooks(secrets.filter(isSigning))
+    const bearer = staticHeader(
+      'Authorization',
+      secrets.filter((secret) => !isSigning(secret)),
+    )
+    const isSigned = (headers: NodeJS.Dict<string[]>) => 'webhook-id' in headers
+    return (request) => (isSigned(request.headers) ? signing(request) : bearer(request))
+  },
+  items: one,
+  read: (event) => {
+    const { type, schema, table, old_record: old } = event
+    const userId = member(old, table === 'users' ? 'id' : 'user_id')
+    return { ...event, change: `${type} ${schema}.${table}`, user_id: userId }
+  },
+  type: '{change}',
+  events: { 'DELETE auth.sessions': 'logout', 'DELETE auth.users': 'security' },
+  user: { as: 'subject', from: '{user_id}' },
+  answer: 200,
+}

@@ -1,0 +1,41 @@
+import { SHARED_SECRET } from '../forms.ts'
+import { member, type NamedPreset, one } from '../preset.ts'
+import { soleHeader, unproven } from '../proof.ts'
+import { hmac } from '../verifiers.ts'
+
+const HEADER = 'WorkOS-Signature'
+
+/** WorkOS: https://workos.com/docs/events/data-syncing/webhooks, https://workos.com/docs/events */
+export const workos: NamedPreset = {
+  secret: SHARED_SECRET,
+  verifier: ({ secrets }) => hmac(RULE, secrets),
+  items: one,
+  // The data of session events is a session, that of user events the user; of a directory's users AuthKit's id is not told.
+  read: (event) => {
+    const { data } = event
+    return { ...event, user_id: member(data, member(data, 'object') === 'user' ? 'id' : 'user_id') }
+  },
+  type: '{event}',
+  events: {
+    'session.revoked': 'logout',
+    'user.deleted': 'security',
+    'password_reset.succeeded': 'logout',
+  },
+  user: { as: 'subject', from: '{user_id}' },
+  occurredAt: '/created_at',
+  ids: ['{id}'],
+  answer: 200,
+}
+
+const RULE: Parameters<typeof hmac>[0] = {
+  read: (headers) => {
+    const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(soleHeader(headers, HEADER)) ?? []
+    if (timestamp === undefined || signature === undefined)
+      throw unproven(`The header ${HEADER} has another form than t=…, v1=….`)
+    return { timestamp, signature }
+  },
+  algorithm: 'sha256',
+  encoding: 'hex',
+  signed: '{timestamp}.{body}',
+  clock: { unitMs: 1, toleranceMs: 180_000 },
+}

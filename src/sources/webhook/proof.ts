@@ -1,0 +1,51 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { CurfewError } from '../../errors.ts'
+
+/** A request as far as it can prove its sender: nothing of the body is parsed yet. */
+export interface WebhookRequest {
+  /** By name in lower case, with every value that came: which of two is meant is not guessed. */
+  headers: NodeJS.Dict<string[]>
+  body: Buffer
+  /** ms since the epoch */
+  now: number
+}
+
+/** What a proof says besides that it is one. */
+export interface Proof {
+  /** The id of the delivery, where it is proven by a header; null where the body has to tell. */
+  deliveryId: string | null
+  /** Whether an old request can be told from a new one. */
+  isTimed: boolean
+}
+
+/**
+ * Decides by headers and bytes whether a request comes from its source.
+ * @throws CURFEW_SOURCE_UNPROVEN; KeysUnavailable
+ */
+export type Verify = (request: WebhookRequest) => Proof | Promise<Proof>
+
+/** A sender may change its secret: as long as both are configured, either proves it. */
+export const SECRETS_AT_MOST = 5
+
+export function unproven(detail?: string): CurfewError {
+  return new CurfewError('CURFEW_SOURCE_UNPROVEN', detail)
+}
+
+/** The value of a header that came exactly once. @throws CURFEW_SOURCE_UNPROVEN */
+export function soleHeader(headers: NodeJS.Dict<string[]>, name: string): string {
+  const [value, ...others] = headers[name.toLowerCase()] ?? []
+  if (value === undefined || others.length > 0) throw unproven(`Expected one header ${name}.`)
+  return value
+}
+
+/** Whether two texts are equal, in a time that tells nothing of where they differ. */
+export function areEqual(one: string, other: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(one), digest(other))
+}
+
+/** @param milliseconds ms since the epoch; what is no number is too far away, too @throws CURFEW_SOURCE_UNPROVEN */
+export function requireRecent(milliseconds: number, now: number, toleranceMs: number): void {
+  if (!(Math.abs(now - milliseconds) <= toleranceMs))
+    throw unproven(`The timestamp is more than ${toleranceMs / 1000} s away from now.`)
+}

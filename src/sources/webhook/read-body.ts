@@ -1,0 +1,68 @@
+import { CurfewError, invalidMember } from '../../errors.ts'
+import { isEvent, type Preset } from './preset.ts'
+
+/** Events in one request. */
+const EVENTS_AT_MOST = 1_000
+
+const JSON_TYPE = /^application\/(json|[\w.-]+\+json) *(;|$)/i
+const LINES_TYPE = /^application\/(x-)?(ndjson|jsonl|jsonlines|json-lines) *(;|$)/i
+
+/** Parses JSON and refuses what would poison a prototype. @throws whatever is wrong */
+export type ParseJson = (text: string) => unknown
+
+export interface ReadBody {
+  /** The whole, or null where it is lines. */
+  body: unknown
+  /** What is no object among them is of no use, but does not spoil the rest. */
+  events: unknown[]
+}
+
+/**
+ * The events of a proven request.
+ * @throws CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE, CURFEW_REQUEST_INVALID
+ */
+export function readBody(
+  bytes: Buffer,
+  contentType: string | undefined,
+  preset: Pick<Preset, 'items' | 'lines'>,
+  parse: ParseJson,
+): ReadBody {
+  const isLines = preset.lines === true && LINES_TYPE.test(contentType ?? '')
+  if (!isLines && !JSON_TYPE.test(contentType ?? '')) throw new CurfewError('CURFEW_MEDIA_TYPE')
+  const text = decode(bytes)
+  const body = isLines ? undefined : tryParse(text, parse)
+  if (body === undefined && !preset.lines) throw new CurfewError('CURFEW_BODY_UNREADABLE')
+  const events = body === undefined ? linesOf(text, parse) : preset.items(body)
+  if (!events) throw invalidMember('/', 'expected the body that this kind of source sends')
+  requireBounded(events)
+  if (events.length > 0 && !events.some(isEvent)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
+  return { body: body ?? null, events }
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new CurfewError('CURFEW_BODY_UNREADABLE')
+  }
+}
+
+function linesOf(text: string, parse: ParseJson): unknown[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  if (lines.length === 0) throw new CurfewError('CURFEW_BODY_UNREADABLE')
+  requireBounded(lines)
+  return lines.map((line) => tryParse(line, parse))
+}
+
+function requireBounded({ length }: readonly unknown[]): void {
+  if (length > EVENTS_AT_MOST) throw invalidMember('/', `expected at most ${EVENTS_AT_MOST} events`)
+}
+
+/** Undefined, which JSON cannot say, for what is not JSON, or is poisoned. */
+function tryParse(text: string, parse: ParseJson): unknown {
+  try {
+    return parse(text)
+  } catch {
+    return undefined
+  }
+}

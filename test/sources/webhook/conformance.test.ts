@@ -1,0 +1,135 @@
+import { createHmac } from 'node:crypto'
+import t from 'tap'
+import { isProblem, nothingStored } from '../../support/problems.ts'
+import { sendRequest } from '../../support/raw-http.ts'
+import { type Different, PATH, vendorService } from '../../support/vendor-service.ts'
+import { VENDORS, type Vendor } from '../../support/vendors.ts'
+
+t.jobs = 1
+
+for (const vendor of VENDORS) {
+  t.test(`${vendor.kind}: its documented body ends the session of its user`, async (t) => {
+    const { send, stored, counted } = await vendorService(t, vendor)
+    const reply = await send(vendor.sample('e1'))
+    t.equal(reply.status, vendor.answer, reply.text)
+    t.equal(reply.text, '', 'the body is empty')
+    const { user, ...rest } = vendor.expected
+    t.match(await stored(), [{ ...rest, user: { [user.kind]: user.value }, source: 'the-source' }])
+    t.equal(await counted('accepted'), 1)
+    t.equal(await counted('ignored'), 0)
+  })
+
+  t.test(`${vendor.kind}: what is sent twice counts once`, async (t) => {
+    const { service, send, counted } = await vendorService(t, vendor)
+    const body = JSON.stringify(vendor.sample('e1'))
+    const headers = await vendor.sign(body, { secret: vendor.secret, at: Date.now() })
+    for (const _ of [1, 2, 3]) t.equal((await send(body, { headers })).status, vendor.answer)
+    t.equal(await counted('accepted'), 1)
+    t.equal(await counted('replayed'), 2)
+    const { json } = await service.call('GET', '/revocations')
+    t.equal(json.items.length, 1)
+  })
+
+  t.test(`${vendor.kind}: no forgery is taken, and none leaves anything behind`, async (t) => {
+    const { service, send, counted } = await vendorService(t, vendor)
+    const body = vendor.sample('forged')
+    const forged = await forgeries(vendor)
+    for (const [name, different] of forged) {
+      t.comment(name)
+      isProblem(t, await send(body, different), 'CURFEW_SOURCE_UNPROVEN')
+    }
+    await nothingStored(t, service)
+    t.equal(await counted('rejected'), forged.length)
+    t.equal(await counted('accepted'), 0)
+  })
+
+  t.test(`${vendor.kind}: a proof header that comes twice, one of them bad`, async (t) => {
+    const { service, send } = await vendorService(t, vendor)
+    const text = JSON.stringify(vendor.sample('twice'))
+    const good = await vendor.sign(text, { secret: vendor.secret, at: Date.now() })
+    const bad = await vendor.sign(text, { secret: vendor.otherSecret, at: Date.now() })
+    const isGoodFirst = [true, false]
+    for (const goodFirst of isGoodFirst) {
+      const [first, second] = goodFirst ? [good, bad] : [bad, good]
+      const name = vendor.proofHeader
+      const others = Object.fromEntries(Object.entries(good).filter(([header]) => header !== name))
+      const headers = {
+        'content-type': 'application/json',
+        ...others,
+        [name]: String(first?.[name]),
+        [name.toUpperCase()]: String(second?.[name]),
+      }
+      const { status } = await sendRequest(service.url, 'POST', PATH, headers, text)
+      // By Standard Webhooks one good signature is enough: so a secret is replaced. No other scheme has that.
+      t.equal(status, vendor.takesOneOfTwo ? vendor.answer : 401, goodFirst ? 'good, bad' : 'bad, good')
+    }
+    if (!vendor.takesOneOfTwo) await nothingStored(t, service)
+    t.equal((await send(vendor.sample('after'))).status, vendor.answer)
+  })
+
+  t.test(`${vendor.kind}: a body that is proven but not good is refused`, async (t) => {
+    const { service, send } = await vendorService(t, vendor)
+    const bodies: [string, string][] = [
+      ['not JSON', '{"type":'],
+      ['empty', ''],
+      ['null', 'null'],
+      ['a number', '7'],
+      ['a list of numbers', '[1,2]'],
+      ['nested deeply', '['.repeat(200_000)],
+      ['nested deeply and closed', `${'['.repeat(100_000)}${']'.repeat(100_000)}`],
+      ['__proto__', poisoned(vendor, '"__proto__":{"admin":true}')],
+      ['constructor.prototype', poisoned(vendor, '"constructor":{"prototype":{"admin":true}}')],
+    ]
+    for (const [name, body] of bodies) {
+      const { status, json } = await send(body)
+      t.equal(status, 400, name)
+      t.match(json, { code: /^CURFEW_(BODY_UNREADABLE|REQUEST_INVALID)$/ })
+    }
+    const sample = JSON.stringify(vendor.sample('e1'))
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])
+      isProblem(t, await send(sample, { headers: { 'content-type': type } }), 'CURFEW_MEDIA_TYPE')
+    isProblem(t, await send('x'.repeat(1024 * 1024 + 1)), 'CURFEW_BODY_TOO_LARGE')
+    await nothingStored(t, service)
+    t.equal((await send(sample)).status, vendor.answer, 'it goes on serving')
+  })
+
+  t.test(`${vendor.kind}: while the secret is replaced either of two proves it`, async (t) => {
+    const { secret, otherSecret } = vendor
+    const { send } = await vendorService(t, vendor, { secret: undefined, secrets: [secret, otherSecret] })
+    for (const [index, one] of [secret, otherSecret].entries())
+      t.equal((await send(vendor.sample(`e${index}`), { secret: one })).status, vendor.answer)
+  })
+}
+
+/** The documented body with one more member in its first object. */
+function poisoned(vendor: Vendor, memberText: string): string {
+  return JSON.stringify(vendor.sample('poisoned')).replace('{', `{${memberText},`)
+}
+
+async function forgeries(vendor: Vendor): Promise<[string, Different][]> {
+  const { proofHeader, toleranceSeconds, otherSecret, secret } = vendor
+  const text = JSON.stringify(vendor.sample('forged'))
+  const proof = (await vendor.sign(text, { secret, at: Date.now() }))[proofHeader] ?? ''
+  const withProof = (value: string): Different => ({ headers: { [proofHeader]: value } })
+  const mac = createHmac('sha256', secret).update(text).digest()
+  const all: [string, Different][] = [
+    ['another secret', { secret: otherSecret }],
+    ['no proof', withProof('')],
+    ['a truncated proof', withProof(proof.slice(0, -2))],
+    ['a proof and more', withProof(`${proof}00`)],
+    ['the proof of another scheme', withProof(`sha1=${mac.toString('hex').slice(0, 40)}`)],
+    ['a proof in another encoding', withProof(mac.toString('base64'))],
+    ['an unsigned token', withProof(`${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`)],
+  ]
+  if (proofHeader !== 'authorization') {
+    all.push(['an altered body', { instead: text.replace('forged', 'f0rged') }])
+    all.push(['the secret itself', withProof(secret)])
+  }
+  if (toleranceSeconds !== null) {
+    for (const sign of [-1, 1]) {
+      const at = Date.now() + sign * (toleranceSeconds + 5) * 1000
+      all.push([sign < 0 ? 'an expired timestamp' : 'a future timestamp', { at }])
+    }
+  }
+  return all
+}

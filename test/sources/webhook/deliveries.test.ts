@@ -1,0 +1,125 @@
+import t from 'tap'
+import { instantOf } from '../../../src/sources/webhook/judge.ts'
+import { one } from '../../../src/sources/webhook/preset.ts'
+import { readBody } from '../../../src/sources/webhook/read-body.ts'
+import { fakeClock } from '../../support/clock.ts'
+import { configurationFile, mistakesIn } from '../../support/config-file.ts'
+import { keysOf } from '../../support/configuration.ts'
+import { isProblem, nothingStored } from '../../support/problems.ts'
+import { startService } from '../../support/service.ts'
+import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
+
+t.test('a delivery whose age nothing tells is remembered for a day', async (t) => {
+  const clock = fakeClock()
+  const { send, counted } = await vendorService(
+    t,
+    vendorOf('qlik'),
+    {},
+    { clock, sandbox: { now: clock.now } },
+  )
+  const body = vendorOf('qlik').sample('e1')
+  await send(body)
+  clock.jump(23 * 60 * 60_000)
+  t.equal((await send(body)).status, 204)
+  t.equal(await counted('replayed'), 1)
+  t.equal(await counted('accepted'), 1)
+})
+
+t.test('the same id from two sources is two deliveries', async (t) => {
+  const { secret, sample, sign } = vendorOf('qlik')
+  const names = ['first', 'second']
+  const file = configurationFile(t, { sources: names.map((name) => ({ name, kind: 'qlik', secret })) })
+  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const body = JSON.stringify(sample('e1'))
+  const headers = { 'content-type': 'application/json', ...(await sign(body, { secret, at: 0 })) }
+  for (const name of names)
+    t.equal((await call('POST', `/sources/${name}/webhook`, { headers, body })).status, 204)
+  const { text } = await call('GET', '/metrics')
+  for (const name of names) t.match(text, `curfew_signals_total{source="${name}",result="accepted"} 1`)
+})
+
+t.test('a source that is none, and one of another kind, has no webhook', async (t) => {
+  const { service, send } = await vendorService(t, vendorOf('qlik'))
+  isProblem(t, await service.call('POST', '/sources/nobody/webhook', { body: {} }), 'CURFEW_NOT_FOUND')
+  const other = await service.call('POST', '/sources/the-source/backchannel-logout', { body: {} })
+  t.equal(other.status, 404)
+  isProblem(
+    t,
+    await send(vendorOf('qlik').sample('e1'), { secret: 'not-the-secret-at-all' }),
+    'CURFEW_SOURCE_UNPROVEN',
+  )
+  await nothingStored(t, service)
+})
+
+t.test('an API key proves no source', async (t) => {
+  const { service } = await vendorService(t, vendorOf('okta-event-hook'))
+  const body = vendorOf('okta-event-hook').sample('e1')
+  isProblem(t, await service.call('POST', PATH, { body }), 'CURFEW_SOURCE_UNPROVEN')
+  await nothingStored(t, service)
+})
+
+t.test('a time is taken in seconds, in milliseconds and in ISO 8601 with its offset', async (t) => {
+  const at = Date.parse('2024-03-28T18:47:07.000Z')
+  for (const value of [
+    at,
+    at / 1000,
+    String(at),
+    String(at / 1000),
+    '2024-03-28T18:47:07Z',
+    '2024-03-28T19:47:07.000+01:00',
+  ])
+    t.equal(instantOf(value), at, String(value))
+  for (const value of [
+    undefined,
+    null,
+    '',
+    'now',
+    '2024-03-28',
+    '2024-03-28T18:47:07',
+    0,
+    60,
+    -at,
+    Number.NaN,
+    {},
+    [at],
+  ])
+    t.equal(instantOf(value), null, String(value))
+})
+
+t.test('a secret may stand in a file, or several of them while one is replaced', async (t) => {
+  const { secret, otherSecret } = vendorOf('workos')
+  const entry = { name: 'w', kind: 'workos', secretFile: 'secrets/workos' }
+  for (const [content, mistakes] of [
+    [`${secret}\n`, 0],
+    [`${secret}\n${otherSecret}\n`, 0],
+    [`${secret}\nshort\n`, 1],
+    ['', 1],
+    [Array.from({ length: 6 }, (_, index) => `${secret}${index}`).join('\n'), 1],
+  ] as const) {
+    const file = configurationFile(t, { sources: [entry] })
+    file.beside('secrets/workos', content)
+    const found = await mistakesIn(t, { sources: [] }, { CONFIG_FILE: file.path })
+    t.same(keysOf(found), mistakes ? ['CONFIG_FILE /sources/0/secretFile'] : [])
+  }
+})
+
+t.test('an entry of a vendor has one way to be proven', async (t) => {
+  const secret = vendorOf('fusionauth').secret
+  const jwksUri = 'https://auth.example.com/.well-known/jwks.json'
+  const entry = { name: 'f', kind: 'fusionauth' }
+  t.same(await mistakesIn(t, { sources: [{ ...entry, jwksUri }] }), [])
+  t.same(keysOf(await mistakesIn(t, { sources: [{ ...entry, secret, jwksUri }] })), [
+    'CONFIG_FILE /sources/0',
+  ])
+  t.same(keysOf(await mistakesIn(t, { sources: [entry] })), ['CONFIG_FILE /sources/0'])
+  const http = { ...entry, jwksUri: 'http://auth.example.com/jwks' }
+  t.same(keysOf(await mistakesIn(t, { sources: [http] })), ['CONFIG_FILE /sources/0/jwksUri'])
+  const clerk = { name: 'c', kind: 'clerk', secret: 'no-secret-of-svix-at-all' }
+  t.same(keysOf(await mistakesIn(t, { sources: [clerk] })), ['CONFIG_FILE /sources/0/secret'])
+})
+
+t.test('a body that is not UTF-8 is not guessed at', async (t) => {
+  const bytes = Buffer.from('{"user_id":"\xff"}', 'latin1')
+  const read = () => readBody(bytes, 'application/json', { items: one }, JSON.parse)
+  t.throws(read, { code: 'CURFEW_BODY_UNREADABLE' })
+})

@@ -1,0 +1,135 @@
+import { createHmac } from 'node:crypto'
+import t from 'tap'
+import { mistakesIn } from '../../support/config-file.ts'
+import { keysOf } from '../../support/configuration.ts'
+import { isProblem } from '../../support/problems.ts'
+import { vendorOf, vendorService } from '../../support/vendor-service.ts'
+
+const SECRET = 'a-shared-secret-of-32-characters'
+const ENTRY = {
+  name: 'portal',
+  kind: 'generic',
+  secret: SECRET,
+  proof: { scheme: 'hmac', header: 'X-Signature' },
+  type: '{type}',
+  events: { 'signed-out': 'logout' },
+  user: { as: 'subject', from: '{user}' },
+}
+const BODY = '{"type":"signed-out","user":"u1"}'
+
+t.test('a signature in each encoding, of each algorithm, over what the entry says', async (t) => {
+  const seconds = String(Math.floor(Date.now() / 1000))
+  const milliseconds = String(Date.now())
+  const mac = (algorithm: string, text: string) => createHmac(algorithm, SECRET).update(text)
+  const header = 'X-Signature'
+  const cases: [object, string, Record<string, string>][] = [
+    [{ header }, mac('sha256', BODY).digest('hex'), {}],
+    [{ header, encoding: 'base64' }, mac('sha256', BODY).digest('base64'), {}],
+    [{ header, encoding: 'base64url', algorithm: 'sha384' }, mac('sha384', BODY).digest('base64url'), {}],
+    [{ header, prefix: 'sha256=' }, `sha256=${mac('sha256', BODY).digest('hex')}`, {}],
+    [{ header, signed: 'v0:{body}:end' }, mac('sha256', `v0:${BODY}:end`).digest('hex'), {}],
+    [
+      { header, signed: 'v0:{timestamp}:{body}', timestamp: { header: 'X-Time' } },
+      mac('sha256', `v0:${seconds}:${BODY}`).digest('hex'),
+      { 'x-time': seconds },
+    ],
+    [
+      {
+        header,
+        signed: '{body}.{timestamp}',
+        timestamp: { header: 'X-Time', unit: 'ms', toleranceSeconds: 5 },
+      },
+      mac('sha256', `${BODY}.${milliseconds}`).digest('hex'),
+      { 'x-time': milliseconds },
+    ],
+  ]
+  for (const [proof, signature, more] of cases) {
+    const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
+    const { send, stored } = await vendorService(t, vendor, { proof: { scheme: 'hmac', ...proof } })
+    const reply = await send(BODY, { headers: { 'x-signature': signature, ...more } })
+    t.equal(reply.status, 204, `${JSON.stringify(proof)}: ${reply.text}`)
+    t.match(await stored(), [{ user: { subject: 'u1' }, reason: 'logout' }])
+    for (const wrong of [signature.slice(1), `${signature}=`, ` ${signature}!`, signature.replace(/.$/, '')])
+      isProblem(t, await send(BODY, { headers: { 'x-signature': wrong, ...more } }), 'CURFEW_SOURCE_UNPROVEN')
+    if ('x-time' in more) {
+      for (const time of ['', 'x', '1e3', `${more['x-time']}.0`, '-1'])
+        isProblem(
+          t,
+          await send(BODY, { headers: { 'x-signature': signature, 'x-time': time } }),
+          'CURFEW_SOURCE_UNPROVEN',
+        )
+    }
+  }
+})
+
+t.test('a header of its own, and Standard Webhooks, are further schemes', async (t) => {
+  const own = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
+  const { send } = await vendorService(t, own, { proof: { scheme: 'static', header: 'X-Token' } })
+  t.equal((await send(BODY, { headers: { 'x-token': SECRET } })).status, 204)
+  isProblem(t, await send(BODY, { headers: { authorization: SECRET } }), 'CURFEW_SOURCE_UNPROVEN')
+  const { secret, sign } = vendorOf('supabase')
+  const standard = { ...own, secret, sign }
+  const other = await vendorService(t, standard, { secret, proof: { scheme: 'standard-webhooks' } })
+  t.equal((await other.send(BODY)).status, 204)
+  isProblem(t, await other.send(BODY, { secret: vendorOf('supabase').otherSecret }), 'CURFEW_SOURCE_UNPROVEN')
+})
+
+t.test('events may be in a list, a list themselves, or lines', async (t) => {
+  const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
+  const proof = { scheme: 'static', header: 'X-Token' }
+  const headers = { 'x-token': SECRET }
+  const two = [BODY, BODY.replace('u1', 'u2')]
+  for (const [entry, body] of [
+    [{ items: '/data/events' }, `{"data":{"events":[${two}]}}`],
+    [{}, `[${two}]`],
+    [{}, two.join('\n')],
+  ] as const) {
+    const { send, stored } = await vendorService(t, vendor, { proof, ...entry })
+    t.equal((await send(body, { headers })).status, 204)
+    t.equal((await stored()).length, 2)
+  }
+  const { send } = await vendorService(t, vendor, { proof, items: '/data/events' })
+  for (const body of [BODY, `[${two}]`, two.join('\n'), '{"data":{"events":{}}}'])
+    t.equal((await send(body, { headers })).status, 400, body)
+})
+
+t.test('an entry that cannot work is told at the start, by its place', async (t) => {
+  const { user: _, ...withoutUser } = ENTRY
+  const proof = (different: object) => ({ ...ENTRY, proof: { ...ENTRY.proof, ...different } })
+  const timestamp = { header: 'X-Time' }
+  for (const [entry, place] of [
+    [{ ...ENTRY, secret: 'short' }, '/secret'],
+    [{ ...ENTRY, secret: 'line one and\nline two 12345' }, '/secret'],
+    [{ ...ENTRY, secrets: [SECRET] }, ''],
+    [{ ...ENTRY, secret: undefined }, ''],
+    [{ ...ENTRY, secret: undefined, secrets: [] }, '/secrets'],
+    [withoutUser, '/user'],
+    [{ ...ENTRY, user: { as: 'subject' } }, '/user/from'],
+    [{ ...ENTRY, user: { as: 'nobody', from: '{x}' } }, '/user/as'],
+    [{ ...ENTRY, type: '{' }, '/type'],
+    [{ ...ENTRY, events: {} }, '/events'],
+    [{ ...ENTRY, events: { x: 'whim' } }, '/events/x'],
+    [{ ...ENTRY, items: 'data' }, '/items'],
+    [{ ...ENTRY, occurredAt: '/a~2' }, '/occurredAt'],
+    [{ ...ENTRY, more: true }, '/more'],
+    [proof({ scheme: 'none' }), '/proof/scheme'],
+    [proof({ header: 'X Signature' }), '/proof/header'],
+    [proof({ algorithm: 'sha1' }), '/proof/algorithm'],
+    [proof({ algorithm: 'md5' }), '/proof/algorithm'],
+    [proof({ encoding: 'utf8' }), '/proof/encoding'],
+    [proof({ signed: 'nothing' }), '/proof/signed'],
+    [proof({ signed: '{body}{body}' }), '/proof/signed'],
+    [proof({ signed: '{timestamp}.{body}' }), '/proof/signed'],
+    [proof({ timestamp }), '/proof/signed'],
+    [
+      proof({ signed: '{timestamp}{body}', timestamp: { ...timestamp, toleranceSeconds: 0 } }),
+      '/proof/timestamp/toleranceSeconds',
+    ],
+    [{ ...ENTRY, proof: { scheme: 'standard-webhooks' } }, '/proof'],
+  ] as const) {
+    const mistakes = await mistakesIn(t, { sources: [entry] })
+    t.same(keysOf(mistakes), [`CONFIG_FILE /sources/0${place}`], JSON.stringify(mistakes))
+    t.notMatch(JSON.stringify(mistakes), SECRET)
+  }
+  t.same(await mistakesIn(t, { sources: [ENTRY] }), [])
+})

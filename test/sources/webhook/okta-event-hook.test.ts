@@ -1,0 +1,92 @@
+import t from 'tap'
+import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
+import { isProblem } from '../../support/problems.ts'
+import { sendRequest } from '../../support/raw-http.ts'
+import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
+
+const ADMIN = { id: '00uAdmin', type: 'User', alternateId: 'admin@example.com' }
+const ADA = { id: '00uAda', type: 'User', alternateId: 'ada@example.com' }
+
+const event = (eventType: string, different: object = {}) => ({
+  uuid: eventType,
+  published: '2018-03-28T22:23:07.777Z',
+  eventType,
+  version: '0',
+  severity: 'INFO',
+  actor: ADMIN,
+  outcome: { result: 'SUCCESS' },
+  target: [{ id: '0oa1', type: 'AppInstance' }, ADA],
+  ...different,
+})
+const hook = (...events: unknown[]) => ({ eventType: 'com.okta.event_hook', eventId: 'd1', data: { events } })
+
+t.test('an event is about its target, not about the administrator who did it', async (t) => {
+  for (const [type, reason] of [
+    ['user.session.clear', 'logout'],
+    ['user.lifecycle.suspend', 'security'],
+    ['user.account.update_password', 'logout'],
+  ] as const)
+    t.same(judged('okta-event-hook', hook(event(type))).signals, [`${reason} subject 00uAda`], type)
+  t.same(judged('okta-event-hook', hook(event('user.lifecycle.suspend', { target: null }))), REJECTED)
+})
+
+t.test('who signs out is named as the actor where there is no target', async (t) => {
+  for (const target of [null, [], [{ id: '0oa1', type: 'AppInstance' }]]) {
+    const signedOut = event('user.session.end', { actor: ADA, target })
+    t.same(judged('okta-event-hook', hook(signedOut)).signals, ['logout subject 00uAda'])
+  }
+  const user = { as: 'email', from: '{/user/alternateId}' } as const
+  t.same(judged('okta-event-hook', hook(event('user.session.end')), { user }).signals, [
+    'logout email ada@example.com',
+  ])
+})
+
+t.test('what has failed has not happened', async (t) => {
+  const failed = event('user.lifecycle.deactivate', { outcome: { result: 'FAILURE' } })
+  t.same(judged('okta-event-hook', hook(failed)), IGNORED)
+})
+
+t.test('of many events in one request those are taken that can be', async (t) => {
+  const vendor = vendorOf('okta-event-hook')
+  const { send, stored, counted, service } = await vendorService(t, vendor)
+  const about = (id: string) => event('user.lifecycle.deactivate', { target: [{ ...ADA, id }] })
+  const reply = await send(
+    hook(about('a'), event('user.session.start'), { ...about('x'), target: [] }, 7, about('b')),
+  )
+  t.equal(reply.status, 204, reply.text)
+  t.match(await stored(), [{ user: { subject: 'a' } }, { user: { subject: 'b' } }])
+  t.same([await counted('accepted'), await counted('ignored'), await counted('rejected')], [2, 1, 2])
+  const warnings = service.logLines.filter((line) => line.includes('of no use'))
+  t.equal(warnings.length, 1)
+  t.match(JSON.parse(String(warnings[0])), {
+    source: 'the-source',
+    events: 2,
+    codes: ['CURFEW_SUBJECT_UNKNOWN', 'CURFEW_BODY_UNREADABLE'],
+  })
+})
+
+t.test('a thousand events are taken, and one more is not', async (t) => {
+  const { send, service } = await vendorService(t, vendorOf('okta-event-hook'))
+  const small = (count: number) => hook(...Array.from({ length: count }, () => ({ eventType: 'x' })))
+  t.equal((await send(small(1_000))).status, 204)
+  isProblem(t, await send(small(1_001)), 'CURFEW_REQUEST_INVALID', '/')
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 0)
+})
+
+t.test('the challenge is answered, by sources of this kind only', async (t) => {
+  const { service } = await vendorService(t, vendorOf('okta-event-hook'))
+  const ask = (headers: Record<string, string>, path = PATH) =>
+    service.call('GET', path, { headers: { authorization: '', ...headers } })
+  const name = 'x-okta-verification-challenge'
+  const { status, json } = await ask({ [name]: 'the-challenge' })
+  t.equal(status, 200)
+  t.same(json, { verification: 'the-challenge' })
+  const bad: Record<string, string>[] = [{}, { [name]: '' }, { [name]: 'x'.repeat(1_025) }, { [name]: 'a b' }]
+  for (const headers of bad) isProblem(t, await ask(headers), 'CURFEW_REQUEST_INVALID', name)
+  const twice = { [name]: 'one', [name.toUpperCase()]: 'two' }
+  t.equal((await sendRequest(service.url, 'GET', PATH, twice)).status, 400)
+  isProblem(t, await ask({ [name]: 'x' }, '/sources/another/webhook'), 'CURFEW_NOT_FOUND')
+  const other = await vendorService(t, vendorOf('qlik'))
+  const reply = await other.service.call('GET', PATH, { headers: { [name]: 'x' } })
+  isProblem(t, reply, 'CURFEW_NOT_FOUND')
+})

@@ -1,0 +1,79 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { PRESET_KINDS, PRESETS } from '../../../src/sources/webhook/presets.ts'
+import { configurationFile, mistakesIn } from '../../support/config-file.ts'
+import { startService } from '../../support/service.ts'
+import { VENDORS } from '../../support/vendors.ts'
+
+const PAGES = join(import.meta.dirname, '../../../docs/sources')
+const run = promisify(execFile)
+
+interface Page {
+  text: string
+  /** The entries that it shows. */
+  entries: { name: string; kind: string; secret?: string }[]
+  recipe: string
+}
+
+function pageOf(kind: string): Page {
+  const text = readFileSync(join(PAGES, `${kind === 'generic' ? 'webhooks' : kind}.md`), 'utf8')
+  const blocks = (language: string) =>
+    [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, code]) =>
+      String(code),
+    )
+  return { text, entries: blocks('json').map((json) => JSON.parse(json)), recipe: blocks('bash')[0] ?? '' }
+}
+
+/** The variable that an entry's secret names, with the secret of that kind. */
+function variablesOf({ kind, secret }: Page['entries'][number]): Record<string, string> {
+  const name = /^\$\{(\w+)\}$/.exec(secret ?? '')?.[1]
+  const vendor = VENDORS.find((one) => one.kind === kind)
+  return name && vendor ? { [name]: vendor.secret } : {}
+}
+
+t.test('each kind has a page, whose entries are good', async (t) => {
+  for (const { kind } of VENDORS) {
+    const { entries } = pageOf(kind)
+    t.ok(entries.length > 0, kind)
+    for (const entry of entries) {
+      t.equal(entry.kind, kind)
+      t.same(await mistakesIn(t, { sources: [entry] }, variablesOf(entry)), [])
+    }
+  }
+})
+
+t.test('each page lists the events that count, and no others', async (t) => {
+  for (const kind of PRESET_KINDS) {
+    const rows = [...pageOf(kind).text.matchAll(/^\| `([^`]+)` \| (logout|session-expired|security) \|$/gm)]
+    t.same(Object.fromEntries(rows.map(([, type, reason]) => [type, reason])), PRESETS[kind].events, kind)
+  }
+})
+
+t.test('each page leads somewhere', async (t) => {
+  for (const { kind } of VENDORS) {
+    for (const [, path] of pageOf(kind).text.matchAll(/\]\((?!https?:)([^)#]+)/g))
+      t.ok(existsSync(join(PAGES, String(path))), `${kind} → ${path}`)
+  }
+})
+
+const lacking = ['curl', 'openssl'].filter((name) => spawnSync(name, ['--version']).error)
+const skip = lacking.length > 0 && `there is no ${lacking.join(' and no ')} on this machine`
+
+t.test('what each page says to try works', { skip }, async (t) => {
+  const pages = VENDORS.map((vendor) => ({ vendor, page: pageOf(vendor.kind) }))
+  const sources = pages.flatMap(({ page }) => page.entries.slice(0, 1))
+  const variables = Object.assign({}, ...sources.map(variablesOf))
+  const file = configurationFile(t, { sources })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path, ...variables } })
+  for (const [index, { vendor, page }] of pages.entries()) {
+    const command = page.recipe.replace('http://localhost:3000', service.url)
+    const { stdout } = await run('bash', ['-c', command], { env: { ...process.env, ...variables } })
+    t.match(stdout, new RegExp(`^HTTP/1.1 ${vendor.answer} `), vendor.kind)
+    t.match(page.text, `The answer is ${vendor.answer}, and`)
+    const { json } = await service.call('GET', '/revocations')
+    t.equal(json.items.length, index + 1, `${vendor.kind}: it has made a revocation`)
+  }
+})

@@ -1,0 +1,40 @@
+import t from 'tap'
+import { IGNORED, judged } from '../../support/judged.ts'
+import { vendorOf, vendorService } from '../../support/vendor-service.ts'
+
+const DATA = { id: '605a18af2ab08cdbfad09259', tenantId: 't1', subject: 'auth0|ada' }
+
+t.test('a user who is deleted at Qlik is meant by the id there, in either form of the event', async (t) => {
+  const legacy = {
+    cloudEventsVersion: '0.1',
+    eventTypeVersion: '1.0.0',
+    source: 'com.qlik/users',
+    contentType: 'application/json',
+    eventId: 'id123',
+    eventTime: '2018-10-30T07:06:22Z',
+    eventType: 'com.qlik.v1.user.deleted',
+    extensions: { description: 'User deleted', tenantId: 'id123', userId: 'the-admin' },
+    data: DATA,
+  }
+  const hybrid = {
+    ...legacy,
+    id: 'id123',
+    time: legacy.eventTime,
+    type: 'com.qlik.user.deleted',
+    userid: 'the-admin',
+  }
+  for (const body of [legacy, hybrid])
+    t.match(judged('qlik', body), {
+      signals: ['security userId 605a18af2ab08cdbfad09259'],
+      times: ['2018-10-30T07:06:22.000Z'],
+    })
+  t.same(judged('qlik', { ...hybrid, type: 'com.qlik.user.created' }), IGNORED)
+})
+
+t.test('a signature in capital letters is the same one', async (t) => {
+  const vendor = vendorOf('qlik')
+  const { send } = await vendorService(t, vendor)
+  const body = JSON.stringify(vendor.sample('e1'))
+  const { 'qlik-signature': value = '' } = await vendor.sign(body, { secret: vendor.secret, at: Date.now() })
+  t.equal((await send(body, { headers: { 'qlik-signature': value.toUpperCase() } })).status, 204)
+})

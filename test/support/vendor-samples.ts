@@ -1,0 +1,169 @@
+// Bodies in the shape that the vendors document; `id` is that of the delivery.
+
+/** https://clerk.com/docs/guides/development/webhooks/overview */
+export const clerk = (id: string) => ({
+  data: {
+    abandon_at: 1661861640000,
+    client_id: 'client_29wBArHzKDzhYyRGk5FSgVvYkUF',
+    created_at: 1654012840000,
+    expire_at: 1654617640000,
+    id: `sess_${id}`,
+    last_active_at: 1654012840000,
+    object: 'session',
+    status: 'ended',
+    updated_at: 1654012843000,
+    user_id: 'user_29w83sxmDNGwOuEthce5gg56FcC',
+  },
+  event_attributes: { http_request: { client_ip: '0.0.0.0', user_agent: 'Mozilla/5.0' } },
+  instance_id: 'ins_123',
+  object: 'event',
+  timestamp: 1654012843000,
+  type: 'session.ended',
+})
+
+/** https://www.svix.com/event-types/us/org_2olWIePjxAFYube1xW8DoQUEnyY */
+export const stytch = (id: string) => ({
+  action: 'DELETE',
+  event_id: `webhook-event-test-${id}`,
+  id: 'user-test-00000000-0000-0000-0000-000000000000',
+  object_type: 'user',
+  project_id: 'project-test-00000000-0000-0000-0000-000000000000',
+  source: 'DASHBOARD',
+  timestamp: '2024-11-21T06:47:49.555247073Z',
+  vertical: 'CONSUMER',
+})
+
+/** https://supabase.com/docs/guides/database/webhooks */
+export const supabase = (id: string) => ({
+  type: 'DELETE',
+  table: 'sessions',
+  schema: 'auth',
+  record: null,
+  old_record: { id, user_id: '8ccaa7af-909f-44e7-84cb-67cdccb56be6', aal: 'aal1', ip: '192.0.2.1' },
+})
+
+/** https://workos.com/docs/events/session */
+export const workos = (id: string) => ({
+  event: 'session.revoked',
+  id: `event_${id}`,
+  data: {
+    object: 'session',
+    id: 'session_01HSCBECW0D7AY8CA45AYKA64G',
+    user_id: 'user_01HQGXWZW8BSHRG3HVK2QF7XBX',
+    organization_id: 'org_01HQHCBRRAVQ7N3PX81VKAYXSX',
+    ip_address: '192.0.2.1',
+    user_agent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)',
+    created_at: '2024-03-19T21:56:25.080Z',
+    updated_at: '2024-03-19T21:56:25.080Z',
+  },
+  created_at: '2024-03-19T21:56:25.080Z',
+})
+
+/** https://developer.okta.com/docs/concepts/event-hooks/ */
+export const oktaEventHook = (id: string) => ({
+  eventType: 'com.okta.event_hook',
+  eventTypeVersion: '1.0',
+  cloudEventsVersion: '0.1',
+  eventId: id,
+  eventTime: '2019-03-27T16:59:53.032Z',
+  source: 'https://example.okta.com/api/v1/eventHooks/whoql0HfiLGPWc8Jx0g3',
+  contentType: 'application/json',
+  data: {
+    events: [
+      {
+        version: '0',
+        severity: 'INFO',
+        actor: { id: '00uAdmin', type: 'User', alternateId: 'admin@example.com', displayName: 'Admin' },
+        outcome: { result: 'SUCCESS' },
+        uuid: 'f790999f-fe87-467a-9880-6982a583986c',
+        published: '2018-03-28T22:23:07.777Z',
+        eventType: 'user.lifecycle.deactivate',
+        displayMessage: 'Deactivate Okta user',
+        target: [
+          { id: '0oaApp', type: 'AppInstance', alternateId: 'Qlik', displayName: 'Qlik' },
+          {
+            id: '00u1qw6mqitPHM8AJ0g7',
+            type: 'User',
+            alternateId: 'ada@example.com',
+            displayName: 'Ada',
+          },
+        ],
+      },
+    ],
+  },
+})
+
+/** https://auth0.com/docs/customize/log-streams/custom-log-streams */
+export const auth0LogStream = (id: string) => [
+  {
+    log_id: id,
+    data: {
+      date: '2020-01-29T17:26:50.193Z',
+      type: 'slo',
+      description: 'https://example.com',
+      connection_id: '',
+      client_id: 'AaiyAPdpYdesoKnqjj8HJqRn4T5titww',
+      client_name: 'My application Name',
+      ip: '190.257.209.19',
+      hostname: '190.257.209.19',
+      user_id: 'auth0|56c75c4e42b6359e98374bc2',
+      user_name: 'ada@example.com',
+      log_id: id,
+    },
+  },
+]
+
+/** https://fusionauth.io/docs/extend/events-and-webhooks/events/user-deactivate */
+export const fusionauth = (id: string) => ({
+  event: {
+    createInstant: 1505762615056,
+    id,
+    info: { ipAddress: '42.42.42.42', userAgent: 'Mozilla/5.0' },
+    tenantId: 'e872a880-b14f-6d62-c312-cb40f22af465',
+    type: 'user.deactivate',
+    user: {
+      active: false,
+      email: 'example@fusionauth.io',
+      id: '00000000-0000-0001-0000-000000000000',
+      tenantId: 'e872a880-b14f-6d62-c312-cb40f22af465',
+    },
+  },
+})
+
+/** https://github.com/p2-inc/keycloak-events */
+export const keycloak = (id: string) => ({
+  time: 1711651627565,
+  realmId: '7a11ef96-d5ef-4bfe-beb8-a5d81f9de464',
+  uid: id,
+  authDetails: {
+    realmId: 'acme',
+    clientId: 'acme-app',
+    userId: '88251cc6-7408-4b31-a4c7-b2840d99b916',
+    ipAddress: '192.0.2.1',
+    username: 'ada@example.com',
+    sessionId: '3cd8d025-d5d4-4ff2-82d3-a9c552ba422c',
+  },
+  type: 'access.LOGOUT',
+  details: { redirect_uri: 'https://app.example.com/' },
+})
+
+/** https://qlik.dev/apis/event/users/ */
+export const qlik = (id: string) => ({
+  id,
+  time: '2018-10-30T07:06:22Z',
+  type: 'com.qlik.user.deleted',
+  source: 'com.qlik/users',
+  specversion: '1.0.2',
+  datacontenttype: 'application/json',
+  userid: 'id-of-the-admin',
+  tenantid: 'tenant',
+  data: { id: '605a18af2ab08cdbfad09259', tenantId: 'tenant', subject: 'auth0|ada' },
+})
+
+/** Of a service that is nobody's. */
+export const generic = (id: string) => ({
+  id,
+  kind: 'signed-out',
+  at: 1711651627,
+  who: { mail: 'ada@example.com' },
+})

@@ -1,0 +1,72 @@
+import type { Test } from 'tap'
+import { configurationFile } from './config-file.ts'
+import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
+import { VENDORS, type Vendor } from './vendors.ts'
+
+/** The vendor that tests play as this kind. */
+export function vendorOf(kind: Vendor['kind']): Vendor {
+  const found = VENDORS.find((vendor) => vendor.kind === kind)
+  if (!found) throw new Error(`no vendor ${kind}`)
+  return found
+}
+
+export interface VendorService {
+  service: Service
+  /** Sends this body as the vendor would, with what a test wants to be different. */
+  send: (body: unknown, different?: Different) => Promise<Reply>
+  /** The revocations that there are, in the order of their users. */
+  stored: () => Promise<Stored[]>
+  /** How often signals of the source had this result. */
+  counted: (result: string) => Promise<number>
+}
+
+export interface Stored {
+  user: object
+  reason: string
+  scope: string
+  occurredAt: string
+  source: string
+}
+
+export interface Different {
+  secret?: string
+  /** ms since the epoch */
+  at?: number
+  headers?: Record<string, string>
+  /** What is sent in place of what was signed. */
+  instead?: string | Uint8Array
+}
+
+const NAME = 'the-source'
+export const PATH = `/sources/${NAME}/webhook`
+
+/** The service with one source of this kind. */
+export async function vendorService(
+  t: Test,
+  vendor: Vendor,
+  entry: object = {},
+  options: ServiceOptions = {},
+): Promise<VendorService> {
+  const source = { name: NAME, kind: vendor.kind, secret: vendor.secret, ...vendor.entry, ...entry }
+  const file = configurationFile(t, { sources: [source] })
+  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  return {
+    service,
+    async send(body, { secret = vendor.secret, at = Date.now(), headers = {}, instead } = {}) {
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      const proof = await vendor.sign(text, { secret, at })
+      const all = { authorization: '', 'content-type': 'application/json', ...proof, ...headers }
+      return service.call('POST', PATH, { headers: all, body: instead ?? text })
+    },
+    async stored() {
+      const { json } = await service.call('GET', '/revocations?limit=200')
+      const byUser = (a: Stored, b: Stored) => JSON.stringify(a.user).localeCompare(JSON.stringify(b.user))
+      return json.items.toSorted(byUser)
+    },
+    async counted(result) {
+      const { text } = await service.call('GET', '/metrics')
+      const line = new RegExp(`curfew_signals_total\\{source="${NAME}",result="${result}"\\} (\\d+)`)
+      return Number(line.exec(text)?.[1] ?? 0)
+    },
+  }
+}

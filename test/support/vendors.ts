@@ -1,0 +1,232 @@
+import { createHash, createHmac } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import { Webhook as SvixWebhook } from 'svix'
+import type { Reason, UserReference } from '../../src/revocation/signal.ts'
+import type { WebhookKind } from '../../src/sources/webhook/endpoint.ts'
+import * as SAMPLES from './vendor-samples.ts'
+
+/** What a vendor does to a request before it sends it. */
+export type Sign = (body: string, options: { secret: string; at: number }) => Promise<Headers> | Headers
+type Headers = Record<string, string>
+
+/** A vendor as the tests play it: its documented body, and its way to prove it. */
+export interface Vendor {
+  kind: WebhookKind
+  secret: string
+  otherSecret: string
+  /** Members of the entry besides name, kind and secret. */
+  entry?: object
+  /** The documented body of an event that ends a session; `id` tells deliveries apart. */
+  sample: (id: string) => unknown
+  expected: { user: UserReference; reason: Reason; occurredAt?: string }
+  sign: Sign
+  /** Header that holds the signature, and the one with the id where that is signed. */
+  proofHeader: string
+  /** How far from now a timestamp may be, in seconds; null where none is signed. */
+  toleranceSeconds: number | null
+  answer: number
+  /** Whether one good signature is enough beside a bad one. */
+  takesOneOfTwo?: boolean
+}
+
+const SVIX = {
+  secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  otherSecret: `whsec_${Buffer.alloc(32, 9).toString('base64')}`,
+  toleranceSeconds: 300,
+  takesOneOfTwo: true,
+}
+const SHARED = {
+  secret: 'a-shared-secret-of-32-characters',
+  otherSecret: 'another-secret-of-32-characters!',
+  toleranceSeconds: null,
+}
+
+let serial = 0
+const svix: Sign = (body, { secret, at }) => {
+  const id = `msg_${++serial}`
+  const date = new Date(at)
+  return {
+    'svix-id': id,
+    'svix-timestamp': String(Math.floor(at / 1000)),
+    'svix-signature': new SvixWebhook(secret).sign(id, date, body),
+  }
+}
+const standard: Sign = (body, { secret, at }) => {
+  const id = `msg_${++serial}`
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at / 1000)),
+    'webhook-signature': new StandardWebhook(secret.replace('v1,', '')).sign(id, new Date(at), body),
+  }
+}
+const mac = (secret: string, text: string) => createHmac('sha256', secret).update(text).digest('hex')
+const authorization: Sign = (_body, { secret }) => ({ authorization: secret })
+const hexHeader =
+  (name: string): Sign =>
+  (body, { secret }) => ({ [name]: mac(secret, body) })
+
+/** https://fusionauth.io/docs/extend/events-and-webhooks/signing */
+const fusionAuthToken: Sign = async (body, { secret, at }) => ({
+  'x-fusionauth-signature-jwt': await new SignJWT({
+    request_body_sha256: createHash('sha256').update(body).digest('base64'),
+  })
+    .setProtectedHeader({ alg: 'HS256', kid: 'ae6ae5ec0c', typ: 'JWT' })
+    .setIssuedAt(Math.floor(at / 1000))
+    .sign(Buffer.from(secret)),
+})
+
+const subject = (value: string): UserReference => ({ kind: 'subject', value })
+
+export const VENDORS: readonly Vendor[] = [
+  {
+    kind: 'clerk',
+    ...SVIX,
+    sample: SAMPLES.clerk,
+    expected: {
+      user: subject('user_29w83sxmDNGwOuEthce5gg56FcC'),
+      reason: 'logout',
+      occurredAt: '2022-05-31T16:00:43.000Z',
+    },
+    sign: svix,
+    proofHeader: 'svix-signature',
+    answer: 204,
+  },
+  {
+    kind: 'stytch',
+    ...SVIX,
+    sample: SAMPLES.stytch,
+    expected: {
+      user: subject('user-test-00000000-0000-0000-0000-000000000000'),
+      reason: 'security',
+      occurredAt: '2024-11-21T06:47:49.555Z',
+    },
+    sign: svix,
+    proofHeader: 'svix-signature',
+    answer: 204,
+  },
+  {
+    kind: 'supabase',
+    ...SVIX,
+    secret: `v1,${SVIX.secret}`,
+    otherSecret: `v1,${SVIX.otherSecret}`,
+    sample: SAMPLES.supabase,
+    expected: { user: subject('8ccaa7af-909f-44e7-84cb-67cdccb56be6'), reason: 'logout' },
+    sign: standard,
+    proofHeader: 'webhook-signature',
+    answer: 200,
+  },
+  {
+    kind: 'workos',
+    ...SHARED,
+    sample: SAMPLES.workos,
+    expected: {
+      user: subject('user_01HQGXWZW8BSHRG3HVK2QF7XBX'),
+      reason: 'logout',
+      occurredAt: '2024-03-19T21:56:25.080Z',
+    },
+    sign: (body, { secret, at }) => ({ 'workos-signature': `t=${at}, v1=${mac(secret, `${at}.${body}`)}` }),
+    proofHeader: 'workos-signature',
+    toleranceSeconds: 180,
+    answer: 200,
+  },
+  {
+    kind: 'okta-event-hook',
+    ...SHARED,
+    sample: SAMPLES.oktaEventHook,
+    expected: {
+      user: subject('00u1qw6mqitPHM8AJ0g7'),
+      reason: 'security',
+      occurredAt: '2018-03-28T22:23:07.777Z',
+    },
+    sign: authorization,
+    proofHeader: 'authorization',
+    answer: 204,
+  },
+  {
+    kind: 'auth0-log-stream',
+    ...SHARED,
+    sample: SAMPLES.auth0LogStream,
+    expected: {
+      user: subject('auth0|56c75c4e42b6359e98374bc2'),
+      reason: 'logout',
+      occurredAt: '2020-01-29T17:26:50.193Z',
+    },
+    sign: authorization,
+    proofHeader: 'authorization',
+    answer: 204,
+  },
+  {
+    kind: 'fusionauth',
+    ...SHARED,
+    sample: SAMPLES.fusionauth,
+    expected: {
+      user: subject('00000000-0000-0001-0000-000000000000'),
+      reason: 'security',
+      occurredAt: '2017-09-18T19:23:35.056Z',
+    },
+    sign: fusionAuthToken,
+    proofHeader: 'x-fusionauth-signature-jwt',
+    answer: 200,
+  },
+  {
+    kind: 'keycloak',
+    ...SHARED,
+    sample: SAMPLES.keycloak,
+    expected: {
+      user: subject('88251cc6-7408-4b31-a4c7-b2840d99b916'),
+      reason: 'logout',
+      occurredAt: '2024-03-28T18:47:07.565Z',
+    },
+    sign: hexHeader('x-keycloak-signature'),
+    proofHeader: 'x-keycloak-signature',
+    answer: 204,
+  },
+  {
+    kind: 'qlik',
+    ...SHARED,
+    sample: SAMPLES.qlik,
+    expected: {
+      user: { kind: 'userId', value: '605a18af2ab08cdbfad09259' },
+      reason: 'security',
+      occurredAt: '2018-10-30T07:06:22.000Z',
+    },
+    sign: hexHeader('qlik-signature'),
+    proofHeader: 'qlik-signature',
+    answer: 204,
+  },
+  {
+    kind: 'generic',
+    ...SHARED,
+    entry: {
+      proof: {
+        scheme: 'hmac',
+        header: 'X-Signature',
+        algorithm: 'sha512',
+        encoding: 'base64',
+        prefix: 'sha512=',
+        signed: '{timestamp}.{body}',
+        timestamp: { header: 'X-Timestamp' },
+      },
+      type: '{kind}',
+      events: { 'signed-out': 'logout' },
+      user: { as: 'email', from: '{/who/mail}' },
+      occurredAt: '/at',
+      id: '{id}',
+    },
+    sample: SAMPLES.generic,
+    expected: {
+      user: { kind: 'email', value: 'ada@example.com' },
+      reason: 'logout',
+      occurredAt: '2024-03-28T18:47:07.000Z',
+    },
+    sign: (body, { secret, at }) => {
+      const seconds = Math.floor(at / 1000)
+      const digest = createHmac('sha512', secret).update(`${seconds}.${body}`).digest('base64')
+      return { 'x-timestamp': String(seconds), 'x-signature': `sha512=${digest}` }
+    },
+    proofHeader: 'x-signature',
+    toleranceSeconds: 300,
+    answer: 204,
+  },
+]
