@@ -4,17 +4,17 @@ import { pointer } from './json-pointer.ts'
 import { isKeyAddress } from './sources/source-schema.ts'
 
 /** The file as far as its names go, whatever else is wrong with it, so that nothing hides these mistakes. */
-const any = z.unknown().optional()
+const anything = z.unknown().optional()
 const texts = z.array(z.unknown()).catch([])
 const Bounded = z.array(z.looseObject({ tenants: texts }).catch({ tenants: [] })).catch([])
 const Source = z.looseObject({
-  ...{ name: any, tenant: any, tenantFrom: any, issuer: any, jwksUri: any },
+  ...{ name: anything, tenant: anything, tenantFrom: anything, issuer: anything, jwksUri: anything },
   tenants: texts.optional(),
 })
 const References = z
   .looseObject({
     clients: z.record(z.string(), z.unknown()).catch({}),
-    tenants: z.array(z.looseObject({ name: any, client: any }).catch({})).catch([]),
+    tenants: z.array(z.looseObject({ name: anything, client: anything }).catch({})).catch([]),
     apiKeys: Bounded,
     webhookSecrets: Bounded,
     sources: z.array(Source.catch({})).catch([]),
