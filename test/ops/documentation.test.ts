@@ -37,10 +37,7 @@ const ROUTES: [
 ]
 
 /** What identity providers and vendors call, in forms and with proofs of their own. */
-const SOURCE_ROUTES = [
-  'post /sources/{name}/webhook',
-  'get /sources/{name}/webhook',
-]
+const SOURCE_ROUTES = ['post /sources/{name}/webhook', 'get /sources/{name}/webhook']
 
 t.test('the OpenAPI document', async (t) => {
   const service = await startService(t)
