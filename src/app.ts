@@ -8,6 +8,7 @@ import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
 import { Senders } from './inbound/senders.ts'
+import sessions from './inbound/sessions.ts'
 import { validatorCompiler } from './inbound/validate.ts'
 import vendorWebhook from './inbound/vendor-webhook.ts'
 import { loggerOptions } from './log.ts'
@@ -132,9 +133,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
-  const fromSources = { ...inbound, sources, count: metrics.signal }
-  await app.register(backChannelLogout, fromSources)
-  await app.register(vendorWebhook, fromSources)
+  await app.register(backChannelLogout, { ...inbound, sources, findSession: store.findSession })
+  await app.register(vendorWebhook, { ...inbound, sources, count: metrics.signal })
+  await app.register(sessions, { store, tenants, clock })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}

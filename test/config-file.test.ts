@@ -117,6 +117,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     apiKeys: [{ key: 'marker' }, { key: KEY, tenants: ['a', 'marker'] }, { keyFile: 'marker' }, {}],
     webhookSecrets: [{ secret: 'whsec_marker' }, { secretFile: 'short', tenants: [] }],
     sources: [{ name: 'Marker', kind: 'clerk', secret: 'marker' }, { kind: 'marker' }],
+    more: [],
   }
   const file = configurationFile(t, wrong)
   file.beside('short', 'marker')
@@ -146,6 +147,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     '/sources/0/name',
     '/sources/0/secret',
     '/sources/1/kind',
+    '/more',
   ]
   t.same(keysOf(mistakes).sort(), ['PORT', ...places.map((place) => `CONFIG_FILE ${place}`)].sort())
   const { message } = new ConfigError(mistakes)

@@ -20,17 +20,15 @@ export const SourceParams = z.object({ name: z.string().describe('Name of the so
 export interface SourceRouteOptions extends Pick<InboundOptions, 'tenants' | 'clock'> {
   accept: Accept
   sources: Sources
-  /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
-  count: (source: string, result: 'ignored' | 'rejected') => void
 }
 
 /**
  * A plugin whose routes get the bytes of a body, whatever its type: a source is proven by them, before anything of them
  * is parsed.
  */
-export function withRawBodies(
-  routes: (app: FastifyInstance, options: SourceRouteOptions) => void,
-): FastifyPluginAsync<SourceRouteOptions> {
+export function withRawBodies<Options extends SourceRouteOptions>(
+  routes: (app: FastifyInstance, options: Options) => void,
+): FastifyPluginAsync<Options> {
   return async (app, options) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

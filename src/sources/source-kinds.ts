@@ -7,7 +7,8 @@ import { generic } from './webhook/generic.ts'
 /** The schema of an entry in `sources`, of every kind that there is. A further kind is a line here and a file. */
 export function sourceSchema(forms: ValueForms) {
   return z.discriminatedUnion('kind', [backChannelLogout(), ...presetEntries(forms), generic(forms)], {
-    error: 'expected an object with one of the kinds of sources as its kind',
+    error: ({ code }) =>
+      code === 'invalid_union' ? 'expected one of the kinds that docs/sources/README.md lists' : undefined,
   })
 }
 export type SourceConfig = z.infer<ReturnType<typeof sourceSchema>>
