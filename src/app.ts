@@ -133,9 +133,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
-  const fromSources = { ...inbound, sources, count: metrics.signal }
-  await app.register(backChannelLogout, { ...fromSources, findSession: store.findSession })
-  await app.register(vendorWebhook, fromSources)
+  await app.register(backChannelLogout, { ...inbound, sources, findSession: store.findSession })
+  await app.register(vendorWebhook, { ...inbound, sources, count: metrics.signal })
   await app.register(sessions, { store, tenants, clock })
 
   // Claim, list, revoke, verify

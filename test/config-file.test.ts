@@ -116,8 +116,8 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     ],
     apiKeys: [{ key: 'marker' }, { key: KEY, tenants: ['a', 'marker'] }, { keyFile: 'marker' }, {}],
     webhookSecrets: [{ secret: 'whsec_marker' }, { secretFile: 'short', tenants: [] }],
-    more: [],
     sources: [{ name: 'Marker', kind: 'clerk', secret: 'marker' }, { kind: 'marker' }],
+    more: [],
   }
   const file = configurationFile(t, wrong)
   file.beside('short', 'marker')
@@ -144,10 +144,10 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     '/webhookSecrets/0/secret',
     '/webhookSecrets/1/secretFile',
     '/webhookSecrets/1/tenants',
-    '/more',
     '/sources/0/name',
     '/sources/0/secret',
     '/sources/1/kind',
+    '/more',
   ]
   t.same(keysOf(mistakes).sort(), ['PORT', ...places.map((place) => `CONFIG_FILE ${place}`)].sort())
   const { message } = new ConfigError(mistakes)

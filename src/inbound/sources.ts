@@ -20,8 +20,6 @@ export const SourceParams = z.object({ name: z.string().describe('Name of the so
 export interface SourceRouteOptions extends Pick<InboundOptions, 'tenants' | 'clock'> {
   accept: Accept
   sources: Sources
-  /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
-  count: (source: string, result: 'ignored' | 'rejected') => void
 }
 
 /**

@@ -18,13 +18,18 @@ import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies 
 const BODY_LIMIT_BYTES = 1024 * 1024
 /** Where nothing in a request tells how old it is, it is remembered for longer than any vendor goes on sending it. */
 const UNTIMED_MEMORY_MS = 24 * 60 * 60_000
+export interface VendorWebhookOptions extends SourceRouteOptions {
+  /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
+  count: (source: string, result: 'ignored' | 'rejected') => void
+}
+
 const EMPTY = z.undefined().describe('All of it is durable; the body is empty')
 
 /**
  * `POST /sources/{name}/webhook`: a vendor tells what has happened to its users. Proven over the bytes, then parsed; all
  * that ends a session is made durable together, then answered. `GET` answers the challenge of an Okta event hook.
  */
-export default withRawBodies((app, options) => {
+export default withRawBodies<VendorWebhookOptions>((app, options) => {
   const parser = app.getDefaultJsonParser('error', 'error')
   const endpointOf = endpoints()
 
@@ -38,7 +43,7 @@ export default withRawBodies((app, options) => {
           "In the vendor's own form, proven in its own way. Up to 1,000 events; those that end no session are ignored.",
         tags: ['sources'],
         params: SourceParams,
-        response: { 200: EMPTY, 204: EMPTY, default: problemAnswer },
+        response: { 200: EMPTY, 204: EMPTY, ...problems(400, 401, 413, 415, 503) },
       },
     },
     async (request, reply) => {
@@ -71,13 +76,18 @@ export default withRawBodies((app, options) => {
         params: SourceParams,
         response: {
           200: z.object({ verification: z.string() }).describe('The challenge'),
-          default: problemAnswer,
+          ...problems(400),
         },
       },
     },
     async (request, reply) => challenge(request, reply, options),
   )
 })
+
+/** For the documentation: who may call is a matter of the source, so there is no scheme that would imply them. */
+function problems(...statuses: number[]) {
+  return Object.fromEntries(statuses.map((status) => [status, problemAnswer]))
+}
 
 /** By Fastify's own parser, which refuses `__proto__` and `constructor.prototype` and calls back before it returns. */
 function strictJson(parser: FastifyBodyParser<string>, request: FastifyRequest): ParseJson {
@@ -145,7 +155,7 @@ function report(
   { log }: FastifyRequest,
   { config }: OpenSource<WebhookKind>,
   { ignored, rejected }: Judgement,
-  { count }: SourceRouteOptions,
+  { count }: VendorWebhookOptions,
 ): void {
   for (let index = 0; index < ignored; index += 1) count(config.name, 'ignored')
   for (const _ of rejected) count(config.name, 'rejected')

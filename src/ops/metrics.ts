@@ -6,9 +6,6 @@ import type { Tenants } from '../qlik/tenants.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
-/** What has become of a signal; `ignored` are events of a source that end no session. */
-export type SignalResult = 'accepted' | 'replayed' | 'rejected' | 'ignored'
-
 /**
  * Everything that is counted. The histograms have no label for the tenant: a dozen series each, and there may be
  * thousands of tenants. `docs/operations.md` lists the same names (a test holds both equal).
@@ -18,7 +15,7 @@ export function createMetrics() {
   const registers = [registry]
   const signals = new Counter({
     name: 'curfew_signals_total',
-    help: 'Signals by way in and result: accepted, replayed, rejected or ignored.',
+    help: 'Signals by way in and result: accepted, replayed, ignored or rejected.',
     labelNames: ['source', 'result'],
     registers,
   })
@@ -54,7 +51,8 @@ export function createMetrics() {
   })
   return {
     registry,
-    signal: (source: string, result: SignalResult) => signals.inc({ source, result }),
+    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected') =>
+      signals.inc({ source, result }),
     ended({ tenant, status, verified, acceptedAt, completedAt }: Revocation) {
       revocations.inc({ tenant, status })
       if (verified && completedAt !== null) timeToRevoke.observe((completedAt - acceptedAt) / 1000)
