@@ -19,8 +19,8 @@ export interface AcceptRequest {
 export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
 
 /**
- * Accepts requests in the caller's transaction, in a number of statements that does not grow with theirs. No two of
- * them may have the same replay key.
+ * Accepts requests in the caller's transaction, in a number of statements that grows only with the signals that join what
+ * is queued. No two requests may have the same replay key.
  */
 export async function acceptTogether(
   query: Query,
