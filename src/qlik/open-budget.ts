@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
+import type { Log } from '../log.ts'
 import type { Ledger } from './ledger.ts'
 import { LocalLedger } from './local-ledger.ts'
 import type { Permits, Tier } from './permit-log.ts'
@@ -10,7 +10,7 @@ import { SharedLedger } from './shared-ledger.ts'
 export interface OpenBudgetOptions {
   permits: Permits
   clock: Clock
-  log: WorkerLog
+  log: Log
 }
 
 /** The budget of a tenant's client, empty until it is restored. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
+import type { Log } from '../log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import { QlikClient } from './client.ts'
 import { QlikHttp, type Route } from './http.ts'
 import type { RateBudget } from './rate-budget.ts'
@@ -10,7 +10,7 @@ import { HttpQlikTenant } from './tenant.ts'
 export interface OpenTenantOptions {
   budget: RateBudget
   clock: Clock
-  log: WorkerLog
+  log: Log
   onCall: (call: { route: Route; status: number; seconds: number }) => void
 }
 

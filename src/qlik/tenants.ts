@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
+import type { Log } from '../log.ts'
 import type { Route } from './http.ts'
 import { openBudget } from './open-budget.ts'
 import { openTenant } from './open-tenant.ts'
@@ -21,7 +21,7 @@ const LOOK_EVERY_MS = 60_000
 export interface TenantsOptions {
   permits: Permits
   clock: Clock
-  log: WorkerLog
+  log: Log
   onCall: (tenant: string, call: { route: Route; status: number; seconds: number }) => void
 }
 

@@ -1,8 +1,8 @@
 import { type Db, type JobInsert, PgBoss } from 'pg-boss'
+import type { Log } from '../log.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import { REASONS, type Reason, urgencyOf } from '../revocation/signal.ts'
 import type { Room } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import type { PostgresDatabase, Query } from './postgres-database.ts'
 import type { PostgresListener } from './postgres-listener.ts'
 
@@ -150,7 +150,7 @@ export class PostgresJobs {
 }
 
 export interface JobsOptions {
-  log: WorkerLog
+  log: Log
   /** Told that there may be jobs. */
   onWork: () => void
 }
