@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Environment } from '../src/config.ts'
+import { Environment } from '../src/config-environment.ts'
 import { dockerfileStages, imageArguments, imageEnvironment, ROOT, read } from './support/deployment.ts'
 import { startService } from './support/service.ts'
 
