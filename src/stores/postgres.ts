@@ -1,6 +1,6 @@
 import { CurfewError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore, type Watcher } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import { Batches } from './batches.ts'
 import { type AcceptRequest, acceptTogether } from './postgres-accept.ts'
 import { retry } from './postgres-changes.ts'
@@ -27,7 +27,7 @@ export interface PostgresStoreOptions {
   connections: number
   /** ms since the epoch: how long a time that comes from the worker is away. */
   now: () => number
-  log: WorkerLog
+  log: Log
 }
 
 /**
