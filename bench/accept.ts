@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type LoadOrder, type LoadResult, LoadResults } from './load-generator.ts'
 import {
+  ask,
   type Bench,
   type Child,
   call,
@@ -8,15 +9,14 @@ import {
   type Figure,
   median,
   memoryMb,
-  messageOf,
   print,
   signedLogout,
   spread,
   startChild,
   startService,
-  startTenant,
   withBench,
 } from './support.ts'
+import { startTenant } from './tenant.ts'
 
 const CONNECTIONS = 64
 const REQUESTS_A_ROUND = 9_600
@@ -82,13 +82,12 @@ async function compare(bench: Bench, rounds: number, environment: Record<string,
 }
 
 /** The same requests to one server and then to the other. */
-async function oneRound({ process: generator }: Child, sides: Side[]): Promise<void> {
+async function oneRound(generator: Child, sides: Side[]): Promise<void> {
   const requests = Array.from({ length: REQUESTS_A_ROUND }, () => signedLogout())
   for (const { child, results, cores } of sides) {
     const before = cpuMs(child)
-    const answer = messageOf(generator, 60_000)
-    generator.send({ urls: [child.url], requests, connections: CONNECTIONS } satisfies LoadOrder)
-    const [result] = LoadResults.parse(await answer)
+    const order: LoadOrder = { urls: [child.url], requests, connections: CONNECTIONS }
+    const [result] = LoadResults.parse(await ask(generator, order, 60_000))
     if (!result) throw new Error('The load generator told no result.')
     results.push(result)
     cores.push((cpuMs(child) - before) / result.durationMs)

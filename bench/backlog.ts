@@ -12,9 +12,9 @@ import {
   sleep,
   spread,
   startService,
-  startTenant,
   withBench,
 } from './support.ts'
+import { startTenant } from './tenant.ts'
 
 const BACKLOG = 100_000
 const USERS_A_REQUEST = 1_000

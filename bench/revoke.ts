@@ -13,11 +13,9 @@ import {
   sleep,
   spread,
   startService,
-  startTenant,
-  type Tenant,
   withBench,
 } from './support.ts'
-import type { TenantCall } from './tenant.ts'
+import { startTenant, type Tenant, type TenantCall } from './tenant.ts'
 
 /** In a region nearby, and a tenant that leaves its callers hardly any time. */
 const LATENCIES_MS = [50, 20] as const

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { loadavg } from 'node:os'
-import { LoadResults } from './load-generator.ts'
+import { type LoadOrder, LoadResults } from './load-generator.ts'
 import { type Postgres, startPostgres, type Totals } from './postgres.ts'
 import { startReplicas, tenantName } from './replica.ts'
 import {
+  ask,
   type Bench,
   type Child,
   call,
   cpuMs,
   type Figure,
   memoryMb,
-  messageOf,
   print,
   signedLogout,
   sleep,
@@ -198,9 +198,8 @@ async function acceptsMeanwhile(bench: Bench, parts: Parts, groups: Group[]): Pr
       const requests = Array.from({ length: SIGNALS_MEANWHILE }, (_, index) =>
         signedLogout(randomUUID(), tenantName(index % TENANTS)),
       )
-      const answer = messageOf(generator.process, 60_000)
-      generator.process.send({ urls: [url], requests, connections: 32 })
-      const [result] = LoadResults.parse(await answer)
+      const order: LoadOrder = { urls: [url], requests, connections: 32 }
+      const [result] = LoadResults.parse(await ask(generator, order, 60_000))
       rates.push(result?.perSecond ?? 0)
       late = Math.max(late, result?.p99Ms ?? 0)
     }

@@ -6,13 +6,12 @@ import { join } from 'node:path'
 import { Agent } from 'undici'
 import { z } from 'zod'
 import { signWebhook } from '../src/sandbox/sign-webhook.ts'
-import { TenantCall, type TenantOrder, type TenantSettings } from './tenant.ts'
 
 export const API_KEY = randomBytes(24).toString('hex')
 const WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`
 export const CLIENT = { id: 'bench', secret: randomBytes(24).toString('hex') }
 
-const STARTED_WITHIN_MS = 30_000
+const ANSWERED_WITHIN_MS = 30_000
 const STOPPED_WITHIN_MS = 15_000
 
 /** One line of the table. */
@@ -86,8 +85,19 @@ export async function startChild(
   return { url, process: child, stop }
 }
 
+/** What a child answers when it is sent a message; one at a time. */
+export function ask(
+  { process: child }: Child,
+  order: object,
+  withinMs = ANSWERED_WITHIN_MS,
+): Promise<unknown> {
+  const answer = messageOf(child, withinMs)
+  child.send(order)
+  return answer
+}
+
 /** The next message of a child; rejects when it ends before or takes too long. */
-export function messageOf(child: ChildProcess, withinMs = STARTED_WITHIN_MS): Promise<unknown> {
+function messageOf(child: ChildProcess, withinMs = ANSWERED_WITHIN_MS): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const onExit = (code: number | null) => settle(() => reject(new Error(`A child ended with ${code}.`)))
     const onMessage = (message: unknown) => settle(() => resolve(message))
@@ -101,37 +111,8 @@ export function messageOf(child: ChildProcess, withinMs = STARTED_WITHIN_MS): Pr
   })
 }
 
-export type TenantOptions = Partial<Omit<TenantSettings, 'client'>>
-
 /** More than any figure calls: where the rate limit is not what is measured. */
 export const UNLIMITED = 1_000_000
-
-/** The sandbox tenant in its own process, so that it shares no event loop with what is measured. */
-export async function startTenant(bench: Bench, options: TenantOptions = {}) {
-  const settings: TenantSettings = {
-    latencyMs: 0,
-    tier1Limit: UNLIMITED,
-    tier2Limit: UNLIMITED,
-    windowMs: 300_000,
-    ...options,
-    client: CLIENT,
-  }
-  const child = await startChild(bench, 'bench/tenant.ts', { args: [JSON.stringify(settings)] })
-  const ask = (order: TenantOrder): Promise<unknown> => {
-    const answer = messageOf(child.process)
-    child.process.send(order)
-    return answer
-  }
-  return {
-    ...child,
-    /** The id of a new user with so many tokens. */
-    userWithTokens: async (count: number) => z.string().parse(await ask({ userWithTokens: count })),
-    /** The calls since this was asked last. */
-    calls: async () => z.array(TenantCall).parse(await ask({ calls: true })),
-  }
-}
-
-export type Tenant = Awaited<ReturnType<typeof startTenant>>
 
 /** The service as in production: `src/main.ts` in its own process, logging at info. */
 export function startService(

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { type SandboxCall, startSandbox } from '../src/sandbox/sandbox.ts'
+import { ask, type Bench, CLIENT, startChild, UNLIMITED } from './support.ts'
 
-/** What the tenant's process is started with, as JSON. */
+/** What a process with sandbox tenants is started with, as JSON. */
 export const TenantSettings = z.object({
   latencyMs: z.number(),
   tier1Limit: z.int(),
@@ -9,20 +10,44 @@ export const TenantSettings = z.object({
   windowMs: z.int(),
   client: z.object({ id: z.string(), secret: z.string() }),
 })
-export type TenantSettings = z.infer<typeof TenantSettings>
+type TenantSettings = z.infer<typeof TenantSettings>
+export type TenantOptions = Partial<Omit<TenantSettings, 'client'>>
 
-/** What it may be asked; one question at a time. */
-export const TenantOrder = z.union([
+/** No latency, and limits that are out of the way, where nothing else is said. */
+export function tenantSettings(options: TenantOptions): TenantSettings {
+  const limits = { tier1Limit: UNLIMITED, tier2Limit: UNLIMITED, windowMs: 300_000 }
+  return { latencyMs: 0, ...limits, ...options, client: CLIENT }
+}
+
+/** What the process may be asked. */
+const TenantOrder = z.union([
   /** A new user with so many tokens: the answer is the user's id. */
   z.object({ userWithTokens: z.int() }),
   /** The calls since this was asked last. */
   z.object({ calls: z.literal(true) }),
 ])
-export type TenantOrder = z.infer<typeof TenantOrder>
+type TenantOrder = z.infer<typeof TenantOrder>
 
 /** A call as the tenant saw it: from its arrival to the end of its answer. */
-export const TenantCall = z.object({ route: z.string(), status: z.int().nullable(), ms: z.number() })
+const TenantCall = z.object({ route: z.string(), status: z.int().nullable(), ms: z.number() })
 export type TenantCall = z.infer<typeof TenantCall>
+
+export type Tenant = Awaited<ReturnType<typeof startTenant>>
+
+/** The sandbox tenant in its own process, so that it shares no event loop with what is measured. */
+export async function startTenant(bench: Bench, options: TenantOptions = {}) {
+  const child = await startChild(bench, 'bench/tenant.ts', {
+    args: [JSON.stringify(tenantSettings(options))],
+  })
+  const askFor = (order: TenantOrder) => ask(child, order)
+  return {
+    ...child,
+    /** The id of a new user with so many tokens. */
+    userWithTokens: async (count: number) => z.string().parse(await askFor({ userWithTokens: count })),
+    /** The calls since this was asked last. */
+    calls: async () => z.array(TenantCall).parse(await askFor({ calls: true })),
+  }
+}
 
 if (import.meta.main) {
   const { client, ...settings } = TenantSettings.parse(JSON.parse(String(process.argv[2])))

@@ -1,18 +1,11 @@
 import { z } from 'zod'
 import { type Sandbox, startSandbox } from '../src/sandbox/sandbox.ts'
-import { type Bench, CLIENT, messageOf, startChild, UNLIMITED } from './support.ts'
+import { ask, type Bench, startChild } from './support.ts'
+import { type TenantOptions, TenantSettings, tenantSettings } from './tenant.ts'
 
-const Settings = z.object({
-  tenants: z.int(),
-  latencyMs: z.number(),
-  tier1Limit: z.int(),
-  tier2Limit: z.int(),
-  windowMs: z.int(),
-  client: z.object({ id: z.string(), secret: z.string() }),
-})
-type Settings = z.infer<typeof Settings>
+const Settings = TenantSettings.extend({ tenants: z.int() })
 
-/** What the process may be asked; one question at a time. */
+/** What the process may be asked. */
 const Order = z.union([
   z.object({ origins: z.literal(true) }),
   /** So many new users of one tenant, with so many tokens each: the answer is their ids. */
@@ -28,29 +21,20 @@ const Times = z.record(z.string(), z.number())
 export type Tenants = Awaited<ReturnType<typeof startTenants>>
 
 /** Many sandbox tenants in one process of their own, each with an address of its own. */
-export async function startTenants(bench: Bench, options: Partial<Omit<Settings, 'client'>> = {}) {
-  const settings: Settings = {
-    tenants: 1,
-    latencyMs: 0,
-    tier1Limit: UNLIMITED,
-    tier2Limit: UNLIMITED,
-    windowMs: 300_000,
-    ...options,
-    client: CLIENT,
-  }
+export async function startTenants(
+  bench: Bench,
+  { tenants = 1, ...options }: TenantOptions & { tenants?: number } = {},
+) {
+  const settings: z.infer<typeof Settings> = { tenants, ...tenantSettings(options) }
   const child = await startChild(bench, 'bench/tenants.ts', { args: [JSON.stringify(settings)] })
-  const ask = (order: z.infer<typeof Order>): Promise<unknown> => {
-    const answer = messageOf(child.process)
-    child.process.send(order)
-    return answer
-  }
+  const askFor = (order: z.infer<typeof Order>) => ask(child, order)
   return {
     ...child,
-    origins: z.array(z.string()).parse(await ask({ origins: true })),
+    origins: z.array(z.string()).parse(await askFor({ origins: true })),
     users: async (tenant: number, users: number, tokens: number) =>
-      z.array(z.string()).parse(await ask({ tenant, users, tokens })),
-    counts: async () => Counts.parse(await ask({ counts: true })),
-    firstListed: async () => new Map(Object.entries(Times.parse(await ask({ firstListed: true })))),
+      z.array(z.string()).parse(await askFor({ tenant, users, tokens })),
+    counts: async () => Counts.parse(await askFor({ counts: true })),
+    firstListed: async () => new Map(Object.entries(Times.parse(await askFor({ firstListed: true })))),
   }
 }
 

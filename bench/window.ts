@@ -6,9 +6,9 @@ import {
   request,
   signedLogout,
   startService,
-  startTenant,
   withBench,
 } from './support.ts'
+import { startTenant } from './tenant.ts'
 
 const TOKENS = 1_200
 const LIMIT = 500

@@ -55,25 +55,7 @@ declare module 'fastify' {
  */
 export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
   const { load = async () => config, clock = systemClock, random = Math.random, logStream } = options
-  const app = Fastify({
-    logger: { ...loggerOptions(config.logLevel), ...(logStream ? { stream: logStream } : {}) },
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 64 * 1024,
-    // Longer than any URL that Node lets through: the routes say how long an id may be, after authentication.
-    routerOptions: { maxParamLength: 16_384 },
-    // A slow sender is cut off; without the short interval Node would look only every 30 s.
-    http: { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 },
-    requestTimeout: 10_000,
-    clientErrorHandler: refuseConnection,
-    frameworkErrors: sendProblem,
-    // While closing, a request on a connection that is still open is served like any other: the store is open
-    // until the last one is answered.
-    return503OnClosing: false,
-  })
-  app.setValidatorCompiler(validatorCompiler)
-  // The answers' types are those of the schemas, at compile time; parsing them again would be for nothing.
-  app.setSerializerCompiler(() => JSON.stringify)
-
+  const app = createServer(config.logLevel, logStream)
   const metrics = createMetrics()
   const store = await openStore(config.databaseUrl, {
     connections: config.databaseConnections,
@@ -170,5 +152,28 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await closeFetch()
     await store.close()
   })
+  return app
+}
+
+/** Fastify, with bounds against what is slow or too long; no routes yet. */
+function createServer(logLevel: string, logStream: AppOptions['logStream']): FastifyInstance {
+  const app = Fastify({
+    logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 64 * 1024,
+    // Longer than any URL that Node lets through: the routes say how long an id may be, after authentication.
+    routerOptions: { maxParamLength: 16_384 },
+    // A slow sender is cut off; without the short interval Node would look only every 30 s.
+    http: { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 },
+    requestTimeout: 10_000,
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: sendProblem,
+    // While closing, a request on a connection that is still open is served like any other: the store is open
+    // until the last one is answered.
+    return503OnClosing: false,
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  // The answers' types are those of the schemas, at compile time; parsing them again would be for nothing.
+  app.setSerializerCompiler(() => JSON.stringify)
   return app
 }

@@ -2,7 +2,70 @@ import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import type { Mistake } from './config.ts'
+import { FORMS, type Form, LIMITS, split } from './config-forms.ts'
 import { readSecretFile } from './secret-file.ts'
+
+const listOf = ({ isGood, expected }: Form) =>
+  z.string().refine((text) => split(text).every(isGood), `${expected}, separated by commas`)
+
+/**
+ * The environment, key by key: meaning, default and reason. `.env.example` holds the same keys (a test holds
+ * both equal). Every key in `SECRETS` can also be given as `…_FILE`, the path of a file that holds it.
+ */
+export const Environment = z.object({
+  /** Address to listen on. Loopback by default: nothing is open to the network until it is said. */
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** Port to listen on; 0 takes a free one. */
+  PORT: z.int().min(0).max(65_535).default(3_000),
+  /** Least severe level that is logged. At `info` there is one line for each revocation that ends. */
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /**
+   * The Qlik Cloud tenant, `https://tenant.region.qlikcloud.com`. Plain http is for loopback only. This and the next two
+   * are required unless CONFIG_FILE has tenants; beside it they are the tenant `default`, the first.
+   */
+  QLIK_TENANT_URL: z.string().refine(FORMS.tenantUrl.isGood, FORMS.tenantUrl.expected).optional(),
+  /** Id of the machine-to-machine OAuth client. */
+  QLIK_CLIENT_ID: z.string().min(1).optional(),
+  /** Its secret. */
+  QLIK_CLIENT_SECRET: z.string().min(1).optional(),
+  /** Scope of the access token. Revoking other users' tokens takes admin_classic. */
+  QLIK_SCOPE: z.string().min(1).default('admin_classic'),
+  /** Reads per window. Qlik allows 1,000 a minute, counted over 5 minutes. */
+  QLIK_TIER1_LIMIT: LIMITS.tier1Limit.default(5_000),
+  /** Revocations (and requests for an access token) per window. Qlik allows 100 a minute, over 5 minutes. */
+  QLIK_TIER2_LIMIT: LIMITS.tier2Limit.default(500),
+  /** The window of Qlik's limits in ms. Shorter only against the sandbox. */
+  QLIK_RATE_WINDOW_MS: LIMITS.rateWindowMs.default(300_000),
+  /** Longest a single call to Qlik may take in ms, and each of its phases. */
+  QLIK_TIMEOUT_MS: LIMITS.timeoutMs.default(10_000),
+  /** Revoking calls in flight per tenant. 16 empty the budget of 500 in seconds without flooding the tenant. */
+  REVOKE_CONCURRENCY: LIMITS.concurrency.default(16),
+  /** Secrets of webhook senders (Standard Webhooks): one or more, so that they can be rotated. */
+  WEBHOOK_SECRETS: listOf(FORMS.webhookSecret).default(''),
+  /** API keys: one or more, so that they can be rotated. Long, as they are all that protects the routes. */
+  API_KEYS: listOf(FORMS.apiKey).default(''),
+  /** Path of a JSON file with more tenants, clients, API keys and webhook secrets: see docs/configuration.md. */
+  CONFIG_FILE: z.string().min(1).optional(),
+  /** Where revocations are kept: one file, for one process and without a server; or PostgreSQL, for several. */
+  DATABASE_URL: z
+    .string()
+    .refine(FORMS.databaseUrl.isGood, FORMS.databaseUrl.expected)
+    .default('sqlite:./data/curfew.db'),
+  /** Connections to PostgreSQL at most, and one that listens. All replicas together must fit into the server's. */
+  DATABASE_CONNECTIONS: z.int().min(2).max(100).default(10),
+  /** How long finished revocations are kept, in days. */
+  RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
+  /**
+   * How long a shutdown waits before it stops listening, in ms: not ready, but serving, so that a proxy or
+   * Kubernetes can take the replica out first. A process that stands alone has nobody to wait for.
+   */
+  SHUTDOWN_DRAIN_MS: z.int().min(0).max(600_000).default(0),
+  /** How long a shutdown may take after that in ms. Give the container longer than this: plain Docker kills after 10 s, too. */
+  SHUTDOWN_GRACE_MS: z.int().min(100).max(600_000).default(10_000),
+})
+export type Environment = z.infer<typeof Environment>
+
+export const SECRETS = ['QLIK_CLIENT_SECRET', 'WEBHOOK_SECRETS', 'API_KEYS', 'DATABASE_URL'] as const
 
 /** Variables as a process has them. */
 export type Variables = Readonly<Record<string, string | undefined>>

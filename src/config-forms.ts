@@ -26,7 +26,7 @@ export function split(text: string): string[] {
 }
 
 /** An origin and nothing else. The client's secret goes there: in the clear on this machine only. */
-export function isTenantUrl(text: string): boolean {
+function isTenantUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
   if (pathname !== '/' || search !== '' || hash !== '' || username !== '' || password !== '') return false
@@ -35,19 +35,19 @@ export function isTenantUrl(text: string): boolean {
 }
 
 /** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
-export function isDatabaseUrl(url: string): boolean {
+function isDatabaseUrl(url: string): boolean {
   if (/^sqlite:(?!:|file:)./.test(url)) return true
   return /^postgres(ql)?:\/\/[^/]*\/./.test(url) && URL.canParse(url)
 }
 
 /** Standard Webhooks 1.0.0: 24 to 64 bytes. */
-export function isWebhookSecret(text: string): boolean {
+function isWebhookSecret(text: string): boolean {
   const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)
   const { length } = Buffer.from(match?.[1] ?? '', 'base64')
   return length >= 24 && length <= 64
 }
 
-export function isApiKey(text: string): boolean {
+function isApiKey(text: string): boolean {
   return /^[\x21-\x7e]{24,512}$/.test(text)
 }
 
@@ -57,6 +57,10 @@ export const FORMS = {
     expected: 'expected https://<host>, without a path (http on loopback only)',
   },
   text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
+  databaseUrl: {
+    isGood: isDatabaseUrl,
+    expected: 'expected sqlite:<path of a file> or postgres://<user>:<password>@<host>/<database>',
+  },
   apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
   webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
   /** Supabase shows its secrets with the version of the signature before them. */

@@ -2,6 +2,13 @@ import type { LogFn, LoggerOptions } from 'pino'
 import { CurfewError } from './errors.ts'
 import { QlikFailure } from './revocation/qlik-tenant.ts'
 
+/** Where lines of the log go: what happened, without names of users, and a message that is always the same. */
+export interface Log {
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
 /**
  * How Curfew logs: JSON lines by pino. Requests and responses are not logged, since paths hold user ids; errors
  * only in the parts that cannot hold anything of a request or of Qlik's answers.

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { loadConfig, SECRETS } from '../src/config.ts'
+import { loadConfig } from '../src/config.ts'
+import { SECRETS } from '../src/config-environment.ts'
 import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from './support/configuration.ts'
 import { temporaryFolder } from './support/service.ts'
 

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { ConfigError, Environment, loadConfig } from '../src/config.ts'
+import { ConfigError, loadConfig } from '../src/config.ts'
+import { Environment } from '../src/config-environment.ts'
 import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from './support/configuration.ts'
 
 t.test('with what is required and nothing more, the rest has its defaults', async (t) => {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Environment } from '../src/config.ts'
+import { Environment } from '../src/config-environment.ts'
 import { dockerfileStages, imageArguments, imageEnvironment, ROOT, read } from './support/deployment.ts'
+import { listen } from './support/listen.ts'
 import { startService } from './support/service.ts'
 
 t.test('the image', async (t) => {
@@ -79,19 +79,19 @@ t.test('the health check', async (t) => {
   })
 
   t.test('ends with 1 when nothing listens', async (t) => {
-    const port = await listen(t, (server) => server.close())
+    const port = await portOf(t, (server) => server.close())
     t.match(await check({ port }), { code: 1, output: /ECONNREFUSED/ })
   })
 
   t.test('ends with 1 on any other answer', async (t) => {
-    const port = await listen(t, (server) =>
+    const port = await portOf(t, (server) =>
       server.on('request', (_request, response) => response.writeHead(503).end()),
     )
     t.match(await check({ port }), { code: 1, output: /answered 503/ })
   })
 
   t.test('ends with 1 when no answer comes', async (t) => {
-    const port = await listen(t, (server) => server.on('request', () => {}))
+    const port = await portOf(t, (server) => server.on('request', () => {}))
     t.match(await check({ port }), { code: 1, output: /abort/i })
   })
 
@@ -110,13 +110,12 @@ function check({ port = '', args = [] }: { port?: string; args?: string[] }) {
 }
 
 /** The port of a server that `prepare` has made to behave in its way. */
-async function listen(
+async function portOf(
   t: Test,
   prepare: (server: ReturnType<typeof createServer>) => unknown,
 ): Promise<string> {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const port = await listen(server)
   t.teardown(() => server.closeAllConnections())
   t.teardown(() => server.close())
   await prepare(server)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { Environment, loadConfig, SECRETS } from '../src/config.ts'
+import { loadConfig } from '../src/config.ts'
+import { Environment, SECRETS } from '../src/config-environment.ts'
 
 const LINES = readFileSync(new URL('../.env.example', import.meta.url), 'utf8').split('\n')
 

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { startSandbox } from '../src/sandbox/sandbox.ts'
 import { configurationFile, entryFor } from './support/config-file.ts'
+import { listen } from './support/listen.ts'
 import { type ServiceProcess, startInVain, startProcess } from './support/process.ts'
 import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
 
@@ -70,11 +71,9 @@ t.test('a database that cannot be used ends it with 75 and the reason', async (t
 })
 
 t.test('a port in use ends it with 69 and a line that says so', async (t) => {
-  const other = createServer().listen(0, '127.0.0.1')
-  await once(other, 'listening')
+  const other = createServer()
   t.teardown(() => other.close())
-  const address = other.address()
-  const port = typeof address === 'object' ? String(address?.port) : ''
+  const port = String(await listen(other))
   const { code, stderr } = await startInVain(await workingEnvironment(t, { PORT: port }))
   t.equal(code, 69)
   t.match(stderr, new RegExp(`^Curfew could not start: .*EADDRINUSE.*:${port}\n$`))

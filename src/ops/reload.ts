@@ -6,8 +6,8 @@ import { CurfewError } from '../errors.ts'
 import { PROVEN, provenSender } from '../inbound/authenticate.ts'
 import { problemAnswer } from '../inbound/problems.ts'
 import type { Senders } from '../inbound/senders.ts'
+import type { Log } from '../log.ts'
 import type { Tenants } from '../qlik/tenants.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import type { Sources } from '../sources/sources.ts'
 
 const count = z.number().int()
@@ -35,7 +35,7 @@ export interface ReloadOptions {
   tenants: Pick<Tenants, 'replace'>
   senders: Pick<Senders, 'replace'>
   sources: Pick<Sources, 'replace'>
-  log: WorkerLog
+  log: Log
 }
 
 /** Reads the configuration anew when asked to; those who ask at the same time, one after the other. */

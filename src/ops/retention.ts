@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 
 const EVERY_MS = 10 * 60_000
 const DAY_MS = 24 * 60 * 60_000
@@ -9,7 +9,7 @@ export interface RetentionOptions {
   store: Pick<RevocationStore, 'purge'>
   retentionDays: number
   clock: Clock
-  log: WorkerLog
+  log: Log
 }
 
 /** Deletes what ended longer than `retentionDays` ago, every ten minutes; the answer stops that. */

@@ -4,8 +4,8 @@ import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
 import { abortable } from './abortable.ts'
 import { AccessTokenCache } from './access-token.ts'
 import type { AccessToken } from './client.ts'
-import type { OpenBudget } from './open-budget.ts'
 import type { Tier } from './permit-log.ts'
+import type { RateBudget } from './rate-budget.ts'
 import type { Permit } from './tier-gate.ts'
 
 /** The access token goes before everything: all other calls wait for it. */
@@ -15,7 +15,7 @@ const ACCESS_TOKEN_URGENCY = -1
 type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-access-token' | 'wait' }
 
 export interface CallsOptions {
-  budget: OpenBudget
+  budget: RateBudget
   /** Asks the token endpoint, once. */
   requestAccessToken: (signal: AbortSignal) => Promise<AccessToken>
   clock: Clock
@@ -49,7 +49,7 @@ export class Calls {
     let renewed = false
     for (;;) {
       const accessToken = await abortable(this.#accessTokens.get(), options.signal)
-      const permit = await budget.rate.draw(tier, options)
+      const permit = await budget.draw(tier, options)
       if (this.#accessTokens.current() !== accessToken) {
         // It ended while this call waited for its turn.
         permit.cancel()
@@ -70,7 +70,7 @@ export class Calls {
     const { budget, clock, lifetime, requestAccessToken } = this.#options
     const startedAt = clock.monotonic()
     for (;;) {
-      const permit = await budget.rate.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal: lifetime })
+      const permit = await budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal: lifetime })
       const context = () => this.#context(true, startedAt)
       const { answer, again } = await this.#spend(2, permit, context, () => requestAccessToken(lifetime))
       if (!again) return answer
@@ -91,7 +91,7 @@ export class Calls {
       if (error instanceof QlikFailure && error.isUnsent) close = permit.cancel
       const decision = judgeCall(error, context())
       if (decision.action === 'give-up') throw error
-      if (decision.action === 'wait') await this.#options.budget.rate.block(tier, decision.ms)
+      if (decision.action === 'wait') await this.#options.budget.block(tier, decision.ms)
       return { answer: null, again: decision.action }
     } finally {
       // Last of all: a block must be in force before the next call is let through.
@@ -101,6 +101,6 @@ export class Calls {
 
   #context(renewed: boolean, startedAt: number): CallContext {
     const { budget, clock } = this.#options
-    return { renewed, waitedMs: clock.monotonic() - startedAt, windowMs: budget.rate.windowMs }
+    return { renewed, waitedMs: clock.monotonic() - startedAt, windowMs: budget.windowMs }
   }
 }

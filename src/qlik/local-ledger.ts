@@ -1,12 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { Ledger } from './ledger.ts'
-import type { BudgetKey, PermitLog } from './permit-log.ts'
+import { type BudgetKey, LONGEST_BLOCK_MS, type PermitLog } from './permit-log.ts'
 import { SlidingLog } from './sliding-log.ts'
 
 /** Timers and clocks may differ by a few ms from those of the tenant. */
 const MARGIN_MS = 5
-/** A stored block that lasts longer was written by a clock that was wrong. */
-const LONGEST_BLOCK_MS = 24 * 60 * 60_000
 
 export interface LocalLedgerOptions {
   key: BudgetKey

@@ -1,29 +1,21 @@
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
+import type { Log } from '../log.ts'
 import type { Ledger } from './ledger.ts'
 import { LocalLedger } from './local-ledger.ts'
 import type { Permits, Tier } from './permit-log.ts'
 import { RateBudget } from './rate-budget.ts'
 import { SharedLedger } from './shared-ledger.ts'
 
-/** A budget, and how what earlier processes drew is read back into it: once, however often it is asked for. */
-export interface OpenBudget {
-  rate: RateBudget
-  /** To be awaited before the first draw. What fails is tried again when asked for the next time. */
-  restore: () => Promise<void>
-}
-
 export interface OpenBudgetOptions {
   permits: Permits
   clock: Clock
-  log: WorkerLog
+  log: Log
 }
 
 /** The budget of a tenant's client, empty until it is restored. */
-export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBudgetOptions): OpenBudget {
+export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBudgetOptions): RateBudget {
   const { name, clientId, timeoutMs, concurrency } = config
-  let restoring: Promise<void> | null = null
   const openLedger = (tier: Tier, limit: number): Ledger => {
     const key = { tenant: name, client: clientId, tier }
     const onFailure = (error: unknown) =>
@@ -33,21 +25,11 @@ export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBu
       ? new SharedLedger({ ...own, permits })
       : new LocalLedger({ ...own, permits })
   }
-  const rate = new RateBudget({
+  return new RateBudget({
     windowMs: config.windowMs,
     ledgers: { 1: openLedger(1, config.tier1Limit), 2: openLedger(2, config.tier2Limit) },
     // Reads are few for each revocation; the runs at once bound them.
     concurrency: { 1: Number.POSITIVE_INFINITY, 2: concurrency },
     clock,
   })
-  return {
-    rate,
-    restore() {
-      restoring ??= rate.restore().catch((error) => {
-        restoring = null
-        throw error
-      })
-      return restoring
-    },
-  }
 }

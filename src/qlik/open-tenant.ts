@@ -1,16 +1,16 @@
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
+import type { Log } from '../log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import { QlikClient } from './client.ts'
 import { QlikHttp, type Route } from './http.ts'
-import type { OpenBudget } from './open-budget.ts'
+import type { RateBudget } from './rate-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
 
 export interface OpenTenantOptions {
-  budget: OpenBudget
+  budget: RateBudget
   clock: Clock
-  log: WorkerLog
+  log: Log
   onCall: (call: { route: Route; status: number; seconds: number }) => void
 }
 

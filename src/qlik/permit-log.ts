@@ -16,6 +16,9 @@ export interface BudgetHistory {
   blockedUntil: number | null
 }
 
+/** A stored block that lasts longer was written by a clock that was wrong. */
+export const LONGEST_BLOCK_MS = 24 * 60 * 60_000
+
 /** Where drawn permits are kept, so that a restart does not forget the calls of the last window. */
 export interface PermitLog {
   /** The calls drawn at or after `since`. */

@@ -22,6 +22,7 @@ export class RateBudget {
   readonly #ledgers: Record<Tier, Ledger>
   readonly #gates: Record<Tier, TierGate>
   readonly #clock: Clock
+  #restoring: Promise<void> | null = null
 
   constructor({ windowMs, ledgers, concurrency, clock }: RateBudgetOptions) {
     this.windowMs = windowMs
@@ -33,8 +34,19 @@ export class RateBudget {
     this.#clock = clock
   }
 
-  /** Reads back what earlier processes drew. To be awaited once, before the first draw. */
-  async restore(): Promise<void> {
+  /**
+   * Reads back what earlier processes drew, once, however often it is asked for. To be awaited before the first draw. What
+   * fails is tried again when asked for the next time.
+   */
+  restore(): Promise<void> {
+    this.#restoring ??= this.#readBack().catch((error) => {
+      this.#restoring = null
+      throw error
+    })
+    return this.#restoring
+  }
+
+  async #readBack(): Promise<void> {
     await Promise.all([this.#ledgers[1].restore(), this.#ledgers[2].restore()])
   }
 

@@ -39,6 +39,8 @@ export class SharedLedger implements Ledger {
   #wanted = 0
   #callback = () => {}
   #askNotBefore = 0
+  /** Until when Qlik has asked to wait. What was granted before, or for calls that were not made, is not used until then. */
+  #blockedUntil = 0
   #remaining: number
   #exchanging: Promise<void> | null = null
   #cancelTimer = () => {}
@@ -53,7 +55,7 @@ export class SharedLedger implements Ledger {
 
   room(): number {
     const now = this.#options.clock.monotonic()
-    if (this.#stock > 0 && now >= this.#stockUntil) this.#stock = 0
+    if (this.#stock > 0 && (now >= this.#stockUntil || now < this.#blockedUntil)) this.#stock = 0
     return this.#stock
   }
 
@@ -103,7 +105,8 @@ export class SharedLedger implements Ledger {
   async block(ms: number): Promise<void> {
     const { permits, key, clock, onFailure } = this.#options
     this.#stock = 0
-    this.#askNotBefore = Math.max(this.#askNotBefore, clock.monotonic() + ms)
+    this.#blockedUntil = Math.max(this.#blockedUntil, clock.monotonic() + ms)
+    this.#askNotBefore = Math.max(this.#askNotBefore, this.#blockedUntil)
     await permits.block(key, ms).catch(onFailure)
   }
 
@@ -167,11 +170,12 @@ export class SharedLedger implements Ledger {
       this.#stock += answer.granted
       this.#isHolding = held + answer.granted > 0
       this.#remaining = answer.remaining
-      this.#askNotBefore = answer.granted < needed ? clock.monotonic() + answer.waitMs : 0
+      const nextAt = answer.granted < needed ? clock.monotonic() + answer.waitMs : 0
+      this.#askNotBefore = Math.max(nextAt, this.#blockedUntil)
     } catch (error) {
       onFailure(error)
       this.#ended = [...ended, ...this.#ended]
-      this.#askNotBefore = clock.monotonic() + ASK_AGAIN_AFTER_FAILURE_MS
+      this.#askNotBefore = Math.max(clock.monotonic() + ASK_AGAIN_AFTER_FAILURE_MS, this.#blockedUntil)
     }
   }
 }

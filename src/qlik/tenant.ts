@@ -15,7 +15,6 @@ import { abortable } from './abortable.ts'
 import { Calls } from './calls.ts'
 import type { QlikClient } from './client.ts'
 import type { QlikHttp } from './http.ts'
-import type { OpenBudget } from './open-budget.ts'
 import { PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
 import { UserLookups } from './user-lookups.ts'
@@ -29,7 +28,7 @@ export interface TenantOptions {
   concurrency: number
   client: QlikClient
   http: QlikHttp
-  budget: OpenBudget
+  budget: RateBudget
   clock: Clock
   onPowerChange: (power: Power) => void
   onBackgroundFailure: (error: unknown) => void
@@ -69,7 +68,7 @@ export class HttpQlikTenant implements QlikTenant {
     this.name = name
     this.clientId = clientId
     this.concurrency = concurrency
-    this.budget = budget.rate
+    this.budget = budget
     this.#usedAt = clock.monotonic()
     this.#client = client
     this.#options = options
@@ -110,7 +109,7 @@ export class HttpQlikTenant implements QlikTenant {
    */
   start(): Promise<void> {
     this.#checkFromTimeToTime()
-    return this.#options.budget.restore()
+    return this.budget.restore()
   }
 
   /** Looks at nothing by itself any more; calls go on. */

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
+import type { Log } from '../log.ts'
 import type { Route } from './http.ts'
-import { type OpenBudget, openBudget } from './open-budget.ts'
+import { openBudget } from './open-budget.ts'
 import { openTenant } from './open-tenant.ts'
 import type { Permits } from './permit-log.ts'
+import type { RateBudget } from './rate-budget.ts'
 import type { HttpQlikTenant } from './tenant.ts'
 
 /** So many are opened at the start and looked at all the time; of more, each is opened when it is first used. */
@@ -20,7 +21,7 @@ const LOOK_EVERY_MS = 60_000
 export interface TenantsOptions {
   permits: Permits
   clock: Clock
-  log: WorkerLog
+  log: Log
   onCall: (tenant: string, call: { route: Route; status: number; seconds: number }) => void
 }
 
@@ -33,7 +34,7 @@ export interface TenantChanges {
 
 interface Opened {
   config: TenantConfig
-  budget: OpenBudget
+  budget: RateBudget
   tenant: HttpQlikTenant
 }
 
@@ -116,7 +117,7 @@ export class Tenants {
     this.#cancelTimer?.()
     const all = [...this.#opened.values(), ...this.#retired]
     await Promise.all(all.map(({ tenant }) => tenant.stop()))
-    await Promise.all([...new Set(all.map(({ budget }) => budget))].map(({ rate }) => rate.close()))
+    await Promise.all([...new Set(all.map(({ budget }) => budget))].map((budget) => budget.close()))
   }
 
   get #isEager(): boolean {
@@ -151,7 +152,7 @@ export class Tenants {
    * The budget of the one that this one replaces: while that still draws, two would exceed Qlik's limits. With other
    * limits a new one is made, which knows what the old one drew until then.
    */
-  #budgetInUse(config: TenantConfig): OpenBudget | null {
+  #budgetInUse(config: TenantConfig): RateBudget | null {
     const part = budgetPart(config)
     const retired = [...this.#retired].filter((one) => one.config.name === config.name)
     return retired.find((one) => isDeepStrictEqual(budgetPart(one.config), part))?.budget ?? null
@@ -185,7 +186,7 @@ export class Tenants {
 
   #close({ config, tenant, budget }: Opened): void {
     const isShared = [...this.#opened.values(), ...this.#retired].some((other) => other.budget === budget)
-    const closing = tenant.stop().then(() => (isShared ? undefined : budget.rate.close()))
+    const closing = tenant.stop().then(() => (isShared ? undefined : budget.close()))
     closing.catch((error) => {
       this.#options.log.warn({ err: error, tenant: config.name }, 'a tenant could not be closed in order')
     })

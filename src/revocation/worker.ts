@@ -1,5 +1,6 @@
 import { type Clock, steadyNow } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { isFinal, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation, TokenCounts } from './revocation.ts'
@@ -13,17 +14,11 @@ const STORE_RETRY_MS = 1_000
 /** Then it is no hiccup of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
 
-export interface WorkerLog {
-  info(details: object, message: string): void
-  warn(details: object, message: string): void
-  error(details: object, message: string): void
-}
-
 export interface WorkerOptions {
   store: RevocationStore
   tenants: { get(name: string): QlikTenant | undefined }
   clock: Clock
-  log: WorkerLog
+  log: Log
   /** A number from 0 up to 1, for the jitter. */
   random: () => number
   /**

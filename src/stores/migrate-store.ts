@@ -1,5 +1,5 @@
+import type { Log } from '../log.ts'
 import { REPLAY_WINDOW_MS } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import { PostgresDatabase } from './postgres-database.ts'
 import {
   importBudget,
@@ -29,7 +29,7 @@ export interface MigrateStoreOptions {
   windowMs: number
   /** ms since the epoch */
   now: () => number
-  log: WorkerLog
+  log: Log
   /** Told how many of all revocations have been looked at, now and then. */
   onProgress: (done: number, total: number) => void
 }

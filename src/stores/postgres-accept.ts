@@ -19,8 +19,8 @@ export interface AcceptRequest {
 export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
 
 /**
- * Accepts requests in the caller's transaction, in a number of statements that does not grow with theirs. No two of
- * them may have the same replay key.
+ * Accepts requests in the caller's transaction, in a number of statements that grows only with the signals that join what
+ * is queued. No two requests may have the same replay key.
  */
 export async function acceptTogether(
   query: Query,
@@ -81,7 +81,6 @@ export async function queueAll(
   jobs: PostgresJobs,
   signals: readonly Signal[],
 ): Promise<Map<string, Revocation>> {
-  const sql = postgresStatements(query)
   const queued = new Map<string, Revocation>()
   for (const signal of signals) {
     const earlier = queued.get(queueKey(signal))
@@ -90,27 +89,45 @@ export async function queueAll(
       earlier ? join(earlier, signal) : newRevocation(uuidv7(signal.acceptedAt), signal),
     )
   }
-  let toInsert = [...queued.values()]
-  while (toInsert.length > 0) {
-    const insertedIds = await sql.insert(toInsert)
-    await jobs.add(
-      query,
-      toInsert.filter(({ id }) => insertedIds.has(id)),
-    )
-    const others = toInsert.filter(({ id }) => !insertedIds.has(id)).sort(byUser)
-    toInsert = []
-    for (const one of others) {
-      const found = await sql.queuedOf(one)
-      if (found) queued.set(queueKey(one), await joinQueued(query, jobs, found, one))
-      // It has been claimed in between: then this one is queued behind it.
-      else toInsert.push(one)
-    }
-  }
+  const became = await queueOrJoin(query, jobs, [...queued.values()], (inserted) => jobs.add(query, inserted))
+  for (const one of became.values()) queued.set(queueKey(one), one)
   return queued
 }
 
+/**
+ * Inserts each with its job, or joins it to what is queued for its user; answers what each has become, by its id.
+ * @param add gives those that were inserted their jobs
+ * @param wanted which of them are to be queued, asked before each insert; all when left out
+ */
+export async function queueOrJoin(
+  query: Query,
+  jobs: PostgresJobs,
+  revocations: readonly Revocation[],
+  add: (inserted: readonly Revocation[]) => Promise<void>,
+  wanted = async (left: readonly Revocation[]) => left,
+): Promise<Map<string, Revocation>> {
+  const sql = postgresStatements(query)
+  const became = new Map<string, Revocation>()
+  let left = await wanted(revocations)
+  while (left.length > 0) {
+    const insertedIds = await sql.insert(left)
+    const inserted = left.filter(({ id }) => insertedIds.has(id))
+    await add(inserted)
+    for (const one of inserted) became.set(one.id, one)
+    const again: Revocation[] = []
+    for (const one of left.filter(({ id }) => !insertedIds.has(id)).sort(byUser)) {
+      const found = await sql.queuedOf(one)
+      // It has been claimed in between, then this one is queued behind it; or it is this one, inserted meanwhile.
+      if (!found || found.id === one.id) again.push(one)
+      else became.set(one.id, await joinQueued(query, jobs, found, one))
+    }
+    left = await wanted(again)
+  }
+  return became
+}
+
 /** A signal joins what is queued for its user, whose row the caller has locked. */
-export async function joinQueued(
+async function joinQueued(
   query: Query,
   jobs: PostgresJobs,
   found: Revocation,
@@ -122,7 +139,7 @@ export async function joinQueued(
 }
 
 /** The order in which rows of several users are locked. */
-export function byUser(one: Signal, other: Signal): number {
+function byUser(one: Signal, other: Signal): number {
   const text = ({ tenant, user, deviceType }: Signal) =>
     [tenant, user.kind, user.value, deviceType ?? ''].join('\0')
   return text(one) < text(other) ? -1 : 1

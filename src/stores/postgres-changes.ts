@@ -46,7 +46,7 @@ export async function putBack(
   }
   const queued = await sql.save(newer ? join(older, newer) : older)
   await jobs.remove(query, newer ? [id, newer.id] : [id])
-  await jobs.add(query, [queued], Math.max(0, (queued.nextAttemptAt ?? 0) - now))
+  await jobs.addWaiting(query, [queued], now)
 }
 
 /** See `RevocationStore.retry`. */

@@ -7,8 +7,11 @@ export type Query = (text: string, values?: unknown[]) => Promise<Record<string,
 /** How long a connection may take, and a statement. Those who send signals give up after a few seconds, too. */
 const CONNECT_TIMEOUT_MS = 3_000
 const STATEMENT_TIMEOUT_MS = 5_000
-/** As transactions that wait for each other in a circle, of which PostgreSQL ends one; tried again it goes through. */
-const REPEATABLE = new Set(['40P01', '40001'])
+/**
+ * As transactions that wait for each other in a circle, of which PostgreSQL ends one; or a row that another one has
+ * inserted after it was looked for. Tried again it goes through.
+ */
+const REPEATABLE = new Set(['40P01', '40001', '23505'])
 const ATTEMPTS = 3
 
 /** Counts and times fit into a number: ms since the epoch are good for 285,000 years. */

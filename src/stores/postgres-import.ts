@@ -1,10 +1,9 @@
-import type { BudgetHistory, BudgetKey } from '../qlik/permit-log.ts'
+import { type BudgetHistory, type BudgetKey, LONGEST_BLOCK_MS } from '../qlik/permit-log.ts'
 import { LONGEST_WAIT_MS } from '../revocation/retry-policy.ts'
 import type { Revocation } from '../revocation/revocation.ts'
-import { byUser, joinQueued, queueAll } from './postgres-accept.ts'
+import { queueAll, queueOrJoin } from './postgres-accept.ts'
 import type { Query } from './postgres-database.ts'
 import type { PostgresJobs } from './postgres-jobs.ts'
-import { postgresStatements } from './postgres-statements.ts'
 import { COLUMNS, toRow } from './rows.ts'
 import type { Page, Replay } from './sqlite-source.ts'
 
@@ -36,35 +35,21 @@ export async function importPending(
   { revocations, joins }: Page,
   now: number,
 ): Promise<Moved> {
-  const sql = postgresStatements(query)
   const queued = revocations.map((one) => asQueued(one, now))
   const knownIds = new Set<string>()
-  const joined = new Map<string, string>()
-  let insertedCount = 0
-  for (let left = queued; left.length > 0; ) {
-    for (const id of await known(query, left)) knownIds.add(id)
-    const fresh = left.filter(({ id }) => !knownIds.has(id))
-    const insertedIds = await sql.insert(fresh)
-    const inserted = fresh.filter(({ id }) => insertedIds.has(id))
-    await jobs.addWaiting(query, inserted, now)
-    insertedCount += inserted.length
-    const others = fresh.filter(({ id }) => !insertedIds.has(id)).sort(byUser)
-    left = []
-    for (const one of others) {
-      const found = await sql.queuedOf(one)
-      // It has been claimed in between, then this one is queued behind it; or it is this one: a run that was killed
-      // had its commit under way.
-      if (!found || found.id === one.id) left.push(one)
-      else {
-        await joinQueued(query, jobs, found, one)
-        joined.set(one.id, found.id)
-      }
-    }
-  }
-  await noteJoins(
+  const became = await queueOrJoin(
     query,
-    [...joined].map(([id, intoId]) => ({ id, intoId })),
+    jobs,
+    queued,
+    (inserted) => jobs.addWaiting(query, inserted, now),
+    async (left) => {
+      // Each time: a run that was killed may have had its commit under way.
+      for (const id of await known(query, left)) knownIds.add(id)
+      return left.filter(({ id }) => !knownIds.has(id))
+    },
   )
+  const joined = [...became].flatMap(([id, { id: intoId }]) => (id === intoId ? [] : [{ id, intoId }]))
+  await noteJoins(query, joined)
   await noteJoins(query, joins)
   const uncovered = await uncoveredOf(
     query,
@@ -73,8 +58,8 @@ export async function importPending(
   await queueAll(query, jobs, uncovered)
   return {
     ...NOTHING_MOVED,
-    queued: insertedCount,
-    joined: joined.size,
+    queued: became.size - joined.length,
+    joined: joined.length,
     known: knownIds.size,
     widened: uncovered.length,
   }
@@ -122,9 +107,6 @@ export interface BudgetWindow {
   timeoutMs: number
   now: number
 }
-
-/** A stored block that lasts longer was written by a clock that was wrong. */
-const LONGEST_BLOCK_MS = 24 * 60 * 60_000
 
 /**
  * Moves what was spent of a budget, in the caller's transaction. Only the start of a call is known: it counts until a

@@ -1,8 +1,8 @@
 import { type Db, type JobInsert, PgBoss } from 'pg-boss'
+import type { Log } from '../log.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import { REASONS, type Reason, urgencyOf } from '../revocation/signal.ts'
 import type { Room } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import type { PostgresDatabase, Query } from './postgres-database.ts'
 import type { PostgresListener } from './postgres-listener.ts'
 
@@ -26,6 +26,12 @@ const EARLY_MS = 20
 export interface Job {
   id: string
   retryCount: number
+}
+
+export interface JobsOptions {
+  log: Log
+  /** Told that there may be jobs. */
+  onWork: () => void
 }
 
 /** The work of pg-boss: one job for each revocation that waits or runs, and none for any other. */
@@ -72,18 +78,24 @@ export class PostgresJobs {
     })
   }
 
-  /** Gives revocations their jobs, in the caller's transaction; due after `delayMs`, by the clock of the database. */
-  async add(query: Query, revocations: readonly Revocation[], delayMs = 0): Promise<void> {
-    if (revocations.length === 0) return
-    const jobs = revocations.map((revocation) => jobOf(revocation, delayMs))
-    await this.#boss.insert(QUEUE, jobs, inTransaction(query))
+  /** Gives revocations their jobs, in the caller's transaction; due at once. */
+  async add(query: Query, revocations: readonly Revocation[]): Promise<void> {
+    await this.#insert(
+      query,
+      revocations.map((revocation) => jobOf(revocation, 0)),
+    )
   }
 
   /** Gives revocations their jobs, in the caller's transaction; each is due when its next attempt is. */
   async addWaiting(query: Query, revocations: readonly Revocation[], now: number): Promise<void> {
-    if (revocations.length === 0) return
-    const jobs = revocations.map((revocation) => jobOf(revocation, (revocation.nextAttemptAt ?? 0) - now))
-    await this.#boss.insert(QUEUE, jobs, inTransaction(query))
+    await this.#insert(
+      query,
+      revocations.map((revocation) => jobOf(revocation, (revocation.nextAttemptAt ?? now) - now)),
+    )
+  }
+
+  async #insert(query: Query, jobs: JobInsert[]): Promise<void> {
+    if (jobs.length > 0) await this.#boss.insert(QUEUE, jobs, inTransaction(query))
   }
 
   /** Takes revocations' jobs away, in the caller's transaction. */
@@ -149,12 +161,7 @@ export class PostgresJobs {
   }
 }
 
-export interface JobsOptions {
-  log: WorkerLog
-  /** Told that there may be jobs. */
-  onWork: () => void
-}
-
+/** Due after `delayMs`, by the clock of the database. */
 function jobOf({ id, tenant, reason }: Revocation, delayMs: number): JobInsert {
   const startAfter = delayMs > EARLY_MS ? { startAfter: `${delayMs - EARLY_MS} milliseconds` } : {}
   return { id, priority: priorityOf(reason), group: groupOf(reason, tenant), ...startAfter }

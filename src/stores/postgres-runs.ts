@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../log.ts'
 import { userKey } from '../revocation/coalesce.ts'
 import type { Revocation, TokenCounts } from '../revocation/revocation.ts'
 import type { ClaimRequest, Waiting } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import { Batches } from './batches.ts'
 import { endTogether, giveUp, putBack, setAside } from './postgres-changes.ts'
 import type { PostgresDatabase } from './postgres-database.ts'
@@ -25,7 +25,7 @@ export interface RunsOptions {
   jobs: PostgresJobs
   /** ms since the epoch. */
   now: () => number
-  log: WorkerLog
+  log: Log
 }
 
 /** The revocations that this process has claimed, and still owns as far as it knows. */

@@ -13,6 +13,9 @@ const SAME_USER = (one: string, other: string) =>
 /** Rows are locked in this order everywhere: running before queued, then by user. */
 const BY_USER = 'tenant, user_kind, user_value, device_key'
 
+/** As ids are written: a caller may ask for anything. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 /** How a running revocation ended, for one or the other reason. */
 export type Ending = { id: string; claim: string; userKey: string } & (
   | ({ status: 'completed' } & Completion)
@@ -67,12 +70,15 @@ export function postgresStatements(query: Query) {
     },
 
     /** By its id or that of one that joined it; with `lock` it stays as it is until the transaction ends. */
-    find: (id: string, lock: '' | 'FOR UPDATE' = ''): Promise<Revocation | null> =>
-      row(
+    async find(id: string, lock: '' | 'FOR UPDATE' = ''): Promise<Revocation | null> {
+      // The type of the column takes no other text, and would refuse it with an error.
+      if (!UUID.test(id)) return null
+      return row(
         `SELECT * FROM curfew.revocations
          WHERE id = coalesce((SELECT into_id FROM curfew.joined_ids WHERE id = $1), $1) ${lock}`,
         [id],
-      ),
+      )
+    },
 
     /** A running one, if the claim is still good. */
     findClaimed: (id: string, claim: string): Promise<Revocation | null> =>

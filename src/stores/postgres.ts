@@ -1,6 +1,6 @@
 import { CurfewError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore, type Watcher } from '../revocation/store.ts'
-import type { WorkerLog } from '../revocation/worker.ts'
 import { Batches } from './batches.ts'
 import { type AcceptRequest, acceptTogether } from './postgres-accept.ts'
 import { retry } from './postgres-changes.ts'
@@ -20,13 +20,15 @@ import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './postgres-st
  */
 const BEAT_EVERY_MS = 1_000
 const ACCEPTED_AT_ONCE = 200
+/** The largest request, and those of one signal beside it: more would keep all of them, and the rows, for seconds. */
+const SIGNALS_AT_ONCE = 1_000 + ACCEPTED_AT_ONCE
 
 export interface PostgresStoreOptions {
   /** Connections open at most, besides the one that listens. */
   connections: number
   /** ms since the epoch: how long a time that comes from the worker is away. */
   now: () => number
-  log: WorkerLog
+  log: Log
 }
 
 /**
@@ -52,7 +54,10 @@ export async function openPostgresStore(
       database.transaction((query) => acceptTogether(query, jobs, requests)),
     concurrency: 2,
     largest: ACCEPTED_AT_ONCE,
-    fits: ({ replay }, batch) => !replay || batch.every((other) => other.replay?.key !== replay.key),
+    fits: ({ replay, signals }, batch) =>
+      batch.length === 0 ||
+      (batch.every((other) => !replay || other.replay?.key !== replay.key) &&
+        batch.reduce((sum, other) => sum + other.signals.length, signals.length) <= SIGNALS_AT_ONCE),
   })
   let closed = false
   let timer: NodeJS.Timeout | undefined

@@ -31,6 +31,14 @@ eachStore(async (t, opened) => {
     t.same((await store.list({ limit: 5, status: 'failed' })).items, [])
   })
 
+  t.test('what is no id at all is as unknown as any other', async (t) => {
+    const store = await opened(t)
+    for (const id of ['nope', '', "'", 'a\0b', '00000000-0000-7000-8000-00000000000g']) {
+      t.equal(await store.get(id), null)
+      t.equal(await store.retry(id), null)
+    }
+  })
+
   t.test('the list can be bounded to some tenants, page by page, beside other filters', async (t) => {
     const store = await opened(t)
     for (const [index, tenant] of ['a', 'b', 'c', 'a', 'b', "it's"].entries())

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { configurationFile, entryFor, sandboxTenant } from '../support/config-file.ts'
+import { listen } from '../support/listen.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { databaseUrl, startService } from '../support/service.ts'
 
@@ -17,13 +17,12 @@ async function startHanging(t: Test): Promise<string> {
     sockets.add(socket)
     socket.on('error', () => {})
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listen(server)
   t.teardown(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return `http://127.0.0.1:${port}`
 }
 
 async function startTenants(t: Test) {

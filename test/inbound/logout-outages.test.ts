@@ -73,7 +73,6 @@ t.test('without the store it says: later', async (t) => {
       tenants: { has: () => true, names: () => ['default'] },
       clock,
       findSession: async () => null,
-      count: () => {},
       accept: async () => {
         throw error
       },

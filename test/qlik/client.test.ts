@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import { QlikClient } from '../../src/qlik/client.ts'
@@ -8,6 +6,7 @@ import { QlikHttp } from '../../src/qlik/http.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { rejection } from '../support/events.ts'
+import { listen } from '../support/listen.ts'
 
 const SIGNAL = new AbortController().signal
 const FIRST = { userId: 'u1', page: null }
@@ -34,13 +33,12 @@ async function withSandbox(t: Test, options: SandboxOptions = {}, timeoutMs?: nu
 
 /** A tenant that answers what a test wants: for answers that the sandbox does not give. */
 async function withAnswer(t: Test, listener: RequestListener) {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const server = createServer(listener)
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  return clientOf(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`).client
+  return clientOf(t, `http://127.0.0.1:${await listen(server)}`).client
 }
 
 const json = (body: unknown, status = 200, headers = {}): RequestListener => {

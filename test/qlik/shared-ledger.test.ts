@@ -138,6 +138,36 @@ t.test('a block stops everything here, and is told to the others', async (t) => 
   t.equal(asked.length, 2)
 })
 
+t.test('a block holds, whatever an exchange that is under way brings', async (t) => {
+  for (const answer of [{ granted: 5 }, new Error('away')]) {
+    const { clock, ledger, asked, want, called } = setUp(t, [answer, { granted: 1 }])
+    want(1)
+    const blocked = ledger.block(5_000)
+    await settle()
+    await settle()
+    await blocked
+    t.same([asked.length, ledger.room(), called()], [1, 0, 0])
+    clock.advance(4_999)
+    await settle()
+    t.same([asked.length, ledger.room(), called()], [1, 0, 0])
+    clock.advance(1)
+    await settle()
+    await settle()
+    t.same([asked.length, ledger.room(), called()], [2, 1, 1])
+  }
+})
+
+t.test('a permit that comes back during a block is not used', async (t) => {
+  const { ledger, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  await ledger.block(5_000)
+  ledger.cancel()
+  t.equal(ledger.room(), 0)
+})
+
 t.test('an exchange that fails is asked again, and nothing of it is forgotten', async (t) => {
   const { clock, ledger, asked, failures, want, called } = setUp(t, [
     { granted: 1 },

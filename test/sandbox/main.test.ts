@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { listen } from '../support/listen.ts'
 import type { Json } from './open-sandbox.ts'
 
 const PROGRAM = new URL('../../src/sandbox/main.ts', import.meta.url).pathname
@@ -126,10 +126,9 @@ t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
 })
 
 t.test('a port that is taken is told, and ends it with 69', async (t) => {
-  const other = createServer().listen(0, '127.0.0.1')
+  const other = createServer()
   t.teardown(() => other.close())
-  await once(other, 'listening')
-  const program = start(t, '--port', String((other.address() as AddressInfo).port))
+  const program = start(t, '--port', String(await listen(other)))
   t.equal(await program.ended, 69)
   t.match(await program.stderr, /^curfew sandbox: .*EADDRINUSE/)
 })

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createQlikApi } from '@qlik/api'
 import t from 'tap'
+import { listen } from '../support/listen.ts'
 import { type OpenSandbox, openSandbox } from './open-sandbox.ts'
 
 /** Qlik's own client, as an M2M client of the sandbox. It takes plain http where the host says so. */
@@ -62,12 +62,9 @@ t.test("Qlik's client takes its access token to wherever a link leads", async (t
   const foreign = createServer((request, answer) => {
     asked.push(request.headers.authorization)
     answer.setHeader('content-type', 'application/json').end('{}')
-  }).listen(0, '127.0.0.1')
+  })
   t.teardown(() => foreign.close().closeAllConnections())
-  await new Promise((resolve) => foreign.once('listening', resolve))
-  const { port } = foreign.address() as AddressInfo
-
-  const sandbox = await openSandbox(t, { linkOrigin: `http://127.0.0.1:${port}` })
+  const sandbox = await openSandbox(t, { linkOrigin: `http://127.0.0.1:${await listen(foreign)}` })
   const user = sandbox.tenant.addUser()
   sandbox.tenant.issueTokens(user.id, 2)
   const page = await qlikApi(sandbox).oauthTokens.getOauthTokens({ userId: user.id, limit: 1 })

@@ -1,75 +1,17 @@
-import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
-import type { ExchangeRequest } from '../../src/qlik/permit-log.ts'
 import { LONGEST_WAIT_MS } from '../../src/revocation/retry-policy.ts'
 import type { Revocation } from '../../src/revocation/revocation.ts'
-import { REPLAY_WINDOW_MS } from '../../src/revocation/store.ts'
-import { type MigrateStoreOptions, migrateStore } from '../../src/stores/migrate-store.ts'
-import { openPostgresStore } from '../../src/stores/postgres.ts'
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
 import { openDatabase } from '../../src/stores/sqlite-database.ts'
 import { MIGRATIONS } from '../../src/stores/sqlite-migrations.ts'
-import { accept, claim, existing, FAILURE, room, SILENT, TOKENS, waiting } from '../conformance/stores.ts'
+import { accept, claim, existing, FAILURE, room, TOKENS, waiting } from '../conformance/stores.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
+import { migrationStores, type SqliteStore } from './migration-stores.ts'
 
 const server = await startPostgres(t)
+const stores = (t: Test) => migrationStores(t, server)
 const DONE = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
-
-type SqliteStore = ReturnType<typeof openSqliteStore>
-
-/** A SQLite file and an empty database in PostgreSQL. */
-async function stores(t: Test) {
-  const path = join(temporaryFolder(t), 'curfew.db')
-  const url = await server.createDatabase()
-  const progress: string[] = []
-  return {
-    path,
-    url,
-    progress,
-    /** Works on the file by the real store, as one run of Curfew does. */
-    async fill<T>(work: (store: SqliteStore) => Promise<T>): Promise<T> {
-      const store = openSqliteStore(path)
-      try {
-        return await work(store)
-      } finally {
-        await store.close()
-      }
-    },
-    move: (different: Partial<MigrateStoreOptions> = {}) =>
-      migrateStore({
-        path,
-        url,
-        timeoutMs: 10_000,
-        windowMs: 300_000,
-        now: () => T0,
-        log: SILENT,
-        onProgress: (done, total) => progress.push(`${done} of ${total}`),
-        ...different,
-      }),
-    async target() {
-      const store = await openPostgresStore(url, { connections: 3, now: () => T0, log: SILENT })
-      t.teardown(() => store.close())
-      return store
-    },
-    /** How many of each kind there are, and the ids of the jobs. */
-    async contents() {
-      const counts = await server.query(
-        url,
-        `SELECT (SELECT count(*) FROM curfew.joined_ids)::int AS joins, (SELECT count(*) FROM curfew.replays)::int AS replays,
-           (SELECT sum(count) FROM curfew.calls)::int AS calls`,
-      )
-      const revocations = await server.query(url, 'SELECT * FROM curfew.revocations ORDER BY id')
-      const jobs = await server.query(
-        url,
-        `SELECT id, priority, group_id, start_after > now() AS waits FROM curfew_jobs.job ORDER BY id`,
-      )
-      return { counts, revocations, jobs }
-    },
-  }
-}
 
 /** One revocation in each state, and one that another joined; by its state. */
 async function oneOfEach(store: SqliteStore): Promise<Record<string, Revocation>> {
@@ -291,74 +233,6 @@ t.test('one that waits longer than a backoff can last waits no longer there', as
   })
   await move()
   t.equal((await (await target()).get(id))?.nextAttemptAt, T0 + LONGEST_WAIT_MS)
-})
-
-t.test('a request that is repeated gets the answer of before, while it would have', async (t) => {
-  const { fill, move, target } = await stores(t)
-  const recent = await fill(async (source) => {
-    await source.accept([aSignal()], { key: 'old', fingerprint: null }, T0 - REPLAY_WINDOW_MS - 1)
-    return source.accept([aSignal({ userId: 'a' })], { key: 'recent', fingerprint: 'f' }, T0)
-  })
-  t.match(await move(), { replays: 1 })
-  const store = await target()
-  const again = await store.accept([aSignal({ userId: 'a' })], { key: 'recent', fingerprint: 'f' }, T0)
-  t.strictSame(again, { revocations: recent.revocations, replayed: true })
-  await t.rejects(store.accept([], { key: 'recent', fingerprint: 'other' }, T0), {
-    code: 'CURFEW_IDEMPOTENCY_MISMATCH',
-  })
-  t.match(await store.accept([aSignal()], { key: 'old', fingerprint: null }, T0), { replayed: false })
-})
-
-t.test('sessions that have not expired are known there; what is told there is newer', async (t) => {
-  const { fill, move, target } = await stores(t)
-  const session = (sid: string, value: string, expiresAt = T0 + 60_000) => ({
-    ...{ tenant: 'default', sid, expiresAt },
-    user: { kind: 'subject' as const, value },
-  })
-  const many = Array.from({ length: 600 }, (_, index) => session(`many${index}`, 'a'))
-  const told = [session('s1', 'a'), session('told-there', 'a'), session('expired', 'a', T0), ...many]
-  await fill((source) => Promise.all(told.map((one) => source.noteSession(one))))
-  const store = await target()
-  await store.noteSession(session('told-there', 'b'))
-  t.match(await move(), { sessions: 601 })
-  t.strictSame(await store.findSession('default', 's1', T0), session('s1', 'a'))
-  t.strictSame(await store.findSession('default', 'told-there', T0), session('told-there', 'b'))
-  t.equal(await store.findSession('default', 'expired', T0 - 1), null)
-  t.match(await move(), { sessions: 0 })
-})
-
-t.test('calls of the last window count there, once, until they would have ceased to count', async (t) => {
-  const { fill, move, target, contents } = await stores(t)
-  const key = { tenant: 'default', client: 'c', tier: 2 } as const
-  const now = Date.now()
-  await fill(async (store) => {
-    for (const ago of [320_000, 200_000, 200_000, 1_000]) await store.permits.note(key, now - ago, 0)
-    await store.permits.note({ ...key, tier: 1 }, now, 0)
-    await store.permits.block({ ...key, client: 'blocked' }, now + 60_000)
-  })
-  t.match(await move({ now: () => now }), { budgets: 3 })
-  await move({ now: () => now })
-  const { permits } = await target()
-  if (!('exchange' in permits)) throw new Error('expected permits that are shared')
-  const ask: ExchangeRequest = {
-    key,
-    holder: '00000000-0000-4000-8000-000000000001',
-    limit: 5,
-    windowMs: 300_000,
-    leaseMs: 20_000,
-    held: 0,
-    ended: 0,
-    endedAgoMs: 0,
-    wanted: 5,
-  }
-  const answer = await permits.exchange(ask)
-  t.equal(answer.granted, 2, 'three of the last window count')
-  t.ok(answer.waitMs > 101_000 && answer.waitMs < 111_000, `310 s after its start: ${answer.waitMs}`)
-  t.match(await permits.exchange({ ...ask, key: { ...key, tier: 1 } }), { granted: 4 })
-  const blocked = await permits.exchange({ ...ask, key: { ...key, client: 'blocked' } })
-  t.equal(blocked.granted, 0)
-  t.ok(blocked.waitMs > 40_000 && blocked.waitMs <= 60_000)
-  t.match(await contents(), { counts: [{ calls: 4 }] })
 })
 
 t.test('a file of an older schema is moved, too', async (t) => {

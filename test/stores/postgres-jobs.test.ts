@@ -1,8 +1,11 @@
 import t, { type Test } from 'tap'
+import { uuidv7 } from '../../src/revocation/id.ts'
+import { newRevocation } from '../../src/revocation/revocation.ts'
 import type { RevocationStore } from '../../src/revocation/store.ts'
 import type { SandboxCall } from '../../src/sandbox/call-log.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { PostgresDatabase } from '../../src/stores/postgres-database.ts'
+import { postgresStatements } from '../../src/stores/postgres-statements.ts'
 import { accept, claim, existing, FAILURE, SILENT, TOKENS, waiting } from '../conformance/stores.ts'
 import { nextCall, rejection, until } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -96,6 +99,41 @@ t.test('one that joins a run which is put back goes, and so does its job', async
   await store.putBack(older.id, waiting(existing(claimed), null))
   t.same(await both(newer.id), [null, null])
   t.same(await both(older.id), ['queued', 'created 2 due'])
+})
+
+t.test('one that is queued while another of its user is put back, or tried again, is joined', async (t) => {
+  const { url, open, both } = await setUp(t)
+  const store = await open()
+  const database = new PostgresDatabase(url, 1)
+  t.teardown(() => database.close())
+  /** Queues one in a transaction that is committed when another one waits for it; resolves when it is queued. */
+  const queueBeside = async (id: string) => {
+    const { promise: isQueued, resolve } = Promise.withResolvers<void>()
+    const committed = database.transaction(async (query) => {
+      await postgresStatements(query).insert([newRevocation(id, aSignal())])
+      resolve()
+      const waiting = `SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted`
+      await until('another one waits', async () => (await server.query(url, waiting)).length > 0, 2_000)
+    })
+    await isQueued
+    return { committed }
+  }
+
+  const { id } = await accept(store)
+  const [claimed] = await claim(store)
+  const newer = uuidv7(T0)
+  const { committed } = await queueBeside(newer)
+  await store.putBack(id, waiting(existing(claimed), null))
+  await committed
+  t.same(await both(id), ['queued', 'created 1 due'])
+  t.same(await both(newer), [null, null])
+
+  await claim(store)
+  await store.fail(id, FAILURE, TOKENS, T0)
+  const newest = uuidv7(T0)
+  const again = await queueBeside(newest)
+  t.match(await store.retry(id), { id: newest, status: 'queued' })
+  await again.committed
 })
 
 t.test('a transaction that is given up leaves neither a row nor a job', async (t) => {

@@ -8,7 +8,7 @@ import { rejection, until } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startInVain } from '../support/process.ts'
 import { environmentFor, request, startService } from '../support/service.ts'
-import { T0 } from '../support/signals.ts'
+import { aSignal, T0 } from '../support/signals.ts'
 
 const server = await startPostgres(t)
 const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
@@ -32,6 +32,17 @@ t.test('processes that start together on an empty database migrate it once, and 
   )
   const claimed = (await Promise.all(stores.map((store) => claim(store)))).flat()
   t.same(claimed.map(({ id }) => id).sort(), ids.sort(), 'each is claimed by one of them')
+})
+
+t.test('many large requests do not become one transaction that takes too long', async (t) => {
+  const url = await server.createDatabase()
+  const store = await open(t, url)
+  const large = (name: string) =>
+    Array.from({ length: 1_000 }, (_, index) => aSignal({ userId: `${name}${index}` }))
+  const requests = [large('a'), large('b'), [aSignal({ userId: 'c' })], large('d')]
+  await Promise.all(requests.map((signals) => store.accept(signals, null, T0)))
+  const together = 'SELECT count(*)::integer FROM curfew.revocations GROUP BY xmin ORDER BY 1'
+  t.same(await server.query(url, together), [{ count: 1_000 }, { count: 1_000 }, { count: 1_001 }])
 })
 
 t.test('a database of a newer version is refused, and left alone', async (t) => {

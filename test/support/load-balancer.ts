@@ -1,6 +1,6 @@
-import { once } from 'node:events'
-import { Agent, createServer, request, type Server } from 'node:http'
+import { Agent, createServer, request } from 'node:http'
 import type { Test } from 'tap'
+import { listen } from './listen.ts'
 
 const ASK_EVERY_MS = 100
 
@@ -41,8 +41,7 @@ export async function startLoadBalancer(t: Test): Promise<LoadBalancer> {
   const timer = setInterval(() => {
     for (const replica of readiness.keys()) ask(replica)
   }, ASK_EVERY_MS)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listen(server)
   t.teardown(() => {
     clearInterval(timer)
     agent.destroy()
@@ -50,13 +49,8 @@ export async function startLoadBalancer(t: Test): Promise<LoadBalancer> {
     server.close()
   })
   return {
-    url: originOf(server),
+    url: `http://127.0.0.1:${port}`,
     add: (replica) => void readiness.set(replica, false),
     ready: () => [...readiness.values()].filter(Boolean).length,
   }
-}
-
-function originOf(server: Server): string {
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
 }

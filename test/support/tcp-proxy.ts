@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
+import { listen } from './listen.ts'
 
 /** What becomes of a connection on which certain texts are sent to the server. */
 type Cut =
@@ -79,10 +79,7 @@ export async function startTcpProxy(t: Test, serverPort: number): Promise<TcpPro
     }
     if (mode === 'reset') reset(link)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : 0
+  const port = await listen(server)
   t.teardown(() => {
     server.close()
     for (const link of links) reset(link)
