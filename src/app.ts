@@ -4,6 +4,7 @@ import type { Config, Reloadable } from './config.ts'
 import authenticate from './inbound/authenticate.ts'
 import backChannelLogout from './inbound/back-channel-logout.ts'
 import bulk from './inbound/bulk.ts'
+import globalTokenRevocation from './inbound/global-token-revocation.ts'
 import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
@@ -22,6 +23,7 @@ import { createAccept } from './revocation/accept.ts'
 import { userKey } from './revocation/coalesce.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
+import { createKnowsUser } from './revocation/knows-user.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
 import { createFetchJson } from './sources/fetch-json.ts'
@@ -113,6 +115,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   const estimate = createEstimate(
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
+  const knowsUser = createKnowsUser({ tenants, clock })
   const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
@@ -132,6 +135,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
   await app.register(backChannelLogout, { ...inbound, sources })
+  await app.register(globalTokenRevocation, { ...inbound, sources, knowsUser })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}

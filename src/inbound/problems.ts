@@ -53,7 +53,7 @@ const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
 }
 
 /** Whatever was thrown, as an error of the table. */
-function toCurfewError(error: unknown): CurfewError {
+export function toCurfewError(error: unknown): CurfewError {
   if (error instanceof CurfewError) return error
   if (!(error instanceof Error)) return new CurfewError('CURFEW_INTERNAL')
   const { code = '', statusCode } = error as Partial<FastifyError>
