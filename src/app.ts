@@ -8,6 +8,7 @@ import globalTokenRevocation from './inbound/global-token-revocation.ts'
 import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
+import securityEvents from './inbound/security-events.ts'
 import { Senders } from './inbound/senders.ts'
 import { validatorCompiler } from './inbound/validate.ts'
 import { loggerOptions } from './log.ts'
@@ -26,8 +27,10 @@ import { createEstimate } from './revocation/estimate.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
+import { EventStreams } from './sources/event-streams.ts'
 import { createFetchJson } from './sources/fetch-json.ts'
 import { Sources } from './sources/sources.ts'
+import { createTakeSecurityEvent } from './sources/take-security-event.ts'
 import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
@@ -116,6 +119,14 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
   const knowsUser = createKnowsUser({ tenants, clock })
+  const streams = new EventStreams(app.log)
+  const takeSecurityEvent = createTakeSecurityEvent({
+    accept,
+    tenants,
+    streams,
+    clock,
+    onIgnored: (source) => metrics.signal(source, 'ignored'),
+  })
   const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
@@ -136,6 +147,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(bulk, inbound)
   await app.register(backChannelLogout, { ...inbound, sources })
   await app.register(globalTokenRevocation, { ...inbound, sources, knowsUser })
+  await app.register(securityEvents, { ...inbound, sources, takeSecurityEvent })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}

@@ -15,7 +15,7 @@ export function createMetrics() {
   const registers = [registry]
   const signals = new Counter({
     name: 'curfew_signals_total',
-    help: 'Signals by way in and result: accepted, replayed or rejected.',
+    help: 'Signals by way in and result: accepted, replayed, ignored or rejected.',
     labelNames: ['source', 'result'],
     registers,
   })
@@ -51,7 +51,8 @@ export function createMetrics() {
   })
   return {
     registry,
-    signal: (source: string, result: 'accepted' | 'replayed' | 'rejected') => signals.inc({ source, result }),
+    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected') =>
+      signals.inc({ source, result }),
     ended({ tenant, status, verified, acceptedAt, completedAt }: Revocation) {
       revocations.inc({ tenant, status })
       if (verified && completedAt !== null) timeToRevoke.observe((completedAt - acceptedAt) / 1000)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { isKeyAddress } from './source-schema.ts'
+import { type WellKnown, wellKnownAddress } from './well-known.ts'
 
 /** Keys are fetched anew after this time, so that one that was taken away ceases to be good. */
 const FRESH_FOR_MS = 10 * 60_000
@@ -19,7 +20,7 @@ export interface KeySetOptions {
   /** Where the keys are, or null: then the issuer tells, at its well-known address. */
   jwksUri: string | null
   /** The well-known document that tells: `openid-configuration` or `ssf-configuration`. */
-  wellKnown: string
+  wellKnown: WellKnown
   fetchJson: FetchJson
   clock: Clock
 }
@@ -101,8 +102,7 @@ export class KeySet {
   async #address(): Promise<string> {
     const { issuer, jwksUri, wellKnown, fetchJson } = this.#options
     if (jwksUri !== null) return jwksUri
-    const base = issuer.replace(/\/$/, '')
-    const found = Discovery.parse(await fetchJson(`${base}/.well-known/${wellKnown}`))
+    const found = Discovery.parse(await fetchJson(wellKnownAddress(issuer, wellKnown)))
     const isOwn = found.issuer === issuer && isKeyAddress(found.jwks_uri)
     if (!isOwn || new URL(found.jwks_uri).host !== new URL(issuer).host) throw new Error('not of this issuer')
     return found.jwks_uri

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { globalTokenRevocation } from './global-token-revocation.ts'
 import { backChannelLogout } from './oidc-back-channel.ts'
+import { sharedSignals } from './shared-signals.ts'
 import type { ValueForms } from './source-schema.ts'
 
 /** The schema of an entry in `sources`, of every kind that there is. A further kind is a line here and a file. */
 export function sourceSchema(forms: ValueForms) {
-  void forms
-  return z.discriminatedUnion('kind', [backChannelLogout(), globalTokenRevocation()])
+  return z.discriminatedUnion('kind', [backChannelLogout(), globalTokenRevocation(), sharedSignals(forms)])
 }
 export type SourceConfig = z.infer<ReturnType<typeof sourceSchema>>
 export type SourceKind = SourceConfig['kind']

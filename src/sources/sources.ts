@@ -54,12 +54,12 @@ export class Sources {
     return { config, keys: 'issuer' in config ? this.#keysOf(config) : null }
   }
 
-  #keysOf({ issuer, jwksUri }: IssuerConfig): KeySet {
+  #keysOf({ kind, issuer, jwksUri }: IssuerConfig & { kind: SourceKind }): KeySet {
     const { fetchJson, clock } = this.#options
     return new KeySet({
       issuer,
       jwksUri: jwksUri ?? null,
-      wellKnown: 'openid-configuration',
+      wellKnown: kind === 'shared-signals' ? 'ssf-configuration' : 'openid-configuration',
       fetchJson,
       clock,
     })
