@@ -30,7 +30,9 @@ import { createWorker } from './revocation/worker.ts'
 import { EventStreams } from './sources/event-streams.ts'
 import { createFetchJson } from './sources/fetch-json.ts'
 import { Sources } from './sources/sources.ts'
+import { StreamKeepers } from './sources/stream-keepers.ts'
 import { createTakeSecurityEvent } from './sources/take-security-event.ts'
+import { createSendToTransmitter } from './sources/transmitter-http.ts'
 import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
@@ -127,6 +129,18 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock,
     onIgnored: (source) => metrics.signal(source, 'ignored'),
   })
+  const { send, close: closeSend } = createSendToTransmitter()
+  const keepers = new StreamKeepers({
+    sources,
+    fetchJson,
+    send,
+    take: takeSecurityEvent,
+    streams,
+    clock,
+    random,
+    log: app.log,
+    onRejected: (source) => metrics.signal(source, 'rejected'),
+  })
   const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
@@ -154,6 +168,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   app.addHook('onReady', async () => {
     await tenants.start()
     await worker.start()
+    keepers.sync()
     stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
   })
 
@@ -162,24 +177,31 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(health, {
     store,
     tenants,
+    sources,
+    streams,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, { metrics, store, tenants })
 
   // Change the configuration
-  await app.register(reload, { load, tenants, senders, sources, log: app.log })
+  const replaceSources = (configs: Reloadable['sources']) => {
+    sources.replace(configs)
+    keepers.sync()
+  }
+  await app.register(reload, { load, tenants, senders, sources: { replace: replaceSources }, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopRetention()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop()])
+    stopped = Promise.all([runs, tenants.stop(), keepers.stop()])
     waiters.close()
   })
   app.addHook('onClose', async () => {
     await stopped
     await closeFetch()
+    await closeSend()
     await store.close()
   })
   return app

@@ -33,7 +33,7 @@ export function setClaims(
   return { ...claims, ...(subject === null ? {} : { sub_id: subject }), ...different }
 }
 
-interface SetOptions {
+export interface SetOptions {
   type?: string
   /** Null for none. */
   subject?: unknown
