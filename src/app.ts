@@ -10,6 +10,7 @@ import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
 import securityEvents from './inbound/security-events.ts'
 import { Senders } from './inbound/senders.ts'
+import sessions from './inbound/sessions.ts'
 import { validatorCompiler } from './inbound/validate.ts'
 import { loggerOptions } from './log.ts'
 import documentation from './ops/documentation.ts'
@@ -159,9 +160,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
-  await app.register(backChannelLogout, { ...inbound, sources })
+  await app.register(backChannelLogout, { ...inbound, sources, findSession: store.findSession })
   await app.register(globalTokenRevocation, { ...inbound, sources, knowsUser })
   await app.register(securityEvents, { ...inbound, sources, takeSecurityEvent })
+  await app.register(sessions, { store, tenants, clock })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { z } from 'zod'
 import type { Mistake, Reloadable, TenantConfig } from './config.ts'
 import type { Variables } from './config-environment.ts'
+import { wrongReferences } from './config-references.ts'
 import { type ConfigFile, configFileSchema } from './config-schema.ts'
 import { invalidMembers, pointer } from './json-pointer.ts'
 import { readSecretFile } from './secret-file.ts'
@@ -64,63 +64,6 @@ function mistakeAt(member: string, message: string): Mistake {
     key: `CONFIG_FILE ${member}`.slice(0, TEXT_LENGTH),
     expected: message.replace(/^[A-Z][\w ]*: (?=expected )/, ''),
   }
-}
-
-/** The file as far as its names go, whatever else is wrong with it, so that nothing hides these mistakes. */
-const Bounded = z.array(z.looseObject({ tenants: z.array(z.unknown()).catch([]) }).catch({ tenants: [] }))
-const References = z
-  .looseObject({
-    clients: z.record(z.string(), z.unknown()).catch({}),
-    tenants: z
-      .array(z.looseObject({ name: z.unknown().optional(), client: z.unknown().optional() }).catch({}))
-      .catch([]),
-    apiKeys: Bounded.catch([]),
-    webhookSecrets: Bounded.catch([]),
-    sources: z
-      .array(
-        z
-          .looseObject({ name: z.unknown(), tenant: z.unknown(), tenants: z.array(z.unknown()).catch([]) })
-          .partial()
-          .catch({}),
-      )
-      .catch([]),
-  })
-  .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] })
-
-/** Names that are given twice, and those that lead nowhere. */
-function wrongReferences(json: unknown, named: readonly string[]): { member: string; expected: string }[] {
-  const { clients, tenants, apiKeys, webhookSecrets, sources } = References.parse(json)
-  const wrong: { member: string; expected: string }[] = []
-  const note = (expected: string, ...path: PropertyKey[]) => wrong.push({ member: pointer(path), expected })
-  const names = new Set<unknown>(named)
-  for (const [index, { name, client }] of tenants.entries()) {
-    if (typeof name === 'string' && names.has(name))
-      note('expected a name that no other tenant has', 'tenants', index, 'name')
-    names.add(name)
-    if (typeof client === 'string' && !Object.hasOwn(clients, client))
-      note('expected the name of one of the clients', 'tenants', index, 'client')
-  }
-  for (const [list, senders] of Object.entries({ apiKeys, webhookSecrets })) {
-    for (const [index, sender] of senders.entries()) {
-      for (const [position, name] of sender.tenants.entries()) {
-        if (typeof name === 'string' && !names.has(name))
-          note('expected the name of a configured tenant', list, index, 'tenants', position)
-      }
-    }
-  }
-  const sourceNames = new Set<unknown>()
-  for (const [index, source] of sources.entries()) {
-    if (sourceNames.has(source.name))
-      note('expected a name that no other source has', 'sources', index, 'name')
-    sourceNames.add(source.name)
-    if (typeof source.tenant === 'string' && !names.has(source.tenant))
-      note('expected the name of a configured tenant', 'sources', index, 'tenant')
-    for (const [position, name] of (source.tenants ?? []).entries()) {
-      if (typeof name === 'string' && !names.has(name))
-        note('expected the name of a configured tenant', 'sources', index, 'tenants', position)
-    }
-  }
-  return wrong
 }
 
 /** What the file configures, with what the environment says for all of its tenants. */

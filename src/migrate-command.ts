@@ -53,6 +53,7 @@ export async function migrateStoreCommand(args: string[]): Promise<void> {
     ['skipped, as they were there', result.known],
     ['of those queued anew, for signals that came since', result.widened],
     ['answers to requests that may be repeated', result.replays],
+    ['sessions of users', result.sessions],
     ['rate budgets', result.budgets],
   ] as const
   print('Done.')

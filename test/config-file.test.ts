@@ -116,7 +116,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     ],
     apiKeys: [{ key: 'marker' }, { key: KEY, tenants: ['a', 'marker'] }, { keyFile: 'marker' }, {}],
     webhookSecrets: [{ secret: 'whsec_marker' }, { secretFile: 'short', tenants: [] }],
-    sources: [],
+    more: [],
   }
   const file = configurationFile(t, wrong)
   file.beside('short', 'marker')
@@ -143,7 +143,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     '/webhookSecrets/0/secret',
     '/webhookSecrets/1/secretFile',
     '/webhookSecrets/1/tenants',
-    '/sources',
+    '/more',
   ]
   t.same(keysOf(mistakes).sort(), ['PORT', ...places.map((place) => `CONFIG_FILE ${place}`)].sort())
   const { message } = new ConfigError(mistakes)

@@ -1,36 +1,75 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { CurfewError, ERRORS } from '../errors.ts'
-import type { Signal } from '../revocation/signal.ts'
-import { type LogoutClaims, logoutTokenRules, readLogoutToken } from '../sources/oidc-back-channel.ts'
-import { sourceSignal } from '../sources/source-signal.ts'
+import { z } from 'zod'
+import { ERRORS } from '../errors.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+import {
+  type LogoutClaims,
+  logoutTokenRules,
+  readLogoutToken,
+  takenUntil,
+} from '../sources/oidc-back-channel.ts'
+import { type Statement, sourceSignal, tenantOf } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
 import { TokenError, verifyToken } from '../sources/verify-token.ts'
+import { toCurfewError } from './problems.ts'
 import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
 
 const KIND = 'oidc-back-channel-logout'
+
+export interface BackChannelLogoutOptions extends SourceRouteOptions {
+  /** Whose session it is, where a token names nothing else. */
+  findSession: RevocationStore['findSession']
+}
+
+const Refusal = z.object({
+  error: z.enum(['invalid_request', 'temporarily_unavailable', 'server_error']),
+  error_description: z.string(),
+})
+type Refusal = z.infer<typeof Refusal>
+
+const refusal = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: Refusal } },
+})
 
 /**
  * `POST /sources/{name}/backchannel-logout`: an OpenID provider tells that a user has logged out
  * (https://openid.net/specs/openid-connect-backchannel-1_0.html). Answers 200 when that is durable: providers take
  * nothing else for a success, and wait 2.5 s at the least.
  */
-export default withRawBodies((app, options) => {
+export default withRawBodies<BackChannelLogoutOptions>((app, options) => {
   app.post(
     '/sources/:name/backchannel-logout',
     {
       schema: {
         summary: 'OpenID Connect Back-Channel Logout 1.0',
-        description: 'A form with a `logout_token`, signed by the issuer of the source.',
+        description:
+          'A form with a `logout_token`, signed by the issuer of the source. With `sid` and without `sub` the session ' +
+          'must have been told before, by `PUT /sessions/{sid}`.',
         tags: ['sources'],
         params: SourceParams,
+        consumes: ['application/x-www-form-urlencoded'],
+        body: z.object({ logout_token: z.string().describe('A signed JWT') }),
+        response: {
+          200: z.null().describe('It is durable'),
+          400: refusal('The token proves nothing, or names nobody'),
+          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+        },
       },
+      // For the documentation: what has come is bytes until the source is known.
+      validatorCompiler: () => (value) => ({ value }),
       errorHandler: (error, request, reply) => refuse(error, request, reply),
     },
     async (request, reply) => {
       const source = sourceOf(request, options.sources, KIND)
       const claims = await prove(source, logoutTokenOf(request), options)
-      const signal = toSignal(source, claims, options)
-      await options.accept([signal], replayOf(source, claims))
+      const { tenants, clock } = options
+      const statement = await statementOf(source, claims, options)
+      const signal = sourceSignal(source.config, statement, { tenants, now: clock.now() })
+      const { replayed } = await options.accept([signal], replayOf(source, claims))
+      // Not thrown: it is counted as a repetition already, not as a refusal.
+      if (replayed)
+        return refuse(new TokenError('claims', 'The token was used before (jti).'), request, reply)
       return reply.header('cache-control', 'no-store').code(200).send()
     },
   )
@@ -57,43 +96,67 @@ async function prove(
   return readLogoutToken(claims)
 }
 
-function toSignal(
+/** What the token says: by its subject, or, where it names none, by a session whose user is known. */
+async function statementOf(
   { config }: OpenSource<typeof KIND>,
   claims: LogoutClaims,
-  { tenants, clock }: SourceRouteOptions,
-): Signal {
-  return sourceSignal(
-    config,
-    {
-      values: claims,
-      user: { as: 'subject', from: '{sub}' },
-      reason: 'logout',
-      occurredAt: claims.iat * 1000,
-    },
-    { tenants, now: clock.now() },
+  { tenants, clock, findSession }: BackChannelLogoutOptions,
+): Promise<Statement> {
+  const { sub, sid, iat } = claims
+  const statement = { values: claims, reason: 'logout', occurredAt: iat * 1000 } as const
+  if (sub !== undefined || sid === undefined) {
+    const as = config.user?.as ?? 'subject'
+    return { ...statement, user: { as, from: as === 'email' ? '{email}' : '{sub}' } }
+  }
+  const session = await findSession(tenantOf(config, claims, tenants), sid, clock.now())
+  if (session) return { ...statement, user: session.user }
+  throw new TokenError(
+    'claims',
+    'The token names a session (sid) and no user (sub), and nobody has told whose it is: see PUT /sessions/{sid}.',
   )
 }
 
-/** A token is good once: sent again it does nothing, as long as it has not expired. */
-function replayOf({ config }: OpenSource<typeof KIND>, { jti, exp }: LogoutClaims) {
-  return { key: `${KIND}:${config.name}:${jti}`, fingerprint: null, keepUntil: exp * 1000 }
+/** A token is good once (section 2.6, number 8): sent again it does nothing, as long as it has not expired. */
+function replayOf({ config }: OpenSource<typeof KIND>, claims: LogoutClaims) {
+  return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint: null, keepUntil: takenUntil(claims) }
 }
 
-/** Errors as section 2.8 has them: 400 with `error` and `error_description`. */
-function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  reply.header('cache-control', 'no-store')
-  if (error instanceof TokenError) {
-    const status = error.fault === 'unavailable' ? 503 : 400
-    if (status === 503) reply.header('retry-after', 5)
-    return reply.code(status).send({ error: 'invalid_request', error_description: error.message })
+const RETRY_AFTER_S = 5
+
+/** Answers as section 2.8 has it: 400 with `error` and `error_description`; what may pass is a 503. */
+function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, retryAfter, code, message } = judge(thrown)
+  const seen = { source: request.sourceName, code, err: thrown }
+  if (status >= 500) request.log.error(seen, 'a logout token could not be taken')
+  else request.log.debug(seen, `a logout token was refused: ${message}`)
+  if (retryAfter !== null) reply.header('retry-after', retryAfter)
+  const answer: Refusal = {
+    error: status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request',
+    // The characters that RFC 6749, section 5.2 allows.
+    error_description: message.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'"),
   }
-  const code = error instanceof CurfewError ? error.code : 'CURFEW_INTERNAL'
+  return reply.code(status).header('cache-control', 'no-store').send(answer)
+}
+
+function judge(thrown: unknown): {
+  status: number
+  retryAfter: number | null
+  code: string
+  message: string
+} {
+  if (thrown instanceof TokenError) {
+    const isPassing = thrown.fault === 'unavailable'
+    const { fault: code, message } = thrown
+    return { status: isPassing ? 503 : 400, retryAfter: isPassing ? RETRY_AFTER_S : null, code, message }
+  }
+  const { code, message, retryAfterSeconds } = toCurfewError(thrown)
+  if (code === 'CURFEW_MEDIA_TYPE')
+    return {
+      status: 400,
+      retryAfter: null,
+      code,
+      message: 'Expected a form (application/x-www-form-urlencoded).',
+    }
   const status = ERRORS[code].status ?? 500
-  if (status >= 500) request.log.error({ err: error, code }, 'a request failed')
-  if (error instanceof CurfewError && error.retryAfterSeconds !== null)
-    reply.header('retry-after', error.retryAfterSeconds)
-  return reply.code(status).send({
-    error: status >= 500 ? 'server_error' : 'invalid_request',
-    error_description: error instanceof CurfewError ? error.message : ERRORS[code].title,
-  })
+  return { status, retryAfter: status === 503 ? (retryAfterSeconds ?? RETRY_AFTER_S) : null, code, message }
 }

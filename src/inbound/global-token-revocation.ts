@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
 import type { KnowsUser } from '../revocation/knows-user.ts'
 import type { ReplayKey } from '../revocation/store.ts'
@@ -24,6 +25,14 @@ export interface GlobalTokenRevocationOptions extends SourceRouteOptions {
   knowsUser: KnowsUser
 }
 
+/** The draft has statuses and no bodies; these have the form of OAuth's (RFC 6749, section 5.2). */
+const Refused = z.object({ error: z.string(), error_description: z.string() })
+
+const refusal = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: Refused } },
+})
+
 /** Asked for a user whom the tenant does not have. */
 class UserUnknown extends Error {}
 
@@ -43,7 +52,20 @@ export default withRawBodies<GlobalTokenRevocationOptions>((app, options) => {
           'by the issuer of the source.',
         tags: ['sources'],
         params: SourceParams,
+        consumes: ['application/json'],
+        body: z.object({ sub_id: z.looseObject({ format: z.string() }) }),
+        response: {
+          204: z.null().describe('It is durable: the revocation has begun'),
+          400: refusal('The body is not as it should be'),
+          401: refusal('The token proves nothing'),
+          403: refusal('The sender may not speak for that tenant'),
+          404: refusal('The tenant has no such user'),
+          422: refusal('The subject names no user in a way that the source is configured for'),
+          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+        },
       },
+      // For the documentation: what has come is bytes until the sender is proven.
+      validatorCompiler: () => (value) => ({ value }),
       errorHandler: refuse,
     },
     async (request, reply) => {
@@ -66,7 +88,7 @@ async function prove(
 ): Promise<BearerClaims> {
   const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(soleHeader(request, 'authorization') ?? '')?.[1]
   if (token === undefined)
-    throw new TokenError('malformed', 'Expected one "Authorization: Bearer" with a JWT.')
+    throw new TokenError('malformed', 'Expected one header Authorization, Bearer with a JWT.')
   if (!keys) throw new TokenError('unavailable', 'The source has no keys.')
   const { claims } = await verifyToken(token, bearerTokenRules(config), keys, clock.now())
   return readBearerToken(claims, config.senderSubject)
@@ -76,7 +98,7 @@ function identifierIn(request: FastifyRequest): object {
   if (!/^application\/json *(;|$)/i.test(soleHeader(request, 'content-type') ?? ''))
     throw new CurfewError('CURFEW_REQUEST_INVALID', 'Expected one Content-Type, application/json.')
   const identifier = subjectOf(parsed(bodyOf(request)))
-  if (!identifier) throw new CurfewError('CURFEW_REQUEST_INVALID', 'Expected "sub_id", a subject identifier.')
+  if (!identifier) throw new CurfewError('CURFEW_REQUEST_INVALID', 'Expected sub_id, a subject identifier.')
   return identifier
 }
 
@@ -108,7 +130,6 @@ function replayOf({ config }: Source, { jti, exp }: BearerClaims, identifier: ob
   return { key: `${KIND}:${config.name}:${jti}`, fingerprint, keepUntil: exp * 1000 }
 }
 
-/** The draft has statuses and no bodies; these have the form of OAuth's (RFC 6749, section 5.2). */
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = refusalOf(
     error instanceof UserUnknown ? new CurfewError('CURFEW_NOT_FOUND') : error,

@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
-import { type SetError, StreamMismatch, setErrorOf } from '../sources/set-error.ts'
+import { SetError, StreamMismatch, setErrorOf } from '../sources/set-error.ts'
 import { pushAuthorizationOf } from '../sources/shared-signals.ts'
 import type { TakeSecurityEvent } from '../sources/take-security-event.ts'
 import { refusalOf } from './refusal.ts'
@@ -13,6 +14,11 @@ const KIND = 'shared-signals'
 export interface SecurityEventsOptions extends SourceRouteOptions {
   takeSecurityEvent: TakeSecurityEvent
 }
+
+const refusal = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: SetError } },
+})
 
 /**
  * `POST /sources/{name}/events`: a security event token is pushed (RFC 8935). 202 when what there is to do is durable;
@@ -28,7 +34,16 @@ export default withRawBodies<SecurityEventsOptions>((app, { sources, takeSecurit
           'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
         tags: ['sources'],
         params: SourceParams,
+        consumes: ['application/secevent+jwt'],
+        body: z.string().describe('A signed JWT'),
+        response: {
+          202: z.null().describe('What there is to do is durable'),
+          400: refusal('The token proves nothing, or cannot be acted on'),
+          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+        },
       },
+      // For the documentation: what has come is bytes until the source is known.
+      validatorCompiler: () => (value) => ({ value }),
       errorHandler: refuse,
     },
     async (request, reply) => {

@@ -34,16 +34,17 @@ export const SignalDetails = z.strictObject({
 })
 export type SignalDetails = z.infer<typeof SignalDetails>
 
-const UserNames = z.strictObject({
+/** The members by which a user is named. */
+export const UserNames = z.strictObject({
   userId: Identifier.optional().describe('Qlik user id'),
   subject: Identifier.optional().describe("The identity provider's subject"),
   email: EmailAddress.optional().describe('E-mail address'),
 })
-type UserNames = z.infer<typeof UserNames>
+export type UserNames = z.infer<typeof UserNames>
 
-const hasOneName = ({ userId, subject, email }: UserNames) =>
+export const hasOneName = ({ userId, subject, email }: UserNames) =>
   [userId, subject, email].filter((name) => name !== undefined).length === 1
-const ONE_NAME = 'expected exactly one of userId, subject, email'
+export const ONE_NAME = 'expected exactly one of userId, subject, email'
 
 /** One user, by exactly one name. */
 export const User = UserNames.refine(hasOneName, ONE_NAME)

@@ -26,9 +26,9 @@ export interface SourceRouteOptions extends Pick<InboundOptions, 'tenants' | 'cl
  * A plugin whose routes get the bytes of a body, whatever its type: a source is proven by them, before anything of them
  * is parsed.
  */
-export function withRawBodies<O extends SourceRouteOptions = SourceRouteOptions>(
-  routes: (app: FastifyInstance, options: O) => void,
-): FastifyPluginAsync<O> {
+export function withRawBodies<Options extends SourceRouteOptions>(
+  routes: (app: FastifyInstance, options: Options) => void,
+): FastifyPluginAsync<Options> {
   return async (app, options) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

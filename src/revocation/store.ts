@@ -1,4 +1,5 @@
 import type { Failure, Outcome, Revocation, Status, TokenCounts } from './revocation.ts'
+import type { Session } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
 
 /**
@@ -168,9 +169,18 @@ export interface RevocationStore {
   /** Tells from now on what other processes have done. A store for one process has nothing to tell. */
   watch(watcher: Watcher): void
 
+  /** Notes whose a session is. What was noted of it before is replaced. */
+  noteSession(session: Session): Promise<void>
+
+  /** A session that has not expired; null when there is none. */
+  findSession(tenant: string, sid: string, now: number): Promise<Session | null>
+
+  /** Forgets a session. Idempotent. */
+  forgetSession(tenant: string, sid: string): Promise<void>
+
   /**
-   * Deletes revocations that ended before `endedBefore`, and replay keys older than their window; tells how many
-   * there were of both.
+   * Deletes revocations that ended before `endedBefore`, replay keys older than their window, and sessions that have
+   * expired; tells how many there were of all of them.
    */
   purge(endedBefore: number, now: number): Promise<number>
 

@@ -47,7 +47,7 @@ export type BearerClaims = z.infer<typeof BearerClaims>
 export function readBearerToken(claims: unknown, senderSubject: string | undefined): BearerClaims {
   const { data, error } = BearerClaims.safeParse(claims)
   if (!data)
-    throw new TokenError('claims', `The claim "${String(error.issues[0]?.path[0])}" is not as it should be.`)
+    throw new TokenError('claims', `The claim ${String(error.issues[0]?.path[0])} is not as it should be.`)
   if (senderSubject !== undefined && data.sub !== senderSubject)
     throw new TokenError('claims', 'The token is of another sender (sub).')
   if (data.exp - data.iat > LONGEST_LIFE_S)

@@ -1,6 +1,13 @@
 import { z } from 'zod'
+import { Identifier } from '../revocation/signal.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
-import { TokenError, type TokenRules } from './verify-token.ts'
+import { TOLERANCE_S, TokenError, type TokenRules } from './verify-token.ts'
+
+/**
+ * A token may be good for this long, in seconds, since its `jti` is remembered until it has expired. The specification
+ * advises two minutes (section 4); providers send one to fifteen.
+ */
+const LONGEST_LIFE_S = 60 * 60
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
@@ -20,12 +27,13 @@ export function logoutTokenRules(issuer: Pick<TokenRules, 'issuer' | 'audience' 
   }
 }
 
+// Other members of `events` are of no matter: Keycloak puts one there that is no object (section 2.4 lets it).
 const LogoutClaims = z.looseObject({
-  jti: z.string().min(1).max(256),
+  jti: Identifier,
   exp: z.number(),
-  iat: z.number(),
-  sub: z.string().min(1).max(512).optional(),
-  sid: z.string().min(1).max(512).optional(),
+  iat: z.number().nonnegative(),
+  sub: Identifier.optional(),
+  sid: Identifier.optional(),
   events: z.looseObject({ [EVENT]: z.looseObject({}) }),
 })
 export type LogoutClaims = z.infer<typeof LogoutClaims>
@@ -38,9 +46,16 @@ export function readLogoutToken(claims: unknown): LogoutClaims {
   const { data, error } = LogoutClaims.safeParse(claims)
   if (!data) {
     const claim = String(error.issues[0]?.path[0] ?? 'events')
-    throw new TokenError('claims', `The claim "${claim}" is not that of a logout token.`)
+    throw new TokenError('claims', `The claim ${claim} is not that of a logout token.`)
   }
   if (data.sub === undefined && data.sid === undefined)
     throw new TokenError('claims', 'A logout token names a user (sub), a session (sid), or both.')
+  if (data.exp - data.iat > LONGEST_LIFE_S)
+    throw new TokenError('claims', 'The token is good for too long (exp): one hour at most.')
   return data
+}
+
+/** Until when a token that is sent again would be taken, if it were not remembered; ms since the epoch. */
+export function takenUntil({ exp }: Pick<LogoutClaims, 'exp'>): number {
+  return Math.ceil((exp + TOLERANCE_S) * 1000)
 }

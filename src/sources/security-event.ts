@@ -76,10 +76,7 @@ export function readSecurityEvent(claims: unknown, now: number): SecurityEvent {
   const { data, error } = Claims.safeParse(claims)
   if (!data) {
     const claim = String(error.issues[0]?.path[0] ?? 'events')
-    throw new TokenError(
-      'claims',
-      `The claim "${claim}" is not that of a security event token with one event.`,
-    )
+    throw new TokenError('claims', `The claim ${claim} is not that of a security event token with one event.`)
   }
   const { jti, iat, toe, events } = data
   if (iat * 1000 < now - OLDEST_S * 1000)

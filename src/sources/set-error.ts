@@ -1,23 +1,26 @@
+import { z } from 'zod'
 import { CurfewError, ERRORS } from '../errors.ts'
 import { SubjectError } from './subject-identifier.ts'
 import { TokenError, type TokenFault } from './verify-token.ts'
 
 /** Codes of RFC 8935, section 2.4, and of the Shared Signals Framework 1.0, section 8.1.4.1. */
-export type SetErrorCode =
-  | 'invalid_request'
-  | 'invalid_key'
-  | 'invalid_issuer'
-  | 'invalid_audience'
-  | 'authentication_failed'
-  | 'access_denied'
-  | 'invalid_state'
+const SetErrorCode = z.enum([
+  'invalid_request',
+  'invalid_key',
+  'invalid_issuer',
+  'invalid_audience',
+  'authentication_failed',
+  'access_denied',
+  'invalid_state',
+])
+export type SetErrorCode = z.infer<typeof SetErrorCode>
 
 /** Why a security event token is refused: the same in the answer to a push and in the next poll. */
-export interface SetError {
-  err: SetErrorCode
-  /** For people; repeats nothing of the token. */
-  description: string
-}
+export const SetError = z.object({
+  err: SetErrorCode,
+  description: z.string().describe('For people; repeats nothing of the token'),
+})
+export type SetError = z.infer<typeof SetError>
 
 /** A verification that nobody asked for, or of another stream. */
 export class StreamMismatch extends Error {

@@ -6,7 +6,10 @@ import type { ValueForms } from './source-schema.ts'
 
 /** The schema of an entry in `sources`, of every kind that there is. A further kind is a line here and a file. */
 export function sourceSchema(forms: ValueForms) {
-  return z.discriminatedUnion('kind', [backChannelLogout(), globalTokenRevocation(), sharedSignals(forms)])
+  return z.discriminatedUnion('kind', [backChannelLogout(), globalTokenRevocation(), sharedSignals(forms)], {
+    error: ({ code }) =>
+      code === 'invalid_union' ? 'expected one of the kinds that docs/sources/README.md lists' : undefined,
+  })
 }
 export type SourceConfig = z.infer<ReturnType<typeof sourceSchema>>
 export type SourceKind = SourceConfig['kind']

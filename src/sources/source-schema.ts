@@ -56,7 +56,10 @@ const ASYMMETRIC = [
 export const ISSUER = {
   issuer: z.string().min(1).max(1_024).describe('`iss` of its tokens, to the letter'),
   audience: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(20)])
+    .union(
+      [z.string().min(1), z.array(z.string().min(1)).min(1).max(20)],
+      'expected a text, or 1 to 20 of them',
+    )
     .describe('`aud` of its tokens: your client id, or what it was told; one of these'),
   jwksUri: z
     .string()

@@ -16,11 +16,11 @@ import { expand } from './template.ts'
 export interface Statement {
   /** What templates may name: claims of a token, or a body. */
   values: unknown
-  /** How its kind names users, where the entry says nothing of it. */
-  user: { as: UserKind; from: string }
+  /** How its kind names users, where the entry says nothing of it; or a user who is known, whatever the entry says. */
+  user: { as: UserKind; from: string } | UserReference
   /** Why, where the entry says nothing of it. */
   reason: Reason
-  /** When, or null for now; ms since the epoch. */
+  /** When, or null for now; ms since the epoch. Parts of a ms are left out. */
   occurredAt: number | null
 }
 
@@ -37,12 +37,15 @@ export function sourceSignal(
   const why = config.reason ?? reason
   return {
     tenant: tenantOf(config, values, tenants),
-    user: userOf({ as: config.user?.as ?? user.as, from: config.user?.from ?? user.from }, values),
+    user:
+      'kind' in user
+        ? user
+        : userOf({ as: config.user?.as ?? user.as, from: config.user?.from ?? user.from }, values),
     source: config.name,
     reason: why,
     scope: defaultScope(why),
     deviceType: null,
-    occurredAt: Math.min(occurredAt ?? now, now),
+    occurredAt: Math.min(Math.floor(occurredAt ?? now), now),
     acceptedAt: now,
   }
 }

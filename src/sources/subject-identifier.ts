@@ -63,7 +63,7 @@ export function chooseSubject(
 function readSimpleOrAliases(identifier: unknown): NamedSubject[] {
   if (formatOf(identifier).format !== 'aliases') return readSimple(identifier)
   const { data } = Aliases.safeParse(identifier)
-  if (!data) throw new SubjectError(`Aliases need "identifiers", from 1 to ${ALIASES_AT_MOST}.`)
+  if (!data) throw new SubjectError(`Aliases need identifiers, from 1 to ${ALIASES_AT_MOST}.`)
   // RFC 9493, section 3.2.8: they are not nested.
   return data.identifiers.flatMap(readSimple)
 }
@@ -75,17 +75,17 @@ function readSimple(identifier: unknown): NamedSubject[] {
   const { data, error } = Simple.safeParse({ ...members, format })
   if (data) return [named(data)]
   const member = String(error.issues[0]?.path[0] ?? 'format')
-  throw new SubjectError(`The member "${member}" of the subject is missing, or is no text that can be used.`)
+  throw new SubjectError(`The member ${member} of the subject is missing, or is no text that can be used.`)
 }
 
 /** Drafts called it `subject_type`, with hyphens (Google still does); some leave it out of complex subjects (Okta). */
 function formatOf(identifier: unknown): { format: string; members: Record<string, unknown> } {
   const { data: members } = z.looseObject({}).safeParse(identifier)
-  if (!members) throw new SubjectError('A subject is an object with a "format".')
+  if (!members) throw new SubjectError('A subject is an object with a format.')
   const format = members.format ?? members.subject_type
   if (typeof format === 'string') return { format: format.replaceAll('-', '_'), members }
   if (format === undefined && 'user' in members) return { format: 'complex', members }
-  throw new SubjectError('A subject needs a "format".')
+  throw new SubjectError('A subject needs a format.')
 }
 
 function named(subject: Simple): NamedSubject {
@@ -116,5 +116,5 @@ function addressOf(uri: string): string {
       // No UTF-8: said below.
     }
   }
-  throw new SubjectError('The "uri" of an account is acct:user@host.')
+  throw new SubjectError('The uri of an account is acct:user@host.')
 }

@@ -1,10 +1,15 @@
 /** `{name}` stands for a member, `{/path/to}` for one further in, by JSON Pointer (RFC 6901). */
 const PLACE = /\{([^{}]*)\}/g
 
-/** Whether a text can be expanded: braces are paired, and what is in them names a member. */
+/** Whether a text can be expanded: braces are paired, what is in them names a member, and one does at least. */
 export function isTemplate(text: string): boolean {
-  const rest = text.replace(PLACE, (_, name: string) => (name === '' || /~(?![01])/.test(name) ? '{' : ''))
-  return text !== '' && !/[{}]/.test(rest)
+  let places = 0
+  const rest = text.replace(PLACE, (_, name: string) => {
+    places += 1
+    return name === '' || (name.startsWith('/') && /~(?![01])/.test(name)) ? '{' : ''
+  })
+  // Without a place it would be the same user, or tenant, whatever is said.
+  return places > 0 && !/[{}]/.test(rest)
 }
 
 /** A text with the members of `values` in the places that name them; null where one of them is not there. */
@@ -29,8 +34,9 @@ export function valueAt(values: unknown, pointer: string): unknown {
   let value = values
   for (const token of pointer.split('/').slice(1)) {
     const member = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, member)) return undefined
     // Own members only: nothing is found on the way to a prototype.
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, member)) return undefined
+    if (Array.isArray(value) && !/^\d+$/.test(member)) return undefined
     value = (value as Record<string, unknown>)[member]
   }
   return value

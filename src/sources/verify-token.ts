@@ -33,7 +33,7 @@ export type TokenFault =
   | 'claims'
   | 'unavailable'
 
-/** The message is for whoever sends the token: it repeats nothing of it. */
+/** The message is for whoever sends the token: it repeats nothing of it, in the characters of RFC 6749, section 5.2. */
 export class TokenError extends Error {
   readonly fault: TokenFault
 
@@ -81,14 +81,23 @@ export async function verifyToken(
   const { payload, protectedHeader } = await jwtVerify(token, keys.find, options).catch((error) => {
     throw toTokenError(error)
   })
-  const { typ } = protectedHeader
-  if (!rules.types.includes(typ === undefined ? null : typ.toLowerCase().replace(/^application\//, '')))
+  if (!rules.types.includes(typeOf(protectedHeader)))
     throw new TokenError('malformed', 'The token is of another type (typ).')
   const present = forbidden.find((claim) => payload[claim] !== undefined)
-  if (present !== undefined) throw new TokenError('claims', `The token must not have the claim "${present}".`)
+  if (present !== undefined) throw new TokenError('claims', `The token must not have the claim ${present}.`)
   if (payload.iat !== undefined && payload.iat * 1000 > now + TOLERANCE_S * 1000)
     throw new TokenError('time', 'The token was issued in the future (iat).')
   return { claims: payload, header: protectedHeader }
+}
+
+/** The header `typ` in lower case, without `application/` (RFC 7515, section 4.1.9); null where there is none. */
+function typeOf({ typ }: { typ?: unknown }): string | null {
+  // A header is what the sender has written, whatever jose's types say; what is no text is no type that is known.
+  return typ === undefined
+    ? null
+    : String(typ)
+        .toLowerCase()
+        .replace(/^application\//, '')
 }
 
 function toTokenError(error: unknown): TokenError {
@@ -99,17 +108,23 @@ function toTokenError(error: unknown): TokenError {
     return new TokenError('key', 'No key of the issuer has signed the token (kid).', error)
   if (error instanceof errors.JWSSignatureVerificationFailed)
     return new TokenError('signature', 'The signature of the token is not good.', error)
-  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
+  if (error instanceof errors.JOSENotSupported)
+    return new TokenError('malformed', 'The token needs an extension that is not understood (crit).', error)
+  if (error instanceof errors.JOSEAlgNotAllowed)
     return new TokenError('signature', 'The algorithm of the signature is not allowed (alg).', error)
-  return new TokenError('malformed', 'This is not a signed JWT.', error)
+  if (error instanceof errors.JOSEError)
+    return new TokenError('malformed', 'This is not a signed JWT.', error)
+  // The key that it names is there and cannot be used: one of another curve, or with parts that are no numbers.
+  return new TokenError('key', 'The key of the issuer that the token names cannot be used (kid).', error)
 }
 
 function claimError(error: errors.JWTClaimValidationFailed): TokenError {
   const { claim, reason } = error
-  if (reason === 'missing') return new TokenError('claims', `The token needs the claim "${claim}".`, error)
+  if (reason === 'missing') return new TokenError('claims', `The token needs the claim ${claim}.`, error)
   if (claim === 'iss') return new TokenError('issuer', 'The token is of another issuer (iss).', error)
   if (claim === 'aud') return new TokenError('audience', 'The token is for somebody else (aud).', error)
-  if (claim === 'nbf' || claim === 'iat')
-    return new TokenError('time', `The token is not good now (${claim}).`, error)
-  return new TokenError('claims', `The claim "${claim}" is not as it should be.`, error)
+  // Else it has another form: no number.
+  if (claim === 'nbf' && reason === 'check_failed')
+    return new TokenError('time', 'The token is not yet valid (nbf).', error)
+  return new TokenError('claims', `The claim ${claim} is not as it should be.`, error)
 }

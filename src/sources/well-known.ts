@@ -1,13 +1,10 @@
-/** A document by which an issuer tells of itself. */
-export type WellKnown = 'openid-configuration' | 'ssf-configuration'
-
 /**
  * Where an issuer's document is. OpenID Connect Discovery 1.0, section 4, puts it behind the issuer's path; the Shared
  * Signals Framework 1.0, section 7.2.1, between host and path.
  */
-export function wellKnownAddress(issuer: string, name: WellKnown): string {
+export function wellKnownAddress(issuer: string, name: string): string {
   const base = issuer.replace(/\/$/, '')
-  if (name === 'openid-configuration') return `${base}/.well-known/${name}`
+  if (name !== 'ssf-configuration') return `${base}/.well-known/${name}`
   const { origin } = new URL(issuer)
   return `${origin}/.well-known/${name}${base.slice(origin.length)}`
 }

@@ -12,6 +12,7 @@ import {
 import { PostgresJobs } from './postgres-jobs.ts'
 import { PostgresListener } from './postgres-listener.ts'
 import { migrate } from './postgres-migrations.ts'
+import { postgresSessions } from './postgres-sessions.ts'
 import { asCurfewError } from './sqlite-database.ts'
 import { openSqliteSource, type Page } from './sqlite-source.ts'
 
@@ -36,12 +37,14 @@ export interface MigrateStoreOptions {
 export interface MigrateStoreResult extends Moved {
   /** Answers to requests that may come again. */
   replays: number
+  /** Sessions whose user was told. */
+  sessions: number
   budgets: number
 }
 
 /**
  * Moves all of a SQLite store into PostgreSQL, where replicas may be running: what was spent of the budgets first, so
- * that none is overdrawn; then what is pending, the recorded answers, and what has ended. Each page is one transaction,
+ * that none is overdrawn; then what is pending, the recorded answers, the sessions, and what has ended. Each page is one transaction,
  * row and job and joined ids together. What is there already is left as it is: run again, also after it was killed, it
  * goes on where it was.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
@@ -81,8 +84,12 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
     for (const some of source.replays(since)) {
       replays += await database.transaction((query) => importReplays(query, some, since))
     }
+    let sessions = 0
+    for (const some of source.sessions(now())) {
+      sessions += await database.transaction((query) => postgresSessions(query).noteUnknown(some))
+    }
     await each(source.ended(), (page) => database.transaction((query) => importEnded(query, page)))
-    return { ...moved, replays, budgets: budgets.length }
+    return { ...moved, replays, sessions, budgets: budgets.length }
   } catch (error) {
     throw asCurfewError(error)
   } finally {

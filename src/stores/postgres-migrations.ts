@@ -74,6 +74,17 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX replays_at ON curfew.replays (at);
 
+  -- Whose a session is, until it expires.
+  CREATE TABLE curfew.sessions (
+    tenant text NOT NULL,
+    sid text NOT NULL,
+    user_kind text NOT NULL,
+    user_value text NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (tenant, sid)
+  );
+  CREATE INDEX sessions_expired ON curfew.sessions (expires_at);
+
   -- One budget: a tenant, a client and a tier. The row is locked while permits are issued.
   CREATE TABLE curfew.budgets (
     tenant text NOT NULL,

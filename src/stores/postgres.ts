@@ -13,6 +13,7 @@ import { type Job, PostgresJobs } from './postgres-jobs.ts'
 import { PostgresListener } from './postgres-listener.ts'
 import { migrate } from './postgres-migrations.ts'
 import { PostgresPermits } from './postgres-permits.ts'
+import { postgresSessions } from './postgres-sessions.ts'
 import { ENDED_CHANNEL, type Ending, PARKED_CHANNEL, postgresStatements } from './postgres-statements.ts'
 
 /** A run of this process: its claim in our row, and its job. */
@@ -55,6 +56,7 @@ export async function openPostgresStore(
   const onWork = () => watcher.onWork()
   const jobs = new PostgresJobs(database, listener, { log, onWork })
   const sql = postgresStatements(database.query)
+  const sessions = postgresSessions(database.query)
   const held = new Map<string, Held>()
   const lost = new Set<string>()
   let closed = false
@@ -271,10 +273,18 @@ export async function openPostgresStore(
     // What another process left running is claimed again when it has not been heard of for a while.
     recover: async () => 0,
 
+    noteSession: (session) => database.transaction((query) => postgresSessions(query).note(session)),
+
+    findSession: sessions.find,
+
+    forgetSession: (tenant, sid) =>
+      database.transaction((query) => postgresSessions(query).forget(tenant, sid)),
+
     async purge(endedBefore, now) {
       let purged = 0
       for (;;) {
-        const some = await sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)
+        const some =
+          (await sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) + (await sessions.purgeSome(now))
         if (some === 0) return purged
         purged += some
       }

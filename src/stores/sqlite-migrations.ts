@@ -85,4 +85,16 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX revocations_due;
   CREATE INDEX revocations_due ON revocations (urgency, tenant, due_at, id) WHERE status = 'queued';
   `,
+  `
+  -- Whose a session is, until it expires.
+  CREATE TABLE sessions (
+    tenant TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    user_kind TEXT NOT NULL,
+    user_value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, sid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_expired ON sessions (expires_at);
+  `,
 ]

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { BudgetHistory, BudgetKey } from '../qlik/permit-log.ts'
 import type { Revocation } from '../revocation/revocation.ts'
+import type { Session } from '../revocation/session.ts'
 import { REASONS, urgencyOf } from '../revocation/signal.ts'
 import { toRevocation } from './rows.ts'
+import { toSession } from './session-row.ts'
 import { asCurfewError, openDatabase } from './sqlite-database.ts'
 import { SqlitePermitLog } from './sqlite-permit-log.ts'
 
@@ -110,6 +112,18 @@ export function openSqliteSource(path: string) {
         yield some
         some = []
         characters = 0
+      }
+      if (some.length > 0) yield some
+    },
+
+    /** Sessions that have not expired. */
+    *sessions(now: number): Generator<Session[]> {
+      let some: Session[] = []
+      for (const row of database.prepare('SELECT * FROM sessions WHERE expires_at > ?').iterate(now)) {
+        some.push(toSession(row))
+        if (some.length < PAGE) continue
+        yield some
+        some = []
       }
       if (some.length > 0) yield some
     },

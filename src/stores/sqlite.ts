@@ -16,6 +16,7 @@ import {
 import { GroupCommit } from './group-commit.ts'
 import { asCurfewError, openDatabase } from './sqlite-database.ts'
 import { SqlitePermitLog } from './sqlite-permit-log.ts'
+import { sqliteSessions } from './sqlite-sessions.ts'
 import { sqliteStatements } from './sqlite-statements.ts'
 
 /**
@@ -26,6 +27,7 @@ import { sqliteStatements } from './sqlite-statements.ts'
 export function openSqliteStore(path: string): RevocationStore & { permits: SqlitePermitLog } {
   const database = openDatabase(path)
   const sql = sqliteStatements(database)
+  const sessions = sqliteSessions(database)
   const commits = new GroupCommit(database)
   let broken = false
   let closed = false
@@ -176,10 +178,18 @@ export function openSqliteStore(path: string): RevocationStore & { permits: Sqli
         return running.length
       }),
 
+    noteSession: (session) => write(() => sessions.note(session)),
+
+    findSession: (tenant, sid, now) => read(() => sessions.find(tenant, sid, now)),
+
+    forgetSession: (tenant, sid) => write(() => sessions.forget(tenant, sid)),
+
     async purge(endedBefore, now) {
       let purged = 0
       for (;;) {
-        const some = await write(() => sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS))
+        const some = await write(
+          () => sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS) + sessions.purgeSome(now),
+        )
         if (some === 0) return purged
         purged += some
       }

@@ -27,6 +27,17 @@ const ROUTES: [
     ['query status', 'query tenant', 'query userId', 'query limit', 'query cursor'],
   ],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
+  ['post', '/sources/{name}/backchannel-logout', undefined, '200 400 503', ['path name']],
+  [
+    'post',
+    '/sources/{name}/global-token-revocation',
+    undefined,
+    '204 400 401 403 404 422 503',
+    ['path name'],
+  ],
+  ['post', '/sources/{name}/events', undefined, '202 400 503', ['path name']],
+  ['put', '/sessions/{sid}', API_KEY, '204', ['path sid']],
+  ['delete', '/sessions/{sid}', API_KEY, '204', ['query tenant', 'path sid']],
   ['post', '/config/reload', API_KEY, '200', []],
   ['get', '/health/live', undefined, '200', []],
   ['get', '/health/ready', undefined, '200 503', []],
@@ -67,7 +78,8 @@ t.test('the OpenAPI document', async (t) => {
       for (const parameter of operation.parameters ?? []) t.equal(parameter.required, parameter.in === 'path')
       for (const { content, description } of Object.values<Json>(operation.responses)) {
         t.type(description, 'string')
-        for (const { schema } of Object.values<Json>(content)) t.ok(schema)
+        // Some answer with nothing.
+        for (const { schema } of Object.values<Json>(content ?? {})) t.ok(schema)
       }
       if (!security) continue
       t.same(operation.responses.default.content, {
@@ -78,7 +90,8 @@ t.test('the OpenAPI document', async (t) => {
 
   await t.test('describes the bodies by their members, with nothing else let in', async (t) => {
     const details = ['tenant', 'reason', 'occurredAt', 'scope', 'deviceType']
-    const bodyOf = (path: string) => document.paths[path].post.requestBody.content['application/json'].schema
+    const bodyOf = (path: string, method = 'post', type = 'application/json') =>
+      document.paths[path][method].requestBody.content[type].schema
     const users = ['userId', 'subject', 'email']
     for (const [path, members] of [
       ['/logout-hook', [...users, ...details]],
@@ -88,6 +101,10 @@ t.test('the OpenAPI document', async (t) => {
       t.same(Object.keys(bodyOf(path).properties), members, path)
       t.equal(bodyOf(path).additionalProperties, false)
     }
+    const session = bodyOf('/sessions/{sid}', 'put')
+    t.same(Object.keys(session.properties), [...users, 'tenant', 'expiresAt', 'ttlSeconds'])
+    const form = bodyOf('/sources/{name}/backchannel-logout', 'post', 'application/x-www-form-urlencoded')
+    t.same(Object.keys(form.properties), ['logout_token'])
     t.match(bodyOf('/revocations').properties.users, { minItems: 1, maxItems: 1_000 })
     t.same(Object.keys(bodyOf('/revocations').properties.users.items.properties), users)
     t.match(bodyOf('/logout-hook').properties, {

@@ -309,6 +309,24 @@ t.test('a request that is repeated gets the answer of before, while it would hav
   t.match(await store.accept([aSignal()], { key: 'old', fingerprint: null }, T0), { replayed: false })
 })
 
+t.test('sessions that have not expired are known there; what is told there is newer', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const session = (sid: string, value: string, expiresAt = T0 + 60_000) => ({
+    ...{ tenant: 'default', sid, expiresAt },
+    user: { kind: 'subject' as const, value },
+  })
+  const many = Array.from({ length: 600 }, (_, index) => session(`many${index}`, 'a'))
+  const told = [session('s1', 'a'), session('told-there', 'a'), session('expired', 'a', T0), ...many]
+  await fill((source) => Promise.all(told.map((one) => source.noteSession(one))))
+  const store = await target()
+  await store.noteSession(session('told-there', 'b'))
+  t.match(await move(), { sessions: 601 })
+  t.strictSame(await store.findSession('default', 's1', T0), session('s1', 'a'))
+  t.strictSame(await store.findSession('default', 'told-there', T0), session('told-there', 'b'))
+  t.equal(await store.findSession('default', 'expired', T0 - 1), null)
+  t.match(await move(), { sessions: 0 })
+})
+
 t.test('calls of the last window count there, once, until they would have ceased to count', async (t) => {
   const { fill, move, target, contents } = await stores(t)
   const key = { tenant: 'default', client: 'c', tier: 2 } as const

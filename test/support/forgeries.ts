@@ -54,7 +54,7 @@ export async function forgeries(
       sign(claims, { crit: ['x'], x: 1 } as object).catch(
         () => `${encoded({ alg: 'RS256', kid: 'k1', crit: ['x'], x: 1 })}.${payload}.${signature}`,
       ),
-      'signature',
+      'malformed',
     ],
     ['another issuer', sign({ ...claims, iss: 'https://evil.example.com' }), 'issuer'],
     ['the issuer with a slash more', sign({ ...claims, iss: `${claims.iss}/` }), 'issuer'],

@@ -1,0 +1,137 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { nothingStored } from '../support/problems.ts'
+import { isRefusal, signalCounts, startLogoutService, usersOf } from '../support/sources.ts'
+
+t.test('a logout token ends the access of its user: 200, empty, not to be stored', async (t) => {
+  const service = await startLogoutService(t)
+  service.userWithTokens(2, { id: 'q1', subject: 'u1' })
+  const reply = await service.logout(await service.token())
+  t.same([reply.status, reply.text], [200, ''])
+  t.equal(reply.headers.get('cache-control'), 'no-store')
+  const { json } = await service.call('GET', '/revocations')
+  t.match(await service.ended(json.items[0].id), {
+    source: 'op',
+    reason: 'logout',
+    scope: 'issued-before',
+    user: { subject: 'u1' },
+    status: 'completed',
+    tokens: { revoked: 2 },
+  })
+  t.same(await signalCounts(service), { 'op accepted': 1 })
+})
+
+t.test('a token is good once, as long as it has not expired', async (t) => {
+  const clock = fakeClock()
+  const service = await startLogoutService(t, { clock })
+  const token = await service.token({ exp: Math.floor(clock.now() / 1000) + 1_800 })
+  t.equal((await service.logout(token)).status, 200)
+  for (const minutes of [0, 9, 2, 18, 1.9]) {
+    clock.advance(minutes * 60_000)
+    isRefusal(t, await service.logout(token), 400, 'invalid_request', /jti/, `${minutes} minutes later`)
+  }
+  clock.advance(60_000)
+  isRefusal(t, await service.logout(token), 400, 'invalid_request', /exp/, 'expired')
+  t.equal((await service.logout(await service.token())).status, 200, 'another one')
+  t.same(await signalCounts(service), { 'op accepted': 2, 'op replayed': 5, 'op rejected': 1 })
+})
+
+t.test('two sources may number their tokens alike', async (t) => {
+  const service = await startLogoutService(t)
+  await service.configure([service.entry(), service.entry({ name: 'other' })])
+  t.equal((await service.logout(await service.token({ jti: 'same' }))).status, 200)
+  t.equal((await service.logout(await service.token({ jti: 'same', sub: 'u2' }), 'other')).status, 200)
+  t.same(await usersOf(service), [{ subject: 'u2' }, { subject: 'u1' }])
+})
+
+t.test('a source asks for its tenants, its reason and its users, and for nothing else', async (t) => {
+  const tenant = (name: string) => ({
+    name,
+    url: `http://127.0.0.1:1/`,
+    clientId: name,
+    clientSecret: 'client-secret',
+  })
+  const service = await startLogoutService(t, {
+    tenants: [tenant('acme'), tenant('globex')],
+    entry: {
+      tenantFrom: '{org}',
+      tenants: ['acme'],
+      reason: 'security',
+      user: { as: 'subject', from: '{iss}|{sub}' },
+    },
+  })
+  for (const [name, different] of [
+    ['another tenant', { org: 'globex' }],
+    ['the default tenant', { org: 'default' }],
+    ['no tenant', {}],
+    ['one that is not configured', { org: 'none' }],
+  ] as const) {
+    isRefusal(t, await service.logout(await service.token(different)), 400, 'invalid_request', /tenant/, name)
+  }
+  await nothingStored(t, service)
+  const own = await service.token({ org: 'acme', reason: 'logout', tenant: 'globex', scope: 'issued-before' })
+  t.equal((await service.logout(own)).status, 200)
+  const { json } = await service.call('GET', '/revocations')
+  t.match(json.items, [
+    { tenant: 'acme', reason: 'security', scope: 'all', user: { subject: `${service.issuer.url}|u1` } },
+  ])
+})
+
+t.test('a user who is not named as the entry has it is nobody', async (t) => {
+  const service = await startLogoutService(t, { entry: { user: { as: 'email' } } })
+  const none = await service.logout(await service.token())
+  isRefusal(t, none, 400, 'invalid_request', /names no user/, 'no email')
+  await nothingStored(t, service)
+  t.equal((await service.logout(await service.token({ email: 'ann@example.com' }))).status, 200)
+  t.same(await usersOf(service), [{ email: 'ann@example.com' }])
+})
+
+t.test('a session without a user is looked up; nobody has told: a clear answer', async (t) => {
+  const service = await startLogoutService(t)
+  const forSession = () => service.token({ sub: undefined, sid: 's1' })
+  isRefusal(
+    t,
+    await service.logout(await forSession()),
+    400,
+    'invalid_request',
+    /PUT \/sessions\/\{sid\}/,
+    'not told',
+  )
+  await nothingStored(t, service)
+  const told = await service.call('PUT', '/sessions/s1', { body: { userId: 'q1' } })
+  t.equal(told.status, 204)
+  t.equal((await service.logout(await forSession())).status, 200)
+  t.equal((await service.logout(await service.token({ sub: 'u2', sid: 's1' }))).status, 200)
+  t.same(
+    await usersOf(service),
+    [{ subject: 'u2' }, { userId: 'q1' }],
+    'where both are there, the user counts',
+  )
+})
+
+t.test("a session is looked up in the source's tenant, and not after its end", async (t) => {
+  const clock = fakeClock()
+  const acme = { name: 'acme', url: 'http://127.0.0.1:1/', clientId: 'acme', clientSecret: 'client-secret' }
+  const service = await startLogoutService(t, { clock, tenants: [acme], entry: { tenant: 'acme' } })
+  const logout = async () => (await service.logout(await service.token({ sub: undefined, sid: 's1' }))).status
+  await service.call('PUT', '/sessions/s1', { body: { userId: 'default-user' } })
+  t.equal(await logout(), 400, 'of another tenant')
+  await service.call('PUT', '/sessions/s1', { body: { userId: 'q1', tenant: 'acme', ttlSeconds: 600 } })
+  clock.advance(599_000)
+  t.equal(await logout(), 200)
+  clock.advance(1_000)
+  t.equal(await logout(), 400, 'it has expired')
+  t.same(await usersOf(service), [{ userId: 'q1' }])
+})
+
+t.test('a reload changes sources at once', async (t) => {
+  const service = await startLogoutService(t)
+  await service.logout(await service.token())
+  await service.configure([])
+  t.equal((await service.logout(await service.token())).status, 404)
+  const wrong = await service.configure([service.entry({ issuer: '' })])
+  t.equal(wrong.status, 422)
+  await service.configure([service.entry({ audience: ['new-client'] })])
+  t.equal((await service.logout(await service.token())).status, 400)
+  t.equal((await service.logout(await service.token({ aud: 'new-client' }))).status, 200)
+})

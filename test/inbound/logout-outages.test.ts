@@ -1,0 +1,91 @@
+import Fastify from 'fastify'
+import t from 'tap'
+import { CurfewError } from '../../src/errors.ts'
+import backChannelLogout from '../../src/inbound/back-channel-logout.ts'
+import { createFetchJson } from '../../src/sources/fetch-json.ts'
+import { sourceSchema } from '../../src/sources/source-kinds.ts'
+import { Sources } from '../../src/sources/sources.ts'
+import { fakeClock } from '../support/clock.ts'
+import { DISCOVERY, issuerKey, JWKS, sign, startIssuer } from '../support/issuer.ts'
+import { nothingStored } from '../support/problems.ts'
+import { CLIENT, EVENT, isRefusal, startLogoutService } from '../support/sources.ts'
+
+t.test('without keys it says: later', async (t) => {
+  const other = await startIssuer(t)
+  const service = await startLogoutService(t)
+  const { issuer } = service
+  const isLater = async (name: string) => {
+    const reply = await service.logout(await service.token())
+    isRefusal(t, reply, 503, 'temporarily_unavailable', /keys/, name)
+    t.equal(reply.headers.get('retry-after'), '5', name)
+  }
+  issuer.answer(DISCOVERY, (_, response) =>
+    response.writeHead(302, { location: `${other.url}${DISCOVERY}` }).end(),
+  )
+  await isLater('a redirect')
+  const { json } = await service.configure([service.entry({ jwksUri: `${other.url}/none` })])
+  t.match(json, { tenants: 1 })
+  await isLater('keys that are not there')
+  await service.configure([service.entry({ audience: ['qlik-portal'] })])
+  issuer.answer(DISCOVERY, (_, response) =>
+    response.end(JSON.stringify({ issuer: issuer.url, jwks_uri: `${other.url}${JWKS}` })),
+  )
+  await isLater('keys at another host')
+  t.same([other.asked(JWKS), issuer.asked(JWKS)], [0, 0])
+  await nothingStored(t, service)
+  t.match(service.logLines.join(''), /HTTP_302.*a logout token could not be taken/)
+})
+
+t.test('without the store it says: later', async (t) => {
+  const issuer = await startIssuer(t)
+  const key = await issuerKey('k1')
+  issuer.keys = [key.jwk]
+  const clock = fakeClock()
+  const { fetchJson, close } = createFetchJson()
+  t.teardown(close)
+  const entry = { name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT }
+  const source = sourceSchema({ given: () => ({}) as never, inFile: () => ({}) as never }).parse(entry)
+  const now = Math.floor(clock.now() / 1000)
+  const claims = {
+    iss: issuer.url,
+    aud: CLIENT,
+    iat: now,
+    exp: now + 120,
+    jti: 'j',
+    sub: 'u1',
+    events: { [EVENT]: {} },
+  }
+  const body = new URLSearchParams({ logout_token: await sign(key, claims) }).toString()
+  for (const [error, status, name] of [
+    [
+      new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The database does not work.'),
+      503,
+      'temporarily_unavailable',
+    ],
+    [new Error('unexpected: marker'), 500, 'server_error'],
+  ] as const) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.setSerializerCompiler(() => JSON.stringify)
+    await app.register(backChannelLogout, {
+      sources: new Sources([source], { fetchJson, clock }),
+      tenants: { has: () => true, names: () => ['default'] },
+      clock,
+      findSession: async () => null,
+      accept: async () => {
+        throw error
+      },
+    })
+    const reply = await app.inject({
+      method: 'POST',
+      url: '/sources/op/backchannel-logout',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body,
+    })
+    t.equal(reply.statusCode, status)
+    t.match(reply.json(), { error: name, error_description: /./ })
+    t.notMatch(reply.body, /marker/)
+    t.equal(reply.headers['retry-after'], status === 503 ? '5' : undefined)
+    t.equal(reply.headers['cache-control'], 'no-store')
+  }
+})

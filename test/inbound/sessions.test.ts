@@ -1,0 +1,101 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { configurationFile, entryFor } from '../support/config-file.ts'
+import { KEY } from '../support/configuration.ts'
+import { isProblem, nothingStored } from '../support/problems.ts'
+import { startService } from '../support/service.ts'
+import { startLogoutService } from '../support/sources.ts'
+
+const DAY_MS = 24 * 60 * 60_000
+
+t.test('a session is told, replaced and forgotten: 204, and nothing is revoked', async (t) => {
+  const { call, ...service } = await startService(t)
+  const told = await call('PUT', '/sessions/s1', { body: { subject: 'u1' } })
+  t.same([told.status, told.text], [204, ''])
+  t.equal((await call('PUT', '/sessions/s1', { body: { email: 'ann@example.com' } })).status, 204)
+  for (const _ of ['once', 'twice']) t.equal((await call('DELETE', '/sessions/s1')).status, 204)
+  await nothingStored(t, { call })
+  t.equal((await call('GET', '/sessions/s1')).status, 404, 'nobody can read it')
+  t.notMatch(service.logLines.join(''), /s1|u1|ann/, 'the log tells of nobody')
+})
+
+t.test('how long it lasts is told, in one way, and bounded', async (t) => {
+  const clock = fakeClock()
+  const service = await startLogoutService(t, { clock })
+  const at = (ms: number) => new Date(clock.now() + ms).toISOString()
+  const isKnown = async () => {
+    const reply = await service.logout(await service.token({ sub: undefined, sid: 's' }))
+    return reply.status === 200
+  }
+  for (const [body, ms] of [
+    [{}, DAY_MS],
+    [{ ttlSeconds: 60 }, 60_000],
+    [{ expiresAt: at(90_000 + DAY_MS + 60_000) }, 90_000],
+  ] as const) {
+    await service.call('PUT', '/sessions/s', { body: { userId: 'q1', ...body } })
+    clock.advance(ms - 1)
+    t.ok(await isKnown(), JSON.stringify(body))
+    clock.advance(1)
+    t.notOk(await isKnown(), JSON.stringify(body))
+  }
+  for (const [body, member] of [
+    [{ ttlSeconds: 0 }, '/ttlSeconds'],
+    [{ ttlSeconds: 1.5 }, '/ttlSeconds'],
+    [{ ttlSeconds: '60' }, '/ttlSeconds'],
+    [{ ttlSeconds: 30 * 86_400 + 1 }, '/ttlSeconds'],
+    [{ expiresAt: at(0) }, '/expiresAt'],
+    [{ expiresAt: at(30 * DAY_MS + 1_000) }, '/expiresAt'],
+    [{ expiresAt: 'tomorrow' }, '/expiresAt'],
+    [{ expiresAt: '2026-05-04T12:00:00' }, '/expiresAt'],
+    [{ expiresAt: at(60_000), ttlSeconds: 60 }, '/'],
+  ] as const) {
+    const reply = await service.call('PUT', '/sessions/s', { body: { userId: 'q1', ...body } })
+    t.equal(reply.json.code, 'CURFEW_REQUEST_INVALID', reply.text)
+    t.equal(reply.json.errors[0].member, member, reply.text)
+  }
+  const longest = await service.call('PUT', '/sessions/s', {
+    body: { userId: 'q1', ttlSeconds: 30 * 86_400 },
+  })
+  t.equal(longest.status, 204)
+})
+
+t.test('it is for whoever has an API key, one user, in a form that can be kept', async (t) => {
+  const { call } = await startService(t)
+  const put = (body: unknown, path = '/sessions/s', headers = {}) => call('PUT', path, { body, headers })
+  isProblem(t, await put({ userId: 'q1' }, '/sessions/s', { authorization: '' }), 'CURFEW_UNAUTHENTICATED')
+  isProblem(
+    t,
+    await call('DELETE', '/sessions/s', { headers: { authorization: 'Bearer x' } }),
+    'CURFEW_UNAUTHENTICATED',
+  )
+  for (const [body, member] of [
+    [{}, '/'],
+    [{ userId: 'a', email: 'a@b' }, '/'],
+    [{ userId: '' }, '/userId'],
+    [{ email: 'nobody' }, '/email'],
+    [{ userId: 'a', more: 1 }, '/more'],
+    [[], '/'],
+  ] as const) {
+    isProblem(t, await put(body), 'CURFEW_REQUEST_INVALID', member)
+  }
+  isProblem(t, await put({ userId: 'a' }, `/sessions/${'x'.repeat(513)}`), 'CURFEW_REQUEST_INVALID', 'sid')
+  isProblem(t, await put({ userId: 'a' }, '/sessions/a%00b'), 'CURFEW_REQUEST_INVALID', 'sid')
+  isProblem(t, await call('DELETE', '/sessions/s?more=1'), 'CURFEW_REQUEST_INVALID', 'more')
+  isProblem(t, await put({ userId: 'a', tenant: 'none' }), 'CURFEW_UNKNOWN_TENANT')
+})
+
+t.test('a key that is bounded to tenants tells of their sessions only', async (t) => {
+  const file = configurationFile(t, {
+    tenants: [entryFor('acme'), entryFor('globex')],
+    apiKeys: [{ key: `${KEY}-acme`, tenants: ['acme'] }],
+  })
+  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const headers = { authorization: `Bearer ${KEY}-acme` }
+  const put = (tenant?: string) => call('PUT', '/sessions/s', { headers, body: { userId: 'q1', tenant } })
+  t.equal((await put()).status, 204, 'its own')
+  t.equal((await put('acme')).status, 204)
+  isProblem(t, await put('globex'), 'CURFEW_UNKNOWN_TENANT')
+  isProblem(t, await put('default'), 'CURFEW_UNKNOWN_TENANT')
+  isProblem(t, await call('DELETE', '/sessions/s?tenant=globex', { headers }), 'CURFEW_UNKNOWN_TENANT')
+  t.equal((await call('DELETE', '/sessions/s?tenant=acme', { headers })).status, 204)
+})

@@ -1,0 +1,42 @@
+import t from 'tap'
+import { sourceSchema } from '../../src/sources/source-kinds.ts'
+import { Sources } from '../../src/sources/sources.ts'
+import { fakeClock } from '../support/clock.ts'
+
+const value = () => ({}) as never
+const schema = sourceSchema({ given: value, inFile: value })
+const entry = (name: string, more: object = {}) =>
+  schema.parse({
+    name,
+    kind: 'oidc-back-channel-logout',
+    issuer: 'https://op.example',
+    audience: 'client',
+    ...more,
+  })
+const open = (...entries: ReturnType<typeof entry>[]) =>
+  new Sources(entries, { fetchJson: async () => ({}), clock: fakeClock() })
+
+t.test('a source is found by its name, for the ways in of its kind', async (t) => {
+  const sources = open(entry('a'), entry('b'))
+  t.equal(sources.find('a', 'oidc-back-channel-logout')?.config.name, 'a')
+  t.equal(sources.find('c', 'oidc-back-channel-logout'), null)
+  t.equal(sources.find('constructor', 'oidc-back-channel-logout'), null)
+  t.equal(sources.find('a'), null, 'for no kind')
+  t.same(
+    sources.ofKind('oidc-back-channel-logout').map(({ config }) => config.name),
+    ['a', 'b'],
+  )
+})
+
+t.test('replaced, what has not changed keeps its keys; what has gets new ones', async (t) => {
+  const sources = open(entry('same'), entry('changed'), entry('gone'))
+  const keysOf = (name: string) => sources.find(name, 'oidc-back-channel-logout')?.keys
+  const before = { same: keysOf('same'), changed: keysOf('changed') }
+  t.ok(before.same)
+  sources.replace([entry('new'), entry('changed', { audience: 'other' }), entry('same')])
+  t.equal(keysOf('same'), before.same)
+  t.ok(keysOf('changed'))
+  t.not(keysOf('changed'), before.changed)
+  t.ok(keysOf('new'))
+  t.equal(keysOf('gone'), undefined)
+})

@@ -1,0 +1,117 @@
+import type { Test } from 'tap'
+import { configurationFile } from './config-file.ts'
+import { DISCOVERY, type Issuer, type IssuerKey, issuerKey, sign, startIssuer } from './issuer.ts'
+import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
+
+export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+export const CLIENT = 'qlik-portal'
+export { DISCOVERY }
+
+/** What a logout token holds, with a `jti` of its own. */
+export type MakeClaims = (different?: object) => Record<string, unknown>
+
+export interface LogoutService extends Service {
+  issuer: Issuer
+  key: IssuerKey
+  /** The service's configuration file, to be changed by `configure`. */
+  configure(sources: object[]): Promise<Reply>
+  entry(different?: object): object
+  claims: MakeClaims
+  /** A good token, but for what is different. */
+  token(different?: object, header?: object): Promise<string>
+  /** Posts a logout token as an OpenID provider does. */
+  logout(token: string, source?: string): Promise<Reply>
+}
+
+let serial = 0
+
+/** The service with an issuer as the source `op`, over loopback HTTP. */
+export async function startLogoutService(
+  t: Test,
+  {
+    entry: more = {},
+    tenants = [],
+    ...options
+  }: ServiceOptions & { entry?: object; tenants?: object[] } = {},
+): Promise<LogoutService> {
+  const key = await issuerKey('k1')
+  const issuer = await startIssuer(t, [key])
+  const entry = (different: object = {}) => ({
+    ...{ name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT },
+    ...more,
+    ...different,
+  })
+  const file = configurationFile(t, { tenants, sources: [entry()] })
+  const environment = { CONFIG_FILE: file.path, ...options.environment }
+  const service = await startService(t, { ...options, environment })
+  const now = () => Math.floor((options.clock?.now() ?? Date.now()) / 1000)
+  const claims: MakeClaims = (different = {}) => {
+    serial += 1
+    const times = { iat: now(), exp: now() + 120 }
+    return {
+      iss: issuer.url,
+      aud: CLIENT,
+      ...times,
+      jti: `j${serial}`,
+      sub: 'u1',
+      events: { [EVENT]: {} },
+      ...different,
+    }
+  }
+  return {
+    ...service,
+    issuer,
+    key,
+    entry,
+    claims,
+    configure(sources) {
+      file.write({ tenants, sources })
+      return service.call('POST', '/config/reload')
+    },
+    token: (different, header) => sign(key, claims(different), { typ: 'logout+jwt', ...header }),
+    logout: (token, source = 'op') => postToken(service, token, source),
+  }
+}
+
+export function postToken({ call }: Pick<Service, 'call'>, token: string, source = 'op'): Promise<Reply> {
+  return call('POST', `/sources/${source}/backchannel-logout`, {
+    body: new URLSearchParams({ logout_token: token }).toString(),
+    headers: { authorization: '', 'content-type': 'application/x-www-form-urlencoded' },
+  })
+}
+
+/** The samples of `curfew_signals_total`, by source and result. */
+export async function signalCounts({ call }: Pick<Service, 'call'>): Promise<Record<string, number>> {
+  const { text } = await call('GET', '/metrics')
+  const samples = text.matchAll(/^curfew_signals_total\{source="(.*)",result="(.*)"\} (\d+)$/gm)
+  return Object.fromEntries(
+    [...samples].map(([, source, result, count]) => [`${source} ${result}`, Number(count)]),
+  )
+}
+
+/** That an answer is the refusal of the specification (section 2.8), which no cache keeps. */
+export function isRefusal(
+  t: Test,
+  reply: Reply,
+  status: number,
+  error: string,
+  description: RegExp,
+  name: string,
+): void {
+  t.equal(reply.status, status, `${name}: ${reply.text}`)
+  t.same(Object.keys(reply.json ?? {}), ['error', 'error_description'], name)
+  t.match(reply.json, { error, error_description: description }, name)
+  t.match(
+    reply.json?.error_description,
+    /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/,
+    `${name}: in the characters of RFC 6749`,
+  )
+  t.equal(reply.headers.get('cache-control'), 'no-store', name)
+  t.match(reply.headers.get('content-type'), /^application\/json/, name)
+}
+
+/** The users of all revocations, the newest first. */
+export async function usersOf({ call }: Pick<Service, 'call'>) {
+  const { json } = await call('GET', '/revocations')
+  return json.items.map(({ user }: { user: object }) => user)
+}
