@@ -22,6 +22,7 @@ t.test('with what is required and nothing more, the rest has its defaults', asyn
       },
     ],
     senders: { apiKeys: [{ key: KEY, tenants: null }], webhookSecrets: [] },
+    sources: [],
     databaseUrl: 'sqlite:./data/curfew.db',
     databaseConnections: 10,
     retentionDays: 30,
