@@ -55,7 +55,7 @@ export function readBearerToken(claims: unknown, senderSubject: string | undefin
   return data
 }
 
-/** Drafts before the second called it `subject`, as Okta did first. */
+/** Older senders call it `subject`. */
 const Body = z.looseObject({ sub_id: z.unknown(), subject: z.unknown() }).partial()
 
 /** The subject identifier in a body; null where there is not exactly one. */

@@ -43,7 +43,7 @@ export interface SecurityEvent {
 }
 
 /**
- * What a token must and must not be (Shared Signals Framework 1.0, section 4.1). Without `sub` and `exp` it cannot be
+ * What a token must and must not be (RFC 8417; Shared Signals Framework 1.0). Without `sub` and `exp` it cannot be
  * taken for an ID token or an access token. Some send no type (older authentik).
  */
 export function securityEventRules({ issuer, audience, algorithms }: IssuerConfig): TokenRules {

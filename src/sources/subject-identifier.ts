@@ -32,7 +32,7 @@ const FORMATS: ReadonlySet<unknown> = new Set(Simple.options.map(({ shape }) => 
 const Aliases = z.object({ identifiers: z.array(z.looseObject({})).min(1).max(ALIASES_AT_MOST) })
 
 /**
- * The subjects that an identifier may stand for (RFC 9493; `complex` by the Shared Signals Framework 1.0, section 3.3):
+ * The subjects that an identifier may stand for (RFC 9493; `complex` by the Shared Signals Framework 1.0):
  * one, or those of `aliases` in their order. None where it names no user: a format that is not known, or a complex one
  * that speaks of a device or a session only.
  * @throws SubjectError

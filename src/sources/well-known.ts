@@ -1,6 +1,6 @@
 /**
  * Where an issuer's document is. OpenID Connect Discovery 1.0, section 4, puts it behind the issuer's path; the Shared
- * Signals Framework 1.0, section 7.2.1, between host and path.
+ * Signals Framework 1.0 between host and path.
  */
 export function wellKnownAddress(issuer: string, name: string): string {
   const base = issuer.replace(/\/$/, '')
