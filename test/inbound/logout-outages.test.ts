@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import t from 'tap'
+import { z } from 'zod'
 import { CurfewError } from '../../src/errors.ts'
 import backChannelLogout from '../../src/inbound/back-channel-logout.ts'
 import { createFetchJson } from '../../src/sources/fetch-json.ts'
@@ -44,7 +45,7 @@ t.test('without the store it says: later', async (t) => {
   const { fetchJson, close } = createFetchJson()
   t.teardown(close)
   const entry = { name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT }
-  const source = sourceSchema({ given: () => ({}) as never, inFile: () => ({}) as never }).parse(entry)
+  const source = sourceSchema({ given: () => z.string(), inFile: () => z.string() }).parse(entry)
   const now = Math.floor(clock.now() / 1000)
   const claims = {
     iss: issuer.url,
