@@ -4,9 +4,11 @@ import type { Config, Reloadable } from './config.ts'
 import authenticate from './inbound/authenticate.ts'
 import backChannelLogout from './inbound/back-channel-logout.ts'
 import bulk from './inbound/bulk.ts'
+import globalTokenRevocation from './inbound/global-token-revocation.ts'
 import logoutHook from './inbound/logout-hook.ts'
 import problems, { refuseConnection, sendProblem } from './inbound/problems.ts'
 import revokeAll from './inbound/revoke-all.ts'
+import securityEvents from './inbound/security-events.ts'
 import { Senders } from './inbound/senders.ts'
 import sessions from './inbound/sessions.ts'
 import { validatorCompiler } from './inbound/validate.ts'
@@ -24,10 +26,15 @@ import { createAccept } from './revocation/accept.ts'
 import { userKey } from './revocation/coalesce.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
+import { createKnowsUser } from './revocation/knows-user.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
+import { EventStreams } from './sources/event-streams.ts'
 import { createFetchJson } from './sources/fetch-json.ts'
 import { Sources } from './sources/sources.ts'
+import { StreamKeepers } from './sources/stream-keepers.ts'
+import { createTakeSecurityEvent } from './sources/take-security-event.ts'
+import { createSendToTransmitter } from './sources/transmitter-http.ts'
 import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
@@ -97,6 +104,27 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   const estimate = createEstimate(
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
+  const knowsUser = createKnowsUser({ tenants, clock })
+  const streams = new EventStreams(app.log)
+  const takeSecurityEvent = createTakeSecurityEvent({
+    accept,
+    tenants,
+    streams,
+    clock,
+    onIgnored: (source) => metrics.signal(source, 'ignored'),
+  })
+  const { send, close: closeSend } = createSendToTransmitter()
+  const keepers = new StreamKeepers({
+    sources,
+    fetchJson,
+    send,
+    take: takeSecurityEvent,
+    streams,
+    clock,
+    random,
+    log: app.log,
+    onRejected: (source) => metrics.signal(source, 'rejected'),
+  })
   const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
@@ -117,6 +145,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(bulk, inbound)
   await app.register(backChannelLogout, { ...inbound, sources, findSession: store.findSession })
   await app.register(vendorWebhook, { ...inbound, sources, count: metrics.signal })
+  await app.register(globalTokenRevocation, { ...inbound, sources, knowsUser })
+  await app.register(securityEvents, { ...inbound, sources, takeSecurityEvent })
   await app.register(sessions, { store, tenants, clock })
 
   // Claim, list, revoke, verify
@@ -124,6 +154,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   app.addHook('onReady', async () => {
     await tenants.start()
     await worker.start()
+    keepers.sync()
     stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
   })
 
@@ -132,24 +163,31 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(health, {
     store,
     tenants,
+    sources,
+    streams,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, { metrics, store, tenants })
 
   // Change the configuration
-  await app.register(reload, { load, tenants, senders, sources, log: app.log })
+  const replaceSources = (configs: Reloadable['sources']) => {
+    sources.replace(configs)
+    keepers.sync()
+  }
+  await app.register(reload, { load, tenants, senders, sources: { replace: replaceSources }, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopRetention()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop()])
+    stopped = Promise.all([runs, tenants.stop(), keepers.stop()])
     waiters.close()
   })
   app.addHook('onClose', async () => {
     await stopped
     await closeFetch()
+    await closeSend()
     await store.close()
   })
   return app

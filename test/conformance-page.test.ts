@@ -21,6 +21,9 @@ t.test('every page of a source is linked, and links lead somewhere', async (t) =
   for (const page of [
     'docs/sources/README.md',
     'docs/sources/oidc-back-channel-logout.md',
+    'docs/sources/global-token-revocation.md',
+    'docs/sources/okta-universal-logout.md',
+    'docs/sources/shared-signals.md',
     'docs/conformance.md',
   ]) {
     for (const [, link] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g))

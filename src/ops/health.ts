@@ -2,6 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Tenants } from '../qlik/tenants.ts'
 import type { RevocationStore } from '../revocation/store.ts'
+import type { EventStreams } from '../sources/event-streams.ts'
+import type { Sources } from '../sources/sources.ts'
+import { streamChecks } from './stream-checks.ts'
 import { Check, tenantChecks } from './tenant-checks.ts'
 
 const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
@@ -9,6 +12,8 @@ const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.arra
 export interface HealthOptions {
   store: RevocationStore
   tenants: Pick<Tenants, 'names' | 'opened'>
+  sources: Pick<Sources, 'ofKind'>
+  streams: EventStreams
   isStopping: () => boolean
   isClaimFailing: () => boolean
 }
@@ -19,7 +24,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, isStopping, isClaimFailing },
+  { store, tenants, sources, streams, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const }
 
@@ -51,6 +56,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         lifecycleCheck(isStopping()),
         await storeCheck(store, isClaimFailing()),
         ...tenantChecks(tenants),
+        ...streamChecks(sources, streams),
       ]
       const failed = checks.some((check) => check.status === 'failed')
       return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready', checks })

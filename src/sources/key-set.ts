@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { FetchError, type FetchJson } from './fetch-json.ts'
 import { isProvingKey } from './proving-key.ts'
 import { isKeyAddress } from './source-schema.ts'
+import { wellKnownAddress } from './well-known.ts'
 
 /** Keys are fetched anew after this time, so that one that was taken away ceases to be good. */
 export const FRESH_FOR_MS = 10 * 60_000
@@ -113,8 +114,7 @@ export class KeySet {
   async #address(): Promise<string> {
     const { issuer, jwksUri, wellKnown, fetchJson } = this.#options
     if (jwksUri !== null) return jwksUri
-    const base = issuer.replace(/\/$/, '')
-    const found = Discovery.parse(await fetchJson(`${base}/.well-known/${wellKnown}`))
+    const found = Discovery.parse(await fetchJson(wellKnownAddress(issuer, wellKnown)))
     const isOwn = found.issuer === issuer && isKeyAddress(found.jwks_uri)
     if (!isOwn || new URL(found.jwks_uri).host !== new URL(issuer).host)
       throw new FetchError('DISCOVERY_OF_ANOTHER_ISSUER_OR_HOST')

@@ -1,12 +1,15 @@
 import { z } from 'zod'
+import { globalTokenRevocation } from './global-token-revocation.ts'
 import { backChannelLogout } from './oidc-back-channel.ts'
+import { sharedSignals } from './shared-signals.ts'
 import type { ValueForms } from './source-schema.ts'
 import { presetEntries } from './webhook/entry.ts'
 import { generic } from './webhook/generic.ts'
 
 /** The schema of an entry in `sources`, of every kind that there is. A further kind is a line here and a file. */
 export function sourceSchema(forms: ValueForms) {
-  return z.discriminatedUnion('kind', [backChannelLogout(), ...presetEntries(forms), generic(forms)], {
+  const tokens = [backChannelLogout(), globalTokenRevocation(), sharedSignals(forms)] as const
+  return z.discriminatedUnion('kind', [...tokens, ...presetEntries(forms), generic(forms)], {
     error: ({ code }) =>
       code === 'invalid_union' ? 'expected one of the kinds that docs/sources/README.md lists' : undefined,
   })

@@ -16,6 +16,9 @@ export interface SourcesOptions {
   clock: Clock
 }
 
+/** Whose keys are to be found, and where. */
+type KeyOwner = Pick<IssuerConfig, 'issuer' | 'jwksUri'> & { kind: SourceKind }
+
 /** The sources that are configured now, by name. */
 export class Sources {
   readonly #options: SourcesOptions
@@ -53,15 +56,18 @@ export class Sources {
   #open(config: SourceConfig): OpenSource {
     if ('issuer' in config) return { config, keys: this.#keysOf(config) }
     const { jwksUri = null } = 'jwksUri' in config ? config : {}
-    return { config, keys: jwksUri === null ? null : this.#keysOf({ issuer: jwksUri, jwksUri }) }
+    return {
+      config,
+      keys: jwksUri === null ? null : this.#keysOf({ kind: config.kind, issuer: jwksUri, jwksUri }),
+    }
   }
 
-  #keysOf({ issuer, jwksUri }: Pick<IssuerConfig, 'issuer' | 'jwksUri'>): KeySet {
+  #keysOf({ kind, issuer, jwksUri }: KeyOwner): KeySet {
     const { fetchJson, clock } = this.#options
     return new KeySet({
       issuer,
       jwksUri: jwksUri ?? null,
-      wellKnown: 'openid-configuration',
+      wellKnown: kind === 'shared-signals' ? 'ssf-configuration' : 'openid-configuration',
       fetchJson,
       clock,
     })

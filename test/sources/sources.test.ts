@@ -4,8 +4,7 @@ import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
 
-const value = () => z.string()
-const schema = sourceSchema({ given: value, inFile: value })
+const schema = sourceSchema({ given: () => z.string(), inFile: () => z.string() })
 const entry = (name: string, more: object = {}) =>
   schema.parse({
     name,

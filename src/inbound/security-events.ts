@@ -1,0 +1,88 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { CurfewError } from '../errors.ts'
+import { SetError, StreamMismatch, setErrorOf } from '../sources/set-error.ts'
+import { pushAuthorizationOf } from '../sources/shared-signals.ts'
+import type { TakeSecurityEvent } from '../sources/take-security-event.ts'
+import { refusalOf } from './refusal.ts'
+import { soleHeader } from './sole-header.ts'
+import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
+
+const KIND = 'shared-signals'
+
+export interface SecurityEventsOptions extends SourceRouteOptions {
+  takeSecurityEvent: TakeSecurityEvent
+}
+
+const refusal = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: SetError } },
+})
+
+/**
+ * `POST /sources/{name}/events`: a security event token is pushed (RFC 8935). 202 when what there is to do is durable;
+ * the same for one that was here before.
+ */
+export default withRawBodies<SecurityEventsOptions>((app, { sources, takeSecurityEvent }) => {
+  app.post(
+    '/sources/:name/events',
+    {
+      schema: {
+        summary: 'Shared Signals: CAEP and RISC events by push (RFC 8935)',
+        description:
+          'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
+        tags: ['sources'],
+        params: SourceParams,
+        consumes: ['application/secevent+jwt'],
+        body: z.string().describe('A signed JWT'),
+        response: {
+          202: z.null().describe('What there is to do is durable'),
+          400: refusal('The token proves nothing, or cannot be acted on'),
+          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+        },
+      },
+      // For the documentation: what has come is bytes until the source is known.
+      validatorCompiler: () => (value) => ({ value }),
+      errorHandler: refuse,
+    },
+    async (request, reply) => {
+      const source = sourceOf(request, sources, KIND)
+      requireAuthorization(request, pushAuthorizationOf(source.config))
+      if (!/^application\/secevent\+jwt *(;|$)/i.test(soleHeader(request, 'content-type') ?? ''))
+        throw new CurfewError(
+          'CURFEW_REQUEST_INVALID',
+          'Expected one Content-Type, application/secevent+jwt.',
+        )
+      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
+      return reply.header('cache-control', 'no-store').code(202).send()
+    },
+  )
+})
+
+function requireAuthorization(request: FastifyRequest, expected: string | null): void {
+  if (expected === null) return
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  if (!timingSafeEqual(digest(soleHeader(request, 'authorization') ?? ''), digest(expected)))
+    throw new StreamMismatch(
+      'authentication_failed',
+      'The header Authorization is not the one that was agreed.',
+    )
+}
+
+/** RFC 8935, section 2.3: 400 with `err` and `description`. */
+function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const setError = setErrorOf(error)
+  if (setError && !isNotFound(error)) return send(reply, request, 400, setError)
+  const { status, description } = refusalOf(error, request, reply)
+  return reply.code(status).send({ err: 'invalid_request', description })
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof CurfewError && error.code === 'CURFEW_NOT_FOUND'
+}
+
+function send(reply: FastifyReply, request: FastifyRequest, status: number, body: SetError): FastifyReply {
+  request.log.debug({ code: body.err }, 'a security event token was refused')
+  return reply.code(status).header('cache-control', 'no-store').header('content-language', 'en').send(body)
+}

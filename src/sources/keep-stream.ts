@@ -1,0 +1,141 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import { retryAfterMs } from '../qlik/retry-after.ts'
+import type { EventStreams } from './event-streams.ts'
+import { setErrorOf } from './set-error.ts'
+import { transmitterToken } from './shared-signals.ts'
+import type { SharedSignalsSource, TakeSecurityEvent } from './take-security-event.ts'
+import { type EventStream, type PollReport, type Transmitter, TransmitterFailure } from './transmitter.ts'
+import { newState } from './verification-state.ts'
+
+/** A transmitter that does not hold a poll until there is something is asked again after this time. */
+const IDLE_MS = 5_000
+const LONGEST_BACKOFF_MS = 5 * 60_000
+const LONGEST_WAIT_MS = 60 * 60_000
+/** After so many failures in a row the stream is looked for anew: it may be gone. */
+const ANEW_AFTER = 3
+
+const NOTHING: PollReport = { ack: [], setErrs: {} }
+
+export interface KeepStreamOptions {
+  take: TakeSecurityEvent
+  streams: EventStreams
+  clock: Clock
+  /** A number from 0 up to 1, for the jitter of backoffs. */
+  random: () => number
+  log: Log
+  /** Told of events that were refused. */
+  onRejected: (source: string) => void
+  /** Ends it. */
+  signal: AbortSignal
+}
+
+/**
+ * Sets a source's stream up, and where it is polled, polls it until the signal aborts. Never rejects. Each replica does
+ * the same: what comes twice is recognized by its `jti`.
+ */
+export async function keepStream(
+  source: SharedSignalsSource,
+  transmitter: Transmitter,
+  options: KeepStreamOptions,
+): Promise<void> {
+  const { streams, signal, clock } = options
+  const { name } = source.config
+  let stream: EventStream | null = null
+  let report = NOTHING
+  let failures = 0
+  while (!signal.aborted) {
+    try {
+      stream ??= await setUp(source, transmitter, options)
+      if (stream.pollUrl === null) return streams.noteProblem(name, null)
+      const { polled, wait } = await pollOnce(source, transmitter, stream, report, options)
+      report = polled
+      failures = 0
+      streams.noteProblem(name, null)
+      if (wait) await pause(IDLE_MS, clock, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      failures += 1
+      if (failures % ANEW_AFTER === 0) stream = null
+      streams.noteProblem(name, problemOf(error))
+      await pause(backoffMs(error, failures, options), clock, signal)
+    }
+  }
+}
+
+async function setUp(
+  { config }: SharedSignalsSource,
+  transmitter: Transmitter,
+  { streams, log }: KeepStreamOptions,
+): Promise<EventStream> {
+  const stream = await transmitter.setUp()
+  streams.noteStream(config.name, stream.id)
+  if (stream.status) streams.noteStatus(config.name, stream.status)
+  const secret = config.transmitter ? transmitterToken(config.transmitter) : ''
+  try {
+    await transmitter.requestVerification(stream, newState(secret))
+  } catch (error) {
+    // It may have been asked too often; events come all the same.
+    log.warn({ source: config.name, problem: problemOf(error) }, 'the stream could not be verified')
+  }
+  return stream
+}
+
+/** One poll, and what came with it taken: acknowledged is what is durable. */
+async function pollOnce(
+  source: SharedSignalsSource,
+  transmitter: Transmitter,
+  stream: EventStream,
+  report: PollReport,
+  { take, clock, onRejected }: KeepStreamOptions,
+): Promise<{ polled: PollReport; wait: boolean }> {
+  const startedAt = clock.monotonic()
+  const { sets, moreAvailable } = await transmitter.poll(stream, report)
+  const polled: PollReport = { ack: [], setErrs: {} }
+  let undecided = 0
+  await Promise.all(
+    Object.entries(sets).map(async ([jti, token]) => {
+      try {
+        await take(source, token)
+        polled.ack.push(jti)
+      } catch (error) {
+        const setError = setErrorOf(error)
+        if (!setError) undecided += 1
+        else {
+          polled.setErrs[jti] = setError
+          onRejected(source.config.name)
+        }
+      }
+    }),
+  )
+  const isEmpty = Object.keys(sets).length === 0 && !moreAvailable
+  const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
+  return { polled, wait: undecided > 0 || (isEmpty && !wasHeld) }
+}
+
+/** For operators: without addresses, and without anything of an answer. */
+function problemOf(error: unknown): string {
+  if (error instanceof TransmitterFailure) return error.message
+  return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
+}
+
+/** Full jitter over 1 s, 2 s, 4 s … at most 5 min; longer where the transmitter asks for it. */
+function backoffMs(error: unknown, failures: number, { clock, random }: KeepStreamOptions): number {
+  const backoff = random() * Math.min(LONGEST_BACKOFF_MS, 1_000 * 2 ** Math.min(failures - 1, 20))
+  const header = error instanceof TransmitterFailure ? error.retryAfter : null
+  const asked = retryAfterMs(header ?? undefined, clock.now()) ?? 0
+  return Math.max(1, Math.min(LONGEST_WAIT_MS, Math.max(asked, backoff)))
+}
+
+function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const cancel = clock.after(ms, end)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+  })
+}

@@ -1,0 +1,60 @@
+import type { FetchJson } from './fetch-json.ts'
+import { type KeepStreamOptions, keepStream } from './keep-stream.ts'
+import type { Sources } from './sources.ts'
+import type { SharedSignalsSource } from './take-security-event.ts'
+import { Transmitter } from './transmitter.ts'
+import type { SendToTransmitter } from './transmitter-http.ts'
+
+export interface StreamKeepersOptions extends Omit<KeepStreamOptions, 'signal'> {
+  sources: Pick<Sources, 'ofKind'>
+  fetchJson: FetchJson
+  send: SendToTransmitter
+}
+
+interface Keeper {
+  abort: AbortController
+  ended: Promise<void>
+}
+
+/** Keeps the streams of the sources that are configured now, each by itself. */
+export class StreamKeepers {
+  readonly #options: StreamKeepersOptions
+  readonly #keepers = new Map<SharedSignalsSource, Keeper>()
+  #isStopped = false
+
+  constructor(options: StreamKeepersOptions) {
+    this.#options = options
+  }
+
+  /** To be called at the start, and when sources have been replaced: one that is as before goes on. */
+  sync(): void {
+    if (this.#isStopped) return
+    const wanted = new Set(this.#options.sources.ofKind('shared-signals'))
+    for (const [source, { abort }] of this.#keepers) {
+      if (wanted.has(source)) continue
+      abort.abort()
+      this.#keepers.delete(source)
+      this.#options.streams.forget(source.config.name)
+    }
+    for (const source of wanted) if (!this.#keepers.has(source)) this.#start(source)
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const all = [...this.#keepers.values()]
+    for (const { abort } of all) abort.abort()
+    await Promise.all(all.map(({ ended }) => ended))
+  }
+
+  #start(source: SharedSignalsSource): void {
+    const { config } = source
+    if (!config.transmitter) return
+    const abort = new AbortController()
+    const { signal } = abort
+    const { fetchJson, send } = this.#options
+    const transmitter = new Transmitter({ config, transmitter: config.transmitter, fetchJson, send, signal })
+    const ended = keepStream(source, transmitter, { ...this.#options, signal })
+    this.#keepers.set(source, { abort, ended })
+  }
+}

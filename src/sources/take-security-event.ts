@@ -1,0 +1,99 @@
+import type { Clock } from '../clock.ts'
+import type { TenantNames } from '../inbound/bounds.ts'
+import type { Accept } from '../revocation/accept.ts'
+import type { Signal } from '../revocation/signal.ts'
+import type { EventStreams } from './event-streams.ts'
+import {
+  meaningOf,
+  readSecurityEvent,
+  reasonOf,
+  type SecurityEvent,
+  securityEventRules,
+  streamStatusIn,
+  verificationIn,
+} from './security-event.ts'
+import { StreamMismatch } from './set-error.ts'
+import { type SharedSignalsConfig, transmitterToken } from './shared-signals.ts'
+import { sourceSignal } from './source-signal.ts'
+import type { OpenSource } from './sources.ts'
+import { chooseSubject } from './subject-identifier.ts'
+import { isOwnState } from './verification-state.ts'
+import { TokenError, verifyToken } from './verify-token.ts'
+
+export type SharedSignalsSource = OpenSource<'shared-signals'>
+
+/**
+ * Takes one security event token, pushed or polled. When it resolves, what there is to do is durable.
+ * @throws what `setErrorOf` tells apart
+ */
+export type TakeSecurityEvent = (source: SharedSignalsSource, token: string) => Promise<void>
+
+export interface TakeSecurityEventOptions {
+  accept: Accept
+  tenants: TenantNames
+  streams: EventStreams
+  clock: Clock
+  /** Told of events that end no sessions. */
+  onIgnored: (source: string) => void
+}
+
+export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
+  const { accept, streams, clock, onIgnored } = options
+  return async ({ config, keys }, token) => {
+    if (!keys) throw new TokenError('unavailable', 'The source has no keys.')
+    const { claims } = await verifyToken(token, securityEventRules(config), keys, clock.now())
+    const event = readSecurityEvent(claims, clock.now())
+    switch (meaningOf(event, config.events)) {
+      case 'ends-sessions':
+        await accept([toSignal(config, event, options)], replayOf(config, event))
+        return
+      case 'verification':
+        return noteVerification(config, event, streams)
+      case 'stream-updated': {
+        const status = streamStatusIn(event)
+        if (status) streams.noteStatus(config.name, status)
+        return
+      }
+      case 'other':
+        return onIgnored(config.name)
+    }
+  }
+}
+
+function toSignal(
+  config: SharedSignalsConfig,
+  told: SecurityEvent,
+  { tenants, clock }: TakeSecurityEventOptions,
+): Signal {
+  const { subject, event, claims, occurredAt } = told
+  const { values, user } = chooseSubject(subject, config.user?.from)
+  return sourceSignal(
+    config,
+    { values: { ...values, subject, event, claims }, user, reason: reasonOf(told), occurredAt },
+    { tenants, now: clock.now() },
+  )
+}
+
+function replayOf({ name }: SharedSignalsConfig, { jti, keepUntil }: SecurityEvent) {
+  return { key: `shared-signals:${name}:${jti}`, fingerprint: null, keepUntil }
+}
+
+/**
+ * A verification that was asked for has a state of ours; one that the transmitter sends by itself has none (section
+ * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state.
+ */
+function noteVerification(
+  { name, transmitter }: SharedSignalsConfig,
+  event: SecurityEvent,
+  streams: EventStreams,
+): void {
+  if (!transmitter) return
+  const { state, streamId } = verificationIn(event)
+  const own = streams.get(name)?.streamId ?? null
+  if (own !== null && streamId !== null && streamId !== own)
+    throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
+  if (state === null) return
+  if (!isOwnState(state, transmitterToken(transmitter)))
+    throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
+  streams.noteVerified(name)
+}

@@ -1,0 +1,61 @@
+import { Agent, request } from 'undici'
+
+const TIMEOUT_MS = 10_000
+/** A transmitter may hold a poll for so long until there is an event (RFC 8936, section 2.4). */
+const LONG_POLL_MS = 90_000
+/** Some dozens of tokens of 16 KiB. */
+const LARGEST_ANSWER_BYTES = 1024 * 1024
+
+export interface TransmitterRequest {
+  method: 'GET' | 'POST'
+  url: string
+  token: string
+  body?: unknown
+  isLongPoll?: boolean
+  signal: AbortSignal
+}
+
+export interface TransmitterAnswer {
+  status: number
+  /** The parsed body; undefined where there is none. */
+  json: unknown
+  retryAfter: string | null
+}
+
+/** One request to a transmitter, with every bound there is; redirects are not followed. */
+export type SendToTransmitter = (request: TransmitterRequest) => Promise<TransmitterAnswer>
+
+export function createSendToTransmitter(): { send: SendToTransmitter; close: () => Promise<void> } {
+  const agent = new Agent({
+    connect: { timeout: TIMEOUT_MS },
+    headersTimeout: LONG_POLL_MS + TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+    maxResponseSize: LARGEST_ANSWER_BYTES,
+  })
+  return {
+    async send({ method, url, token, body, isLongPoll = false, signal }) {
+      const timeout = AbortSignal.timeout(isLongPoll ? LONG_POLL_MS : TIMEOUT_MS)
+      const answer = await request(url, {
+        dispatcher: agent,
+        method,
+        headers: {
+          accept: 'application/json',
+          authorization: `Bearer ${token}`,
+          'user-agent': 'curfew',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: AbortSignal.any([signal, timeout]),
+      })
+      const text = await answer.body.text()
+      const retryAfter = answer.headers['retry-after']
+      return {
+        status: answer.statusCode,
+        // An error may come with a page for people.
+        json: text === '' || answer.statusCode >= 300 ? undefined : JSON.parse(text),
+        retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}

@@ -1,0 +1,137 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { forgeries } from '../support/forgeries.ts'
+import { nothingStored } from '../support/problems.ts'
+import { startService } from '../support/service.ts'
+import { startTokenIssuer, type TokenIssuer } from '../support/token-issuer.ts'
+
+const PATH = '/sources/okta/global-token-revocation'
+const TYP = 'global-token-revocation+jwt'
+const AUDIENCE = `https://curfew.example.com${PATH}`
+
+async function start(t: Parameters<typeof startService>[0], source: object = {}) {
+  const clock = fakeClock()
+  const issuer = await startTokenIssuer(t, { typ: TYP })
+  const entry = {
+    kind: 'global-token-revocation',
+    name: 'okta',
+    issuer: issuer.url,
+    audience: AUDIENCE,
+    ...source,
+  }
+  const file = configurationFile(t, { sources: [entry] })
+  const service = await startService(t, { clock, environment: { CONFIG_FILE: file.path } })
+  service.sandbox.tenant.addUser({ email: 'ada@example.com' })
+  const iat = Math.floor(clock.now() / 1000)
+  const claims = { iss: issuer.url, sub: 'client', aud: AUDIENCE, jti: 'j1', iat, exp: iat + 300 }
+  const post = (token: string) =>
+    service.call('POST', PATH, {
+      body: { sub_id: { format: 'email', email: 'ada@example.com' } },
+      headers: { authorization: `Bearer ${token}` },
+    })
+  return { clock, issuer, service, claims, post }
+}
+const keySets = ({ asked }: TokenIssuer) => asked.filter((path) => path === '/jwks').length
+
+t.test('no forged token is believed: 401, and nothing is stored', async (t) => {
+  const { issuer, service, claims, post } = await start(t, { senderSubject: 'client' })
+  const all = await forgeries(issuer, claims, {
+    types: ['JWT', 'at+jwt', 'logout+jwt', 'secevent+jwt', `${TYP}x`],
+    required: ['iss', 'sub', 'aud', 'jti', 'iat', 'exp'],
+  })
+  const more: [string, object][] = [
+    ['of another sender', { sub: 'other' }],
+    ['good for more than a day', { exp: claims.iat + 90_000 }],
+    ['a jti that is no text', { jti: 5 }],
+    ['a jti without end', { jti: 'x'.repeat(300) }],
+    ['an event, as a security event token has', { events: {} }],
+  ]
+  for (const [name, different] of more)
+    all.push({ name, token: await issuer.sign({ ...claims, ...different }), fault: 'claims' })
+  for (const { name, token } of all) {
+    const reply = await post(token)
+    if (token.length > 16 * 1024) {
+      t.equal(reply.status, 431, 'Node takes no header that long')
+      continue
+    }
+    t.equal(reply.status, 401, name)
+    t.match(reply.headers.get('www-authenticate'), /^Bearer error="invalid_token"/, name)
+    t.same(Object.keys(reply.json), ['error', 'error_description'], name)
+  }
+  await nothingStored(t, service)
+  t.equal((await post(await issuer.sign(claims))).status, 204, 'and yet the good one is')
+})
+
+t.test('a flood of unknown keys asks the issuer once per cooldown', async (t) => {
+  const { clock, issuer, claims, post } = await start(t)
+  t.equal((await post(await issuer.sign(claims))).status, 204)
+  t.equal(keySets(issuer), 1)
+  const flood = await Promise.all(
+    Array.from({ length: 50 }, (_, index) =>
+      issuer.sign({ ...claims, jti: `f${index}` }, { kid: `flood-${index}` }),
+    ),
+  )
+  clock.advance(31_000)
+  for (const { status } of await Promise.all(flood.map(post))) t.equal(status, 401)
+  t.equal(keySets(issuer), 2)
+  clock.advance(31_000)
+  for (const { status } of await Promise.all(flood.map(post))) t.equal(status, 401)
+  t.equal(keySets(issuer), 3)
+})
+
+t.test('keys are not fetched from where nobody configured them', async (t) => {
+  const elsewhere = await startTokenIssuer(t, { typ: TYP })
+  const discovery = '/.well-known/openid-configuration'
+  const table: [name: string, break_: (issuer: TokenIssuer) => void][] = [
+    [
+      'discovery names a key set at another host',
+      (issuer) => issuer.answerJson(discovery, { issuer: issuer.url, jwks_uri: elsewhere.jwksUri }),
+    ],
+    [
+      'discovery is redirected',
+      (issuer) =>
+        issuer.answer(
+          discovery,
+          (_, response) => void response.writeHead(302, { location: `${elsewhere.url}${discovery}` }).end(),
+        ),
+    ],
+    [
+      'the key set is redirected',
+      (issuer) =>
+        issuer.answer(
+          '/jwks',
+          (_, response) => void response.writeHead(307, { location: elsewhere.jwksUri }).end(),
+        ),
+    ],
+    [
+      'discovery is of another issuer',
+      (issuer) => issuer.answerJson(discovery, { issuer: elsewhere.url, jwks_uri: issuer.jwksUri }),
+    ],
+    [
+      'the key set is no JSON',
+      (issuer) => issuer.answer('/jwks', (_, response) => void response.end('<html>')),
+    ],
+    [
+      'the key set has no end',
+      (issuer) => issuer.answerJson('/jwks', { keys: [], filler: 'x'.repeat(600_000) }),
+    ],
+    [
+      'the key set is symmetric',
+      (issuer) =>
+        issuer.answerJson('/jwks', { keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'k1', alg: 'HS256' }] }),
+    ],
+  ]
+  for (const [name, break_] of table) {
+    await t.test(name, async (t) => {
+      const { issuer, service, claims, post } = await start(t)
+      break_(issuer)
+      const reply = await post(await issuer.sign(claims, {}, elsewhere.key.privateKey))
+      t.ok(reply.status === 503 || reply.status === 401, String(reply.status))
+      if (reply.status === 503) t.match(reply.headers.get('retry-after'), /^\d+$/)
+      t.equal((await post(await issuer.sign(claims))).status, reply.status)
+      await nothingStored(t, service)
+    })
+  }
+  t.same(elsewhere.asked, [], 'nothing there was asked for')
+})

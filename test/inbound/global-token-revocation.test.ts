@@ -1,0 +1,203 @@
+import t, { type Test } from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { nothingStored } from '../support/problems.ts'
+import { sendBytes } from '../support/raw-http.ts'
+import { type ServiceOptions, startService } from '../support/service.ts'
+import { startTokenIssuer } from '../support/token-issuer.ts'
+
+const PATH = '/sources/okta/global-token-revocation'
+/** As Okta is told it, without a query. */
+const ENDPOINT = `https://curfew.example.com${PATH}`
+const ADA = 'ada@example.com'
+const CLIENT = '0oa1example'
+let serial = 0
+
+/** Okta's Universal Logout against the real service, with a token as its documentation has it. */
+async function start(t: Test, source: object = {}, options: ServiceOptions = {}) {
+  const issuer = await startTokenIssuer(t, { typ: 'global-token-revocation+jwt' })
+  const entry = {
+    kind: 'global-token-revocation',
+    name: 'okta',
+    issuer: issuer.url,
+    audience: ENDPOINT,
+    senderSubject: CLIENT,
+    ...source,
+  }
+  const file = configurationFile(t, { sources: [entry] })
+  const service = await startService(t, {
+    ...options,
+    environment: { CONFIG_FILE: file.path, ...options.environment },
+  })
+  await service.app.ready()
+  const claims = (different: object = {}) => {
+    serial += 1
+    const now = Math.floor((options.clock ?? Date).now() / 1000)
+    return {
+      iss: issuer.url,
+      sub: CLIENT,
+      aud: ENDPOINT,
+      jti: `jti-${serial}`,
+      iat: now,
+      nbf: now - 300,
+      exp: now + 300,
+      ...different,
+    }
+  }
+  const post = async (
+    body: unknown,
+    { token, headers = {} }: { token?: string; headers?: Record<string, string> } = {},
+  ) =>
+    service.call('POST', PATH, {
+      body,
+      headers: { authorization: `Bearer ${token ?? (await issuer.sign(claims()))}`, ...headers },
+    })
+  return { issuer, service, claims, post, file, entry }
+}
+const byEmail = (email: string) => ({ sub_id: { format: 'email', email } })
+
+t.test('Okta ends the tokens of a user by e-mail address, as a matter of security', async (t) => {
+  const { service, post } = await start(t)
+  service.userWithTokens(3, { email: ADA })
+  const reply = await post(byEmail(ADA))
+  t.equal(reply.status, 204)
+  t.equal(reply.text, '')
+  t.equal(reply.headers.get('cache-control'), 'no-store')
+  const [item] = (await service.call('GET', '/revocations')).json.items
+  t.match(item, {
+    source: 'okta',
+    reason: 'security',
+    scope: 'all',
+    tenant: 'default',
+    user: { email: ADA },
+  })
+  t.match(await service.ended(item.id), { status: 'completed', verified: true, tokens: { revoked: 3 } })
+})
+
+t.test('the subject may be any that names a user, also under its older name', async (t) => {
+  const { service, post } = await start(t)
+  service.userWithTokens(1, { email: ADA, subject: 'sub-1' })
+  const email = { format: 'email', email: ADA }
+  const issSub = { format: 'iss_sub', iss: 'https://acme.okta.com', sub: 'sub-1' }
+  for (const body of [
+    { sub_id: email },
+    { subject: email },
+    { sub_id: issSub },
+    { sub_id: { format: 'opaque', id: 'sub-1' } },
+    { sub_id: { format: 'account', uri: 'acct:ada@example.com' } },
+    { sub_id: { format: 'aliases', identifiers: [{ format: 'phone_number', phone_number: '+1' }, issSub] } },
+    { sub_id: { format: 'complex', user: email } },
+    { sub_id: email, more: 'is ignored' },
+  ])
+    t.equal((await post(body)).status, 204, JSON.stringify(body))
+})
+
+t.test("the entry's template names the user", async (t) => {
+  const { service, post } = await start(t, { user: { as: 'subject', from: '{iss}|{sub}' } })
+  service.userWithTokens(1, { subject: 'https://acme.okta.com|00u1' })
+  t.equal(
+    (await post({ sub_id: { format: 'iss_sub', iss: 'https://acme.okta.com', sub: '00u1' } })).status,
+    204,
+  )
+  t.match(await post(byEmail('ada@example.com')), { status: 422, json: { error: 'unsupported_subject' } })
+})
+
+t.test('bodies that are not as they should be are told apart', async (t) => {
+  const { service, post } = await start(t)
+  const email = { format: 'email', email: 'ada@example.com' }
+  const table: [status: number, error: string, body: unknown, headers?: Record<string, string>][] = [
+    [400, 'invalid_request', ''],
+    [400, 'invalid_request', '{'],
+    [400, 'invalid_request', 'null'],
+    [400, 'invalid_request', '[]'],
+    [400, 'invalid_request', {}],
+    [400, 'invalid_request', { sub_id: 'ada@example.com' }],
+    [400, 'invalid_request', { sub_id: null }],
+    [400, 'invalid_request', { sub_id: email, subject: email }],
+    [400, 'invalid_request', { sub_id: {} }],
+    [400, 'invalid_request', { sub_id: { format: 'email' } }],
+    [400, 'invalid_request', Buffer.from([0xff])],
+    [400, 'invalid_request', { sub_id: email }, { 'content-type': 'text/plain' }],
+    [422, 'unsupported_subject', { sub_id: { format: 'phone_number', phone_number: '+12065550100' } }],
+    [422, 'unsupported_subject', { sub_id: { format: 'made_up', id: '1' } }],
+    [422, 'unsupported_subject', { sub_id: { format: 'email', email: 'no address' } }],
+    [422, 'unsupported_subject', { sub_id: { format: 'complex', device: { format: 'opaque', id: '1' } } }],
+    [404, 'unknown_user', byEmail('nobody@example.com')],
+    [413, 'invalid_request', { sub_id: { ...email, filler: 'x'.repeat(70_000) } }],
+  ]
+  for (const [status, error, body, headers = {}] of table) {
+    const reply = await post(body, { headers })
+    t.equal(reply.status, status, JSON.stringify(body).slice(0, 100))
+    t.match(reply.json, { error, error_description: /./ })
+    t.notMatch(reply.text, /ada@|nobody/)
+  }
+  await nothingStored(t, service)
+})
+
+t.test('a token is good once: sent again it does nothing, for another subject it is refused', async (t) => {
+  const { service, issuer, claims, post } = await start(t)
+  const user = service.userWithTokens(1, { email: ADA })
+  service.userWithTokens(1, { email: 'bob@example.com' })
+  const token = await issuer.sign(claims())
+  t.equal((await post(byEmail(ADA), { token })).status, 204)
+  const [item] = (await service.call('GET', '/revocations')).json.items
+  await service.ended(item.id)
+  service.sandbox.tenant.issueTokens(user.id, 1)
+  t.equal((await post(byEmail(ADA), { token })).status, 204)
+  t.match(await post(byEmail('bob@example.com'), { token }), {
+    status: 401,
+    json: { error: 'invalid_token' },
+  })
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+})
+
+t.test('whether there is such a user is not waited for', async (t) => {
+  const clock = fakeClock()
+  const { service, post } = await start(t, {}, { clock, sandbox: { latencyMs: 0 } })
+  service.sandbox.tenant.addUser()
+  await service.sandbox.close()
+  const reply = await post(byEmail('nobody@example.com'))
+  t.equal(reply.status, 204, 'Qlik is down, and the signal is durable')
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+})
+
+t.test('a sender stays within the tenants of its entry', async (t) => {
+  const { service, post } = await start(t, {
+    tenantFrom: '{/subject/tenant/id}',
+    tenants: ['default'],
+  })
+  service.userWithTokens(1, { email: ADA })
+  const within = (tenant?: object) => ({
+    sub_id: {
+      format: 'complex',
+      user: { format: 'email', email: ADA },
+      ...(tenant ? { tenant } : {}),
+    },
+  })
+  t.equal((await post(within({ format: 'opaque', id: 'default' }))).status, 204)
+  t.match(await post(within({ format: 'opaque', id: 'other' })), {
+    status: 403,
+    json: { error: 'access_denied' },
+  })
+  t.equal((await post(within())).status, 403)
+})
+
+t.test('a sender is proven before the body is looked at, by one header', async (t) => {
+  const { service, issuer, claims } = await start(t)
+  for (const authorization of ['', 'Basic b2t0YTpva3Rh', 'Bearer', 'Bearer a b']) {
+    const reply = await service.call('POST', PATH, { body: '{', headers: { authorization } })
+    t.equal(reply.status, 401, authorization)
+    t.match(
+      reply.headers.get('www-authenticate'),
+      /^Bearer error="invalid_token", error_description="[^"]+"$/,
+    )
+  }
+  const token = await issuer.sign(claims())
+  const body = JSON.stringify(byEmail('ada@example.com'))
+  const twice = `authorization: Bearer ${token}\r\nauthorization: Bearer ${token}\r\n`
+  const head = `POST ${PATH} HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\ncontent-type: application/json\r\n`
+  const answer = await sendBytes(service.url, `${head}${twice}content-length: ${body.length}\r\n\r\n${body}`)
+  t.match(answer, /^HTTP\/1\.1 401 /)
+  t.equal((await service.call('POST', '/sources/other/global-token-revocation', { body })).status, 404)
+  await nothingStored(t, service)
+})

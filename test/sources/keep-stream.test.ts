@@ -1,0 +1,320 @@
+import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { nothingStored } from '../support/problems.ts'
+import type { Service } from '../support/service.ts'
+import { ADA, CAEP, SSF } from '../support/shared-signals.ts'
+import { keepStreamAt, POLL, PUSH, startTransmitter } from '../support/transmitter.ts'
+
+const checkOf = async ({ call }: Service) =>
+  (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
+const acknowledged = (jti: string) => (asked: { path: string; body: { ack: string[] } | null }) =>
+  asked.path === '/poll' && (asked.body?.ack.includes(jti) ?? false)
+const refused = (jti: string) => (asked: { path: string; body: { setErrs: object } | null }) =>
+  asked.path === '/poll' && jti in (asked.body?.setErrs ?? {})
+
+t.test(
+  'the stream is created, its verification asked for, and events are polled and acknowledged',
+  async (t) => {
+    const fake = await startTransmitter(t)
+    const { service, set } = await keepStreamAt(t, fake)
+    const created = await fake.until(({ path, method }) => path === '/streams' && method === 'POST')
+    t.match(created.body, {
+      delivery: { method: POLL },
+      description: 'Curfew (idp)',
+      events_requested: [/./],
+    })
+    const { body: verification } = await fake.until(({ path }) => path === '/verify')
+    t.equal(verification.stream_id, 'stream-1')
+    service.userWithTokens(1, { email: ADA.email })
+    const jti = await set()
+    await fake.until(acknowledged(jti))
+    const [item] = (await service.call('GET', '/revocations')).json.items
+    t.match(item, { source: 'idp', user: { email: ADA.email } }, 'what is acknowledged is durable')
+    t.match(await service.ended(item.id), { verified: true })
+    t.match(await checkOf(service), { status: 'ok' })
+  },
+)
+
+t.test(
+  'events before the verification, the verification and a repetition are all acknowledged',
+  async (t) => {
+    const fake = await startTransmitter(t)
+    const { service, set } = await keepStreamAt(t, fake)
+    const { body } = await fake.until(({ path }) => path === '/verify')
+    const before = [await set(), await set({ type: `${CAEP}credential-change` }), await set()]
+    const verification = await set({
+      type: `${SSF}verification`,
+      subject: { format: 'opaque', id: 'stream-1' },
+      event: { state: body.state },
+    })
+    for (const jti of [...before, verification]) await fake.until(acknowledged(jti))
+    t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
+    const items = async () => (await service.call('GET', '/revocations')).json.items.length
+    const revocations = await items()
+    const same = { jti: before[0] }
+    const count = fake.asked.filter(acknowledged(String(before[0]))).length
+    await set(same)
+    await fake.until(
+      (asked) =>
+        acknowledged(String(before[0]))(asked) &&
+        fake.asked.filter(acknowledged(String(before[0]))).length > count,
+    )
+    t.equal(await items(), revocations, 'nothing is done twice')
+  },
+)
+
+t.test('a stream that is there already is used', async (t) => {
+  const fake = await startTransmitter(t)
+  const iss = fake.issuer.url
+  const of = (id: string, description?: string) => ({
+    stream_id: id,
+    iss,
+    description,
+    delivery: { method: POLL, endpoint_url: `${iss}/poll` },
+  })
+  fake.streams.push(of('theirs', 'of somebody else'), of('ours', 'Curfew (idp)'))
+  await keepStreamAt(t, fake)
+  t.equal((await fake.until(({ path }) => path === '/verify')).body.stream_id, 'ours')
+  t.equal(fake.streams.length, 2)
+})
+
+t.test(
+  'with push, the stream is created for the address that the entry names, with the header that was agreed',
+  async (t) => {
+    const fake = await startTransmitter(t)
+    const pushUrl = 'https://curfew.example.com/sources/idp/events'
+    const { service } = await keepStreamAt(t, fake, {
+      transmitter: { delivery: 'push', pushUrl },
+      source: { pushAuthorization: 'Bearer agreed', events: ['urn:e'] },
+    })
+    const { body } = await fake.until(({ path, method }) => path === '/streams' && method === 'POST')
+    t.same(body.delivery, { method: PUSH, endpoint_url: pushUrl, authorization_header: 'Bearer agreed' })
+    t.same(body.events_requested, ['urn:e'])
+    const asked = await fake.until(({ path }) => path === '/verify')
+    const push = async (state: string, id = 'stream-1') =>
+      service.call('POST', '/sources/idp/events', {
+        body: await fake.issuer.sign({
+          iss: fake.issuer.url,
+          aud: 'https://curfew.example.com',
+          jti: `v-${state}-${id}`,
+          iat: Math.floor(Date.now() / 1000),
+          sub_id: { format: 'opaque', id },
+          events: { [`${SSF}verification`]: { state } },
+        } as never),
+        headers: { authorization: 'Bearer agreed', 'content-type': 'application/secevent+jwt' },
+      })
+    t.match(await push('made-up'), { status: 400, json: { err: 'invalid_state' } })
+    t.match(await push(asked.body.state, 'stream-2'), { status: 400, json: { err: 'invalid_request' } })
+    t.equal((await push(asked.body.state)).status, 202)
+    t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
+    t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 0)
+  },
+)
+
+t.test('tokens that are not good are reported, and the others acknowledged', async (t) => {
+  const fake = await startTransmitter(t)
+  const elsewhere = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake)
+  const forged = await elsewhere.issuer.sign({
+    iss: fake.issuer.url,
+    aud: 'https://curfew.example.com',
+    jti: 'forged',
+    iat: Math.floor(Date.now() / 1000),
+    events: { [`${CAEP}session-revoked`]: {} },
+    sub_id: ADA,
+  } as never)
+  fake.queue('forged', forged)
+  fake.queue('text', 'no token')
+  const table: [jti: string, err: string][] = [
+    ['forged', 'invalid_key'],
+    ['text', 'invalid_request'],
+    [await set({ iss: 'https://evil.example.com' }), 'invalid_issuer'],
+    [await set({ aud: 'other' }), 'invalid_audience'],
+    [await set({ subject: null }), 'invalid_request'],
+    [
+      await set({
+        type: `${SSF}verification`,
+        subject: { format: 'opaque', id: 'stream-1' },
+        event: { state: 'made-up' },
+      }),
+      'invalid_state',
+    ],
+    [
+      await set({ type: `${SSF}verification`, subject: { format: 'opaque', id: 'stream-9' } }),
+      'invalid_request',
+    ],
+  ]
+  const good = await set({ type: `${SSF}verification`, subject: { format: 'opaque', id: 'stream-1' } })
+  for (const [jti, err] of table) {
+    const { body } = await fake.until(refused(jti))
+    t.match(body.setErrs[jti], { err, description: /./ }, jti)
+    t.notOk(body.ack.includes(jti))
+  }
+  await fake.until(acknowledged(good))
+  await nothingStored(t, service)
+  t.match(
+    (await service.call('GET', '/metrics')).text,
+    `curfew_signals_total{source="idp",result="rejected"} ${table.length}`,
+  )
+})
+
+t.test(
+  'a stream that the transmitter pauses shows in health, and its events are taken when it goes on',
+  async (t) => {
+    const fake = await startTransmitter(t)
+    const { service, set } = await keepStreamAt(t, fake)
+    const update = async (status: string) =>
+      fake.until(
+        acknowledged(
+          await set({
+            type: `${SSF}stream-updated`,
+            subject: { format: 'opaque', id: 'stream-1' },
+            event: { status, reason: 'because', unknown: 1 },
+          }),
+        ),
+      )
+    for (const status of ['paused', 'disabled']) {
+      await update(status)
+      const ready = await service.call('GET', '/health/ready')
+      t.equal(ready.status, 200)
+      t.match(await checkOf(service), { status: 'warning', detail: new RegExp(status) })
+    }
+    await update('enabled')
+    t.match(await checkOf(service), { status: 'ok' })
+    await fake.until(acknowledged(await set()))
+    t.ok(service.logLines.some((line) => line.includes('has stopped the event stream')))
+  },
+)
+
+t.test('nothing is acknowledged that could not be made durable', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  // Without keys nothing can be proven, nor refused.
+  fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
+  const polls = () => fake.asked.filter(({ path }) => path === '/poll').length
+  const untilTrue = async (isSo: () => boolean) => {
+    while (!isSo()) {
+      clock.advance(1_000)
+      await new Promise(setImmediate)
+    }
+  }
+  const jti = await set()
+  await untilTrue(() => polls() >= 4)
+  t.notOk(fake.asked.some(acknowledged(jti)))
+  t.notOk(fake.asked.some(refused(jti)))
+  fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.publicJwk] })
+  await untilTrue(() => fake.asked.some(acknowledged(jti)))
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+})
+
+t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const other = await startTransmitter(t)
+  const configuration = '/.well-known/ssf-configuration'
+  const endpoints = { issuer: fake.issuer.url, configuration_endpoint: `${fake.issuer.url}/streams` }
+  const table: [detail: RegExp, break_: () => void][] = [
+    [/answered 401/, () => fake.override('/streams', { status: 401 })],
+    [
+      /answered 302/,
+      () => fake.override('/streams', { status: 302, headers: { location: `${other.issuer.url}/streams` } }),
+    ],
+    [/something else/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
+    [/no JSON|something else/, () => fake.override('/streams', { status: 200 })],
+    [
+      /another issuer \(iss\)/,
+      () =>
+        fake.override('/streams', {
+          status: 200,
+          body: [
+            {
+              stream_id: 's',
+              iss: other.issuer.url,
+              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
+            },
+          ],
+        }),
+    ],
+    [
+      /audience/,
+      () =>
+        fake.override('/streams', {
+          status: 200,
+          body: [
+            {
+              stream_id: 's',
+              iss: fake.issuer.url,
+              aud: 'other',
+              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
+            },
+          ],
+        }),
+    ],
+    [
+      /another origin/,
+      () =>
+        fake.override('/streams', {
+          status: 200,
+          body: [
+            {
+              stream_id: 's',
+              iss: fake.issuer.url,
+              delivery: { method: POLL, endpoint_url: `${other.issuer.url}/poll` },
+            },
+          ],
+        }),
+    ],
+    [
+      /another origin/,
+      () =>
+        fake.issuer.answerJson(configuration, {
+          ...endpoints,
+          configuration_endpoint: `${other.issuer.url}/streams`,
+        }),
+    ],
+    [
+      /another issuer/,
+      () => fake.issuer.answerJson(configuration, { ...endpoints, issuer: other.issuer.url }),
+    ],
+    [
+      /cannot be reached/,
+      () =>
+        fake.issuer.answer(
+          configuration,
+          (_, response) => void response.writeHead(302, { location: other.issuer.url }).end(),
+        ),
+    ],
+  ]
+  fake.override('/streams', { status: 503 })
+  const { service } = await keepStreamAt(t, fake, { clock, random: () => 0.5 })
+  const problem = async (pattern: RegExp) => {
+    for (;;) {
+      const { detail } = (await checkOf(service)) ?? {}
+      if (pattern.test(detail ?? '')) return t.notMatch(detail, /127\.0\.0\.1|http/)
+      clock.advance(60_000)
+    }
+  }
+  await problem(/answered 503/)
+  for (const [detail, break_] of table) {
+    fake.override('/streams', null)
+    break_()
+    await problem(detail)
+  }
+  t.same(other.asked, [], 'nothing was sent elsewhere')
+  t.notOk(other.issuer.asked.includes('/streams') || other.issuer.asked.includes('/poll'))
+})
+
+t.test('a source that a reload takes away is polled no more, and one that stays goes on', async (t) => {
+  const fake = await startTransmitter(t)
+  const { service, file, entry, set } = await keepStreamAt(t, fake)
+  await fake.until(acknowledged(await set()))
+  file.write({ sources: [entry, { ...entry, name: 'more', transmitter: undefined }] })
+  t.equal((await service.call('POST', '/config/reload')).status, 200)
+  await fake.until(acknowledged(await set()))
+  t.equal(fake.asked.filter(({ path }) => path === '/verify').length, 1, 'the same stream goes on')
+  file.write({ sources: [] })
+  await service.call('POST', '/config/reload')
+  t.equal(await checkOf(service), undefined)
+})

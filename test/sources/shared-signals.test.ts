@@ -1,0 +1,38 @@
+import t from 'tap'
+import { mistakesIn } from '../support/config-file.ts'
+import { keysOf } from '../support/configuration.ts'
+import { RISC, startPush } from '../support/shared-signals.ts'
+
+const ENTRY = { kind: 'shared-signals', name: 'idp', issuer: 'https://idp.example.com', audience: 'a' }
+const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
+
+t.test('an entry says how events come, and by which token the stream is looked after', async (t) => {
+  const place = 'CONFIG_FILE /sources/0/transmitter'
+  const table: [transmitter: object, mistakes: string[]][] = [
+    [{ delivery: 'poll', token: 't' }, []],
+    [{ delivery: 'push', token: 't', pushUrl: PUSH_URL }, []],
+    [{ delivery: 'poll', token: 't', pushUrl: PUSH_URL }, [place]],
+    [{ delivery: 'push', token: 't' }, [place]],
+    [{ delivery: 'poll' }, [place]],
+    [{ delivery: 'poll', token: `\${NOT_SET}` }, [`${place}/token`]],
+    [{ delivery: 'poll', tokenFile: 'not-there' }, [`${place}/tokenFile`]],
+    [
+      { delivery: 'poll', token: 't', configurationUrl: 'http://idp.example.com/x' },
+      [`${place}/configurationUrl`],
+    ],
+    [{ delivery: 'fax', token: 't' }, [`${place}/delivery`]],
+    [{ delivery: 'poll', token: 't', more: 1 }, [`${place}/more`]],
+  ]
+  for (const [transmitter, mistakes] of table) {
+    const found = await mistakesIn(t, { sources: [{ ...ENTRY, transmitter }] })
+    t.same(keysOf(found), mistakes, JSON.stringify(transmitter))
+  }
+})
+
+t.test('without a transmitter nothing is asked of anybody until a token comes', async (t) => {
+  const { transmitter, service, push } = await startPush(t)
+  t.same(transmitter.asked, [])
+  t.equal((await push({ type: `${RISC}account-enabled` })).status, 202)
+  t.same(transmitter.asked, ['/.well-known/ssf-configuration', '/jwks'])
+  t.notMatch((await service.call('GET', '/health/ready')).text, 'stream:')
+})

@@ -1,0 +1,71 @@
+import type { Test } from 'tap'
+import { configurationFile } from './config-file.ts'
+import { type ServiceOptions, startService } from './service.ts'
+import { startTokenIssuer } from './token-issuer.ts'
+
+export const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
+export const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
+export const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
+export const AUDIENCE = 'https://curfew.example.com'
+export const ADA = { format: 'email', email: 'ada@example.com' }
+
+let serial = 0
+
+/** The claims of a security event token as the Shared Signals Framework 1.0 has it. */
+export function setClaims(
+  issuer: string,
+  now: number,
+  {
+    type = `${CAEP}session-revoked`,
+    subject = ADA as unknown,
+    event = {} as object,
+    ...different
+  }: SetOptions = {},
+) {
+  serial += 1
+  const claims = {
+    iss: issuer,
+    aud: AUDIENCE,
+    jti: `set-${serial}`,
+    iat: Math.floor(now / 1000),
+    events: { [type]: event },
+  }
+  return { ...claims, ...(subject === null ? {} : { sub_id: subject }), ...different }
+}
+
+export interface SetOptions {
+  type?: string
+  /** Null for none. */
+  subject?: unknown
+  event?: object
+  [claim: string]: unknown
+}
+
+/** The real service with a transmitter of security events that pushes to it, and a user with a token. */
+export async function startPush(t: Test, source: object = {}, options: ServiceOptions = {}) {
+  const transmitter = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
+  const entry = {
+    kind: 'shared-signals',
+    name: 'idp',
+    issuer: transmitter.url,
+    audience: AUDIENCE,
+    ...source,
+  }
+  const file = configurationFile(t, { sources: [entry] })
+  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const now = () => (options.clock ?? Date).now()
+  const claims = (different: SetOptions = {}) => setClaims(transmitter.url, now(), different)
+  const pushToken = (token: string, headers: Record<string, string> = {}) =>
+    service.call('POST', '/sources/idp/events', {
+      body: token,
+      headers: { authorization: '', 'content-type': 'application/secevent+jwt', ...headers },
+    })
+  return {
+    transmitter,
+    service,
+    claims,
+    pushToken,
+    push: async (different: SetOptions = {}) => pushToken(await transmitter.sign(claims(different))),
+    stored: async () => (await service.call('GET', '/revocations')).json.items,
+  }
+}

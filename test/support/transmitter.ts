@@ -1,0 +1,164 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { json } from 'node:stream/consumers'
+import type { Test } from 'tap'
+import { type ConfigurationFile, configurationFile } from './config-file.ts'
+import { type Service, type ServiceOptions, startService } from './service.ts'
+import { AUDIENCE, type SetOptions, setClaims } from './shared-signals.ts'
+import { startTokenIssuer, type TokenIssuer } from './token-issuer.ts'
+
+export const TOKEN = 'management-token'
+export const POLL = 'urn:ietf:rfc:8936'
+export const PUSH = 'urn:ietf:rfc:8935'
+
+// biome-ignore lint/suspicious/noExplicitAny: a test's view of JSON
+type Json = any
+interface Asked {
+  path: string
+  method: string
+  authorization: string | undefined
+  body: Json
+}
+
+/** A transmitter with stream management and polls, as the Shared Signals Framework 1.0 has them. It ends with the test. */
+export interface FakeTransmitter {
+  issuer: TokenIssuer
+  streams: Json[]
+  /** Every request that was authorized, in order. */
+  asked: Asked[]
+  /** Resolves with the first request, from now on or before, that is wanted. */
+  until(isWanted: (asked: Asked) => boolean): Promise<Asked>
+  /** Queues a token for the next poll. */
+  queue(jti: string, token: string): void
+  /** Changes what the endpoint at this path answers: a status, or a document. */
+  override(
+    path: string,
+    answer: { status: number; body?: unknown; headers?: Record<string, string> } | null,
+  ): void
+}
+
+export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
+  const issuer = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
+  const { url } = issuer
+  const streams: Json[] = []
+  const asked: Asked[] = []
+  const waiting = new Set<() => void>()
+  const overrides = new Map<string, { status: number; body?: unknown; headers?: Record<string, string> }>()
+  const pending = new Map<string, string>()
+  let held: (() => void) | null = null
+
+  issuer.answerJson('/.well-known/ssf-configuration', {
+    spec_version: '1_0',
+    issuer: url,
+    jwks_uri: issuer.jwksUri,
+    delivery_methods_supported: [PUSH, POLL],
+    configuration_endpoint: `${url}/streams`,
+    status_endpoint: `${url}/status`,
+    verification_endpoint: `${url}/verify`,
+  })
+
+  const serve = (
+    path: string,
+    answer: (request: Asked, reply: (status: number, body?: unknown) => void) => void,
+  ) =>
+    issuer.answer(path, async (request: IncomingMessage, response: ServerResponse) => {
+      const body = request.method === 'POST' ? await json(request).catch(() => null) : null
+      const one = { path, method: String(request.method), authorization: request.headers.authorization, body }
+      const reply = (status: number, document?: unknown, headers = {}) => {
+        response.writeHead(status, { 'content-type': 'application/json', ...headers })
+        response.end(document === undefined ? undefined : JSON.stringify(document))
+      }
+      if (one.authorization !== `Bearer ${TOKEN}`) return reply(401)
+      asked.push(one)
+      const changed = overrides.get(path)
+      if (changed) reply(changed.status, changed.body, changed.headers)
+      else answer(one, reply)
+      for (const look of waiting) look()
+    })
+
+  serve('/streams', ({ method, body }, reply) => {
+    if (method === 'GET') return reply(200, streams)
+    const id = `stream-${streams.length + 1}`
+    const delivery = { endpoint_url: `${url}/poll`, ...body.delivery }
+    const stream = {
+      ...body,
+      stream_id: id,
+      iss: url,
+      aud: AUDIENCE,
+      delivery,
+      events_delivered: body.events_requested,
+    }
+    streams.push(stream)
+    reply(201, stream)
+  })
+  serve('/status', (_, reply) => reply(200, { stream_id: 'stream-1', status: 'enabled' }))
+  serve('/verify', (_, reply) => reply(204))
+  serve('/poll', ({ body }, reply) => {
+    for (const jti of [...body.ack, ...Object.keys(body.setErrs)]) pending.delete(jti)
+    const answer = () => {
+      held = null
+      reply(200, {
+        sets: Object.fromEntries([...pending].slice(0, body.maxEvents)),
+        moreAvailable: pending.size > body.maxEvents,
+      })
+    }
+    held = answer
+    if (pending.size > 0) answer()
+  })
+
+  return {
+    issuer,
+    streams,
+    asked,
+    until: (isWanted) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = asked.find(isWanted)
+          if (!found) return
+          waiting.delete(look)
+          resolve(found)
+        }
+        waiting.add(look)
+        look()
+      }),
+    queue(jti, token) {
+      pending.set(jti, token)
+      held?.()
+    },
+    override: (path, answer) => void (answer ? overrides.set(path, answer) : overrides.delete(path)),
+  }
+}
+
+/** The real service, which keeps a stream at the transmitter. */
+export async function keepStreamAt(
+  t: Test,
+  fake: FakeTransmitter,
+  {
+    transmitter = {},
+    source = {},
+    ...options
+  }: { transmitter?: object; source?: object } & ServiceOptions = {},
+): Promise<{
+  service: Service
+  file: ConfigurationFile
+  entry: object
+  set: (different?: SetOptions) => Promise<string>
+}> {
+  const entry = {
+    kind: 'shared-signals',
+    name: 'idp',
+    issuer: fake.issuer.url,
+    audience: AUDIENCE,
+    transmitter: { delivery: 'poll', token: TOKEN, ...transmitter },
+    ...source,
+  }
+  const file = configurationFile(t, { sources: [entry] })
+  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const now = () => (options.clock ?? Date).now()
+  /** Queues a token; the answer is its jti. */
+  const set = async (different: SetOptions = {}) => {
+    const claims = setClaims(fake.issuer.url, now(), different)
+    fake.queue(claims.jti, await fake.issuer.sign(claims as never))
+    return claims.jti
+  }
+  return { service, file, entry, set }
+}
