@@ -29,12 +29,7 @@ import { createEstimate } from './revocation/estimate.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
-import { EventStreams } from './sources/event-streams.ts'
-import { createFetchJson } from './sources/fetch-json.ts'
-import { Sources } from './sources/sources.ts'
-import { StreamKeepers } from './sources/stream-keepers.ts'
-import { createTakeSecurityEvent } from './sources/take-security-event.ts'
-import { createSendToTransmitter } from './sources/transmitter-http.ts'
+import { openSources } from './sources/open-sources.ts'
 import { openStore } from './stores/open-store.ts'
 
 export interface AppOptions {
@@ -76,8 +71,6 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     onCall: metrics.qlikCall,
   })
   const senders = new Senders(config.senders)
-  const { fetchJson, close: closeFetch } = createFetchJson()
-  const sources = new Sources(config.sources, { fetchJson, clock })
   const waiters = new Waiters(store, clock)
   const worker = createWorker({
     store,
@@ -86,7 +79,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     log: app.log,
     random,
     // Twice the calls in flight: while some runs list, others keep the revoking calls coming.
-    runsPerTenant: 2 * Math.max(...config.tenants.map(({ concurrency }) => concurrency)),
+    runsPerTenant: () => 2 * tenants.highestConcurrency,
     onEnded: (revocation) => {
       metrics.ended(revocation)
       waiters.notify(userKey(revocation.tenant, revocation.user))
@@ -105,26 +98,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
   const knowsUser = createKnowsUser({ tenants, clock })
-  const streams = new EventStreams(app.log)
-  const takeSecurityEvent = createTakeSecurityEvent({
+  const fromSources = openSources(config.sources, {
     accept,
     tenants,
-    streams,
-    clock,
-    onIgnored: (source) => metrics.signal(source, 'ignored'),
-  })
-  const { send, close: closeSend } = createSendToTransmitter()
-  const keepers = new StreamKeepers({
-    sources,
-    fetchJson,
-    send,
-    take: takeSecurityEvent,
-    streams,
     clock,
     random,
     log: app.log,
-    onRejected: (source) => metrics.signal(source, 'rejected'),
+    count: metrics.signal,
   })
+  const { sources, streams, takeSecurityEvent } = fromSources
   const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
@@ -154,7 +136,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   app.addHook('onReady', async () => {
     await tenants.start()
     await worker.start()
-    keepers.sync()
+    fromSources.start()
     stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
   })
 
@@ -171,23 +153,17 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(metricsRoute, { metrics, store, tenants })
 
   // Change the configuration
-  const replaceSources = (configs: Reloadable['sources']) => {
-    sources.replace(configs)
-    keepers.sync()
-  }
-  await app.register(reload, { load, tenants, senders, sources: { replace: replaceSources }, log: app.log })
+  await app.register(reload, { load, tenants, senders, sources: fromSources, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopRetention()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop(), keepers.stop()])
+    stopped = Promise.all([runs, tenants.stop(), fromSources.stop()])
     waiters.close()
   })
   app.addHook('onClose', async () => {
     await stopped
-    await closeFetch()
-    await closeSend()
     await store.close()
   })
   return app

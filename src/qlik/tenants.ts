@@ -46,6 +46,7 @@ export class Tenants {
   readonly #retired = new Set<Opened>()
   #configs: ReadonlyMap<string, TenantConfig> = new Map()
   #names: readonly string[] = []
+  #highestConcurrency = 1
   #cancelTimer: (() => void) | null = null
   #isStopped = false
 
@@ -61,6 +62,11 @@ export class Tenants {
   /** The names of all, the default one first. */
   names(): readonly string[] {
     return this.#names
+  }
+
+  /** Revoking calls in flight of the tenant that may have the most. */
+  get highestConcurrency(): number {
+    return this.#highestConcurrency
   }
 
   /** A configured tenant, opened if it is not yet; to be asked for each time anew. */
@@ -127,6 +133,7 @@ export class Tenants {
   #configure(configs: readonly TenantConfig[]): void {
     this.#configs = new Map(configs.map((config) => [config.name, config]))
     this.#names = [...this.#configs.keys()]
+    this.#highestConcurrency = configs.reduce((most, { concurrency }) => Math.max(most, concurrency), 1)
   }
 
   #openEagerly(): HttpQlikTenant[] {

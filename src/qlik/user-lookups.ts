@@ -5,9 +5,12 @@ import type { UserReference } from '../revocation/signal.ts'
 /** One filter with so many terms fits into a URL whatever the names are, and into a page whatever their case. */
 const TOGETHER_AT_MOST = 10
 const UNDER_WAY_AT_MOST = 4
-/** Short: whoever is made anew under the same name has another id. */
-const FOUND_FOR_MS = 60_000
-const NOT_FOUND_FOR_MS = 10_000
+/**
+ * Short: whoever is made anew under the same name has another id. Whoever was not there yet must not have been made, logged
+ * in and logged out meanwhile, or their tokens would be missed.
+ */
+const FOUND_FOR_MS = 30_000
+const NOT_FOUND_FOR_MS = 2_000
 const REMEMBERED_AT_MOST = 1_000
 
 /** Finds all users whom one of these names means, all names of one kind. */

@@ -16,12 +16,12 @@ export interface Run {
 
 /** What this process runs, and how much more it may: of each tenant a part, and little of one that does not work. */
 export class Runs {
-  readonly #perTenant: number
+  readonly #perTenant: () => number
   readonly #runs = new Map<string, Run>()
   readonly #failingTenants = new Set<string>()
 
-  /** @param perTenant runs of one tenant at most, for each reason on its own */
-  constructor(perTenant: number) {
+  /** @param perTenant runs of one tenant at most, for each reason on its own; as it is now */
+  constructor(perTenant: () => number) {
     this.#perTenant = perTenant
   }
 
@@ -76,11 +76,12 @@ export class Runs {
       running.set(revocation.tenant, (running.get(revocation.tenant) ?? 0) + 1)
       total -= 1
     }
+    const perTenant = this.#perTenant()
     const exceptions = new Map<string, number>()
     for (const tenant of new Set([...running.keys(), ...this.#failingTenants])) {
-      const most = this.#failingTenants.has(tenant) ? RUNS_WHILE_FAILING : this.#perTenant
+      const most = this.#failingTenants.has(tenant) ? RUNS_WHILE_FAILING : perTenant
       exceptions.set(tenant, Math.max(0, most - (running.get(tenant) ?? 0)))
     }
-    return { total, perTenant: this.#perTenant, exceptions }
+    return { total, perTenant, exceptions }
   }
 }

@@ -25,7 +25,7 @@ export interface WorkerOptions {
    * Revocations of one tenant in progress at most, for each reason on its own: those that wait for the budget must
    * not keep a more urgent one from starting.
    */
-  runsPerTenant: number
+  runsPerTenant: () => number
   /** Told after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
   /** Told when another process that shares the store has ended a revocation of this user (`userKey`). */

@@ -192,3 +192,10 @@ t.test('once stopped, whatever is begun ends at once', async (t) => {
   await tenants.stop()
   t.match(await rejection(tenants.get(own.name)?.power(call) ?? Promise.resolve()), { name: 'AbortError' })
 })
+
+t.test('a reload changes how much may be under way', async (t) => {
+  const { tenants } = open(t, [config('a', { concurrency: 4 }), config('b', { concurrency: 8 })])
+  t.equal(tenants.highestConcurrency, 8)
+  tenants.replace([config('a', { concurrency: 32 })])
+  t.equal(tenants.highestConcurrency, 32)
+})

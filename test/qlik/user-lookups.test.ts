@@ -32,20 +32,20 @@ function isAsked(users: Parameters<Search>[0], value: string): boolean {
   return users.some((user) => user.value.toLowerCase() === value.toLowerCase())
 }
 
-t.test('a name is looked up once in a minute, letter case aside', async (t) => {
+t.test('a name is looked up once in half a minute, letter case aside', async (t) => {
   const { clock, searches, lookups } = setUp()
   t.same(await lookups.find(email('ann@example.com'), 1), [MATCHES[0]])
   t.same(await lookups.find(email('ANN@example.com'), 1), [MATCHES[0]])
   t.equal(searches.length, 1)
-  clock.advance(60_000)
+  clock.advance(30_000)
   await lookups.find(email('ann@example.com'), 1)
   t.equal(searches.length, 2)
 })
 
-t.test('that nobody has a name is remembered for ten seconds', async (t) => {
+t.test('that nobody has a name is remembered for two seconds', async (t) => {
   const { clock, searches, lookups } = setUp()
   t.same(await lookups.find(email('nobody@example.com'), 1), [])
-  clock.advance(9_999)
+  clock.advance(1_999)
   t.same(await lookups.find(email('nobody@example.com'), 1), [])
   t.equal(searches.length, 1)
   clock.advance(1)

@@ -12,7 +12,7 @@ function aRevocation(tenant: string, reason: Reason = 'logout'): Revocation {
 }
 
 t.test('each tenant has its part of the room, for each reason apart', async (t) => {
-  const runs = new Runs(2)
+  const runs = new Runs(() => 2)
   runs.begin(aRevocation('a'))
   runs.begin(aRevocation('a'))
   runs.begin(aRevocation('b'))
@@ -30,7 +30,7 @@ t.test('each tenant has its part of the room, for each reason apart', async (t) 
 })
 
 t.test('a run that ends makes room', async (t) => {
-  const runs = new Runs(1)
+  const runs = new Runs(() => 1)
   const run = runs.begin(aRevocation('a'))
   runs.end(run)
   t.ok(runs.isEmpty)
@@ -38,7 +38,7 @@ t.test('a run that ends makes room', async (t) => {
 })
 
 t.test('of a tenant that does not work one run at a time begins, until one has worked', async (t) => {
-  const runs = new Runs(5)
+  const runs = new Runs(() => 5)
   const revocation = aRevocation('a')
   runs.noteAttempt(revocation, false)
   t.same([...runs.room().logout.exceptions], [['a', 1]])
@@ -50,7 +50,7 @@ t.test('of a tenant that does not work one run at a time begins, until one has w
 })
 
 t.test('many that hang leave room for others', async (t) => {
-  const runs = new Runs(32)
+  const runs = new Runs(() => 32)
   for (let tenant = 0; tenant < 20; tenant += 1) {
     for (let count = 0; count < 32; count += 1) runs.begin(aRevocation(`t${tenant}`))
   }
@@ -58,7 +58,7 @@ t.test('many that hang leave room for others', async (t) => {
 })
 
 t.test('one that was lost and is claimed anew stops the run that it had', async (t) => {
-  const runs = new Runs(2)
+  const runs = new Runs(() => 2)
   const revocation = aRevocation('a')
   const before = runs.begin(revocation)
   const after = runs.begin(revocation)

@@ -1,0 +1,58 @@
+import type { Clock } from '../clock.ts'
+import type { TenantNames } from '../inbound/bounds.ts'
+import type { Log } from '../log.ts'
+import type { Accept } from '../revocation/accept.ts'
+import { EventStreams } from './event-streams.ts'
+import { createFetchJson } from './fetch-json.ts'
+import type { SourceConfig } from './source-kinds.ts'
+import { Sources } from './sources.ts'
+import { StreamKeepers } from './stream-keepers.ts'
+import { createTakeSecurityEvent } from './take-security-event.ts'
+import { createSendToTransmitter } from './transmitter-http.ts'
+
+export interface OpenSourcesOptions {
+  accept: Accept
+  tenants: TenantNames
+  clock: Clock
+  /** A number from 0 up to 1, for the jitter of backoffs. */
+  random: () => number
+  log: Log
+  /** Told of what a source has said that ends no session, or that could not be taken. */
+  count: (source: string, result: 'ignored' | 'rejected') => void
+}
+
+/** Puts together the sources that are configured, and what keeps the event streams of those that have one. */
+export function openSources(configs: readonly SourceConfig[], options: OpenSourcesOptions) {
+  const { count, clock, log } = options
+  const { fetchJson, close: closeFetch } = createFetchJson()
+  const { send, close: closeSend } = createSendToTransmitter()
+  const sources = new Sources(configs, { fetchJson, clock })
+  const streams = new EventStreams(log)
+  const onIgnored = (source: string) => count(source, 'ignored')
+  const takeSecurityEvent = createTakeSecurityEvent({ ...options, streams, onIgnored })
+  const keepers = new StreamKeepers({
+    ...options,
+    sources,
+    fetchJson,
+    send,
+    take: takeSecurityEvent,
+    streams,
+    onRejected: (source) => count(source, 'rejected'),
+  })
+  return {
+    sources,
+    streams,
+    takeSecurityEvent,
+    /** Begins to keep the streams. */
+    start: () => keepers.sync(),
+    /** From now on these. */
+    replace(configs: readonly SourceConfig[]): void {
+      sources.replace(configs)
+      keepers.sync()
+    },
+    async stop(): Promise<void> {
+      await keepers.stop()
+      await Promise.all([closeFetch(), closeSend()])
+    },
+  }
+}
