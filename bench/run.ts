@@ -9,6 +9,7 @@ import { pickup } from './pickup.ts'
 import { revoke } from './revoke.ts'
 import { scale } from './scale.ts'
 import { sharedWindows } from './shared-window.ts'
+import { sources } from './sources.ts'
 import type { Figure } from './support.ts'
 import { windows } from './window.ts'
 
@@ -55,7 +56,7 @@ setTimeout(() => {
 }, LONGEST_MS).unref()
 
 const figures: Figure[] = []
-for (const measure of [accept, revoke, backlog, windows, pickup, sharedWindows, fairness, scale]) {
+for (const measure of [accept, revoke, backlog, windows, pickup, sharedWindows, fairness, scale, sources]) {
   process.stderr.write(`${measure.name} …\n`)
   figures.push(...(await measure()))
 }

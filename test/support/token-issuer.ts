@@ -35,7 +35,7 @@ export interface TokenIssuer {
 }
 
 export async function startTokenIssuer(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   { typ, wellKnown = 'openid-configuration' }: { typ: string; wellKnown?: string },
 ): Promise<TokenIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
