@@ -13,7 +13,7 @@ import {
 import { sourceSignal } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
 import { chooseSubject, SubjectError } from '../sources/subject-identifier.ts'
-import { TokenError, verifyToken } from '../sources/verify-token.ts'
+import { TokenError, takenUntil, verifyToken } from '../sources/verify-token.ts'
 import { refusalOf } from './refusal.ts'
 import { soleHeader } from './sole-header.ts'
 import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
@@ -125,9 +125,9 @@ function toSignal(
 }
 
 /** A token is good once, and for one subject: another one under it is not passed over in silence. */
-function replayOf({ config }: Source, { jti, exp }: BearerClaims, identifier: object): ReplayKey {
+function replayOf({ config }: Source, claims: BearerClaims, identifier: object): ReplayKey {
   const fingerprint = createHash('sha256').update(JSON.stringify(identifier)).digest('hex')
-  return { key: `${KIND}:${config.name}:${jti}`, fingerprint, keepUntil: exp * 1000 }
+  return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint, keepUntil: takenUntil(claims) }
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
