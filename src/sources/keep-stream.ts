@@ -90,7 +90,7 @@ async function pollOnce(
   { take, clock, onRejected }: KeepStreamOptions,
 ): Promise<{ polled: PollReport; wait: boolean }> {
   const startedAt = clock.monotonic()
-  const { sets, moreAvailable } = await transmitter.poll(stream, report)
+  const { sets } = await transmitter.poll(stream, report)
   const polled: PollReport = { ack: [], setErrs: {} }
   let undecided = 0
   await Promise.all(
@@ -108,7 +108,8 @@ async function pollOnce(
       }
     }),
   )
-  const isEmpty = Object.keys(sets).length === 0 && !moreAvailable
+  // Whether more is said to be there or not: of a transmitter that then sends nothing, more is not asked at once.
+  const isEmpty = Object.keys(sets).length === 0
   const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
   return { polled, wait: undecided > 0 || (isEmpty && !wasHeld) }
 }

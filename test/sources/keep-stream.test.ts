@@ -209,6 +209,16 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
 })
 
+t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/poll', { status: 200, body: { sets: {}, moreAvailable: true } })
+  await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 1)
+})
+
 t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
