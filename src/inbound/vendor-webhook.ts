@@ -16,7 +16,7 @@ import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies 
 
 /** As much as a vendor sends at once: Auth0 gathers logs, Okta events. */
 const BODY_LIMIT_BYTES = 1024 * 1024
-/** Where nothing in a request tells how old it is, it is remembered for longer than any vendor goes on sending it. */
+/** Where nothing in a request tells how old it is, or not soon enough, it is remembered for longer than any vendor goes on sending it. */
 const UNTIMED_MEMORY_MS = 24 * 60 * 60_000
 export interface VendorWebhookOptions extends SourceRouteOptions {
   /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */

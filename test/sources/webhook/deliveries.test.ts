@@ -1,3 +1,5 @@
+import { createHash, createHmac } from 'node:crypto'
+import { SignJWT } from 'jose'
 import t from 'tap'
 import { instantOf } from '../../../src/sources/webhook/judge.ts'
 import { one } from '../../../src/sources/webhook/preset.ts'
@@ -23,6 +25,50 @@ t.test('a delivery whose age nothing tells is remembered for a day', async (t) =
   t.equal((await send(body)).status, 204)
   t.equal(await counted('replayed'), 1)
   t.equal(await counted('accepted'), 1)
+})
+
+t.test('a signature that is good for longer than ten minutes is remembered for longer, too', async (t) => {
+  const clock = fakeClock()
+  const secret = 'a-shared-secret-of-32-characters'
+  const hmac = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
+  const generic = {
+    ...vendorOf('generic'),
+    entry: {
+      secret,
+      proof: { ...hmac, timestamp: { header: 'X-Time', toleranceSeconds: 3_600 } },
+      type: '{type}',
+      events: { 'signed-out': 'security' },
+      user: { as: 'subject', from: '{user}' },
+    },
+    sign: async (body: string) => {
+      const time = String(Math.floor(at / 1000))
+      const signature = createHmac('sha256', secret).update(`${time}.${body}`).digest('hex')
+      return { 'x-time': time, 'x-signature': signature }
+    },
+  }
+  const fusionauth = {
+    ...vendorOf('fusionauth'),
+    sign: async (body: string) => ({
+      'x-fusionauth-signature-jwt': await new SignJWT({
+        request_body_sha256: createHash('sha256').update(body).digest('base64'),
+        exp: Math.floor(at / 1000) + 3_600,
+      })
+        .setProtectedHeader({ alg: 'HS256' })
+        .sign(Buffer.from(vendorOf('fusionauth').secret)),
+    }),
+  }
+  const at = clock.now()
+  for (const [vendor, body] of [
+    [generic, { type: 'signed-out', user: 'u1' }],
+    [fusionauth, fusionauth.sample('e1')],
+  ] as const) {
+    const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
+    t.ok((await send(body)).status < 300)
+    clock.jump(20 * 60_000)
+    t.ok((await send(body)).status < 300)
+    t.equal(await counted('replayed'), 1, vendor.kind)
+    t.equal(await counted('accepted'), 1, vendor.kind)
+  }
 })
 
 t.test('the same id from two sources is two deliveries', async (t) => {
