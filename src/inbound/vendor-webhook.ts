@@ -137,7 +137,7 @@ interface Delivery {
   read: ReadBody
 }
 
-/** By the delivery's id, which is proven with the rest; where there is none, by the bytes. */
+/** By the delivery's id, which is proven with the rest; where there is none, by what is signed. */
 function replayOf(
   request: FastifyRequest,
   { source, preset, proof, read }: Delivery,
@@ -145,7 +145,8 @@ function replayOf(
 ): ReplayKey {
   const told = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
   const id = proof.deliveryId ?? told ?? ''
-  const digest = createHash('sha256').update(bodyOf(request)).digest('base64url')
+  const hash = createHash('sha256').update(`${proof.timestamp ?? ''}\n`)
+  const digest = hash.update(bodyOf(request)).digest('base64url')
   const key = `source:${source.config.name}:${/^[\x21-\x7e]{1,256}$/.test(id) ? id : digest}`
   return { key, fingerprint: null, ...(proof.isTimed ? {} : { keepUntil: clock.now() + UNTIMED_MEMORY_MS }) }
 }

@@ -16,6 +16,8 @@ export interface Proof {
   deliveryId: string | null
   /** Whether it proves nothing any more before it is forgotten, `REPLAY_WINDOW_MS` after it came. */
   isTimed: boolean
+  /** The timestamp that is signed with the body: the same body under another one is another delivery. */
+  timestamp?: string
 }
 
 /**

@@ -60,7 +60,7 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
     }
     // Good from a tolerance before its timestamp to one after.
     const isTimed = rule.clock !== null && 2 * rule.clock.toleranceMs <= REPLAY_WINDOW_MS
-    return { deliveryId: null, isTimed }
+    return { deliveryId: null, isTimed, timestamp }
   }
 }
 

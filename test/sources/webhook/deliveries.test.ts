@@ -71,6 +71,35 @@ t.test('a signature that is good for longer than ten minutes is remembered for l
   }
 })
 
+t.test('what is said again under a new timestamp is said anew', async (t) => {
+  const clock = fakeClock()
+  const secret = 'a-shared-secret-of-32-characters'
+  const hmac = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
+  const vendor = {
+    ...vendorOf('generic'),
+    entry: {
+      secret,
+      proof: { ...hmac, timestamp: { header: 'X-Time', unit: 'ms' } },
+      type: '{type}',
+      events: { 'signed-out': 'logout' },
+      user: { as: 'subject', from: '{user}' },
+    },
+    sign: async (body: string, { at }: { at: number }) => ({
+      'x-time': String(at),
+      'x-signature': createHmac('sha256', secret).update(`${at}.${body}`).digest('hex'),
+    }),
+  }
+  const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
+  const body = { type: 'signed-out', user: 'u1' }
+  const first = clock.now()
+  await send(body, { at: first })
+  clock.jump(60_000)
+  await send(body, { at: first })
+  t.equal(await counted('replayed'), 1, 'sent again')
+  await send(body, { at: clock.now() })
+  t.equal(await counted('accepted'), 2, 'the same user has logged out once more')
+})
+
 t.test('the same id from two sources is two deliveries', async (t) => {
   const { secret, sample, sign } = vendorOf('qlik')
   const names = ['first', 'second']
