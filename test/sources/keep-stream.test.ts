@@ -204,6 +204,7 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   await untilTrue(() => polls() >= 4)
   t.notOk(fake.asked.some(acknowledged(jti)))
   t.notOk(fake.asked.some(refused(jti)))
+  t.ok(service.logLines.some((line) => line.includes('cannot be taken now')))
   fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.publicJwk] })
   await untilTrue(() => fake.asked.some(acknowledged(jti)))
   t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
