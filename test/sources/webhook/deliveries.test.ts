@@ -7,6 +7,7 @@ import { readBody } from '../../../src/sources/webhook/read-body.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { configurationFile, mistakesIn } from '../../support/config-file.ts'
 import { keysOf } from '../../support/configuration.ts'
+import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { startService } from '../../support/service.ts'
 import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
@@ -191,6 +192,24 @@ t.test('an entry of a vendor has one way to be proven', async (t) => {
   t.same(keysOf(await mistakesIn(t, { sources: [http] })), ['CONFIG_FILE /sources/0/jwksUri'])
   const clerk = { name: 'c', kind: 'clerk', secret: 'no-secret-of-svix-at-all' }
   t.same(keysOf(await mistakesIn(t, { sources: [clerk] })), ['CONFIG_FILE /sources/0/secret'])
+})
+
+t.test('an event whose type is no text is of no use, and no failure', (t) => {
+  for (const odd of [{ toString: 1, valueOf: 1 }, ['x'], null, 5.5]) {
+    t.same(judged('stytch', { source: odd, object_type: 'user', action: 'DELETE', id: 'u1' }), IGNORED)
+    t.same(
+      judged('supabase', { type: 'DELETE', schema: odd, table: 'users', old_record: { id: 'u' } }),
+      IGNORED,
+    )
+    t.same(judged('keycloak', { type: odd, userId: 'u1' }), IGNORED)
+    t.same(
+      judged('keycloak', { operationType: 'DELETE', resourceType: odd, resourcePath: 'users/u1' }),
+      IGNORED,
+    )
+    t.same(judged('keycloak', { type: 'admin.USER-ACTION', resourcePath: odd }), IGNORED)
+    t.same(judged('keycloak', { type: 'admin.USER-DELETE', resourcePath: odd }), REJECTED)
+  }
+  t.end()
 })
 
 t.test('a body that is not UTF-8 is not guessed at', async (t) => {
