@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
+import { userKey } from '../revocation/coalesce.ts'
 import type { KnowsUser } from '../revocation/knows-user.ts'
+import type { Signal } from '../revocation/signal.ts'
 import type { ReplayKey } from '../revocation/store.ts'
 import {
   type BearerClaims,
@@ -74,7 +75,7 @@ export default withRawBodies<GlobalTokenRevocationOptions>((app, options) => {
       const identifier = identifierIn(request)
       const signal = toSignal(source, claims, identifier, options)
       if ((await options.knowsUser(signal.tenant, signal.user)) === 'unknown') throw new UserUnknown()
-      await options.accept([signal], replayOf(source, claims, identifier))
+      await options.accept([signal], replayOf(source, claims, signal))
       return reply.header('cache-control', 'no-store').code(204).send()
     },
   )
@@ -124,9 +125,9 @@ function toSignal(
   )
 }
 
-/** A token is good once, and for one subject: another one under it is not passed over in silence. */
-function replayOf({ config }: Source, claims: BearerClaims, identifier: object): ReplayKey {
-  const fingerprint = createHash('sha256').update(JSON.stringify(identifier)).digest('hex')
+/** A token is good once, and for one user: another one under it is not passed over in silence. */
+function replayOf({ config }: Source, claims: BearerClaims, { tenant, user }: Signal): ReplayKey {
+  const fingerprint = userKey(tenant, user)
   return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint, keepUntil: takenUntil(claims) }
 }
 

@@ -79,6 +79,19 @@ t.test('a token is good once for as long as it is taken, also with parts of a se
   t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
 })
 
+t.test('a subject may be nested as deeply as a body can be', async (t) => {
+  const { issuer, service, claims } = await start(t)
+  const deep = `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`
+  const reply = await service.call('POST', PATH, {
+    body: `{"sub_id":{"format":"email","email":"ada@example.com","more":${deep}}}`,
+    headers: {
+      authorization: `Bearer ${await issuer.sign(claims)}`,
+      'content-type': 'application/json',
+    },
+  })
+  t.equal(reply.status, 204)
+})
+
 t.test('a flood of unknown keys asks the issuer once per cooldown', async (t) => {
   const { clock, issuer, claims, post } = await start(t)
   t.equal((await post(await issuer.sign(claims))).status, 204)
