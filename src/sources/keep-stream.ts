@@ -112,10 +112,11 @@ async function pollOnce(
     const details = { source: source.config.name, events: undecided.length, err: undecided[0] }
     log.error(details, 'security events cannot be taken now; they are asked for again')
   }
-  // Whether more is said to be there or not: of a transmitter that then sends nothing, more is not asked at once.
-  const isEmpty = Object.keys(sets).length === 0
+  // Whether more is said to be there or not: one that sends nothing, or only what it was told of, is not asked at once.
+  const wasTold = (jti: string) => report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
+  const isNothingNew = Object.keys(sets).every(wasTold)
   const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
-  return { polled, wait: undecided.length > 0 || (isEmpty && !wasHeld) }
+  return { polled, wait: undecided.length > 0 || (isNothingNew && !wasHeld) }
 }
 
 /** For operators: without addresses, and without anything of an answer. */

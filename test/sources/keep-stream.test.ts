@@ -220,6 +220,16 @@ t.test('a transmitter that promises more and sends nothing is not asked without 
   t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 1)
 })
 
+t.test('a transmitter that sends the same again whatever it is told is not asked without end', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/poll', { status: 200, body: { sets: { same: 'no token' }, moreAvailable: true } })
+  await keepStreamAt(t, fake, { clock })
+  await fake.until(refused('same'))
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 2)
+})
+
 t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
