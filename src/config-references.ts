@@ -9,6 +9,7 @@ const texts = z.array(z.unknown()).catch([])
 const Bounded = z.array(z.looseObject({ tenants: texts }).catch({ tenants: [] })).catch([])
 const Source = z.looseObject({
   ...{ name: anything, tenant: anything, tenantFrom: anything, issuer: anything, jwksUri: anything },
+  transmitter: z.looseObject({ configurationUrl: anything }).optional().catch(undefined),
   tenants: texts.optional(),
 })
 const References = z
@@ -63,12 +64,15 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
 
 /** What each member allows, the other one would forbid; nobody could tell which is meant. */
 function noteContradictions(
-  { tenant, tenantFrom, tenants, issuer, jwksUri }: z.infer<typeof Source>,
+  { tenant, tenantFrom, tenants, issuer, jwksUri, transmitter }: z.infer<typeof Source>,
   note: (expected: string, member: string) => void,
 ): void {
   if (tenant !== undefined && tenantFrom !== undefined)
     note('expected tenant or tenantFrom, not both', 'tenantFrom')
   if (tenants !== undefined && tenantFrom === undefined) note('expected tenantFrom beside it', 'tenants')
-  if (typeof issuer === 'string' && issuer !== '' && jwksUri === undefined && !isKeyAddress(issuer))
+  if (typeof issuer !== 'string' || issuer === '' || isKeyAddress(issuer)) return
+  if (jwksUri === undefined)
     note('expected https://… where jwksUri is left out (http on loopback only)', 'issuer')
+  else if (transmitter && transmitter.configurationUrl === undefined)
+    note("expected https://… where the transmitter's configurationUrl is left out", 'issuer')
 }

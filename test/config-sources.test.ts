@@ -97,6 +97,22 @@ t.test(
   },
 )
 
+t.test("a transmitter is found by its issuer's address, where its own is left out", async (t) => {
+  const stream = { ...SOURCE, kind: 'shared-signals', jwksUri: 'https://op.example/keys' }
+  const configurationUrl = 'https://op.example/ssf'
+  for (const [issuer, transmitter, isGood] of [
+    ['op', { delivery: 'poll', token: 'a' }, false],
+    ['urn:op', { delivery: 'poll', token: 'a' }, false],
+    ['http://op.example', { delivery: 'poll', token: 'a' }, false],
+    ['urn:op', { delivery: 'poll', token: 'a', configurationUrl }, true],
+    ['https://op.example', { delivery: 'poll', token: 'a' }, true],
+    ['urn:op', undefined, true],
+  ] as const) {
+    const wrong = await places([{ ...stream, issuer, ...(transmitter ? { transmitter } : {}) }])(t)
+    t.same(wrong, isGood ? [] : ['/sources/0/issuer'], issuer)
+  }
+})
+
 t.test('there may be a thousand sources', async (t) => {
   const many = (count: number) =>
     Array.from({ length: count }, (_, index) => ({ ...SOURCE, name: `op${index}` }))

@@ -2,15 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ERRORS } from '../errors.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-import {
-  type LogoutClaims,
-  logoutTokenRules,
-  readLogoutToken,
-  takenUntil,
-} from '../sources/oidc-back-channel.ts'
+import { type LogoutClaims, logoutTokenRules, readLogoutToken } from '../sources/oidc-back-channel.ts'
 import { type Statement, sourceSignal, tenantOf } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
-import { TokenError, verifyToken } from '../sources/verify-token.ts'
+import { TokenError, takenUntil, verifyToken } from '../sources/verify-token.ts'
 import { toCurfewError } from './problems.ts'
 import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
 

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
+import { userKey } from '../revocation/coalesce.ts'
 import type { KnowsUser } from '../revocation/knows-user.ts'
+import type { Signal } from '../revocation/signal.ts'
 import type { ReplayKey } from '../revocation/store.ts'
 import {
   type BearerClaims,
@@ -13,7 +14,7 @@ import {
 import { sourceSignal } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
 import { chooseSubject, SubjectError } from '../sources/subject-identifier.ts'
-import { TokenError, verifyToken } from '../sources/verify-token.ts'
+import { TokenError, takenUntil, verifyToken } from '../sources/verify-token.ts'
 import { refusalOf } from './refusal.ts'
 import { soleHeader } from './sole-header.ts'
 import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
@@ -74,7 +75,7 @@ export default withRawBodies<GlobalTokenRevocationOptions>((app, options) => {
       const identifier = identifierIn(request)
       const signal = toSignal(source, claims, identifier, options)
       if ((await options.knowsUser(signal.tenant, signal.user)) === 'unknown') throw new UserUnknown()
-      await options.accept([signal], replayOf(source, claims, identifier))
+      await options.accept([signal], replayOf(source, claims, signal))
       return reply.header('cache-control', 'no-store').code(204).send()
     },
   )
@@ -124,10 +125,10 @@ function toSignal(
   )
 }
 
-/** A token is good once, and for one subject: another one under it is not passed over in silence. */
-function replayOf({ config }: Source, { jti, exp }: BearerClaims, identifier: object): ReplayKey {
-  const fingerprint = createHash('sha256').update(JSON.stringify(identifier)).digest('hex')
-  return { key: `${KIND}:${config.name}:${jti}`, fingerprint, keepUntil: exp * 1000 }
+/** A token is good once, and for one user: another one under it is not passed over in silence. */
+function replayOf({ config }: Source, claims: BearerClaims, { tenant, user }: Signal): ReplayKey {
+  const fingerprint = userKey(tenant, user)
+  return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint, keepUntil: takenUntil(claims) }
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

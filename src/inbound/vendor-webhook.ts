@@ -16,7 +16,7 @@ import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies 
 
 /** As much as a vendor sends at once: Auth0 gathers logs, Okta events. */
 const BODY_LIMIT_BYTES = 1024 * 1024
-/** Where nothing in a request tells how old it is, it is remembered for longer than any vendor goes on sending it. */
+/** Where nothing in a request tells how old it is, or not soon enough, it is remembered for longer than any vendor goes on sending it. */
 const UNTIMED_MEMORY_MS = 24 * 60 * 60_000
 export interface VendorWebhookOptions extends SourceRouteOptions {
   /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
@@ -137,7 +137,7 @@ interface Delivery {
   read: ReadBody
 }
 
-/** By the delivery's id, which is proven with the rest; where there is none, by the bytes. */
+/** By the delivery's id, which is proven with the rest; where there is none, by what is signed. */
 function replayOf(
   request: FastifyRequest,
   { source, preset, proof, read }: Delivery,
@@ -145,7 +145,8 @@ function replayOf(
 ): ReplayKey {
   const told = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
   const id = proof.deliveryId ?? told ?? ''
-  const digest = createHash('sha256').update(bodyOf(request)).digest('base64url')
+  const hash = createHash('sha256').update(`${proof.timestamp ?? ''}\n`)
+  const digest = hash.update(bodyOf(request)).digest('base64url')
   const key = `source:${source.config.name}:${/^[\x21-\x7e]{1,256}$/.test(id) ? id : digest}`
   return { key, fingerprint: null, ...(proof.isTimed ? {} : { keepUntil: clock.now() + UNTIMED_MEMORY_MS }) }
 }

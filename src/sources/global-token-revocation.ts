@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Identifier } from '../revocation/signal.ts'
 import { COMMON, ISSUER, type IssuerConfig } from './source-schema.ts'
 import { TokenError, type TokenRules } from './verify-token.ts'
 
@@ -34,7 +35,7 @@ export function bearerTokenRules({ issuer, audience, algorithms }: IssuerConfig)
 
 const BearerClaims = z.looseObject({
   sub: z.string().min(1).max(512),
-  jti: z.string().min(1).max(256),
+  jti: Identifier.max(256),
   iat: z.number(),
   exp: z.number(),
 })

@@ -87,12 +87,12 @@ async function pollOnce(
   transmitter: Transmitter,
   stream: EventStream,
   report: PollReport,
-  { take, clock, onRejected }: KeepStreamOptions,
+  { take, clock, log, onRejected }: KeepStreamOptions,
 ): Promise<{ polled: PollReport; wait: boolean }> {
   const startedAt = clock.monotonic()
-  const { sets, moreAvailable } = await transmitter.poll(stream, report)
+  const { sets } = await transmitter.poll(stream, report)
   const polled: PollReport = { ack: [], setErrs: {} }
-  let undecided = 0
+  const undecided: unknown[] = []
   await Promise.all(
     Object.entries(sets).map(async ([jti, token]) => {
       try {
@@ -100,7 +100,7 @@ async function pollOnce(
         polled.ack.push(jti)
       } catch (error) {
         const setError = setErrorOf(error)
-        if (!setError) undecided += 1
+        if (!setError) undecided.push(error)
         else {
           polled.setErrs[jti] = setError
           onRejected(source.config.name)
@@ -108,9 +108,15 @@ async function pollOnce(
       }
     }),
   )
-  const isEmpty = Object.keys(sets).length === 0 && !moreAvailable
+  if (undecided.length > 0) {
+    const details = { source: source.config.name, events: undecided.length, err: undecided[0] }
+    log.error(details, 'security events cannot be taken now; they are asked for again')
+  }
+  // Whether more is said to be there or not: one that sends nothing, or only what it was told of, is not asked at once.
+  const wasTold = (jti: string) => report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
+  const isNothingNew = Object.keys(sets).every(wasTold)
   const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
-  return { polled, wait: undecided > 0 || (isEmpty && !wasHeld) }
+  return { polled, wait: undecided.length > 0 || (isNothingNew && !wasHeld) }
 }
 
 /** For operators: without addresses, and without anything of an answer. */

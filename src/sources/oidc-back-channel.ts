@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Identifier } from '../revocation/signal.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
-import { TOLERANCE_S, TokenError, type TokenRules } from './verify-token.ts'
+import { TokenError, type TokenRules } from './verify-token.ts'
 
 /**
  * A token may be good for this long, in seconds, since its `jti` is remembered until it has expired. The specification
@@ -53,9 +53,4 @@ export function readLogoutToken(claims: unknown): LogoutClaims {
   if (data.exp - data.iat > LONGEST_LIFE_S)
     throw new TokenError('claims', 'The token is good for too long (exp): one hour at most.')
   return data
-}
-
-/** Until when a token that is sent again would be taken, if it were not remembered; ms since the epoch. */
-export function takenUntil({ exp }: Pick<LogoutClaims, 'exp'>): number {
-  return Math.ceil((exp + TOLERANCE_S) * 1000)
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Reason } from '../revocation/signal.ts'
+import { Identifier, type Reason } from '../revocation/signal.ts'
 import type { IssuerConfig } from './source-schema.ts'
 import { TokenError, type TokenRules } from './verify-token.ts'
 
@@ -58,7 +58,7 @@ export function securityEventRules({ issuer, audience, algorithms }: IssuerConfi
 }
 
 const Claims = z.looseObject({
-  jti: z.string().min(1).max(256),
+  jti: Identifier.max(256),
   iat: z.number(),
   toe: z.number().optional(),
   events: z
@@ -90,7 +90,7 @@ export function readSecurityEvent(claims: unknown, now: number): SecurityEvent {
     event,
     subject: data.sub_id ?? event.subject,
     occurredAt: timeOf(event.event_timestamp, iat) ?? timeOf(toe, iat) ?? iat * 1000,
-    keepUntil: (iat + REMEMBERED_S) * 1000,
+    keepUntil: Math.ceil((iat + REMEMBERED_S) * 1000),
     claims: data,
   }
 }

@@ -34,7 +34,6 @@ type Stream = z.infer<typeof Stream>
 const Status = z.looseObject({ status: z.enum(['enabled', 'paused', 'disabled']) })
 const Polled = z.looseObject({
   sets: z.record(z.string().min(1).max(256), z.string()).default({}),
-  moreAvailable: z.boolean().default(false),
 })
 export type Polled = z.infer<typeof Polled>
 

@@ -90,6 +90,11 @@ export async function verifyToken(
   return { claims: payload, header: protectedHeader }
 }
 
+/** Until when a token that is sent again would be taken, if it were not remembered; ms since the epoch. */
+export function takenUntil({ exp }: { exp: number }): number {
+  return Math.ceil((exp + TOLERANCE_S) * 1000)
+}
+
 /** The header `typ` in lower case, without `application/` (RFC 7515, section 4.1.9); null where there is none. */
 function typeOf({ typ }: { typ?: unknown }): string | null {
   // A header is what the sender has written, whatever jose's types say; what is no text is no type that is known.

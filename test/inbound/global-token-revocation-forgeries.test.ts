@@ -45,6 +45,8 @@ t.test('no forged token is believed: 401, and nothing is stored', async (t) => {
     ['good for more than a day', { exp: claims.iat + 90_000 }],
     ['a jti that is no text', { jti: 5 }],
     ['a jti without end', { jti: 'x'.repeat(300) }],
+    ['a jti that no database stores', { jti: 'a\u0000b' }],
+    ['a jti that is no Unicode', { jti: 'a\ud800' }],
     ['an event, as a security event token has', { events: {} }],
   ]
   for (const [name, different] of more)
@@ -61,6 +63,33 @@ t.test('no forged token is believed: 401, and nothing is stored', async (t) => {
   }
   await nothingStored(t, service)
   t.equal((await post(await issuer.sign(claims))).status, 204, 'and yet the good one is')
+})
+
+t.test('a token is good once for as long as it is taken, also with parts of a second', async (t) => {
+  const { clock, issuer, service, claims, post } = await start(t)
+  service.sandbox.tenant.addUser({ email: 'grace@example.com' })
+  const token = await issuer.sign({ ...claims, exp: claims.iat + 1_800.0005 })
+  t.equal((await post(token)).status, 204)
+  clock.advance(1_830_000)
+  const other = await service.call('POST', PATH, {
+    body: { sub_id: { format: 'email', email: 'grace@example.com' } },
+    headers: { authorization: `Bearer ${token}` },
+  })
+  t.equal(other.status, 401, 'used for another subject, within the tolerance of its exp')
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+})
+
+t.test('a subject may be nested as deeply as a body can be', async (t) => {
+  const { issuer, service, claims } = await start(t)
+  const deep = `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`
+  const reply = await service.call('POST', PATH, {
+    body: `{"sub_id":{"format":"email","email":"ada@example.com","more":${deep}}}`,
+    headers: {
+      authorization: `Bearer ${await issuer.sign(claims)}`,
+      'content-type': 'application/json',
+    },
+  })
+  t.equal(reply.status, 204)
 })
 
 t.test('a flood of unknown keys asks the issuer once per cooldown', async (t) => {

@@ -29,6 +29,8 @@ t.test('no forged token is believed: 400 with its code, and nothing is stored', 
     ['exp, as an access token has it', { exp: good.iat + 300 }],
     ['a jti that is no text', { jti: 7 }],
     ['a jti without end', { jti: 'x'.repeat(300) }],
+    ['a jti that no database stores', { jti: 'a\u0000b' }],
+    ['a jti that is no Unicode', { jti: 'a\ud800' }],
     ['an iat that is no number', { iat: 'now' }],
     ['older than 30 days', { iat: good.iat - 31 * 86_400 }],
   ]

@@ -132,6 +132,13 @@ t.test(
   },
 )
 
+t.test('a token may be issued at a part of a second', async (t) => {
+  const { push, stored } = await startPush(t)
+  const iat = Math.floor(Date.now() / 1000) - 2 + 0.0005
+  t.equal((await push({ iat })).status, 202)
+  t.equal(Date.parse((await stored())[0].occurredAt), Math.floor(iat * 1000))
+})
+
 t.test('other events are taken and ignored, and counted', async (t) => {
   const { service, push } = await startPush(t)
   for (const type of [

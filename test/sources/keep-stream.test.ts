@@ -204,9 +204,30 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   await untilTrue(() => polls() >= 4)
   t.notOk(fake.asked.some(acknowledged(jti)))
   t.notOk(fake.asked.some(refused(jti)))
+  t.ok(service.logLines.some((line) => line.includes('cannot be taken now')))
   fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.publicJwk] })
   await untilTrue(() => fake.asked.some(acknowledged(jti)))
   t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+})
+
+t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/poll', { status: 200, body: { sets: {}, moreAvailable: true } })
+  await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 1)
+})
+
+t.test('a transmitter that sends the same again whatever it is told is not asked without end', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/poll', { status: 200, body: { sets: { same: 'no token' }, moreAvailable: true } })
+  await keepStreamAt(t, fake, { clock })
+  await fake.until(refused('same'))
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 2)
 })
 
 t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {

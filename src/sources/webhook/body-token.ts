@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
 import { type KeySet, KeysUnavailable } from '../key-set.ts'
 import { ASYMMETRIC } from '../source-schema.ts'
 import { areEqual, soleHeader, unproven, type Verify } from './proof.ts'
@@ -26,7 +27,8 @@ export function bodyToken(
     const digest = createHash('sha256').update(body).digest('base64')
     if (!areEqual(String(claims[CLAIM]), digest))
       throw unproven(`The claim ${CLAIM} is not that of the body.`)
-    return { deliveryId: null, isTimed: claims.exp !== undefined }
+    const goodUntil = ((claims.exp ?? Number.POSITIVE_INFINITY) + TOLERANCE_S) * 1000
+    return { deliveryId: null, isTimed: goodUntil <= now + REPLAY_WINDOW_MS }
   }
 }
 

@@ -14,8 +14,10 @@ export interface WebhookRequest {
 export interface Proof {
   /** The id of the delivery, where it is proven by a header; null where the body has to tell. */
   deliveryId: string | null
-  /** Whether an old request can be told from a new one. */
+  /** Whether it proves nothing any more before it is forgotten, `REPLAY_WINDOW_MS` after it came. */
   isTimed: boolean
+  /** The timestamp that is signed with the body: the same body under another one is another delivery. */
+  timestamp?: string
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { CurfewError } from '../../errors.ts'
 import { verifyWebhook, webhookKey } from '../../inbound/standard-webhooks.ts'
+import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
 import { areEqual, requireRecent, soleHeader, unproven, type Verify } from './proof.ts'
 
 /**
@@ -57,7 +58,9 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
       if (!/^\d{1,16}$/.test(timestamp)) throw unproven('The timestamp is not a whole number.')
       requireRecent(Number(timestamp) * rule.clock.unitMs, now, rule.clock.toleranceMs)
     }
-    return { deliveryId: null, isTimed: rule.clock !== null }
+    // Good from a tolerance before its timestamp to one after.
+    const isTimed = rule.clock !== null && 2 * rule.clock.toleranceMs <= REPLAY_WINDOW_MS
+    return { deliveryId: null, isTimed, timestamp }
   }
 }
 

@@ -1,3 +1,5 @@
+import { createHash, createHmac } from 'node:crypto'
+import { SignJWT } from 'jose'
 import t from 'tap'
 import { instantOf } from '../../../src/sources/webhook/judge.ts'
 import { one } from '../../../src/sources/webhook/preset.ts'
@@ -5,6 +7,7 @@ import { readBody } from '../../../src/sources/webhook/read-body.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { configurationFile, mistakesIn } from '../../support/config-file.ts'
 import { keysOf } from '../../support/configuration.ts'
+import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { startService } from '../../support/service.ts'
 import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
@@ -23,6 +26,79 @@ t.test('a delivery whose age nothing tells is remembered for a day', async (t) =
   t.equal((await send(body)).status, 204)
   t.equal(await counted('replayed'), 1)
   t.equal(await counted('accepted'), 1)
+})
+
+t.test('a signature that is good for longer than ten minutes is remembered for longer, too', async (t) => {
+  const clock = fakeClock()
+  const secret = 'a-shared-secret-of-32-characters'
+  const hmac = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
+  const generic = {
+    ...vendorOf('generic'),
+    entry: {
+      secret,
+      proof: { ...hmac, timestamp: { header: 'X-Time', toleranceSeconds: 3_600 } },
+      type: '{type}',
+      events: { 'signed-out': 'security' },
+      user: { as: 'subject', from: '{user}' },
+    },
+    sign: async (body: string) => {
+      const time = String(Math.floor(at / 1000))
+      const signature = createHmac('sha256', secret).update(`${time}.${body}`).digest('hex')
+      return { 'x-time': time, 'x-signature': signature }
+    },
+  }
+  const fusionauth = {
+    ...vendorOf('fusionauth'),
+    sign: async (body: string) => ({
+      'x-fusionauth-signature-jwt': await new SignJWT({
+        request_body_sha256: createHash('sha256').update(body).digest('base64'),
+        exp: Math.floor(at / 1000) + 3_600,
+      })
+        .setProtectedHeader({ alg: 'HS256' })
+        .sign(Buffer.from(vendorOf('fusionauth').secret)),
+    }),
+  }
+  const at = clock.now()
+  for (const [vendor, body] of [
+    [generic, { type: 'signed-out', user: 'u1' }],
+    [fusionauth, fusionauth.sample('e1')],
+  ] as const) {
+    const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
+    t.ok((await send(body)).status < 300)
+    clock.jump(20 * 60_000)
+    t.ok((await send(body)).status < 300)
+    t.equal(await counted('replayed'), 1, vendor.kind)
+    t.equal(await counted('accepted'), 1, vendor.kind)
+  }
+})
+
+t.test('what is said again under a new timestamp is said anew', async (t) => {
+  const clock = fakeClock()
+  const secret = 'a-shared-secret-of-32-characters'
+  const hmac = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
+  const vendor = {
+    ...vendorOf('generic'),
+    entry: {
+      secret,
+      proof: { ...hmac, timestamp: { header: 'X-Time', unit: 'ms' } },
+      type: '{type}',
+      events: { 'signed-out': 'logout' },
+      user: { as: 'subject', from: '{user}' },
+    },
+    sign: async (body: string, { at }: { at: number }) => ({
+      'x-time': String(at),
+      'x-signature': createHmac('sha256', secret).update(`${at}.${body}`).digest('hex'),
+    }),
+  }
+  const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
+  const body = { type: 'signed-out', user: 'u1' }
+  const first = clock.now()
+  await send(body, { at: first })
+  clock.jump(60_000)
+  await send(body, { at: first })
+  t.equal(await counted('replayed'), 1, 'sent again')
+  await send(body, { at: clock.now() })
+  t.equal(await counted('accepted'), 2, 'the same user has logged out once more')
 })
 
 t.test('the same id from two sources is two deliveries', async (t) => {
@@ -116,6 +192,24 @@ t.test('an entry of a vendor has one way to be proven', async (t) => {
   t.same(keysOf(await mistakesIn(t, { sources: [http] })), ['CONFIG_FILE /sources/0/jwksUri'])
   const clerk = { name: 'c', kind: 'clerk', secret: 'no-secret-of-svix-at-all' }
   t.same(keysOf(await mistakesIn(t, { sources: [clerk] })), ['CONFIG_FILE /sources/0/secret'])
+})
+
+t.test('an event whose type is no text is of no use, and no failure', (t) => {
+  for (const odd of [{ toString: 1, valueOf: 1 }, ['x'], null, 5.5]) {
+    t.same(judged('stytch', { source: odd, object_type: 'user', action: 'DELETE', id: 'u1' }), IGNORED)
+    t.same(
+      judged('supabase', { type: 'DELETE', schema: odd, table: 'users', old_record: { id: 'u' } }),
+      IGNORED,
+    )
+    t.same(judged('keycloak', { type: odd, userId: 'u1' }), IGNORED)
+    t.same(
+      judged('keycloak', { operationType: 'DELETE', resourceType: odd, resourcePath: 'users/u1' }),
+      IGNORED,
+    )
+    t.same(judged('keycloak', { type: 'admin.USER-ACTION', resourcePath: odd }), IGNORED)
+    t.same(judged('keycloak', { type: 'admin.USER-DELETE', resourcePath: odd }), REJECTED)
+  }
+  t.end()
 })
 
 t.test('a body that is not UTF-8 is not guessed at', async (t) => {

@@ -1,3 +1,4 @@
+import { expand } from '../../template.ts'
 import { SHARED_SECRET } from '../forms.ts'
 import { type Event, member, type NamedPreset, one } from '../preset.ts'
 import { soleHeader } from '../proof.ts'
@@ -41,18 +42,22 @@ const RULE: Parameters<typeof hmac>[0] = {
 
 /** As the extension's webhooks call it; what an administrator does to a user is told apart by the end of the path. */
 function typeOf(event: Event): string {
-  const { type, operationType, resourceType, resourcePath } = event
+  const { type, operationType } = event
   const isPrefixed = typeof type === 'string' && type.includes('.')
-  const own = operationType === undefined ? `access.${type}` : `admin.${resourceType}-${operationType}`
-  const name = isPrefixed ? type : own
+  const own = operationType === undefined ? 'access.{type}' : 'admin.{resourceType}-{operationType}'
+  const name = isPrefixed ? type : (expand(own, event) ?? '')
   const action =
-    name === 'admin.USER-ACTION' ? /^users\/[^/]+\/([\w-]+)$/.exec(String(resourcePath))?.[1] : undefined
+    name === 'admin.USER-ACTION' ? /^users\/[^/]+\/([\w-]+)$/.exec(pathOf(event))?.[1] : undefined
   return action === undefined ? name : `${name}:${action}`
 }
 
 /** Whom an administrator's event is about. `authDetails` names the administrator. */
-function targetOf({ resourcePath }: Event): unknown {
-  return /^users\/([^/]+)(\/|$)/.exec(String(resourcePath))?.[1]
+function targetOf(event: Event): unknown {
+  return /^users\/([^/]+)(\/|$)/.exec(pathOf(event))?.[1]
+}
+
+function pathOf({ resourcePath }: Event): string {
+  return typeof resourcePath === 'string' ? resourcePath : ''
 }
 
 function actorOf({ userId, authDetails }: Event): unknown {

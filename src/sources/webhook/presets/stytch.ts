@@ -1,4 +1,5 @@
 import { FORMS } from '../../../config-forms.ts'
+import { expand } from '../../template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 
@@ -8,10 +9,7 @@ export const stytch: NamedPreset = {
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
   // The body has the name of the event in three parts.
-  read: (event) => {
-    const { source, object_type: object, action } = event
-    return { ...event, event: [source, object, action].join('.').toLowerCase() }
-  },
+  read: (event) => ({ ...event, event: expand('{source}.{object_type}.{action}', event)?.toLowerCase() }),
   type: '{event}',
   events: {
     'direct.user.delete': 'security',

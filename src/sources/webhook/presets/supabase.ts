@@ -28,11 +28,11 @@ export const supabase: NamedPreset = {
   },
   items: one,
   read: (event) => {
-    const { type, schema, table, old_record: old } = event
+    const { table, old_record: old } = event
     const userId = member(old, table === 'users' ? 'id' : 'user_id')
-    return { ...event, change: `${type} ${schema}.${table}`, user_id: userId }
+    return { ...event, user_id: userId }
   },
-  type: '{change}',
+  type: '{type} {schema}.{table}',
   events: { 'DELETE auth.sessions': 'logout', 'DELETE auth.users': 'security' },
   user: { as: 'subject', from: '{user_id}' },
   answer: 200,
