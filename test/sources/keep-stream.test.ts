@@ -12,6 +12,11 @@ const acknowledged = (jti: string) => (asked: { path: string; body: { ack: strin
 const refused = (jti: string) => (asked: { path: string; body: { setErrs: object } | null }) =>
   asked.path === '/poll' && jti in (asked.body?.setErrs ?? {})
 
+/** A loop without a pause would have polled about as often by then. */
+async function timeForManyPolls({ call }: Service): Promise<void> {
+  for (let index = 0; index < 100; index += 1) await call('GET', '/health/live')
+}
+
 t.test(
   'the stream is created, its verification asked for, and events are polled and acknowledged',
   async (t) => {
@@ -214,9 +219,9 @@ t.test('a transmitter that promises more and sends nothing is not asked without 
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.override('/poll', { status: 200, body: { sets: {}, moreAvailable: true } })
-  await keepStreamAt(t, fake, { clock })
+  const { service } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await timeForManyPolls(service)
   t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 1)
 })
 
@@ -224,9 +229,9 @@ t.test('a transmitter that sends the same again whatever it is told is not asked
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.override('/poll', { status: 200, body: { sets: { same: 'no token' }, moreAvailable: true } })
-  await keepStreamAt(t, fake, { clock })
+  const { service } = await keepStreamAt(t, fake, { clock })
   await fake.until(refused('same'))
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await timeForManyPolls(service)
   t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 2)
 })
 
