@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { CurfewError, UsageError } from './errors.ts'
-import { migrateStoreCommand } from './migrate-command.ts'
 
 /** Exit codes as in sysexits.h. */
 const EXIT_USAGE = 64
@@ -13,7 +12,7 @@ const EXIT_UNAVAILABLE = 69
 /** What the process does, by its first argument. */
 const COMMANDS = new Map<string, (args: string[]) => Promise<void>>([
   ['serve', serve],
-  ['migrate-store', migrateStoreCommand],
+  ['migrate-store', migrateStore],
 ])
 
 async function main([name = 'serve', ...args]: string[]): Promise<void> {
@@ -21,6 +20,12 @@ async function main([name = 'serve', ...args]: string[]): Promise<void> {
   if (!command)
     throw new UsageError(`There is no such command; there are: ${[...COMMANDS.keys()].join(', ')}.`)
   await command(args)
+}
+
+/** Loaded where it is used, since it brings both stores with it. */
+async function migrateStore(args: string[]): Promise<void> {
+  const { migrateStoreCommand } = await import('./migrate-command.ts')
+  await migrateStoreCommand(args)
 }
 
 async function serve(): Promise<void> {
