@@ -117,12 +117,9 @@ function toSignal(
   identifier: object,
   { tenants, clock }: SourceRouteOptions,
 ) {
-  const { values, user } = chooseSubject(identifier, config.user?.from)
-  return sourceSignal(
-    config,
-    { values: { ...values, subject: identifier, claims }, user, reason: 'security', occurredAt: null },
-    { tenants, now: clock.now() },
-  )
+  const subject = chooseSubject(identifier, config, { claims })
+  const statement = { ...subject, reason: 'security', occurredAt: null } as const
+  return sourceSignal(config, statement, { tenants, now: clock.now() })
 }
 
 /** A token is good once, and for one user: another one under it is not passed over in silence. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
 import type { UserKind } from '../revocation/signal.ts'
+import type { Statement } from './source-signal.ts'
 import { expand } from './template.ts'
 
 const ALIASES_AT_MOST = 20
@@ -43,21 +44,48 @@ export function readSubject(identifier: unknown): NamedSubject[] {
   return readSimpleOrAliases(identifier)
 }
 
+/** What an entry says of its subjects. */
+export interface SubjectRules {
+  /** A subject of another issuer (`iss`) may be anybody: only a template takes it. */
+  issuer: string
+  user?: { as: UserKind; from?: string | undefined } | undefined
+}
+
 /**
- * The one of an identifier's subjects that the entry's template is complete with; without a template, the first whose
- * user can be named by itself.
+ * The user whom an identifier means, for `sourceSignal`: by the entry's template, with the first of the subjects that it
+ * is complete with; without a template the first that can be named by itself, and of aliases rather one of the kind that
+ * the entry asks for.
+ * @param context what templates may name besides the subject's members and, as `subject`, the whole identifier
  * @throws SubjectError; CURFEW_SUBJECT_UNKNOWN where there is none
  */
 export function chooseSubject(
   identifier: unknown,
-  template: string | undefined,
-): NamedSubject & { user: { as: UserKind; from: string } } {
-  for (const { values, user } of readSubject(identifier)) {
-    if (template === undefined && user) return { values, user }
-    if (template !== undefined && expand(template, values) !== null)
-      return { values, user: user ?? { as: 'subject', from: template } }
+  { issuer, user }: SubjectRules,
+  context: Readonly<Record<string, unknown>>,
+): Pick<Statement, 'values' | 'user'> {
+  const subjects = readSubject(identifier)
+  const valuesOf = (members: object) => ({ ...members, subject: identifier, ...context })
+  if (user?.from !== undefined) {
+    const { as, from } = user
+    const choices = [...subjects.map(({ values }) => valuesOf(values)), valuesOf({})]
+    const values = choices.find((choice) => expand(from, choice) !== null)
+    if (!values) throw new CurfewError('CURFEW_SUBJECT_UNKNOWN')
+    return { values, user: { as, from } }
   }
-  throw new CurfewError('CURFEW_SUBJECT_UNKNOWN')
+  const isForeign = ({ values: { iss } }: NamedSubject) => iss !== undefined && !isSame(iss, issuer)
+  const usable = subjects.filter((subject) => subject.user !== null && !isForeign(subject))
+  const isWanted = (subject: NamedSubject) => (subject.user?.as === 'email') === (user?.as === 'email')
+  const chosen = (user && usable.find(isWanted)) ?? usable[0]
+  if (chosen?.user) return { values: valuesOf(chosen.values), user: chosen.user }
+  throw new CurfewError('CURFEW_SUBJECT_UNKNOWN', subjects.some(isForeign) ? FOREIGN : undefined)
+}
+
+const FOREIGN =
+  "The subject is of another issuer (iss) than the source. Where that is meant, say so by the source's user.from."
+
+/** With a slash at the end or without. */
+function isSame(one: string, other: string): boolean {
+  return one.replace(/\/$/, '') === other.replace(/\/$/, '')
 }
 
 function readSimpleOrAliases(identifier: unknown): NamedSubject[] {

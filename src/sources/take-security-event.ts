@@ -66,12 +66,12 @@ function toSignal(
   { tenants, clock }: TakeSecurityEventOptions,
 ): Signal {
   const { subject, event, claims, occurredAt } = told
-  const { values, user } = chooseSubject(subject, config.user?.from)
-  return sourceSignal(
-    config,
-    { values: { ...values, subject, event, claims }, user, reason: reasonOf(told), occurredAt },
-    { tenants, now: clock.now() },
-  )
+  const statement = {
+    ...chooseSubject(subject, config, { event, claims }),
+    reason: reasonOf(told),
+    occurredAt,
+  }
+  return sourceSignal(config, statement, { tenants, now: clock.now() })
 }
 
 function replayOf({ name }: SharedSignalsConfig, { jti, keepUntil }: SecurityEvent) {

@@ -75,10 +75,10 @@ t.test('Okta ends the tokens of a user by e-mail address, as a matter of securit
 })
 
 t.test('the subject may be any that names a user, also under its older name', async (t) => {
-  const { service, post } = await start(t)
+  const { service, issuer, post } = await start(t)
   service.userWithTokens(1, { email: ADA, subject: 'sub-1' })
   const email = { format: 'email', email: ADA }
-  const issSub = { format: 'iss_sub', iss: 'https://acme.okta.com', sub: 'sub-1' }
+  const issSub = { format: 'iss_sub', iss: issuer.url, sub: 'sub-1' }
   for (const body of [
     { sub_id: email },
     { subject: email },
@@ -90,6 +90,8 @@ t.test('the subject may be any that names a user, also under its older name', as
     { sub_id: email, more: 'is ignored' },
   ])
     t.equal((await post(body)).status, 204, JSON.stringify(body))
+  const foreign = await post({ sub_id: { ...issSub, iss: 'https://other.example.com' } })
+  t.match(foreign, { status: 422, json: { error: 'unsupported_subject', error_description: /issuer/ } })
 })
 
 t.test("the entry's template names the user", async (t) => {

@@ -3,7 +3,6 @@ import { fakeClock } from '../support/clock.ts'
 import { nothingStored } from '../support/problems.ts'
 import { ADA, CAEP, RISC, SSF, startPush } from '../support/shared-signals.ts'
 
-const ISS_SUB = { format: 'iss_sub', iss: 'https://acme.okta.com', sub: '00u1' }
 
 t.test('a revoked session ends the tokens of its user: 202, empty', async (t) => {
   const { service, push, stored } = await startPush(t)
@@ -43,7 +42,8 @@ t.test('each event that ends sessions has its reason', async (t) => {
 t.test('tokens are taken as Okta, Google, authentik and drafts send them', async (t) => {
   const { transmitter, claims, pushToken, stored } = await startPush(t)
   const type = `${CAEP}session-revoked`
-  const google = { subject_type: 'iss-sub', iss: 'https://accounts.google.com/', sub: '7375626A' }
+  const own = { format: 'iss_sub', iss: transmitter.url, sub: '00u1' }
+  const google = { subject_type: 'iss-sub', iss: `${transmitter.url}/`, sub: '7375626A' }
   const now = Date.now()
   const table: [name: string, claims: object, user: object, header?: object][] = [
     [
@@ -51,7 +51,7 @@ t.test('tokens are taken as Okta, Google, authentik and drafts send them', async
       claims({
         subject: null,
         event: {
-          subject: { user: ISS_SUB, device: { format: 'opaque', id: 'd' } },
+          subject: { user: own, device: { format: 'opaque', id: 'd' } },
           event_timestamp: now - 5_000,
         },
       }),
@@ -66,7 +66,7 @@ t.test('tokens are taken as Okta, Google, authentik and drafts send them', async
       }),
       { subject: '7375626A' },
     ],
-    ['both places', claims({ subject: ISS_SUB, event: { subject: ISS_SUB } }), { subject: '00u1' }],
+    ['both places', claims({ subject: own, event: { subject: ADA } }), { subject: '00u1' }],
     [
       'authentik: no type',
       claims({ subject: { format: 'complex', user: ADA, session: { format: 'opaque', id: 's' } } }),

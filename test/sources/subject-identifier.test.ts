@@ -1,16 +1,27 @@
 import t from 'tap'
-import { chooseSubject, readSubject, SubjectError } from '../../src/sources/subject-identifier.ts'
-import { expand } from '../../src/sources/template.ts'
+import { sourceSignal } from '../../src/sources/source-signal.ts'
+import {
+  chooseSubject,
+  readSubject,
+  SubjectError,
+  type SubjectRules,
+} from '../../src/sources/subject-identifier.ts'
 import { rejection } from '../support/events.ts'
 
+const ISSUER = 'https://idp.example.com'
+const CONTEXT = { claims: { iss: ISSUER, org: 'acme' } }
+const reason = 'logout' as const
+const tenants = { has: () => true, names: () => ['default'] }
+
 const email = { format: 'email', email: 'ada@example.com' }
-const issSub = { format: 'iss_sub', iss: 'https://idp.example.com', sub: '145234573' }
+const issSub = { format: 'iss_sub', iss: ISSUER, sub: '145234573' }
 const phone = { format: 'phone_number', phone_number: '+12065550100' }
 
-/** The user that an identifier means, as `kind:value`. */
-function userOf(identifier: unknown, template?: string): string {
-  const { values, user } = chooseSubject(identifier, template)
-  return `${user.as}:${expand(template ?? user.from, values)}`
+/** The user that an identifier means to a source of that issuer, as `kind:value`. */
+function userOf(identifier: unknown, user?: SubjectRules['user'], issuer = ISSUER): string {
+  const statement = { ...chooseSubject(identifier, { issuer, user }, CONTEXT), reason, occurredAt: null }
+  const signal = sourceSignal({ name: 's', user }, statement, { tenants, now: 0 })
+  return `${signal.user.kind}:${signal.user.value}`
 }
 
 t.test('every format that names a user by itself is understood', async (t) => {
@@ -34,10 +45,7 @@ t.test('every format that names a user by itself is understood', async (t) => {
     // As Okta sends it, without a format around.
     [{ user: issSub, session: { format: 'opaque', id: 's1' } }, 'subject:145234573'],
     // As Google sends it, by a draft.
-    [
-      { subject_type: 'iss-sub', iss: 'https://accounts.google.com/', sub: '7375626A656374' },
-      'subject:7375626A656374',
-    ],
+    [{ subject_type: 'iss-sub', iss: `${ISSUER}/`, sub: '7375626A656374' }, 'subject:7375626A656374'],
     [{ ...email, more: 'is ignored' }, 'email:ada@example.com'],
   ]
   for (const [identifier, user] of table) t.equal(userOf(identifier), user, JSON.stringify(identifier))
@@ -49,11 +57,31 @@ t.test("an entry's template may name every member, and picks the alias that has 
     [phone, 'tel:{phone_number}', 'subject:tel:+12065550100'],
     [{ format: 'did', url: 'did:example:123456' }, '{url}', 'subject:did:example:123456'],
     [{ format: 'uri', uri: 'urn:uuid:4e851e98' }, '{uri}', 'subject:urn:uuid:4e851e98'],
-    [{ format: 'account', uri: 'acct:ada@example.com' }, '{email}', 'email:ada@example.com'],
+    [{ format: 'account', uri: 'acct:ada@example.com' }, '{email}', 'subject:ada@example.com'],
     [{ format: 'aliases', identifiers: [email, phone] }, '{phone_number}', 'subject:+12065550100'],
+    [issSub, '{/claims/org}|{sub}', 'subject:acme|145234573'],
+    [{ format: 'jwt_id', iss: ISSUER, jti: 'B70BA622' }, '{/subject/jti}', 'subject:B70BA622'],
+    [{ format: 'complex', device: { format: 'opaque', id: 'd1' } }, '{/subject/device/id}', 'subject:d1'],
   ]
-  for (const [identifier, template, user] of table)
-    t.equal(userOf(identifier, template), user, JSON.stringify(identifier))
+  for (const [identifier, from, user] of table)
+    t.equal(userOf(identifier, { as: 'subject', from }), user, JSON.stringify(identifier))
+})
+
+t.test('of aliases the one is taken that is of the kind the entry asks for', async (t) => {
+  const aliases = { format: 'aliases', identifiers: [email, phone, issSub] }
+  t.equal(userOf(aliases, { as: 'subject' }), 'subject:145234573')
+  t.equal(userOf(aliases, { as: 'userId' }), 'userId:145234573')
+  t.equal(userOf({ ...aliases, identifiers: [issSub, email] }, { as: 'email' }), 'email:ada@example.com')
+  t.equal(userOf(email, { as: 'subject' }), 'subject:ada@example.com', 'the only one, as the entry has it')
+})
+
+t.test('a subject of another issuer is taken only by a template', async (t) => {
+  const foreign = { ...issSub, iss: 'https://other.example.com' }
+  for (const identifier of [foreign, { format: 'complex', user: foreign }])
+    t.throws(() => userOf(identifier), { code: 'CURFEW_SUBJECT_UNKNOWN', message: /another issuer/ })
+  t.throws(() => userOf(foreign, { as: 'userId' }), { code: 'CURFEW_SUBJECT_UNKNOWN' })
+  t.equal(userOf({ format: 'aliases', identifiers: [foreign, email] }), 'email:ada@example.com')
+  t.equal(userOf(foreign, { as: 'subject', from: '{sub}' }), 'subject:145234573')
 })
 
 t.test('who cannot be named is unknown, not a guess', async (t) => {
@@ -68,12 +96,10 @@ t.test('who cannot be named is unknown, not a guess', async (t) => {
     [email, '{iss}|{sub}'],
     [{ format: 'complex', user: { format: 'complex', user: email } }],
   ]
-  for (const [identifier, template] of table)
-    t.throws(
-      () => chooseSubject(identifier, template),
-      { code: 'CURFEW_SUBJECT_UNKNOWN' },
-      JSON.stringify(identifier),
-    )
+  for (const [identifier, from] of table) {
+    const user = from === undefined ? undefined : ({ as: 'subject', from } as const)
+    t.throws(() => userOf(identifier, user), { code: 'CURFEW_SUBJECT_UNKNOWN' }, JSON.stringify(identifier))
+  }
 })
 
 t.test('what is no subject identifier is refused, and nothing of it is repeated', async (t) => {
