@@ -1,13 +1,19 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { ERRORS } from '../errors.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import { type LogoutClaims, logoutTokenRules, readLogoutToken } from '../sources/oidc-back-channel.ts'
 import { type Statement, sourceSignal, tenantOf } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
 import { TokenError, takenUntil, verifyToken } from '../sources/verify-token.ts'
-import { toCurfewError } from './problems.ts'
-import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
+import { oauthError, refusalOf } from './refusal.ts'
+import {
+  bodyOf,
+  requireType,
+  SourceParams,
+  type SourceRouteOptions,
+  sourceOf,
+  withRawBodies,
+} from './sources.ts'
 
 const KIND = 'oidc-back-channel-logout'
 
@@ -15,17 +21,6 @@ export interface BackChannelLogoutOptions extends SourceRouteOptions {
   /** Whose session it is, where a token names nothing else. */
   findSession: RevocationStore['findSession']
 }
-
-const Refusal = z.object({
-  error: z.enum(['invalid_request', 'temporarily_unavailable', 'server_error']),
-  error_description: z.string(),
-})
-type Refusal = z.infer<typeof Refusal>
-
-const refusal = (description: string) => ({
-  description,
-  content: { 'application/json': { schema: Refusal } },
-})
 
 /**
  * `POST /sources/{name}/backchannel-logout`: an OpenID provider tells that a user has logged out
@@ -47,13 +42,13 @@ export default withRawBodies<BackChannelLogoutOptions>((app, options) => {
         body: z.object({ logout_token: z.string().describe('A signed JWT') }),
         response: {
           200: z.null().describe('It is durable'),
-          400: refusal('The token proves nothing, or names nobody'),
-          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+          400: oauthError('The token proves nothing, or names nobody'),
+          503: oauthError("The issuer's keys or the store cannot be had: send it again"),
         },
       },
       // For the documentation: what has come is bytes until the source is known.
       validatorCompiler: () => (value) => ({ value }),
-      errorHandler: (error, request, reply) => refuse(error, request, reply),
+      errorHandler: refuse,
     },
     async (request, reply) => {
       const source = sourceOf(request, options.sources, KIND)
@@ -72,8 +67,7 @@ export default withRawBodies<BackChannelLogoutOptions>((app, options) => {
 
 /** The one parameter of the form (section 2.5). */
 function logoutTokenOf(request: FastifyRequest): string {
-  if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(request.headers['content-type'] ?? ''))
-    throw new TokenError('malformed', 'Expected a form (application/x-www-form-urlencoded).')
+  requireType(request)
   const tokens = new URLSearchParams(bodyOf(request).toString('utf8')).getAll('logout_token')
   const [token] = tokens
   if (token === undefined || tokens.length > 1)
@@ -116,42 +110,10 @@ function replayOf({ config }: OpenSource<typeof KIND>, claims: LogoutClaims) {
   return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint: null, keepUntil: takenUntil(claims) }
 }
 
-const RETRY_AFTER_S = 5
-
 /** Answers as section 2.8 has it: 400 with `error` and `error_description`; what may pass is a 503. */
 function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, retryAfter, code, message } = judge(thrown)
-  const seen = { source: request.sourceName, code, err: thrown }
-  if (status >= 500) request.log.error(seen, 'a logout token could not be taken')
-  else request.log.debug(seen, `a logout token was refused: ${message}`)
-  if (retryAfter !== null) reply.header('retry-after', retryAfter)
-  const answer: Refusal = {
-    error: status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request',
-    // The characters that RFC 6749, section 5.2 allows.
-    error_description: message.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'"),
-  }
-  return reply.code(status).header('cache-control', 'no-store').send(answer)
-}
-
-function judge(thrown: unknown): {
-  status: number
-  retryAfter: number | null
-  code: string
-  message: string
-} {
-  if (thrown instanceof TokenError) {
-    const isPassing = thrown.fault === 'unavailable'
-    const { fault: code, message } = thrown
-    return { status: isPassing ? 503 : 400, retryAfter: isPassing ? RETRY_AFTER_S : null, code, message }
-  }
-  const { code, message, retryAfterSeconds } = toCurfewError(thrown)
-  if (code === 'CURFEW_MEDIA_TYPE')
-    return {
-      status: 400,
-      retryAfter: null,
-      code,
-      message: 'Expected a form (application/x-www-form-urlencoded).',
-    }
-  const status = ERRORS[code].status ?? 500
-  return { status, retryAfter: status === 503 ? (retryAfterSeconds ?? RETRY_AFTER_S) : null, code, message }
+  const { status, description } = refusalOf(thrown, request, reply)
+  const error =
+    status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request'
+  return reply.code(status).send({ error, error_description: description })
 }

@@ -13,11 +13,18 @@ import {
 } from '../sources/global-token-revocation.ts'
 import { sourceSignal } from '../sources/source-signal.ts'
 import type { OpenSource } from '../sources/sources.ts'
-import { chooseSubject, SubjectError } from '../sources/subject-identifier.ts'
+import { chooseSubject } from '../sources/subject-identifier.ts'
 import { TokenError, takenUntil, verifyToken } from '../sources/verify-token.ts'
-import { refusalOf } from './refusal.ts'
+import { oauthError, refusalOf } from './refusal.ts'
 import { soleHeader } from './sole-header.ts'
-import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
+import {
+  bodyOf,
+  requireType,
+  SourceParams,
+  type SourceRouteOptions,
+  sourceOf,
+  withRawBodies,
+} from './sources.ts'
 
 const KIND = 'global-token-revocation'
 type Source = OpenSource<typeof KIND>
@@ -26,21 +33,14 @@ export interface GlobalTokenRevocationOptions extends SourceRouteOptions {
   knowsUser: KnowsUser
 }
 
-/** The draft has statuses and no bodies; these have the form of OAuth's (RFC 6749, section 5.2). */
-const Refused = z.object({ error: z.string(), error_description: z.string() })
-
-const refusal = (description: string) => ({
-  description,
-  content: { 'application/json': { schema: Refused } },
-})
-
 /** Asked for a user whom the tenant does not have. */
 class UserUnknown extends Error {}
 
 /**
  * `POST /sources/{name}/global-token-revocation`
  * (https://datatracker.ietf.org/doc/draft-parecki-oauth-global-token-revocation/, and the profile that Okta's Universal
- * Logout makes of it). 204 when the revocation is durable: it "has begun".
+ * Logout makes of it). 204 when the revocation is durable: it "has begun". The draft
+ * has statuses and no bodies; those of errors have the form of OAuth's.
  */
 export default withRawBodies<GlobalTokenRevocationOptions>((app, options) => {
   app.post(
@@ -57,12 +57,12 @@ export default withRawBodies<GlobalTokenRevocationOptions>((app, options) => {
         body: z.object({ sub_id: z.looseObject({ format: z.string() }) }),
         response: {
           204: z.null().describe('It is durable: the revocation has begun'),
-          400: refusal('The body is not as it should be'),
-          401: refusal('The token proves nothing'),
-          403: refusal('The sender may not speak for that tenant'),
-          404: refusal('The tenant has no such user'),
-          422: refusal('The subject names no user in a way that the source is configured for'),
-          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+          400: oauthError('The body is not as it should be'),
+          401: oauthError('The token proves nothing'),
+          403: oauthError('The sender may not speak for that tenant'),
+          404: oauthError('The tenant has no such user'),
+          422: oauthError('The subject names no user in a way that the source is configured for'),
+          503: oauthError("The issuer's keys or the store cannot be had: send it again"),
         },
       },
       // For the documentation: what has come is bytes until the sender is proven.
@@ -96,8 +96,7 @@ async function prove(
 }
 
 function identifierIn(request: FastifyRequest): object {
-  if (!/^application\/json *(;|$)/i.test(soleHeader(request, 'content-type') ?? ''))
-    throw new CurfewError('CURFEW_REQUEST_INVALID', 'Expected one Content-Type, application/json.')
+  requireType(request)
   const identifier = subjectOf(parsed(bodyOf(request)))
   if (!identifier) throw new CurfewError('CURFEW_REQUEST_INVALID', 'Expected sub_id, a subject identifier.')
   return identifier
@@ -144,15 +143,14 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
     return challenge(reply, 'The token was used for another subject.')
   if (code === 'CURFEW_UNKNOWN_TENANT') return send(403, 'access_denied')
   if (code === 'CURFEW_SUBJECT_UNKNOWN') return send(422, 'unsupported_subject')
-  if (error instanceof SubjectError || status === 400) return send(400, 'invalid_request')
+  if (status === 400) return send(400, 'invalid_request')
   return send(status, status >= 500 ? 'server_error' : 'invalid_request')
 }
 
 /** RFC 6750, section 3. */
 function challenge(reply: FastifyReply, description: string): FastifyReply {
-  const quoted = description.replaceAll(/[^\x20-\x7e]|["\\]/g, "'")
   return reply
     .code(401)
-    .header('www-authenticate', `Bearer error="invalid_token", error_description="${quoted}"`)
+    .header('www-authenticate', `Bearer error="invalid_token", error_description="${description}"`)
     .send({ error: 'invalid_token', error_description: description })
 }

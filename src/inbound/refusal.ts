@@ -1,39 +1,57 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../errors.ts'
+import { StreamMismatch } from '../sources/set-error.ts'
 import { SubjectError } from '../sources/subject-identifier.ts'
 import { TokenError, type TokenFault } from '../sources/verify-token.ts'
 import { toCurfewError } from './problems.ts'
+import { typeOf } from './sources.ts'
 
 /** Why a request of an identity provider is refused, for a protocol that has a form of its own for that. */
 export interface Refusal {
   status: number
-  /** For people; repeats nothing of the request. */
+  /** For people; repeats nothing of the request, in the characters of RFC 6749, section 5.2. */
   description: string
   /** What is wrong with the token, where that is the reason. */
   fault: TokenFault | null
-  /** What else is wrong; null where it is the token or the subject. */
+  /** What else is wrong; null where it is the token, the subject or the stream. */
   code: ErrorCode | null
 }
 
-/** Looks at whatever was thrown, logs it as usual, and sets the headers that it asks for. */
+/** Errors in the form of OAuth's (RFC 6749, section 5.2). */
+const OAuthError = z.object({ error: z.string(), error_description: z.string() })
+
+/** For the documentation of a route that answers so. */
+export function oauthError(description: string) {
+  return { description, content: { 'application/json': { schema: OAuthError } } }
+}
+
+/** Looks at whatever was thrown, logs it, and sets the headers that it asks for. */
 export function refusalOf(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Refusal {
-  const refusal = judge(thrown)
-  const { status, fault, code } = refusal
+  const refusal = judge(thrown, request)
+  const { status, fault, code, description } = refusal
+  const seen = { source: request.sourceName, code, fault }
   reply.header('cache-control', 'no-store')
-  if (status >= 500) request.log.error({ err: thrown, code, fault }, 'a request failed')
-  else request.log.debug({ code, fault }, 'a request was refused')
-  const retryAfter = status === 503 ? (toCurfewError(thrown).retryAfterSeconds ?? 5) : null
-  if (retryAfter !== null) reply.header('retry-after', retryAfter)
+  if (status >= 500) request.log.error({ ...seen, err: thrown }, 'a request of a source could not be taken')
+  else request.log.debug(seen, `a request of a source was refused: ${description}`)
+  if (status === 503) reply.header('retry-after', toCurfewError(thrown).retryAfterSeconds ?? 5)
   return refusal
 }
 
-function judge(thrown: unknown): Refusal {
+function judge(thrown: unknown, request: FastifyRequest): Refusal {
   if (thrown instanceof TokenError) {
     const { fault, message } = thrown
-    return { status: fault === 'unavailable' ? 503 : 400, description: message, fault, code: null }
+    return { status: fault === 'unavailable' ? 503 : 400, description: quotable(message), fault, code: null }
   }
-  if (thrown instanceof SubjectError)
-    return { status: 400, description: thrown.message, fault: null, code: null }
+  if (thrown instanceof SubjectError || thrown instanceof StreamMismatch)
+    return { status: 400, description: quotable(thrown.message), fault: null, code: null }
   const { code, message } = toCurfewError(thrown)
-  return { status: ERRORS[code].status ?? 500, description: message, fault: null, code }
+  // None of the protocols has a status of its own for that.
+  if (code === 'CURFEW_MEDIA_TYPE')
+    return { status: 400, description: `Expected one Content-Type, ${typeOf(request)}.`, fault: null, code }
+  return { status: ERRORS[code].status ?? 500, description: quotable(message), fault: null, code }
+}
+
+function quotable(text: string): string {
+  return text.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
 }

@@ -1,13 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { CurfewError } from '../errors.ts'
 import { SetError, StreamMismatch, setErrorOf } from '../sources/set-error.ts'
 import { pushAuthorizationOf } from '../sources/shared-signals.ts'
 import type { TakeSecurityEvent } from '../sources/take-security-event.ts'
 import { refusalOf } from './refusal.ts'
 import { soleHeader } from './sole-header.ts'
-import { bodyOf, SourceParams, type SourceRouteOptions, sourceOf, withRawBodies } from './sources.ts'
+import {
+  bodyOf,
+  requireType,
+  SourceParams,
+  type SourceRouteOptions,
+  sourceOf,
+  withRawBodies,
+} from './sources.ts'
 
 const KIND = 'shared-signals'
 
@@ -49,11 +55,7 @@ export default withRawBodies<SecurityEventsOptions>((app, { sources, takeSecurit
     async (request, reply) => {
       const source = sourceOf(request, sources, KIND)
       requireAuthorization(request, pushAuthorizationOf(source.config))
-      if (!/^application\/secevent\+jwt *(;|$)/i.test(soleHeader(request, 'content-type') ?? ''))
-        throw new CurfewError(
-          'CURFEW_REQUEST_INVALID',
-          'Expected one Content-Type, application/secevent+jwt.',
-        )
+      requireType(request)
       await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
       return reply.header('cache-control', 'no-store').code(202).send()
     },
@@ -72,17 +74,11 @@ function requireAuthorization(request: FastifyRequest, expected: string | null):
 
 /** RFC 8935, section 2.3: 400 with `err` and `description`. */
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const setError = setErrorOf(error)
-  if (setError && !isNotFound(error)) return send(reply, request, 400, setError)
-  const { status, description } = refusalOf(error, request, reply)
-  return reply.code(status).send({ err: 'invalid_request', description })
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof CurfewError && error.code === 'CURFEW_NOT_FOUND'
-}
-
-function send(reply: FastifyReply, request: FastifyRequest, status: number, body: SetError): FastifyReply {
-  request.log.debug({ code: body.err }, 'a security event token was refused')
-  return reply.code(status).header('cache-control', 'no-store').header('content-language', 'en').send(body)
+  const { status, code, description } = refusalOf(error, request, reply)
+  const refused = setErrorOf(error)
+  const err = refused?.err ?? 'invalid_request'
+  return reply
+    .code(refused && code !== 'CURFEW_NOT_FOUND' ? 400 : status)
+    .header('content-language', 'en')
+    .send({ err, description })
 }

@@ -5,6 +5,7 @@ import type { Accept } from '../revocation/accept.ts'
 import type { SourceKind } from '../sources/source-kinds.ts'
 import type { OpenSource, Sources } from '../sources/sources.ts'
 import type { InboundOptions } from './answer.ts'
+import { soleHeader } from './sole-header.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -39,6 +40,17 @@ export function withRawBodies<Options extends SourceRouteOptions>(
 /** The bytes of the body; empty where there is none. */
 export function bodyOf({ body }: FastifyRequest): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
+}
+
+/** The content type of the route's bodies. */
+export function typeOf({ routeOptions }: FastifyRequest): string {
+  return routeOptions.schema?.consumes?.[0] ?? ''
+}
+
+/** @throws CURFEW_MEDIA_TYPE, where the request does not say once that its body is of the route's type */
+export function requireType(request: FastifyRequest): void {
+  const [type] = (soleHeader(request, 'content-type') ?? '').split(';')
+  if (type?.trim().toLowerCase() !== typeOf(request)) throw new CurfewError('CURFEW_MEDIA_TYPE')
 }
 
 /** The source that the path names. @throws CURFEW_NOT_FOUND, as for any other path that leads nowhere */

@@ -34,7 +34,7 @@ t.test('without keys it says: later', async (t) => {
   await isLater('keys at another host')
   t.same([other.asked(JWKS), issuer.asked(JWKS)], [0, 0])
   await nothingStored(t, service)
-  t.match(service.logLines.join(''), /HTTP_302.*a logout token could not be taken/)
+  t.match(service.logLines.join(''), /"source":"op".*HTTP_302.*a request of a source could not be taken/)
 })
 
 t.test('without the store it says: later', async (t) => {

@@ -3,7 +3,6 @@ import { fakeClock } from '../support/clock.ts'
 import { nothingStored } from '../support/problems.ts'
 import { ADA, CAEP, RISC, SSF, startPush } from '../support/shared-signals.ts'
 
-
 t.test('a revoked session ends the tokens of its user: 202, empty', async (t) => {
   const { service, push, stored } = await startPush(t)
   service.userWithTokens(2, { email: ADA.email })
