@@ -59,7 +59,10 @@ export default withRawBodies<VendorWebhookOptions>((app, options) => {
         now: options.clock.now(),
       })
       if (judgement.signals.length > 0)
-        await options.accept(judgement.signals, replayOf(request, { source, preset, proof, read }, options))
+        await options.accept(
+          judgement.signals,
+          replayOf(request, { source, preset, proof, read, judgement }, options),
+        )
       report(request, source, judgement, options)
       return reply.header('cache-control', 'no-store').code(preset.answer).send()
     },
@@ -135,19 +138,24 @@ interface Delivery {
   preset: Preset
   proof: Proof
   read: ReadBody
+  judgement: Judgement
 }
 
-/** By the delivery's id, which is proven with the rest; where there is none, by what is signed. */
+/**
+ * By the delivery's id, which is proven with the rest; where there is none, by what is signed. Null where nothing tells a
+ * delivery from the next one: a second logout must not be taken for the first one sent again.
+ */
 function replayOf(
   request: FastifyRequest,
-  { source, preset, proof, read }: Delivery,
+  { source, preset, proof, read, judgement }: Delivery,
   { clock }: SourceRouteOptions,
-): ReplayKey {
+): ReplayKey | null {
   const told = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
-  const id = proof.deliveryId ?? told ?? ''
+  const id = proof.deliveryId ?? told
+  if (id === undefined && !proof.timestamp && !judgement.isDated) return null
   const hash = createHash('sha256').update(`${proof.timestamp ?? ''}\n`)
   const digest = hash.update(bodyOf(request)).digest('base64url')
-  const key = `source:${source.config.name}:${/^[\x21-\x7e]{1,256}$/.test(id) ? id : digest}`
+  const key = `source:${source.config.name}:${/^[\x21-\x7e]{1,256}$/.test(id ?? '') ? id : digest}`
   return { key, fingerprint: null, ...(proof.isTimed ? {} : { keepUntil: clock.now() + UNTIMED_MEMORY_MS }) }
 }
 

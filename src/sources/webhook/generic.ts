@@ -61,6 +61,21 @@ function isProvable({ proof, ...entry }: { proof: Proof } & SecretTexts): boolea
   return proof.scheme !== 'standard-webhooks' || secretsOf(entry).every(FORMS.svixSecret.isGood)
 }
 
+/** Without any of these the second logout of a user would look like the first one, sent again. */
+function tellsApart({
+  proof,
+  id,
+  occurredAt,
+}: {
+  proof: Proof
+  id?: unknown
+  occurredAt?: unknown
+}): boolean {
+  const isTimed =
+    proof.scheme === 'standard-webhooks' || (proof.scheme === 'hmac' && proof.timestamp !== undefined)
+  return isTimed || id !== undefined || occurredAt !== undefined
+}
+
 /** A service of which there is no kind, described in the entry itself. */
 export function generic(forms: ValueForms) {
   const schema = z.strictObject({
@@ -82,10 +97,15 @@ export function generic(forms: ValueForms) {
     ),
     id: Template.optional().describe('Id of a delivery in its body, by which a repetition is recognized'),
   })
-  return oneWay(schema, SECRET_WAYS).refine(isProvable, {
-    path: ['proof'],
-    error: 'expected whsec_ and 24 to 64 bytes in base64 as the secret of standard-webhooks',
-  })
+  return oneWay(schema, SECRET_WAYS)
+    .refine(isProvable, {
+      path: ['proof'],
+      error: 'expected whsec_ and 24 to 64 bytes in base64 as the secret of standard-webhooks',
+    })
+    .refine(
+      tellsApart,
+      'expected id, occurredAt, or a timestamp in proof: else a second logout looks like the first',
+    )
 }
 export type GenericConfig = z.infer<ReturnType<typeof generic>>
 

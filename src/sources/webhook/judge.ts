@@ -2,12 +2,14 @@ import { CurfewError } from '../../errors.ts'
 import type { TenantNames } from '../../inbound/bounds.ts'
 import type { Reason, Signal } from '../../revocation/signal.ts'
 import type { CommonConfig } from '../source-schema.ts'
-import { sourceSignal } from '../source-signal.ts'
+import { type Statement, sourceSignal } from '../source-signal.ts'
 import { expand, valueAt } from '../template.ts'
 import { isEvent, type Preset } from './preset.ts'
 
 export interface Judgement {
   signals: Signal[]
+  /** Whether each of them is of an event that says when it was: then another one is not the same bytes. */
+  isDated: boolean
   /** How many events end no session. */
   ignored: number
   /** Why events that should count cannot: they name no user, or no tenant that is the source's. */
@@ -23,12 +25,15 @@ export interface JudgeOptions {
 
 /** What a source's events mean: each is judged on its own, one that is bad does not spoil the rest. */
 export function judge(events: readonly unknown[], options: JudgeOptions): Judgement {
-  const judgement: Judgement = { signals: [], ignored: 0, rejected: [] }
+  const { config } = options
+  const judgement: Judgement = { signals: [], isDated: true, ignored: 0, rejected: [] }
   for (const event of events) {
     try {
-      const signal = toSignal(event, options)
-      if (signal) judgement.signals.push(signal)
-      else judgement.ignored += 1
+      const said = read(event, options)
+      if (said) {
+        judgement.signals.push(sourceSignal(config, said, options))
+        judgement.isDated &&= said.occurredAt !== null
+      } else judgement.ignored += 1
     } catch (error) {
       if (!(error instanceof CurfewError)) throw error
       judgement.rejected.push(error)
@@ -37,8 +42,8 @@ export function judge(events: readonly unknown[], options: JudgeOptions): Judgem
   return judgement
 }
 
-/** @throws CURFEW_BODY_UNREADABLE, CURFEW_SUBJECT_UNKNOWN, CURFEW_UNKNOWN_TENANT */
-function toSignal(event: unknown, { config, preset, tenants, now }: JudgeOptions): Signal | null {
+/** What an event says; null where it ends no session. @throws CURFEW_BODY_UNREADABLE */
+function read(event: unknown, { config, preset }: JudgeOptions): Statement | null {
   if (!isEvent(event)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   const values = preset.read ? preset.read(event) : event
   const type = values ? expand(preset.type, values) : null
@@ -46,7 +51,7 @@ function toSignal(event: unknown, { config, preset, tenants, now }: JudgeOptions
   const reason = type !== null && Object.hasOwn(counted, type) ? counted[type] : undefined
   if (reason === undefined) return null
   const occurredAt = preset.occurredAt === undefined ? null : instantOf(valueAt(values, preset.occurredAt))
-  return sourceSignal(config, { values, user: preset.user, reason, occurredAt }, { tenants, now })
+  return { values, user: preset.user, reason, occurredAt }
 }
 
 /** The earliest time that can only be in milliseconds: in seconds it would be the year 5138. */

@@ -14,6 +14,7 @@ const ENTRY = {
   type: '{type}',
   events: { 'signed-out': 'logout' },
   user: { as: 'subject', from: '{user}' },
+  occurredAt: '/at',
 }
 const BODY = '{"type":"signed-out","user":"u1"}'
 
@@ -95,6 +96,7 @@ t.test('events may be in a list, a list themselves, or lines', async (t) => {
 
 t.test('an entry that cannot work is told at the start, by its place', async (t) => {
   const { user: _, ...withoutUser } = ENTRY
+  const { occurredAt: __, ...withoutTime } = ENTRY
   const proof = (different: object) => ({ ...ENTRY, proof: { ...ENTRY.proof, ...different } })
   const timestamp = { header: 'X-Time' }
   for (const [entry, place] of [
@@ -126,10 +128,35 @@ t.test('an entry that cannot work is told at the start, by its place', async (t)
       '/proof/timestamp/toleranceSeconds',
     ],
     [{ ...ENTRY, proof: { scheme: 'standard-webhooks' } }, '/proof'],
+    [withoutTime, ''],
+    [{ ...withoutTime, proof: { scheme: 'static' } }, ''],
   ] as const) {
     const mistakes = await mistakesIn(t, { sources: [entry] })
     t.same(keysOf(mistakes), [`CONFIG_FILE /sources/0${place}`], JSON.stringify(mistakes))
     t.notMatch(JSON.stringify(mistakes), SECRET)
   }
   t.same(await mistakesIn(t, { sources: [ENTRY] }), [])
+  t.same(await mistakesIn(t, { sources: [{ ...withoutTime, id: '{id}' }] }), [])
+})
+
+t.test('a delivery with an id or a time is recognized; without them each one counts', async (t) => {
+  const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
+  const entry = { proof: { scheme: 'static', header: 'X-Token' }, id: '{/meta/id}' }
+  const { send, counted } = await vendorService(t, vendor, entry)
+  const headers = { 'x-token': SECRET }
+  const event = { type: 'signed-out', user: 'u1' }
+  let accepted = 0
+  let replayed = 0
+  for (const [more, isRecognized] of [
+    [{ meta: { id: 'e1' } }, true],
+    [{ at: '2026-05-04T12:00:00Z' }, true],
+    [{}, false],
+    [{ at: 'some time', meta: {} }, false],
+  ] as const) {
+    await send({ ...event, ...more }, { headers })
+    t.equal((await send({ ...event, ...more }, { headers })).status, 204)
+    accepted += isRecognized ? 1 : 2
+    replayed += isRecognized ? 1 : 0
+    t.same([await counted('accepted'), await counted('replayed')], [accepted, replayed], JSON.stringify(more))
+  }
 })

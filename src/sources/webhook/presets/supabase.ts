@@ -35,5 +35,6 @@ export const supabase: NamedPreset = {
   type: '{type} {schema}.{table}',
   events: { 'DELETE auth.sessions': 'logout', 'DELETE auth.users': 'security' },
   user: { as: 'subject', from: '{user_id}' },
+  ids: ['{table}:{/old_record/id}'],
   answer: 200,
 }
