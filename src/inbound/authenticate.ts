@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
+import { signedHeaders } from '../standard-webhooks.ts'
 import type { Sender, Senders } from './senders.ts'
-import { signedHeaders } from './standard-webhooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,6 +1,7 @@
+import type { KeyObject } from 'node:crypto'
 import type { Reloadable } from '../config.ts'
+import { type SignedHeaders, verifyWebhook, webhookKey } from '../standard-webhooks.ts'
 import { type ApiKeyCheck, type ApiKeySender, apiKeyCheck } from './api-key.ts'
-import { type SignedHeaders, verifyWebhook, type WebhookKey, webhookKey } from './standard-webhooks.ts'
 
 /** Who sent a request, once proven, and the tenants that they may name and see; null for all. */
 export type Sender = ApiKeySender | { kind: 'webhook'; webhookId: string; tenants: readonly string[] | null }
@@ -8,7 +9,8 @@ export type Sender = ApiKeySender | { kind: 'webhook'; webhookId: string; tenant
 /** Whoever may send, as the configuration has it now. */
 export class Senders {
   #byApiKey: ApiKeyCheck = () => null
-  #webhookKeys: WebhookKey[] = []
+  /** Keys of webhooks, and the tenants that each is good for; null for all. */
+  #webhookKeys: ReadonlyMap<KeyObject, readonly string[] | null> = new Map()
 
   constructor(config: Reloadable['senders']) {
     this.replace(config)
@@ -17,7 +19,7 @@ export class Senders {
   /** From now on these, and no others. */
   replace({ apiKeys, webhookSecrets }: Reloadable['senders']): void {
     this.#byApiKey = apiKeyCheck(apiKeys)
-    this.#webhookKeys = webhookSecrets.map(webhookKey)
+    this.#webhookKeys = new Map(webhookSecrets.map(({ secret, tenants }) => [webhookKey(secret), tenants]))
   }
 
   /** The sender whose API key an `Authorization` header carries, or null. */
@@ -31,7 +33,7 @@ export class Senders {
    * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
    */
   bySignature(signed: SignedHeaders, body: Buffer, now: number): Sender {
-    const { id, tenants } = verifyWebhook(signed, body, this.#webhookKeys, now)
-    return { kind: 'webhook', webhookId: id, tenants }
+    const key = verifyWebhook(signed, body, [...this.#webhookKeys.keys()], now)
+    return { kind: 'webhook', webhookId: signed.id, tenants: this.#webhookKeys.get(key) ?? null }
   }
 }

@@ -9,7 +9,7 @@ import {
   type Signal,
   type UserReference,
 } from '../revocation/signal.ts'
-import { type TenantNames, tenantFor } from './bounds.ts'
+import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import type { Sender } from './senders.ts'
 
 /** A sender's clock may be this far ahead. */

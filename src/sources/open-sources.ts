@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
-import type { TenantNames } from '../inbound/bounds.ts'
 import type { Log } from '../log.ts'
 import type { Accept } from '../revocation/accept.ts'
+import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { EventStreams } from './event-streams.ts'
 import { createFetchJson } from './fetch-json.ts'
 import type { SourceConfig } from './source-kinds.ts'

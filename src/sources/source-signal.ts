@@ -1,5 +1,4 @@
 import { CurfewError } from '../errors.ts'
-import { type TenantNames, tenantFor } from '../inbound/bounds.ts'
 import {
   defaultScope,
   EmailAddress,
@@ -9,6 +8,7 @@ import {
   type UserKind,
   type UserReference,
 } from '../revocation/signal.ts'
+import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import type { CommonConfig } from './source-schema.ts'
 import { expand } from './template.ts'
 

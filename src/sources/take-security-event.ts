@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
-import type { TenantNames } from '../inbound/bounds.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { Signal } from '../revocation/signal.ts'
+import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import type { EventStreams } from './event-streams.ts'
 import {
   meaningOf,

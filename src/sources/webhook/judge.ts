@@ -1,6 +1,6 @@
 import { CurfewError } from '../../errors.ts'
-import type { TenantNames } from '../../inbound/bounds.ts'
 import type { Reason, Signal } from '../../revocation/signal.ts'
+import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import type { CommonConfig } from '../source-schema.ts'
 import { type Statement, sourceSignal } from '../source-signal.ts'
 import { expand, valueAt } from '../template.ts'

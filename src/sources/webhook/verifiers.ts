@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { CurfewError } from '../../errors.ts'
-import { verifyWebhook, webhookKey } from '../../inbound/standard-webhooks.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
+import { verifyWebhook, webhookKey } from '../../standard-webhooks.ts'
 import { areEqual, requireRecent, soleHeader, unproven, type Verify } from './proof.ts'
 
 /**
@@ -9,7 +9,7 @@ import { areEqual, requireRecent, soleHeader, unproven, type Verify } from './pr
  * @param secrets `whsec_…`, or `v1,whsec_…` as Supabase shows them
  */
 export function standardWebhooks(secrets: readonly string[]): Verify {
-  const keys = secrets.map((secret) => webhookKey({ secret: secret.replace(/^v1,/, ''), tenants: null }))
+  const keys = secrets.map((secret) => webhookKey(secret.replace(/^v1,/, '')))
   return ({ headers, body, now }) => {
     const prefix = headers['webhook-signature'] ? 'webhook' : 'svix'
     const id = soleHeader(headers, `${prefix}-id`)

@@ -1,35 +1,25 @@
+import type { KeyObject } from 'node:crypto'
 import t from 'tap'
-import {
-  type SignedHeaders,
-  signedHeaders,
-  verifyWebhook,
-  type WebhookKey,
-  webhookKey,
-} from '../../src/inbound/standard-webhooks.ts'
+import { type SignedHeaders, signedHeaders, verifyWebhook, webhookKey } from '../src/standard-webhooks.ts'
 
 // The published test vector: https://github.com/standard-webhooks/standard-webhooks
-const KEY = webhookKey({ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', tenants: ['a'] })
+const KEY = webhookKey('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')
 const SIGNATURE = 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE='
 const BODY = Buffer.from('{"test": 2432232314}')
 const VECTOR = { id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', timestamp: '1614265330', signatures: SIGNATURE }
 const AT = 1_614_265_330_000
-const OTHER_KEY = webhookKey({
-  secret: `whsec_${Buffer.alloc(24, 1).toString('base64')}`,
-  tenants: ['b'],
-})
+const OTHER_KEY = webhookKey(`whsec_${Buffer.alloc(24, 1).toString('base64')}`)
 const OTHER_SIGNATURE = `v1,${Buffer.alloc(32, 7).toString('base64')}`
-
-const PROVEN = { id: VECTOR.id, tenants: ['a'] }
 
 const verify = (different: Partial<SignedHeaders> = {}, { body = BODY, keys = [KEY], now = AT } = {}) =>
   verifyWebhook({ ...VECTOR, ...different }, body, keys, now)
 
-t.test('the published vector is accepted and tells its id and the tenants of its key', async (t) => {
-  t.same(verify(), PROVEN)
+t.test('the published vector is accepted, and the key that proves it is told', async (t) => {
+  t.equal(verify(), KEY)
 })
 
 t.test('one match is enough, whichever key and signature it is', async (t) => {
-  const accepted: [string, string, WebhookKey[]][] = [
+  const accepted: [string, string, KeyObject[]][] = [
     ['the newer of two keys', SIGNATURE, [OTHER_KEY, KEY]],
     ['the older of two keys', SIGNATURE, [KEY, OTHER_KEY]],
     ['the first of two signatures', `${SIGNATURE} ${OTHER_SIGNATURE}`, [KEY]],
@@ -39,11 +29,11 @@ t.test('one match is enough, whichever key and signature it is', async (t) => {
     ['beside an asymmetric one', `v1a,${'A'.repeat(86)}== ${SIGNATURE}`, [KEY]],
     ['beside one of a version to come', `v2,abc ${SIGNATURE}`, [KEY]],
   ]
-  for (const [name, signatures, keys] of accepted) t.same(verify({ signatures }, { keys }), PROVEN, name)
+  for (const [name, signatures, keys] of accepted) t.equal(verify({ signatures }, { keys }), KEY, name)
 })
 
 t.test('the timestamp may be 5 minutes away, and no more', async (t) => {
-  for (const now of [AT - 300_000, AT + 300_000]) t.same(verify({}, { now }), PROVEN, `${now - AT}`)
+  for (const now of [AT - 300_000, AT + 300_000]) t.equal(verify({}, { now }), KEY, `${now - AT}`)
   for (const now of [AT - 300_001, AT + 300_001]) {
     t.throws(() => verify({}, { now }), { code: 'CURFEW_SIGNATURE_EXPIRED' }, `${now - AT}`)
   }

@@ -1,7 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { WebhookSecretConfig } from '../config.ts'
-import { CurfewError } from '../errors.ts'
+import { CurfewError } from './errors.ts'
 
 /** Both ways: all in all a signature is good for as long as its id is remembered, and not a moment longer. */
 const TOLERANCE_MS = 5 * 60_000
@@ -31,23 +30,9 @@ export function signedHeaders(headers: IncomingHttpHeaders): SignedHeaders | nul
   return null
 }
 
-/** What proves webhooks of one sender, and the tenants that it is good for; null for all. */
-export interface WebhookKey {
-  key: KeyObject
-  tenants: readonly string[] | null
-}
-
 /** The key behind a `whsec_` secret. Made once: Node takes five times as long to sign by a key in a buffer. */
-export function webhookKey({ secret, tenants }: WebhookSecretConfig): WebhookKey {
-  return { key: createSecretKey(secret.replace(/^whsec_/, ''), 'base64'), tenants }
-}
-
-/** A webhook whose sender is proven. */
-export interface ProvenWebhook {
-  /** By which a repetition is recognized. */
-  id: string
-  /** Those of the key that proved it. */
-  tenants: readonly string[] | null
+export function webhookKey(secret: string): KeyObject {
+  return createSecretKey(secret.replace(/^whsec_/, ''), 'base64')
 }
 
 /**
@@ -56,14 +41,15 @@ export interface ProvenWebhook {
  * `id.timestamp.body`, one of the signatures by one of the keys, at most 5 minutes from `now`. Every pair is
  * compared, in constant time.
  * @param now ms since the epoch
+ * @returns the first key that has proven it
  * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
  */
 export function verifyWebhook(
   { id, timestamp, signatures }: SignedHeaders,
   body: Buffer,
-  keys: readonly WebhookKey[],
+  keys: readonly KeyObject[],
   now: number,
-): ProvenWebhook {
+): KeyObject {
   if (!/^[\x21-\x7e]{1,256}$/.test(id))
     throw new CurfewError('CURFEW_SIGNATURE_INVALID', 'The webhook id is missing or too long.')
   if (!/^\d{1,12}$/.test(timestamp)) {
@@ -74,7 +60,7 @@ export function verifyWebhook(
     .map(([, base64]) => Buffer.from(String(base64), 'base64'))
   // Anybody may send one that is none: that is not worth trying every key.
   if (offered.length === 0) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
-  const proving = keys.filter(({ key }) => {
+  const proving = keys.filter((key) => {
     const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest()
     return offered.map((one) => timingSafeEqual(one, expected)).includes(true)
   })
@@ -82,5 +68,5 @@ export function verifyWebhook(
   if (!first) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
   if (Math.abs(now - Number(timestamp) * 1000) > TOLERANCE_MS)
     throw new CurfewError('CURFEW_SIGNATURE_EXPIRED')
-  return { id, tenants: first.tenants }
+  return first
 }

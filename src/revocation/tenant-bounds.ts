@@ -1,5 +1,4 @@
 import { CurfewError, invalidMember } from '../errors.ts'
-import type { Sender } from './senders.ts'
 
 /** The tenants that are configured now. */
 export interface TenantNames {
@@ -8,8 +7,13 @@ export interface TenantNames {
   names(): readonly string[]
 }
 
+/** What bounds whoever is proven: the tenants that they are for; null for all. */
+export interface TenantBounds {
+  tenants: readonly string[] | null
+}
+
 /** Whether a proven sender may name this tenant, and see what is done there. */
-export function mayUse({ tenants }: Pick<Sender, 'tenants'>, tenant: string): boolean {
+export function mayUse({ tenants }: TenantBounds, tenant: string): boolean {
   return tenants === null || tenants.includes(tenant)
 }
 
@@ -18,11 +22,7 @@ export function mayUse({ tenants }: Pick<Sender, 'tenants'>, tenant: string): bo
  * tenant of others is as unknown as one that does not exist: the answer does not tell which there are.
  * @throws CURFEW_UNKNOWN_TENANT; CURFEW_REQUEST_INVALID when it has to be named and is not
  */
-export function tenantFor(
-  named: string | undefined,
-  sender: Pick<Sender, 'tenants'>,
-  tenants: TenantNames,
-): string {
+export function tenantFor(named: string | undefined, sender: TenantBounds, tenants: TenantNames): string {
   const [only, ...others] = sender.tenants ?? []
   const meant = named ?? (only !== undefined && others.length === 0 ? only : tenants.names()[0])
   if (meant !== undefined && tenants.has(meant) && mayUse(sender, meant)) return meant
