@@ -97,7 +97,6 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   const estimate = createEstimate(
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
-  const knowsUser = createKnowsUser({ tenants, clock })
   const fromSources = openSources(config.sources, {
     accept,
     tenants,
@@ -105,8 +104,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     random,
     log: app.log,
     count: metrics.signal,
+    findSession: store.findSession,
+    knowsUser: createKnowsUser({ tenants, clock }),
   })
-  const { sources, streams, takeSecurityEvent } = fromSources
+  const { sources, streams } = fromSources
   const inbound = { accept, waiters, estimate, tenants, clock }
 
   // Receive
@@ -125,10 +126,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
   await app.register(bulk, inbound)
-  await app.register(backChannelLogout, { ...inbound, sources, findSession: store.findSession })
-  await app.register(vendorWebhook, { ...inbound, sources, count: metrics.signal })
-  await app.register(globalTokenRevocation, { ...inbound, sources, knowsUser })
-  await app.register(securityEvents, { ...inbound, sources, takeSecurityEvent })
+  await app.register(backChannelLogout, fromSources)
+  await app.register(vendorWebhook, fromSources)
+  await app.register(globalTokenRevocation, fromSources)
+  await app.register(securityEvents, fromSources)
   await app.register(sessions, { store, tenants, clock })
 
   // Claim, list, revoke, verify

@@ -1,5 +1,5 @@
 import type { LogFn, LoggerOptions } from 'pino'
-import { CurfewError } from './errors.ts'
+import { CurfewError, type ErrorCode } from './errors.ts'
 import { QlikFailure } from './revocation/qlik-tenant.ts'
 
 /** Where lines of the log go: what happened, without names of users, and a message that is always the same. */
@@ -25,28 +25,31 @@ export function loggerOptions(level: string): LoggerOptions {
 const OUTAGE_LINE_EVERY_MS = 1_000
 
 /**
- * While the database is away, every request and every run fails for the same reason. Of each message one line a second
- * is written then; the next one tells how many were left out.
+ * While the database is away, or the keys of a source, every request and every run fails for the same reason. Of each
+ * message, and source, one line a second is written then; the next one tells how many were left out.
  */
 function calmly(): (this: object, line: Parameters<LogFn>, write: LogFn) => void {
-  const told = new Map<unknown, { at: number; leftOut: number }>()
+  const told = new Map<string, { at: number; leftOut: number }>()
   return function (line, write) {
     const [details, message]: unknown[] = line
     if (!isOutage(details)) return write.apply(this, line)
     const now = performance.now()
-    const last = told.get(message)
+    const about = `${message} ${details.source ?? ''}`
+    const last = told.get(about)
     if (last && now - last.at < OUTAGE_LINE_EVERY_MS) {
       last.leftOut += 1
       return
     }
-    told.set(message, { at: now, leftOut: 0 })
+    told.set(about, { at: now, leftOut: 0 })
     write.apply(this, [{ ...details, ...(last?.leftOut ? { leftOut: last.leftOut } : {}) }, String(message)])
   }
 }
 
-function isOutage(details: unknown): details is object {
+const OUTAGES: readonly ErrorCode[] = ['CURFEW_STORE_UNAVAILABLE', 'CURFEW_KEYS_UNAVAILABLE']
+
+function isOutage(details: unknown): details is { err: CurfewError; source?: string } {
   const error = typeof details === 'object' && details !== null && 'err' in details ? details.err : null
-  return error instanceof CurfewError && error.code === 'CURFEW_STORE_UNAVAILABLE'
+  return error instanceof CurfewError && OUTAGES.includes(error.code)
 }
 
 /** An error may be its own cause. */

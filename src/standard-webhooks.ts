@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { CurfewError } from './errors.ts'
 
 /** Both ways: all in all a signature is good for as long as its id is remembered, and not a moment longer. */
-const TOLERANCE_MS = 5 * 60_000
+export const TOLERANCE_MS = 5 * 60_000
 
 /** `v1,` and 32 bytes in base64, separated by spaces, or by comma and space as Supabase does. */
 const SIGNATURE = /(?<=^|[ ,])v1,([A-Za-z0-9+/]{43}=)(?=$|[ ,])/g

@@ -166,3 +166,14 @@ t.test(
     t.ok(Number(lines[5]?.leftOut) >= 99)
   },
 )
+
+t.test('while keys are away, each source is told of by itself', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const log = pino(loggerOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const err = new CurfewError('CURFEW_KEYS_UNAVAILABLE')
+  for (let nth = 0; nth < 100; nth += 1) for (const source of ['a', 'b']) log.error({ source, err }, 'one')
+  t.same(
+    lines.map(({ source }) => source),
+    ['a', 'b'],
+  )
+})

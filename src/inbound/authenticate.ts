@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import { signedHeaders } from '../standard-webhooks.ts'
+import { decodeUtf8, parseJson } from '../strict-json.ts'
 import type { Sender, Senders } from './senders.ts'
 
 declare module 'fastify' {
@@ -28,9 +29,6 @@ export interface AuthenticateOptions {
  * body's bytes. Then parses JSON, strictly.
  */
 async function authenticate(app: FastifyInstance, { senders, clock }: AuthenticateOptions) {
-  const parseJson = app.getDefaultJsonParser('error', 'error')
-  const utf8 = new TextDecoder('utf-8', { fatal: true })
-
   const signatureOf = (request: FastifyRequest) =>
     request.routeOptions.config.senders?.includes('webhook') ? signedHeaders(request.headers) : null
 
@@ -58,7 +56,7 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
       if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {
         throw new CurfewError('CURFEW_MEDIA_TYPE')
       }
-      parseJson(request, utf8.decode(body), done)
+      done(null, parseJson(decodeUtf8(body)))
     } catch (error) {
       done(error instanceof CurfewError ? error : new CurfewError('CURFEW_BODY_UNREADABLE'))
     }

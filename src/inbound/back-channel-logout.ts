@@ -1,33 +1,24 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import type { RevocationStore } from '../revocation/store.ts'
-import { type LogoutClaims, logoutTokenRules, readLogoutToken } from '../sources/oidc-back-channel.ts'
-import { type Statement, sourceSignal, tenantOf } from '../sources/source-signal.ts'
-import type { OpenSource } from '../sources/sources.ts'
-import { TokenError, takenUntil, verifyToken } from '../sources/verify-token.ts'
+import type { TakeLogoutToken } from '../sources/back-channel-logout.ts'
+import { TokenError } from '../sources/verify-token.ts'
 import { oauthError, refusalOf } from './refusal.ts'
 import {
   bodyOf,
   requireType,
   SourceParams,
-  type SourceRouteOptions,
+  type SourceRoutes,
   sourceOf,
   withRawBodies,
-} from './sources.ts'
-
-const KIND = 'oidc-back-channel-logout'
-
-export interface BackChannelLogoutOptions extends SourceRouteOptions {
-  /** Whose session it is, where a token names nothing else. */
-  findSession: RevocationStore['findSession']
-}
+} from './source-routes.ts'
 
 /**
  * `POST /sources/{name}/backchannel-logout`: an OpenID provider tells that a user has logged out
  * (https://openid.net/specs/openid-connect-backchannel-1_0.html). Answers 200 when that is durable: providers take
  * nothing else for a success, and wait 2.5 s at the least.
  */
-export default withRawBodies<BackChannelLogoutOptions>((app, options) => {
+export default withRawBodies<SourceRoutes & { takeLogoutToken: TakeLogoutToken }>((app, options) => {
+  const { sources, takeLogoutToken } = options
   app.post(
     '/sources/:name/backchannel-logout',
     {
@@ -46,17 +37,11 @@ export default withRawBodies<BackChannelLogoutOptions>((app, options) => {
           503: oauthError("The issuer's keys or the store cannot be had: send it again"),
         },
       },
-      // For the documentation: what has come is bytes until the source is known.
-      validatorCompiler: () => (value) => ({ value }),
       errorHandler: refuse,
     },
     async (request, reply) => {
-      const source = sourceOf(request, options.sources, KIND)
-      const claims = await prove(source, logoutTokenOf(request), options)
-      const { tenants, clock } = options
-      const statement = await statementOf(source, claims, options)
-      const signal = sourceSignal(source.config, statement, { tenants, now: clock.now() })
-      const { replayed } = await options.accept([signal], replayOf(source, claims))
+      const source = sourceOf(request, sources, 'oidc-back-channel-logout')
+      const { replayed } = await takeLogoutToken(source, logoutTokenOf(request))
       // Not thrown: it is counted as a repetition already, not as a refusal.
       if (replayed)
         return refuse(new TokenError('claims', 'The token was used before (jti).'), request, reply)
@@ -75,45 +60,8 @@ function logoutTokenOf(request: FastifyRequest): string {
   return token
 }
 
-async function prove(
-  { config, keys }: OpenSource<typeof KIND>,
-  token: string,
-  { clock }: SourceRouteOptions,
-): Promise<LogoutClaims> {
-  if (!keys) throw new TokenError('unavailable', 'The source has no keys.')
-  const { claims } = await verifyToken(token, logoutTokenRules(config), keys, clock.now())
-  return readLogoutToken(claims)
-}
-
-/** What the token says: by its subject, or, where it names none, by a session whose user is known. */
-async function statementOf(
-  { config }: OpenSource<typeof KIND>,
-  claims: LogoutClaims,
-  { tenants, clock, findSession }: BackChannelLogoutOptions,
-): Promise<Statement> {
-  const { sub, sid, iat } = claims
-  const statement = { values: claims, reason: 'logout', occurredAt: iat * 1000 } as const
-  if (sub !== undefined || sid === undefined) {
-    const as = config.user?.as ?? 'subject'
-    return { ...statement, user: { as, from: as === 'email' ? '{email}' : '{sub}' } }
-  }
-  const session = await findSession(tenantOf(config, claims, tenants), sid, clock.now())
-  if (session) return { ...statement, user: session.user }
-  throw new TokenError(
-    'claims',
-    'The token names a session (sid) and no user (sub), and nobody has told whose it is: see PUT /sessions/{sid}.',
-  )
-}
-
-/** A token is good once (section 2.6, number 8): sent again it does nothing, as long as it has not expired. */
-function replayOf({ config }: OpenSource<typeof KIND>, claims: LogoutClaims) {
-  return { key: `${KIND}:${config.name}:${claims.jti}`, fingerprint: null, keepUntil: takenUntil(claims) }
-}
-
 /** Answers as section 2.8 has it: 400 with `error` and `error_description`; what may pass is a 503. */
 function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, description } = refusalOf(thrown, request, reply)
-  const error =
-    status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request'
+  const { status, error, description } = refusalOf(thrown, request, reply)
   return reply.code(status).send({ error, error_description: description })
 }

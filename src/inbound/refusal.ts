@@ -5,11 +5,13 @@ import { StreamMismatch } from '../sources/set-error.ts'
 import { SubjectError } from '../sources/subject-identifier.ts'
 import { TokenError, type TokenFault } from '../sources/verify-token.ts'
 import { toCurfewError } from './problems.ts'
-import { typeOf } from './sources.ts'
+import { typeOf } from './source-routes.ts'
 
 /** Why a request of an identity provider is refused, for a protocol that has a form of its own for that. */
 export interface Refusal {
   status: number
+  /** Whose fault it is, as OAuth calls it. */
+  error: 'invalid_request' | 'temporarily_unavailable' | 'server_error'
   /** For people; repeats nothing of the request, in the characters of RFC 6749, section 5.2. */
   description: string
   /** What is wrong with the token, where that is the reason. */
@@ -28,30 +30,31 @@ export function oauthError(description: string) {
 
 /** Looks at whatever was thrown, logs it, and sets the headers that it asks for. */
 export function refusalOf(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Refusal {
-  const refusal = judge(thrown, request)
-  const { status, fault, code, description } = refusal
+  const { status, fault = null, code = null, text } = judge(thrown, request)
+  const description = text.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
   const seen = { source: request.sourceName, code, fault }
   reply.header('cache-control', 'no-store')
   if (status >= 500) request.log.error({ ...seen, err: thrown }, 'a request of a source could not be taken')
-  else request.log.debug(seen, `a request of a source was refused: ${description}`)
+  else request.log.debug({ ...seen, description }, 'a request of a source was refused')
   if (status === 503) reply.header('retry-after', toCurfewError(thrown).retryAfterSeconds ?? 5)
-  return refusal
+  return { status, error: errorOf(status), description, fault, code }
 }
 
-function judge(thrown: unknown, request: FastifyRequest): Refusal {
-  if (thrown instanceof TokenError) {
-    const { fault, message } = thrown
-    return { status: fault === 'unavailable' ? 503 : 400, description: quotable(message), fault, code: null }
-  }
+function errorOf(status: number): Refusal['error'] {
+  if (status === 503) return 'temporarily_unavailable'
+  return status >= 500 ? 'server_error' : 'invalid_request'
+}
+
+function judge(
+  thrown: unknown,
+  request: FastifyRequest,
+): { status: number; fault?: TokenFault; code?: ErrorCode; text: string } {
+  if (thrown instanceof TokenError) return { status: 400, fault: thrown.fault, text: thrown.message }
   if (thrown instanceof SubjectError || thrown instanceof StreamMismatch)
-    return { status: 400, description: quotable(thrown.message), fault: null, code: null }
+    return { status: 400, text: thrown.message }
   const { code, message } = toCurfewError(thrown)
   // None of the protocols has a status of its own for that.
   if (code === 'CURFEW_MEDIA_TYPE')
-    return { status: 400, description: `Expected one Content-Type, ${typeOf(request)}.`, fault: null, code }
-  return { status: ERRORS[code].status ?? 500, description: quotable(message), fault: null, code }
-}
-
-function quotable(text: string): string {
-  return text.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
+    return { status: 400, code, text: `Expected one Content-Type, ${typeOf(request)}.` }
+  return { status: ERRORS[code].status ?? 500, code, text: message }
 }

@@ -1,25 +1,19 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { areEqual } from '../constant-time.ts'
+import { soleHeader } from '../sole-header.ts'
 import { SetError, StreamMismatch, setErrorOf } from '../sources/set-error.ts'
 import { pushAuthorizationOf } from '../sources/shared-signals.ts'
 import type { TakeSecurityEvent } from '../sources/take-security-event.ts'
 import { refusalOf } from './refusal.ts'
-import { soleHeader } from './sole-header.ts'
 import {
   bodyOf,
   requireType,
   SourceParams,
-  type SourceRouteOptions,
+  type SourceRoutes,
   sourceOf,
   withRawBodies,
-} from './sources.ts'
-
-const KIND = 'shared-signals'
-
-export interface SecurityEventsOptions extends SourceRouteOptions {
-  takeSecurityEvent: TakeSecurityEvent
-}
+} from './source-routes.ts'
 
 const refusal = (description: string) => ({
   description,
@@ -30,42 +24,42 @@ const refusal = (description: string) => ({
  * `POST /sources/{name}/events`: a security event token is pushed (RFC 8935). 202 when what there is to do is durable;
  * the same for one that was here before.
  */
-export default withRawBodies<SecurityEventsOptions>((app, { sources, takeSecurityEvent }) => {
-  app.post(
-    '/sources/:name/events',
-    {
-      schema: {
-        summary: 'Shared Signals: CAEP and RISC events by push (RFC 8935)',
-        description:
-          'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
-        tags: ['sources'],
-        params: SourceParams,
-        consumes: ['application/secevent+jwt'],
-        body: z.string().describe('A signed JWT'),
-        response: {
-          202: z.null().describe('What there is to do is durable'),
-          400: refusal('The token proves nothing, or cannot be acted on'),
-          503: refusal("The issuer's keys or the store cannot be had: send it again"),
+export default withRawBodies<SourceRoutes & { takeSecurityEvent: TakeSecurityEvent }>(
+  (app, { sources, takeSecurityEvent }) => {
+    app.post(
+      '/sources/:name/events',
+      {
+        schema: {
+          summary: 'Shared Signals: CAEP and RISC events by push (RFC 8935)',
+          description:
+            'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
+          tags: ['sources'],
+          params: SourceParams,
+          consumes: ['application/secevent+jwt'],
+          body: z.string().describe('A signed JWT'),
+          response: {
+            202: z.null().describe('What there is to do is durable'),
+            400: refusal('The token proves nothing, or cannot be acted on'),
+            503: refusal("The issuer's keys or the store cannot be had: send it again"),
+          },
         },
+        errorHandler: refuse,
       },
-      // For the documentation: what has come is bytes until the source is known.
-      validatorCompiler: () => (value) => ({ value }),
-      errorHandler: refuse,
-    },
-    async (request, reply) => {
-      const source = sourceOf(request, sources, KIND)
-      requireAuthorization(request, pushAuthorizationOf(source.config))
-      requireType(request)
-      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
-      return reply.header('cache-control', 'no-store').code(202).send()
-    },
-  )
-})
+      async (request, reply) => {
+        const source = sourceOf(request, sources, 'shared-signals')
+        requireAuthorization(request, pushAuthorizationOf(source.config))
+        requireType(request)
+        await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
+        return reply.header('cache-control', 'no-store').code(202).send()
+      },
+    )
+  },
+)
 
 function requireAuthorization(request: FastifyRequest, expected: string | null): void {
   if (expected === null) return
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  if (!timingSafeEqual(digest(soleHeader(request, 'authorization') ?? ''), digest(expected)))
+  const { headersDistinct } = request.raw
+  if (!areEqual(soleHeader(headersDistinct, 'authorization') ?? '', expected))
     throw new StreamMismatch(
       'authentication_failed',
       'The header Authorization is not the one that was agreed.',

@@ -51,8 +51,8 @@ export function createMetrics() {
   })
   return {
     registry,
-    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected') =>
-      signals.inc({ source, result }),
+    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected', count = 1) =>
+      signals.inc({ source, result }, count),
     ended({ tenant, status, verified, acceptedAt, completedAt }: Revocation) {
       revocations.inc({ tenant, status })
       if (verified && completedAt !== null) timeToRevoke.observe((completedAt - acceptedAt) / 1000)

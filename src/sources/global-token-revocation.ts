@@ -1,10 +1,17 @@
 import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import { CurfewError } from '../errors.ts'
+import type { Accept } from '../revocation/accept.ts'
+import { userKey } from '../revocation/coalesce.ts'
+import type { KnowsUser } from '../revocation/knows-user.ts'
 import { Identifier } from '../revocation/signal.ts'
-import { COMMON, ISSUER, type IssuerConfig } from './source-schema.ts'
-import { TokenError, type TokenRules } from './verify-token.ts'
-
-/** A token proves one request: whoever makes it good for longer must not fill our memory of those that were used. */
-const LONGEST_LIFE_S = 24 * 60 * 60
+import type { TenantNames } from '../revocation/tenant-bounds.ts'
+import { decodeUtf8, parseJson } from '../strict-json.ts'
+import { COMMON, ISSUER } from './source-schema.ts'
+import { sourceReplay, sourceSignal } from './source-signal.ts'
+import type { OpenSource } from './sources.ts'
+import { chooseSubject } from './subject-identifier.ts'
+import { TokenError, type TokenProfile, takenUntil, verifyToken } from './verify-token.ts'
 
 /** Somebody who asks for the end of a user's tokens, by OAuth Global Token Revocation or Okta's Universal Logout. */
 export function globalTokenRevocation() {
@@ -19,49 +26,67 @@ export function globalTokenRevocation() {
       .describe("`sub` of its tokens: Okta's client id (OIDC) or app instance id (SAML); any when left out"),
   })
 }
-
-/** What the token must be: its type and claims by Okta's profile, the rest by RFC 7523. */
-export function bearerTokenRules({ issuer, audience, algorithms }: IssuerConfig): TokenRules {
-  return {
-    issuer,
-    audience,
-    algorithms,
-    types: ['global-token-revocation+jwt'],
-    required: ['iss', 'sub', 'aud', 'jti', 'iat', 'exp'],
-    // Those of an ID token and of a security event token.
-    forbidden: ['nonce', 'events'],
-  }
-}
+type Source = OpenSource<'global-token-revocation'>
 
 const BearerClaims = z.looseObject({
-  sub: z.string().min(1).max(512),
+  sub: Identifier,
   jti: Identifier.max(256),
   iat: z.number(),
   exp: z.number(),
 })
-export type BearerClaims = z.infer<typeof BearerClaims>
 
-/**
- * The claims of a token whose signature is proven.
- * @throws TokenError
- */
-export function readBearerToken(claims: unknown, senderSubject: string | undefined): BearerClaims {
-  const { data, error } = BearerClaims.safeParse(claims)
-  if (!data)
-    throw new TokenError('claims', `The claim ${String(error.issues[0]?.path[0])} is not as it should be.`)
-  if (senderSubject !== undefined && data.sub !== senderSubject)
-    throw new TokenError('claims', 'The token is of another sender (sub).')
-  if (data.exp - data.iat > LONGEST_LIFE_S)
-    throw new TokenError('time', 'The token is good for more than a day (exp).')
-  return data
+/** What the bearer token must be: its type and claims by Okta's profile, the rest by RFC 7523. */
+export const BEARER_TOKEN: TokenProfile<typeof BearerClaims> = {
+  name: 'a token for Global Token Revocation',
+  types: ['global-token-revocation+jwt'],
+  // Those of an ID token and of a security event token.
+  forbidden: ['nonce', 'events'],
+  claims: BearerClaims,
+  longestLifeS: 24 * 60 * 60,
 }
 
 /** Older senders call it `subject`. */
 const Body = z.looseObject({ sub_id: z.unknown(), subject: z.unknown() }).partial()
 
-/** The subject identifier in a body; null where there is not exactly one. */
-export function subjectOf(body: unknown): object | null {
-  const { sub_id, subject } = Body.safeParse(body).data ?? {}
+/** Asked for a user whom the tenant does not have. */
+export class UserUnknown extends Error {}
+
+/**
+ * Takes one request, by its bearer token and the body, of which nothing is parsed before the token is proven. When it
+ * resolves, the revocation is durable.
+ * @throws TokenError, SubjectError, UserUnknown; CURFEW_KEYS_UNAVAILABLE, CURFEW_BODY_UNREADABLE, CURFEW_REQUEST_INVALID,
+ * CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN, CURFEW_IDEMPOTENCY_MISMATCH where the token was used for another user
+ */
+export type TakeGlobalRevocation = (source: Source, token: string, body: Buffer) => Promise<void>
+
+export interface TakeGlobalRevocationOptions {
+  accept: Accept
+  tenants: TenantNames
+  clock: Clock
+  knowsUser: KnowsUser
+}
+
+export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
+  const { accept, tenants, clock, knowsUser } = options
+  return async (source, token, body) => {
+    const { config } = source
+    const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
+    if (config.senderSubject !== undefined && claims.sub !== config.senderSubject)
+      throw new TokenError('claims', 'The token is of another sender (sub).')
+    const subject = chooseSubject(identifierIn(body), config, { claims })
+    const statement = { ...subject, reason: 'security', occurredAt: null } as const
+    const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
+    if ((await knowsUser(signal.tenant, signal.user)) === 'unknown') throw new UserUnknown()
+    // A token is good once, and for one user: another one under it is not passed over in silence.
+    const fingerprint = userKey(signal.tenant, signal.user)
+    await accept([signal], { ...sourceReplay(config, claims.jti, takenUntil(claims)), fingerprint })
+  }
+}
+
+/** The subject identifier in a body. */
+function identifierIn(body: Buffer): object {
+  const { sub_id, subject } = Body.safeParse(parseJson(decodeUtf8(body))).data ?? {}
   const { data } = z.looseObject({}).safeParse(sub_id ?? subject)
-  return sub_id !== undefined && subject !== undefined ? null : (data ?? null)
+  if (data && (sub_id === undefined || subject === undefined)) return data
+  throw new CurfewError('CURFEW_REQUEST_INVALID', 'Expected sub_id, a subject identifier.')
 }

@@ -1,10 +1,9 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { FetchError, type FetchJson } from './fetch-json.ts'
+import { CurfewError } from '../errors.ts'
+import type { FetchJson } from './fetch-json.ts'
 import { isProvingKey } from './proving-key.ts'
-import { isKeyAddress } from './source-schema.ts'
-import { wellKnownAddress } from './well-known.ts'
 
 /** Keys are fetched anew after this time, so that one that was taken away ceases to be good. */
 export const FRESH_FOR_MS = 10 * 60_000
@@ -18,21 +17,12 @@ export const GOOD_FOR_MS = 24 * 60 * 60_000
 export const LONGEST_WAIT_MS = 2_000
 
 const Keys = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) })
-const Discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
 export interface KeySetOptions {
-  issuer: string
-  /** Where the keys are, or null: then the issuer tells, at its well-known address. */
-  jwksUri: string | null
-  /** The well-known document that tells: `openid-configuration` or `ssf-configuration`. */
-  wellKnown: string
+  /** Finds out where the keys are. */
+  address: () => Promise<string>
   fetchJson: FetchJson
   clock: Clock
-}
-
-/** The issuer's keys cannot be had: nothing can be proven for the moment. The cause is the last failure. */
-export class KeysUnavailable extends Error {
-  override readonly name = 'KeysUnavailable'
 }
 
 interface Known {
@@ -55,7 +45,7 @@ export class KeySet {
   /**
    * Finds the key that a token names, for `jwtVerify`. A token without `kid` is for the only key that its algorithm can
    * have; of several, none is tried (OpenID Connect Core 1.0, section 10.1: then it must name one).
-   * @throws KeysUnavailable; what jose throws where there is no such key, or more than one
+   * @throws CURFEW_KEYS_UNAVAILABLE, whose cause is the last failure; what jose throws where there is no such key, or more than one
    */
   find: JWTVerifyGetKey = async (header, token) => {
     if (this.#age() > FRESH_FOR_MS) await this.#refresh()
@@ -74,7 +64,8 @@ export class KeySet {
 
   #current(): Known {
     if (this.#known && this.#age() <= GOOD_FOR_MS) return this.#known
-    throw new KeysUnavailable('The keys of the issuer cannot be fetched.', { cause: this.#failure })
+    const retryAfterSeconds = FAILURE_COOLDOWN_MS / 1000
+    throw new CurfewError('CURFEW_KEYS_UNAVAILABLE', undefined, { cause: this.#failure, retryAfterSeconds })
   }
 
   /** What is under way may be waited for, whoever began it. */
@@ -95,9 +86,9 @@ export class KeySet {
   }
 
   async #fetch(): Promise<void> {
-    const { fetchJson, clock } = this.#options
+    const { address, fetchJson, clock } = this.#options
     try {
-      const { keys } = Keys.parse(await fetchJson(await this.#address()))
+      const { keys } = Keys.parse(await fetchJson(await address()))
       // Read by the line above; jose checks each key itself when it is used.
       const set = { keys: keys.filter(isProvingKey) } as JSONWebKeySet
       this.#known = { find: createLocalJWKSet(set), fetchedAt: clock.monotonic() }
@@ -108,16 +99,5 @@ export class KeySet {
       this.#failure = error
       this.#notBefore = clock.monotonic() + FAILURE_COOLDOWN_MS
     }
-  }
-
-  /** Told by the issuer: only at its own host, where nobody else can put keys. Another one has to be configured. */
-  async #address(): Promise<string> {
-    const { issuer, jwksUri, wellKnown, fetchJson } = this.#options
-    if (jwksUri !== null) return jwksUri
-    const found = Discovery.parse(await fetchJson(wellKnownAddress(issuer, wellKnown)))
-    const isOwn = found.issuer === issuer && isKeyAddress(found.jwks_uri)
-    if (!isOwn || new URL(found.jwks_uri).host !== new URL(issuer).host)
-      throw new FetchError('DISCOVERY_OF_ANOTHER_ISSUER_OR_HOST')
-    return found.jwks_uri
   }
 }

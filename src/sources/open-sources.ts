@@ -1,14 +1,19 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Accept } from '../revocation/accept.ts'
+import type { KnowsUser } from '../revocation/knows-user.ts'
+import type { RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
+import { createTakeLogoutToken } from './back-channel-logout.ts'
 import { EventStreams } from './event-streams.ts'
 import { createFetchJson } from './fetch-json.ts'
+import { createTakeGlobalRevocation } from './global-token-revocation.ts'
 import type { SourceConfig } from './source-kinds.ts'
 import { Sources } from './sources.ts'
 import { StreamKeepers } from './stream-keepers.ts'
 import { createTakeSecurityEvent } from './take-security-event.ts'
 import { createSendToTransmitter } from './transmitter-http.ts'
+import { createTakeWebhook } from './webhook/take-webhook.ts'
 
 export interface OpenSourcesOptions {
   accept: Accept
@@ -18,7 +23,9 @@ export interface OpenSourcesOptions {
   random: () => number
   log: Log
   /** Told of what a source has said that ends no session, or that could not be taken. */
-  count: (source: string, result: 'ignored' | 'rejected') => void
+  count: (source: string, result: 'ignored' | 'rejected', count?: number) => void
+  findSession: RevocationStore['findSession']
+  knowsUser: KnowsUser
 }
 
 /** Puts together the sources that are configured, and what keeps the event streams of those that have one. */
@@ -42,7 +49,10 @@ export function openSources(configs: readonly SourceConfig[], options: OpenSourc
   return {
     sources,
     streams,
+    takeLogoutToken: createTakeLogoutToken(options),
+    takeGlobalRevocation: createTakeGlobalRevocation(options),
     takeSecurityEvent,
+    takeWebhook: createTakeWebhook(options),
     /** Begins to keep the streams. */
     start: () => keepers.sync(),
     /** From now on these. */

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { Identifier, type Reason } from '../revocation/signal.ts'
-import type { IssuerConfig } from './source-schema.ts'
-import { TokenError, type TokenRules } from './verify-token.ts'
+import { TokenError, type TokenProfile } from './verify-token.ts'
 
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
@@ -42,21 +41,6 @@ export interface SecurityEvent {
   claims: Readonly<Record<string, unknown>>
 }
 
-/**
- * What a token must and must not be (RFC 8417; Shared Signals Framework 1.0). Without `sub` and `exp` it cannot be
- * taken for an ID token or an access token. Some send no type (older authentik).
- */
-export function securityEventRules({ issuer, audience, algorithms }: IssuerConfig): TokenRules {
-  return {
-    issuer,
-    audience,
-    algorithms,
-    types: [null, 'secevent+jwt'],
-    required: ['iss', 'aud', 'iat', 'jti', 'events'],
-    forbidden: ['nonce', 'sub', 'exp'],
-  }
-}
-
 const Claims = z.looseObject({
   jti: Identifier.max(256),
   iat: z.number(),
@@ -67,31 +51,34 @@ const Claims = z.looseObject({
 })
 
 /**
- * What a token says whose signature is proven. The subject is in `sub_id`, or in the event itself, as in drafts (Okta,
- * Google).
+ * What a token must and must not be (RFC 8417; Shared Signals Framework 1.0). Without `sub` and `exp` it cannot be
+ * taken for an ID token or an access token. Some send no type (older authentik).
+ */
+export const SECURITY_EVENT_TOKEN: TokenProfile<typeof Claims> = {
+  name: 'a security event token with one event',
+  types: [null, 'secevent+jwt'],
+  forbidden: ['nonce', 'sub', 'exp'],
+  claims: Claims,
+}
+
+/**
+ * What a token says that is proven. The subject is in `sub_id`, or in the event itself, as in drafts (Okta, Google).
  * @param now ms since the epoch
  * @throws TokenError
  */
-export function readSecurityEvent(claims: unknown, now: number): SecurityEvent {
-  const { data, error } = Claims.safeParse(claims)
-  if (!data) {
-    const claim = String(error.issues[0]?.path[0] ?? 'events')
-    throw new TokenError('claims', `The claim ${claim} is not that of a security event token with one event.`)
-  }
-  const { jti, iat, toe, events } = data
+export function readSecurityEvent(claims: z.infer<typeof Claims>, now: number): SecurityEvent {
+  const { jti, iat, toe, events } = claims
   if (iat * 1000 < now - OLDEST_S * 1000)
     throw new TokenError('time', 'The token is older than 30 days (iat).')
-  const [entry] = Object.entries(events)
-  if (!entry) throw new TokenError('claims', 'A security event token has one event.')
-  const [type, event] = entry
+  const [[type, event] = ['', {}]] = Object.entries(events)
   return {
     jti,
     type,
     event,
-    subject: data.sub_id ?? event.subject,
+    subject: claims.sub_id ?? event.subject,
     occurredAt: timeOf(event.event_timestamp, iat) ?? timeOf(toe, iat) ?? iat * 1000,
     keepUntil: Math.ceil((iat + REMEMBERED_S) * 1000),
-    claims: data,
+    claims,
   }
 }
 

@@ -32,7 +32,7 @@ export class StreamMismatch extends Error {
   }
 }
 
-const CODE_OF: Record<Exclude<TokenFault, 'unavailable'>, SetErrorCode> = {
+const CODE_OF: Record<TokenFault, SetErrorCode> = {
   malformed: 'invalid_request',
   key: 'invalid_key',
   signature: 'invalid_key',
@@ -44,8 +44,7 @@ const CODE_OF: Record<Exclude<TokenFault, 'unavailable'>, SetErrorCode> = {
 
 /** What to tell the transmitter; null where the token may be good, and is to be sent again. */
 export function setErrorOf(error: unknown): SetError | null {
-  if (error instanceof TokenError)
-    return error.fault === 'unavailable' ? null : { err: CODE_OF[error.fault], description: error.message }
+  if (error instanceof TokenError) return { err: CODE_OF[error.fault], description: error.message }
   if (error instanceof SubjectError) return { err: 'invalid_request', description: error.message }
   if (error instanceof StreamMismatch) return { err: error.err, description: error.message }
   if (!(error instanceof CurfewError) || (ERRORS[error.code].status ?? 500) >= 500) return null

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { backChannelLogout } from './back-channel-logout.ts'
 import { globalTokenRevocation } from './global-token-revocation.ts'
-import { backChannelLogout } from './oidc-back-channel.ts'
 import { sharedSignals } from './shared-signals.ts'
 import type { ValueForms } from './source-schema.ts'
 import { presetEntries } from './webhook/entry.ts'

@@ -8,6 +8,7 @@ import {
   type UserKind,
   type UserReference,
 } from '../revocation/signal.ts'
+import type { ReplayKey } from '../revocation/store.ts'
 import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import type { CommonConfig } from './source-schema.ts'
 import { expand } from './template.ts'
@@ -55,6 +56,18 @@ export function tenantOf(config: CommonConfig, values: unknown, tenants: TenantN
   const named = config.tenantFrom === undefined ? config.tenant : expand(config.tenantFrom, values)
   if (named === null) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
   return tenantFor(named, { tenants: config.tenants ?? null }, tenants)
+}
+
+/**
+ * Recognizes what a source says again, by the id that it gave it.
+ * @param keepUntil for so long at the least; ms since the epoch
+ */
+export function sourceReplay(
+  { kind, name }: { kind: string; name: string },
+  id: string,
+  keepUntil: number,
+): ReplayKey {
+  return { key: `${kind}:${name}:${id}`, fingerprint: null, keepUntil }
 }
 
 function userOf({ as, from }: { as: UserKind; from: string }, values: unknown): UserReference {

@@ -3,21 +3,18 @@ import type { Clock } from '../clock.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { KeySet } from './key-set.ts'
 import type { SourceConfig, SourceKind } from './source-kinds.ts'
-import type { IssuerConfig } from './source-schema.ts'
+import { type Endpoint, openEndpoint, type WebhookKind } from './webhook/endpoint.ts'
+import { discoverKeys } from './well-known.ts'
 
-/** A source that is configured, with the keys of its issuer where its kind has one. */
-export interface OpenSource<K extends SourceKind = SourceKind> {
-  config: Extract<SourceConfig, { kind: K }>
-  keys: KeySet | null
-}
+/** A source that is configured: with the keys of its issuer, or with what proves the webhooks of its vendor. */
+export type OpenSource<K extends SourceKind = SourceKind> = K extends WebhookKind
+  ? { config: Extract<SourceConfig, { kind: K }>; endpoint: Endpoint }
+  : { config: Extract<SourceConfig, { kind: K }>; keys: KeySet }
 
 export interface SourcesOptions {
   fetchJson: FetchJson
   clock: Clock
 }
-
-/** Whose keys are to be found, and where. */
-type KeyOwner = Pick<IssuerConfig, 'issuer' | 'jwksUri'> & { kind: SourceKind }
 
 /** The sources that are configured now, by name. */
 export class Sources {
@@ -54,22 +51,13 @@ export class Sources {
   }
 
   #open(config: SourceConfig): OpenSource {
-    if ('issuer' in config) return { config, keys: this.#keysOf(config) }
-    const { jwksUri = null } = 'jwksUri' in config ? config : {}
-    return {
-      config,
-      keys: jwksUri === null ? null : this.#keysOf({ kind: config.kind, issuer: jwksUri, jwksUri }),
-    }
-  }
-
-  #keysOf({ kind, issuer, jwksUri }: KeyOwner): KeySet {
-    const { fetchJson, clock } = this.#options
-    return new KeySet({
-      issuer,
-      jwksUri: jwksUri ?? null,
-      wellKnown: kind === 'shared-signals' ? 'ssf-configuration' : 'openid-configuration',
-      fetchJson,
-      clock,
-    })
+    const { fetchJson } = this.#options
+    const keysAt = (address: () => Promise<string>) => new KeySet({ ...this.#options, address })
+    const { jwksUri } = 'jwksUri' in config ? config : {}
+    const given = jwksUri === undefined ? null : keysAt(async () => jwksUri)
+    if (!('issuer' in config)) return { config, endpoint: openEndpoint(config, given) } as OpenSource
+    const wellKnown = config.kind === 'shared-signals' ? 'ssf-configuration' : 'openid-configuration'
+    const keys = given ?? keysAt(() => discoverKeys(config.issuer, wellKnown, fetchJson))
+    return { config, keys } as OpenSource
   }
 }

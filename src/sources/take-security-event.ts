@@ -7,18 +7,18 @@ import {
   meaningOf,
   readSecurityEvent,
   reasonOf,
+  SECURITY_EVENT_TOKEN,
   type SecurityEvent,
-  securityEventRules,
   streamStatusIn,
   verificationIn,
 } from './security-event.ts'
 import { StreamMismatch } from './set-error.ts'
 import { type SharedSignalsConfig, transmitterToken } from './shared-signals.ts'
-import { sourceSignal } from './source-signal.ts'
+import { sourceReplay, sourceSignal } from './source-signal.ts'
 import type { OpenSource } from './sources.ts'
 import { chooseSubject } from './subject-identifier.ts'
 import { isOwnState } from './verification-state.ts'
-import { TokenError, verifyToken } from './verify-token.ts'
+import { verifyToken } from './verify-token.ts'
 
 export type SharedSignalsSource = OpenSource<'shared-signals'>
 
@@ -39,13 +39,13 @@ export interface TakeSecurityEventOptions {
 
 export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
   const { accept, streams, clock, onIgnored } = options
-  return async ({ config, keys }, token) => {
-    if (!keys) throw new TokenError('unavailable', 'The source has no keys.')
-    const { claims } = await verifyToken(token, securityEventRules(config), keys, clock.now())
+  return async (source, token) => {
+    const { config } = source
+    const claims = await verifyToken(token, source, SECURITY_EVENT_TOKEN, clock.now())
     const event = readSecurityEvent(claims, clock.now())
     switch (meaningOf(event, config.events)) {
       case 'ends-sessions':
-        await accept([toSignal(config, event, options)], replayOf(config, event))
+        await accept([toSignal(config, event, options)], sourceReplay(config, event.jti, event.keepUntil))
         return
       case 'verification':
         return noteVerification(config, event, streams)
@@ -72,10 +72,6 @@ function toSignal(
     occurredAt,
   }
   return sourceSignal(config, statement, { tenants, now: clock.now() })
-}
-
-function replayOf({ name }: SharedSignalsConfig, { jti, keepUntil }: SecurityEvent) {
-  return { key: `shared-signals:${name}:${jti}`, fingerprint: null, keepUntil }
 }
 
 /**

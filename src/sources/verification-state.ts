@@ -1,4 +1,5 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
+import { areEqual } from '../constant-time.ts'
 
 /**
  * The `state` of a stream's verification (Shared Signals Framework 1.0, section 8.1.4): proves itself by a secret that
@@ -12,9 +13,7 @@ export function newState(secret: string): string {
 /** Whether Curfew has asked for a verification with this state. */
 export function isOwnState(state: string, secret: string): boolean {
   const [nonce = '', given = '', ...more] = state.split('.')
-  const expected = Buffer.from(mac(nonce, secret))
-  const actual = Buffer.from(given)
-  return more.length === 0 && expected.length === actual.length && timingSafeEqual(expected, actual)
+  return more.length === 0 && areEqual(given, mac(nonce, secret))
 }
 
 function mac(nonce: string, secret: string): string {

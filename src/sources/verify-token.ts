@@ -1,15 +1,11 @@
-import {
-  errors,
-  type JWTPayload,
-  type JWTVerifyOptions,
-  jwtVerify,
-  type ProtectedHeaderParameters,
-} from 'jose'
-import { type KeySet, KeysUnavailable } from './key-set.ts'
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import type { z } from 'zod'
+import { CurfewError } from '../errors.ts'
+import type { KeySet } from './key-set.ts'
 import type { IssuerConfig } from './source-schema.ts'
 
 /** A token of an identity provider has a few KB. */
-const LARGEST_TOKEN = 16 * 1024
+export const LARGEST_TOKEN = 16 * 1024
 /** A clock may differ by this much. */
 export const TOLERANCE_S = 60
 
@@ -21,17 +17,8 @@ export const TOLERANCE_S = 60
  * - `issuer`, `audience`: for somebody else
  * - `time`: expired, not yet valid, or issued in the future
  * - `claims`: one that has to be there is missing, or one is there that must not be
- * - `unavailable`: the issuer's keys cannot be had now
  */
-export type TokenFault =
-  | 'malformed'
-  | 'key'
-  | 'signature'
-  | 'issuer'
-  | 'audience'
-  | 'time'
-  | 'claims'
-  | 'unavailable'
+export type TokenFault = 'malformed' | 'key' | 'signature' | 'issuer' | 'audience' | 'time' | 'claims'
 
 /** The message is for whoever sends the token: it repeats nothing of it, in the characters of RFC 6749, section 5.2. */
 export class TokenError extends Error {
@@ -44,54 +31,85 @@ export class TokenError extends Error {
   }
 }
 
-export interface TokenRules extends Pick<IssuerConfig, 'issuer' | 'audience' | 'algorithms'> {
+/** What a protocol's tokens must and must not be, besides signed by the issuer, for the audience and in time. */
+export interface TokenProfile<Claims extends z.ZodType> {
+  /** With its article, for messages. */
+  name: string
   /** Values of the header `typ` that are taken, in lower case; null in it stands for none at all. */
   types: readonly (string | null)[]
-  required: readonly string[]
+  /** Claims by which it would be a token of another protocol. */
   forbidden: readonly string[]
+  claims: Claims
+  /** How long after `iat` its `exp` may be: for so long it is remembered that it was used. */
+  longestLifeS?: number
 }
 
-export interface VerifiedToken {
-  claims: JWTPayload
-  header: ProtectedHeaderParameters
+/** Whose tokens are taken. */
+export interface TokenIssuer {
+  config: Pick<IssuerConfig, 'issuer' | 'audience' | 'algorithms'>
+  keys: KeySet
 }
 
 /**
  * Proves a token (RFC 7519, RFC 8725): signed by a key of the issuer with an algorithm that is allowed, of a type that is
  * expected, for this audience and this time.
  * @param now ms since the epoch
- * @throws TokenError
+ * @returns its claims
+ * @throws TokenError, CURFEW_KEYS_UNAVAILABLE
  */
-export async function verifyToken(
+export async function verifyToken<Claims extends z.ZodType>(
   token: string,
-  rules: TokenRules,
-  keys: KeySet,
+  { config, keys }: TokenIssuer,
+  profile: TokenProfile<Claims>,
   now: number,
-): Promise<VerifiedToken> {
+): Promise<z.infer<Claims>> {
   if (token.length > LARGEST_TOKEN) throw new TokenError('malformed', 'The token is too long.')
-  const { issuer, audience, algorithms, required, forbidden } = rules
+  const { issuer, audience, algorithms } = config
   const options: JWTVerifyOptions = {
     issuer,
     audience,
     algorithms,
     clockTolerance: TOLERANCE_S,
     currentDate: new Date(now),
-    requiredClaims: [...required],
   }
   const { payload, protectedHeader } = await jwtVerify(token, keys.find, options).catch((error) => {
-    throw toTokenError(error)
+    throw error instanceof CurfewError ? error : toTokenError(error)
   })
-  if (!rules.types.includes(typeOf(protectedHeader)))
+  if (!profile.types.includes(typeOf(protectedHeader)))
     throw new TokenError('malformed', 'The token is of another type (typ).')
-  const present = forbidden.find((claim) => payload[claim] !== undefined)
+  const claims = readClaims(payload, profile)
+  const present = profile.forbidden.find((claim) => payload[claim] !== undefined)
   if (present !== undefined) throw new TokenError('claims', `The token must not have the claim ${present}.`)
-  if (payload.iat !== undefined && payload.iat * 1000 > now + TOLERANCE_S * 1000)
+  requireTimes(payload, profile, now)
+  return claims
+}
+
+function requireTimes(
+  { iat, exp }: JWTPayload,
+  { longestLifeS = Number.POSITIVE_INFINITY }: { longestLifeS?: number },
+  now: number,
+): void {
+  if (iat !== undefined && iat * 1000 > now + TOLERANCE_S * 1000)
     throw new TokenError('time', 'The token was issued in the future (iat).')
-  return { claims: payload, header: protectedHeader }
+  if (iat !== undefined && exp !== undefined && exp - iat > longestLifeS)
+    throw new TokenError('time', `The token is good for more than ${longestLifeS} s (exp).`)
+}
+
+function readClaims<Claims extends z.ZodType>(
+  payload: JWTPayload,
+  { name, claims }: TokenProfile<Claims>,
+): z.infer<Claims> {
+  const { success, data, error } = claims.safeParse(payload)
+  if (success) return data
+  const [issue] = error.issues
+  const claim = issue?.path[0]
+  const problem =
+    claim === undefined ? String(issue?.message) : `The claim ${String(claim)} is missing or wrong`
+  throw new TokenError('claims', `This is not ${name}: ${problem}.`)
 }
 
 /** Until when a token that is sent again would be taken, if it were not remembered; ms since the epoch. */
-export function takenUntil({ exp }: { exp: number }): number {
+export function takenUntil({ exp = Number.POSITIVE_INFINITY }: { exp?: number | undefined }): number {
   return Math.ceil((exp + TOLERANCE_S) * 1000)
 }
 
@@ -106,7 +124,6 @@ function typeOf({ typ }: { typ?: unknown }): string | null {
 }
 
 function toTokenError(error: unknown): TokenError {
-  if (error instanceof KeysUnavailable) return new TokenError('unavailable', error.message, error)
   if (error instanceof errors.JWTExpired) return new TokenError('time', 'The token has expired (exp).', error)
   if (error instanceof errors.JWTClaimValidationFailed) return claimError(error)
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)

@@ -3,6 +3,7 @@ import t from 'tap'
 import { z } from 'zod'
 import { CurfewError } from '../../src/errors.ts'
 import backChannelLogout from '../../src/inbound/back-channel-logout.ts'
+import { createTakeLogoutToken } from '../../src/sources/back-channel-logout.ts'
 import { createFetchJson } from '../../src/sources/fetch-json.ts'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
@@ -70,23 +71,23 @@ t.test('without the store it says: later', async (t) => {
     app.setSerializerCompiler(() => JSON.stringify)
     await app.register(backChannelLogout, {
       sources: new Sources([source], { fetchJson, clock }),
-      tenants: { has: () => true, names: () => ['default'] },
-      clock,
-      findSession: async () => null,
-      accept: async () => {
-        throw error
-      },
+      takeLogoutToken: createTakeLogoutToken({
+        tenants: { has: () => true, names: () => ['default'] },
+        clock,
+        findSession: async () => null,
+        accept: async () => {
+          throw error
+        },
+      }),
     })
-    const reply = await app.inject({
-      method: 'POST',
-      url: '/sources/op/backchannel-logout',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body,
-    })
-    t.equal(reply.statusCode, status)
-    t.match(reply.json(), { error: name, error_description: /./ })
-    t.notMatch(reply.body, /marker/)
-    t.equal(reply.headers['retry-after'], status === 503 ? '5' : undefined)
-    t.equal(reply.headers['cache-control'], 'no-store')
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const reply = await fetch(`${url}/sources/op/backchannel-logout`, { method: 'POST', headers, body })
+    const text = await reply.text()
+    t.equal(reply.status, status)
+    t.match(JSON.parse(text), { error: name, error_description: /./ })
+    t.notMatch(text, /marker/)
+    t.equal(reply.headers.get('retry-after'), status === 503 ? '5' : null)
+    t.equal(reply.headers.get('cache-control'), 'no-store')
   }
 })

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
-import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
-import { type KeySet, KeysUnavailable } from '../key-set.ts'
+import { areEqual } from '../../constant-time.ts'
+import { CurfewError } from '../../errors.ts'
+import type { KeySet } from '../key-set.ts'
 import { ASYMMETRIC } from '../source-schema.ts'
-import { areEqual, soleHeader, unproven, type Verify } from './proof.ts'
+import { LARGEST_TOKEN, TOLERANCE_S, takenUntil } from '../verify-token.ts'
+import { requiredHeader, unproven, type Verify } from './proof.ts'
 
-const LARGEST_TOKEN = 16 * 1024
-const TOLERANCE_S = 60
 const CLAIM = 'request_body_sha256'
 
 /**
@@ -20,15 +20,14 @@ export function bodyToken(
 ): Verify {
   const macKeys = secrets.map((secret) => Buffer.from(secret, 'utf8'))
   return async ({ headers, body, now }) => {
-    const token = soleHeader(headers, name)
+    const token = requiredHeader(headers, name)
     if (token.length > LARGEST_TOKEN) throw unproven('The token is too long.')
     const options = { clockTolerance: TOLERANCE_S, currentDate: new Date(now) }
     const claims = keys ? await byKeySet(token, keys, options) : await bySecret(token, macKeys, options)
     const digest = createHash('sha256').update(body).digest('base64')
     if (!areEqual(String(claims[CLAIM]), digest))
       throw unproven(`The claim ${CLAIM} is not that of the body.`)
-    const goodUntil = ((claims.exp ?? Number.POSITIVE_INFINITY) + TOLERANCE_S) * 1000
-    return { deliveryId: null, isTimed: goodUntil <= now + REPLAY_WINDOW_MS }
+    return { deliveryId: null, goodUntil: takenUntil(claims) }
   }
 }
 
@@ -39,7 +38,7 @@ async function byKeySet(token: string, keys: KeySet, options: JWTVerifyOptions):
     const { payload } = await jwtVerify(token, keys.find, { ...options, algorithms: [...ASYMMETRIC] })
     return payload
   } catch (error) {
-    if (error instanceof KeysUnavailable) throw error
+    if (error instanceof CurfewError) throw error
     throw unproven(NOT_GOOD)
   }
 }

@@ -1,5 +1,5 @@
+import type { KeySet } from '../key-set.ts'
 import type { SourceConfig } from '../source-kinds.ts'
-import type { OpenSource } from '../sources.ts'
 import { secretsOf } from './entry.ts'
 import { genericPreset } from './generic.ts'
 import type { Preset } from './preset.ts'
@@ -17,7 +17,7 @@ export interface Endpoint {
 }
 
 /** What the webhooks of a source look like, and what proves them. */
-export function openEndpoint({ config, keys }: Pick<OpenSource<WebhookKind>, 'config' | 'keys'>): Endpoint {
+export function openEndpoint(config: WebhookConfig, keys: KeySet | null): Endpoint {
   const preset = config.kind === 'generic' ? genericPreset(config) : PRESETS[config.kind]
   return { preset, verify: preset.verifier({ secrets: secretsOf(config), keys }) }
 }

@@ -5,7 +5,7 @@ import { COMMON, Template, type ValueForms } from '../source-schema.ts'
 import { Events, SECRET_WAYS, secretMembers, secretsOf } from './entry.ts'
 import { SHARED_SECRET } from './forms.ts'
 import { listAt, oneOrMany, type Preset } from './preset.ts'
-import { soleHeader, unproven, type Verify } from './proof.ts'
+import { requiredHeader, unproven, type Verify } from './proof.ts'
 import { ALGORITHMS, ENCODINGS, hmac, standardWebhooks, staticHeader } from './verifiers.ts'
 
 const Header = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'expected the name of a header')
@@ -129,10 +129,10 @@ function verifierOf(proof: Proof, secrets: readonly string[]): Verify {
   if (proof.scheme === 'standard-webhooks') return standardWebhooks(secrets)
   const { header, prefix, algorithm, encoding, signed, timestamp } = proof
   const read = (headers: NodeJS.Dict<string[]>) => {
-    const value = soleHeader(headers, header)
+    const value = requiredHeader(headers, header)
     if (!value.startsWith(prefix)) throw unproven(`The header ${header} does not begin as it should.`)
     const signature = value.slice(prefix.length)
-    return timestamp ? { signature, timestamp: soleHeader(headers, timestamp.header) } : { signature }
+    return timestamp ? { signature, timestamp: requiredHeader(headers, timestamp.header) } : { signature }
   }
   const clock = timestamp && {
     unitMs: timestamp.unit === 's' ? 1_000 : 1,

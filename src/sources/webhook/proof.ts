@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { CurfewError } from '../../errors.ts'
+import { soleHeader } from '../../sole-header.ts'
 
 /** A request as far as it can prove its sender: nothing of the body is parsed yet. */
 export interface WebhookRequest {
@@ -14,15 +14,15 @@ export interface WebhookRequest {
 export interface Proof {
   /** The id of the delivery, where it is proven by a header; null where the body has to tell. */
   deliveryId: string | null
-  /** Whether it proves nothing any more before it is forgotten, `REPLAY_WINDOW_MS` after it came. */
-  isTimed: boolean
+  /** Until when it proves the same request, sent again; ms since the epoch, infinite where nothing in it ends it. */
+  goodUntil: number
   /** The timestamp that is signed with the body: the same body under another one is another delivery. */
   timestamp?: string
 }
 
 /**
  * Decides by headers and bytes whether a request comes from its source.
- * @throws CURFEW_SOURCE_UNPROVEN; KeysUnavailable
+ * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE
  */
 export type Verify = (request: WebhookRequest) => Proof | Promise<Proof>
 
@@ -34,16 +34,10 @@ export function unproven(detail?: string): CurfewError {
 }
 
 /** The value of a header that came exactly once. @throws CURFEW_SOURCE_UNPROVEN */
-export function soleHeader(headers: NodeJS.Dict<string[]>, name: string): string {
-  const [value, ...others] = headers[name.toLowerCase()] ?? []
-  if (value === undefined || others.length > 0) throw unproven(`Expected one header ${name}.`)
+export function requiredHeader(headers: WebhookRequest['headers'], name: string): string {
+  const value = soleHeader(headers, name)
+  if (value === null) throw unproven(`Expected one header ${name}.`)
   return value
-}
-
-/** Whether two texts are equal, in a time that tells nothing of where they differ. */
-export function areEqual(one: string, other: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(one), digest(other))
 }
 
 /** @param milliseconds ms since the epoch; what is no number is too far away, too @throws CURFEW_SOURCE_UNPROVEN */

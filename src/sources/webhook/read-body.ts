@@ -1,4 +1,5 @@
 import { CurfewError, invalidMember } from '../../errors.ts'
+import { decodeUtf8, parseJson } from '../../strict-json.ts'
 import { isEvent, type Preset } from './preset.ts'
 
 /** Events in one request. */
@@ -6,9 +7,6 @@ const EVENTS_AT_MOST = 1_000
 
 const JSON_TYPE = /^application\/(json|[\w.-]+\+json) *(;|$)/i
 const LINES_TYPE = /^application\/(x-)?(ndjson|jsonl|jsonlines|json-lines) *(;|$)/i
-
-/** Parses JSON and refuses what would poison a prototype. @throws whatever is wrong */
-export type ParseJson = (text: string) => unknown
 
 export interface ReadBody {
   /** The whole, or null where it is lines. */
@@ -23,35 +21,26 @@ export interface ReadBody {
  */
 export function readBody(
   bytes: Buffer,
-  contentType: string | undefined,
+  contentType: string | null,
   preset: Pick<Preset, 'items' | 'lines'>,
-  parse: ParseJson,
 ): ReadBody {
   const isLines = preset.lines === true && LINES_TYPE.test(contentType ?? '')
   if (!isLines && !JSON_TYPE.test(contentType ?? '')) throw new CurfewError('CURFEW_MEDIA_TYPE')
-  const text = decode(bytes)
-  const body = isLines ? undefined : tryParse(text, parse)
+  const text = decodeUtf8(bytes)
+  const body = isLines ? undefined : tryParse(text)
   if (body === undefined && !preset.lines) throw new CurfewError('CURFEW_BODY_UNREADABLE')
-  const events = body === undefined ? linesOf(text, parse) : preset.items(body)
+  const events = body === undefined ? linesOf(text) : preset.items(body)
   if (!events) throw invalidMember('/', 'expected the body that this kind of source sends')
   requireBounded(events)
   if (events.length > 0 && !events.some(isEvent)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   return { body: body ?? null, events }
 }
 
-function decode(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new CurfewError('CURFEW_BODY_UNREADABLE')
-  }
-}
-
-function linesOf(text: string, parse: ParseJson): unknown[] {
+function linesOf(text: string): unknown[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   if (lines.length === 0) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   requireBounded(lines)
-  return lines.map((line) => tryParse(line, parse))
+  return lines.map(tryParse)
 }
 
 function requireBounded({ length }: readonly unknown[]): void {
@@ -59,9 +48,9 @@ function requireBounded({ length }: readonly unknown[]): void {
 }
 
 /** Undefined, which JSON cannot say, for what is not JSON, or is poisoned. */
-function tryParse(text: string, parse: ParseJson): unknown {
+function tryParse(text: string): unknown {
   try {
-    return parse(text)
+    return parseJson(text)
   } catch {
     return undefined
   }

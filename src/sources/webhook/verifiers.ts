@@ -1,8 +1,8 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { areEqual } from '../../constant-time.ts'
 import { CurfewError } from '../../errors.ts'
-import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
-import { verifyWebhook, webhookKey } from '../../standard-webhooks.ts'
-import { areEqual, requireRecent, soleHeader, unproven, type Verify } from './proof.ts'
+import { TOLERANCE_MS, verifyWebhook, webhookKey } from '../../standard-webhooks.ts'
+import { requiredHeader, requireRecent, unproven, type Verify } from './proof.ts'
 
 /**
  * Standard Webhooks 1.0.0, as Svix and Supabase send it: headers `webhook-*` or `svix-*`.
@@ -12,15 +12,15 @@ export function standardWebhooks(secrets: readonly string[]): Verify {
   const keys = secrets.map((secret) => webhookKey(secret.replace(/^v1,/, '')))
   return ({ headers, body, now }) => {
     const prefix = headers['webhook-signature'] ? 'webhook' : 'svix'
-    const id = soleHeader(headers, `${prefix}-id`)
-    const timestamp = soleHeader(headers, `${prefix}-timestamp`)
+    const id = requiredHeader(headers, `${prefix}-id`)
+    const timestamp = requiredHeader(headers, `${prefix}-timestamp`)
     const signatures = (headers[`${prefix}-signature`] ?? []).join(' ')
     try {
       verifyWebhook({ id, timestamp, signatures }, body, keys, now)
     } catch (error) {
       throw error instanceof CurfewError ? unproven(error.message) : error
     }
-    return { deliveryId: id, isTimed: true }
+    return { deliveryId: id, goodUntil: Number(timestamp) * 1000 + TOLERANCE_MS }
   }
 }
 
@@ -54,13 +54,12 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
     }
     // Every key is tried, so that the time does not tell which one it is.
     if (!keys.map(isBy).includes(true)) throw unproven('The signature does not match.')
-    if (rule.clock) {
-      if (!/^\d{1,16}$/.test(timestamp)) throw unproven('The timestamp is not a whole number.')
-      requireRecent(Number(timestamp) * rule.clock.unitMs, now, rule.clock.toleranceMs)
-    }
-    // Good from a tolerance before its timestamp to one after.
-    const isTimed = rule.clock !== null && 2 * rule.clock.toleranceMs <= REPLAY_WINDOW_MS
-    return { deliveryId: null, isTimed, timestamp }
+    if (!rule.clock) return { deliveryId: null, goodUntil: Number.POSITIVE_INFINITY }
+    if (!/^\d{1,16}$/.test(timestamp)) throw unproven('The timestamp is not a whole number.')
+    const { unitMs, toleranceMs } = rule.clock
+    const signedAt = Number(timestamp) * unitMs
+    requireRecent(signedAt, now, toleranceMs)
+    return { deliveryId: null, goodUntil: signedAt + toleranceMs, timestamp }
   }
 }
 
@@ -76,9 +75,9 @@ function decode(text: string, encoding: HmacRule['encoding']): Buffer {
 export function staticHeader(name: string, secrets: readonly string[]): Verify {
   const values = secrets.flatMap((secret) => [secret, `Bearer ${secret}`])
   return ({ headers }) => {
-    const offered = soleHeader(headers, name)
+    const offered = requiredHeader(headers, name)
     if (!values.map((value) => areEqual(value, offered)).includes(true))
       throw unproven(`The header ${name} is not the secret.`)
-    return { deliveryId: null, isTimed: false }
+    return { deliveryId: null, goodUntil: Number.POSITIVE_INFINITY }
   }
 }

@@ -1,7 +1,7 @@
 import { expand } from '../../template.ts'
 import { SHARED_SECRET } from '../forms.ts'
 import { type Event, member, type NamedPreset, one } from '../preset.ts'
-import { soleHeader } from '../proof.ts'
+import { requiredHeader } from '../proof.ts'
 import { hmac } from '../verifiers.ts'
 
 /**
@@ -33,7 +33,7 @@ export const keycloak: NamedPreset = {
 }
 
 const RULE: Parameters<typeof hmac>[0] = {
-  read: (headers) => ({ signature: soleHeader(headers, 'X-Keycloak-Signature') }),
+  read: (headers) => ({ signature: requiredHeader(headers, 'X-Keycloak-Signature') }),
   algorithm: 'sha256',
   encoding: 'hex',
   signed: '{body}',

@@ -1,6 +1,6 @@
 import { SHARED_SECRET } from '../forms.ts'
 import { type NamedPreset, one } from '../preset.ts'
-import { soleHeader } from '../proof.ts'
+import { requiredHeader } from '../proof.ts'
 import { hmac } from '../verifiers.ts'
 
 /**
@@ -25,7 +25,7 @@ export const qlik: NamedPreset = {
 }
 
 const RULE: Parameters<typeof hmac>[0] = {
-  read: (headers) => ({ signature: soleHeader(headers, 'Qlik-Signature') }),
+  read: (headers) => ({ signature: requiredHeader(headers, 'Qlik-Signature') }),
   algorithm: 'sha256',
   encoding: 'hex',
   signed: '{body}',

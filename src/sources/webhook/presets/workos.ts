@@ -1,6 +1,6 @@
 import { SHARED_SECRET } from '../forms.ts'
 import { member, type NamedPreset, one } from '../preset.ts'
-import { soleHeader, unproven } from '../proof.ts'
+import { requiredHeader, unproven } from '../proof.ts'
 import { hmac } from '../verifiers.ts'
 
 const HEADER = 'WorkOS-Signature'
@@ -29,7 +29,7 @@ export const workos: NamedPreset = {
 
 const RULE: Parameters<typeof hmac>[0] = {
   read: (headers) => {
-    const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(soleHeader(headers, HEADER)) ?? []
+    const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(requiredHeader(headers, HEADER)) ?? []
     if (timestamp === undefined || signature === undefined)
       throw unproven(`The header ${HEADER} has another form than t=…, v1=….`)
     return { timestamp, signature }

@@ -1,11 +1,9 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
-import type { Accept } from '../revocation/accept.ts'
+import { soleHeader } from '../sole-header.ts'
 import type { SourceKind } from '../sources/source-kinds.ts'
 import type { OpenSource, Sources } from '../sources/sources.ts'
-import type { InboundOptions } from './answer.ts'
-import { soleHeader } from './sole-header.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,22 +15,22 @@ declare module 'fastify' {
 /** Of every route below `/sources/{name}`. */
 export const SourceParams = z.object({ name: z.string().describe('Name of the source in CONFIG_FILE') })
 
-/** What the ways in of identity providers need. */
-export interface SourceRouteOptions extends Pick<InboundOptions, 'tenants' | 'clock'> {
-  accept: Accept
+/** What every way in of sources needs, besides what takes its requests. */
+export interface SourceRoutes {
   sources: Sources
 }
 
 /**
  * A plugin whose routes get the bytes of a body, whatever its type: a source is proven by them, before anything of them
- * is parsed.
+ * is parsed. So the schemas of bodies are for the documentation.
  */
-export function withRawBodies<Options extends SourceRouteOptions>(
+export function withRawBodies<Options extends SourceRoutes>(
   routes: (app: FastifyInstance, options: Options) => void,
 ): FastifyPluginAsync<Options> {
   return async (app, options) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    app.setValidatorCompiler(() => (value) => ({ value }))
     routes(app, options)
   }
 }
@@ -49,7 +47,7 @@ export function typeOf({ routeOptions }: FastifyRequest): string {
 
 /** @throws CURFEW_MEDIA_TYPE, where the request does not say once that its body is of the route's type */
 export function requireType(request: FastifyRequest): void {
-  const [type] = (soleHeader(request, 'content-type') ?? '').split(';')
+  const [type] = (soleHeader(request.raw.headersDistinct, 'content-type') ?? '').split(';')
   if (type?.trim().toLowerCase() !== typeOf(request)) throw new CurfewError('CURFEW_MEDIA_TYPE')
 }
 

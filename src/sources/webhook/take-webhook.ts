@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../clock.ts'
+import type { Log } from '../../log.ts'
+import type { Accept } from '../../revocation/accept.ts'
+import type { ReplayKey } from '../../revocation/store.ts'
+import type { TenantNames } from '../../revocation/tenant-bounds.ts'
+import { soleHeader } from '../../sole-header.ts'
+import { sourceReplay } from '../source-signal.ts'
+import type { OpenSource } from '../sources.ts'
+import { expand } from '../template.ts'
+import type { WebhookKind } from './endpoint.ts'
+import { type Judgement, judge } from './judge.ts'
+import type { Preset } from './preset.ts'
+import type { Proof, WebhookRequest } from './proof.ts'
+import { type ReadBody, readBody } from './read-body.ts'
+
+/** A proof that is good for longer is remembered for a day: longer than any vendor goes on sending the same. */
+const LONGEST_MEMORY_MS = 24 * 60 * 60_000
+
+/**
+ * Takes one request of a vendor: proven over the bytes, then parsed. When it resolves, all of it that ends a session is
+ * durable.
+ * @returns the status to answer with
+ * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE, CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE,
+ * CURFEW_REQUEST_INVALID
+ */
+export type TakeWebhook = (
+  source: OpenSource<WebhookKind>,
+  request: Omit<WebhookRequest, 'now'>,
+) => Promise<Preset['answer']>
+
+export interface TakeWebhookOptions {
+  accept: Accept
+  tenants: TenantNames
+  clock: Clock
+  log: Pick<Log, 'warn'>
+  /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
+  count: (source: string, result: 'ignored' | 'rejected', count?: number) => void
+}
+
+export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
+  const { accept, tenants, clock } = options
+  return async ({ config, endpoint: { preset, verify } }, { headers, body }) => {
+    const proof = await verify({ headers, body, now: clock.now() })
+    const read = readBody(body, soleHeader(headers, 'content-type'), preset)
+    const now = clock.now()
+    const judgement = judge(read.events, { config, preset, tenants, now })
+    if (judgement.signals.length > 0) {
+      const delivery = { config, preset, proof, read, judgement }
+      await accept(judgement.signals, replayOf(delivery, body, now))
+    }
+    report(config.name, judgement, options)
+    return preset.answer
+  }
+}
+
+interface Delivery {
+  config: OpenSource<WebhookKind>['config']
+  preset: Preset
+  proof: Proof
+  read: ReadBody
+  judgement: Judgement
+}
+
+/**
+ * By the delivery's id, which is proven with the rest; where there is none, by what is signed. Null where nothing tells a
+ * delivery from the next one: a second logout must not be taken for the first one sent again.
+ */
+function replayOf(
+  { config, preset, proof, read, judgement }: Delivery,
+  body: Buffer,
+  now: number,
+): ReplayKey | null {
+  const told = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
+  const id = proof.deliveryId ?? told
+  if (id === undefined && !proof.timestamp && !judgement.isDated) return null
+  const digest = createHash('sha256')
+    .update(`${proof.timestamp ?? ''}\n`)
+    .update(body)
+    .digest('base64url')
+  const isShown = id !== undefined && /^[\x21-\x7e]{1,256}$/.test(id)
+  return sourceReplay(config, isShown ? id : digest, Math.min(proof.goodUntil, now + LONGEST_MEMORY_MS))
+}
+
+/** Counts and logs what was not accepted. What it said stays out of the log: it names users. */
+function report(
+  source: string,
+  { ignored, rejected }: Judgement,
+  { count, log }: Pick<TakeWebhookOptions, 'count' | 'log'>,
+): void {
+  if (ignored > 0) count(source, 'ignored', ignored)
+  if (rejected.length === 0) return
+  count(source, 'rejected', rejected.length)
+  const codes = [...new Set(rejected.map(({ code }) => code))]
+  log.warn({ source, events: rejected.length, codes }, 'events of a source are of no use')
+}
