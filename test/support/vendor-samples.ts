@@ -147,17 +147,24 @@ export const keycloak = (id: string) => ({
   details: { redirect_uri: 'https://app.example.com/' },
 })
 
-/** https://qlik.dev/apis/event/users/ */
+/** https://qlik.dev/apis/event/core/users/ */
 export const qlik = (id: string) => ({
   id,
-  time: '2018-10-30T07:06:22Z',
-  type: 'com.qlik.user.deleted',
-  source: 'com.qlik/users',
-  specversion: '1.0.2',
+  time: '2025-04-21T13:45:30Z',
+  type: 'com.qlik.core.user.deleted',
+  source: 'com.qlik/identities',
+  specversion: '1.0',
   datacontenttype: 'application/json',
   userid: 'id-of-the-admin',
-  tenantid: 'tenant',
-  data: { id: '605a18af2ab08cdbfad09259', tenantId: 'tenant', subject: 'auth0|ada' },
+  tenantid: 'VZhiEfgW2bLd7HgR-jjzAh6VnicipweT',
+  data: {
+    id: 'TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69',
+    name: 'Ada',
+    email: 'ada@example.com',
+    status: 'active',
+    subject: 'auth0|ada',
+    tenantId: 'VZhiEfgW2bLd7HgR-jjzAh6VnicipweT',
+  },
 })
 
 /** Of a service that is nobody's. */
