@@ -71,16 +71,16 @@ export default withRawBodies<VendorWebhookOptions>((app, options) => {
       schema: {
         summary: 'The challenge of an Okta event hook',
         description:
-          'Answers with the value of `x-okta-verification-challenge`; for sources of that kind only.',
+          'Answers with the value of `x-okta-verification-challenge`; for sources of that kind, and with their secret only.',
         tags: ['sources'],
         params: SourceParams,
         response: {
           200: z.object({ verification: z.string() }).describe('The challenge'),
-          ...problems(400),
+          ...problems(400, 401),
         },
       },
     },
-    async (request, reply) => challenge(request, reply, options),
+    async (request, reply) => challenge(request, reply, { ...options, endpointOf }),
   )
 })
 
@@ -104,7 +104,7 @@ function strictJson(parser: FastifyBodyParser<string>, request: FastifyRequest):
 }
 
 /** Opens each source once: keys are made of its secrets. */
-function endpoints(): (source: OpenSource<WebhookKind>) => Endpoint {
+function endpoints(): (source: Parameters<typeof openEndpoint>[0]) => Endpoint {
   const opened = new WeakMap<object, Endpoint>()
   return (source) => {
     const known = opened.get(source)
@@ -165,13 +165,20 @@ function report(
     log.warn({ source: config.name, events: rejected.length, codes }, 'events of a source are of no use')
 }
 
-/** https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request */
-function challenge(
+type EndpointOf = ReturnType<typeof endpoints>
+
+/**
+ * https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request. Okta sends the secret with it, too: so a
+ * wrong one shows when the hook is set up, not by events that are refused, which Okta does not send again.
+ * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_REQUEST_INVALID
+ */
+async function challenge(
   request: FastifyRequest,
   reply: FastifyReply,
-  { sources }: SourceRouteOptions,
-): { verification: string } {
-  sourceOf(request, sources, 'okta-event-hook')
+  { endpointOf, ...options }: VendorWebhookOptions & { endpointOf: EndpointOf },
+): Promise<{ verification: string }> {
+  const source = sourceOf(request, options.sources, 'okta-event-hook')
+  await prove(request, endpointOf(source).verify, options)
   const [verification, ...others] = request.raw.headersDistinct['x-okta-verification-challenge'] ?? []
   if (verification === undefined || others.length > 0 || !/^[\x21-\x7e]{1,1024}$/.test(verification))
     throw invalidMember('x-okta-verification-challenge', 'expected one, of 1 to 1,024 printable characters')
