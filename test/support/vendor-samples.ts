@@ -1,9 +1,10 @@
 // Bodies in the shape that the vendors document; `id` is that of the delivery.
 
-/** https://clerk.com/docs/guides/development/webhooks/overview */
+/** https://clerk.com/docs/guides/development/webhooks/overview, `data` as Clerk's SDK types them, see the preset */
 export const clerk = (id: string) => ({
   data: {
     abandon_at: 1661861640000,
+    actor: null,
     client_id: 'client_29wBArHzKDzhYyRGk5FSgVvYkUF',
     created_at: 1654012840000,
     expire_at: 1654617640000,
@@ -12,6 +13,7 @@ export const clerk = (id: string) => ({
     object: 'session',
     status: 'ended',
     updated_at: 1654012843000,
+    user: null,
     user_id: 'user_29w83sxmDNGwOuEthce5gg56FcC',
   },
   event_attributes: { http_request: { client_ip: '0.0.0.0', user_agent: 'Mozilla/5.0' } },
@@ -57,6 +59,7 @@ export const workos = (id: string) => ({
     updated_at: '2024-03-19T21:56:25.080Z',
   },
   created_at: '2024-03-19T21:56:25.080Z',
+  object: 'event',
 })
 
 /** https://developer.okta.com/docs/concepts/event-hooks/ */
@@ -93,7 +96,10 @@ export const oktaEventHook = (id: string) => ({
   },
 })
 
-/** https://auth0.com/docs/customize/log-streams/custom-log-streams */
+/**
+ * A list of logs in `data`: https://github.com/auth0/docs, `articles/logs/streams/http-event-to-slack.md`; what a log holds:
+ * https://github.com/elastic/integrations, `packages/auth0`
+ */
 export const auth0LogStream = (id: string) => [
   {
     log_id: id,
