@@ -2,12 +2,17 @@ import { z } from 'zod'
 import { invalidMember } from '../errors.ts'
 import { soleHeader } from '../sole-header.ts'
 import { WEBHOOK_KINDS } from '../sources/webhook/endpoint.ts'
-import type { TakeWebhook } from '../sources/webhook/take-webhook.ts'
+import type { ProveWebhook, TakeWebhook } from '../sources/webhook/take-webhook.ts'
 import { problemAnswer } from './problems.ts'
 import { bodyOf, SourceParams, type SourceRoutes, sourceOf, withRawBodies } from './source-routes.ts'
 
 /** As much as a vendor sends at once: Auth0 gathers logs, Okta events. */
 const BODY_LIMIT_BYTES = 1024 * 1024
+
+export interface VendorWebhookOptions extends SourceRoutes {
+  proveWebhook: ProveWebhook
+  takeWebhook: TakeWebhook
+}
 
 const EMPTY = z.undefined().describe('All of it is durable; the body is empty')
 
@@ -15,8 +20,7 @@ const EMPTY = z.undefined().describe('All of it is durable; the body is empty')
  * `POST /sources/{name}/webhook`: a vendor tells what has happened to its users. Answered when all that ends a session is
  * durable. `GET` answers the challenge of an Okta event hook.
  */
-export default withRawBodies<SourceRoutes & { takeWebhook: TakeWebhook }>((app, options) => {
-  const { sources, takeWebhook } = options
+export default withRawBodies<VendorWebhookOptions>((app, { sources, proveWebhook, takeWebhook }) => {
   app.post(
     '/sources/:name/webhook',
     {
@@ -44,20 +48,22 @@ export default withRawBodies<SourceRoutes & { takeWebhook: TakeWebhook }>((app, 
       schema: {
         summary: 'The challenge of an Okta event hook',
         description:
-          'Answers with the value of `x-okta-verification-challenge`; for sources of that kind only.',
+          'Answers with the value of `x-okta-verification-challenge`; for sources of that kind, and with their secret only.',
         tags: ['sources'],
         params: SourceParams,
         response: {
           200: z.object({ verification: z.string() }).describe('The challenge'),
-          ...problems(400),
+          ...problems(400, 401),
         },
       },
     },
-    // https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request
+    // https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request. Okta sends the secret with it, too:
+    // a wrong one shows when the hook is set up, not by events that are refused, which Okta does not send again.
     async (request, reply) => {
-      sourceOf(request, sources, 'okta-event-hook')
+      const { headersDistinct: headers } = request.raw
+      await proveWebhook(sourceOf(request, sources, 'okta-event-hook'), { headers, body: bodyOf(request) })
       const header = 'x-okta-verification-challenge'
-      const verification = soleHeader(request.raw.headersDistinct, header) ?? ''
+      const verification = soleHeader(headers, header) ?? ''
       if (!/^[\x21-\x7e]{1,1024}$/.test(verification))
         throw invalidMember(header, 'expected one, of 1 to 1,024 printable characters')
       reply.header('cache-control', 'no-store')

@@ -13,7 +13,7 @@ import { Sources } from './sources.ts'
 import { StreamKeepers } from './stream-keepers.ts'
 import { createTakeSecurityEvent } from './take-security-event.ts'
 import { createSendToTransmitter } from './transmitter-http.ts'
-import { createTakeWebhook } from './webhook/take-webhook.ts'
+import { createProveWebhook, createTakeWebhook } from './webhook/take-webhook.ts'
 
 export interface OpenSourcesOptions {
   accept: Accept
@@ -37,6 +37,7 @@ export function openSources(configs: readonly SourceConfig[], options: OpenSourc
   const streams = new EventStreams(log)
   const onIgnored = (source: string) => count(source, 'ignored')
   const takeSecurityEvent = createTakeSecurityEvent({ ...options, streams, onIgnored })
+  const proveWebhook = createProveWebhook(clock)
   const keepers = new StreamKeepers({
     ...options,
     sources,
@@ -52,7 +53,8 @@ export function openSources(configs: readonly SourceConfig[], options: OpenSourc
     takeLogoutToken: createTakeLogoutToken(options),
     takeGlobalRevocation: createTakeGlobalRevocation(options),
     takeSecurityEvent,
-    takeWebhook: createTakeWebhook(options),
+    proveWebhook,
+    takeWebhook: createTakeWebhook({ ...options, proveWebhook }),
     /** Begins to keep the streams. */
     start: () => keepers.sync(),
     /** From now on these. */

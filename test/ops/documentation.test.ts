@@ -29,7 +29,7 @@ const ROUTES: [
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
   ['post', '/sources/{name}/backchannel-logout', undefined, '200 400 503', ['path name']],
   ['post', '/sources/{name}/webhook', undefined, '200 204 400 401 413 415 503', ['path name']],
-  ['get', '/sources/{name}/webhook', undefined, '200 400', ['path name']],
+  ['get', '/sources/{name}/webhook', undefined, '200 400 401', ['path name']],
   [
     'post',
     '/sources/{name}/global-token-revocation',

@@ -1,9 +1,10 @@
 // Bodies in the shape that the vendors document; `id` is that of the delivery.
 
-/** https://clerk.com/docs/guides/development/webhooks/overview */
+/** https://clerk.com/docs/guides/development/webhooks/overview, `data` as Clerk's SDK types them, see the preset */
 export const clerk = (id: string) => ({
   data: {
     abandon_at: 1661861640000,
+    actor: null,
     client_id: 'client_29wBArHzKDzhYyRGk5FSgVvYkUF',
     created_at: 1654012840000,
     expire_at: 1654617640000,
@@ -12,6 +13,7 @@ export const clerk = (id: string) => ({
     object: 'session',
     status: 'ended',
     updated_at: 1654012843000,
+    user: null,
     user_id: 'user_29w83sxmDNGwOuEthce5gg56FcC',
   },
   event_attributes: { http_request: { client_ip: '0.0.0.0', user_agent: 'Mozilla/5.0' } },
@@ -57,6 +59,7 @@ export const workos = (id: string) => ({
     updated_at: '2024-03-19T21:56:25.080Z',
   },
   created_at: '2024-03-19T21:56:25.080Z',
+  object: 'event',
 })
 
 /** https://developer.okta.com/docs/concepts/event-hooks/ */
@@ -93,7 +96,10 @@ export const oktaEventHook = (id: string) => ({
   },
 })
 
-/** https://auth0.com/docs/customize/log-streams/custom-log-streams */
+/**
+ * A list of logs in `data`: https://github.com/auth0/docs, `articles/logs/streams/http-event-to-slack.md`; what a log holds:
+ * https://github.com/elastic/integrations, `packages/auth0`
+ */
 export const auth0LogStream = (id: string) => [
   {
     log_id: id,
@@ -147,17 +153,24 @@ export const keycloak = (id: string) => ({
   details: { redirect_uri: 'https://app.example.com/' },
 })
 
-/** https://qlik.dev/apis/event/users/ */
+/** https://qlik.dev/apis/event/core/users/ */
 export const qlik = (id: string) => ({
   id,
-  time: '2018-10-30T07:06:22Z',
-  type: 'com.qlik.user.deleted',
-  source: 'com.qlik/users',
-  specversion: '1.0.2',
+  time: '2025-04-21T13:45:30Z',
+  type: 'com.qlik.core.user.deleted',
+  source: 'com.qlik/identities',
+  specversion: '1.0',
   datacontenttype: 'application/json',
   userid: 'id-of-the-admin',
-  tenantid: 'tenant',
-  data: { id: '605a18af2ab08cdbfad09259', tenantId: 'tenant', subject: 'auth0|ada' },
+  tenantid: 'VZhiEfgW2bLd7HgR-jjzAh6VnicipweT',
+  data: {
+    id: 'TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69',
+    name: 'Ada',
+    email: 'ada@example.com',
+    status: 'active',
+    subject: 'auth0|ada',
+    tenantId: 'VZhiEfgW2bLd7HgR-jjzAh6VnicipweT',
+  },
 })
 
 /** Of a service that is nobody's. */

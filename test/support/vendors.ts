@@ -187,9 +187,9 @@ export const VENDORS: readonly Vendor[] = [
     ...SHARED,
     sample: SAMPLES.qlik,
     expected: {
-      user: { kind: 'userId', value: '605a18af2ab08cdbfad09259' },
+      user: { kind: 'userId', value: 'TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69' },
       reason: 'security',
-      occurredAt: '2018-10-30T07:06:22.000Z',
+      occurredAt: '2025-04-21T13:45:30.000Z',
     },
     sign: hexHeader('qlik-signature'),
     proofHeader: 'qlik-signature',

@@ -17,6 +17,16 @@ import { type ReadBody, readBody } from './read-body.ts'
 /** A proof that is good for longer is remembered for a day: longer than any vendor goes on sending the same. */
 const LONGEST_MEMORY_MS = 24 * 60 * 60_000
 
+type WebhookSource = OpenSource<WebhookKind>
+type ReceivedWebhook = Omit<WebhookRequest, 'now'>
+
+/** Decides whether a request comes from its source. @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE */
+export type ProveWebhook = (source: WebhookSource, request: ReceivedWebhook) => Promise<Proof>
+
+export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
+  return async ({ endpoint }, request) => endpoint.verify({ ...request, now: clock.now() })
+}
+
 /**
  * Takes one request of a vendor: proven over the bytes, then parsed. When it resolves, all of it that ends a session is
  * durable.
@@ -24,24 +34,24 @@ const LONGEST_MEMORY_MS = 24 * 60 * 60_000
  * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE, CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE,
  * CURFEW_REQUEST_INVALID
  */
-export type TakeWebhook = (
-  source: OpenSource<WebhookKind>,
-  request: Omit<WebhookRequest, 'now'>,
-) => Promise<Preset['answer']>
+export type TakeWebhook = (source: WebhookSource, request: ReceivedWebhook) => Promise<Preset['answer']>
 
 export interface TakeWebhookOptions {
   accept: Accept
   tenants: TenantNames
-  clock: Clock
+  clock: Pick<Clock, 'now'>
+  proveWebhook: ProveWebhook
   log: Pick<Log, 'warn'>
   /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
   count: (source: string, result: 'ignored' | 'rejected', count?: number) => void
 }
 
 export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
-  const { accept, tenants, clock } = options
-  return async ({ config, endpoint: { preset, verify } }, { headers, body }) => {
-    const proof = await verify({ headers, body, now: clock.now() })
+  const { accept, tenants, clock, proveWebhook } = options
+  return async (source, { headers, body }) => {
+    const proof = await proveWebhook(source, { headers, body })
+    const { config, endpoint } = source
+    const { preset } = endpoint
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
     const now = clock.now()
     const judgement = judge(read.events, { config, preset, tenants, now })
@@ -55,7 +65,7 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
 }
 
 interface Delivery {
-  config: OpenSource<WebhookKind>['config']
+  config: WebhookSource['config']
   preset: Preset
   proof: Proof
   read: ReadBody

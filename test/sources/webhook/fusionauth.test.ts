@@ -36,7 +36,7 @@ t.test("a whole application's refresh tokens are about nobody", async (t) => {
 })
 
 /** FusionAuth with a key pair, whose public half it publishes. */
-async function withKeyPair(t: Tap, algorithm: 'RS256' | 'ES256') {
+async function withKeyPair(t: Tap, algorithm: 'RS256' | 'ES256' | 'EdDSA') {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: algorithm, use: 'sig' }
   const server = Fastify()
@@ -56,8 +56,8 @@ async function withKeyPair(t: Tap, algorithm: 'RS256' | 'ES256') {
 }
 type Tap = Parameters<typeof vendorService>[0]
 
-t.test('it may sign by RSA or EC, with the keys that it publishes', async (t) => {
-  for (const algorithm of ['RS256', 'ES256'] as const) {
+t.test('it may sign by RSA, EC or EdDSA, with the keys that it publishes', async (t) => {
+  for (const algorithm of ['RS256', 'ES256', 'EdDSA'] as const) {
     const { send, vendor } = await withKeyPair(t, algorithm)
     t.equal((await send(vendor.sample('e1'))).status, 200, algorithm)
   }

@@ -29,6 +29,13 @@ t.test('a logout and a new password are about whom the event is of', async (t) =
     times: ['2024-03-28T18:47:07.565Z'],
   })
   t.same(judged('keycloak', access('access.UPDATE_PASSWORD')).signals, [`logout subject ${ADA}`])
+  const credential = (type: string) => ({
+    ...access('access.UPDATE_CREDENTIAL'),
+    details: { credential_type: type },
+  })
+  t.same(judged('keycloak', credential('password')).signals, [`logout subject ${ADA}`])
+  t.same(judged('keycloak', credential('otp')), IGNORED)
+  t.same(judged('keycloak', access('access.UPDATE_CREDENTIAL')), IGNORED)
   t.same(judged('keycloak', access('access.LOGIN')), IGNORED)
   t.same(judged('keycloak', access('access.LOGOUT_ERROR')), IGNORED)
 })
@@ -58,6 +65,8 @@ t.test("Keycloak's own events, as the HTTP sender sends them, mean the same", as
     error: null,
   }
   t.same(judged('keycloak', logout).signals, [`logout subject ${ADA}`])
+  const password = { ...logout, type: 'UPDATE_CREDENTIAL', details: { credential_type: 'password' } }
+  t.same(judged('keycloak', password).signals, [`logout subject ${ADA}`])
   const { type: _, uid: __, ...deleted } = admin('DELETE', `users/${ADA}`)
   t.same(judged('keycloak', deleted).signals, [`security subject ${ADA}`])
 })

@@ -73,20 +73,33 @@ t.test('a thousand events are taken, and one more is not', async (t) => {
   t.equal((await service.call('GET', '/revocations')).json.items.length, 0)
 })
 
+const name = 'x-okta-verification-challenge'
+
 t.test('the challenge is answered, by sources of this kind only', async (t) => {
-  const { service } = await vendorService(t, vendorOf('okta-event-hook'))
+  const { secret, ...vendor } = vendorOf('okta-event-hook')
+  const { service } = await vendorService(t, { secret, ...vendor })
   const ask = (headers: Record<string, string>, path = PATH) =>
-    service.call('GET', path, { headers: { authorization: '', ...headers } })
-  const name = 'x-okta-verification-challenge'
+    service.call('GET', path, { headers: { authorization: secret, ...headers } })
   const { status, json } = await ask({ [name]: 'the-challenge' })
   t.equal(status, 200)
   t.same(json, { verification: 'the-challenge' })
   const bad: Record<string, string>[] = [{}, { [name]: '' }, { [name]: 'x'.repeat(1_025) }, { [name]: 'a b' }]
   for (const headers of bad) isProblem(t, await ask(headers), 'CURFEW_REQUEST_INVALID', name)
-  const twice = { [name]: 'one', [name.toUpperCase()]: 'two' }
+  const twice = { authorization: secret, [name]: 'one', [name.toUpperCase()]: 'two' }
   t.equal((await sendRequest(service.url, 'GET', PATH, twice)).status, 400)
   isProblem(t, await ask({ [name]: 'x' }, '/sources/another/webhook'), 'CURFEW_NOT_FOUND')
   const other = await vendorService(t, vendorOf('qlik'))
   const reply = await other.service.call('GET', PATH, { headers: { [name]: 'x' } })
   isProblem(t, reply, 'CURFEW_NOT_FOUND')
+})
+
+t.test('a challenge without the secret shows that the hook is not set up as it should be', async (t) => {
+  const { otherSecret, ...vendor } = vendorOf('okta-event-hook')
+  const { service } = await vendorService(t, { otherSecret, ...vendor })
+  for (const authorization of ['', otherSecret])
+    isProblem(
+      t,
+      await service.call('GET', PATH, { headers: { authorization, [name]: 'x' } }),
+      'CURFEW_SOURCE_UNPROVEN',
+    )
 })

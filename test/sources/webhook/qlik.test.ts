@@ -4,7 +4,7 @@ import { vendorOf, vendorService } from '../../support/vendor-service.ts'
 
 const DATA = { id: '605a18af2ab08cdbfad09259', tenantId: 't1', subject: 'auth0|ada' }
 
-t.test('a user who is deleted at Qlik is meant by the id there, in either form of the event', async (t) => {
+t.test('a user who is deleted at Qlik is meant by the id there, in any form of the event', async (t) => {
   const legacy = {
     cloudEventsVersion: '0.1',
     eventTypeVersion: '1.0.0',
@@ -20,15 +20,18 @@ t.test('a user who is deleted at Qlik is meant by the id there, in either form o
     ...legacy,
     id: 'id123',
     time: legacy.eventTime,
-    type: 'com.qlik.user.deleted',
+    type: 'com.qlik.v1.user.deleted',
     userid: 'the-admin',
   }
-  for (const body of [legacy, hybrid])
+  const { id, time, userid } = hybrid
+  const cloudEvent = { id, time, userid, type: 'com.qlik.core.user.deleted', specversion: '1.0', data: DATA }
+  for (const body of [legacy, hybrid, cloudEvent])
     t.match(judged('qlik', body), {
       signals: ['security userId 605a18af2ab08cdbfad09259'],
       times: ['2018-10-30T07:06:22.000Z'],
     })
-  t.same(judged('qlik', { ...hybrid, type: 'com.qlik.user.created' }), IGNORED)
+  t.same(judged('qlik', { ...cloudEvent, type: 'com.qlik.core.user.created' }), IGNORED)
+  t.same(judged('qlik', { ...cloudEvent, type: 'com.qlik.core.user.updated' }), IGNORED)
 })
 
 t.test('a signature in capital letters is the same one', async (t) => {

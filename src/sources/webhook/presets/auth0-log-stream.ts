@@ -5,7 +5,8 @@ import { staticHeader } from '../verifiers.ts'
 /**
  * Auth0 log streams to a custom webhook, as lines, list or object:
  * https://auth0.com/docs/customize/log-streams/custom-log-streams, types of log at
- * https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes
+ * https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes. What the object looks like is not documented: it may be a
+ * log, or hold `logs`.
  */
 export const auth0LogStream: NamedPreset = {
   secret: SHARED_SECRET,

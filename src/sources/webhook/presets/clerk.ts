@@ -2,7 +2,10 @@ import { FORMS } from '../../../config-forms.ts'
 import { member, type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 
-/** Clerk, by Svix: https://clerk.com/docs/guides/development/webhooks/overview */
+/**
+ * Clerk, by Svix: https://clerk.com/docs/guides/development/webhooks/overview, events and their data at
+ * https://github.com/clerk/javascript/tree/main/packages/backend/src/api/resources, `Webhooks.ts` and `JSON.ts`
+ */
 export const clerk: NamedPreset = {
   secret: FORMS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),

@@ -4,7 +4,7 @@ import { isEvent, member, type NamedPreset, one } from '../preset.ts'
 
 /**
  * FusionAuth with signed events: https://fusionauth.io/docs/extend/events-and-webhooks/signing, events at
- * https://fusionauth.io/docs/extend/events-and-webhooks/events/
+ * https://fusionauth.io/docs/extend/events-and-webhooks/events/. None of them is a logout.
  */
 export const fusionauth: NamedPreset = {
   secret: SHARED_SECRET,

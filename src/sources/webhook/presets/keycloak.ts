@@ -6,7 +6,9 @@ import { hmac } from '../verifiers.ts'
 
 /**
  * Keycloak with the extension keycloak-events (https://github.com/p2-inc/keycloak-events): its webhooks, which call events
- * `access.LOGOUT` and `admin.USER-DELETE`, and its HTTP sender, which sends Keycloak's own.
+ * `access.LOGOUT` and `admin.USER-DELETE`, and its HTTP sender, which sends Keycloak's own. A new password is
+ * `UPDATE_CREDENTIAL` since Keycloak 26, and until 27 `UPDATE_PASSWORD` besides
+ * (https://github.com/keycloak/keycloak/issues/32685).
  */
 export const keycloak: NamedPreset = {
   secret: SHARED_SECRET,
@@ -19,6 +21,7 @@ export const keycloak: NamedPreset = {
   type: '{type}',
   events: {
     'access.LOGOUT': 'logout',
+    'access.UPDATE_CREDENTIAL:password': 'logout',
     'access.UPDATE_PASSWORD': 'logout',
     'access.RESET_PASSWORD': 'logout',
     'access.DELETE_ACCOUNT': 'security',
@@ -40,16 +43,23 @@ const RULE: Parameters<typeof hmac>[0] = {
   clock: null,
 }
 
-/** As the extension's webhooks call it; what an administrator does to a user is told apart by the end of the path. */
+/**
+ * As the extension's webhooks call it. What an administrator does to a user is told apart by the end of the path, which
+ * credential is new by its type.
+ */
 function typeOf(event: Event): string {
   const { type, operationType } = event
   const isPrefixed = typeof type === 'string' && type.includes('.')
   const own = operationType === undefined ? 'access.{type}' : 'admin.{resourceType}-{operationType}'
   const name = isPrefixed ? type : (expand(own, event) ?? '')
-  const action =
-    name === 'admin.USER-ACTION' ? /^users\/[^/]+\/([\w-]+)$/.exec(pathOf(event))?.[1] : undefined
-  return action === undefined ? name : `${name}:${action}`
+  const what = WHAT.get(name)?.(event)
+  return typeof what === 'string' ? `${name}:${what}` : name
 }
+
+const WHAT: ReadonlyMap<string, (event: Event) => unknown> = new Map([
+  ['admin.USER-ACTION', (event: Event) => /^users\/[^/]+\/([\w-]+)$/.exec(pathOf(event))?.[1]],
+  ['access.UPDATE_CREDENTIAL', ({ details }: Event) => member(details, 'credential_type')],
+])
 
 /** Whom an administrator's event is about. `authDetails` names the administrator. */
 function targetOf(event: Event): unknown {

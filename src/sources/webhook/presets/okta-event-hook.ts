@@ -4,7 +4,7 @@ import { staticHeader } from '../verifiers.ts'
 
 /**
  * Okta event hooks: https://developer.okta.com/docs/concepts/event-hooks/, event types at
- * https://developer.okta.com/docs/reference/api/event-types/
+ * https://developer.okta.com/docs/reference/api/event-types/?q=event-hook-eligible
  */
 export const oktaEventHook: NamedPreset = {
   secret: SHARED_SECRET,
@@ -30,7 +30,10 @@ export const oktaEventHook: NamedPreset = {
   answer: 204,
 }
 
-/** The target is whom it was done to. Only who ends a session of their own may be named as the actor alone. */
+/**
+ * The target is whom it was done to. Only who ends a session of their own may be named as the actor alone: where an
+ * administrator or a policy ends it, the target is there (https://developer.okta.com/docs/reference/api/itp-et/).
+ */
 function userOf({ eventType, target, actor }: Event): unknown {
   const isUser = (one: unknown) => isEvent(one) && one.type === 'User'
   const found = Array.isArray(target) ? target.find(isUser) : undefined

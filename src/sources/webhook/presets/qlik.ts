@@ -4,8 +4,10 @@ import { requiredHeader } from '../proof.ts'
 import { hmac } from '../verifiers.ts'
 
 /**
- * Qlik Cloud's own webhooks: https://qlik.dev/apis/event/verify-webhook-signatures-hmac/,
- * https://qlik.dev/apis/event/users/. Bodies are CloudEvents 1.0.2, with or without the members of the form before.
+ * Qlik Cloud's own webhooks: https://qlik.dev/apis/event/verify-webhook-signatures-hmac/, events at
+ * https://qlik.dev/apis/event/core/users/, and by the name before at https://qlik.dev/apis/event/users/. Which of the two
+ * comes is chosen with the webhook (https://qlik.dev/changelog/244-legacy-iam-system-events-deprecation/). Bodies are
+ * CloudEvents, with or without the members of the form before. `userid` is who did it, not whom it was done to.
  */
 export const qlik: NamedPreset = {
   secret: SHARED_SECRET,
@@ -17,7 +19,7 @@ export const qlik: NamedPreset = {
     time: event.time ?? event.eventTime,
   }),
   type: '{type}',
-  events: { 'com.qlik.user.deleted': 'security', 'com.qlik.v1.user.deleted': 'security' },
+  events: { 'com.qlik.core.user.deleted': 'security', 'com.qlik.v1.user.deleted': 'security' },
   user: { as: 'userId', from: '{/data/id}' },
   occurredAt: '/time',
   ids: ['{id}', '{eventId}', '{eventID}'],

@@ -3,7 +3,11 @@ import { expand } from '../../template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 
-/** Stytch, by Svix: https://stytch.com/docs/guides/webhooks, https://stytch.com/docs/b2b/guides/webhooks */
+/**
+ * Stytch, by Svix: https://stytch.com/docs/workspace-management/webhooks, and its catalogues at
+ * https://www.svix.com/event-types/us/org_2olWIePjxAFYube1xW8DoQUEnyY (users) and
+ * https://www.svix.com/event-types/us/org_2XtyUqbN4SKO3pqtd1Yp5eNLYas (members)
+ */
 export const stytch: NamedPreset = {
   secret: FORMS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),

@@ -8,8 +8,9 @@ const isSigning = (secret: string) => FORMS.svixSecret.isGood(secret)
 /**
  * Supabase: database webhooks on its tables of sessions and users (https://supabase.com/docs/guides/database/webhooks),
  * which have a header of their own, or are signed by a trigger as its auth hooks are
- * (https://supabase.com/docs/guides/auth/auth-hooks). The form of the secret says which: one proof is never taken for
- * the other.
+ * (https://supabase.com/docs/guides/auth/auth-hooks). Hosted projects, too, may have triggers on both tables
+ * (https://supabase.com/changelog/34270-restricting-access-on-auth-storage-and-realtime-schemas-on-april-21-2025). The form of
+ * the secret says which: one proof is never taken for the other.
  */
 export const supabase: NamedPreset = {
   secret: {

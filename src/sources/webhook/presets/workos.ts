@@ -5,7 +5,10 @@ import { hmac } from '../verifiers.ts'
 
 const HEADER = 'WorkOS-Signature'
 
-/** WorkOS: https://workos.com/docs/events/data-syncing/webhooks, https://workos.com/docs/events */
+/**
+ * WorkOS: https://workos.com/docs/events/data-syncing/webhooks, events at https://workos.com/docs/events, their data at
+ * https://github.com/workos/openapi-spec. The signature is as in WorkOS's own library for Node.js.
+ */
 export const workos: NamedPreset = {
   secret: SHARED_SECRET,
   verifier: ({ secrets }) => hmac(RULE, secrets),
