@@ -17,22 +17,32 @@ export const LIMITS = {
   concurrency: z.int().min(1).max(128),
 }
 
-/** The items of a list, separated by commas or line ends. */
-export function split(text: string): string[] {
+/** The items of a list, separated by commas or line ends, or by what is given. */
+export function split(text: string, separator = /[,\n]/): string[] {
   return text
-    .split(/[,\n]/)
+    .split(separator)
     .map((item) => item.trim())
     .filter((item) => item !== '')
 }
 
-/** An origin and nothing else. The client's secret goes there: in the clear on this machine only. */
+/** An origin and nothing else. */
 function isTenantUrl(text: string): boolean {
+  if (!isSecureAddress(text)) return false
+  const { pathname, search, hash } = new URL(text)
+  return pathname === '/' && search === '' && hash === ''
+}
+
+/** Where secrets go, or keys come from that decide who may log users out: in the clear on this machine only. */
+export function isSecureAddress(text: string): boolean {
   if (!URL.canParse(text)) return false
-  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
-  if (pathname !== '/' || search !== '' || hash !== '' || username !== '' || password !== '') return false
+  const { protocol, hostname, username, password } = new URL(text)
+  if (username !== '' || password !== '') return false
   const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }
+
+/** Such an address, in an entry of the file. */
+export const SecureAddress = z.string().refine(isSecureAddress, 'expected https://… (http on loopback only)')
 
 /** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
 function isDatabaseUrl(url: string): boolean {
@@ -45,6 +55,11 @@ function isWebhookSecret(text: string): boolean {
   const match = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)
   const { length } = Buffer.from(match?.[1] ?? '', 'base64')
   return length >= 24 && length <= 64
+}
+
+/** Whether a text can be the value of a header, and is long enough not to be guessed. */
+function isBearable(text: string): boolean {
+  return text.length >= 16 && text.length <= 512 && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(text)
 }
 
 function isApiKey(text: string): boolean {
@@ -63,6 +78,8 @@ export const FORMS = {
   },
   apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
   webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
+  /** Of the user's own choice. */
+  sharedSecret: { isGood: isBearable, expected: 'expected 16 to 512 printable characters' },
   /** Supabase shows its secrets with the version of the signature before them. */
   svixSecret: {
     isGood: (text) => isWebhookSecret(text.replace(/^v1,/, '')),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { isSecureAddress } from './config-forms.ts'
 import type { InvalidMember } from './errors.ts'
 import { pointer } from './json-pointer.ts'
-import { isKeyAddress } from './sources/source-schema.ts'
 
 /** The file as far as its names go, whatever else is wrong with it, so that nothing hides these mistakes. */
 const anything = z.unknown().optional()
@@ -70,7 +70,7 @@ function noteContradictions(
   if (tenant !== undefined && tenantFrom !== undefined)
     note('expected tenant or tenantFrom, not both', 'tenantFrom')
   if (tenants !== undefined && tenantFrom === undefined) note('expected tenantFrom beside it', 'tenants')
-  if (typeof issuer !== 'string' || issuer === '' || isKeyAddress(issuer)) return
+  if (typeof issuer !== 'string' || issuer === '' || isSecureAddress(issuer)) return
   if (jwksUri === undefined)
     note('expected https://… where jwksUri is left out (http on loopback only)', 'issuer')
   else if (transmitter && transmitter.configurationUrl === undefined)

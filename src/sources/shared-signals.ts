@@ -1,8 +1,6 @@
 import { z } from 'zod'
-import { FORMS } from '../config-forms.ts'
-import { COMMON, ISSUER, isKeyAddress, type ValueForms } from './source-schema.ts'
-
-const ADDRESS = 'expected https://… (http on loopback only)'
+import { FORMS, SecureAddress } from '../config-forms.ts'
+import { COMMON, ISSUER, type ValueForms } from './source-schema.ts'
 
 /** A transmitter of security events, by the OpenID Shared Signals Framework 1.0: CAEP and RISC, pushed or polled. */
 export function sharedSignals(forms: ValueForms) {
@@ -33,18 +31,14 @@ function transmitter({ given, inFile }: ValueForms) {
       delivery: z
         .enum(['poll', 'push'])
         .describe('How events come: Curfew asks, or they are sent to pushUrl'),
-      pushUrl: z
-        .string()
-        .refine(isKeyAddress, ADDRESS)
-        .optional()
-        .describe('Where the transmitter reaches Curfew: …/sources/{name}/events'),
+      pushUrl: SecureAddress.optional().describe(
+        'Where the transmitter reaches Curfew: …/sources/{name}/events',
+      ),
       token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
       tokenFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
-      configurationUrl: z
-        .string()
-        .refine(isKeyAddress, ADDRESS)
-        .optional()
-        .describe("Where its configuration is; the issuer's /.well-known/ssf-configuration when left out"),
+      configurationUrl: SecureAddress.optional().describe(
+        "Where its configuration is; the issuer's /.well-known/ssf-configuration when left out",
+      ),
     })
     .refine(
       ({ delivery, pushUrl }) => (delivery === 'push') === (pushUrl !== undefined),

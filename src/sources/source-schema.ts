@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Form } from '../config-forms.ts'
-import { Reason } from '../revocation/signal.ts'
+import { type Form, SecureAddress } from '../config-forms.ts'
+import { Reason, UserKind } from '../revocation/signal.ts'
 import { isTemplate } from './template.ts'
 
 /** How a kind of source reads values that may be in the file, in a variable or in a file of their own. */
@@ -29,7 +29,7 @@ export const COMMON = {
     .describe('With tenantFrom: the tenants that it may mean; all when left out'),
   user: z
     .strictObject({
-      as: z.enum(['userId', 'subject', 'email']).describe('What Qlik knows the user by'),
+      as: UserKind.describe('What Qlik knows the user by'),
       from: Template.optional().describe(
         "The text that it is, as {iss}|{sub}; the kind's own choice when left out",
       ),
@@ -61,25 +61,14 @@ export const ISSUER = {
       'expected a text, or 1 to 20 of them',
     )
     .describe('`aud` of its tokens: your client id, or what it was told; one of these'),
-  jwksUri: z
-    .string()
-    .refine(isKeyAddress, 'expected https://… (http on loopback only)')
-    .optional()
-    .describe("Where its keys are; found by the issuer's discovery when left out"),
+  jwksUri: SecureAddress.optional().describe(
+    "Where its keys are; found by the issuer's discovery when left out",
+  ),
   algorithms: z
     .array(z.enum(ASYMMETRIC))
     .min(1)
     .default(['RS256', 'PS256', 'ES256', 'EdDSA'])
     .describe('Algorithms that its signatures may have'),
-}
-
-/** An address for keys: what is there decides who may log users out. */
-export function isKeyAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname, username, password } = new URL(text)
-  if (username !== '' || password !== '') return false
-  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }
 
 const Common = z.strictObject(COMMON)

@@ -3,12 +3,12 @@ import type { Clock } from '../clock.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { KeySet } from './key-set.ts'
 import type { SourceConfig, SourceKind } from './source-kinds.ts'
-import { type Endpoint, openEndpoint, type WebhookKind } from './webhook/endpoint.ts'
+import { type Endpoint, openEndpoint, type WebhookConfig, type WebhookKind } from './webhook/endpoint.ts'
 import { discoverKeys } from './well-known.ts'
 
 /** A source that is configured: with the keys of its issuer, or with what proves the webhooks of its vendor. */
 export type OpenSource<K extends SourceKind = SourceKind> = K extends WebhookKind
-  ? { config: Extract<SourceConfig, { kind: K }>; endpoint: Endpoint }
+  ? { config: WebhookConfig & { kind: K }; endpoint: Endpoint }
   : { config: Extract<SourceConfig, { kind: K }>; keys: KeySet }
 
 export interface SourcesOptions {

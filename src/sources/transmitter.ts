@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { isSecureAddress } from '../config-forms.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { ENDING_EVENTS } from './security-event.ts'
 import type { SetError } from './set-error.ts'
 import { type SharedSignalsConfig, type TransmitterConfig, transmitterToken } from './shared-signals.ts'
-import { isKeyAddress } from './source-schema.ts'
 import type { SendToTransmitter, TransmitterAnswer } from './transmitter-http.ts'
 import { wellKnownAddress } from './well-known.ts'
 
@@ -156,7 +156,7 @@ export class Transmitter {
     { body, isLongPoll = false, besides = [] }: { body?: unknown; isLongPoll?: boolean; besides?: number[] },
   ): Promise<TransmitterAnswer> {
     const { transmitter, send, signal } = this.#options
-    if (!isKeyAddress(url) || new URL(url).origin !== new URL(this.#configurationUrl).origin)
+    if (!isSecureAddress(url) || new URL(url).origin !== new URL(this.#configurationUrl).origin)
       throw new TransmitterFailure(`The address for ${what} is at another origin: nothing was sent there.`)
     const token = transmitterToken(transmitter)
     const answer = await send({ method, url, token, body, isLongPoll, signal })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { isSecureAddress } from '../config-forms.ts'
 import { FetchError, type FetchJson } from './fetch-json.ts'
-import { isKeyAddress } from './source-schema.ts'
 
 const Discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
@@ -24,7 +24,7 @@ export function wellKnownAddress(issuer: string, name: WellKnown): string {
  */
 export async function discoverKeys(issuer: string, name: WellKnown, fetchJson: FetchJson): Promise<string> {
   const found = Discovery.parse(await fetchJson(wellKnownAddress(issuer, name)))
-  const isOwn = found.issuer === issuer && isKeyAddress(found.jwks_uri)
+  const isOwn = found.issuer === issuer && isSecureAddress(found.jwks_uri)
   if (!isOwn || new URL(found.jwks_uri).host !== new URL(issuer).host)
     throw new FetchError('DISCOVERY_OF_ANOTHER_ISSUER_OR_HOST')
   return found.jwks_uri

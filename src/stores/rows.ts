@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import { Outcome, type Revocation, Status } from '../revocation/revocation.ts'
-import { Reason, Scope, urgencyOf } from '../revocation/signal.ts'
+import { Reason, Scope, UserKind, urgencyOf } from '../revocation/signal.ts'
 
 const time = z.number().int()
 const optionalTime = time.nullable()
@@ -11,7 +11,7 @@ const count = z.number().int()
 const Row = z.object({
   id: z.string(),
   tenant: z.string(),
-  user_kind: z.enum(['userId', 'subject', 'email']),
+  user_kind: UserKind,
   user_value: z.string(),
   source: z.string(),
   reason: Reason,

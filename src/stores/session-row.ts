@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Session } from '../revocation/session.ts'
+import { UserKind } from '../revocation/signal.ts'
 
 /** A row of `sessions`, in either store; checked when read: others may have touched it. */
 export const SessionRow = z.object({
   tenant: z.string(),
   sid: z.string(),
-  user_kind: z.enum(['userId', 'subject', 'email']),
+  user_kind: UserKind,
   user_value: z.string(),
   expires_at: z.number().int(),
 })

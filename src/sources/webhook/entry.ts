@@ -1,20 +1,21 @@
 import { z } from 'zod'
-import { type Form, oneWay } from '../../config-forms.ts'
+import { type Form, oneWay, SecureAddress, split } from '../../config-forms.ts'
 import { Reason } from '../../revocation/signal.ts'
-import { COMMON, isKeyAddress, type ValueForms } from '../source-schema.ts'
-import { lines } from './forms.ts'
-import { PRESETS, type PresetKind } from './presets.ts'
-import { SECRETS_AT_MOST } from './proof.ts'
+import { COMMON, type ValueForms } from '../source-schema.ts'
+import { PRESET_KINDS, PRESETS, type PresetKind } from './presets.ts'
 
 /** The types of events that end a session, in place of the kind's own. */
 export const Events = z
   .record(z.string().min(1).max(256), Reason)
   .refine((events) => Object.keys(events).length > 0, 'expected at least one type of event')
 
+/** A sender may change its secret: as long as both are configured, either proves it. */
+const SECRETS_AT_MOST = 5
+
 /** What an entry says to prove its sender by. */
 export function secretMembers({ given, inFile }: ValueForms, form: Form) {
   const isEachGood = (text: string) => {
-    const secrets = lines(text)
+    const secrets = split(text, /\n/)
     return secrets.length > 0 && secrets.length <= SECRETS_AT_MOST && secrets.every(form.isGood)
   }
   return {
@@ -39,7 +40,7 @@ export function secretsOf(config: {
   secretFile?: string | undefined
 }): string[] {
   const { secret, secrets = [], secretFile = '' } = config
-  return [...(secret === undefined ? [] : [secret]), ...secrets, ...lines(secretFile)]
+  return [...(secret === undefined ? [] : [secret]), ...secrets, ...split(secretFile, /\n/)]
 }
 
 function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
@@ -53,32 +54,18 @@ function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
   })
 }
 
-function simple<K extends PresetKind>(kind: K, forms: ValueForms) {
-  return oneWay(preset(kind, forms), SECRET_WAYS)
-}
-
 function fusionauth(forms: ValueForms) {
   const schema = preset('fusionauth', forms).extend({
-    jwksUri: z
-      .string()
-      .refine(isKeyAddress, 'expected https://… (http on loopback only)')
-      .optional()
-      .describe('In place of a secret: where its public keys are, if it signs by RSA or EC'),
+    jwksUri: SecureAddress.optional().describe(
+      'In place of a secret: where its public keys are, if it signs by RSA or EC',
+    ),
   })
   return oneWay(schema, [...SECRET_WAYS, ['jwksUri']])
 }
 
 /** The entries of every vendor. */
 export function presetEntries(forms: ValueForms) {
-  return [
-    simple('clerk', forms),
-    simple('stytch', forms),
-    simple('supabase', forms),
-    simple('workos', forms),
-    simple('okta-event-hook', forms),
-    simple('auth0-log-stream', forms),
-    simple('keycloak', forms),
-    simple('qlik', forms),
-    fusionauth(forms),
-  ] as const
+  const simple = PRESET_KINDS.filter((kind) => kind !== 'fusionauth')
+  const entries = simple.map((kind) => oneWay(preset(kind, forms), SECRET_WAYS))
+  return [fusionauth(forms), ...entries] as const
 }

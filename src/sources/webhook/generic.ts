@@ -3,7 +3,6 @@ import { FORMS, oneWay } from '../../config-forms.ts'
 import { UserKind } from '../../revocation/signal.ts'
 import { COMMON, Template, type ValueForms } from '../source-schema.ts'
 import { Events, SECRET_WAYS, secretMembers, secretsOf } from './entry.ts'
-import { SHARED_SECRET } from './forms.ts'
 import { listAt, oneOrMany, type Preset } from './preset.ts'
 import { requiredHeader, unproven, type Verify } from './proof.ts'
 import { ALGORITHMS, ENCODINGS, hmac, standardWebhooks, staticHeader } from './verifiers.ts'
@@ -81,7 +80,7 @@ export function generic(forms: ValueForms) {
   const schema = z.strictObject({
     kind: z.literal('generic'),
     ...COMMON,
-    ...secretMembers(forms, SHARED_SECRET),
+    ...secretMembers(forms, FORMS.sharedSecret),
     proof: Proof.describe('How its requests are proven'),
     items: Pointer.optional().describe('Where a body has its list of events; the body itself when left out'),
     type: Template.describe('The type of an event, as {type}'),

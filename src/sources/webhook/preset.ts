@@ -53,11 +53,6 @@ export function isEvent(value: unknown): value is Event {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The member of an object; undefined of whatever else. */
-export function member(value: unknown, name: string): unknown {
-  return isEvent(value) && Object.hasOwn(value, name) ? value[name] : undefined
-}
-
 /** A body that is one event. */
 export function one(body: unknown): unknown[] | null {
   return isEvent(body) ? [body] : null

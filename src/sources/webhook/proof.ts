@@ -26,9 +26,6 @@ export interface Proof {
  */
 export type Verify = (request: WebhookRequest) => Proof | Promise<Proof>
 
-/** A sender may change its secret: as long as both are configured, either proves it. */
-export const SECRETS_AT_MOST = 5
-
 export function unproven(detail?: string): CurfewError {
   return new CurfewError('CURFEW_SOURCE_UNPROVEN', detail)
 }

@@ -63,6 +63,12 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
   }
 }
 
+/** The commonest of them: SHA-256 over the body alone, in a header of its own, in hex. */
+export function hmacOfBody(header: string, secrets: readonly string[]): Verify {
+  const read: HmacRule['read'] = (headers) => ({ signature: requiredHeader(headers, header) })
+  return hmac({ read, algorithm: 'sha256', encoding: 'hex', signed: '{body}', clock: null }, secrets)
+}
+
 /** The bytes of a signature that is written in exactly one way; none for any other text. */
 function decode(text: string, encoding: HmacRule['encoding']): Buffer {
   const bytes = Buffer.from(text, encoding)

@@ -1,5 +1,6 @@
-import { SHARED_SECRET } from '../forms.ts'
-import { isEvent, member, type NamedPreset, oneOrMany } from '../preset.ts'
+import { FORMS } from '../../../config-forms.ts'
+import { valueAt } from '../../template.ts'
+import { isEvent, type NamedPreset, oneOrMany } from '../preset.ts'
 import { staticHeader } from '../verifiers.ts'
 
 /**
@@ -9,10 +10,10 @@ import { staticHeader } from '../verifiers.ts'
  * log, or hold `logs`.
  */
 export const auth0LogStream: NamedPreset = {
-  secret: SHARED_SECRET,
+  secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => staticHeader('Authorization', secrets),
   items: (body) => {
-    const logs = member(body, 'logs')
+    const logs = valueAt(body, '/logs')
     return Array.isArray(logs) ? logs : oneOrMany(body)
   },
   lines: true,

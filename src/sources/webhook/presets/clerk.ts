@@ -1,5 +1,6 @@
 import { FORMS } from '../../../config-forms.ts'
-import { member, type NamedPreset, one } from '../preset.ts'
+import { valueAt } from '../../template.ts'
+import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 
 /**
@@ -12,9 +13,8 @@ export const clerk: NamedPreset = {
   items: one,
   // The data of session events is a session, that of user events the user.
   read: (event) => {
-    const { data } = event
-    const isUser = member(data, 'object') === 'user'
-    return { ...event, user_id: member(data, isUser ? 'id' : 'user_id') }
+    const isUser = valueAt(event, '/data/object') === 'user'
+    return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
   },
   type: '{type}',
   events: {

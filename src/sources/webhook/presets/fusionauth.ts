@@ -1,17 +1,18 @@
+import { FORMS } from '../../../config-forms.ts'
+import { valueAt } from '../../template.ts'
 import { bodyToken } from '../body-token.ts'
-import { SHARED_SECRET } from '../forms.ts'
-import { isEvent, member, type NamedPreset, one } from '../preset.ts'
+import { isEvent, type NamedPreset, one } from '../preset.ts'
 
 /**
  * FusionAuth with signed events: https://fusionauth.io/docs/extend/events-and-webhooks/signing, events at
  * https://fusionauth.io/docs/extend/events-and-webhooks/events/. None of them is a logout.
  */
 export const fusionauth: NamedPreset = {
-  secret: SHARED_SECRET,
+  secret: FORMS.sharedSecret,
   verifier: (material) => bodyToken('X-FusionAuth-Signature-JWT', material),
-  items: (body) => one(member(body, 'event')),
+  items: (body) => one(valueAt(body, '/event')),
   read: (event) => {
-    const userId = member(event.user, 'id') ?? event.userId
+    const userId = valueAt(event, '/user/id') ?? event.userId
     // A refresh token may also be revoked for a whole application: that is about nobody.
     if (event.type === 'jwt.refresh-token.revoke' && userId === undefined) return null
     return { ...event, user: isEvent(event.user) ? event.user : {}, userId }

@@ -1,8 +1,7 @@
-import { expand } from '../../template.ts'
-import { SHARED_SECRET } from '../forms.ts'
-import { type Event, member, type NamedPreset, one } from '../preset.ts'
-import { requiredHeader } from '../proof.ts'
-import { hmac } from '../verifiers.ts'
+import { FORMS } from '../../../config-forms.ts'
+import { expand, valueAt } from '../../template.ts'
+import { type Event, type NamedPreset, one } from '../preset.ts'
+import { hmacOfBody } from '../verifiers.ts'
 
 /**
  * Keycloak with the extension keycloak-events (https://github.com/p2-inc/keycloak-events): its webhooks, which call events
@@ -11,8 +10,8 @@ import { hmac } from '../verifiers.ts'
  * (https://github.com/keycloak/keycloak/issues/32685).
  */
 export const keycloak: NamedPreset = {
-  secret: SHARED_SECRET,
-  verifier: ({ secrets }) => hmac(RULE, secrets),
+  secret: FORMS.sharedSecret,
+  verifier: ({ secrets }) => hmacOfBody('X-Keycloak-Signature', secrets),
   items: one,
   read: (event) => {
     const type = typeOf(event)
@@ -35,14 +34,6 @@ export const keycloak: NamedPreset = {
   answer: 204,
 }
 
-const RULE: Parameters<typeof hmac>[0] = {
-  read: (headers) => ({ signature: requiredHeader(headers, 'X-Keycloak-Signature') }),
-  algorithm: 'sha256',
-  encoding: 'hex',
-  signed: '{body}',
-  clock: null,
-}
-
 /**
  * As the extension's webhooks call it. What an administrator does to a user is told apart by the end of the path, which
  * credential is new by its type.
@@ -58,7 +49,7 @@ function typeOf(event: Event): string {
 
 const WHAT: ReadonlyMap<string, (event: Event) => unknown> = new Map([
   ['admin.USER-ACTION', (event: Event) => /^users\/[^/]+\/([\w-]+)$/.exec(pathOf(event))?.[1]],
-  ['access.UPDATE_CREDENTIAL', ({ details }: Event) => member(details, 'credential_type')],
+  ['access.UPDATE_CREDENTIAL', (event: Event) => valueAt(event, '/details/credential_type')],
 ])
 
 /** Whom an administrator's event is about. `authDetails` names the administrator. */
@@ -70,6 +61,6 @@ function pathOf({ resourcePath }: Event): string {
   return typeof resourcePath === 'string' ? resourcePath : ''
 }
 
-function actorOf({ userId, authDetails }: Event): unknown {
-  return member(authDetails, 'userId') ?? userId
+function actorOf(event: Event): unknown {
+  return valueAt(event, '/authDetails/userId') ?? event.userId
 }

@@ -1,5 +1,6 @@
-import { SHARED_SECRET } from '../forms.ts'
-import { type Event, isEvent, listAt, member, type NamedPreset } from '../preset.ts'
+import { FORMS } from '../../../config-forms.ts'
+import { valueAt } from '../../template.ts'
+import { type Event, isEvent, listAt, type NamedPreset } from '../preset.ts'
 import { staticHeader } from '../verifiers.ts'
 
 /**
@@ -7,11 +8,11 @@ import { staticHeader } from '../verifiers.ts'
  * https://developer.okta.com/docs/reference/api/event-types/?q=event-hook-eligible
  */
 export const oktaEventHook: NamedPreset = {
-  secret: SHARED_SECRET,
+  secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => staticHeader('Authorization', secrets),
   items: listAt('/data/events'),
   read: (event) => {
-    const result = member(event.outcome, 'result')
+    const result = valueAt(event, '/outcome/result')
     return result === undefined || result === 'SUCCESS' ? { ...event, user: userOf(event) } : null
   },
   type: '{eventType}',

@@ -1,7 +1,6 @@
-import { SHARED_SECRET } from '../forms.ts'
+import { FORMS } from '../../../config-forms.ts'
 import { type NamedPreset, one } from '../preset.ts'
-import { requiredHeader } from '../proof.ts'
-import { hmac } from '../verifiers.ts'
+import { hmacOfBody } from '../verifiers.ts'
 
 /**
  * Qlik Cloud's own webhooks: https://qlik.dev/apis/event/verify-webhook-signatures-hmac/, events at
@@ -10,8 +9,8 @@ import { hmac } from '../verifiers.ts'
  * CloudEvents, with or without the members of the form before. `userid` is who did it, not whom it was done to.
  */
 export const qlik: NamedPreset = {
-  secret: SHARED_SECRET,
-  verifier: ({ secrets }) => hmac(RULE, secrets),
+  secret: FORMS.sharedSecret,
+  verifier: ({ secrets }) => hmacOfBody('Qlik-Signature', secrets),
   items: one,
   read: (event) => ({
     ...event,
@@ -24,12 +23,4 @@ export const qlik: NamedPreset = {
   occurredAt: '/time',
   ids: ['{id}', '{eventId}', '{eventID}'],
   answer: 204,
-}
-
-const RULE: Parameters<typeof hmac>[0] = {
-  read: (headers) => ({ signature: requiredHeader(headers, 'Qlik-Signature') }),
-  algorithm: 'sha256',
-  encoding: 'hex',
-  signed: '{body}',
-  clock: null,
 }

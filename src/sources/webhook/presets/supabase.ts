@@ -1,6 +1,6 @@
 import { FORMS } from '../../../config-forms.ts'
-import { isBearable } from '../forms.ts'
-import { member, type NamedPreset, one } from '../preset.ts'
+import { valueAt } from '../../template.ts'
+import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks, staticHeader } from '../verifiers.ts'
 
 const isSigning = (secret: string) => FORMS.svixSecret.isGood(secret)
@@ -14,7 +14,7 @@ const isSigning = (secret: string) => FORMS.svixSecret.isGood(secret)
  */
 export const supabase: NamedPreset = {
   secret: {
-    isGood: (text) => isSigning(text) || (isBearable(text) && !/^(v1,)?whsec_/.test(text)),
+    isGood: (text) => isSigning(text) || (FORMS.sharedSecret.isGood(text) && !/^(v1,)?whsec_/.test(text)),
     expected:
       'expected v1,whsec_… for signed webhooks, or 16 to 512 printable characters for the header Authorization',
   },
@@ -29,9 +29,8 @@ export const supabase: NamedPreset = {
   },
   items: one,
   read: (event) => {
-    const { table, old_record: old } = event
-    const userId = member(old, table === 'users' ? 'id' : 'user_id')
-    return { ...event, user_id: userId }
+    const isUser = event.table === 'users'
+    return { ...event, user_id: valueAt(event, isUser ? '/old_record/id' : '/old_record/user_id') }
   },
   type: '{type} {schema}.{table}',
   events: { 'DELETE auth.sessions': 'logout', 'DELETE auth.users': 'security' },

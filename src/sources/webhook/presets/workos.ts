@@ -1,7 +1,8 @@
-import { SHARED_SECRET } from '../forms.ts'
-import { member, type NamedPreset, one } from '../preset.ts'
+import { FORMS } from '../../../config-forms.ts'
+import { valueAt } from '../../template.ts'
+import { type NamedPreset, one } from '../preset.ts'
 import { requiredHeader, unproven } from '../proof.ts'
-import { hmac } from '../verifiers.ts'
+import { type HmacRule, hmac } from '../verifiers.ts'
 
 const HEADER = 'WorkOS-Signature'
 
@@ -10,13 +11,13 @@ const HEADER = 'WorkOS-Signature'
  * https://github.com/workos/openapi-spec. The signature is as in WorkOS's own library for Node.js.
  */
 export const workos: NamedPreset = {
-  secret: SHARED_SECRET,
+  secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => hmac(RULE, secrets),
   items: one,
   // The data of session events is a session, that of user events the user; of a directory's users AuthKit's id is not told.
   read: (event) => {
-    const { data } = event
-    return { ...event, user_id: member(data, member(data, 'object') === 'user' ? 'id' : 'user_id') }
+    const isUser = valueAt(event, '/data/object') === 'user'
+    return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
   },
   type: '{event}',
   events: {
@@ -30,7 +31,7 @@ export const workos: NamedPreset = {
   answer: 200,
 }
 
-const RULE: Parameters<typeof hmac>[0] = {
+const RULE: HmacRule = {
   read: (headers) => {
     const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(requiredHeader(headers, HEADER)) ?? []
     if (timestamp === undefined || signature === undefined)
