@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { z } from 'zod'
+import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { everyKind, tokenPlayers } from '../support/every-kind.ts'
 import { nothingStored } from '../support/problems.ts'
@@ -62,6 +64,9 @@ t.test('a token of one protocol is none of another, whatever type it says it has
 t.test('a good request of one source is none at the address of another', async (t) => {
   const issuer = await startTokenIssuer(t, { typ: 'JWT' })
   const kinds = everyKind(issuer)
+  const any = { given: () => z.string(), inFile: () => z.string() }
+  const named = sourceSchema(any).options.map(({ shape }) => shape.kind.value)
+  t.same(kinds.map(({ kind }) => kind).sort(), named.sort(), 'none is left out')
   const file = configurationFile(t, { sources: kinds.map(({ entry }) => entry) })
   const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
   service.sandbox.tenant.addUser({ email: ADA.email })

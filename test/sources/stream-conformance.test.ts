@@ -121,6 +121,9 @@ t.test('by push, the verification may come behind other events, and the status m
     t.equal((await push({ type: `${SSF}stream-updated`, subject: OWN_STREAM, event })).status, 202, status)
     t.match(await checkOf(service), { status: expected }, status)
   }
+  const others = { subject: { format: 'opaque', id: 'stream-2' }, event: { status: 'disabled' } }
+  t.equal((await push({ type: `${SSF}stream-updated`, ...others })).status, 202, 'of another stream')
+  t.match(await checkOf(service), { status: 'ok' }, 'which is not ours')
   t.equal((await push()).status, 202, 'what was held')
 })
 
