@@ -17,6 +17,44 @@ t.test('every test that docs/conformance.md names is there', async (t) => {
   }
 })
 
+/** As the plans of the OpenID conformance suite list them (https://gitlab.com/openid/conformance-suite). */
+const MODULES = {
+  'oidcc-client-test-rp-backchannel-rpinitlogout': [
+    '',
+    '-alg-none',
+    '-no-event',
+    '-with-nonce',
+    '-wrong-alg',
+    '-wrong-aud',
+    '-wrong-event',
+    '-wrong-iss',
+  ],
+  'openid-ssf-receiver': [
+    '-happypath',
+    '-stream-create-delete',
+    '-stream-status-update',
+    '-stream-verification',
+    '-unsolicited-stream-verification',
+    '-stream-supported-events',
+    '-invalid-set-rejection',
+    '-verification-wrong-state',
+    '-verification-wrong-subject',
+    '-stream-issuer-mismatch',
+    '-transmitter-initiated-status-change',
+    '-verification-behind-queued-events',
+    '-redelivered-set',
+    '-removed-subject-event',
+    '-access-token-expiry',
+    '-stream-caep-interop',
+  ],
+}
+
+t.test('every module of the plans has a row, and no other has one', async (t) => {
+  const rows = [...read('docs/conformance.md').matchAll(/^\| `([a-z-]+)` \| /gm)].map(([, name]) => name)
+  const modules = Object.entries(MODULES).flatMap(([prefix, names]) => names.map((name) => prefix + name))
+  t.same([...new Set(rows)].sort(), modules.sort())
+})
+
 t.test('every page of a source is linked, and links lead somewhere', async (t) => {
   for (const page of [
     'docs/sources/README.md',

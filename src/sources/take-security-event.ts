@@ -51,7 +51,7 @@ export function createTakeSecurityEvent(options: TakeSecurityEventOptions): Take
         return noteVerification(config, event, streams)
       case 'stream-updated': {
         const status = streamStatusIn(event)
-        if (status) streams.noteStatus(config.name, status)
+        if (status && isOwnStream(config.name, event, streams)) streams.noteStatus(config.name, status)
         return
       }
       case 'other':
@@ -84,12 +84,18 @@ function noteVerification(
   streams: EventStreams,
 ): void {
   if (!transmitter) return
-  const { state, streamId } = verificationIn(event)
-  const own = streams.get(name)?.streamId ?? null
-  if (own !== null && streamId !== null && streamId !== own)
+  const { state } = verificationIn(event)
+  if (!isOwnStream(name, event, streams))
     throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
   if (state === null) return
   if (!isOwnState(state, transmitterToken(transmitter)))
     throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
   streams.noteVerified(name)
+}
+
+/** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */
+function isOwnStream(name: string, event: SecurityEvent, streams: EventStreams): boolean {
+  const { streamId } = verificationIn(event)
+  const own = streams.get(name)?.streamId ?? null
+  return own === null || streamId === null || streamId === own
 }

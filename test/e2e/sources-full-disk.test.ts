@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import t from 'tap'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { until } from '../support/events.ts'
+import { everyKind } from '../support/every-kind.ts'
+import { databaseUrl, environmentFor, request } from '../support/service.ts'
+import { AUDIENCE, setClaims } from '../support/shared-signals.ts'
+import { startTransmitter, TOKEN } from '../support/transmitter.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+
+/** No file of the process may grow beyond this: what a full disk does, without one. */
+const FILE_SIZE_LIMIT_KIB = 1_024
+
+t.test('on a full disk no source is told that its signal was taken, and none is lost', async (t) => {
+  const sandbox = await startSandbox()
+  t.teardown(() => sandbox.close())
+  sandbox.tenant.order({ kind: 'hang', times: Number.POSITIVE_INFINITY })
+  const transmitter = await startTransmitter(t)
+  const { issuer } = transmitter
+  const kinds = everyKind(issuer)
+  const polled = {
+    ...{ name: 'polled', kind: 'shared-signals', issuer: issuer.url, audience: AUDIENCE },
+    transmitter: { delivery: 'poll', token: TOKEN },
+  }
+  const { path } = configurationFile(t, { sources: [...kinds.map(({ entry }) => entry), polled] })
+  const environment = environmentFor(sandbox, sandbox.tenant.addClient(), databaseUrl(t), {
+    CONFIG_FILE: path,
+  })
+  const start = async (command: string, parameters: string[]) => {
+    const child = spawn(command, parameters, {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    t.teardown(() => child.kill('SIGKILL'))
+    const [{ url }] = await once(child, 'message')
+    return { child, url: String(url) }
+  }
+  // Without NODE_OPTIONS, by which tap would have the process catch the signal that is ignored here.
+  const limited = `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${FILE_SIZE_LIMIT_KIB * 2}; exec "$0" "$1"`
+  const full = await start('sh', ['-c', limited, process.execPath, MAIN])
+  const polls = () => transmitter.asked.filter((asked) => asked.path === '/poll')
+  await transmitter.until((asked) => asked.path === '/poll')
+  // First much, then little, until not even one more goes in.
+  for (const count of [200, 1]) {
+    for (let status = 202, batch = 0; status === 202; batch += 1) {
+      const users = Array.from({ length: count }, (_, index) => ({ userId: `${count}-${batch}-${index}` }))
+      status = (await request(full.url, 'POST', '/revocations', { body: { users } })).status
+    }
+  }
+
+  const requests = await Promise.all(kinds.map(async (player) => ({ ...player, ...(await player.sign()) })))
+  for (const { kind, path, body, headers } of requests) {
+    const reply = await request(full.url, 'POST', path, { body, headers: { authorization: '', ...headers } })
+    t.equal(reply.status, 503, `${kind}: ${reply.text}`)
+    t.ok(Number(reply.headers.get('retry-after')) > 0, `${kind}: when to send it again`)
+  }
+  const before = polls().length
+  const set = { ...setClaims(issuer.url, Date.now()), jti: 'polled-1' }
+  transmitter.queue('polled-1', await issuer.sign(set as never))
+  await until('it has polled again', () => polls().length > before)
+  for (const { body } of polls()) t.same([body.ack, body.setErrs], [[], {}], 'neither taken nor refused')
+  full.child.kill('SIGKILL')
+  await once(full.child, 'exit')
+
+  const roomy = await start(process.execPath, [MAIN])
+  for (const { kind, path, body, headers, answer } of requests) {
+    const reply = await request(roomy.url, 'POST', path, { body, headers: { authorization: '', ...headers } })
+    t.equal(reply.status, answer, `${kind}: sent again, it is taken`)
+  }
+  await transmitter.until(({ path, body }) => path === '/poll' && body.ack.includes('polled-1'))
+  const { text } = await request(roomy.url, 'GET', '/metrics')
+  for (const name of [...kinds.map(({ kind }) => kind), 'polled'])
+    t.match(text, `curfew_signals_total{source="${name}",result="accepted"} 1\n`, name)
+})

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { z } from 'zod'
+import { sourceSchema } from '../../src/sources/source-kinds.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { everyKind, tokenPlayers } from '../support/every-kind.ts'
+import { nothingStored } from '../support/problems.ts'
+import { startService } from '../support/service.ts'
+import { ADA, AUDIENCE } from '../support/shared-signals.ts'
+import { startTokenIssuer } from '../support/token-issuer.ts'
+
+const REFUSED: Record<string, number> = {
+  'oidc-back-channel-logout': 400,
+  'global-token-revocation': 401,
+  'shared-signals': 400,
+  fusionauth: 401,
+}
+
+/** One issuer with one key, which is a source of every kind: so that nothing but the kind tells its tokens apart. */
+async function start(t: Parameters<typeof startService>[0]) {
+  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const fusionauth = { name: 'fusionauth', kind: 'fusionauth', jwksUri: issuer.jwksUri }
+  const players = tokenPlayers(issuer)
+  const file = configurationFile(t, { sources: [...players.map(({ entry }) => entry), fusionauth] })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  service.sandbox.tenant.addUser({ email: ADA.email })
+  return { issuer, players, service }
+}
+
+t.test('a token of one protocol is none of another, whatever type it says it has', async (t) => {
+  const { issuer, players, service } = await start(t)
+  const body = JSON.stringify({ event: { type: 'user.delete', user: { id: 'u1' } } })
+  const others = {
+    'an ID token': { nonce: 'n', auth_time: 1, sub: 'u1' },
+    'an access token': { client_id: 'c', scope: 'openid', sub: 'u1' },
+    'a proof of a body': { request_body_sha256: createHash('sha256').update(body).digest('base64') },
+  }
+  const iat = Math.floor(Date.now() / 1000)
+  const lasting = { iss: issuer.url, aud: AUDIENCE, jti: 'j1', iat, exp: iat + 120 }
+  const tokens = [
+    ...players.map(({ kind, claims, typ }) => ({ of: kind as string, claims: claims(), typ })),
+    ...Object.entries(others).map(([of, claims]) => ({ of, claims: { ...lasting, ...claims }, typ: 'JWT' })),
+  ]
+  for (const { of, claims, typ } of tokens) {
+    for (const said of [typ, 'JWT', 'at+jwt', undefined]) {
+      const token = await issuer.sign(claims, { typ: said } as object)
+      for (const { kind, path, send } of players.filter(({ kind }) => kind !== of)) {
+        const { status } = await service.call('POST', path, addressed(send(token)))
+        t.equal(status, REFUSED[kind], `${of} as ${said} at ${kind}`)
+      }
+      if (of === 'a proof of a body') continue
+      const headers = { 'content-type': 'application/json', 'x-fusionauth-signature-jwt': token }
+      const { status } = await service.call(
+        'POST',
+        '/sources/fusionauth/webhook',
+        addressed({ body, headers }),
+      )
+      t.equal(status, REFUSED.fusionauth, `${of} as ${said} at fusionauth`)
+    }
+  }
+  await nothingStored(t, service)
+})
+
+t.test('a good request of one source is none at the address of another', async (t) => {
+  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const kinds = everyKind(issuer)
+  const any = { given: () => z.string(), inFile: () => z.string() }
+  const named = sourceSchema(any).options.map(({ shape }) => shape.kind.value)
+  t.same(kinds.map(({ kind }) => kind).sort(), named.sort(), 'none is left out')
+  const file = configurationFile(t, { sources: kinds.map(({ entry }) => entry) })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  service.sandbox.tenant.addUser({ email: ADA.email })
+  const way = (path: string) => path.slice(path.lastIndexOf('/'))
+  for (const { kind, sign } of kinds) {
+    const request = addressed(await sign())
+    // Between kinds that share a way in, and a secret, the proof cannot tell.
+    for (const other of kinds.filter(({ path }) => !path.includes(`/${kind}/`))) {
+      const elsewhere = other.path.replace(
+        way(other.path),
+        way(kinds.find((one) => one.kind === kind)?.path ?? ''),
+      )
+      if (way(other.path) === way(elsewhere)) continue
+      t.equal((await service.call('POST', elsewhere, request)).status, 404, `${kind}: ${elsewhere}`)
+    }
+  }
+  await nothingStored(t, service)
+  for (const { kind, path, sign, answer } of kinds)
+    t.equal((await service.call('POST', path, addressed(await sign()))).status, answer, kind)
+})
+
+/** Without the API key that a test's requests have: a source is proven by itself. */
+function addressed({ body, headers }: { body: string; headers: Record<string, string> }) {
+  return { body, headers: { authorization: '', ...headers } }
+}

@@ -1,0 +1,65 @@
+import t, { type Test } from 'tap'
+import { fakeClock } from '../support/clock.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { tokenPlayers } from '../support/every-kind.ts'
+import { type ServiceOptions, startService } from '../support/service.ts'
+import { startTokenIssuer } from '../support/token-issuer.ts'
+import { vendorOf } from '../support/vendor-service.ts'
+
+const BURST = 200
+
+/** The service with a source that asks for a user before it answers, and one that does not. */
+async function start(t: Test, options: ServiceOptions = {}) {
+  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const token = tokenPlayers(issuer).find(({ kind }) => kind === 'global-token-revocation')
+  if (!token) throw new Error('no such kind')
+  const { kind, secret, entry, sign, answer } = vendorOf('generic')
+  const generic = { name: kind, kind, secret, ...entry }
+  const file = configurationFile(t, { sources: [token.entry, generic] })
+  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const lookups = () => service.sandbox.tenant.calls.filter(({ route }) => route === 'users').length
+  return {
+    service,
+    lookups,
+    async revoke(email: string) {
+      const { headers } = token.send(await issuer.sign(token.claims(), { typ: token.typ }))
+      const body = { sub_id: { format: 'email', email } }
+      return (await service.call('POST', token.path, { body, headers })).status
+    },
+    async webhook(mails: string[]) {
+      const events = mails.map((mail) => ({ kind: 'signed-out', who: { mail } }))
+      const body = JSON.stringify(events)
+      const proof = await sign(body, { secret, at: Date.now() })
+      const headers = { authorization: '', 'content-type': 'application/json', ...proof }
+      const { status } = await service.call('POST', `/sources/${kind}/webhook`, { body, headers })
+      t.equal(status, answer)
+    },
+  }
+}
+const users = (count: number) => Array.from({ length: count }, (_, index) => `nobody-${index}@example.com`)
+
+t.test('a burst of revocations for unknown users takes a few lookups', async (t) => {
+  // By a clock that stands nobody gives up waiting, however slow the machine is.
+  const { revoke, lookups } = await start(t, { clock: fakeClock(), sandbox: { latencyMs: 50 } })
+  for (const status of await Promise.all(users(BURST).map(revoke))) t.equal(status, 404)
+  t.ok(lookups() <= BURST / 4, `${lookups()} lookups for ${BURST} users`)
+})
+
+t.test('a burst of events for unknown users takes a few lookups, and all of them end', async (t) => {
+  const { webhook, lookups, service } = await start(t, { sandbox: { latencyMs: 50 } })
+  await webhook(users(BURST))
+  const { json } = await service.call('GET', `/revocations?limit=${BURST}`)
+  t.equal(json.items.length, BURST)
+  for (const { id } of json.items) t.match(await service.ended(id), { outcome: 'no-such-user' })
+  t.ok(lookups() <= BURST / 2, `${lookups()} lookups for ${BURST} users`)
+})
+
+t.test('that nobody has a name is asked once in two seconds, however many ask for them', async (t) => {
+  const clock = fakeClock()
+  const { revoke, lookups } = await start(t, { clock, sandbox: { now: clock.now } })
+  for (const round of [1, 2]) {
+    for (let index = 0; index < 20; index += 1) t.equal(await revoke('nobody@example.com'), 404)
+    t.equal(lookups(), round)
+    clock.advance(2_000)
+  }
+})

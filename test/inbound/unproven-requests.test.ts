@@ -1,0 +1,57 @@
+import { generateKeyPair, type JWTPayload } from 'jose'
+import t from 'tap'
+import { configurationFile } from '../support/config-file.ts'
+import { tokenPlayers } from '../support/every-kind.ts'
+import { nothingStored } from '../support/problems.ts'
+import { sendRequest } from '../support/raw-http.ts'
+import { startService } from '../support/service.ts'
+import { ADA } from '../support/shared-signals.ts'
+import { signalCounts } from '../support/sources.ts'
+import { startTokenIssuer } from '../support/token-issuer.ts'
+
+async function start(t: Parameters<typeof startService>[0]) {
+  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const players = tokenPlayers(issuer)
+  const file = configurationFile(t, { sources: players.map(({ entry }) => entry) })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  service.sandbox.tenant.addUser({ email: ADA.email })
+  return { issuer, players, service }
+}
+
+t.test('a forgery is counted, asks Qlik nothing, and does not use up the id of the good token', async (t) => {
+  const { issuer, players, service } = await start(t)
+  const { privateKey } = await generateKeyPair('RS256')
+  const tokens = players.map((player) => ({ ...player, good: player.claims() as JWTPayload }))
+  for (const { kind, path, good, typ, send } of tokens) {
+    const forged = [
+      await issuer.sign(good, { typ }, privateKey),
+      await issuer.sign({ ...good, aud: 'somebody-else' }, { typ }),
+      await issuer.sign({ ...good, iat: Number(good.iat) + 600 }, { typ }),
+    ]
+    for (const token of forged) {
+      const { status } = await service.call('POST', path, send(token))
+      t.ok(status === 400 || status === 401, `${kind}: ${status}`)
+    }
+    t.match(await signalCounts(service), { [`${kind} rejected`]: forged.length })
+  }
+  await nothingStored(t, service)
+  const asked = service.sandbox.tenant.calls.filter(({ route }) => route === 'users')
+  t.same(asked, [], 'no user was looked for')
+  for (const { kind, path, good, typ, send, answer } of tokens)
+    t.equal((await service.call('POST', path, send(await issuer.sign(good, { typ })))).status, answer, kind)
+})
+
+t.test('a content type that is sent twice is not chosen from', async (t) => {
+  const { players, service } = await start(t)
+  for (const { kind, path, sign } of players.filter(({ kind }) => kind !== 'oidc-back-channel-logout')) {
+    const { body, headers } = await sign()
+    for (const [first, second] of [
+      [headers['content-type'], 'text/plain'],
+      ['text/plain', headers['content-type']],
+    ]) {
+      const twice = { ...headers, 'content-type': String(first), 'Content-Type': String(second) }
+      t.equal((await sendRequest(service.url, 'POST', path, twice, body)).status, 400, kind)
+    }
+  }
+  await nothingStored(t, service)
+})

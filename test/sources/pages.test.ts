@@ -1,0 +1,66 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { z } from 'zod'
+import { sourceSchema } from '../../src/sources/source-kinds.ts'
+import { configurationFile, mistakesIn } from '../support/config-file.ts'
+import { ROOT, read } from '../support/deployment.ts'
+import { startService } from '../support/service.ts'
+
+const run = promisify(execFile)
+const PAGES = {
+  'oidc-back-channel-logout': /^HTTP\/1.1 400 [\s\S]*"error":"invalid_request"[\s\S]*not a signed JWT/,
+  'global-token-revocation': /^HTTP\/1.1 401 [\s\S]*"error":"invalid_token"/,
+  'shared-signals': /^HTTP\/1.1 400 [\s\S]*"err":"invalid_request"/,
+}
+
+/** The blocks of a page in this language; those in a list are indented. */
+function blocks(page: string, language: string): string[] {
+  const text = read(`docs/sources/${page}.md`)
+  const fenced = new RegExp(`^ *\`\`\`${language}\\n([\\s\\S]*?)^ *\`\`\``, 'gm')
+  return [...text.matchAll(fenced)].map(([, code]) => String(code))
+}
+const entriesOf = (page: string) => blocks(page, 'json').map((text) => JSON.parse(text))
+
+t.test('every kind has a row in the list of kinds, with its way in and a page that is there', async (t) => {
+  const rows = [
+    ...read('docs/sources/README.md').matchAll(/^\| `([a-z0-9-]+)` \| `POST ([^`]+)`.*\| (\[.*) \|$/gm),
+  ]
+  const any = { given: () => z.string(), inFile: () => z.string() }
+  const kinds = sourceSchema(any).options.map(({ shape }) => shape.kind.value)
+  t.same(rows.map(([, kind]) => kind).sort(), kinds.sort())
+  for (const [, kind, , links] of rows) {
+    for (const [, page] of String(links).matchAll(/\]\(([^)]+)\)/g))
+      t.ok(existsSync(join(ROOT, 'docs/sources', String(page))), `${kind}: ${page}`)
+  }
+})
+
+t.test('the entries that the pages of token kinds show are good', async (t) => {
+  for (const page of [...Object.keys(PAGES), 'okta-universal-logout']) {
+    const sources = entriesOf(page)
+    t.equal(sources.length, 1, page)
+    const file = configurationFile(t, { sources })
+    file.beside('secrets/idp-ssf-token', 'token')
+    t.same(await mistakesIn(t, {}, { CONFIG_FILE: file.path }), [], page)
+  }
+})
+
+const skip = spawnSync('curl', ['--version']).error !== undefined && 'there is no curl on this machine'
+
+t.test('what the pages of token kinds say to try works', { skip }, async (t) => {
+  const file = configurationFile(t, { sources: [] })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  for (const [kind, expected] of Object.entries(PAGES)) {
+    const [entry] = entriesOf(kind)
+    t.match(entry, { kind })
+    // Nobody is at the address that the page names.
+    const { transmitter: _, ...pushed } = entry
+    file.write({ sources: [pushed] })
+    t.equal((await service.call('POST', '/config/reload')).status, 200, kind)
+    const command = String(blocks(kind, 'bash')[0]).replace('https://curfew.example', service.url)
+    const { stdout } = await run('bash', ['-c', command])
+    t.match(stdout, expected, kind)
+  }
+})

@@ -1,0 +1,66 @@
+import t from 'tap'
+import { configurationFile, entryFor } from '../../support/config-file.ts'
+import { isProblem } from '../../support/problems.ts'
+import { startService } from '../../support/service.ts'
+import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
+import { VENDORS } from '../../support/vendors.ts'
+
+t.test('a reload takes a new secret at once, and the old one no more', async (t) => {
+  const entries = (which: 'secret' | 'otherSecret') =>
+    VENDORS.map(({ kind, entry = {}, ...vendor }) => ({ name: kind, kind, secret: vendor[which], ...entry }))
+  const file = configurationFile(t, { sources: entries('secret') })
+  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const send = async ({ kind, sample, sign }: (typeof VENDORS)[number], id: string, secret: string) => {
+    const body = JSON.stringify(sample(id))
+    const proof = await sign(body, { secret, at: Date.now() })
+    const headers = { authorization: '', 'content-type': 'application/json', ...proof }
+    return call('POST', `/sources/${kind}/webhook`, { body, headers })
+  }
+  for (const vendor of VENDORS)
+    t.equal((await send(vendor, 'before', vendor.secret)).status, vendor.answer, vendor.kind)
+  file.write({ sources: entries('otherSecret') })
+  t.equal((await call('POST', '/config/reload')).status, 200)
+  for (const vendor of VENDORS) {
+    isProblem(t, await send(vendor, 'after', vendor.secret), 'CURFEW_SOURCE_UNPROVEN')
+    t.equal((await send(vendor, 'after', vendor.otherSecret)).status, vendor.answer, vendor.kind)
+  }
+  file.write({ sources: [] })
+  await call('POST', '/config/reload')
+  for (const vendor of VENDORS)
+    isProblem(t, await send(vendor, 'gone', vendor.otherSecret), 'CURFEW_NOT_FOUND')
+})
+
+t.test('events mean the tenants of the entry, and its reason; others are of no use', async (t) => {
+  const vendor = vendorOf('generic')
+  const source = {
+    ...{ name: 'the-source', kind: vendor.kind, secret: vendor.secret, ...vendor.entry },
+    ...{ tenantFrom: '{/org}', tenants: ['acme'], reason: 'session-expired', items: '/events' },
+  }
+  const tenants = [entryFor('acme'), entryFor('globex')]
+  const file = configurationFile(t, { tenants, sources: [source] })
+  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const event = (org?: string) => ({
+    ...(vendor.sample('e') as object),
+    org,
+    reason: 'security',
+    scope: 'all',
+  })
+  const events = ['globex', 'default', 'elsewhere', undefined, 'acme'].map(event)
+  const body = JSON.stringify({ events })
+  const proof = await vendor.sign(body, { secret: vendor.secret, at: Date.now() })
+  const headers = { authorization: '', 'content-type': 'application/json', ...proof }
+  t.equal((await call('POST', PATH, { body, headers })).status, vendor.answer)
+  const { json } = await call('GET', '/revocations')
+  t.match(json.items, [{ tenant: 'acme', reason: 'session-expired', scope: 'issued-before' }])
+  t.equal(json.items.length, 1)
+  t.match((await call('GET', '/metrics')).text, /source="the-source",result="rejected"\} 4\n/)
+})
+
+t.test("each vendor's user may be called otherwise at Qlik", async (t) => {
+  for (const vendor of VENDORS.filter(({ kind }) => kind !== 'generic')) {
+    const user = { as: 'subject', from: `{${vendor.kind}}|x` }
+    const { send, counted } = await vendorService(t, vendor, { user })
+    t.equal((await send(vendor.sample('e1'))).status, vendor.answer, 'what it does not say is nobody')
+    t.equal(await counted('rejected'), 1, vendor.kind)
+  }
+})

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import type { JWTPayload } from 'jose'
+import type { SourceKind } from '../../src/sources/source-kinds.ts'
+import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
+import { EVENT } from './sources.ts'
+import type { TokenIssuer } from './token-issuer.ts'
+import { VENDORS, type Vendor } from './vendors.ts'
+
+export interface SignedRequest {
+  body: string
+  headers: Record<string, string>
+}
+
+/** A kind of source as the tests play it: its entry, and a good request of it. */
+export interface Player {
+  kind: SourceKind
+  /** Its entry in CONFIG_FILE, named as its kind. */
+  entry: object
+  path: string
+  /** A good request, another one each time. */
+  sign: () => Promise<SignedRequest>
+  /** The answer when that is durable. */
+  answer: number
+}
+
+/** A kind whose requests are proven by a token of an issuer. */
+export interface TokenPlayer extends Player {
+  typ: string
+  /** The claims of a good token, another one each time. */
+  claims: () => JWTPayload
+  /** A request with this token. */
+  send: (token: string) => SignedRequest
+}
+
+/** The kinds that are proven by tokens, of one issuer and for one audience. */
+export function tokenPlayers(issuer: TokenIssuer): TokenPlayer[] {
+  const lasting = () => {
+    const iat = Math.floor(Date.now() / 1000)
+    return { iss: issuer.url, aud: AUDIENCE, jti: randomUUID(), iat, exp: iat + 120, sub: 'u1' }
+  }
+  const kinds: Omit<TokenPlayer, 'entry' | 'sign'>[] = [
+    {
+      kind: 'oidc-back-channel-logout',
+      path: '/sources/oidc-back-channel-logout/backchannel-logout',
+      typ: 'logout+jwt',
+      claims: () => ({ ...lasting(), events: { [EVENT]: {} } }),
+      send: (token) => ({
+        body: new URLSearchParams({ logout_token: token }).toString(),
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      }),
+      answer: 200,
+    },
+    {
+      kind: 'global-token-revocation',
+      path: '/sources/global-token-revocation/global-token-revocation',
+      typ: 'global-token-revocation+jwt',
+      claims: lasting,
+      send: (token) => ({
+        body: JSON.stringify({ sub_id: ADA }),
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      }),
+      answer: 204,
+    },
+    {
+      kind: 'shared-signals',
+      path: '/sources/shared-signals/events',
+      typ: 'secevent+jwt',
+      claims: () => ({ ...setClaims(issuer.url, Date.now()), jti: randomUUID() }) as JWTPayload,
+      send: (token) => ({ body: token, headers: { 'content-type': 'application/secevent+jwt' } }),
+      answer: 202,
+    },
+  ]
+  return kinds.map((player) => ({
+    ...player,
+    entry: {
+      ...{ name: player.kind, kind: player.kind, issuer: issuer.url },
+      ...{ jwksUri: issuer.jwksUri, audience: AUDIENCE },
+    },
+    sign: async () => player.send(await issuer.sign(player.claims(), { typ: player.typ })),
+  }))
+}
+
+function vendorPlayer({ kind, secret, entry = {}, sample, sign, answer }: Vendor): Player {
+  return {
+    kind,
+    entry: { name: kind, kind, secret, ...entry },
+    path: `/sources/${kind}/webhook`,
+    async sign() {
+      const body = JSON.stringify(sample(randomUUID()))
+      const proof = await sign(body, { secret, at: Date.now() })
+      return { body, headers: { 'content-type': 'application/json', ...proof } }
+    },
+    answer,
+  }
+}
+
+/** Every kind of source that there is. */
+export function everyKind(issuer: TokenIssuer): Player[] {
+  return [...tokenPlayers(issuer), ...VENDORS.map(vendorPlayer)]
+}
