@@ -49,9 +49,11 @@ export default withRawBodies<SourceRoutes & { takeGlobalRevocation: TakeGlobalRe
       },
       async (request, reply) => {
         const source = sourceOf(request, sources, 'global-token-revocation')
-        const token = bearerTokenOf(request)
-        requireType(request)
-        await takeGlobalRevocation(source, token, bodyOf(request))
+        const readBody = () => {
+          requireType(request)
+          return bodyOf(request)
+        }
+        await takeGlobalRevocation(source, bearerTokenOf(request), readBody)
         return reply.header('cache-control', 'no-store').code(204).send()
       },
     )

@@ -52,12 +52,12 @@ const Body = z.looseObject({ sub_id: z.unknown(), subject: z.unknown() }).partia
 export class UserUnknown extends Error {}
 
 /**
- * Takes one request, by its bearer token and the body, of which nothing is parsed before the token is proven. When it
+ * Takes one request, by its bearer token and the body, which is looked at when the token is proven. When it
  * resolves, the revocation is durable.
  * @throws TokenError, SubjectError, UserUnknown; CURFEW_KEYS_UNAVAILABLE, CURFEW_BODY_UNREADABLE, CURFEW_REQUEST_INVALID,
  * CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN, CURFEW_IDEMPOTENCY_MISMATCH where the token was used for another user
  */
-export type TakeGlobalRevocation = (source: Source, token: string, body: Buffer) => Promise<void>
+export type TakeGlobalRevocation = (source: Source, token: string, readBody: () => Buffer) => Promise<void>
 
 export interface TakeGlobalRevocationOptions {
   accept: Accept
@@ -68,12 +68,12 @@ export interface TakeGlobalRevocationOptions {
 
 export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
   const { accept, tenants, clock, knowsUser } = options
-  return async (source, token, body) => {
+  return async (source, token, readBody) => {
     const { config } = source
     const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
     if (config.senderSubject !== undefined && claims.sub !== config.senderSubject)
       throw new TokenError('claims', 'The token is of another sender (sub).')
-    const subject = chooseSubject(identifierIn(body), config, { claims })
+    const subject = chooseSubject(identifierIn(readBody()), config, { claims })
     const statement = { ...subject, reason: 'security', occurredAt: null } as const
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
     if ((await knowsUser(signal.tenant, signal.user)) === 'unknown') throw new UserUnknown()
