@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Identifier, type Reason } from '../revocation/signal.ts'
+import { instantOf } from './instant.ts'
 import { TokenError, type TokenProfile } from './verify-token.ts'
 
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
@@ -84,9 +85,8 @@ export function readSecurityEvent(claims: z.infer<typeof Claims>, now: number): 
 
 /** In ms, also where it is given in ms (Okta); null where it cannot be the time of an event that is told at `iat`. */
 function timeOf(value: unknown, iat: number): number | null {
-  if (typeof value !== 'number') return null
-  const time = value > 100_000_000_000 ? value : value * 1000
-  return time < (iat - OLDEST_S) * 1000 ? null : time
+  const time = typeof value === 'number' ? instantOf(value) : null
+  return time !== null && time >= (iat - OLDEST_S) * 1000 ? time : null
 }
 
 export type EventMeaning = 'ends-sessions' | 'verification' | 'stream-updated' | 'other'

@@ -1,7 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { SignJWT } from 'jose'
 import t from 'tap'
-import { instantOf } from '../../../src/sources/webhook/judge.ts'
 import { one } from '../../../src/sources/webhook/preset.ts'
 import { readBody } from '../../../src/sources/webhook/read-body.ts'
 import { fakeClock } from '../../support/clock.ts'
@@ -132,34 +131,6 @@ t.test('an API key proves no source', async (t) => {
   const body = vendorOf('okta-event-hook').sample('e1')
   isProblem(t, await service.call('POST', PATH, { body }), 'CURFEW_SOURCE_UNPROVEN')
   await nothingStored(t, service)
-})
-
-t.test('a time is taken in seconds, in milliseconds and in ISO 8601 with its offset', async (t) => {
-  const at = Date.parse('2024-03-28T18:47:07.000Z')
-  for (const value of [
-    at,
-    at / 1000,
-    String(at),
-    String(at / 1000),
-    '2024-03-28T18:47:07Z',
-    '2024-03-28T19:47:07.000+01:00',
-  ])
-    t.equal(instantOf(value), at, String(value))
-  for (const value of [
-    undefined,
-    null,
-    '',
-    'now',
-    '2024-03-28',
-    '2024-03-28T18:47:07',
-    0,
-    60,
-    -at,
-    Number.NaN,
-    {},
-    [at],
-  ])
-    t.equal(instantOf(value), null, String(value))
 })
 
 t.test('a secret may stand in a file, or several of them while one is replaced', async (t) => {
