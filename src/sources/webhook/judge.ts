@@ -7,6 +7,9 @@ import { type Statement, sourceSignal } from '../source-signal.ts'
 import { expand, valueAt } from '../template.ts'
 import { isEvent, type Preset } from './preset.ts'
 
+/** For so long a delivery is remembered whose proof is good for longer: no vendor goes on sending the same for a day. */
+export const REMEMBERED_MS = 24 * 60 * 60_000
+
 export interface Judgement {
   signals: Signal[]
   /** Whether each of them is of an event that says when it was: then another one is not the same bytes. */
@@ -26,13 +29,12 @@ export interface JudgeOptions {
 
 /** What a source's events mean: each is judged on its own, one that is bad does not spoil the rest. */
 export function judge(events: readonly unknown[], options: JudgeOptions): Judgement {
-  const { config } = options
   const judgement: Judgement = { signals: [], isDated: true, ignored: 0, rejected: [] }
   for (const event of events) {
     try {
       const said = read(event, options)
       if (said) {
-        judgement.signals.push(sourceSignal(config, said, options))
+        judgement.signals.push(toSignal(said, options))
         judgement.isDated &&= said.occurredAt !== null
       } else judgement.ignored += 1
     } catch (error) {
@@ -41,6 +43,15 @@ export function judge(events: readonly unknown[], options: JudgeOptions): Judgem
     }
   }
   return judgement
+}
+
+/**
+ * An event that is older than deliveries are remembered may be here a second time: it ends what it would have ended when
+ * it happened, and nothing since.
+ */
+function toSignal(said: Statement, { config, tenants, now }: JudgeOptions): Signal {
+  const signal = sourceSignal(config, said, { tenants, now })
+  return signal.occurredAt < now - REMEMBERED_MS ? { ...signal, scope: 'issued-before' } : signal
 }
 
 /** What an event says; null where it ends no session. @throws CURFEW_BODY_UNREADABLE */

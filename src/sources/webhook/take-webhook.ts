@@ -9,13 +9,10 @@ import { sourceReplay } from '../source-signal.ts'
 import type { OpenSource } from '../sources.ts'
 import { expand } from '../template.ts'
 import type { WebhookKind } from './endpoint.ts'
-import { type Judgement, judge } from './judge.ts'
+import { type Judgement, judge, REMEMBERED_MS } from './judge.ts'
 import type { Preset } from './preset.ts'
 import type { Proof, WebhookRequest } from './proof.ts'
 import { type ReadBody, readBody } from './read-body.ts'
-
-/** A proof that is good for longer is remembered for a day: longer than any vendor goes on sending the same. */
-const LONGEST_MEMORY_MS = 24 * 60 * 60_000
 
 type WebhookSource = OpenSource<WebhookKind>
 type ReceivedWebhook = Omit<WebhookRequest, 'now'>
@@ -89,7 +86,7 @@ function replayOf(
     .update(body)
     .digest('base64url')
   const isShown = id !== undefined && /^[\x21-\x7e]{1,256}$/.test(id)
-  return sourceReplay(config, isShown ? id : digest, Math.min(proof.goodUntil, now + LONGEST_MEMORY_MS))
+  return sourceReplay(config, isShown ? id : digest, Math.min(proof.goodUntil, now + REMEMBERED_MS))
 }
 
 /** Counts and logs what was not accepted. What it said stays out of the log: it names users. */

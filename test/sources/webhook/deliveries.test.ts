@@ -27,6 +27,23 @@ t.test('a delivery whose age nothing tells is remembered for a day', async (t) =
   t.equal(await counted('accepted'), 1)
 })
 
+t.test('what is sent again when it is forgotten ends nothing that began since', async (t) => {
+  const clock = fakeClock()
+  const { send, stored } = await vendorService(
+    t,
+    vendorOf('qlik'),
+    {},
+    { clock, sandbox: { now: clock.now } },
+  )
+  const body = { ...Object(vendorOf('qlik').sample('e1')), time: new Date(clock.now()).toISOString() }
+  await send(body)
+  t.match(await stored(), [{ reason: 'security', scope: 'all', occurredAt: body.time }])
+  clock.jump(25 * 60 * 60_000)
+  await send(body)
+  const second = (await stored()).filter(({ scope }) => scope === 'issued-before')
+  t.match(second, [{ reason: 'security', occurredAt: body.time }])
+})
+
 t.test('a signature that is good for longer than ten minutes is remembered for longer, too', async (t) => {
   const clock = fakeClock()
   const secret = 'a-shared-secret-of-32-characters'
