@@ -14,7 +14,7 @@ export const WEBHOOK_SECRETS_AT_MOST = 1_000
 const SOURCES_AT_MOST = 1_000
 
 /** Where values come from that the file does not hold itself. */
-export interface ValueSources {
+export interface ValueReaders {
   /** The value of an environment variable. */
   variable: (name: string) => string | undefined
   /** What a file holds, its path relative to that of the configuration file; null where it cannot be read. */
@@ -26,13 +26,13 @@ const VARIABLE = `\${NAME}`
 const UNSET = 'expected the environment variable to be set'
 
 /**
- * The schema of CONFIG_FILE. Parsing with it puts in what `sources` hold; a value that is not there is a mistake like
+ * The schema of CONFIG_FILE. Parsing with it puts in what `readers` find; a value that is not there is a mistake like
  * any other. No message repeats a value.
  */
-export function configFileSchema(sources: ValueSources) {
-  const { clients, tenants } = tenantSchemas(sources)
-  const { apiKeys, webhookSecrets } = senderSchemas(sources)
-  const source = sourceSchema(valuesFrom(sources))
+export function configFileSchema(readers: ValueReaders) {
+  const { clients, tenants } = tenantSchemas(readers)
+  const { apiKeys, webhookSecrets } = senderSchemas(readers)
+  const source = sourceSchema(valuesFrom(readers))
   return z.strictObject({
     $schema: z.string().optional().describe('Where the schema for editors is'),
     clients: clients.default({}).describe('OAuth clients that tenants share, by name'),
@@ -50,8 +50,8 @@ export function configFileSchema(sources: ValueSources) {
 }
 export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>
 
-function tenantSchemas(sources: ValueSources) {
-  const { given, inFile } = valuesFrom(sources)
+function tenantSchemas(readers: ValueReaders) {
+  const { given, inFile } = valuesFrom(readers)
   const clientId = given(FORMS.text).describe(`Id of the machine-to-machine OAuth client, or ${VARIABLE}`)
   const credentials = {
     clientSecret: given(FORMS.text).optional().describe(`The client's secret, or ${VARIABLE}`),
@@ -82,8 +82,8 @@ function tenantSchemas(sources: ValueSources) {
   }
 }
 
-function senderSchemas(sources: ValueSources) {
-  const { given, inFile } = valuesFrom(sources)
+function senderSchemas(readers: ValueReaders) {
+  const { given, inFile } = valuesFrom(readers)
   const tenants = z
     .array(z.string())
     .min(1)
@@ -105,13 +105,13 @@ function senderSchemas(sources: ValueSources) {
   }
 }
 
-function valuesFrom(sources: ValueSources) {
+function valuesFrom(readers: ValueReaders) {
   return {
     /** A text that is the value, or names the environment variable that holds it. */
     given: ({ isGood, expected }: Form) =>
       z.string().transform((text, context) => {
         const name = /^\$\{(.*)\}$/s.exec(text)?.[1]
-        const value = name === undefined ? text : (sources.variable(name) ?? '')
+        const value = name === undefined ? text : (readers.variable(name) ?? '')
         if (value === '' && name !== undefined) context.addIssue(UNSET)
         else if (!isGood(value)) context.addIssue(expected)
         return value
@@ -119,7 +119,7 @@ function valuesFrom(sources: ValueSources) {
     /** The path of a file that holds the value. */
     inFile: ({ isGood, expected }: Form) =>
       z.string().transform((path, context) => {
-        const value = sources.file(path)
+        const value = readers.file(path)
         if (value === null) context.addIssue('expected the path of a readable file')
         else if (!isGood(value)) context.addIssue(expected.replace('expected', 'expected a file that holds'))
         return value ?? ''

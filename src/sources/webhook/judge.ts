@@ -32,7 +32,7 @@ export function judge(events: readonly unknown[], options: JudgeOptions): Judgem
   const judgement: Judgement = { signals: [], isDated: true, ignored: 0, rejected: [] }
   for (const event of events) {
     try {
-      const said = read(event, options)
+      const said = statementIn(event, options)
       if (said) {
         judgement.signals.push(toSignal(said, options))
         judgement.isDated &&= said.occurredAt !== null
@@ -55,9 +55,9 @@ function toSignal(said: Statement, { config, tenants, now }: JudgeOptions): Sign
 }
 
 /** What an event says; null where it ends no session. @throws CURFEW_BODY_UNREADABLE */
-function read(event: unknown, { config, preset }: JudgeOptions): Statement | null {
+function statementIn(event: unknown, { config, preset }: JudgeOptions): Statement | null {
   if (!isEvent(event)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
-  const values = preset.read ? preset.read(event) : event
+  const values = preset.normalize ? preset.normalize(event) : event
   const type = values ? expand(preset.type, values) : null
   const counted = config.events ?? preset.events
   const reason = type !== null && Object.hasOwn(counted, type) ? counted[type] : undefined

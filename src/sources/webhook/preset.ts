@@ -24,7 +24,7 @@ export interface Preset {
   /** Whether a body may be lines of JSON. */
   lines?: boolean
   /** What templates may name of an event, where that is not its own members; null for one that did not happen. */
-  read?: (event: Event) => Event | null
+  normalize?: (event: Event) => Event | null
   /** Template of an event's type, as the vendor calls it. */
   type: string
   /**

@@ -17,7 +17,7 @@ export const auth0LogStream: NamedPreset = {
     return Array.isArray(logs) ? logs : oneOrMany(body)
   },
   lines: true,
-  read: (event) => {
+  normalize: (event) => {
     // Each has the log itself inside.
     const log = isEvent(event.data) ? event.data : event
     // Whoever opens the logout page without being logged in is nobody.

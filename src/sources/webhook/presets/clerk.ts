@@ -12,7 +12,7 @@ export const clerk: NamedPreset = {
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
   // The data of session events is a session, that of user events the user.
-  read: (event) => {
+  normalize: (event) => {
     const isUser = valueAt(event, '/data/object') === 'user'
     return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
   },

@@ -11,7 +11,7 @@ export const fusionauth: NamedPreset = {
   secret: FORMS.sharedSecret,
   verifier: (material) => bodyToken('X-FusionAuth-Signature-JWT', material),
   items: (body) => one(valueAt(body, '/event')),
-  read: (event) => {
+  normalize: (event) => {
     const userId = valueAt(event, '/user/id') ?? event.userId
     // A refresh token may also be revoked for a whole application: that is about nobody.
     if (event.type === 'jwt.refresh-token.revoke' && userId === undefined) return null

@@ -13,7 +13,7 @@ export const keycloak: NamedPreset = {
   secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => hmacOfBody('X-Keycloak-Signature', secrets),
   items: one,
-  read: (event) => {
+  normalize: (event) => {
     const type = typeOf(event)
     return { ...event, type, user_id: type.startsWith('admin.') ? targetOf(event) : actorOf(event) }
   },

@@ -11,7 +11,7 @@ export const oktaEventHook: NamedPreset = {
   secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => staticHeader('Authorization', secrets),
   items: listAt('/data/events'),
-  read: (event) => {
+  normalize: (event) => {
     const result = valueAt(event, '/outcome/result')
     return result === undefined || result === 'SUCCESS' ? { ...event, user: userOf(event) } : null
   },

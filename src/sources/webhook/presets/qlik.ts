@@ -12,7 +12,7 @@ export const qlik: NamedPreset = {
   secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => hmacOfBody('Qlik-Signature', secrets),
   items: one,
-  read: (event) => ({
+  normalize: (event) => ({
     ...event,
     type: event.type ?? event.eventType,
     time: event.time ?? event.eventTime,

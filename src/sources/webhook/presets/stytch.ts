@@ -13,7 +13,10 @@ export const stytch: NamedPreset = {
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
   // The body has the name of the event in three parts.
-  read: (event) => ({ ...event, event: expand('{source}.{object_type}.{action}', event)?.toLowerCase() }),
+  normalize: (event) => ({
+    ...event,
+    event: expand('{source}.{object_type}.{action}', event)?.toLowerCase(),
+  }),
   type: '{event}',
   events: {
     'direct.user.delete': 'security',

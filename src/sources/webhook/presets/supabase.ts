@@ -28,7 +28,7 @@ export const supabase: NamedPreset = {
     return (request) => (isSigned(request.headers) ? signing(request) : bearer(request))
   },
   items: one,
-  read: (event) => {
+  normalize: (event) => {
     const isUser = event.table === 'users'
     return { ...event, user_id: valueAt(event, isUser ? '/old_record/id' : '/old_record/user_id') }
   },

@@ -15,7 +15,7 @@ export const workos: NamedPreset = {
   verifier: ({ secrets }) => hmac(RULE, secrets),
   items: one,
   // The data of session events is a session, that of user events the user; of a directory's users AuthKit's id is not told.
-  read: (event) => {
+  normalize: (event) => {
     const isUser = valueAt(event, '/data/object') === 'user'
     return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
   },
