@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { configurationFile } from '../support/config-file.ts'
 import { API_KEY, startService, temporaryFolder, WEBHOOK_SECRET } from '../support/service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -76,4 +77,12 @@ t.test('every file and script that the documents name is there', async (t) => {
       t.ok(existsSync(join(ROOT, document, '..', String(path))), `${document} → ${path}`)
     }
   }
+})
+
+t.test("the README's sources are good entries", async (t) => {
+  const file = configurationFile(t, JSON.parse(sample('json', '"sources"')))
+  const environment = { CONFIG_FILE: file.path, CLERK_WEBHOOK_SECRET: WEBHOOK_SECRET }
+  const { call } = await startService(t, { environment })
+  t.equal((await call('POST', '/sources/login/backchannel-logout', { body: 'x' })).status, 400)
+  t.equal((await call('POST', '/sources/users/webhook', { body: {} })).status, 401)
 })
