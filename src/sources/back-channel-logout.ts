@@ -6,14 +6,13 @@ import type { Accepted, RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from './source-signal.ts'
-import type { OpenSource } from './sources.ts'
-import { TokenError, type TokenProfile, takenUntil, verifyToken } from './verify-token.ts'
+import { TokenError, type TokenIssuer, type TokenProfile, takenUntil, verifyToken } from './verify-token.ts'
 
 /** An OpenID provider that tells of logouts by OpenID Connect Back-Channel Logout 1.0. */
 export function backChannelLogout() {
   return z.strictObject({ kind: z.literal('oidc-back-channel-logout'), ...COMMON, ...ISSUER })
 }
-type Source = OpenSource<'oidc-back-channel-logout'>
+type Source = TokenIssuer & { config: z.infer<ReturnType<typeof backChannelLogout>> }
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 

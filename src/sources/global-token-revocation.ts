@@ -9,9 +9,8 @@ import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { decodeUtf8, parseJson } from '../strict-json.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
 import { sourceReplay, sourceSignal } from './source-signal.ts'
-import type { OpenSource } from './sources.ts'
 import { chooseSubject } from './subject-identifier.ts'
-import { TokenError, type TokenProfile, takenUntil, verifyToken } from './verify-token.ts'
+import { TokenError, type TokenIssuer, type TokenProfile, takenUntil, verifyToken } from './verify-token.ts'
 
 /** Somebody who asks for the end of a user's tokens, by OAuth Global Token Revocation or Okta's Universal Logout. */
 export function globalTokenRevocation() {
@@ -26,7 +25,7 @@ export function globalTokenRevocation() {
       .describe("`sub` of its tokens: Okta's client id (OIDC) or app instance id (SAML); any when left out"),
   })
 }
-type Source = OpenSource<'global-token-revocation'>
+type Source = TokenIssuer & { config: z.infer<ReturnType<typeof globalTokenRevocation>> }
 
 const BearerClaims = z.looseObject({
   sub: Identifier,

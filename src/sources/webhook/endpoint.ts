@@ -1,7 +1,7 @@
+import type { z } from 'zod'
 import type { KeySet } from '../key-set.ts'
-import type { SourceConfig } from '../source-kinds.ts'
-import { secretsOf } from './entry.ts'
-import { genericPreset } from './generic.ts'
+import { type presetEntries, secretsOf } from './entry.ts'
+import { type GenericConfig, genericPreset } from './generic.ts'
 import type { Preset } from './preset.ts'
 import { PRESET_KINDS, PRESETS } from './presets.ts'
 import type { Verify } from './proof.ts'
@@ -9,7 +9,7 @@ import type { Verify } from './proof.ts'
 /** The kinds of sources that send webhooks. */
 export const WEBHOOK_KINDS = [...PRESET_KINDS, 'generic'] as const
 export type WebhookKind = (typeof WEBHOOK_KINDS)[number]
-export type WebhookConfig = Extract<SourceConfig, { kind: WebhookKind }>
+export type WebhookConfig = z.infer<ReturnType<typeof presetEntries>[number]> | GenericConfig
 
 export interface Endpoint {
   preset: Preset
