@@ -29,8 +29,8 @@ export const ENCODINGS = ['hex', 'base64', 'base64url'] as const
 
 /** What a signature by HMAC looks like, and what it is over. */
 export interface HmacRule {
-  /** The signature, and the timestamp where one is signed; what it throws is the answer. */
-  read: (headers: NodeJS.Dict<string[]>) => { signature: string; timestamp?: string }
+  /** The signatures, of which one has to match, and the timestamp where one is signed; what it throws is the answer. */
+  read: (headers: NodeJS.Dict<string[]>) => { signatures: readonly string[]; timestamp?: string }
   algorithm: (typeof ALGORITHMS)[number]
   encoding: (typeof ENCODINGS)[number]
   /** What is signed, with `{body}` and, if there is a clock, `{timestamp}` in it. */
@@ -44,13 +44,14 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
   const keys = secrets.map((secret) => createSecretKey(secret, 'utf8'))
   const [before = '', after = ''] = rule.signed.split('{body}')
   return ({ headers, body, now }) => {
-    const { signature, timestamp = '' } = rule.read(headers)
-    const offered = decode(signature, rule.encoding)
+    const { signatures, timestamp = '' } = rule.read(headers)
+    const offered = signatures.map((signature) => decode(signature, rule.encoding))
     const around = (text: string) => text.replaceAll('{timestamp}', timestamp)
     const isBy = (key: KeyObject) => {
       const mac = createHmac(rule.algorithm, key).update(around(before)).update(body).update(around(after))
       const expected = mac.digest()
-      return offered.length === expected.length && timingSafeEqual(offered, expected)
+      const isExpected = (one: Buffer) => one.length === expected.length && timingSafeEqual(one, expected)
+      return offered.map(isExpected).includes(true)
     }
     // Every key is tried, so that the time does not tell which one it is.
     if (!keys.map(isBy).includes(true)) throw unproven('The signature does not match.')
@@ -65,7 +66,7 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
 
 /** The commonest of them: SHA-256 over the body alone, in a header of its own, in hex. */
 export function hmacOfBody(header: string, secrets: readonly string[]): Verify {
-  const read: HmacRule['read'] = (headers) => ({ signature: requiredHeader(headers, header) })
+  const read: HmacRule['read'] = (headers) => ({ signatures: [requiredHeader(headers, header)] })
   return hmac({ read, algorithm: 'sha256', encoding: 'hex', signed: '{body}', clock: null }, secrets)
 }
 

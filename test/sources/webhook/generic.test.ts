@@ -63,6 +63,37 @@ t.test('a signature in each encoding, of each algorithm, over what the entry say
   }
 })
 
+t.test('signature and timestamp may be pairs in one header', async (t) => {
+  const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
+  const pairs = { header: 'X-Signature', pair: 'v1', timestamp: { pair: 't' } }
+  const proof = { scheme: 'hmac', ...pairs, signed: '{timestamp}.{body}' }
+  const { send, stored } = await vendorService(t, vendor, { proof })
+  const at = Math.floor(Date.now() / 1000)
+  const mac = (time: number) => createHmac('sha256', SECRET).update(`${time}.${BODY}`).digest('hex')
+  const other = '00'.repeat(32)
+  const answer = async (header: string) => (await send(BODY, { headers: { 'x-signature': header } })).status
+  for (const header of [
+    mac(at),
+    `t=${at}`,
+    `v1=${mac(at)}`,
+    `t=${at},v1=${other}`,
+    `t=${at},v0=${mac(at)}`,
+    `t=${at},t=${at},v1=${mac(at)}`,
+    `t=${at + 1},v1=${mac(at)}`,
+    `t=${at - 301},v1=${mac(at - 301)}`,
+    `t=${at},v1=sha256=${mac(at)}`,
+    `t=${at},${`v1=${other},`.repeat(5)}v1=${mac(at)}`,
+  ])
+    t.equal(await answer(header), 401, header)
+  t.same(await stored(), [])
+  for (const header of [
+    `t=${at},v1=${mac(at)}`,
+    `v1=${mac(at)}, t=${at}`,
+    `t=${at},v1=${other},v1=${mac(at)},v0=${other}`,
+  ])
+    t.equal(await answer(header), 204, header)
+})
+
 t.test('a header of its own, and Standard Webhooks, are further schemes', async (t) => {
   const own = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
   const { send } = await vendorService(t, own, { proof: { scheme: 'static', header: 'X-Token' } })
@@ -123,6 +154,13 @@ t.test('an entry that cannot work is told at the start, by its place', async (t)
     [proof({ signed: '{body}{body}' }), '/proof/signed'],
     [proof({ signed: '{timestamp}.{body}' }), '/proof/signed'],
     [proof({ timestamp }), '/proof/signed'],
+    [proof({ signed: '{timestamp}{body}', timestamp: {} }), '/proof/timestamp'],
+    [
+      proof({ pair: 'v1', signed: '{timestamp}{body}', timestamp: { ...timestamp, pair: 't' } }),
+      '/proof/timestamp',
+    ],
+    [proof({ signed: '{timestamp}{body}', timestamp: { pair: 't' } }), '/proof/pair'],
+    [proof({ pair: 'v 1' }), '/proof/pair'],
     [
       proof({ signed: '{timestamp}{body}', timestamp: { ...timestamp, toleranceSeconds: 0 } }),
       '/proof/timestamp/toleranceSeconds',

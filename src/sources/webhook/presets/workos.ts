@@ -36,7 +36,7 @@ const RULE: HmacRule = {
     const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(requiredHeader(headers, HEADER)) ?? []
     if (timestamp === undefined || signature === undefined)
       throw unproven(`The header ${HEADER} has another form than t=…, v1=….`)
-    return { timestamp, signature }
+    return { timestamp, signatures: [signature] }
   },
   algorithm: 'sha256',
   encoding: 'hex',
