@@ -2,7 +2,7 @@ import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { nothingStored } from '../support/problems.ts'
 import type { Service } from '../support/service.ts'
-import { ADA, CAEP, SSF } from '../support/shared-signals.ts'
+import { ADA, CAEP, SSF, setClaims } from '../support/shared-signals.ts'
 import { keepStreamAt, POLL, PUSH, startTransmitter } from '../support/transmitter.ts'
 
 const checkOf = async ({ call }: Service) =>
@@ -214,6 +214,22 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   await untilTrue(() => fake.asked.some(acknowledged(jti)))
   t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
 })
+
+t.test(
+  'of more events than were asked for the first ones are taken, and the others when they come again',
+  async (t) => {
+    const fake = await startTransmitter(t, { eventsAtOnce: 1_000 })
+    const jtis = Array.from({ length: 60 }, (_, index) => `many-${index}`)
+    for (const jti of jtis) {
+      const claims = setClaims(fake.issuer.url, Date.now(), { jti, type: `${CAEP}credential-change` })
+      fake.queue(jti, await fake.issuer.sign(claims as never))
+    }
+    await keepStreamAt(t, fake)
+    for (const jti of jtis) await fake.until(acknowledged(jti))
+    const reports = fake.asked.filter(({ path }) => path === '/poll').map(({ body }) => body.ack.length)
+    t.same(reports.slice(0, 3), [0, 50, 10])
+  },
+)
 
 t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
   const clock = fakeClock()

@@ -36,7 +36,11 @@ export interface FakeTransmitter {
   ): void
 }
 
-export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
+export async function startTransmitter(
+  t: Test,
+  /** How many events a poll is answered with at most, in place of what was asked for. */
+  { eventsAtOnce = null as number | null } = {},
+): Promise<FakeTransmitter> {
   const issuer = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const { url } = issuer
   const streams: Json[] = []
@@ -96,9 +100,10 @@ export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
     for (const jti of [...body.ack, ...Object.keys(body.setErrs)]) pending.delete(jti)
     const answer = () => {
       held = null
+      const most = eventsAtOnce ?? body.maxEvents
       reply(200, {
-        sets: Object.fromEntries([...pending].slice(0, body.maxEvents)),
-        moreAvailable: pending.size > body.maxEvents,
+        sets: Object.fromEntries([...pending].slice(0, most)),
+        moreAvailable: pending.size > most,
       })
     }
     held = answer
