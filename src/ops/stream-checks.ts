@@ -1,5 +1,5 @@
-import type { EventStreams } from '../sources/event-streams.ts'
 import type { Sources } from '../sources/sources.ts'
+import type { EventStreams } from '../sources/streams/event-streams.ts'
 import type { Check } from './tenant-checks.ts'
 
 /** Of more streams only those are listed that are not ok, and not more than so many. */

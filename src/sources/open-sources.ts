@@ -2,13 +2,13 @@ import type { Clock } from '../clock.ts'
 import type { TenantNames } from '../inbound/bounds.ts'
 import type { Log } from '../log.ts'
 import type { Accept } from '../revocation/accept.ts'
-import { EventStreams } from './event-streams.ts'
 import { createFetchJson } from './fetch-json.ts'
 import type { SourceConfig } from './source-kinds.ts'
 import { Sources } from './sources.ts'
-import { StreamKeepers } from './stream-keepers.ts'
+import { EventStreams } from './streams/event-streams.ts'
+import { StreamKeepers } from './streams/stream-keepers.ts'
+import { createSendToTransmitter } from './streams/transmitter-http.ts'
 import { createTakeSecurityEvent } from './take-security-event.ts'
-import { createSendToTransmitter } from './transmitter-http.ts'
 
 export interface OpenSourcesOptions {
   accept: Accept

@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts'
 import type { TenantNames } from '../inbound/bounds.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { Signal } from '../revocation/signal.ts'
-import type { EventStreams } from './event-streams.ts'
 import {
   meaningOf,
   readSecurityEvent,
@@ -16,8 +15,9 @@ import { StreamMismatch } from './set-error.ts'
 import { type SharedSignalsConfig, transmitterToken } from './shared-signals.ts'
 import { sourceSignal } from './source-signal.ts'
 import type { OpenSource } from './sources.ts'
+import type { EventStreams } from './streams/event-streams.ts'
+import { isOwnState } from './streams/verification-state.ts'
 import { chooseSubject } from './subject-identifier.ts'
-import { isOwnState } from './verification-state.ts'
 import { TokenError, verifyToken } from './verify-token.ts'
 
 export type SharedSignalsSource = OpenSource<'shared-signals'>

@@ -12,7 +12,7 @@ export const PUSH = 'urn:ietf:rfc:8935'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test's view of JSON
 type Json = any
-interface Asked {
+export interface Asked {
   path: string
   method: string
   authorization: string | undefined
@@ -167,3 +167,19 @@ export async function keepStreamAt(
   }
   return { service, file, entry, set }
 }
+
+/** What health says of the stream. */
+export const checkOf = async ({ call }: Service) =>
+  (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
+
+/** A poll by which this event was acknowledged. */
+export const acknowledged =
+  (jti: string) =>
+  ({ path, body }: Asked) =>
+    path === '/poll' && body.ack.includes(jti)
+
+/** A poll by which this event was refused. */
+export const refused =
+  (jti: string) =>
+  ({ path, body }: Asked) =>
+    path === '/poll' && jti in body.setErrs

@@ -1,5 +1,5 @@
-import type { Log } from '../log.ts'
-import type { StreamStatus } from './security-event.ts'
+import type { Log } from '../../log.ts'
+import type { StreamStatus } from '../security-event.ts'
 
 /** What this process knows of a source's event stream. */
 export interface EventStreamState {

@@ -1,7 +1,7 @@
-import type { FetchJson } from './fetch-json.ts'
+import type { FetchJson } from '../fetch-json.ts'
+import type { Sources } from '../sources.ts'
+import type { SharedSignalsSource } from '../take-security-event.ts'
 import { type KeepStreamOptions, keepStream } from './keep-stream.ts'
-import type { Sources } from './sources.ts'
-import type { SharedSignalsSource } from './take-security-event.ts'
 import { Transmitter } from './transmitter.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
 

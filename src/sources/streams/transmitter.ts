@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { FetchJson } from './fetch-json.ts'
-import { ENDING_EVENTS } from './security-event.ts'
-import type { SetError } from './set-error.ts'
-import { type SharedSignalsConfig, type TransmitterConfig, transmitterToken } from './shared-signals.ts'
-import { isKeyAddress } from './source-schema.ts'
+import type { FetchJson } from '../fetch-json.ts'
+import { ENDING_EVENTS } from '../security-event.ts'
+import type { SetError } from '../set-error.ts'
+import { type SharedSignalsConfig, type TransmitterConfig, transmitterToken } from '../shared-signals.ts'
+import { isKeyAddress } from '../source-schema.ts'
+import { wellKnownAddress } from '../well-known.ts'
 import type { SendToTransmitter, TransmitterAnswer } from './transmitter-http.ts'
-import { wellKnownAddress } from './well-known.ts'
 
 /** So many events are asked for at once. */
 export const EVENTS_AT_MOST = 50
