@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMS } from '../config-forms.ts'
+import { atMostOne, FORMS, oneWay } from '../config-forms.ts'
 import { COMMON, ISSUER, isKeyAddress, type ValueForms } from './source-schema.ts'
 
 const ADDRESS = 'expected https://… (http on loopback only)'
@@ -7,7 +7,7 @@ const ADDRESS = 'expected https://… (http on loopback only)'
 /** A transmitter of security events, by the OpenID Shared Signals Framework 1.0: CAEP and RISC, pushed or polled. */
 export function sharedSignals(forms: ValueForms) {
   const { given, inFile } = forms
-  return z.strictObject({
+  const schema = z.strictObject({
     kind: z.literal('shared-signals'),
     ...COMMON,
     ...ISSUER,
@@ -25,35 +25,29 @@ export function sharedSignals(forms: ValueForms) {
       .optional()
       .describe('Lets Curfew create the stream and verify it, and poll it; left out, you do that, by push'),
   })
+  return atMostOne(schema, ['pushAuthorization', 'pushAuthorizationFile'])
 }
 
 function transmitter({ given, inFile }: ValueForms) {
-  return z
-    .strictObject({
-      delivery: z
-        .enum(['poll', 'push'])
-        .describe('How events come: Curfew asks, or they are sent to pushUrl'),
-      pushUrl: z
-        .string()
-        .refine(isKeyAddress, ADDRESS)
-        .optional()
-        .describe('Where the transmitter reaches Curfew: …/sources/{name}/events'),
-      token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
-      tokenFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
-      configurationUrl: z
-        .string()
-        .refine(isKeyAddress, ADDRESS)
-        .optional()
-        .describe("Where its configuration is; the issuer's /.well-known/ssf-configuration when left out"),
-    })
-    .refine(
-      ({ delivery, pushUrl }) => (delivery === 'push') === (pushUrl !== undefined),
-      'expected pushUrl with the delivery "push", and only with that',
-    )
-    .refine(
-      ({ token, tokenFile }) => (token === undefined) !== (tokenFile === undefined),
-      'expected token, or tokenFile: one of these, and only one',
-    )
+  const schema = z.strictObject({
+    delivery: z.enum(['poll', 'push']).describe('How events come: Curfew asks, or they are sent to pushUrl'),
+    pushUrl: z
+      .string()
+      .refine(isKeyAddress, ADDRESS)
+      .optional()
+      .describe('Where the transmitter reaches Curfew: …/sources/{name}/events'),
+    token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
+    tokenFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
+    configurationUrl: z
+      .string()
+      .refine(isKeyAddress, ADDRESS)
+      .optional()
+      .describe("Where its configuration is; the issuer's /.well-known/ssf-configuration when left out"),
+  })
+  return oneWay(schema, [['token'], ['tokenFile']]).refine(
+    ({ delivery, pushUrl }) => (delivery === 'push') === (pushUrl !== undefined),
+    'expected pushUrl with the delivery "push", and only with that',
+  )
 }
 
 export type SharedSignalsConfig = z.infer<ReturnType<typeof sharedSignals>>

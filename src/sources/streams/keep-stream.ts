@@ -1,17 +1,14 @@
+import { backoffMs } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import { retryAfterMs } from '../../qlik/retry-after.ts'
+import { retryAfterMs } from '../../retry-after.ts'
 import { setErrorOf } from '../set-error.ts'
-import { transmitterToken } from '../shared-signals.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
 import { type EventStream, type PollReport, type Transmitter, TransmitterFailure } from './transmitter.ts'
-import { newState } from './verification-state.ts'
 
 /** A transmitter that does not hold a poll until there is something is asked again after this time. */
 const IDLE_MS = 5_000
-const LONGEST_BACKOFF_MS = 5 * 60_000
-const LONGEST_WAIT_MS = 60 * 60_000
 /** After so many failures in a row the stream is looked for anew: it may be gone. */
 const ANEW_AFTER = 3
 
@@ -39,7 +36,7 @@ export async function keepStream(
   transmitter: Transmitter,
   options: KeepStreamOptions,
 ): Promise<void> {
-  const { streams, signal, clock } = options
+  const { streams, signal, clock, random } = options
   const { name } = source.config
   let stream: EventStream | null = null
   let report = NOTHING
@@ -48,7 +45,7 @@ export async function keepStream(
     try {
       stream ??= await setUp(source, transmitter, options)
       if (stream.pollUrl === null) return streams.noteProblem(name, null)
-      const { polled, wait } = await pollOnce(source, transmitter, stream, report, options)
+      const { polled, wait } = await pollOnce(source, transmitter, stream.pollUrl, report, options)
       report = polled
       failures = 0
       streams.noteProblem(name, null)
@@ -58,7 +55,7 @@ export async function keepStream(
       failures += 1
       if (failures % ANEW_AFTER === 0) stream = null
       streams.noteProblem(name, problemOf(error))
-      await pause(backoffMs(error, failures, options), clock, signal)
+      await pause(backoffMs(failures, random(), askedMs(error, clock)), clock, signal)
     }
   }
 }
@@ -71,9 +68,8 @@ async function setUp(
   const stream = await transmitter.setUp()
   streams.noteStream(config.name, stream.id)
   if (stream.status) streams.noteStatus(config.name, stream.status)
-  const secret = config.transmitter ? transmitterToken(config.transmitter) : ''
   try {
-    await transmitter.requestVerification(stream, newState(secret))
+    await transmitter.requestVerification(stream)
   } catch (error) {
     // It may have been asked too often; events come all the same.
     log.warn({ source: config.name, problem: problemOf(error) }, 'the stream could not be verified')
@@ -85,12 +81,12 @@ async function setUp(
 async function pollOnce(
   source: SharedSignalsSource,
   transmitter: Transmitter,
-  stream: EventStream,
+  pollUrl: string,
   report: PollReport,
   { take, clock, log, onRejected }: KeepStreamOptions,
 ): Promise<{ polled: PollReport; wait: boolean }> {
   const startedAt = clock.monotonic()
-  const { sets } = await transmitter.poll(stream, report)
+  const { sets } = await transmitter.poll(pollUrl, report)
   const polled: PollReport = { ack: [], setErrs: {} }
   const undecided: unknown[] = []
   await Promise.all(
@@ -125,12 +121,10 @@ function problemOf(error: unknown): string {
   return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
 }
 
-/** Full jitter over 1 s, 2 s, 4 s … at most 5 min; longer where the transmitter asks for it. */
-function backoffMs(error: unknown, failures: number, { clock, random }: KeepStreamOptions): number {
-  const backoff = random() * Math.min(LONGEST_BACKOFF_MS, 1_000 * 2 ** Math.min(failures - 1, 20))
+/** How long the transmitter asks to wait, in ms. */
+function askedMs(error: unknown, clock: Clock): number {
   const header = error instanceof TransmitterFailure ? error.retryAfter : null
-  const asked = retryAfterMs(header ?? undefined, clock.now()) ?? 0
-  return Math.max(1, Math.min(LONGEST_WAIT_MS, Math.max(asked, backoff)))
+  return retryAfterMs(header ?? undefined, clock.now()) ?? 0
 }
 
 function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {

@@ -1,11 +1,17 @@
 import { z } from 'zod'
 import type { FetchJson } from '../fetch-json.ts'
-import { ENDING_EVENTS } from '../security-event.ts'
+import { ENDING_EVENTS, StreamStatus } from '../security-event.ts'
 import type { SetError } from '../set-error.ts'
-import { type SharedSignalsConfig, type TransmitterConfig, transmitterToken } from '../shared-signals.ts'
+import {
+  pushAuthorizationOf,
+  type SharedSignalsConfig,
+  type TransmitterConfig,
+  transmitterToken,
+} from '../shared-signals.ts'
 import { isKeyAddress } from '../source-schema.ts'
 import { wellKnownAddress } from '../well-known.ts'
 import type { SendToTransmitter, TransmitterAnswer } from './transmitter-http.ts'
+import { newState } from './verification-state.ts'
 
 /** So many events are asked for at once. */
 export const EVENTS_AT_MOST = 50
@@ -31,7 +37,7 @@ const Stream = z.looseObject({
   description: z.string().nullish(),
 })
 type Stream = z.infer<typeof Stream>
-const Status = z.looseObject({ status: z.enum(['enabled', 'paused', 'disabled']) })
+const Status = z.looseObject({ status: StreamStatus })
 const Polled = z.object({
   sets: z.record(z.string().min(1).max(256), z.string()).default({}),
 })
@@ -46,7 +52,8 @@ export interface PollReport {
 /** A stream that is set up. */
 export interface EventStream {
   id: string
-  status: z.infer<typeof Status>['status'] | null
+  status: StreamStatus | null
+  /** Null where events are pushed. */
   pollUrl: string | null
   verificationUrl: string | null
 }
@@ -100,21 +107,19 @@ export class Transmitter {
     if (stream.iss !== config.issuer) throw new TransmitterFailure('The stream is of another issuer (iss).')
     if (stream.aud !== undefined && !overlap(stream.aud, config.audience))
       throw new TransmitterFailure('The stream is for an audience (aud) that the entry does not name.')
-    const { endpoint_url } = stream.delivery
-    if (transmitter.delivery === 'poll' && endpoint_url === undefined)
-      throw new TransmitterFailure('The stream has no address to poll.')
     return {
       id: stream.stream_id,
+      pollUrl: transmitter.delivery === 'poll' ? pollUrlOf(stream) : null,
       status:
         metadata.status_endpoint === undefined ? null : await this.#status(metadata.status_endpoint, stream),
-      pollUrl: transmitter.delivery === 'poll' ? (endpoint_url ?? null) : null,
       verificationUrl: verification_endpoint ?? null,
     }
   }
 
-  /** Asks for a verification event with this state (section 8.1.4.2). */
-  async requestVerification({ id, verificationUrl }: EventStream, state: string): Promise<void> {
+  /** Asks for a verification event with a state of ours (section 8.1.4.2). */
+  async requestVerification({ id, verificationUrl }: EventStream): Promise<void> {
     if (verificationUrl === null) return
+    const state = newState(transmitterToken(this.#options.transmitter))
     await this.#ask('the verification', 'POST', verificationUrl, { body: { stream_id: id, state } })
   }
 
@@ -122,10 +127,9 @@ export class Transmitter {
    * Tells what has become of the events before, and waits for more (RFC 8936, section 2.4). Where more come than were
    * asked for, the rest is left: it is not acknowledged, so it comes again.
    */
-  async poll({ pollUrl }: EventStream, { ack, setErrs }: PollReport): Promise<Polled> {
-    if (pollUrl === null) throw new TransmitterFailure('The stream has no address to poll.')
+  async poll(url: string, { ack, setErrs }: PollReport): Promise<Polled> {
     const body = { ack, setErrs, maxEvents: EVENTS_AT_MOST, returnImmediately: false }
-    const { json } = await this.#ask('a poll', 'POST', pollUrl, { body, isLongPoll: true })
+    const { json } = await this.#ask('a poll', 'POST', url, { body, isLongPoll: true })
     const { sets } = readAs(Polled, json, 'a poll')
     return { sets: Object.fromEntries(Object.entries(sets).slice(0, EVENTS_AT_MOST)) }
   }
@@ -177,6 +181,11 @@ function overlap(one: string | string[], other: string | string[]): boolean {
   return [one].flat().some((audience) => [other].flat().includes(audience))
 }
 
+function pollUrlOf({ delivery: { endpoint_url } }: Stream): string {
+  if (endpoint_url === undefined) throw new TransmitterFailure('The stream has no address to poll.')
+  return endpoint_url
+}
+
 const descriptionOf = (name: string) => `Curfew (${name})`
 
 /** The stream that is ours: by where it pushes to, or by its description; that one transmitters need not keep. */
@@ -198,14 +207,12 @@ function newStream(
   supported: readonly string[] | undefined,
 ): object {
   const method = METHODS[delivery].find((name) => supported?.includes(name)) ?? METHODS[delivery][0]
-  const authorization = config.pushAuthorization ?? config.pushAuthorizationFile
+  const authorization = pushAuthorizationOf(config)
   return {
     delivery: {
       method,
       ...(pushUrl === undefined ? {} : { endpoint_url: pushUrl }),
-      ...(pushUrl === undefined || authorization === undefined
-        ? {}
-        : { authorization_header: authorization }),
+      ...(pushUrl === undefined || authorization === null ? {} : { authorization_header: authorization }),
     },
     events_requested: config.events ?? ENDING_EVENTS,
     description: descriptionOf(config.name),
