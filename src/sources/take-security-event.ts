@@ -39,7 +39,8 @@ export interface TakeSecurityEventOptions {
 
 export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
   const { accept, streams, clock, onIgnored } = options
-  return async ({ config, keys }, token) => {
+  return async (source, token) => {
+    const { config, keys } = source
     if (!keys) throw new TokenError('unavailable', 'The source has no keys.')
     const { claims } = await verifyToken(token, securityEventRules(config), keys, clock.now())
     const event = readSecurityEvent(claims, clock.now())
@@ -48,10 +49,10 @@ export function createTakeSecurityEvent(options: TakeSecurityEventOptions): Take
         await accept([toSignal(config, event, options)], replayOf(config, event))
         return
       case 'verification':
-        return noteVerification(config, event, streams)
+        return noteVerification(source, event, streams)
       case 'stream-updated': {
         const status = streamStatusIn(event)
-        if (status) streams.noteStatus(config.name, status)
+        if (status) streams.noteStatus(source, status)
         return
       }
       case 'other':
@@ -82,18 +83,15 @@ function replayOf({ name }: SharedSignalsConfig, { jti, keepUntil }: SecurityEve
  * A verification that was asked for has a state of ours; one that the transmitter sends by itself has none (section
  * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state.
  */
-function noteVerification(
-  { name, transmitter }: SharedSignalsConfig,
-  event: SecurityEvent,
-  streams: EventStreams,
-): void {
+function noteVerification(source: SharedSignalsSource, event: SecurityEvent, streams: EventStreams): void {
+  const { transmitter } = source.config
   if (!transmitter) return
   const { state, streamId } = verificationIn(event)
-  const own = streams.get(name)?.streamId ?? null
+  const own = streams.get(source)?.streamId ?? null
   if (own !== null && streamId !== null && streamId !== own)
     throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
   if (state === null) return
   if (!isOwnState(state, transmitterToken(transmitter)))
     throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
-  streams.noteVerified(name)
+  streams.noteVerified(source)
 }

@@ -5,12 +5,19 @@ import { retryAfterMs } from '../../retry-after.ts'
 import { setErrorOf } from '../set-error.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
-import { type EventStream, type PollReport, type Transmitter, TransmitterFailure } from './transmitter.ts'
+import type { EventStream, PollReport, Transmitter } from './transmitter.ts'
+import { TransmitterFailure } from './transmitter-answers.ts'
 
 /** A transmitter that does not hold a poll until there is something is asked again after this time. */
 const IDLE_MS = 5_000
 /** After so many failures in a row the stream is looked for anew: it may be gone. */
 const ANEW_AFTER = 3
+
+/**
+ * Replicas that start together may each create a stream, and choose before they see all of them: so long after it was
+ * set up a stream is looked for once more.
+ */
+const LOOK_AGAIN_MS = 60_000
 
 const NOTHING: PollReport = { ack: [], setErrs: {} }
 
@@ -27,6 +34,15 @@ export interface KeepStreamOptions {
   signal: AbortSignal
 }
 
+/** The stream that is used. */
+interface Kept {
+  stream: EventStream
+  /** What has become of the events that came last. */
+  report: PollReport
+  /** When to look for it once more, by the monotonic clock. */
+  lookAgainAt: number
+}
+
 /**
  * Sets a source's stream up, and where it is polled, polls it until the signal aborts. Never rejects. Each replica does
  * the same: what comes twice is recognized by its `jti`.
@@ -37,54 +53,80 @@ export async function keepStream(
   options: KeepStreamOptions,
 ): Promise<void> {
   const { streams, signal, clock, random } = options
-  const { name } = source.config
-  let stream: EventStream | null = null
-  let report = NOTHING
+  let kept: Kept | null = null
   let failures = 0
   while (!signal.aborted) {
     try {
-      stream ??= await setUp(source, transmitter, options)
-      if (stream.pollUrl === null) return streams.noteProblem(name, null)
-      const { polled, wait } = await pollOnce(source, transmitter, stream.pollUrl, report, options)
-      report = polled
+      if (kept === null) kept = await setUp(source, transmitter, null, options)
+      else if (clock.monotonic() >= kept.lookAgainAt)
+        kept = await lookAgain(source, transmitter, kept, options)
+      const { pollUrl } = kept.stream
+      let waitMs = kept.lookAgainAt - clock.monotonic()
+      if (pollUrl !== null) {
+        const polled = await pollOnce(source, transmitter, { pollUrl, report: kept.report }, options)
+        kept = { ...kept, report: polled.report }
+        waitMs = polled.waitMs
+      }
       failures = 0
-      streams.noteProblem(name, null)
-      if (wait) await pause(IDLE_MS, clock, signal)
+      streams.noteProblem(source, null)
+      if (waitMs === Number.POSITIVE_INFINITY) return
+      if (waitMs > 0) await pause(waitMs, clock, signal)
     } catch (error) {
       if (signal.aborted) return
       failures += 1
-      if (failures % ANEW_AFTER === 0) stream = null
-      streams.noteProblem(name, problemOf(error))
+      if (failures % ANEW_AFTER === 0) kept = null
+      streams.noteProblem(source, problemOf(error))
       await pause(backoffMs(failures, random(), askedMs(error, clock)), clock, signal)
     }
   }
 }
 
+/** @param before what was used until now */
 async function setUp(
-  { config }: SharedSignalsSource,
+  source: SharedSignalsSource,
   transmitter: Transmitter,
-  { streams, log }: KeepStreamOptions,
-): Promise<EventStream> {
+  before: Kept | null,
+  { streams, clock, log }: KeepStreamOptions,
+): Promise<Kept> {
+  const lookAgainAt = clock.monotonic() + LOOK_AGAIN_MS
   const stream = await transmitter.setUp()
-  streams.noteStream(config.name, stream.id)
-  if (stream.status) streams.noteStatus(config.name, stream.status)
+  streams.noteStream(source, stream.id)
+  if (stream.status) streams.noteStatus(source, stream.status)
+  if (stream.id === before?.stream.id) return { ...before, stream, lookAgainAt: Number.POSITIVE_INFINITY }
   try {
     await transmitter.requestVerification(stream)
   } catch (error) {
     // It may have been asked too often; events come all the same.
-    log.warn({ source: config.name, problem: problemOf(error) }, 'the stream could not be verified')
+    log.warn({ source: source.config.name, problem: problemOf(error) }, 'the stream could not be verified')
   }
-  return stream
+  return { stream, report: NOTHING, lookAgainAt }
 }
 
-/** One poll, and what came with it taken: acknowledged is what is durable. */
+/** The stream that was found works: where looking fails, it goes on, and is looked for later. */
+async function lookAgain(
+  source: SharedSignalsSource,
+  transmitter: Transmitter,
+  kept: Kept,
+  options: KeepStreamOptions,
+): Promise<Kept> {
+  try {
+    return await setUp(source, transmitter, kept, options)
+  } catch (error) {
+    const { signal, log, clock } = options
+    signal.throwIfAborted()
+    const details = { source: source.config.name, problem: problemOf(error) }
+    log.warn(details, 'the stream could not be looked for once more')
+    return { ...kept, lookAgainAt: clock.monotonic() + LOOK_AGAIN_MS }
+  }
+}
+
+/** One poll, and what came with it taken: acknowledged is what is durable. The next one comes after `waitMs`. */
 async function pollOnce(
   source: SharedSignalsSource,
   transmitter: Transmitter,
-  pollUrl: string,
-  report: PollReport,
+  { pollUrl, report }: { pollUrl: string; report: PollReport },
   { take, clock, log, onRejected }: KeepStreamOptions,
-): Promise<{ polled: PollReport; wait: boolean }> {
+): Promise<{ report: PollReport; waitMs: number }> {
   const startedAt = clock.monotonic()
   const { sets } = await transmitter.poll(pollUrl, report)
   const polled: PollReport = { ack: [], setErrs: {} }
@@ -112,7 +154,7 @@ async function pollOnce(
   const wasTold = (jti: string) => report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
   const isNothingNew = Object.keys(sets).every(wasTold)
   const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
-  return { polled, wait: undecided.length > 0 || (isNothingNew && !wasHeld) }
+  return { report: polled, waitMs: undecided.length > 0 || (isNothingNew && !wasHeld) ? IDLE_MS : 0 }
 }
 
 /** For operators: without addresses, and without anything of an answer. */

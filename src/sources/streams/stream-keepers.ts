@@ -34,7 +34,6 @@ export class StreamKeepers {
       if (wanted.has(source)) continue
       abort.abort()
       this.#keepers.delete(source)
-      this.#options.streams.forget(source.config.name)
     }
     for (const source of wanted) if (!this.#keepers.has(source)) this.#start(source)
   }
@@ -52,9 +51,12 @@ export class StreamKeepers {
     if (!config.transmitter) return
     const abort = new AbortController()
     const { signal } = abort
-    const { fetchJson, send } = this.#options
-    const transmitter = new Transmitter({ config, transmitter: config.transmitter, fetchJson, send, signal })
-    const ended = keepStream(source, transmitter, { ...this.#options, signal })
+    const { transmitter } = config
+    const { fetchJson, send, log } = this.#options
+    const ended = keepStream(source, new Transmitter({ config, transmitter, fetchJson, send, log, signal }), {
+      ...this.#options,
+      signal,
+    })
     this.#keepers.set(source, { abort, ended })
   }
 }

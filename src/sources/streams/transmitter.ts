@@ -1,47 +1,25 @@
-import { z } from 'zod'
+import type { Log } from '../../log.ts'
 import type { FetchJson } from '../fetch-json.ts'
-import { ENDING_EVENTS, StreamStatus } from '../security-event.ts'
+import type { StreamStatus } from '../security-event.ts'
 import type { SetError } from '../set-error.ts'
-import {
-  pushAuthorizationOf,
-  type SharedSignalsConfig,
-  type TransmitterConfig,
-  transmitterToken,
-} from '../shared-signals.ts'
+import { transmitterToken } from '../shared-signals.ts'
 import { isKeyAddress } from '../source-schema.ts'
 import { wellKnownAddress } from '../well-known.ts'
-import type { SendToTransmitter, TransmitterAnswer } from './transmitter-http.ts'
+import { newStream, ownStreams, type StreamOwner } from './own-streams.ts'
+import {
+  Metadata,
+  Polled,
+  readAs,
+  Status,
+  Stream,
+  Streams,
+  TransmitterFailure,
+} from './transmitter-answers.ts'
+import type { SendToTransmitter, TransmitterAnswer, TransmitterRequest } from './transmitter-http.ts'
 import { newState } from './verification-state.ts'
 
 /** So many events are asked for at once. */
 export const EVENTS_AT_MOST = 50
-
-/** The names of the delivery methods: those of the RFCs, and those of drafts. */
-const METHODS = {
-  push: ['urn:ietf:rfc:8935', 'https://schemas.openid.net/secevent/risc/delivery-method/push'],
-  poll: ['urn:ietf:rfc:8936', 'https://schemas.openid.net/secevent/risc/delivery-method/poll'],
-} as const
-
-const Metadata = z.looseObject({
-  issuer: z.string(),
-  configuration_endpoint: z.string(),
-  status_endpoint: z.string().optional(),
-  verification_endpoint: z.string().optional(),
-  delivery_methods_supported: z.array(z.string()).optional(),
-})
-const Stream = z.looseObject({
-  stream_id: z.string().min(1).max(256),
-  iss: z.string(),
-  aud: z.union([z.string(), z.array(z.string())]).optional(),
-  delivery: z.looseObject({ method: z.string(), endpoint_url: z.string().optional() }),
-  description: z.string().nullish(),
-})
-type Stream = z.infer<typeof Stream>
-const Status = z.looseObject({ status: StreamStatus })
-const Polled = z.object({
-  sets: z.record(z.string().min(1).max(256), z.string()).default({}),
-})
-export type Polled = z.infer<typeof Polled>
 
 /** What is told with a poll of those events that came before (RFC 8936, section 2.2). */
 export interface PollReport {
@@ -58,22 +36,18 @@ export interface EventStream {
   verificationUrl: string | null
 }
 
-/** The transmitter does not do what it is asked; the message is for operators. */
-export class TransmitterFailure extends Error {
-  readonly retryAfter: string | null
-
-  constructor(message: string, retryAfter: string | null = null) {
-    super(message)
-    this.retryAfter = retryAfter
-  }
-}
-
-export interface TransmitterOptions {
-  config: SharedSignalsConfig
-  transmitter: TransmitterConfig
+export interface TransmitterOptions extends StreamOwner {
   fetchJson: FetchJson
   send: SendToTransmitter
+  log: Pick<Log, 'warn'>
   signal: AbortSignal
+}
+
+interface Question {
+  body?: unknown
+  isLongPoll?: boolean
+  /** Statuses that are answers, too. */
+  besides?: number[]
 }
 
 /**
@@ -83,6 +57,8 @@ export interface TransmitterOptions {
 export class Transmitter {
   readonly #options: TransmitterOptions
   readonly #configurationUrl: string
+  /** The stream that was created here, by its id, until it is known that another one is used. */
+  #createdId: string | null = null
 
   constructor(options: TransmitterOptions) {
     this.#options = options
@@ -92,7 +68,8 @@ export class Transmitter {
   }
 
   /**
-   * Finds the stream, or creates it where there is none.
+   * Finds the stream, or creates it where there is none. Other replicas may do so at the same time; asked again a while
+   * later, all of them have the same one, and have deleted others that they created.
    * @throws TransmitterFailure, or what the connection fails with
    */
   async setUp(): Promise<EventStream> {
@@ -100,20 +77,16 @@ export class Transmitter {
     const metadata = readAs(Metadata, await fetchJson(this.#configurationUrl), 'its configuration')
     if (metadata.issuer !== config.issuer)
       throw new TransmitterFailure('The configuration is of another issuer.')
-    const { configuration_endpoint, verification_endpoint, delivery_methods_supported } = metadata
-    const found = await this.#find(configuration_endpoint)
-    const stream = found ?? (await this.#create(configuration_endpoint, delivery_methods_supported))
+    const { configuration_endpoint, verification_endpoint = null, status_endpoint = null } = metadata
+    const stream = await this.#findOrCreate(metadata)
     // Section 8.1.1.1: must be checked.
     if (stream.iss !== config.issuer) throw new TransmitterFailure('The stream is of another issuer (iss).')
     if (stream.aud !== undefined && !overlap(stream.aud, config.audience))
       throw new TransmitterFailure('The stream is for an audience (aud) that the entry does not name.')
-    return {
-      id: stream.stream_id,
-      pollUrl: transmitter.delivery === 'poll' ? pollUrlOf(stream) : null,
-      status:
-        metadata.status_endpoint === undefined ? null : await this.#status(metadata.status_endpoint, stream),
-      verificationUrl: verification_endpoint ?? null,
-    }
+    const pollUrl = transmitter.delivery === 'poll' ? pollUrlOf(stream) : null
+    await this.#deleteOther(configuration_endpoint, stream)
+    const status = status_endpoint === null ? null : await this.#status(status_endpoint, stream)
+    return { id: stream.stream_id, status, pollUrl, verificationUrl: verification_endpoint }
   }
 
   /** Asks for a verification event with a state of ours (section 8.1.4.2). */
@@ -134,31 +107,63 @@ export class Transmitter {
     return { sets: Object.fromEntries(Object.entries(sets).slice(0, EVENTS_AT_MOST)) }
   }
 
-  async #find(configurationEndpoint: string): Promise<Stream | null> {
-    const { status, json } = await this.#ask('its streams', 'GET', configurationEndpoint, { besides: [404] })
-    if (status === 404) return null
-    const streams = readAs(z.union([z.array(Stream).max(1_000), Stream]), json, 'its streams')
-    return ownStream(Array.isArray(streams) ? streams : [streams], this.#options)
+  async #findOrCreate({
+    configuration_endpoint: url,
+    delivery_methods_supported,
+  }: Metadata): Promise<Stream> {
+    const [found] = await this.#ownStreams(url)
+    if (found) return found
+    const created = await this.#create(url, delivery_methods_supported)
+    this.#createdId = created?.stream_id ?? null
+    const [chosen = created] = await this.#ownStreams(url)
+    if (chosen) return chosen
+    throw new TransmitterFailure('It allows no further stream, and none of those that are there is ours.')
   }
 
-  async #create(configurationEndpoint: string, supported: readonly string[] | undefined): Promise<Stream> {
+  async #ownStreams(url: string): Promise<Stream[]> {
+    const { status, json } = await this.#ask('its streams', 'GET', url, { besides: [404] })
+    const streams = status === 404 ? [] : readAs(Streams, json, 'its streams')
+    return ownStreams(streams, this.#options, this.#createdId)
+  }
+
+  /** Null where there is one already, and it allows no other (section 8.1.1.1: 409). */
+  async #create(url: string, supported: readonly string[] | undefined): Promise<Stream | null> {
     const body = newStream(this.#options, supported)
-    const { json } = await this.#ask('a new stream', 'POST', configurationEndpoint, { body })
-    return readAs(Stream, json, 'a new stream')
+    const { status, json } = await this.#ask('a new stream', 'POST', url, { body, besides: [409] })
+    return status === 409 ? null : readAs(Stream, json, 'a new stream')
   }
 
-  async #status(statusEndpoint: string, { stream_id }: Stream): Promise<EventStream['status']> {
-    const url = new URL(statusEndpoint)
-    url.searchParams.set('stream_id', stream_id)
-    const { json } = await this.#ask("the stream's status", 'GET', url.href, {})
+  /** Another replica has created a stream, too, and all use that one (section 8.1.1.5). */
+  async #deleteOther(url: string, used: Stream): Promise<void> {
+    if (this.#createdId === null || this.#createdId === used.stream_id) return
+    const address = withStream(url, this.#createdId)
+    await this.#unlessRefused('a stream that is not used could not be deleted', () =>
+      this.#ask('the deletion of a stream', 'DELETE', address, { besides: [404] }),
+    )
+    this.#createdId = null
+  }
+
+  async #status(url: string, { stream_id }: Stream): Promise<StreamStatus> {
+    const { json } = await this.#ask("the stream's status", 'GET', withStream(url, stream_id), {})
     return readAs(Status, json, "the stream's status").status
+  }
+
+  /** The stream works without; a refusal is for the log. */
+  async #unlessRefused(message: string, ask: () => Promise<unknown>): Promise<void> {
+    const { config, log } = this.#options
+    try {
+      await ask()
+    } catch (error) {
+      if (!(error instanceof TransmitterFailure) || !error.isRefusal) throw error
+      log.warn({ source: config.name, problem: error.message }, message)
+    }
   }
 
   async #ask(
     what: string,
-    method: 'GET' | 'POST',
+    method: TransmitterRequest['method'],
     url: string,
-    { body, isLongPoll = false, besides = [] }: { body?: unknown; isLongPoll?: boolean; besides?: number[] },
+    { body, isLongPoll = false, besides = [] }: Question,
   ): Promise<TransmitterAnswer> {
     const { transmitter, send, signal } = this.#options
     if (!isKeyAddress(url) || new URL(url).origin !== new URL(this.#configurationUrl).origin)
@@ -167,54 +172,21 @@ export class Transmitter {
     const answer = await send({ method, url, token, body, isLongPoll, signal })
     const isGood = (answer.status >= 200 && answer.status < 300) || besides.includes(answer.status)
     if (isGood) return answer
-    throw new TransmitterFailure(`Asked for ${what}, it answered ${answer.status}.`, answer.retryAfter)
+    throw new TransmitterFailure(`Asked for ${what}, it answered ${answer.status}.`, answer)
   }
-}
-
-function readAs<T extends z.ZodType>(schema: T, json: unknown, what: string): z.infer<T> {
-  const { data, success } = schema.safeParse(json)
-  if (!success) throw new TransmitterFailure(`Asked for ${what}, it answered with something else.`)
-  return data
 }
 
 function overlap(one: string | string[], other: string | string[]): boolean {
   return [one].flat().some((audience) => [other].flat().includes(audience))
 }
 
+function withStream(address: string, id: string): string {
+  const url = new URL(address)
+  url.searchParams.set('stream_id', id)
+  return url.href
+}
+
 function pollUrlOf({ delivery: { endpoint_url } }: Stream): string {
   if (endpoint_url === undefined) throw new TransmitterFailure('The stream has no address to poll.')
   return endpoint_url
-}
-
-const descriptionOf = (name: string) => `Curfew (${name})`
-
-/** The stream that is ours: by where it pushes to, or by its description; that one transmitters need not keep. */
-function ownStream(
-  streams: readonly Stream[],
-  { config, transmitter }: Pick<TransmitterOptions, 'config' | 'transmitter'>,
-): Stream | null {
-  const methods: readonly string[] = METHODS[transmitter.delivery]
-  const alike = streams.filter(({ delivery }) => methods.includes(delivery.method))
-  if (transmitter.delivery === 'push')
-    return alike.find(({ delivery }) => delivery.endpoint_url === transmitter.pushUrl) ?? null
-  const [only, ...others] = alike
-  const described = alike.find(({ description }) => description === descriptionOf(config.name))
-  return described ?? (only && others.length === 0 && !only.description ? only : null)
-}
-
-function newStream(
-  { config, transmitter: { delivery, pushUrl } }: Pick<TransmitterOptions, 'config' | 'transmitter'>,
-  supported: readonly string[] | undefined,
-): object {
-  const method = METHODS[delivery].find((name) => supported?.includes(name)) ?? METHODS[delivery][0]
-  const authorization = pushAuthorizationOf(config)
-  return {
-    delivery: {
-      method,
-      ...(pushUrl === undefined ? {} : { endpoint_url: pushUrl }),
-      ...(pushUrl === undefined || authorization === null ? {} : { authorization_header: authorization }),
-    },
-    events_requested: config.events ?? ENDING_EVENTS,
-    description: descriptionOf(config.name),
-  }
 }

@@ -71,17 +71,14 @@ t.test(
 
 t.test('a stream that is there already is used', async (t) => {
   const fake = await startTransmitter(t)
-  const iss = fake.issuer.url
-  const of = (id: string, description?: string) => ({
-    stream_id: id,
-    iss,
-    description,
-    delivery: { method: POLL, endpoint_url: `${iss}/poll` },
-  })
-  fake.streams.push(of('theirs', 'of somebody else'), of('ours', 'Curfew (idp)'))
+  fake.streams.push(
+    fake.stream('theirs', { description: 'of somebody else' }),
+    fake.stream('zzz'),
+    fake.stream('ours'),
+  )
   await keepStreamAt(t, fake)
   t.equal((await fake.until(({ path }) => path === '/verify')).body.stream_id, 'ours')
-  t.equal(fake.streams.length, 2)
+  t.equal(fake.streams.length, 3, 'none is created, and none deleted')
 })
 
 t.test(
