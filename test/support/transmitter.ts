@@ -101,6 +101,10 @@ export async function startTransmitter(
       streams.splice(index, 1)
       return reply(204)
     }
+    if (method === 'PATCH') {
+      Object.assign(streams[index], body)
+      return reply(200, streams[index])
+    }
     created += 1
     const id = `stream-${created}`
     const delivery = { endpoint_url: `${url}/poll`, ...body.delivery }

@@ -39,6 +39,25 @@ export function ownStreams(
   return ours.length === 0 && isLoneOne ? [only] : ours
 }
 
+/** The types of events that an entry wants. */
+export function wantedEvents({ events }: SharedSignalsConfig): readonly string[] {
+  return events ?? ENDING_EVENTS
+}
+
+/**
+ * Whether a stream asks for other events than the entry wants (section 8.1.1), as far as the transmitter tells it.
+ * Events that it does not have are of no matter: it may leave them out of what was asked for.
+ */
+export function asksForOthers(
+  { events_requested: requested, events_supported: supported }: Stream,
+  wanted: readonly string[],
+): boolean {
+  if (!requested) return false
+  const isKnown = (type: string) => supported?.includes(type) ?? true
+  const isMissing = wanted.some((type) => isKnown(type) && !requested.includes(type))
+  return isMissing || requested.some((type) => isKnown(type) && !wanted.includes(type))
+}
+
 /**
  * What a new stream is asked for by (section 8.1.1.1).
  * @param supported the delivery methods of the transmitter, where it tells them
@@ -55,7 +74,7 @@ export function newStream(
       ...(pushUrl === undefined ? {} : { endpoint_url: pushUrl }),
       ...(pushUrl === undefined || authorization === null ? {} : { authorization_header: authorization }),
     },
-    events_requested: config.events ?? ENDING_EVENTS,
+    events_requested: wantedEvents(config),
     description: descriptionOf(config.name),
   }
 }

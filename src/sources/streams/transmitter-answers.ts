@@ -18,6 +18,8 @@ export const Stream = z.looseObject({
   aud: z.union([z.string(), z.array(z.string())]).optional(),
   delivery: z.looseObject({ method: z.string(), endpoint_url: z.string().optional() }),
   description: z.string().nullish(),
+  events_requested: z.array(z.string()).nullish(),
+  events_supported: z.array(z.string()).nullish(),
 })
 export type Stream = z.infer<typeof Stream>
 

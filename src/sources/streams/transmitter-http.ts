@@ -7,7 +7,7 @@ const LONG_POLL_MS = 90_000
 const LARGEST_ANSWER_BYTES = 1024 * 1024
 
 export interface TransmitterRequest {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   url: string
   token: string
   body?: unknown

@@ -5,7 +5,7 @@ import type { SetError } from '../set-error.ts'
 import { transmitterToken } from '../shared-signals.ts'
 import { isKeyAddress } from '../source-schema.ts'
 import { wellKnownAddress } from '../well-known.ts'
-import { newStream, ownStreams, type StreamOwner } from './own-streams.ts'
+import { asksForOthers, newStream, ownStreams, type StreamOwner, wantedEvents } from './own-streams.ts'
 import {
   Metadata,
   Polled,
@@ -68,8 +68,9 @@ export class Transmitter {
   }
 
   /**
-   * Finds the stream, or creates it where there is none. Other replicas may do so at the same time; asked again a while
-   * later, all of them have the same one, and have deleted others that they created.
+   * Finds the stream, or creates it where there is none, and has it ask for the events that the entry wants. Other
+   * replicas may do so at the same time; asked again a while later, all of them have the same one, and have deleted
+   * others that they created.
    * @throws TransmitterFailure, or what the connection fails with
    */
   async setUp(): Promise<EventStream> {
@@ -85,6 +86,7 @@ export class Transmitter {
       throw new TransmitterFailure('The stream is for an audience (aud) that the entry does not name.')
     const pollUrl = transmitter.delivery === 'poll' ? pollUrlOf(stream) : null
     await this.#deleteOther(configuration_endpoint, stream)
+    await this.#update(configuration_endpoint, stream)
     const status = status_endpoint === null ? null : await this.#status(status_endpoint, stream)
     return { id: stream.stream_id, status, pollUrl, verificationUrl: verification_endpoint }
   }
@@ -141,6 +143,16 @@ export class Transmitter {
       this.#ask('the deletion of a stream', 'DELETE', address, { besides: [404] }),
     )
     this.#createdId = null
+  }
+
+  /** It was created for other events, before the entry was changed (section 8.1.1.3). */
+  async #update(url: string, stream: Stream): Promise<void> {
+    const events = wantedEvents(this.#options.config)
+    if (!asksForOthers(stream, events)) return
+    const body = { stream_id: stream.stream_id, events_requested: events }
+    await this.#unlessRefused('the stream asks for other events than the entry wants', () =>
+      this.#ask('other events', 'PATCH', url, { body }),
+    )
   }
 
   async #status(url: string, { stream_id }: Stream): Promise<StreamStatus> {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ownStreams } from '../../../src/sources/streams/own-streams.ts'
+import { asksForOthers, ownStreams } from '../../../src/sources/streams/own-streams.ts'
 import { AUDIENCE } from '../../support/shared-signals.ts'
 import { POLL, PUSH } from '../../support/transmitter.ts'
 
@@ -39,6 +39,27 @@ t.test('where no descriptions are kept, it is the only one, or the one that was 
   t.same(polled([stream('a', null), stream('b', null)]), [])
   t.same(polled([stream('a', null), stream('b', null)], 'b'), ['b'])
   t.same(polled([stream('a', null)], 'gone'), ['a'])
+})
+
+t.test('a stream asks for others when a type that the transmitter has is missing or too many', async (t) => {
+  const table: [requested: string[] | null | undefined, supported: string[] | undefined, others: boolean][] =
+    [
+      [['a', 'b'], undefined, false],
+      [['b', 'a', 'a'], undefined, false],
+      [['a'], undefined, true],
+      [['a', 'b', 'c'], undefined, true],
+      [[], undefined, true],
+      [['a'], ['a', 'c'], false],
+      [['a', 'z'], ['a', 'c'], false],
+      [['a', 'c'], ['a', 'c'], true],
+      [['c'], ['a', 'c'], true],
+      [undefined, ['a'], false],
+      [null, undefined, false],
+    ]
+  for (const [events_requested, events_supported, others] of table) {
+    const told = { ...stream('s', null), events_requested, events_supported }
+    t.equal(asksForOthers(told, ['a', 'b']), others, JSON.stringify([events_requested, events_supported]))
+  }
 })
 
 t.test('streams that are pushed are known by where they are pushed to', async (t) => {
