@@ -28,7 +28,8 @@ export function sharedSignals(forms: ValueForms) {
   return atMostOne(schema, ['pushAuthorization', 'pushAuthorizationFile'])
 }
 
-function transmitter({ given, inFile }: ValueForms) {
+function transmitter(forms: ValueForms) {
+  const { given, inFile } = forms
   const schema = z.strictObject({
     delivery: z.enum(['poll', 'push']).describe('How events come: Curfew asks, or they are sent to pushUrl'),
     pushUrl: z
@@ -38,24 +39,44 @@ function transmitter({ given, inFile }: ValueForms) {
       .describe('Where the transmitter reaches Curfew: …/sources/{name}/events'),
     token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
     tokenFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
+    oauth: oauth(forms).optional().describe('In place of a token: where Curfew gets one, and by what'),
     configurationUrl: z
       .string()
       .refine(isKeyAddress, ADDRESS)
       .optional()
       .describe("Where its configuration is; the issuer's /.well-known/ssf-configuration when left out"),
   })
-  return oneWay(schema, [['token'], ['tokenFile']]).refine(
+  return oneWay(schema, [['token'], ['tokenFile'], ['oauth']]).refine(
     ({ delivery, pushUrl }) => (delivery === 'push') === (pushUrl !== undefined),
     'expected pushUrl with the delivery "push", and only with that',
   )
 }
 
+/** Client credentials (RFC 6749, section 4.4), as the CAEP interoperability profile 1.0 has it. */
+function oauth({ given, inFile }: ValueForms) {
+  const schema = z.strictObject({
+    tokenUrl: z.string().refine(isKeyAddress, ADDRESS).describe('The token endpoint'),
+    clientId: given(FORMS.text).describe('Id of the OAuth client'),
+    clientSecret: given(FORMS.text).optional().describe("The client's secret"),
+    clientSecretFile: inFile(FORMS.text).optional().describe("Path of a file that holds the client's secret"),
+    scope: z
+      .string()
+      .min(1)
+      .max(1_024)
+      .optional()
+      .describe('Scope of the access token, as ssf.manage ssf.read'),
+  })
+  return oneWay(schema, [['clientSecret'], ['clientSecretFile']])
+}
+
 export type SharedSignalsConfig = z.infer<ReturnType<typeof sharedSignals>>
 export type TransmitterConfig = NonNullable<SharedSignalsConfig['transmitter']>
 
-/** The bearer token for the transmitter; the schema has seen to it that there is one. */
-export function transmitterToken({ token, tokenFile }: TransmitterConfig): string {
-  return token ?? tokenFile ?? ''
+export type TransmitterClient = NonNullable<TransmitterConfig['oauth']>
+
+/** The bearer token for the transmitter, or the secret of its OAuth client; the schema has seen to it that there is one. */
+export function transmitterSecret({ token, tokenFile, oauth }: TransmitterConfig): string {
+  return token ?? tokenFile ?? oauth?.clientSecret ?? oauth?.clientSecretFile ?? ''
 }
 
 /** What pushes have to show beside their signature; null where that is all. */

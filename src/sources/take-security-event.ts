@@ -12,7 +12,7 @@ import {
   verificationIn,
 } from './security-event.ts'
 import { StreamMismatch } from './set-error.ts'
-import { type SharedSignalsConfig, transmitterToken } from './shared-signals.ts'
+import { type SharedSignalsConfig, transmitterSecret } from './shared-signals.ts'
 import { sourceSignal } from './source-signal.ts'
 import type { OpenSource } from './sources.ts'
 import type { EventStreams } from './streams/event-streams.ts'
@@ -91,7 +91,7 @@ function noteVerification(source: SharedSignalsSource, event: SecurityEvent, str
   if (own !== null && streamId !== null && streamId !== own)
     throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
   if (state === null) return
-  if (!isOwnState(state, transmitterToken(transmitter)))
+  if (!isOwnState(state, transmitterSecret(transmitter)))
     throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
   streams.noteVerified(source)
 }

@@ -31,6 +31,33 @@ t.test('an entry says how events come, and by which token the stream is looked a
   }
 })
 
+t.test('in place of a token an entry may have an OAuth client, with one secret', async (t) => {
+  const place = 'CONFIG_FILE /sources/0/transmitter'
+  const client = { tokenUrl: 'https://as.example.com/token', clientId: 'c', clientSecret: 's' }
+  const { clientSecret: _, ...bare } = client
+  const table: [transmitter: object, mistakes: string[]][] = [
+    [{ oauth: client }, []],
+    [{ oauth: { ...client, scope: 'ssf.manage ssf.read' } }, []],
+    [{ oauth: { ...client, tokenUrl: 'http://127.0.0.1:1/token' } }, []],
+    [{ oauth: client, token: 't' }, [place]],
+    [{ oauth: { ...client, tokenUrl: 'http://as.example.com/token' } }, [`${place}/oauth/tokenUrl`]],
+    [{ oauth: bare }, [`${place}/oauth`]],
+    [
+      { oauth: { ...client, clientSecretFile: 'not-there' } },
+      [`${place}/oauth/clientSecretFile`, `${place}/oauth`],
+    ],
+    [{ oauth: { ...bare, clientSecret: `\${NOT_SET}` } }, [`${place}/oauth/clientSecret`]],
+    [{ oauth: { ...client, scope: '' } }, [`${place}/oauth/scope`]],
+    [{ oauth: { ...client, more: 1 } }, [`${place}/oauth/more`]],
+  ]
+  for (const [transmitter, mistakes] of table) {
+    const found = await mistakesIn(t, {
+      sources: [{ ...ENTRY, transmitter: { delivery: 'poll', ...transmitter } }],
+    })
+    t.same(keysOf(found), mistakes, JSON.stringify(transmitter))
+  }
+})
+
 t.test('the header that pushes must have is given in one way', async (t) => {
   const file = configurationFile(t, { sources: [] })
   const pushAuthorizationFile = file.beside('header', 'Bearer agreed')

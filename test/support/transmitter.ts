@@ -33,6 +33,8 @@ export interface FakeTransmitter {
   streams: Json[]
   /** Every request that was authorized, in order. */
   asked: Asked[]
+  /** Those that were not. */
+  refused: Asked[]
   /** Resolves with the first request, from now on or before, that is wanted. */
   until(isWanted: (asked: Asked) => boolean): Promise<Asked>
   /** Queues a token for the next poll. */
@@ -48,13 +50,18 @@ export interface FakeTransmitter {
 export async function startTransmitter(
   t: Test,
   /** How many events a poll is answered with at most, in place of what was asked for. */
-  { eventsAtOnce = null as number | null } = {},
+  {
+    eventsAtOnce = null as number | null,
+    /** Whose requests are served, by the header. */
+    isAuthorized = (header: string | undefined): boolean => header === `Bearer ${TOKEN}`,
+  } = {},
 ): Promise<FakeTransmitter> {
   const issuer = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const { url } = issuer
   const streams: Json[] = []
   let created = 0
   const asked: Asked[] = []
+  const refused: Asked[] = []
   const waiting = new Set<() => void>()
   const overrides = new Map<string, (asked: Asked) => Answer | null>()
   const waits = new Map<string, (asked: Asked) => Promise<void>>()
@@ -84,7 +91,10 @@ export async function startTransmitter(
         response.writeHead(status, { 'content-type': 'application/json', ...headers })
         response.end(document === undefined ? undefined : JSON.stringify(document))
       }
-      if (one.authorization !== `Bearer ${TOKEN}`) return reply(401)
+      if (!isAuthorized(one.authorization)) {
+        refused.push(one)
+        return reply(401)
+      }
       asked.push(one)
       await waits.get(path)?.(one)
       const changed = overrides.get(path)?.(one)
@@ -139,6 +149,7 @@ export async function startTransmitter(
     issuer,
     streams,
     asked,
+    refused,
     until: (isWanted) =>
       new Promise((resolve) => {
         const look = () => {
@@ -189,7 +200,7 @@ export async function keepStreamAt(
     name: 'idp',
     issuer: fake.issuer.url,
     audience: AUDIENCE,
-    transmitter: { delivery: 'poll', token: TOKEN, ...transmitter },
+    transmitter: { delivery: 'poll', ...('oauth' in transmitter ? {} : { token: TOKEN }), ...transmitter },
     ...source,
   }
   const file = configurationFile(t, { sources: [entry] })

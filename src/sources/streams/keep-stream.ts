@@ -6,7 +6,7 @@ import { setErrorOf } from '../set-error.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { EventStream, PollReport, Transmitter } from './transmitter.ts'
-import { TransmitterFailure } from './transmitter-answers.ts'
+import { problemOf, TransmitterFailure } from './transmitter-answers.ts'
 
 /** A transmitter that does not hold a poll until there is something is asked again after this time. */
 const IDLE_MS = 5_000
@@ -155,12 +155,6 @@ async function pollOnce(
   const isNothingNew = Object.keys(sets).every(wasTold)
   const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
   return { report: polled, waitMs: undecided.length > 0 || (isNothingNew && !wasHeld) ? IDLE_MS : 0 }
-}
-
-/** For operators: without addresses, and without anything of an answer. */
-function problemOf(error: unknown): string {
-  if (error instanceof TransmitterFailure) return error.message
-  return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
 }
 
 /** How long the transmitter asks to wait, in ms. */

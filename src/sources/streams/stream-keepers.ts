@@ -3,6 +3,7 @@ import type { Sources } from '../sources.ts'
 import type { SharedSignalsSource } from '../take-security-event.ts'
 import { type KeepStreamOptions, keepStream } from './keep-stream.ts'
 import { Transmitter } from './transmitter.ts'
+import { openAccess } from './transmitter-access.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
 
 export interface StreamKeepersOptions extends Omit<KeepStreamOptions, 'signal'> {
@@ -51,12 +52,10 @@ export class StreamKeepers {
     if (!config.transmitter) return
     const abort = new AbortController()
     const { signal } = abort
-    const { transmitter } = config
-    const { fetchJson, send, log } = this.#options
-    const ended = keepStream(source, new Transmitter({ config, transmitter, fetchJson, send, log, signal }), {
-      ...this.#options,
-      signal,
-    })
+    const options = { ...this.#options, signal }
+    const owner = { config, transmitter: config.transmitter }
+    const transmitter = new Transmitter({ ...options, ...owner, access: openAccess(owner, options) })
+    const ended = keepStream(source, transmitter, options)
     this.#keepers.set(source, { abort, ended })
   }
 }

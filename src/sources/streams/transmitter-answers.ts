@@ -61,3 +61,9 @@ export function readAs<T extends z.ZodType>(schema: T, json: unknown, what: stri
   if (!success) throw new TransmitterFailure(`Asked for ${what}, it answered with something else.`)
   return data
 }
+
+/** What is wrong, for operators: without addresses, and without anything of an answer. */
+export function problemOf(error: unknown): string {
+  if (error instanceof TransmitterFailure) return error.message
+  return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
+}

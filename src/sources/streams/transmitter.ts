@@ -2,10 +2,11 @@ import type { Log } from '../../log.ts'
 import type { FetchJson } from '../fetch-json.ts'
 import type { StreamStatus } from '../security-event.ts'
 import type { SetError } from '../set-error.ts'
-import { transmitterToken } from '../shared-signals.ts'
+import { transmitterSecret } from '../shared-signals.ts'
 import { isKeyAddress } from '../source-schema.ts'
 import { wellKnownAddress } from '../well-known.ts'
 import { asksForOthers, newStream, ownStreams, type StreamOwner, wantedEvents } from './own-streams.ts'
+import type { TransmitterAccess } from './transmitter-access.ts'
 import {
   Metadata,
   Polled,
@@ -39,6 +40,7 @@ export interface EventStream {
 export interface TransmitterOptions extends StreamOwner {
   fetchJson: FetchJson
   send: SendToTransmitter
+  access: TransmitterAccess
   log: Pick<Log, 'warn'>
   signal: AbortSignal
 }
@@ -94,7 +96,7 @@ export class Transmitter {
   /** Asks for a verification event with a state of ours (section 8.1.4.2). */
   async requestVerification({ id, verificationUrl }: EventStream): Promise<void> {
     if (verificationUrl === null) return
-    const state = newState(transmitterToken(this.#options.transmitter))
+    const state = newState(transmitterSecret(this.#options.transmitter))
     await this.#ask('the verification', 'POST', verificationUrl, { body: { stream_id: id, state } })
   }
 
@@ -177,14 +179,22 @@ export class Transmitter {
     url: string,
     { body, isLongPoll = false, besides = [] }: Question,
   ): Promise<TransmitterAnswer> {
-    const { transmitter, send, signal } = this.#options
     if (!isKeyAddress(url) || new URL(url).origin !== new URL(this.#configurationUrl).origin)
       throw new TransmitterFailure(`The address for ${what} is at another origin: nothing was sent there.`)
-    const token = transmitterToken(transmitter)
-    const answer = await send({ method, url, token, body, isLongPoll, signal })
+    const { signal } = this.#options
+    const answer = await this.#send({ method, url, body, isLongPoll, signal })
     const isGood = (answer.status >= 200 && answer.status < 300) || besides.includes(answer.status)
     if (isGood) return answer
     throw new TransmitterFailure(`Asked for ${what}, it answered ${answer.status}.`, answer)
+  }
+
+  /** Where the transmitter does not accept the token any more, once more with another one (RFC 6750, section 3.1). */
+  async #send(request: Omit<TransmitterRequest, 'authorization'>): Promise<TransmitterAnswer> {
+    const { access, send } = this.#options
+    const token = await access.token()
+    const answer = await send({ ...request, authorization: `Bearer ${token}` })
+    if (answer.status !== 401 || !access.renew(token)) return answer
+    return send({ ...request, authorization: `Bearer ${await access.token()}` })
   }
 }
 
