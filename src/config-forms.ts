@@ -103,3 +103,14 @@ export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonl
     })
     .meta({ oneOf: ways.map((way) => ({ required: way })) })
 }
+
+/** Of these two members one is given at most; told beside other mistakes, and to editors. */
+export function atMostOne<T extends z.ZodObject>(schema: T, members: readonly [string, string]): T {
+  return schema
+    .refine((value) => !members.every((member) => member in value), {
+      path: [members[1]],
+      error: `expected ${members.join(' or ')}, not both`,
+      when: ({ value }) => typeof value === 'object' && value !== null,
+    })
+    .meta({ not: { required: members } })
+}

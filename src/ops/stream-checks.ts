@@ -1,5 +1,5 @@
-import type { EventStreams } from '../sources/event-streams.ts'
-import type { Sources } from '../sources/sources.ts'
+import type { OpenSource, Sources } from '../sources/sources.ts'
+import type { EventStreams } from '../sources/streams/event-streams.ts'
 import type { Check } from './tenant-checks.ts'
 
 /** Of more streams only those are listed that are not ok, and not more than so many. */
@@ -7,15 +7,15 @@ const LISTED_AT_MOST = 20
 
 /** What is known of the event streams of Shared Signals. A stream that does not work is a warning: the others do. */
 export function streamChecks(sources: Pick<Sources, 'ofKind'>, streams: EventStreams): Check[] {
-  const checks = sources.ofKind('shared-signals').flatMap(({ config }) => check(config.name, streams) ?? [])
+  const checks = sources.ofKind('shared-signals').flatMap((source) => check(source, streams) ?? [])
   if (checks.length <= LISTED_AT_MOST) return checks
   return checks.filter(({ status }) => status !== 'ok').slice(0, LISTED_AT_MOST)
 }
 
-function check(source: string, streams: EventStreams): Check | null {
+function check(source: OpenSource<'shared-signals'>, streams: EventStreams): Check | null {
   const state = streams.get(source)
   if (!state) return null
-  const name = `stream:${source}`
+  const name = `stream:${source.config.name}`
   if (state.problem !== null) return { name, status: 'warning', detail: state.problem }
   if (state.status === 'paused' || state.status === 'disabled')
     return { name, status: 'warning', detail: `The transmitter says that the stream is ${state.status}.` }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AccessTokenText } from '../access-token.ts'
 
 /**
  * Qlik's answers, as far as Curfew reads them. Unknown members are let through; a member that is missing or of
@@ -16,8 +17,7 @@ const PathId = z
 const OptionalText = z.string().nullish().catch(null)
 
 export const AccessTokenAnswer = z.looseObject({
-  // Whatever else it is, it goes into a header.
-  access_token: z.string().regex(/^[\x21-\x7e]{1,16384}$/),
+  access_token: AccessTokenText,
   expires_in: z.number().positive().nullish().catch(null),
   expires_at: z.string().nullish().catch(null),
 })

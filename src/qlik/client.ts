@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { type AccessToken, boundedLifetime } from '../access-token.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UsersAnswer } from './answers.ts'
@@ -8,12 +9,6 @@ export interface Credentials {
   clientId: string
   clientSecret: string
   scope: string
-}
-
-export interface AccessToken {
-  value: string
-  /** From now on, in ms. */
-  lifetimeMs: number
 }
 
 export interface OwnUser {
@@ -28,11 +23,6 @@ export interface ListedTokens extends TokenPage {
 }
 
 const PAGE_SIZE = 100
-/** When the token endpoint does not say how long its token lives. Qlik's live 6 hours. */
-const UNTOLD_LIFETIME_MS = 5 * 60_000
-const LONGEST_LIFETIME_MS = 24 * 60 * 60_000
-/** Shorter, and a token would end while its call waits; Qlik's 401 tells when it really has. */
-const SHORTEST_LIFETIME_MS = 30_000
 
 /**
  * The calls of Qlik Cloud's API that Curfew needs, each as one request and its judged answer. No retry, no
@@ -188,9 +178,7 @@ function pageOf(href: string | null): string | null {
   throw new QlikFailure('unreadable', 'Qlik Cloud links to a next page of tokens without saying which.')
 }
 
-/** Whichever expiry the answer tells, by the tenant's clock; a short life when it tells none that makes sense. */
+/** Whichever expiry the answer tells, by the tenant's clock. */
 function lifetimeOf({ expires_in, expires_at }: z.infer<typeof AccessTokenAnswer>, now: number): number {
-  const told = expires_in ? expires_in * 1000 : Date.parse(expires_at ?? '') - now
-  if (!(told > 0)) return UNTOLD_LIFETIME_MS
-  return Math.min(Math.max(told, SHORTEST_LIFETIME_MS), LONGEST_LIFETIME_MS)
+  return boundedLifetime(expires_in ? expires_in * 1000 : Date.parse(expires_at ?? '') - now)
 }

@@ -1,9 +1,9 @@
 import { Agent } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { ErrorAnswer } from './answers.ts'
-import { retryAfterMs } from './retry-after.ts'
 
 /** The names under which calls are counted in the metrics. */
 export type Route = 'token' | 'me' | 'users' | 'list' | 'revoke'

@@ -1,3 +1,4 @@
+import { backoffMs } from '../backoff.ts'
 import { CurfewError, type ErrorCode } from '../errors.ts'
 import { QlikFailure, type QlikFailureKind } from './qlik-tenant.ts'
 import type { Failure } from './revocation.ts'
@@ -5,13 +6,6 @@ import type { Failure } from './revocation.ts'
 /** How long Curfew goes on trying while nothing is revoked. A new signal or a retry by hand begins anew. */
 export const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
 
-const FIRST_BACKOFF_MS = 1_000
-const LONGEST_BACKOFF_MS = 5 * 60_000
-/**
- * The longest wait between two attempts. A Retry-After with a server error is a guess; a wrong one must not keep
- * tokens alive for a day.
- */
-export const LONGEST_WAIT_MS = 60 * 60_000
 /** A Retry-After longer than this is taken for a mistake of the sender. */
 const LONGEST_TIER_WAIT_MS = GIVE_UP_AFTER_MS
 const SHORTEST_TIER_WAIT_MS = 1_000
@@ -82,18 +76,16 @@ export function isFinal(error: unknown): boolean {
 }
 
 /**
- * Judges a failed attempt: final errors fail the revocation; all others are tried again after a backoff with
- * full jitter (a random part of 1 s, 2 s, 4 s … at most 5 min), or after the time that Qlik asked to wait where that
- * is longer, until 24 hours after the first of them.
+ * Judges a failed attempt: final errors fail the revocation; all others are tried again after a backoff, or after the
+ * time that Qlik asked to wait where that is longer, until 24 hours after the first of them.
  */
 export function judgeAttempt(
   error: unknown,
   { now, failingSince, fruitless, random }: AttemptContext,
 ): AttemptDecision {
   const failure = toFailure(error)
-  const backoff = random * Math.min(FIRST_BACKOFF_MS * 2 ** (fruitless - 1), LONGEST_BACKOFF_MS)
   const asked = error instanceof QlikFailure ? (error.retryAfterMs ?? 0) : 0
-  const at = Math.ceil(now + Math.max(backoff, Math.min(asked, LONGEST_WAIT_MS)))
+  const at = Math.ceil(now + backoffMs(fruitless, random, asked))
   if (FINAL.has(failure.code) || at > failingSince + GIVE_UP_AFTER_MS) return { action: 'fail', failure }
   return { action: 'back-off', failure, at }
 }

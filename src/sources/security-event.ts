@@ -107,8 +107,11 @@ export function reasonOf({ type, event }: SecurityEvent): Reason {
   return by === 'admin' || by === 'policy' ? 'security' : (REASON_OF[type] ?? 'security')
 }
 
-const StreamUpdated = z.looseObject({ status: z.enum(['enabled', 'paused', 'disabled']) })
-export type StreamStatus = z.infer<typeof StreamUpdated>['status']
+/** The status of a stream (section 8.1.2). */
+export const StreamStatus = z.enum(['enabled', 'paused', 'disabled'])
+export type StreamStatus = z.infer<typeof StreamStatus>
+
+const StreamUpdated = z.looseObject({ status: StreamStatus })
 
 /** The status that a `stream-updated` event tells (section 8.1.5); null where it is none that is known. */
 export function streamStatusIn({ event }: SecurityEvent): StreamStatus | null {

@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { Signal } from '../revocation/signal.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
-import type { EventStreams } from './event-streams.ts'
 import {
   meaningOf,
   readSecurityEvent,
@@ -13,11 +12,12 @@ import {
   verificationIn,
 } from './security-event.ts'
 import { StreamMismatch } from './set-error.ts'
-import { type SharedSignalsConfig, transmitterToken } from './shared-signals.ts'
+import { type SharedSignalsConfig, transmitterSecret } from './shared-signals.ts'
 import { sourceReplay, sourceSignal } from './source-signal.ts'
 import type { OpenSource } from './sources.ts'
+import type { EventStreams } from './streams/event-streams.ts'
+import { isOwnState } from './streams/verification-state.ts'
 import { chooseSubject } from './subject-identifier.ts'
-import { isOwnState } from './verification-state.ts'
 import { verifyToken } from './verify-token.ts'
 
 export type SharedSignalsSource = OpenSource<'shared-signals'>
@@ -48,10 +48,10 @@ export function createTakeSecurityEvent(options: TakeSecurityEventOptions): Take
         await accept([toSignal(config, event, options)], sourceReplay(config, event.jti, event.keepUntil))
         return
       case 'verification':
-        return noteVerification(config, event, streams)
+        return noteVerification(source, event, streams)
       case 'stream-updated': {
         const status = streamStatusIn(event)
-        if (status && isOwnStream(config.name, event, streams)) streams.noteStatus(config.name, status)
+        if (status && isOwnStream(source, event, streams)) streams.noteStatus(source, status)
         return
       }
       case 'other':
@@ -78,24 +78,21 @@ function toSignal(
  * A verification that was asked for has a state of ours; one that the transmitter sends by itself has none (section
  * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state.
  */
-function noteVerification(
-  { name, transmitter }: SharedSignalsConfig,
-  event: SecurityEvent,
-  streams: EventStreams,
-): void {
+function noteVerification(source: SharedSignalsSource, event: SecurityEvent, streams: EventStreams): void {
+  const { transmitter } = source.config
   if (!transmitter) return
   const { state } = verificationIn(event)
-  if (!isOwnStream(name, event, streams))
+  if (!isOwnStream(source, event, streams))
     throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
   if (state === null) return
-  if (!isOwnState(state, transmitterToken(transmitter)))
+  if (!isOwnState(state, transmitterSecret(transmitter)))
     throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
-  streams.noteVerified(name)
+  streams.noteVerified(source)
 }
 
 /** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */
-function isOwnStream(name: string, event: SecurityEvent, streams: EventStreams): boolean {
+function isOwnStream(source: SharedSignalsSource, event: SecurityEvent, streams: EventStreams): boolean {
   const { streamId } = verificationIn(event)
-  const own = streams.get(name)?.streamId ?? null
+  const own = streams.get(source)?.streamId ?? null
   return own === null || streamId === null || streamId === own
 }

@@ -1,5 +1,5 @@
+import { LONGEST_WAIT_MS } from '../backoff.ts'
 import { type BudgetHistory, type BudgetKey, LONGEST_BLOCK_MS } from '../qlik/permit-log.ts'
-import { LONGEST_WAIT_MS } from '../revocation/retry-policy.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import { queueAll, queueOrJoin } from './postgres-accept.ts'
 import type { Query } from './postgres-database.ts'

@@ -1,7 +1,7 @@
+import { LONGEST_WAIT_MS } from '../backoff.ts'
 import { CurfewError } from '../errors.ts'
 import { join } from '../revocation/coalesce.ts'
 import { uuidv7 } from '../revocation/id.ts'
-import { LONGEST_WAIT_MS } from '../revocation/retry-policy.ts'
 import { newRevocation, type Revocation } from '../revocation/revocation.ts'
 import { REASONS, type Reason, type Signal } from '../revocation/signal.ts'
 import {

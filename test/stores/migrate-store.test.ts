@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
-import { LONGEST_WAIT_MS } from '../../src/revocation/retry-policy.ts'
+import { LONGEST_WAIT_MS } from '../../src/backoff.ts'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import { openDatabase } from '../../src/stores/sqlite-database.ts'
 import { MIGRATIONS } from '../../src/stores/sqlite-migrations.ts'

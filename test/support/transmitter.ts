@@ -12,11 +12,19 @@ export const PUSH = 'urn:ietf:rfc:8935'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test's view of JSON
 type Json = any
-interface Asked {
+export interface Asked {
   path: string
   method: string
+  /** Of the query. */
+  streamId: string | null
   authorization: string | undefined
   body: Json
+}
+
+interface Answer {
+  status: number
+  body?: unknown
+  headers?: Record<string, string>
 }
 
 /** A transmitter with stream management and polls, as the Shared Signals Framework 1.0 has them. It ends with the test. */
@@ -25,24 +33,38 @@ export interface FakeTransmitter {
   streams: Json[]
   /** Every request that was authorized, in order. */
   asked: Asked[]
+  /** Those that were not. */
+  refused: Asked[]
   /** Resolves with the first request, from now on or before, that is wanted. */
   until(isWanted: (asked: Asked) => boolean): Promise<Asked>
   /** Queues a token for the next poll. */
   queue(jti: string, token: string): void
-  /** Changes what the endpoint at this path answers: a status, or a document. */
-  override(
-    path: string,
-    answer: { status: number; body?: unknown; headers?: Record<string, string> } | null,
-  ): void
+  /** Changes what the endpoint at this path answers, to all requests or to some; null for its own answers again. */
+  override(path: string, answer: Answer | ((asked: Asked) => Answer | null) | null): void
+  /** What is awaited before a request to this path is served. */
+  before(path: string, wait: (asked: Asked) => Promise<void>): void
+  /** A stream as it shows it, of the one that polls. */
+  stream(id: string, members?: object): Json
 }
 
-export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
+export async function startTransmitter(
+  t: Test,
+  /** How many events a poll is answered with at most, in place of what was asked for. */
+  {
+    eventsAtOnce = null as number | null,
+    /** Whose requests are served, by the header. */
+    isAuthorized = (header: string | undefined): boolean => header === `Bearer ${TOKEN}`,
+  } = {},
+): Promise<FakeTransmitter> {
   const issuer = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const { url } = issuer
   const streams: Json[] = []
+  let created = 0
   const asked: Asked[] = []
+  const refused: Asked[] = []
   const waiting = new Set<() => void>()
-  const overrides = new Map<string, { status: number; body?: unknown; headers?: Record<string, string> }>()
+  const overrides = new Map<string, (asked: Asked) => Answer | null>()
+  const waits = new Map<string, (asked: Asked) => Promise<void>>()
   const pending = new Map<string, string>()
   let held: (() => void) | null = null
 
@@ -61,23 +83,40 @@ export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
     answer: (request: Asked, reply: (status: number, body?: unknown) => void) => void,
   ) =>
     issuer.answer(path, async (request: IncomingMessage, response: ServerResponse) => {
-      const body = request.method === 'POST' ? await json(request).catch(() => null) : null
-      const one = { path, method: String(request.method), authorization: request.headers.authorization, body }
+      const { method = '', headers } = request
+      const streamId = new URL(String(request.url), url).searchParams.get('stream_id')
+      const body = ['POST', 'PATCH'].includes(method) ? await json(request).catch(() => null) : null
+      const one = { path, method, streamId, authorization: headers.authorization, body }
       const reply = (status: number, document?: unknown, headers = {}) => {
         response.writeHead(status, { 'content-type': 'application/json', ...headers })
         response.end(document === undefined ? undefined : JSON.stringify(document))
       }
-      if (one.authorization !== `Bearer ${TOKEN}`) return reply(401)
+      if (!isAuthorized(one.authorization)) {
+        refused.push(one)
+        return reply(401)
+      }
       asked.push(one)
-      const changed = overrides.get(path)
+      await waits.get(path)?.(one)
+      const changed = overrides.get(path)?.(one)
       if (changed) reply(changed.status, changed.body, changed.headers)
       else answer(one, reply)
       for (const look of waiting) look()
     })
 
-  serve('/streams', ({ method, body }, reply) => {
+  serve('/streams', ({ method, streamId, body }, reply) => {
     if (method === 'GET') return reply(200, streams)
-    const id = `stream-${streams.length + 1}`
+    const index = streams.findIndex(({ stream_id }) => stream_id === (streamId ?? body.stream_id))
+    if (method !== 'POST' && index < 0) return reply(404)
+    if (method === 'DELETE') {
+      streams.splice(index, 1)
+      return reply(204)
+    }
+    if (method === 'PATCH') {
+      Object.assign(streams[index], body)
+      return reply(200, streams[index])
+    }
+    created += 1
+    const id = `stream-${created}`
     const delivery = { endpoint_url: `${url}/poll`, ...body.delivery }
     const stream = {
       ...body,
@@ -96,9 +135,10 @@ export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
     for (const jti of [...body.ack, ...Object.keys(body.setErrs)]) pending.delete(jti)
     const answer = () => {
       held = null
+      const most = eventsAtOnce ?? body.maxEvents
       reply(200, {
-        sets: Object.fromEntries([...pending].slice(0, body.maxEvents)),
-        moreAvailable: pending.size > body.maxEvents,
+        sets: Object.fromEntries([...pending].slice(0, most)),
+        moreAvailable: pending.size > most,
       })
     }
     held = answer
@@ -109,6 +149,7 @@ export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
     issuer,
     streams,
     asked,
+    refused,
     until: (isWanted) =>
       new Promise((resolve) => {
         const look = () => {
@@ -124,7 +165,18 @@ export async function startTransmitter(t: Test): Promise<FakeTransmitter> {
       pending.set(jti, token)
       held?.()
     },
-    override: (path, answer) => void (answer ? overrides.set(path, answer) : overrides.delete(path)),
+    override(path, answer) {
+      if (answer === null) overrides.delete(path)
+      else overrides.set(path, typeof answer === 'function' ? answer : () => answer)
+    },
+    before: (path, wait) => void waits.set(path, wait),
+    stream: (id, members = {}) => ({
+      stream_id: id,
+      iss: url,
+      delivery: { method: POLL, endpoint_url: `${url}/poll` },
+      description: 'Curfew (idp)',
+      ...members,
+    }),
   }
 }
 
@@ -148,7 +200,7 @@ export async function keepStreamAt(
     name: 'idp',
     issuer: fake.issuer.url,
     audience: AUDIENCE,
-    transmitter: { delivery: 'poll', token: TOKEN, ...transmitter },
+    transmitter: { delivery: 'poll', ...('oauth' in transmitter ? {} : { token: TOKEN }), ...transmitter },
     ...source,
   }
   const file = configurationFile(t, { sources: [entry] })
@@ -162,3 +214,19 @@ export async function keepStreamAt(
   }
   return { service, file, entry, set }
 }
+
+/** What health says of the stream. */
+export const checkOf = async ({ call }: Service) =>
+  (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
+
+/** A poll by which this event was acknowledged. */
+export const acknowledged =
+  (jti: string) =>
+  ({ path, body }: Asked) =>
+    path === '/poll' && body.ack.includes(jti)
+
+/** A poll by which this event was refused. */
+export const refused =
+  (jti: string) =>
+  ({ path, body }: Asked) =>
+    path === '/poll' && jti in body.setErrs

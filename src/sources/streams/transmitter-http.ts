@@ -5,12 +5,17 @@ const TIMEOUT_MS = 10_000
 const LONG_POLL_MS = 90_000
 /** Some dozens of tokens of 16 KiB. */
 const LARGEST_ANSWER_BYTES = 1024 * 1024
+const FORM = 'application/x-www-form-urlencoded'
 
 export interface TransmitterRequest {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   url: string
-  token: string
+  /** The header. */
+  authorization: string
+  /** Goes as JSON. */
   body?: unknown
+  /** Goes as a form, in place of a body. */
+  form?: Record<string, string>
   isLongPoll?: boolean
   signal: AbortSignal
 }
@@ -22,7 +27,7 @@ export interface TransmitterAnswer {
   retryAfter: string | null
 }
 
-/** One request to a transmitter, with every bound there is; redirects are not followed. */
+/** One request to a transmitter or its token endpoint, with every bound there is; redirects are not followed. */
 export type SendToTransmitter = (request: TransmitterRequest) => Promise<TransmitterAnswer>
 
 export function createSendToTransmitter(): { send: SendToTransmitter; close: () => Promise<void> } {
@@ -33,18 +38,19 @@ export function createSendToTransmitter(): { send: SendToTransmitter; close: () 
     maxResponseSize: LARGEST_ANSWER_BYTES,
   })
   return {
-    async send({ method, url, token, body, isLongPoll = false, signal }) {
+    async send({ method, url, authorization, body, form, isLongPoll = false, signal }) {
+      const content = form ? new URLSearchParams(form).toString() : (JSON.stringify(body) ?? null)
       const timeout = AbortSignal.timeout(isLongPoll ? LONG_POLL_MS : TIMEOUT_MS)
       const answer = await request(url, {
         dispatcher: agent,
         method,
         headers: {
           accept: 'application/json',
-          authorization: `Bearer ${token}`,
+          authorization,
           'user-agent': 'curfew',
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(content === null ? {} : { 'content-type': form ? FORM : 'application/json' }),
         },
-        body: body === undefined ? null : JSON.stringify(body),
+        body: content,
         signal: AbortSignal.any([signal, timeout]),
       })
       const text = await answer.body.text()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isOwnState, newState } from '../../src/sources/verification-state.ts'
+import { isOwnState, newState } from '../../../src/sources/streams/verification-state.ts'
 
 t.test('a state proves itself by the secret, in whichever process', async (t) => {
   const state = newState('secret')

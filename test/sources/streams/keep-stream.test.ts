@@ -1,16 +1,17 @@
 import t from 'tap'
-import { fakeClock } from '../support/clock.ts'
-import { nothingStored } from '../support/problems.ts'
-import type { Service } from '../support/service.ts'
-import { ADA, CAEP, SSF } from '../support/shared-signals.ts'
-import { keepStreamAt, POLL, PUSH, startTransmitter } from '../support/transmitter.ts'
-
-const checkOf = async ({ call }: Service) =>
-  (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
-const acknowledged = (jti: string) => (asked: { path: string; body: { ack: string[] } | null }) =>
-  asked.path === '/poll' && (asked.body?.ack.includes(jti) ?? false)
-const refused = (jti: string) => (asked: { path: string; body: { setErrs: object } | null }) =>
-  asked.path === '/poll' && jti in (asked.body?.setErrs ?? {})
+import { fakeClock } from '../../support/clock.ts'
+import { nothingStored } from '../../support/problems.ts'
+import type { Service } from '../../support/service.ts'
+import { ADA, CAEP, SSF, setClaims } from '../../support/shared-signals.ts'
+import {
+  acknowledged,
+  checkOf,
+  keepStreamAt,
+  POLL,
+  PUSH,
+  refused,
+  startTransmitter,
+} from '../../support/transmitter.ts'
 
 /** A loop without a pause would have polled about as often by then. */
 async function timeForManyPolls({ call }: Service): Promise<void> {
@@ -70,17 +71,14 @@ t.test(
 
 t.test('a stream that is there already is used', async (t) => {
   const fake = await startTransmitter(t)
-  const iss = fake.issuer.url
-  const of = (id: string, description?: string) => ({
-    stream_id: id,
-    iss,
-    description,
-    delivery: { method: POLL, endpoint_url: `${iss}/poll` },
-  })
-  fake.streams.push(of('theirs', 'of somebody else'), of('ours', 'Curfew (idp)'))
+  fake.streams.push(
+    fake.stream('theirs', { description: 'of somebody else' }),
+    fake.stream('zzz'),
+    fake.stream('ours'),
+  )
   await keepStreamAt(t, fake)
   t.equal((await fake.until(({ path }) => path === '/verify')).body.stream_id, 'ours')
-  t.equal(fake.streams.length, 2)
+  t.equal(fake.streams.length, 3, 'none is created, and none deleted')
 })
 
 t.test(
@@ -215,6 +213,22 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
 })
 
+t.test(
+  'of more events than were asked for the first ones are taken, and the others when they come again',
+  async (t) => {
+    const fake = await startTransmitter(t, { eventsAtOnce: 1_000 })
+    const jtis = Array.from({ length: 60 }, (_, index) => `many-${index}`)
+    for (const jti of jtis) {
+      const claims = setClaims(fake.issuer.url, Date.now(), { jti, type: `${CAEP}credential-change` })
+      fake.queue(jti, await fake.issuer.sign(claims as never))
+    }
+    await keepStreamAt(t, fake)
+    for (const jti of jtis) await fake.until(acknowledged(jti))
+    const reports = fake.asked.filter(({ path }) => path === '/poll').map(({ body }) => body.ack.length)
+    t.same(reports.slice(0, 3), [0, 50, 10])
+  },
+)
+
 t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
@@ -233,103 +247,6 @@ t.test('a transmitter that sends the same again whatever it is told is not asked
   await fake.until(refused('same'))
   await timeForManyPolls(service)
   t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 2)
-})
-
-t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
-  const clock = fakeClock()
-  const fake = await startTransmitter(t)
-  const other = await startTransmitter(t)
-  const configuration = '/.well-known/ssf-configuration'
-  const endpoints = { issuer: fake.issuer.url, configuration_endpoint: `${fake.issuer.url}/streams` }
-  const table: [detail: RegExp, break_: () => void][] = [
-    [/answered 401/, () => fake.override('/streams', { status: 401 })],
-    [
-      /answered 302/,
-      () => fake.override('/streams', { status: 302, headers: { location: `${other.issuer.url}/streams` } }),
-    ],
-    [/something else/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
-    [/no JSON|something else/, () => fake.override('/streams', { status: 200 })],
-    [
-      /another issuer \(iss\)/,
-      () =>
-        fake.override('/streams', {
-          status: 200,
-          body: [
-            {
-              stream_id: 's',
-              iss: other.issuer.url,
-              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
-            },
-          ],
-        }),
-    ],
-    [
-      /audience/,
-      () =>
-        fake.override('/streams', {
-          status: 200,
-          body: [
-            {
-              stream_id: 's',
-              iss: fake.issuer.url,
-              aud: 'other',
-              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
-            },
-          ],
-        }),
-    ],
-    [
-      /another origin/,
-      () =>
-        fake.override('/streams', {
-          status: 200,
-          body: [
-            {
-              stream_id: 's',
-              iss: fake.issuer.url,
-              delivery: { method: POLL, endpoint_url: `${other.issuer.url}/poll` },
-            },
-          ],
-        }),
-    ],
-    [
-      /another origin/,
-      () =>
-        fake.issuer.answerJson(configuration, {
-          ...endpoints,
-          configuration_endpoint: `${other.issuer.url}/streams`,
-        }),
-    ],
-    [
-      /another issuer/,
-      () => fake.issuer.answerJson(configuration, { ...endpoints, issuer: other.issuer.url }),
-    ],
-    [
-      /cannot be reached/,
-      () =>
-        fake.issuer.answer(
-          configuration,
-          (_, response) => void response.writeHead(302, { location: other.issuer.url }).end(),
-        ),
-    ],
-  ]
-  fake.override('/streams', { status: 503 })
-  const { service } = await keepStreamAt(t, fake, { clock, random: () => 0.5 })
-  const problem = async (pattern: RegExp) => {
-    for (;;) {
-      const { detail } = (await checkOf(service)) ?? {}
-      if (pattern.test(detail ?? '')) return t.notMatch(detail, /127\.0\.0\.1|http/)
-      clock.advance(60_000)
-    }
-  }
-  await problem(/answered 503/)
-  for (const [detail, break_] of table) {
-    fake.override('/streams', null)
-    break_()
-    await problem(detail)
-  }
-  t.same(other.asked, [], 'nothing was sent elsewhere')
-  t.notOk(other.issuer.asked.includes('/streams') || other.issuer.asked.includes('/poll'))
 })
 
 t.test('a source that a reload takes away is polled no more, and one that stays goes on', async (t) => {

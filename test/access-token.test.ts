@@ -1,6 +1,6 @@
 import t from 'tap'
-import { AccessTokenCache } from '../../src/qlik/access-token.ts'
-import { fakeClock } from '../support/clock.ts'
+import { AccessTokenCache } from '../src/access-token.ts'
+import { fakeClock } from './support/clock.ts'
 
 const HOUR = 3_600_000
 
@@ -95,7 +95,7 @@ t.test('a renewal ahead of time that fails is told of, and not tried at every ca
   t.equal(await cache.get(), 'token-3')
 })
 
-t.test('one that Qlik refused is forgotten, but not its successor', async (t) => {
+t.test('one that was refused is forgotten, but not its successor', async (t) => {
   const { cache, fetched } = setUp()
   const first = await cache.get()
   cache.invalidate(first)

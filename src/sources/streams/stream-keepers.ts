@@ -1,8 +1,9 @@
-import type { FetchJson } from './fetch-json.ts'
+import type { FetchJson } from '../fetch-json.ts'
+import type { Sources } from '../sources.ts'
+import type { SharedSignalsSource } from '../take-security-event.ts'
 import { type KeepStreamOptions, keepStream } from './keep-stream.ts'
-import type { Sources } from './sources.ts'
-import type { SharedSignalsSource } from './take-security-event.ts'
 import { Transmitter } from './transmitter.ts'
+import { openAccess } from './transmitter-access.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
 
 export interface StreamKeepersOptions extends Omit<KeepStreamOptions, 'signal'> {
@@ -34,7 +35,6 @@ export class StreamKeepers {
       if (wanted.has(source)) continue
       abort.abort()
       this.#keepers.delete(source)
-      this.#options.streams.forget(source.config.name)
     }
     for (const source of wanted) if (!this.#keepers.has(source)) this.#start(source)
   }
@@ -52,9 +52,10 @@ export class StreamKeepers {
     if (!config.transmitter) return
     const abort = new AbortController()
     const { signal } = abort
-    const { fetchJson, send } = this.#options
-    const transmitter = new Transmitter({ config, transmitter: config.transmitter, fetchJson, send, signal })
-    const ended = keepStream(source, transmitter, { ...this.#options, signal })
+    const options = { ...this.#options, signal }
+    const owner = { config, transmitter: config.transmitter }
+    const transmitter = new Transmitter({ ...options, ...owner, access: openAccess(owner, options) })
+    const ended = keepStream(source, transmitter, options)
     this.#keepers.set(source, { abort, ended })
   }
 }

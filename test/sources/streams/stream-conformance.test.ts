@@ -1,10 +1,10 @@
 import { json } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { issuerKey, sign } from '../support/issuer.ts'
-import { nothingStored } from '../support/problems.ts'
-import type { Service } from '../support/service.ts'
-import { ADA, AUDIENCE, CAEP, RISC, type SetOptions, SSF, setClaims } from '../support/shared-signals.ts'
-import { type FakeTransmitter, keepStreamAt, POLL, startTransmitter } from '../support/transmitter.ts'
+import { issuerKey, sign } from '../../support/issuer.ts'
+import { nothingStored } from '../../support/problems.ts'
+import type { Service } from '../../support/service.ts'
+import { ADA, AUDIENCE, CAEP, RISC, type SetOptions, SSF, setClaims } from '../../support/shared-signals.ts'
+import { type FakeTransmitter, keepStreamAt, POLL, startTransmitter } from '../../support/transmitter.ts'
 
 // What the modules of the OpenID conformance suite's plan openid-ssf-receiver-test-plan send, as far as it is not in
 // keep-stream.test.ts.

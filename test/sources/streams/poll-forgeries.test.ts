@@ -1,9 +1,9 @@
 import t from 'tap'
-import { fakeClock } from '../support/clock.ts'
-import { type ForgedFault, forgeries } from '../support/forgeries.ts'
-import { nothingStored } from '../support/problems.ts'
-import { setClaims } from '../support/shared-signals.ts'
-import { keepStreamAt, startTransmitter } from '../support/transmitter.ts'
+import { fakeClock } from '../../support/clock.ts'
+import { type ForgedFault, forgeries } from '../../support/forgeries.ts'
+import { nothingStored } from '../../support/problems.ts'
+import { setClaims } from '../../support/shared-signals.ts'
+import { keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const ERR: Record<ForgedFault, string> = {
   malformed: 'invalid_request',

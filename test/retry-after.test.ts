@@ -1,5 +1,5 @@
 import t from 'tap'
-import { retryAfterMs } from '../../src/qlik/retry-after.ts'
+import { retryAfterMs } from '../src/retry-after.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { areEqual } from '../constant-time.ts'
+import { areEqual } from '../../constant-time.ts'
 
 /**
  * The `state` of a stream's verification (Shared Signals Framework 1.0, section 8.1.4): proves itself by a secret that

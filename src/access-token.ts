@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import type { AccessToken } from './client.ts'
+import { z } from 'zod'
+import type { Clock } from './clock.ts'
 
 /** Renewed in the background when less than this part of its life is left. */
 const RENEW_AHEAD = 0.1
@@ -7,6 +7,30 @@ const RENEW_AHEAD = 0.1
 const MARGIN_MS = 5_000
 /** A renewal ahead of time that fails is not tried at every call: the token at hand still works. */
 const PAUSE_AFTER_RENEWAL_MS = 10_000
+
+/** When the token endpoint does not say how long its token lives. Qlik's live 6 hours. */
+const UNTOLD_LIFETIME_MS = 5 * 60_000
+const LONGEST_LIFETIME_MS = 24 * 60 * 60_000
+/** Shorter, and a token would end while its call waits; a 401 tells when it really has. */
+const SHORTEST_LIFETIME_MS = 30_000
+
+/** An access token in an answer (RFC 6749, section 5.1). Whatever else it is, it goes into a header. */
+export const AccessTokenText = z.string().regex(/^[\x21-\x7e]{1,16384}$/)
+
+export interface AccessToken {
+  value: string
+  /** From now on, in ms. */
+  lifetimeMs: number
+}
+
+/**
+ * For how long a token is used, in ms.
+ * @param told what the token endpoint says, in ms; a short life is taken where that makes no sense
+ */
+export function boundedLifetime(told: number): number {
+  if (!(told > 0)) return UNTOLD_LIFETIME_MS
+  return Math.min(Math.max(told, SHORTEST_LIFETIME_MS), LONGEST_LIFETIME_MS)
+}
 
 interface Cached {
   value: string
@@ -52,7 +76,7 @@ export class AccessTokenCache {
     return this.#cached && this.#left() > margin ? this.#cached.value : null
   }
 
-  /** Forgets `value`, if it is still the current one: Qlik did not accept it. */
+  /** Forgets `value`, if it is still the current one: it was not accepted. */
   invalidate(value: string): void {
     if (this.#cached?.value === value) this.#cached = null
   }

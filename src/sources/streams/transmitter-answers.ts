@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { StreamStatus } from '../security-event.ts'
+
+// What a transmitter answers, as far as Curfew reads it (Shared Signals Framework 1.0, sections 7.1 and 8.1).
+
+export const Metadata = z.looseObject({
+  issuer: z.string(),
+  configuration_endpoint: z.string(),
+  status_endpoint: z.string().optional(),
+  verification_endpoint: z.string().optional(),
+  delivery_methods_supported: z.array(z.string()).optional(),
+})
+export type Metadata = z.infer<typeof Metadata>
+
+export const Stream = z.looseObject({
+  stream_id: z.string().min(1).max(256),
+  iss: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]).optional(),
+  delivery: z.looseObject({ method: z.string(), endpoint_url: z.string().optional() }),
+  description: z.string().nullish(),
+  events_requested: z.array(z.string()).nullish(),
+  events_supported: z.array(z.string()).nullish(),
+})
+export type Stream = z.infer<typeof Stream>
+
+/** All streams, or the only one (drafts). */
+export const Streams = z.union([z.array(Stream).max(1_000), Stream.transform((stream) => [stream])])
+
+export const Status = z.looseObject({ status: StreamStatus })
+
+/** Tokens by their `jti` (RFC 8936, section 2.3). */
+export const Polled = z.object({
+  sets: z.record(z.string().min(1).max(256), z.string()).default({}),
+})
+export type Polled = z.infer<typeof Polled>
+
+/** The transmitter does not do what it is asked; the message is for operators. */
+export class TransmitterFailure extends Error {
+  /** What it answered; null where it is about something else. */
+  readonly status: number | null
+  readonly retryAfter: string | null
+
+  constructor(
+    message: string,
+    { status = null, retryAfter = null }: Partial<Pick<TransmitterFailure, 'status' | 'retryAfter'>> = {},
+  ) {
+    super(message)
+    this.status = status
+    this.retryAfter = retryAfter
+  }
+
+  /** Whether it has understood, and does not want to: asking again would not help. */
+  get isRefusal(): boolean {
+    return this.status !== null && this.status >= 400 && this.status < 500
+  }
+}
+
+/** @throws TransmitterFailure, without anything of the answer */
+export function readAs<T extends z.ZodType>(schema: T, json: unknown, what: string): z.infer<T> {
+  const { data, success } = schema.safeParse(json)
+  if (!success) throw new TransmitterFailure(`Asked for ${what}, it answered with something else.`)
+  return data
+}
+
+/** What is wrong, for operators: without addresses, and without anything of an answer. */
+export function problemOf(error: unknown): string {
+  if (error instanceof TransmitterFailure) return error.message
+  return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
+}

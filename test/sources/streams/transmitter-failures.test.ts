@@ -1,0 +1,100 @@
+import t from 'tap'
+import { fakeClock } from '../../support/clock.ts'
+import { checkOf, keepStreamAt, POLL, startTransmitter } from '../../support/transmitter.ts'
+
+t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const other = await startTransmitter(t)
+  const configuration = '/.well-known/ssf-configuration'
+  const endpoints = { issuer: fake.issuer.url, configuration_endpoint: `${fake.issuer.url}/streams` }
+  const table: [detail: RegExp, break_: () => void][] = [
+    [/answered 401/, () => fake.override('/streams', { status: 401 })],
+    [
+      /answered 302/,
+      () => fake.override('/streams', { status: 302, headers: { location: `${other.issuer.url}/streams` } }),
+    ],
+    [/something else/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
+    [/no JSON|something else/, () => fake.override('/streams', { status: 200 })],
+    [
+      /another issuer \(iss\)/,
+      () =>
+        fake.override('/streams', {
+          status: 200,
+          body: [
+            {
+              stream_id: 's',
+              iss: other.issuer.url,
+              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
+            },
+          ],
+        }),
+    ],
+    [
+      /audience/,
+      () =>
+        fake.override('/streams', {
+          status: 200,
+          body: [
+            {
+              stream_id: 's',
+              iss: fake.issuer.url,
+              aud: 'other',
+              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
+            },
+          ],
+        }),
+    ],
+    [
+      /another origin/,
+      () =>
+        fake.override('/streams', {
+          status: 200,
+          body: [
+            {
+              stream_id: 's',
+              iss: fake.issuer.url,
+              delivery: { method: POLL, endpoint_url: `${other.issuer.url}/poll` },
+            },
+          ],
+        }),
+    ],
+    [
+      /another origin/,
+      () =>
+        fake.issuer.answerJson(configuration, {
+          ...endpoints,
+          configuration_endpoint: `${other.issuer.url}/streams`,
+        }),
+    ],
+    [
+      /another issuer/,
+      () => fake.issuer.answerJson(configuration, { ...endpoints, issuer: other.issuer.url }),
+    ],
+    [
+      /cannot be reached/,
+      () =>
+        fake.issuer.answer(
+          configuration,
+          (_, response) => void response.writeHead(302, { location: other.issuer.url }).end(),
+        ),
+    ],
+  ]
+  fake.override('/streams', { status: 503 })
+  const { service } = await keepStreamAt(t, fake, { clock, random: () => 0.5 })
+  const problem = async (pattern: RegExp) => {
+    for (;;) {
+      const { detail } = (await checkOf(service)) ?? {}
+      if (pattern.test(detail ?? '')) return t.notMatch(detail, /127\.0\.0\.1|http/)
+      clock.advance(60_000)
+    }
+  }
+  await problem(/answered 503/)
+  for (const [detail, break_] of table) {
+    fake.override('/streams', null)
+    break_()
+    await problem(detail)
+  }
+  t.same(other.asked, [], 'nothing was sent elsewhere')
+  t.notOk(other.issuer.asked.includes('/streams') || other.issuer.asked.includes('/poll'))
+})
