@@ -229,6 +229,19 @@ t.test(
   },
 )
 
+t.test('what is no token at all is refused by its name, and the others are taken', async (t) => {
+  const fake = await startTransmitter(t)
+  const { set } = await keepStreamAt(t, fake)
+  const long = 'j'.repeat(300)
+  for (const jti of ['number', 'object', long]) fake.queue(jti, (jti === 'number' ? 5 : {}) as string)
+  const good = await set()
+  const { body } = await fake.until(({ path, body }) => path === '/poll' && body.ack.includes(good))
+  const refused = fake.asked.flatMap(({ body }) => Object.entries(body?.setErrs ?? {}))
+  t.same(new Set(refused.map(([jti]) => jti)), new Set(['number', 'object', long]))
+  for (const [, error] of refused) t.match(error, { err: 'invalid_request' })
+  t.notHas(body.setErrs, { [good]: Object })
+})
+
 t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
