@@ -75,8 +75,9 @@ async function problems(app: FastifyInstance) {
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toCurfewError(thrown)
   const problem = { ...toProblem(error), requestId: request.id }
-  if (problem.status >= 500) request.log.error({ err: error, code: error.code }, 'a request failed')
-  else request.log.debug({ code: error.code }, 'a request was refused')
+  const seen = { source: request.sourceName, code: error.code }
+  if (problem.status >= 500) request.log.error({ ...seen, err: error }, 'a request failed')
+  else request.log.debug(seen, 'a request was refused')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   if (error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)
   return reply

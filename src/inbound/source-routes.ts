@@ -28,6 +28,10 @@ export function withRawBodies<Options extends SourceRoutes>(
   routes: (app: FastifyInstance, options: Options) => void,
 ): FastifyPluginAsync<Options> {
   return async (app, options) => {
+    // Fastify refuses a type that it cannot read before it is known who asks. Routes look at what was sent.
+    app.addHook('onRequest', async ({ raw }) => {
+      raw.headers['content-type'] = 'application/octet-stream'
+    })
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
     app.setValidatorCompiler(() => (value) => ({ value }))

@@ -3,8 +3,8 @@ const LEAST_MS = 1e11
 /** The earliest time that is one: what is before is in another unit, and would keep every token. */
 const LEAST_S = 1e9
 
-/** With its offset: without one it could be anybody's time. */
-const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i
+/** With seconds, by which two logouts are told apart, and its offset: without one it could be anybody's time. */
+const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i
 
 /** ms since the epoch, of ISO 8601, or of seconds or milliseconds; null for whatever else: then it was just now. */
 export function instantOf(value: unknown): number | null {

@@ -11,6 +11,8 @@ export type OpenSource<K extends SourceKind = SourceKind> = K extends WebhookKin
   ? { config: WebhookConfig & { kind: K }; endpoint: Endpoint }
   : { config: Extract<SourceConfig, { kind: K }>; keys: KeySet }
 
+type KeyOwner = Extract<SourceConfig, { issuer: string }>
+
 export interface SourcesOptions {
   fetchJson: FetchJson
   clock: Clock
@@ -26,13 +28,16 @@ export class Sources {
     this.replace(configs)
   }
 
-  /** From now on these. One that is as before keeps the keys that it has. */
+  /** From now on these. One whose issuer is as before keeps the keys that it has. */
   replace(configs: readonly SourceConfig[]): void {
     const before = this.#opened
     this.#opened = new Map(
       configs.map((config) => {
-        const known = before.get(config.name)
-        return [config.name, known && isDeepStrictEqual(known.config, config) ? known : this.#open(config)]
+        const known = before.get(config.name) ?? null
+        return [
+          config.name,
+          known && isDeepStrictEqual(known.config, config) ? known : this.#open(config, known),
+        ]
       }),
     )
   }
@@ -50,14 +55,21 @@ export class Sources {
     return [...this.#opened.keys()].flatMap((name) => this.find(name, kind) ?? [])
   }
 
-  #open(config: SourceConfig): OpenSource {
+  #open(config: SourceConfig, before: OpenSource | null): OpenSource {
     const { fetchJson } = this.#options
     const keysAt = (address: () => Promise<string>) => new KeySet({ ...this.#options, address })
     const { jwksUri } = 'jwksUri' in config ? config : {}
     const given = jwksUri === undefined ? null : keysAt(async () => jwksUri)
     if (!('issuer' in config)) return { config, endpoint: openEndpoint(config, given) } as OpenSource
     const wellKnown = config.kind === 'shared-signals' ? 'ssf-configuration' : 'openid-configuration'
+    if (before && 'keys' in before && haveSameKeys(before.config, config))
+      return { config, keys: before.keys } as OpenSource
     const keys = given ?? keysAt(() => discoverKeys(config.issuer, wellKnown, fetchJson))
     return { config, keys } as OpenSource
   }
+}
+
+/** Whether keys are found in the same way, at the same place. */
+function haveSameKeys(one: KeyOwner, other: KeyOwner): boolean {
+  return one.kind === other.kind && one.issuer === other.issuer && one.jwksUri === other.jwksUri
 }

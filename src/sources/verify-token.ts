@@ -108,19 +108,19 @@ function readClaims<Claims extends z.ZodType>(
   throw new TokenError('claims', `This is not ${name}: ${problem}.`)
 }
 
+/** For keys, and for the user, may be waited between looking at a token's time and remembering it. */
+const LONGEST_WAIT_S = 30
+
 /** Until when a token that is sent again would be taken, if it were not remembered; ms since the epoch. */
 export function takenUntil({ exp = Number.POSITIVE_INFINITY }: { exp?: number | undefined }): number {
-  return Math.ceil((exp + TOLERANCE_S) * 1000)
+  return Math.ceil(exp + TOLERANCE_S + LONGEST_WAIT_S) * 1000
 }
 
 /** The header `typ` in lower case, without `application/` (RFC 7515, section 4.1.9); null where there is none. */
 function typeOf({ typ }: { typ?: unknown }): string | null {
+  if (typ === undefined) return null
   // A header is what the sender has written, whatever jose's types say; what is no text is no type that is known.
-  return typ === undefined
-    ? null
-    : String(typ)
-        .toLowerCase()
-        .replace(/^application\//, '')
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
 }
 
 function toTokenError(error: unknown): TokenError {

@@ -19,6 +19,7 @@ t.test('a time is taken in seconds, in milliseconds and in ISO 8601 with its off
     'now',
     '2024-03-28',
     '2024-03-28T18:47:07',
+    '2024-03-28T18:47Z',
     0,
     60,
     -at,

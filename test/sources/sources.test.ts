@@ -28,15 +28,24 @@ t.test('a source is found by its name, for the ways in of its kind', async (t) =
   )
 })
 
-t.test('replaced, what has not changed keeps its keys; what has gets new ones', async (t) => {
-  const sources = open(entry('same'), entry('changed'), entry('gone'))
+t.test('replaced, what has the same issuer keeps its keys; what has another gets new ones', async (t) => {
+  const sources = open(entry('same'), entry('changed'), entry('moved'), entry('elsewhere'), entry('gone'))
   const keysOf = (name: string) => sources.find(name, 'oidc-back-channel-logout')?.keys
-  const before = { same: keysOf('same'), changed: keysOf('changed') }
-  t.ok(before.same)
-  sources.replace([entry('new'), entry('changed', { audience: 'other' }), entry('same')])
-  t.equal(keysOf('same'), before.same)
-  t.ok(keysOf('changed'))
-  t.not(keysOf('changed'), before.changed)
+  const names = ['same', 'changed', 'moved', 'elsewhere']
+  const before = names.map(keysOf)
+  sources.replace([
+    entry('new'),
+    entry('changed', { audience: 'other' }),
+    entry('moved', { issuer: 'https://other.example' }),
+    entry('elsewhere', { jwksUri: 'https://keys.example/jwks' }),
+    entry('same'),
+  ])
+  t.ok([...before, ...names.map(keysOf)].every(Boolean))
+  t.same(
+    names.map((name, index) => keysOf(name) === before[index]),
+    [true, true, false, false],
+  )
+  t.equal(sources.find('changed', 'oidc-back-channel-logout')?.config.audience, 'other')
   t.ok(keysOf('new'))
   t.equal(keysOf('gone'), undefined)
 })

@@ -88,8 +88,23 @@ t.test('what is not as it should be proves nothing, and says what it is', async 
   ]
   for (const [change, fault] of claims)
     t.equal(await faultOf(await sign(key, { ...CLAIMS, ...change })), fault, JSON.stringify(change))
-  for (const typ of ['at+jwt', 'secevent+jwt', 'dpop+jwt', '', 'application/', 'jwt ', 5, null, {}])
-    t.equal(await faultOf(await sign(key, CLAIMS, { typ: typ as never })), 'malformed', `typ ${typ}`)
+  for (const typ of [
+    'at+jwt',
+    'secevent+jwt',
+    'dpop+jwt',
+    '',
+    'application/',
+    'jwt ',
+    5,
+    null,
+    {},
+    { toString: 1 },
+  ])
+    t.equal(
+      await faultOf(await sign(key, CLAIMS, { typ: typ as never })),
+      'malformed',
+      `typ ${JSON.stringify(typ)}`,
+    )
 })
 
 t.test('a signature is by a key of the issuer, with an algorithm that is allowed', async (t) => {

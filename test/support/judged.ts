@@ -22,6 +22,7 @@ export function judged(
     config: { name: 'the-source', ...entry },
     preset,
     tenants: { has: (name) => name === 'default', names: () => ['default'] },
+    goodUntil: T0,
     now: T0,
   })
   return {

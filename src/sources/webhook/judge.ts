@@ -10,6 +10,9 @@ import { isEvent, type Preset } from './preset.ts'
 /** For so long a delivery is remembered whose proof is good for longer: no vendor goes on sending the same for a day. */
 export const REMEMBERED_MS = 24 * 60 * 60_000
 
+/** A sender's clock may be so much ahead. What is later yet is no time of an event. */
+const SKEW_MS = 5 * 60_000
+
 export interface Judgement {
   signals: Signal[]
   /** Whether each of them is of an event that says when it was: then another one is not the same bytes. */
@@ -24,6 +27,8 @@ export interface JudgeOptions {
   config: CommonConfig & { events?: Readonly<Record<string, Reason>> | undefined }
   preset: Preset
   tenants: TenantNames
+  /** Until when the delivery proves the same, sent again; ms since the epoch. */
+  goodUntil: number
   now: number
 }
 
@@ -46,22 +51,24 @@ export function judge(events: readonly unknown[], options: JudgeOptions): Judgem
 }
 
 /**
- * An event that is older than deliveries are remembered may be here a second time: it ends what it would have ended when
- * it happened, and nothing since.
+ * An event that is older than its delivery is remembered may be here a second time, where the proof is still good: it ends
+ * what it would have ended when it happened, and nothing since.
  */
-function toSignal(said: Statement, { config, tenants, now }: JudgeOptions): Signal {
+function toSignal(said: Statement, { config, tenants, goodUntil, now }: JudgeOptions): Signal {
   const signal = sourceSignal(config, said, { tenants, now })
-  return signal.occurredAt < now - REMEMBERED_MS ? { ...signal, scope: 'issued-before' } : signal
+  const isRepeatable = goodUntil > now + REMEMBERED_MS && signal.occurredAt < now - REMEMBERED_MS + SKEW_MS
+  return isRepeatable ? { ...signal, scope: 'issued-before' } : signal
 }
 
 /** What an event says; null where it ends no session. @throws CURFEW_BODY_UNREADABLE */
-function statementIn(event: unknown, { config, preset }: JudgeOptions): Statement | null {
+function statementIn(event: unknown, { config, preset, now }: JudgeOptions): Statement | null {
   if (!isEvent(event)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   const values = preset.normalize ? preset.normalize(event) : event
   const type = values ? expand(preset.type, values) : null
   const counted = config.events ?? preset.events
   const reason = type !== null && Object.hasOwn(counted, type) ? counted[type] : undefined
   if (reason === undefined) return null
-  const occurredAt = preset.occurredAt === undefined ? null : instantOf(valueAt(values, preset.occurredAt))
+  const told = preset.occurredAt === undefined ? null : instantOf(valueAt(values, preset.occurredAt))
+  const occurredAt = told !== null && told <= now + SKEW_MS ? told : null
   return { values, user: preset.user, reason, occurredAt }
 }

@@ -1,5 +1,5 @@
 import { CurfewError, invalidMember } from '../../errors.ts'
-import { decodeUtf8, parseJson } from '../../strict-json.ts'
+import { decodeUtf8, parseForeignJson } from '../../strict-json.ts'
 import { isEvent, type Preset } from './preset.ts'
 
 /** Events in one request. */
@@ -28,7 +28,9 @@ export function readBody(
   if (!isLines && !JSON_TYPE.test(contentType ?? '')) throw new CurfewError('CURFEW_MEDIA_TYPE')
   const text = decodeUtf8(bytes)
   const body = isLines ? undefined : tryParse(text)
-  if (body === undefined && !preset.lines) throw new CurfewError('CURFEW_BODY_UNREADABLE')
+  // A list with its items one a line is a list, also where something is wrong with it.
+  if (body === undefined && (!preset.lines || text.trimStart().startsWith('[')))
+    throw new CurfewError('CURFEW_BODY_UNREADABLE')
   const events = body === undefined ? linesOf(text) : preset.items(body)
   if (!events) throw invalidMember('/', 'expected the body that this kind of source sends')
   requireBounded(events)
@@ -47,10 +49,10 @@ function requireBounded({ length }: readonly unknown[]): void {
   if (length > EVENTS_AT_MOST) throw invalidMember('/', `expected at most ${EVENTS_AT_MOST} events`)
 }
 
-/** Undefined, which JSON cannot say, for what is not JSON, or is poisoned. */
+/** Undefined, which JSON cannot say, for what is not JSON. */
 function tryParse(text: string): unknown {
   try {
-    return parseJson(text)
+    return parseForeignJson(text)
   } catch {
     return undefined
   }

@@ -51,7 +51,7 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
     const { preset } = endpoint
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
     const now = clock.now()
-    const judgement = judge(read.events, { config, preset, tenants, now })
+    const judgement = judge(read.events, { config, preset, tenants, goodUntil: proof.goodUntil, now })
     if (judgement.signals.length > 0) {
       const delivery = { config, preset, proof, read, judgement }
       await accept(judgement.signals, replayOf(delivery, body, now))

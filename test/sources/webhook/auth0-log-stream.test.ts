@@ -39,13 +39,22 @@ t.test('the logs come as lines, as a list or in an object', async (t) => {
   }
 })
 
-t.test('a line that is cut off or poisoned does not spoil the others', async (t) => {
+t.test('a line that is cut off does not spoil the others, nor does one that is poisoned', async (t) => {
   const { send, stored, counted } = await vendorService(t, vendorOf('auth0-log-stream'))
   const poisoned = `{"__proto__":{"x":1},${JSON.stringify(log('slo', 'auth0|9')).slice(1)}`
   const body = [lines, poisoned, JSON.stringify(log('slo', 'auth0|8')).slice(0, -1)].join('\n')
   t.equal((await send(body)).status, 204)
+  t.equal((await stored()).length, 3)
+  t.equal(await counted('rejected'), 1)
+})
+
+t.test('a list with a log on each line is a list, and refused as a whole where it is none', async (t) => {
+  const { send, stored } = await vendorService(t, vendorOf('auth0-log-stream'))
+  const logs = ['auth0|7', 'auth0|8'].map((user) => JSON.stringify(log('slo', user)))
+  isProblem(t, await send(`[\n${logs.join(',\n')},\n]`), 'CURFEW_BODY_UNREADABLE')
+  t.same(await stored(), [])
+  t.equal((await send(`[\n${logs.join(',\n')}\n]`)).status, 204)
   t.equal((await stored()).length, 2)
-  t.equal(await counted('rejected'), 2)
 })
 
 t.test('more than a thousand lines are refused before any of them is parsed', async (t) => {

@@ -53,3 +53,19 @@ t.test('a signing secret proves nothing as a header', async (t) => {
   const headers = { authorization: `Bearer ${vendor.secret}` }
   isProblem(t, await send(vendor.sample('e1'), { headers }), 'CURFEW_SOURCE_UNPROVEN')
 })
+
+t.test('changes of one row are told apart, and its deletion', async (t) => {
+  const secret = 'a-shared-secret-of-32-characters'
+  const events = { 'UPDATE auth.users': 'security', 'DELETE auth.users': 'security' }
+  const vendor = { ...vendorOf('supabase'), sign: () => ({}) }
+  const { send, counted } = await vendorService(t, vendor, { secret, events })
+  const times = ['2026-05-04T12:00:00Z', '2026-05-04T13:00:00Z']
+  for (const body of [
+    ...times.map((time) => change('UPDATE', 'users', { id: 'u1', updated_at: time })),
+    change('DELETE', 'users', { id: 'u1', updated_at: times[1] }),
+    change('DELETE', 'users', { id: 'u1' }),
+    change('DELETE', 'users', { id: 'u1' }),
+  ])
+    t.equal((await send(body, { headers: { authorization: `Bearer ${secret}` } })).status, 200)
+  t.same([await counted('accepted'), await counted('replayed')], [4, 1])
+})

@@ -5,6 +5,8 @@ import { standardWebhooks, staticHeader } from '../verifiers.ts'
 
 const isSigning = (secret: string) => FORMS.svixSecret.isGood(secret)
 
+const ROW = '{type}:{schema}.{table}:{/old_record/id}'
+
 /**
  * Supabase: database webhooks on its tables of sessions and users (https://supabase.com/docs/guides/database/webhooks),
  * which have a header of their own, or are signed by a trigger as its auth hooks are
@@ -35,6 +37,7 @@ export const supabase: NamedPreset = {
   type: '{type} {schema}.{table}',
   events: { 'DELETE auth.sessions': 'logout', 'DELETE auth.users': 'security' },
   user: { as: 'subject', from: '{user_id}' },
-  ids: ['{table}:{/old_record/id}'],
+  // The same row may change several times before it is gone.
+  ids: [`${ROW}:{/old_record/updated_at}`, ROW],
   answer: 200,
 }

@@ -1,0 +1,44 @@
+import t from 'tap'
+import { configurationFile } from '../support/config-file.ts'
+import { nothingStored } from '../support/problems.ts'
+import { startService } from '../support/service.ts'
+
+const ISSUER = { issuer: 'http://127.0.0.1:9', audience: 'curfew' }
+const SOURCES = [
+  { name: 'vendor', kind: 'okta-event-hook', secret: 'a-shared-secret-of-32-characters' },
+  { name: 'token', kind: 'global-token-revocation', ...ISSUER },
+  { name: 'keys', kind: 'fusionauth', jwksUri: 'http://127.0.0.1:9/jwks' },
+]
+
+t.test('a content type that nobody can read is no reason before the sender is known', async (t) => {
+  const file = configurationFile(t, { sources: SOURCES })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  for (const type of ['garbage', 'application/', 'text', '/', 'application/json;']) {
+    const post = (path: string) =>
+      service.call('POST', `/sources/${path}`, {
+        headers: { authorization: '', 'content-type': type },
+        body: '{}',
+      })
+    t.equal((await post('vendor/webhook')).status, 401, type)
+    t.equal((await post('token/global-token-revocation')).status, 401, type)
+    t.equal((await post('nobody/webhook')).status, 404, type)
+  }
+  const { text } = await service.call('GET', '/metrics')
+  for (const name of ['vendor', 'token'])
+    t.match(text, `curfew_signals_total{source="${name}",result="rejected"} 5`)
+  await nothingStored(t, service)
+})
+
+t.test('a failure says in the log whose it is', async (t) => {
+  const file = configurationFile(t, { sources: SOURCES })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const token = `${Buffer.from('{"alg":"RS256","kid":"k1"}').toString('base64url')}.e30.AAAA`
+  const headers = { authorization: '', 'x-fusionauth-signature-jwt': token }
+  const { status } = await service.call('POST', '/sources/keys/webhook', { headers, body: {} })
+  t.equal(status, 503)
+  const lines = service.logLines.map((line) => JSON.parse(line))
+  t.match(
+    lines.find(({ msg }) => msg === 'a request failed'),
+    { source: 'keys', code: 'CURFEW_KEYS_UNAVAILABLE' },
+  )
+})
