@@ -17,38 +17,41 @@ import {
  * (https://openid.net/specs/openid-connect-backchannel-1_0.html). Answers 200 when that is durable: providers take
  * nothing else for a success, and wait 2.5 s at the least.
  */
-export default withRawBodies<SourceRoutes & { takeLogoutToken: TakeLogoutToken }>((app, options) => {
-  const { sources, takeLogoutToken } = options
-  app.post(
-    '/sources/:name/backchannel-logout',
-    {
-      schema: {
-        summary: 'OpenID Connect Back-Channel Logout 1.0',
-        description:
-          'A form with a `logout_token`, signed by the issuer of the source. With `sid` and without `sub` the session ' +
-          'must have been told before, by `PUT /sessions/{sid}`.',
-        tags: ['sources'],
-        params: SourceParams,
-        consumes: ['application/x-www-form-urlencoded'],
-        body: z.object({ logout_token: z.string().describe('A signed JWT') }),
-        response: {
-          200: z.null().describe('It is durable'),
-          400: oauthError('The token proves nothing, or names nobody'),
-          503: oauthError("The issuer's keys or the store cannot be had: send it again"),
+export default withRawBodies<SourceRoutes & { takeLogoutToken: TakeLogoutToken }>(
+  ['oidc-back-channel-logout'],
+  (app, options) => {
+    const { sources, takeLogoutToken } = options
+    app.post(
+      '/sources/:name/backchannel-logout',
+      {
+        schema: {
+          summary: 'OpenID Connect Back-Channel Logout 1.0',
+          description:
+            'A form with a `logout_token`, signed by the issuer of the source. With `sid` and without `sub` the session ' +
+            'must have been told before, by `PUT /sessions/{sid}`.',
+          tags: ['sources'],
+          params: SourceParams,
+          consumes: ['application/x-www-form-urlencoded'],
+          body: z.object({ logout_token: z.string().describe('A signed JWT') }),
+          response: {
+            200: z.null().describe('It is durable'),
+            400: oauthError('The token proves nothing, or names nobody'),
+            503: oauthError("The issuer's keys or the store cannot be had: send it again"),
+          },
         },
+        errorHandler: refuse,
       },
-      errorHandler: refuse,
-    },
-    async (request, reply) => {
-      const source = sourceOf(request, sources, 'oidc-back-channel-logout')
-      const { replayed } = await takeLogoutToken(source, logoutTokenOf(request))
-      // Not thrown: it is counted as a repetition already, not as a refusal.
-      if (replayed)
-        return refuse(new TokenError('claims', 'The token was used before (jti).'), request, reply)
-      return reply.header('cache-control', 'no-store').code(200).send()
-    },
-  )
-})
+      async (request, reply) => {
+        const source = sourceOf(request, sources, 'oidc-back-channel-logout')
+        const { replayed } = await takeLogoutToken(source, logoutTokenOf(request))
+        // Not thrown: it is counted as a repetition already, not as a refusal.
+        if (replayed)
+          return refuse(new TokenError('claims', 'The token was used before (jti).'), request, reply)
+        return reply.header('cache-control', 'no-store').code(200).send()
+      },
+    )
+  },
+)
 
 /** The one parameter of the form (section 2.5). */
 function logoutTokenOf(request: FastifyRequest): string {

@@ -21,6 +21,7 @@ import {
  * errors have the form of OAuth's.
  */
 export default withRawBodies<SourceRoutes & { takeGlobalRevocation: TakeGlobalRevocation }>(
+  ['global-token-revocation'],
   (app, options) => {
     const { sources, takeGlobalRevocation } = options
     app.post(

@@ -25,6 +25,7 @@ const refusal = (description: string) => ({
  * the same for one that was here before.
  */
 export default withRawBodies<SourceRoutes & { takeSecurityEvent: TakeSecurityEvent }>(
+  ['shared-signals'],
   (app, { sources, takeSecurityEvent }) => {
     app.post(
       '/sources/:name/events',

@@ -22,15 +22,18 @@ export interface SourceRoutes {
 
 /**
  * A plugin whose routes get the bytes of a body, whatever its type: a source is proven by them, before anything of them
- * is parsed. So the schemas of bodies are for the documentation.
+ * is parsed. So the schemas of bodies are for the documentation. Where there is no such source, no body is read.
+ * @param kinds those of the sources that its routes are for
  */
 export function withRawBodies<Options extends SourceRoutes>(
+  kinds: readonly SourceKind[],
   routes: (app: FastifyInstance, options: Options) => void,
 ): FastifyPluginAsync<Options> {
   return async (app, options) => {
-    // Fastify refuses a type that it cannot read before it is known who asks. Routes look at what was sent.
-    app.addHook('onRequest', async ({ raw }) => {
-      raw.headers['content-type'] = 'application/octet-stream'
+    app.addHook('onRequest', async (request) => {
+      sourceOf(request, options.sources, ...kinds)
+      // Fastify refuses a type that it cannot read before it is known who asks. Routes look at what was sent.
+      request.raw.headers['content-type'] = 'application/octet-stream'
     })
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

@@ -42,3 +42,19 @@ t.test('a failure says in the log whose it is', async (t) => {
     { source: 'keys', code: 'CURFEW_KEYS_UNAVAILABLE' },
   )
 })
+
+t.test('a body that is too large counts for its source; without a source none is read', async (t) => {
+  const file = configurationFile(t, { sources: SOURCES })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const body = 'x'.repeat(1024 * 1024 + 1)
+  for (const [path, status] of [
+    ['vendor/webhook', 413],
+    ['token/global-token-revocation', 413],
+    ['nobody/webhook', 404],
+    ['token/webhook', 404],
+  ] as const)
+    t.equal((await service.call('POST', `/sources/${path}`, { body })).status, status, path)
+  const { text } = await service.call('GET', '/metrics')
+  for (const name of ['vendor', 'token'])
+    t.match(text, `curfew_signals_total{source="${name}",result="rejected"} 1`)
+})
