@@ -49,12 +49,25 @@ export class KeySet {
    */
   find: JWTVerifyGetKey = async (header, token) => {
     if (this.#age() > FRESH_FOR_MS) await this.#refresh()
+    const found = await this.#find(header, token)
+    if (found) return found
+    await this.#refresh()
+    const late = await this.#find(header, token)
+    if (late) return late
+    // Whether the issuer has such a key is not known while it does not answer: it may be a new one.
+    if (this.#failure !== null || this.#fetching !== null) throw this.#unavailable()
+    throw new errors.JWKSNoMatchingKey()
+  }
+
+  /** Null where there is no such key among those that are known. */
+  async #find(
+    ...[header, token]: Parameters<JWTVerifyGetKey>
+  ): Promise<Awaited<ReturnType<JWTVerifyGetKey>> | null> {
     try {
       return await this.#current().find(header, token)
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !this.#mayAsk()) throw error
-      await this.#refresh()
-      return this.#current().find(header, token)
+      if (error instanceof errors.JWKSNoMatchingKey) return null
+      throw error
     }
   }
 
@@ -64,8 +77,12 @@ export class KeySet {
 
   #current(): Known {
     if (this.#known && this.#age() <= GOOD_FOR_MS) return this.#known
+    throw this.#unavailable()
+  }
+
+  #unavailable(): CurfewError {
     const retryAfterSeconds = FAILURE_COOLDOWN_MS / 1000
-    throw new CurfewError('CURFEW_KEYS_UNAVAILABLE', undefined, { cause: this.#failure, retryAfterSeconds })
+    return new CurfewError('CURFEW_KEYS_UNAVAILABLE', undefined, { cause: this.#failure, retryAfterSeconds })
   }
 
   /** What is under way may be waited for, whoever began it. */
