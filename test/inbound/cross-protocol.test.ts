@@ -4,10 +4,10 @@ import { z } from 'zod'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { everyKind, tokenPlayers } from '../support/every-kind.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
 import { ADA, AUDIENCE } from '../support/shared-signals.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
 
 const REFUSED: Record<string, number> = {
   'oidc-back-channel-logout': 400,
@@ -18,7 +18,7 @@ const REFUSED: Record<string, number> = {
 
 /** One issuer with one key, which is a source of every kind: so that nothing but the kind tells its tokens apart. */
 async function start(t: Parameters<typeof startService>[0]) {
-  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const issuer = await startIssuer(t)
   const fusionauth = { name: 'fusionauth', kind: 'fusionauth', jwksUri: issuer.jwksUri }
   const players = tokenPlayers(issuer)
   const file = configurationFile(t, { sources: [...players.map(({ entry }) => entry), fusionauth] })
@@ -43,7 +43,7 @@ t.test('a token of one protocol is none of another, whatever type it says it has
   ]
   for (const { of, claims, typ } of tokens) {
     for (const said of [typ, 'JWT', 'at+jwt', undefined]) {
-      const token = await issuer.sign(claims, { typ: said } as object)
+      const token = await issuer.sign(claims, { typ: said })
       for (const { kind, path, send } of players.filter(({ kind }) => kind !== of)) {
         const { status } = await service.call('POST', path, addressed(send(token)))
         t.equal(status, REFUSED[kind], `${of} as ${said} at ${kind}`)
@@ -62,7 +62,7 @@ t.test('a token of one protocol is none of another, whatever type it says it has
 })
 
 t.test('a good request of one source is none at the address of another', async (t) => {
-  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const issuer = await startIssuer(t)
   const kinds = everyKind(issuer)
   const any = { given: () => z.string(), inFile: () => z.string() }
   const named = sourceSchema(any).options.map(({ shape }) => shape.kind.value)

@@ -2,9 +2,9 @@ import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { forgeries } from '../support/forgeries.ts'
+import { type Issuer, JWKS, startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
-import { startTokenIssuer, type TokenIssuer } from '../support/token-issuer.ts'
 
 const PATH = '/sources/okta/global-token-revocation'
 const TYP = 'global-token-revocation+jwt'
@@ -12,7 +12,7 @@ const AUDIENCE = `https://curfew.example.com${PATH}`
 
 async function start(t: Parameters<typeof startService>[0], source: object = {}) {
   const clock = fakeClock()
-  const issuer = await startTokenIssuer(t, { typ: TYP })
+  const issuer = await startIssuer(t, { typ: TYP })
   const entry = {
     kind: 'global-token-revocation',
     name: 'okta',
@@ -32,7 +32,6 @@ async function start(t: Parameters<typeof startService>[0], source: object = {})
     })
   return { clock, issuer, service, claims, post }
 }
-const keySets = ({ asked }: TokenIssuer) => asked.filter((path) => path === '/jwks').length
 
 t.test('no forged token is believed: 401, and nothing is stored', async (t) => {
   const { issuer, service, claims, post } = await start(t, { senderSubject: 'client' })
@@ -95,7 +94,7 @@ t.test('a subject may be nested as deeply as a body can be', async (t) => {
 t.test('a flood of unknown keys asks the issuer once per cooldown', async (t) => {
   const { clock, issuer, claims, post } = await start(t)
   t.equal((await post(await issuer.sign(claims))).status, 204)
-  t.equal(keySets(issuer), 1)
+  t.equal(issuer.asked(JWKS), 1)
   const flood = await Promise.all(
     Array.from({ length: 50 }, (_, index) =>
       issuer.sign({ ...claims, jti: `f${index}` }, { kid: `flood-${index}` }),
@@ -103,16 +102,16 @@ t.test('a flood of unknown keys asks the issuer once per cooldown', async (t) =>
   )
   clock.advance(31_000)
   for (const { status } of await Promise.all(flood.map(post))) t.equal(status, 401)
-  t.equal(keySets(issuer), 2)
+  t.equal(issuer.asked(JWKS), 2)
   clock.advance(31_000)
   for (const { status } of await Promise.all(flood.map(post))) t.equal(status, 401)
-  t.equal(keySets(issuer), 3)
+  t.equal(issuer.asked(JWKS), 3)
 })
 
 t.test('keys are not fetched from where nobody configured them', async (t) => {
-  const elsewhere = await startTokenIssuer(t, { typ: TYP })
+  const elsewhere = await startIssuer(t, { typ: TYP })
   const discovery = '/.well-known/openid-configuration'
-  const table: [name: string, break_: (issuer: TokenIssuer) => void][] = [
+  const table: [name: string, break_: (issuer: Issuer) => void][] = [
     [
       'discovery names a key set at another host',
       (issuer) => issuer.answerJson(discovery, { issuer: issuer.url, jwks_uri: elsewhere.jwksUri }),
@@ -162,5 +161,5 @@ t.test('keys are not fetched from where nobody configured them', async (t) => {
       await nothingStored(t, service)
     })
   }
-  t.same(elsewhere.asked, [], 'nothing there was asked for')
+  t.same(elsewhere.paths, [], 'nothing there was asked for')
 })

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { configurationFile } from '../support/config-file.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
 import { type ServiceOptions, startService } from '../support/service.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
 
 const PATH = '/sources/okta/global-token-revocation'
 /** As Okta is told it, without a query. */
@@ -15,7 +15,7 @@ let serial = 0
 
 /** Okta's Universal Logout against the real service, with a token as its documentation has it. */
 async function start(t: Test, source: object = {}, options: ServiceOptions = {}) {
-  const issuer = await startTokenIssuer(t, { typ: 'global-token-revocation+jwt' })
+  const issuer = await startIssuer(t, { typ: 'global-token-revocation+jwt' })
   const entry = {
     kind: 'global-token-revocation',
     name: 'okta',

@@ -3,14 +3,14 @@ import t from 'tap'
 import { FAILURE_COOLDOWN_MS, FRESH_FOR_MS, GOOD_FOR_MS } from '../../src/sources/key-set.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { startService } from '../support/service.ts'
 import { ADA } from '../support/shared-signals.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
 
 const REFUSED = [400, 401]
 
 t.test('each kind of token outlasts an outage and a rotation of its keys', async (t) => {
-  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const issuer = await startIssuer(t)
   const players = tokenPlayers(issuer)
   const file = configurationFile(t, { sources: players.map(({ entry }) => entry) })
   let passed = 0

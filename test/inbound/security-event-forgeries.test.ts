@@ -1,10 +1,10 @@
 import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { type ForgedFault, forgeries } from '../support/forgeries.ts'
+import { type Issuer, JWKS, startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
 import { startPush } from '../support/shared-signals.ts'
-import { startTokenIssuer, type TokenIssuer } from '../support/token-issuer.ts'
 
 const ERR: Record<ForgedFault, string> = {
   malformed: 'invalid_request',
@@ -15,7 +15,6 @@ const ERR: Record<ForgedFault, string> = {
   time: 'invalid_request',
   claims: 'invalid_request',
 }
-const keySets = ({ asked }: TokenIssuer) => asked.filter((path) => path === '/jwks').length
 
 t.test('no forged token is believed: 400 with its code, and nothing is stored', async (t) => {
   const { transmitter, service, claims, pushToken } = await startPush(t)
@@ -35,7 +34,7 @@ t.test('no forged token is believed: 400 with its code, and nothing is stored', 
     ['older than 30 days', { iat: good.iat - 31 * 86_400 }],
   ]
   for (const [name, different] of more)
-    all.push({ name, token: await transmitter.sign({ ...good, ...different } as never), fault: 'claims' })
+    all.push({ name, token: await transmitter.sign({ ...good, ...different }), fault: 'claims' })
   for (const { name, token, fault } of all) {
     const { status, json } = await pushToken(token)
     t.equal(status, 400, name)
@@ -77,14 +76,14 @@ t.test('a flood of unknown keys asks the transmitter once per cooldown', async (
   for (const round of [2, 3]) {
     clock.advance(31_000)
     for (const { status } of await Promise.all(flood.map((token) => pushToken(token)))) t.equal(status, 400)
-    t.equal(keySets(transmitter), round)
+    t.equal(transmitter.asked(JWKS), round)
   }
 })
 
 t.test('keys are not fetched from where nobody configured them', async (t) => {
-  const elsewhere = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
+  const elsewhere = await startIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const discovery = '/.well-known/ssf-configuration'
-  const table: [name: string, break_: (issuer: TokenIssuer) => void][] = [
+  const table: [name: string, break_: (issuer: Issuer) => void][] = [
     [
       'discovery names a key set at another host',
       (issuer) => issuer.answerJson(discovery, { issuer: issuer.url, jwks_uri: elsewhere.jwksUri }),
@@ -116,5 +115,5 @@ t.test('keys are not fetched from where nobody configured them', async (t) => {
       await nothingStored(t, service)
     })
   }
-  t.same(elsewhere.asked, [], 'nothing there was asked for')
+  t.same(elsewhere.paths, [], 'nothing there was asked for')
 })

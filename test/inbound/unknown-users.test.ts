@@ -2,15 +2,15 @@ import t, { type Test } from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { type ServiceOptions, startService } from '../support/service.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
 import { vendorOf } from '../support/vendor-service.ts'
 
 const BURST = 200
 
 /** The service with a source that asks for a user before it answers, and one that does not. */
 async function start(t: Test, options: ServiceOptions = {}) {
-  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const issuer = await startIssuer(t)
   const token = tokenPlayers(issuer).find(({ kind }) => kind === 'global-token-revocation')
   if (!token) throw new Error('no such kind')
   const { kind, secret, entry, sign, answer } = vendorOf('generic')

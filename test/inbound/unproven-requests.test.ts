@@ -2,15 +2,15 @@ import { generateKeyPair, type JWTPayload } from 'jose'
 import t from 'tap'
 import { configurationFile } from '../support/config-file.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendRequest } from '../support/raw-http.ts'
 import { startService } from '../support/service.ts'
 import { ADA } from '../support/shared-signals.ts'
 import { signalCounts } from '../support/sources.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
 
 async function start(t: Parameters<typeof startService>[0]) {
-  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const issuer = await startIssuer(t)
   const players = tokenPlayers(issuer)
   const file = configurationFile(t, { sources: players.map(({ entry }) => entry) })
   const service = await startService(t, { environment: { CONFIG_FILE: file.path } })

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { JWTPayload } from 'jose'
 import type { SourceKind } from '../../src/sources/source-kinds.ts'
+import type { Issuer } from './issuer.ts'
 import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
 import { EVENT } from './sources.ts'
-import type { TokenIssuer } from './token-issuer.ts'
 import { VENDORS, type Vendor } from './vendors.ts'
 
 export interface SignedRequest {
@@ -27,13 +26,13 @@ export interface Player {
 export interface TokenPlayer extends Player {
   typ: string
   /** The claims of a good token, another one each time. */
-  claims: () => JWTPayload
+  claims: () => object
   /** A request with this token. */
   send: (token: string) => SignedRequest
 }
 
 /** The kinds that are proven by tokens, of one issuer and for one audience. */
-export function tokenPlayers(issuer: TokenIssuer): TokenPlayer[] {
+export function tokenPlayers(issuer: Issuer): TokenPlayer[] {
   const lasting = () => {
     const iat = Math.floor(Date.now() / 1000)
     return { iss: issuer.url, aud: AUDIENCE, jti: randomUUID(), iat, exp: iat + 120, sub: 'u1' }
@@ -65,7 +64,7 @@ export function tokenPlayers(issuer: TokenIssuer): TokenPlayer[] {
       kind: 'shared-signals',
       path: '/sources/shared-signals/events',
       typ: 'secevent+jwt',
-      claims: () => ({ ...setClaims(issuer.url, Date.now()), jti: randomUUID() }) as JWTPayload,
+      claims: () => ({ ...setClaims(issuer.url, Date.now()), jti: randomUUID() }),
       send: (token) => ({ body: token, headers: { 'content-type': 'application/secevent+jwt' } }),
       answer: 202,
     },
@@ -95,6 +94,6 @@ function vendorPlayer({ kind, secret, entry = {}, sample, sign, answer }: Vendor
 }
 
 /** Every kind of source that there is. */
-export function everyKind(issuer: TokenIssuer): Player[] {
+export function everyKind(issuer: Issuer): Player[] {
   return [...tokenPlayers(issuer), ...VENDORS.map(vendorPlayer)]
 }

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair, type JWTPayload, UnsecuredJWT } from 'jose'
-import type { TokenIssuer } from './token-issuer.ts'
+import type { Issuer } from './issuer.ts'
 
 /** What is wrong with a token, in the words of `TokenFault`. */
 export type ForgedFault = 'malformed' | 'key' | 'signature' | 'issuer' | 'audience' | 'time' | 'claims'
@@ -17,7 +17,7 @@ const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString(
  * @param types `typ` of other protocols
  */
 export async function forgeries(
-  issuer: TokenIssuer,
+  issuer: Issuer,
   claims: JWTPayload & { iat: number },
   { types, required }: { types: string[]; required: string[] },
 ): Promise<Forgery[]> {
@@ -27,8 +27,8 @@ export async function forgeries(
   const [header = '', payload = '', signature = ''] = good.split('.')
   const other = await generateKeyPair('RS256')
   const elliptic = await generateKeyPair('ES384')
-  const hmac = new TextEncoder().encode(key.publicPem)
-  const hmacJwk = new TextEncoder().encode(JSON.stringify(key.publicJwk))
+  const hmac = new TextEncoder().encode(key.pem)
+  const hmacJwk = new TextEncoder().encode(JSON.stringify(key.jwk))
   const changed = encoded({ ...claims, jti: 'changed' })
   const table: [string, string | Promise<string>, ForgedFault][] = [
     ['alg none', new UnsecuredJWT(claims).encode(), 'signature'],
@@ -51,7 +51,7 @@ export async function forgeries(
     ['no signature', `${header}.${payload}.`, 'signature'],
     [
       'a critical header that is not known',
-      sign(claims, { crit: ['x'], x: 1 } as object).catch(
+      sign(claims, { crit: ['x'], x: 1 }).catch(
         () => `${encoded({ alg: 'RS256', kid: 'k1', crit: ['x'], x: 1 })}.${payload}.${signature}`,
       ),
       'malformed',

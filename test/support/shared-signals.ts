@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { configurationFile } from './config-file.ts'
+import { startIssuer } from './issuer.ts'
 import { type ServiceOptions, startService } from './service.ts'
-import { startTokenIssuer } from './token-issuer.ts'
 
 export const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 export const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
@@ -43,7 +43,7 @@ export interface SetOptions {
 
 /** The real service with a transmitter of security events that pushes to it, and a user with a token. */
 export async function startPush(t: Test, source: object = {}, options: ServiceOptions = {}) {
-  const transmitter = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
+  const transmitter = await startIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const entry = {
     kind: 'shared-signals',
     name: 'idp',

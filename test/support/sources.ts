@@ -1,18 +1,16 @@
 import type { Test } from 'tap'
 import { configurationFile } from './config-file.ts'
-import { DISCOVERY, type Issuer, type IssuerKey, issuerKey, sign, startIssuer } from './issuer.ts'
+import { type Issuer, issuerKey, startIssuer } from './issuer.ts'
 import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
 
 export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 export const CLIENT = 'qlik-portal'
-export { DISCOVERY }
 
 /** What a logout token holds, with a `jti` of its own. */
 export type MakeClaims = (different?: object) => Record<string, unknown>
 
 export interface LogoutService extends Service {
   issuer: Issuer
-  key: IssuerKey
   /** The service's configuration file, to be changed by `configure`. */
   configure(sources: object[]): Promise<Reply>
   entry(different?: object): object
@@ -34,8 +32,7 @@ export async function startLogoutService(
     ...options
   }: ServiceOptions & { entry?: object; tenants?: object[] } = {},
 ): Promise<LogoutService> {
-  const key = await issuerKey('k1')
-  const issuer = await startIssuer(t, [key])
+  const issuer = await startIssuer(t, { key: await issuerKey('k1'), typ: 'logout+jwt' })
   const entry = (different: object = {}) => ({
     ...{ name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT },
     ...more,
@@ -61,14 +58,13 @@ export async function startLogoutService(
   return {
     ...service,
     issuer,
-    key,
     entry,
     claims,
     configure(sources) {
       file.write({ tenants, sources })
       return service.call('POST', '/config/reload')
     },
-    token: (different, header) => sign(key, claims(different), { typ: 'logout+jwt', ...header }),
+    token: (different, header) => issuer.sign(claims(different), header),
     logout: (token, source = 'op') => postToken(service, token, source),
   }
 }

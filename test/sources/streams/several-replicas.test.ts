@@ -146,7 +146,7 @@ t.test('what a source was told when a reload had taken it away shows no more', a
   let answerKeys = () => {}
   const asked = new Promise<void>((resolve) => {
     fake.issuer.answer('/jwks', (_, response) => {
-      answerKeys = () => response.end(JSON.stringify({ keys: [fake.issuer.key.publicJwk] }))
+      answerKeys = () => response.end(JSON.stringify({ keys: fake.issuer.keys }))
       resolve()
     })
   })
@@ -155,7 +155,7 @@ t.test('what a source was told when a reload had taken it away shows no more', a
     subject: ADA,
     event: { status: 'paused' },
   })
-  fake.queue(claims.jti, await fake.issuer.sign(claims as never))
+  fake.queue(claims.jti, await fake.issuer.sign(claims))
   await asked
   file.write({ sources: [{ ...entry, transmitter: undefined }] })
   t.equal((await service.call('POST', '/config/reload')).status, 200)

@@ -25,7 +25,7 @@ async function startPushed(t: Test, fake: FakeTransmitter) {
       headers: { authorization: '', 'content-type': 'application/secevent+jwt' },
     })
   const push = async (different: SetOptions = {}) =>
-    pushToken(await fake.issuer.sign(setClaims(fake.issuer.url, Date.now(), different) as never))
+    pushToken(await fake.issuer.sign(setClaims(fake.issuer.url, Date.now(), different)))
   return { service, push, pushToken }
 }
 
