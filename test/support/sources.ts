@@ -1,13 +1,14 @@
+import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
 import { configurationFile } from './config-file.ts'
-import { type Issuer, issuerKey, startIssuer } from './issuer.ts'
+import { type Issuer, type IssuerKey, issuerKey, startIssuer } from './issuer.ts'
 import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
 
 export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 export const CLIENT = 'qlik-portal'
 
 /** What a logout token holds, with a `jti` of its own. */
-export type MakeClaims = (different?: object) => Record<string, unknown>
+export type MakeClaims = (different?: object) => JWTPayload & { iat: number }
 
 export interface LogoutService extends Service {
   issuer: Issuer
@@ -27,12 +28,13 @@ let serial = 0
 export async function startLogoutService(
   t: Test,
   {
+    key,
     entry: more = {},
     tenants = [],
     ...options
-  }: ServiceOptions & { entry?: object; tenants?: object[] } = {},
+  }: ServiceOptions & { key?: IssuerKey; entry?: object; tenants?: object[] } = {},
 ): Promise<LogoutService> {
-  const issuer = await startIssuer(t, { key: await issuerKey('k1'), typ: 'logout+jwt' })
+  const issuer = await startIssuer(t, { key: key ?? (await issuerKey('k1')), typ: 'logout+jwt' })
   const entry = (different: object = {}) => ({
     ...{ name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT },
     ...more,
