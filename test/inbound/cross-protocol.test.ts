@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { z } from 'zod'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
-import { configurationFile } from '../support/config-file.ts'
 import { everyKind, tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
-import { startService } from '../support/service.ts'
 import { ADA, AUDIENCE } from '../support/shared-signals.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const REFUSED: Record<string, number> = {
   'oidc-back-channel-logout': 400,
@@ -17,12 +16,11 @@ const REFUSED: Record<string, number> = {
 }
 
 /** One issuer with one key, which is a source of every kind: so that nothing but the kind tells its tokens apart. */
-async function start(t: Parameters<typeof startService>[0]) {
+async function start(t: Parameters<typeof startWithSources>[0]) {
   const issuer = await startIssuer(t)
   const fusionauth = { name: 'fusionauth', kind: 'fusionauth', jwksUri: issuer.jwksUri }
   const players = tokenPlayers(issuer)
-  const file = configurationFile(t, { sources: [...players.map(({ entry }) => entry), fusionauth] })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [...players.map(({ entry }) => entry), fusionauth])
   service.sandbox.tenant.addUser({ email: ADA.email })
   return { issuer, players, service }
 }
@@ -67,8 +65,8 @@ t.test('a good request of one source is none at the address of another', async (
   const any = { given: () => z.string(), inFile: () => z.string() }
   const named = sourceSchema(any).options.map(({ shape }) => shape.kind.value)
   t.same(kinds.map(({ kind }) => kind).sort(), named.sort(), 'none is left out')
-  const file = configurationFile(t, { sources: kinds.map(({ entry }) => entry) })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const entries = kinds.map(({ entry }) => entry)
+  const service = await startWithSources(t, entries)
   service.sandbox.tenant.addUser({ email: ADA.email })
   const way = (path: string) => path.slice(path.lastIndexOf('/'))
   for (const { kind, sign } of kinds) {

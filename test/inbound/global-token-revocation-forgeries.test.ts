@@ -1,16 +1,15 @@
 import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
-import { configurationFile } from '../support/config-file.ts'
 import { forgeries } from '../support/forgeries.ts'
 import { type Issuer, JWKS, startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
-import { startService } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const PATH = '/sources/okta/global-token-revocation'
 const TYP = 'global-token-revocation+jwt'
 const AUDIENCE = `https://curfew.example.com${PATH}`
 
-async function start(t: Parameters<typeof startService>[0], source: object = {}) {
+async function start(t: Parameters<typeof startWithSources>[0], source: object = {}) {
   const clock = fakeClock()
   const issuer = await startIssuer(t, { typ: TYP })
   const entry = {
@@ -20,8 +19,7 @@ async function start(t: Parameters<typeof startService>[0], source: object = {})
     audience: AUDIENCE,
     ...source,
   }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, { clock, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [entry], { clock })
   service.sandbox.tenant.addUser({ email: 'ada@example.com' })
   const iat = Math.floor(clock.now() / 1000)
   const claims = { iss: issuer.url, sub: 'client', aud: AUDIENCE, jti: 'j1', iat, exp: iat + 300 }
@@ -73,7 +71,7 @@ t.test('a token is good once for as long as it is taken, also with parts of a se
     headers: { authorization: `Bearer ${token}` },
   })
   t.equal(other.status, 401, 'used for another subject, within the tolerance of its exp')
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test('a subject may be nested as deeply as a body can be', async (t) => {

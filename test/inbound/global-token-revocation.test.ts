@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { fakeClock } from '../support/clock.ts'
-import { configurationFile } from '../support/config-file.ts'
 import { startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
-import { type ServiceOptions, startService } from '../support/service.ts'
+import type { ServiceOptions } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const PATH = '/sources/okta/global-token-revocation'
 /** As Okta is told it, without a query. */
@@ -24,12 +24,7 @@ async function start(t: Test, source: object = {}, options: ServiceOptions = {})
     senderSubject: CLIENT,
     ...source,
   }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, {
-    ...options,
-    environment: { CONFIG_FILE: file.path, ...options.environment },
-  })
-  await service.app.ready()
+  const service = await startWithSources(t, [entry], options)
   const claims = (different: object = {}) => {
     serial += 1
     const now = Math.floor((options.clock ?? Date).now() / 1000)
@@ -52,7 +47,7 @@ async function start(t: Test, source: object = {}, options: ServiceOptions = {})
       body,
       headers: { authorization: `Bearer ${token ?? (await issuer.sign(claims()))}`, ...headers },
     })
-  return { issuer, service, claims, post, file, entry }
+  return { issuer, service, claims, post }
 }
 const byEmail = (email: string) => ({ sub_id: { format: 'email', email } })
 
@@ -63,7 +58,7 @@ t.test('Okta ends the tokens of a user by e-mail address, as a matter of securit
   t.equal(reply.status, 204)
   t.equal(reply.text, '')
   t.equal(reply.headers.get('cache-control'), 'no-store')
-  const [item] = (await service.call('GET', '/revocations')).json.items
+  const [item] = await service.stored()
   t.match(item, {
     source: 'okta',
     reason: 'security',
@@ -142,7 +137,7 @@ t.test('a token is good once: sent again it does nothing, for another subject it
   service.userWithTokens(1, { email: 'bob@example.com' })
   const token = await issuer.sign(claims())
   t.equal((await post(byEmail(ADA), { token })).status, 204)
-  const [item] = (await service.call('GET', '/revocations')).json.items
+  const [item] = await service.stored()
   await service.ended(item.id)
   service.sandbox.tenant.issueTokens(user.id, 1)
   t.equal((await post(byEmail(ADA), { token })).status, 204)
@@ -150,7 +145,7 @@ t.test('a token is good once: sent again it does nothing, for another subject it
     status: 401,
     json: { error: 'invalid_token' },
   })
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test('whether there is such a user is not waited for', async (t) => {
@@ -160,7 +155,7 @@ t.test('whether there is such a user is not waited for', async (t) => {
   await service.sandbox.close()
   const reply = await post(byEmail('nobody@example.com'))
   t.equal(reply.status, 204, 'Qlik is down, and the signal is durable')
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test('a sender stays within the tenants of its entry', async (t) => {

@@ -1,18 +1,16 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import t from 'tap'
 import { FAILURE_COOLDOWN_MS, FRESH_FOR_MS, GOOD_FOR_MS } from '../../src/sources/key-set.ts'
-import { configurationFile } from '../support/config-file.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
-import { startService } from '../support/service.ts'
 import { ADA } from '../support/shared-signals.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const REFUSED = [400, 401]
 
 t.test('each kind of token outlasts an outage and a rotation of its keys', async (t) => {
   const issuer = await startIssuer(t)
   const players = tokenPlayers(issuer)
-  const file = configurationFile(t, { sources: players.map(({ entry }) => entry) })
   let passed = 0
   // The age of keys is by this clock, the age of tokens by the real one.
   const clock = {
@@ -23,7 +21,11 @@ t.test('each kind of token outlasts an outage and a rotation of its keys', async
       return () => clearTimeout(timer)
     },
   }
-  const service = await startService(t, { clock, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(
+    t,
+    players.map(({ entry }) => entry),
+    { clock },
+  )
   service.sandbox.tenant.addUser({ email: ADA.email })
   const next = await generateKeyPair('RS256', { extractable: true })
   const sent = async ({ path, claims, typ, send }: (typeof players)[number], isNext = false) => {
@@ -51,5 +53,6 @@ t.test('each kind of token outlasts an outage and a rotation of its keys', async
     t.equal((await sent(player, true)).status, player.answer, `${player.kind}: by the new key`)
     t.ok(REFUSED.includes((await sent(player)).status), `${player.kind}: by the old key no more`)
   }
-  t.equal((await service.call('GET', '/metrics')).text.match(/result="accepted"\} 3\n/g)?.length, 3)
+  const accepted = players.map(({ kind }) => [`${kind} accepted`, 3])
+  t.match(await service.counts(), Object.fromEntries(accepted))
 })

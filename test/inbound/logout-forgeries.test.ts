@@ -5,7 +5,7 @@ import { forgeries } from '../support/forgeries.ts'
 import { DISCOVERY, type IssuerKey, issuerKey, JWKS, unsigned } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
-import { EVENT, isRefusal, signalCounts, startLogoutService } from '../support/sources.ts'
+import { EVENT, isRefusal, startLogoutService } from '../support/sources.ts'
 
 t.test('forgeries are refused, and nothing is stored', async (t) => {
   const service = await startLogoutService(t, { key: await issuerKey('k1', 'RS256') })
@@ -35,7 +35,7 @@ t.test('forgeries are refused, and nothing is stored', async (t) => {
   for (const [name, forged, says] of own)
     isRefusal(t, await service.logout(await forged), 400, 'invalid_request', says, name)
   await nothingStored(t, service)
-  t.same(await signalCounts(service), { 'op rejected': common.length + own.length })
+  t.same(await service.counts(), { 'op rejected': common.length + own.length })
   t.equal((await service.logout(await issuer.sign(good))).status, 200, 'and yet the good one is taken')
 })
 
@@ -76,7 +76,7 @@ t.test('requests that are not as the specification has them are refused', async 
   for (const method of ['GET', 'PUT', 'DELETE'])
     t.equal((await service.call(method, '/sources/op/backchannel-logout')).status, 404, method)
   await nothingStored(t, service)
-  t.same(Object.keys(await signalCounts(service)), ['op rejected'], 'unknown names make no series')
+  t.same(Object.keys(await service.counts()), ['op rejected'], 'unknown names make no series')
   const charset = await send(`logout_token=${good}`, `${form}; charset=utf-8`)
   t.equal(charset.status, 200, 'a charset is no harm')
 })

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
-import { configurationFile } from './config-file.ts'
 import { startIssuer } from './issuer.ts'
-import { type ServiceOptions, startService } from './service.ts'
+import type { ServiceOptions } from './service.ts'
+import { startWithSources } from './source-service.ts'
 
 export const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 export const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
@@ -51,8 +51,7 @@ export async function startPush(t: Test, source: object = {}, options: ServiceOp
     audience: AUDIENCE,
     ...source,
   }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [entry], options)
   const now = () => (options.clock ?? Date).now()
   const claims = (different: SetOptions = {}) => setClaims(transmitter.url, now(), different)
   const pushToken = (token: string, headers: Record<string, string> = {}) =>
@@ -66,6 +65,6 @@ export async function startPush(t: Test, source: object = {}, options: ServiceOp
     claims,
     pushToken,
     push: async (different: SetOptions = {}) => pushToken(await transmitter.sign(claims(different))),
-    stored: async () => (await service.call('GET', '/revocations')).json.items,
+    stored: service.stored,
   }
 }

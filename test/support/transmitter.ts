@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import type { Test } from 'tap'
-import { type ConfigurationFile, configurationFile } from './config-file.ts'
 import { type Issuer, startIssuer } from './issuer.ts'
-import { type Service, type ServiceOptions, startService } from './service.ts'
+import type { Service, ServiceOptions } from './service.ts'
 import { AUDIENCE, type SetOptions, setClaims } from './shared-signals.ts'
+import { type SourceService, startWithSources } from './source-service.ts'
 
 export const TOKEN = 'management-token'
 export const POLL = 'urn:ietf:rfc:8936'
@@ -190,8 +190,7 @@ export async function keepStreamAt(
     ...options
   }: { transmitter?: object; source?: object } & ServiceOptions = {},
 ): Promise<{
-  service: Service
-  file: ConfigurationFile
+  service: SourceService
   entry: object
   set: (different?: SetOptions) => Promise<string>
 }> {
@@ -203,8 +202,7 @@ export async function keepStreamAt(
     transmitter: { delivery: 'poll', ...('oauth' in transmitter ? {} : { token: TOKEN }), ...transmitter },
     ...source,
   }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [entry], options)
   const now = () => (options.clock ?? Date).now()
   /** Queues a token; the answer is its jti. */
   const set = async (different: SetOptions = {}) => {
@@ -212,7 +210,7 @@ export async function keepStreamAt(
     fake.queue(claims.jti, await fake.issuer.sign(claims))
     return claims.jti
   }
-  return { service, file, entry, set }
+  return { service, entry, set }
 }
 
 /** What health says of the stream. */

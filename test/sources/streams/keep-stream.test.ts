@@ -34,7 +34,7 @@ t.test(
     service.userWithTokens(1, { email: ADA.email })
     const jti = await set()
     await fake.until(acknowledged(jti))
-    const [item] = (await service.call('GET', '/revocations')).json.items
+    const [item] = await service.stored()
     t.match(item, { source: 'idp', user: { email: ADA.email } }, 'what is acknowledged is durable')
     t.match(await service.ended(item.id), { verified: true })
     t.match(await checkOf(service), { status: 'ok' })
@@ -55,8 +55,7 @@ t.test(
     })
     for (const jti of [...before, verification]) await fake.until(acknowledged(jti))
     t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
-    const items = async () => (await service.call('GET', '/revocations')).json.items.length
-    const revocations = await items()
+    const revocations = (await service.stored()).length
     const same = { jti: before[0] }
     const count = fake.asked.filter(acknowledged(String(before[0]))).length
     await set(same)
@@ -65,7 +64,7 @@ t.test(
         acknowledged(String(before[0]))(asked) &&
         fake.asked.filter(acknowledged(String(before[0]))).length > count,
     )
-    t.equal(await items(), revocations, 'nothing is done twice')
+    t.equal((await service.stored()).length, revocations, 'nothing is done twice')
   },
 )
 
@@ -155,10 +154,7 @@ t.test('tokens that are not good are reported, and the others acknowledged', asy
   }
   await fake.until(acknowledged(good))
   await nothingStored(t, service)
-  t.match(
-    (await service.call('GET', '/metrics')).text,
-    `curfew_signals_total{source="idp",result="rejected"} ${table.length}`,
-  )
+  t.match(await service.counts(), { 'idp rejected': table.length })
 })
 
 t.test(
@@ -210,7 +206,7 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   t.ok(service.logLines.some((line) => line.includes('cannot be taken now')))
   fake.issuer.answer('/jwks', null)
   await untilTrue(() => fake.asked.some(acknowledged(jti)))
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test(
@@ -264,13 +260,12 @@ t.test('a transmitter that sends the same again whatever it is told is not asked
 
 t.test('a source that a reload takes away is polled no more, and one that stays goes on', async (t) => {
   const fake = await startTransmitter(t)
-  const { service, file, entry, set } = await keepStreamAt(t, fake)
+  const { service, entry, set } = await keepStreamAt(t, fake)
   await fake.until(acknowledged(await set()))
-  file.write({ sources: [entry, { ...entry, name: 'more', transmitter: undefined }] })
-  t.equal((await service.call('POST', '/config/reload')).status, 200)
+  const more = { ...entry, name: 'more', transmitter: undefined }
+  t.equal((await service.configure([entry, more])).status, 200)
   await fake.until(acknowledged(await set()))
   t.equal(fake.asked.filter(({ path }) => path === '/verify').length, 1, 'the same stream goes on')
-  file.write({ sources: [] })
-  await service.call('POST', '/config/reload')
+  await service.configure([])
   t.equal(await checkOf(service), undefined)
 })

@@ -140,7 +140,7 @@ t.test('a stream that cannot be looked for once more is polled on', async (t) =>
 
 t.test('what a source was told when a reload had taken it away shows no more', async (t) => {
   const fake = await startTransmitter(t)
-  const { service, file, entry } = await keepStreamAt(t, fake)
+  const { service, entry } = await keepStreamAt(t, fake)
   await fake.until(({ path }) => path === '/poll')
   // The event is proven only after the reload: its keys are late.
   let answerKeys = () => {}
@@ -157,8 +157,7 @@ t.test('what a source was told when a reload had taken it away shows no more', a
   })
   fake.queue(claims.jti, await fake.issuer.sign(claims))
   await asked
-  file.write({ sources: [{ ...entry, transmitter: undefined }] })
-  t.equal((await service.call('POST', '/config/reload')).status, 200)
+  t.equal((await service.configure([{ ...entry, transmitter: undefined }])).status, 200)
   answerKeys()
   while (!service.logLines.some((line) => line.includes('has stopped the event stream')))
     await service.call('GET', '/health/live')

@@ -213,9 +213,8 @@ t.test(
     for (const [index, subject] of subjectsOf(fake.issuer.url).entries()) {
       const jti = await set({ subject, event: { initiating_entity: 'admin' } })
       await fake.until(settled(jti))
-      const { json } = await service.call('GET', '/revocations')
       t.match(
-        json.items[0],
+        (await service.stored())[0],
         { user: index === 1 ? { subject: '00u1' } : { email: ADA.email } },
         subject.format,
       )

@@ -8,7 +8,7 @@ import { configurationFile, mistakesIn } from '../../support/config-file.ts'
 import { keysOf } from '../../support/configuration.ts'
 import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
-import { startService } from '../../support/service.ts'
+import { startWithSources } from '../../support/source-service.ts'
 import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
 
 t.test('a delivery whose age nothing tells is remembered for a day', async (t) => {
@@ -120,14 +120,13 @@ t.test('what is said again under a new timestamp is said anew', async (t) => {
 t.test('the same id from two sources is two deliveries', async (t) => {
   const { secret, sample, sign } = vendorOf('qlik')
   const names = ['first', 'second']
-  const file = configurationFile(t, { sources: names.map((name) => ({ name, kind: 'qlik', secret })) })
-  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const entries = names.map((name) => ({ name, kind: 'qlik', secret }))
+  const { call, counts } = await startWithSources(t, entries)
   const body = JSON.stringify(sample('e1'))
   const headers = { 'content-type': 'application/json', ...(await sign(body, { secret, at: 0 })) }
   for (const name of names)
     t.equal((await call('POST', `/sources/${name}/webhook`, { headers, body })).status, 204)
-  const { text } = await call('GET', '/metrics')
-  for (const name of names) t.match(text, `curfew_signals_total{source="${name}",result="accepted"} 1`)
+  t.match(await counts(), { 'first accepted': 1, 'second accepted': 1 })
 })
 
 t.test('a source that is none, and one of another kind, has no webhook', async (t) => {
