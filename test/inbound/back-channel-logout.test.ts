@@ -1,5 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
+import { entryFor } from '../support/config-file.ts'
 import { nothingStored } from '../support/problems.ts'
 import { isRefusal, startLogoutService, usersOf } from '../support/sources.ts'
 
@@ -45,14 +46,8 @@ t.test('two sources may number their tokens alike', async (t) => {
 })
 
 t.test('a source asks for its tenants, its reason and its users, and for nothing else', async (t) => {
-  const tenant = (name: string) => ({
-    name,
-    url: `http://127.0.0.1:1/`,
-    clientId: name,
-    clientSecret: 'client-secret',
-  })
   const service = await startLogoutService(t, {
-    tenants: [tenant('acme'), tenant('globex')],
+    tenants: [entryFor('acme'), entryFor('globex')],
     entry: {
       tenantFrom: '{org}',
       tenants: ['acme'],
@@ -110,8 +105,11 @@ t.test('a session without a user is looked up; nobody has told: a clear answer',
 
 t.test("a session is looked up in the source's tenant, and not after its end", async (t) => {
   const clock = fakeClock()
-  const acme = { name: 'acme', url: 'http://127.0.0.1:1/', clientId: 'acme', clientSecret: 'client-secret' }
-  const service = await startLogoutService(t, { clock, tenants: [acme], entry: { tenant: 'acme' } })
+  const service = await startLogoutService(t, {
+    clock,
+    tenants: [entryFor('acme')],
+    entry: { tenant: 'acme' },
+  })
   const logout = async () => (await service.logout(await service.token({ sub: undefined, sid: 's1' }))).status
   await service.call('PUT', '/sessions/s1', { body: { userId: 'default-user' } })
   t.equal(await logout(), 400, 'of another tenant')

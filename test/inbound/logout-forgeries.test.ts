@@ -1,8 +1,7 @@
 import { CompactSign } from 'jose'
 import t from 'tap'
-import { fakeClock } from '../support/clock.ts'
 import { forgeries } from '../support/forgeries.ts'
-import { DISCOVERY, type IssuerKey, issuerKey, JWKS, unsigned } from '../support/issuer.ts'
+import { type IssuerKey, issuerKey, unsigned } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
 import { EVENT, isRefusal, startLogoutService } from '../support/sources.ts'
@@ -101,20 +100,4 @@ t.test('a header that is there twice lets nothing else in', async (t) => {
     t.match(await answer(...types), /^HTTP\/1.1 400 /, types.join())
   await nothingStored(t, service)
   t.match(await answer(form), /^HTTP\/1.1 200 /)
-})
-
-t.test('a flood of unknown keys asks the issuer once in a cooldown', async (t) => {
-  const clock = fakeClock()
-  const service = await startLogoutService(t, { clock })
-  for (let round = 1; round <= 3; round += 1) {
-    const flood = Array.from({ length: 40 }, (_, index) =>
-      service.token({}, { kid: `unknown-${round}-${index}` }),
-    )
-    const replies = await Promise.all((await Promise.all(flood)).map((token) => service.logout(token)))
-    for (const { status } of replies) t.equal(status, 400)
-    t.same([service.issuer.asked(DISCOVERY), service.issuer.asked(JWKS)], [round, round])
-    clock.advance(30_000)
-  }
-  await nothingStored(t, service)
-  t.equal((await service.logout(await service.token())).status, 200)
 })

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import t, { type Test } from 'tap'
+import { agingClock } from '../support/clock.ts'
 import type { Service } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
 import { CLIENT, usersOf } from '../support/sources.ts'
@@ -63,15 +64,7 @@ for (const alg of ['RS256', 'ES256'] as const) {
       ...{ name: 'op', kind: 'oidc-back-channel-logout', issuer: provider.issuer, audience: CLIENT },
       user: { as: 'subject', from: '{iss}|{sub}' },
     }
-    let passed = 0
-    const clock = {
-      now: Date.now,
-      monotonic: () => performance.now() + passed,
-      after: (ms: number, callback: () => void) => {
-        const timer = setTimeout(callback, ms)
-        return () => clearTimeout(timer)
-      },
-    }
+    const clock = agingClock()
     service = await startWithSources(t, [entry], { clock })
     service.userWithTokens(3, { id: 'q1', subject: `${provider.issuer}|ann` })
     await provider.use('first')
@@ -85,7 +78,7 @@ for (const alg of ['RS256', 'ES256'] as const) {
 
     await provider.use('second')
     // Longer than keys that were fetched just now are held for the newest.
-    passed += 30_000
+    clock.age(30_000)
     await provider.logout('bob', 's2')
     t.same(await usersOf(service), [
       { subject: `${provider.issuer}|bob` },

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/clock.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
@@ -48,6 +48,18 @@ export function fakeClock(start = Date.now()): FakeClock {
     untilNextTimer() {
       const next = nextTimer()
       return next ? next.at - monotonic : null
+    },
+  }
+}
+
+/** The real clock, of which a test moves the monotonic half alone: what is held grows old, and tokens do not. */
+export function agingClock(): Clock & { age(ms: number): void } {
+  let passed = 0
+  return {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + passed,
+    age(ms) {
+      passed += ms
     },
   }
 }

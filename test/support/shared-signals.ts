@@ -1,5 +1,7 @@
+import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
-import { startIssuer } from './issuer.ts'
+import { type ForgedFault, type Forgery, forgeries } from './forgeries.ts'
+import { type Issuer, startIssuer } from './issuer.ts'
 import type { ServiceOptions } from './service.ts'
 import { startWithSources } from './source-service.ts'
 
@@ -8,6 +10,25 @@ export const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
 export const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
 export const AUDIENCE = 'https://curfew.example.com'
 export const ADA = { format: 'email', email: 'ada@example.com' }
+
+/** By which code of RFC 8935 a token is refused. */
+export const SET_ERROR: Record<ForgedFault, string> = {
+  malformed: 'invalid_request',
+  key: 'invalid_key',
+  signature: 'invalid_key',
+  issuer: 'invalid_issuer',
+  audience: 'invalid_audience',
+  time: 'invalid_request',
+  claims: 'invalid_request',
+}
+
+/** What might be sent in place of a good security event token. */
+export function setForgeries(issuer: Issuer, claims: JWTPayload & { iat: number }): Promise<Forgery[]> {
+  return forgeries(issuer, claims, {
+    types: ['JWT', 'at+jwt', 'logout+jwt', 'global-token-revocation+jwt', 'secevent', 'secevent+jwt2'],
+    required: ['iss', 'aud', 'jti', 'iat', 'events'],
+  })
+}
 
 let serial = 0
 

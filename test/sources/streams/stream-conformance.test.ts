@@ -2,16 +2,19 @@ import { json } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { issuerKey, sign } from '../../support/issuer.ts'
 import { nothingStored } from '../../support/problems.ts'
-import type { Service } from '../../support/service.ts'
 import { ADA, AUDIENCE, CAEP, RISC, type SetOptions, SSF, setClaims } from '../../support/shared-signals.ts'
-import { type FakeTransmitter, keepStreamAt, POLL, startTransmitter } from '../../support/transmitter.ts'
+import {
+  checkOf,
+  type FakeTransmitter,
+  keepStreamAt,
+  POLL,
+  startTransmitter,
+} from '../../support/transmitter.ts'
 
 // What the modules of the OpenID conformance suite's plan openid-ssf-receiver-test-plan send, as far as it is not in
 // keep-stream.test.ts.
 
 const OWN_STREAM = { format: 'opaque', id: 'stream-1' }
-const checkOf = async ({ call }: Service) =>
-  (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
 const settled = (jti: string) => (asked: { path: string; body: { ack: string[]; setErrs: object } | null }) =>
   asked.path === '/poll' && asked.body !== null && (asked.body.ack.includes(jti) || jti in asked.body.setErrs)
 
@@ -135,8 +138,7 @@ t.test('four invalid tokens are refused by their codes, by push and by poll', as
   const polled = await keepStreamAt(t, polling)
   const stranger = await issuerKey('k1', 'RS256')
   for (const transmitter of [fake, polling]) {
-    const claims = (different: SetOptions = {}) =>
-      setClaims(transmitter.issuer.url, Date.now(), different) as { jti: string }
+    const claims = (different: SetOptions = {}) => setClaims(transmitter.issuer.url, Date.now(), different)
     const typ = 'secevent+jwt'
     const { sign: signed } = transmitter.issuer
     const table: [
