@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { SourceKind } from '../src/sources/source-kinds.ts'
 import type { WebhookKind } from '../src/sources/webhook/endpoint.ts'
 import { type Issuer, startIssuer } from '../test/support/issuer.ts'
+import { EVENT } from '../test/support/logout-service.ts'
 import { AUDIENCE, setClaims } from '../test/support/shared-signals.ts'
-import { EVENT } from '../test/support/sources.ts'
 import { VENDORS, type Vendor } from '../test/support/vendors.ts'
 import {
   type Child,

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { entryFor } from '../support/config-file.ts'
+import { isRefusal, startLogoutService, usersOf } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
-import { isRefusal, startLogoutService, usersOf } from '../support/sources.ts'
 
 t.test('a logout token ends the access of its user: 200, empty, not to be stored', async (t) => {
   const service = await startLogoutService(t)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { issuerKey, sign, unsigned } from '../support/issuer.ts'
+import { CLIENT, isRefusal, startLogoutService, usersOf } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
-import { CLIENT, isRefusal, startLogoutService, usersOf } from '../support/sources.ts'
 
 const MODULE = 'oidcc-client-test-rp-backchannel-rpinitlogout'
 

@@ -2,9 +2,9 @@ import { CompactSign } from 'jose'
 import t from 'tap'
 import { forgeries } from '../support/forgeries.ts'
 import { type IssuerKey, issuerKey, unsigned } from '../support/issuer.ts'
+import { EVENT, isRefusal, startLogoutService } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
-import { EVENT, isRefusal, startLogoutService } from '../support/sources.ts'
 
 t.test('forgeries are refused, and nothing is stored', async (t) => {
   const service = await startLogoutService(t, { key: await issuerKey('k1', 'RS256') })

@@ -9,8 +9,8 @@ import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
 import { DISCOVERY, JWKS, startIssuer } from '../support/issuer.ts'
+import { CLIENT, EVENT, isRefusal, startLogoutService } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
-import { CLIENT, EVENT, isRefusal, startLogoutService } from '../support/sources.ts'
 
 t.test('without keys it says: later', async (t) => {
   const other = await startIssuer(t)

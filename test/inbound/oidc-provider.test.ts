@@ -3,9 +3,9 @@ import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import t, { type Test } from 'tap'
 import { agingClock } from '../support/clock.ts'
+import { CLIENT, usersOf } from '../support/logout-service.ts'
 import type { Service } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
-import { CLIENT, usersOf } from '../support/sources.ts'
 
 async function privateKey(kid: string, alg: string) {
   const { privateKey } = await generateKeyPair(alg, { extractable: true })

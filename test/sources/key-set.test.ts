@@ -18,11 +18,9 @@ import { DISCOVERY, issuerKey, JWKS, startIssuer } from '../support/issuer.ts'
 
 const UNAVAILABLE = { code: 'CURFEW_KEYS_UNAVAILABLE', retryAfterSeconds: 5 }
 const token = { payload: '', signature: '' }
-const [first, second, third] = await Promise.all([
-  issuerKey('first'),
-  issuerKey('second'),
-  issuerKey('third'),
-])
+const first = await issuerKey('first')
+const second = await issuerKey('second')
+const third = await issuerKey('third')
 
 /** The keys of an issuer at loopback HTTP, and a clock that stands. */
 async function keySet(t: Test, different: Partial<KeySetOptions> = {}) {

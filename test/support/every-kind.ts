@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../src/clock.ts'
 import type { SourceKind } from '../../src/sources/source-kinds.ts'
 import type { Issuer } from './issuer.ts'
+import { EVENT } from './logout-service.ts'
 import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
-import { EVENT } from './sources.ts'
 import { VENDORS, type Vendor } from './vendors.ts'
 
 export interface SignedRequest {

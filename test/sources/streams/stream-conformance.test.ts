@@ -12,7 +12,7 @@ import {
 } from '../../support/transmitter.ts'
 
 // What the modules of the OpenID conformance suite's plan openid-ssf-receiver-test-plan send, as far as it is not in
-// keep-stream.test.ts.
+// keep-stream.test.ts or polls.test.ts.
 
 const OWN_STREAM = { format: 'opaque', id: 'stream-1' }
 const settled = (jti: string) => (asked: { path: string; body: { ack: string[]; setErrs: object } | null }) =>
