@@ -4,6 +4,7 @@ import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
 import { startWithSources } from '../../support/source-service.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
+import type { Vendor } from '../../support/vendors.ts'
 
 t.test('a delivery whose age nothing tells is remembered for a day', async (t) => {
   const clock = fakeClock()
@@ -21,45 +22,51 @@ t.test('a delivery whose age nothing tells is remembered for a day', async (t) =
   t.equal(await counted('accepted'), 1)
 })
 
-t.test('a signature that is good for longer than ten minutes is remembered for longer, too', async (t) => {
-  const clock = fakeClock()
-  const secret = 'a-shared-secret-of-32-characters'
-  const hmac = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
-  const generic = {
+/** A source that signs what it sends and when, in units of so many ms, and gives it no id. */
+function timedSource(timestamp: object, unitMs: number, reason: string): Vendor {
+  const proof = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
+  return {
     ...vendorOf('generic'),
     entry: {
-      secret,
-      proof: { ...hmac, timestamp: { header: 'X-Time', toleranceSeconds: 3_600 } },
+      proof: { ...proof, timestamp: { header: 'X-Time', ...timestamp } },
       type: '{type}',
-      events: { 'signed-out': 'security' },
+      events: { 'signed-out': reason },
       user: { as: 'subject', from: '{user}' },
     },
-    sign: async (body: string) => {
-      const time = String(Math.floor(at / 1000))
-      const signature = createHmac('sha256', secret).update(`${time}.${body}`).digest('hex')
-      return { 'x-time': time, 'x-signature': signature }
+    sign(body, { secret, at }) {
+      const time = String(Math.floor(at / unitMs))
+      return {
+        'x-time': time,
+        'x-signature': createHmac('sha256', secret).update(`${time}.${body}`).digest('hex'),
+      }
     },
   }
-  const fusionauth = {
+}
+const SIGNED_OUT = { type: 'signed-out', user: 'u1' }
+
+t.test('a signature that is good for longer than ten minutes is remembered for longer, too', async (t) => {
+  const clock = fakeClock()
+  const at = clock.now()
+  const generic = timedSource({ toleranceSeconds: 3_600 }, 1_000, 'security')
+  const fusionauth: Vendor = {
     ...vendorOf('fusionauth'),
-    sign: async (body: string) => ({
+    sign: async (body, { secret, at }) => ({
       'x-fusionauth-signature-jwt': await new SignJWT({
         request_body_sha256: createHash('sha256').update(body).digest('base64'),
         exp: Math.floor(at / 1000) + 3_600,
       })
         .setProtectedHeader({ alg: 'HS256' })
-        .sign(Buffer.from(vendorOf('fusionauth').secret)),
+        .sign(Buffer.from(secret)),
     }),
   }
-  const at = clock.now()
   for (const [vendor, body] of [
-    [generic, { type: 'signed-out', user: 'u1' }],
+    [generic, SIGNED_OUT],
     [fusionauth, fusionauth.sample('e1')],
   ] as const) {
     const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
-    t.ok((await send(body)).status < 300)
+    t.ok((await send(body, { at })).status < 300)
     clock.jump(20 * 60_000)
-    t.ok((await send(body)).status < 300)
+    t.ok((await send(body, { at })).status < 300)
     t.equal(await counted('replayed'), 1, vendor.kind)
     t.equal(await counted('accepted'), 1, vendor.kind)
   }
@@ -67,30 +74,14 @@ t.test('a signature that is good for longer than ten minutes is remembered for l
 
 t.test('what is said again under a new timestamp is said anew', async (t) => {
   const clock = fakeClock()
-  const secret = 'a-shared-secret-of-32-characters'
-  const hmac = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
-  const vendor = {
-    ...vendorOf('generic'),
-    entry: {
-      secret,
-      proof: { ...hmac, timestamp: { header: 'X-Time', unit: 'ms' } },
-      type: '{type}',
-      events: { 'signed-out': 'logout' },
-      user: { as: 'subject', from: '{user}' },
-    },
-    sign: async (body: string, { at }: { at: number }) => ({
-      'x-time': String(at),
-      'x-signature': createHmac('sha256', secret).update(`${at}.${body}`).digest('hex'),
-    }),
-  }
+  const vendor = timedSource({ unit: 'ms' }, 1, 'logout')
   const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
-  const body = { type: 'signed-out', user: 'u1' }
   const first = clock.now()
-  await send(body, { at: first })
+  await send(SIGNED_OUT, { at: first })
   clock.jump(60_000)
-  await send(body, { at: first })
+  await send(SIGNED_OUT, { at: first })
   t.equal(await counted('replayed'), 1, 'sent again')
-  await send(body, { at: clock.now() })
+  await send(SIGNED_OUT, { at: clock.now() })
   t.equal(await counted('accepted'), 2, 'the same user has logged out once more')
 })
 
