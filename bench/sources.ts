@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SourceKind } from '../src/sources/source-kinds.ts'
 import type { WebhookKind } from '../src/sources/webhook/endpoint.ts'
+import { type Issuer, startIssuer } from '../test/support/issuer.ts'
+import { EVENT } from '../test/support/logout-service.ts'
 import { AUDIENCE, setClaims } from '../test/support/shared-signals.ts'
-import { EVENT } from '../test/support/sources.ts'
-import { startTokenIssuer, type TokenIssuer } from '../test/support/token-issuer.ts'
 import { VENDORS, type Vendor } from '../test/support/vendors.ts'
 import {
   type Child,
@@ -44,10 +44,7 @@ interface Player {
 export function sources(): Promise<Figure[]> {
   return withBench(async (bench) => {
     const tenant = await startTenant(bench)
-    const issuer = await startTokenIssuer(
-      { teardown: (close: () => unknown) => bench.onEnd(close) },
-      { typ: 'JWT' },
-    )
+    const issuer = await startIssuer({ teardown: (close: () => unknown) => bench.onEnd(close) })
     const players = [...Object.values(tokenPlayers(issuer)), ...VENDORS.map(vendorPlayer)]
     const file = join(bench.folder, 'curfew.json')
     writeFileSync(
@@ -67,10 +64,10 @@ export function sources(): Promise<Figure[]> {
     }
     await rounds(WARM_UP_REQUESTS)
     for (const warmUp of times.values()) warmUp.length = 0
-    const fetches = issuer.asked.length
+    const fetches = issuer.paths.length
     await rounds(REQUESTS)
     await requireAccepted(service, players)
-    return [figure(times, issuer.asked.length - fetches)]
+    return [figure(times, issuer.paths.length - fetches)]
   })
 }
 
@@ -121,7 +118,7 @@ async function requireAccepted({ url }: Child, players: readonly Player[]): Prom
 const subjectOf = (userId: string) => `idp|${userId}`
 
 /** The kinds that are proven by tokens of an issuer. */
-function tokenPlayers(issuer: TokenIssuer): Record<TokenKind, Player> {
+function tokenPlayers(issuer: Issuer): Record<TokenKind, Player> {
   const entry = { issuer: issuer.url, jwksUri: issuer.jwksUri, audience: AUDIENCE }
   const lasting = () => {
     const iat = Math.floor(Date.now() / 1000)

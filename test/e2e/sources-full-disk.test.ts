@@ -60,7 +60,7 @@ t.test('on a full disk no source is told that its signal was taken, and none is 
   }
   const before = polls().length
   const set = { ...setClaims(issuer.url, Date.now()), jti: 'polled-1' }
-  transmitter.queue('polled-1', await issuer.sign(set as never))
+  transmitter.queue('polled-1', await issuer.sign(set))
   await until('it has polled again', () => polls().length > before)
   for (const { body } of polls()) t.same([body.ack, body.setErrs], [[], {}], 'neither taken nor refused')
   full.child.kill('SIGKILL')

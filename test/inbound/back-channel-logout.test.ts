@@ -1,7 +1,8 @@
 import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
+import { entryFor } from '../support/config-file.ts'
+import { isRefusal, startLogoutService, usersOf } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
-import { isRefusal, signalCounts, startLogoutService, usersOf } from '../support/sources.ts'
 
 t.test('a logout token ends the access of its user: 200, empty, not to be stored', async (t) => {
   const service = await startLogoutService(t)
@@ -9,8 +10,8 @@ t.test('a logout token ends the access of its user: 200, empty, not to be stored
   const reply = await service.logout(await service.token())
   t.same([reply.status, reply.text], [200, ''])
   t.equal(reply.headers.get('cache-control'), 'no-store')
-  const { json } = await service.call('GET', '/revocations')
-  t.match(await service.ended(json.items[0].id), {
+  const [first] = await service.stored()
+  t.match(await service.ended(first.id), {
     source: 'op',
     reason: 'logout',
     scope: 'issued-before',
@@ -18,7 +19,7 @@ t.test('a logout token ends the access of its user: 200, empty, not to be stored
     status: 'completed',
     tokens: { revoked: 2 },
   })
-  t.same(await signalCounts(service), { 'op accepted': 1 })
+  t.same(await service.counts(), { 'op accepted': 1 })
 })
 
 t.test('a token is good once, as long as it has not expired', async (t) => {
@@ -33,7 +34,7 @@ t.test('a token is good once, as long as it has not expired', async (t) => {
   clock.advance(60_000)
   isRefusal(t, await service.logout(token), 400, 'invalid_request', /exp/, 'expired')
   t.equal((await service.logout(await service.token())).status, 200, 'another one')
-  t.same(await signalCounts(service), { 'op accepted': 2, 'op replayed': 5, 'op rejected': 1 })
+  t.same(await service.counts(), { 'op accepted': 2, 'op replayed': 5, 'op rejected': 1 })
 })
 
 t.test('two sources may number their tokens alike', async (t) => {
@@ -45,14 +46,8 @@ t.test('two sources may number their tokens alike', async (t) => {
 })
 
 t.test('a source asks for its tenants, its reason and its users, and for nothing else', async (t) => {
-  const tenant = (name: string) => ({
-    name,
-    url: `http://127.0.0.1:1/`,
-    clientId: name,
-    clientSecret: 'client-secret',
-  })
   const service = await startLogoutService(t, {
-    tenants: [tenant('acme'), tenant('globex')],
+    tenants: [entryFor('acme'), entryFor('globex')],
     entry: {
       tenantFrom: '{org}',
       tenants: ['acme'],
@@ -71,8 +66,7 @@ t.test('a source asks for its tenants, its reason and its users, and for nothing
   await nothingStored(t, service)
   const own = await service.token({ org: 'acme', reason: 'logout', tenant: 'globex', scope: 'issued-before' })
   t.equal((await service.logout(own)).status, 200)
-  const { json } = await service.call('GET', '/revocations')
-  t.match(json.items, [
+  t.match(await service.stored(), [
     { tenant: 'acme', reason: 'security', scope: 'all', user: { subject: `${service.issuer.url}|u1` } },
   ])
 })
@@ -111,8 +105,11 @@ t.test('a session without a user is looked up; nobody has told: a clear answer',
 
 t.test("a session is looked up in the source's tenant, and not after its end", async (t) => {
   const clock = fakeClock()
-  const acme = { name: 'acme', url: 'http://127.0.0.1:1/', clientId: 'acme', clientSecret: 'client-secret' }
-  const service = await startLogoutService(t, { clock, tenants: [acme], entry: { tenant: 'acme' } })
+  const service = await startLogoutService(t, {
+    clock,
+    tenants: [entryFor('acme')],
+    entry: { tenant: 'acme' },
+  })
   const logout = async () => (await service.logout(await service.token({ sub: undefined, sid: 's1' }))).status
   await service.call('PUT', '/sessions/s1', { body: { userId: 'default-user' } })
   t.equal(await logout(), 400, 'of another tenant')

@@ -132,7 +132,7 @@ t.test('a bounded key sees the revocations of its tenants, and no others', async
   t.same(await list('both', '?tenant=b'), ['b'])
   t.same(await list('a', '?tenant=b'), [])
   t.same(await list('a', '?userId=user-of-b'), [])
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 3)
+  t.equal((await service.stored()).length, 3)
 
   for (const [method, path] of [
     ['GET', `/revocations/${ids.b}`],

@@ -1,69 +1,17 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
-import { configurationFile } from '../support/config-file.ts'
+import { ADA, byEmail, PATH, startGlobalTokenRevocation } from '../support/global-token-revocation.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
-import { type ServiceOptions, startService } from '../support/service.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
-
-const PATH = '/sources/okta/global-token-revocation'
-/** As Okta is told it, without a query. */
-const ENDPOINT = `https://curfew.example.com${PATH}`
-const ADA = 'ada@example.com'
-const CLIENT = '0oa1example'
-let serial = 0
-
-/** Okta's Universal Logout against the real service, with a token as its documentation has it. */
-async function start(t: Test, source: object = {}, options: ServiceOptions = {}) {
-  const issuer = await startTokenIssuer(t, { typ: 'global-token-revocation+jwt' })
-  const entry = {
-    kind: 'global-token-revocation',
-    name: 'okta',
-    issuer: issuer.url,
-    audience: ENDPOINT,
-    senderSubject: CLIENT,
-    ...source,
-  }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, {
-    ...options,
-    environment: { CONFIG_FILE: file.path, ...options.environment },
-  })
-  await service.app.ready()
-  const claims = (different: object = {}) => {
-    serial += 1
-    const now = Math.floor((options.clock ?? Date).now() / 1000)
-    return {
-      iss: issuer.url,
-      sub: CLIENT,
-      aud: ENDPOINT,
-      jti: `jti-${serial}`,
-      iat: now,
-      nbf: now - 300,
-      exp: now + 300,
-      ...different,
-    }
-  }
-  const post = async (
-    body: unknown,
-    { token, headers = {} }: { token?: string; headers?: Record<string, string> } = {},
-  ) =>
-    service.call('POST', PATH, {
-      body,
-      headers: { authorization: `Bearer ${token ?? (await issuer.sign(claims()))}`, ...headers },
-    })
-  return { issuer, service, claims, post, file, entry }
-}
-const byEmail = (email: string) => ({ sub_id: { format: 'email', email } })
 
 t.test('Okta ends the tokens of a user by e-mail address, as a matter of security', async (t) => {
-  const { service, post } = await start(t)
+  const { service, post } = await startGlobalTokenRevocation(t)
   service.userWithTokens(3, { email: ADA })
   const reply = await post(byEmail(ADA))
   t.equal(reply.status, 204)
   t.equal(reply.text, '')
   t.equal(reply.headers.get('cache-control'), 'no-store')
-  const [item] = (await service.call('GET', '/revocations')).json.items
+  const [item] = await service.stored()
   t.match(item, {
     source: 'okta',
     reason: 'security',
@@ -75,7 +23,7 @@ t.test('Okta ends the tokens of a user by e-mail address, as a matter of securit
 })
 
 t.test('the subject may be any that names a user, also under its older name', async (t) => {
-  const { service, issuer, post } = await start(t)
+  const { service, issuer, post } = await startGlobalTokenRevocation(t)
   service.userWithTokens(1, { email: ADA, subject: 'sub-1' })
   const email = { format: 'email', email: ADA }
   const issSub = { format: 'iss_sub', iss: issuer.url, sub: 'sub-1' }
@@ -95,7 +43,9 @@ t.test('the subject may be any that names a user, also under its older name', as
 })
 
 t.test("the entry's template names the user", async (t) => {
-  const { service, post } = await start(t, { user: { as: 'subject', from: '{iss}|{sub}' } })
+  const { service, post } = await startGlobalTokenRevocation(t, {
+    user: { as: 'subject', from: '{iss}|{sub}' },
+  })
   service.userWithTokens(1, { subject: 'https://acme.okta.com|00u1' })
   t.equal(
     (await post({ sub_id: { format: 'iss_sub', iss: 'https://acme.okta.com', sub: '00u1' } })).status,
@@ -105,7 +55,7 @@ t.test("the entry's template names the user", async (t) => {
 })
 
 t.test('bodies that are not as they should be are told apart', async (t) => {
-  const { service, post } = await start(t)
+  const { service, post } = await startGlobalTokenRevocation(t)
   const email = { format: 'email', email: 'ada@example.com' }
   const table: [status: number, error: string, body: unknown, headers?: Record<string, string>][] = [
     [400, 'invalid_request', ''],
@@ -137,12 +87,12 @@ t.test('bodies that are not as they should be are told apart', async (t) => {
 })
 
 t.test('a token is good once: sent again it does nothing, for another subject it is refused', async (t) => {
-  const { service, issuer, claims, post } = await start(t)
+  const { service, issuer, claims, post } = await startGlobalTokenRevocation(t)
   const user = service.userWithTokens(1, { email: ADA })
   service.userWithTokens(1, { email: 'bob@example.com' })
   const token = await issuer.sign(claims())
   t.equal((await post(byEmail(ADA), { token })).status, 204)
-  const [item] = (await service.call('GET', '/revocations')).json.items
+  const [item] = await service.stored()
   await service.ended(item.id)
   service.sandbox.tenant.issueTokens(user.id, 1)
   t.equal((await post(byEmail(ADA), { token })).status, 204)
@@ -150,21 +100,21 @@ t.test('a token is good once: sent again it does nothing, for another subject it
     status: 401,
     json: { error: 'invalid_token' },
   })
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test('whether there is such a user is not waited for', async (t) => {
   const clock = fakeClock()
-  const { service, post } = await start(t, {}, { clock, sandbox: { latencyMs: 0 } })
+  const { service, post } = await startGlobalTokenRevocation(t, {}, { clock, sandbox: { latencyMs: 0 } })
   service.sandbox.tenant.addUser()
   await service.sandbox.close()
   const reply = await post(byEmail('nobody@example.com'))
   t.equal(reply.status, 204, 'Qlik is down, and the signal is durable')
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test('a sender stays within the tenants of its entry', async (t) => {
-  const { service, post } = await start(t, {
+  const { service, post } = await startGlobalTokenRevocation(t, {
     tenantFrom: '{/subject/tenant/id}',
     tenants: ['default'],
   })
@@ -185,7 +135,7 @@ t.test('a sender stays within the tenants of its entry', async (t) => {
 })
 
 t.test('a sender is proven before the body is looked at, by one header', async (t) => {
-  const { service, issuer, claims } = await start(t)
+  const { service, issuer, claims } = await startGlobalTokenRevocation(t)
   for (const authorization of ['', 'Basic b2t0YTpva3Rh', 'Bearer', 'Bearer a b']) {
     const reply = await service.call('POST', PATH, { body: '{', headers: { authorization } })
     t.equal(reply.status, 401, authorization)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { issuerKey, sign, unsigned } from '../support/issuer.ts'
+import { CLIENT, isRefusal, startLogoutService, usersOf } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
-import { CLIENT, isRefusal, startLogoutService, usersOf } from '../support/sources.ts'
 
 const MODULE = 'oidcc-client-test-rp-backchannel-rpinitlogout'
 
@@ -40,7 +40,7 @@ t.test('each logout request of the suite that is not good is refused: 400, not t
   const { url } = service.issuer
   const modules: [name: string, token: string | Promise<string>, description: RegExp][] = [
     [`${MODULE}-alg-none`, unsigned({ alg: 'none' }, claims()), /alg/],
-    [`${MODULE}-wrong-alg`, sign(service.key, claims()), /alg/],
+    [`${MODULE}-wrong-alg`, service.issuer.sign(claims()), /alg/],
     [`${MODULE}-wrong-iss`, sign(rsa, claims({ iss: `${url}INVALID` })), /iss/],
     [`${MODULE}-wrong-aud`, sign(rsa, claims({ aud: `${CLIENT}INVALID` })), /aud/],
     [`${MODULE}-with-nonce`, sign(rsa, claims({ nonce: 'logout_tokens_must_not_contain_a_nonce' })), /nonce/],

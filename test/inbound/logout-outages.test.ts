@@ -8,9 +8,9 @@ import { createFetchJson } from '../../src/sources/fetch-json.ts'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
-import { DISCOVERY, issuerKey, JWKS, sign, startIssuer } from '../support/issuer.ts'
+import { DISCOVERY, JWKS, startIssuer } from '../support/issuer.ts'
+import { CLIENT, EVENT, isRefusal, startLogoutService } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
-import { CLIENT, EVENT, isRefusal, startLogoutService } from '../support/sources.ts'
 
 t.test('without keys it says: later', async (t) => {
   const other = await startIssuer(t)
@@ -29,9 +29,7 @@ t.test('without keys it says: later', async (t) => {
   t.match(json, { tenants: 1 })
   await isLater('keys that are not there')
   await service.configure([service.entry({ audience: ['qlik-portal'] })])
-  issuer.answer(DISCOVERY, (_, response) =>
-    response.end(JSON.stringify({ issuer: issuer.url, jwks_uri: `${other.url}${JWKS}` })),
-  )
+  issuer.answerJson(DISCOVERY, { issuer: issuer.url, jwks_uri: other.jwksUri })
   await isLater('keys at another host')
   t.same([other.asked(JWKS), issuer.asked(JWKS)], [0, 0])
   await nothingStored(t, service)
@@ -39,9 +37,7 @@ t.test('without keys it says: later', async (t) => {
 })
 
 t.test('without the store it says: later', async (t) => {
-  const issuer = await startIssuer(t)
-  const key = await issuerKey('k1')
-  issuer.keys = [key.jwk]
+  const issuer = await startIssuer(t, { typ: 'logout+jwt' })
   const clock = fakeClock()
   const { fetchJson, close } = createFetchJson()
   t.teardown(close)
@@ -57,7 +53,7 @@ t.test('without the store it says: later', async (t) => {
     sub: 'u1',
     events: { [EVENT]: {} },
   }
-  const body = new URLSearchParams({ logout_token: await sign(key, claims) }).toString()
+  const body = new URLSearchParams({ logout_token: await issuer.sign(claims) }).toString()
   for (const [error, status, name] of [
     [
       new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The database does not work.'),

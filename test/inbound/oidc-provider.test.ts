@@ -2,9 +2,10 @@ import { createServer } from 'node:http'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import t, { type Test } from 'tap'
-import { configurationFile } from '../support/config-file.ts'
-import { type Service, startService } from '../support/service.ts'
-import { CLIENT, signalCounts, usersOf } from '../support/sources.ts'
+import { agingClock } from '../support/clock.ts'
+import { CLIENT, usersOf } from '../support/logout-service.ts'
+import type { Service } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 async function privateKey(kid: string, alg: string) {
   const { privateKey } = await generateKeyPair(alg, { extractable: true })
@@ -63,22 +64,13 @@ for (const alg of ['RS256', 'ES256'] as const) {
       ...{ name: 'op', kind: 'oidc-back-channel-logout', issuer: provider.issuer, audience: CLIENT },
       user: { as: 'subject', from: '{iss}|{sub}' },
     }
-    const file = configurationFile(t, { sources: [entry] })
-    let passed = 0
-    const clock = {
-      now: Date.now,
-      monotonic: () => performance.now() + passed,
-      after: (ms: number, callback: () => void) => {
-        const timer = setTimeout(callback, ms)
-        return () => clearTimeout(timer)
-      },
-    }
-    service = await startService(t, { environment: { CONFIG_FILE: file.path }, clock })
+    const clock = agingClock()
+    service = await startWithSources(t, [entry], { clock })
     service.userWithTokens(3, { id: 'q1', subject: `${provider.issuer}|ann` })
     await provider.use('first')
     await provider.logout('ann', 's1')
-    const { json } = await service.call('GET', '/revocations')
-    t.match(await service.ended(json.items[0].id), {
+    const [first] = await service.stored()
+    t.match(await service.ended(first.id), {
       source: 'op',
       status: 'completed',
       tokens: { revoked: 3 },
@@ -86,7 +78,7 @@ for (const alg of ['RS256', 'ES256'] as const) {
 
     await provider.use('second')
     // Longer than keys that were fetched just now are held for the newest.
-    passed += 30_000
+    clock.age(30_000)
     await provider.logout('bob', 's2')
     t.same(await usersOf(service), [
       { subject: `${provider.issuer}|bob` },
@@ -97,6 +89,6 @@ for (const alg of ['RS256', 'ES256'] as const) {
     await service.call('PUT', '/sessions/s3', { body: { subject: 'eve', ttlSeconds: 60 } })
     await provider.logout(undefined, 's3')
     t.same((await usersOf(service))[0], { subject: 'eve' })
-    t.same(await signalCounts(service), { 'op accepted': 3, 'op rejected': 1 })
+    t.same(await service.counts(), { 'op accepted': 3, 'op rejected': 1 })
   })
 }

@@ -2,9 +2,9 @@ import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { configurationFile, entryFor } from '../support/config-file.ts'
 import { KEY } from '../support/configuration.ts'
+import { startLogoutService } from '../support/logout-service.ts'
 import { isProblem, nothingStored } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
-import { startLogoutService } from '../support/sources.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 

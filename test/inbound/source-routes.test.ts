@@ -1,7 +1,6 @@
 import t from 'tap'
-import { configurationFile } from '../support/config-file.ts'
 import { nothingStored } from '../support/problems.ts'
-import { startService } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const ISSUER = { issuer: 'http://127.0.0.1:9', audience: 'curfew' }
 const SOURCES = [
@@ -11,8 +10,7 @@ const SOURCES = [
 ]
 
 t.test('a content type that nobody can read is no reason before the sender is known', async (t) => {
-  const file = configurationFile(t, { sources: SOURCES })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, SOURCES)
   for (const type of ['garbage', 'application/', 'text', '/', 'application/json;']) {
     const post = (path: string) =>
       service.call('POST', `/sources/${path}`, {
@@ -30,8 +28,7 @@ t.test('a content type that nobody can read is no reason before the sender is kn
 })
 
 t.test('a failure says in the log whose it is', async (t) => {
-  const file = configurationFile(t, { sources: SOURCES })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, SOURCES)
   const token = `${Buffer.from('{"alg":"RS256","kid":"k1"}').toString('base64url')}.e30.AAAA`
   const headers = { authorization: '', 'x-fusionauth-signature-jwt': token }
   const { status } = await service.call('POST', '/sources/keys/webhook', { headers, body: {} })
@@ -44,8 +41,7 @@ t.test('a failure says in the log whose it is', async (t) => {
 })
 
 t.test('a body that is too large counts for its source; without a source none is read', async (t) => {
-  const file = configurationFile(t, { sources: SOURCES })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, SOURCES)
   const body = 'x'.repeat(1024 * 1024 + 1)
   for (const [path, status] of [
     ['vendor/webhook', 413],

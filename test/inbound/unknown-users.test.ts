@@ -1,22 +1,21 @@
 import t, { type Test } from 'tap'
 import { fakeClock } from '../support/clock.ts'
-import { configurationFile } from '../support/config-file.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
-import { type ServiceOptions, startService } from '../support/service.ts'
-import { startTokenIssuer } from '../support/token-issuer.ts'
+import { startIssuer } from '../support/issuer.ts'
+import type { ServiceOptions } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 import { vendorOf } from '../support/vendor-service.ts'
 
 const BURST = 200
 
 /** The service with a source that asks for a user before it answers, and one that does not. */
 async function start(t: Test, options: ServiceOptions = {}) {
-  const issuer = await startTokenIssuer(t, { typ: 'JWT' })
+  const issuer = await startIssuer(t)
   const token = tokenPlayers(issuer).find(({ kind }) => kind === 'global-token-revocation')
   if (!token) throw new Error('no such kind')
   const { kind, secret, entry, sign, answer } = vendorOf('generic')
   const generic = { name: kind, kind, secret, ...entry }
-  const file = configurationFile(t, { sources: [token.entry, generic] })
-  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [token.entry, generic], options)
   const lookups = () => service.sandbox.tenant.calls.filter(({ route }) => route === 'users').length
   return {
     service,
@@ -48,9 +47,9 @@ t.test('a burst of revocations for unknown users takes a few lookups', async (t)
 t.test('a burst of events for unknown users takes a few lookups, and all of them end', async (t) => {
   const { webhook, lookups, service } = await start(t, { sandbox: { latencyMs: 50 } })
   await webhook(users(BURST))
-  const { json } = await service.call('GET', `/revocations?limit=${BURST}`)
-  t.equal(json.items.length, BURST)
-  for (const { id } of json.items) t.match(await service.ended(id), { outcome: 'no-such-user' })
+  const stored = await service.stored()
+  t.equal(stored.length, BURST)
+  for (const { id } of stored) t.match(await service.ended(id), { outcome: 'no-such-user' })
   t.ok(lookups() <= BURST / 2, `${lookups()} lookups for ${BURST} users`)
 })
 

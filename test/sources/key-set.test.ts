@@ -14,16 +14,17 @@ import {
 import { discoverKeys } from '../../src/sources/well-known.ts'
 import { fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'
-import { DISCOVERY, issuerKey, JWKS, sendJson, startIssuer } from '../support/issuer.ts'
+import { DISCOVERY, issuerKey, JWKS, startIssuer } from '../support/issuer.ts'
 
 const UNAVAILABLE = { code: 'CURFEW_KEYS_UNAVAILABLE', retryAfterSeconds: 5 }
 const token = { payload: '', signature: '' }
-const [first, second, third] = await Promise.all(['first', 'second', 'third'].map((kid) => issuerKey(kid)))
-if (!first || !second || !third) throw new Error('no keys')
+const first = await issuerKey('first')
+const second = await issuerKey('second')
+const third = await issuerKey('third')
 
 /** The keys of an issuer at loopback HTTP, and a clock that stands. */
 async function keySet(t: Test, different: Partial<KeySetOptions> = {}) {
-  const issuer = await startIssuer(t, [first as never])
+  const issuer = await startIssuer(t, { key: first })
   const clock = fakeClock()
   const { fetchJson, close } = createFetchJson()
   t.teardown(close)
@@ -60,8 +61,8 @@ t.test('a key is found by discovery, once for all', async (t) => {
 })
 
 t.test('a configured address is asked without discovery, and may be on another host', async (t) => {
-  const other = await startIssuer(t, [second])
-  const { find, issuer } = await keySet(t, { address: async () => `${other.url}${JWKS}` })
+  const other = await startIssuer(t, { key: second })
+  const { find, issuer } = await keySet(t, { address: async () => other.jwksUri })
   await find('second')
   t.same([issuer.asked(DISCOVERY), other.asked(JWKS)], [0, 1])
 })
@@ -179,7 +180,7 @@ t.test('a body that trickles is cut off', async (t) => {
 })
 
 t.test('redirects are not followed, neither of discovery nor of the keys', async (t) => {
-  const other = await startIssuer(t, [first])
+  const other = await startIssuer(t, { key: first })
   for (const path of [DISCOVERY, JWKS]) {
     const { find, issuer } = await keySet(t)
     for (const status of [301, 302, 307, 308]) {
@@ -193,18 +194,18 @@ t.test('redirects are not followed, neither of discovery nor of the keys', async
 })
 
 t.test('discovery leads to keys of this issuer at its own host, else nowhere', async (t) => {
-  const other = await startIssuer(t, [first])
+  const other = await startIssuer(t, { key: first })
   const { find, issuer, clock } = await keySet(t)
   for (const [issuerName, address] of [
-    [issuer.url, `${other.url}${JWKS}`],
-    [other.url, `${issuer.url}${JWKS}`],
-    [`${issuer.url}/`, `${issuer.url}${JWKS}`],
+    [issuer.url, other.jwksUri],
+    [other.url, issuer.jwksUri],
+    [`${issuer.url}/`, issuer.jwksUri],
     [issuer.url, 'http://op.example/jwks'],
     [issuer.url, 'file:///etc/passwd'],
-    [issuer.url, `${issuer.url.replace('//', '//user:word@')}${JWKS}`],
+    [issuer.url, issuer.jwksUri.replace('//', '//user:word@')],
     [issuer.url, 5],
   ]) {
-    issuer.answer(DISCOVERY, (_, response) => sendJson(response, { issuer: issuerName, jwks_uri: address }))
+    issuer.answerJson(DISCOVERY, { issuer: issuerName, jwks_uri: address })
     t.match(await rejection(find('first')), UNAVAILABLE, `${issuerName} ${address}`)
     clock.advance(FAILURE_COOLDOWN_MS)
   }

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { configurationFile, mistakesIn } from '../support/config-file.ts'
 import { ROOT, read } from '../support/deployment.ts'
-import { startService } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const run = promisify(execFile)
 const PAGES = {
@@ -52,15 +52,13 @@ t.test('the entries that the pages of token kinds show are good', async (t) => {
 const skip = spawnSync('curl', ['--version']).error !== undefined && 'there is no curl on this machine'
 
 t.test('what the pages of token kinds say to try works', { skip }, async (t) => {
-  const file = configurationFile(t, { sources: [] })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [])
   for (const [kind, expected] of Object.entries(PAGES)) {
     const [entry] = entriesOf(kind)
     t.match(entry, { kind })
     // Nobody is at the address that the page names.
     const { transmitter: _, ...pushed } = entry
-    file.write({ sources: [pushed] })
-    t.equal((await service.call('POST', '/config/reload')).status, 200, kind)
+    t.equal((await service.configure([pushed])).status, 200, kind)
     const command = String(blocks(kind, 'bash')[0]).replace('https://curfew.example', service.url)
     const { stdout } = await run('bash', ['-c', command])
     t.match(stdout, expected, kind)

@@ -75,8 +75,8 @@ t.test('the header that pushes must have is given in one way', async (t) => {
 
 t.test('without a transmitter nothing is asked of anybody until a token comes', async (t) => {
   const { transmitter, service, push } = await startPush(t)
-  t.same(transmitter.asked, [])
+  t.same(transmitter.paths, [])
   t.equal((await push({ type: `${RISC}account-enabled` })).status, 202)
-  t.same(transmitter.asked, ['/.well-known/ssf-configuration', '/jwks'])
+  t.same(transmitter.paths, ['/.well-known/ssf-configuration', '/jwks'])
   t.notMatch((await service.call('GET', '/health/ready')).text, 'stream:')
 })

@@ -1,5 +1,4 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto'
-import { type CryptoKey, exportSPKI, importJWK } from 'jose'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { KeySet } from '../../src/sources/key-set.ts'
@@ -123,10 +122,9 @@ t.test('a signature is by a key of the issuer, with an algorithm that is allowed
 })
 
 t.test('the public key is no secret to sign with', async (t) => {
-  const { kid } = rsa
-  const spki = await exportSPKI((await importJWK(rsa.jwk, 'RS256')) as CryptoKey)
+  const { kid, pem } = rsa
   for (const secret of [
-    spki,
+    pem,
     JSON.stringify(rsa.jwk),
     String(rsa.jwk.n),
     Buffer.from(String(rsa.jwk.n), 'base64url'),
@@ -147,7 +145,7 @@ t.test('a key that the token brings along counts for nothing', async (t) => {
     { x5c: ['MIIB'] },
     { x5u: 'https://a.example' },
   ])
-    t.equal(await faultOf(await sign(own, CLAIMS, header as never)), 'signature', Object.keys(header).join())
+    t.equal(await faultOf(await sign(own, CLAIMS, header)), 'signature', Object.keys(header).join())
 })
 
 t.test('what is no compact JWT is refused before any key is looked for', async (t) => {

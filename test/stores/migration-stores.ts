@@ -1,12 +1,15 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { Revocation } from '../../src/revocation/revocation.ts'
 import { type MigrateStoreOptions, migrateStore } from '../../src/stores/migrate-store.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
-import { SILENT } from '../conformance/stores.ts'
+import { accept, claim, existing, FAILURE, SILENT, TOKENS, waiting } from '../conformance/stores.ts'
 import type { PostgresServer } from '../support/postgres.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { T0 } from '../support/signals.ts'
+
+export const DONE = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
 
 export type SqliteStore = ReturnType<typeof openSqliteStore>
 
@@ -59,4 +62,27 @@ export async function migrationStores(t: Test, server: PostgresServer) {
       return { counts, revocations, jobs }
     },
   }
+}
+
+/** One revocation in each state, and one that another joined; by its state. */
+export async function oneOfEach(store: SqliteStore): Promise<Record<string, Revocation>> {
+  const of = (userId: string, acceptedAt: number) => accept(store, { userId, acceptedAt })
+  const [completed, failed, wait, older] = [
+    await of('completed', T0),
+    await of('failed', T0 + 1),
+    await of('waiting', T0 + 2),
+    await of('joined', T0 + 3),
+  ]
+  for (const revocation of await claim(store, T0 + 10)) {
+    if (revocation.id === completed.id) await store.complete(revocation.id, DONE)
+    if (revocation.id === failed.id) await store.fail(revocation.id, FAILURE, TOKENS, T0 + 20)
+    if (revocation.id === wait.id) await store.putBack(revocation.id, waiting(revocation, T0 + 60_000))
+  }
+  const newer = await of('joined', T0 + 4)
+  await store.putBack(older.id, waiting(existing(await store.get(older.id)), null))
+  const running = await of('running', T0 + 5)
+  const again = (await claim(store, T0 + 10)).find(({ id }) => id === older.id)
+  await store.putBack(older.id, waiting(existing(again), null))
+  const queued = await accept(store, { userId: 'queued', acceptedAt: T0 + 6, reason: 'session-expired' })
+  return { completed, failed, waiting: wait, older, newer, running, queued }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/clock.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
@@ -49,5 +49,25 @@ export function fakeClock(start = Date.now()): FakeClock {
       const next = nextTimer()
       return next ? next.at - monotonic : null
     },
+  }
+}
+
+/** The real clock, of which a test moves the monotonic half alone: what is held grows old, and tokens do not. */
+export function agingClock(): Clock & { age(ms: number): void } {
+  let passed = 0
+  return {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + passed,
+    age(ms) {
+      passed += ms
+    },
+  }
+}
+
+/** Moves the clock on, a second at a time, until it is so. */
+export async function advanceUntil({ advance }: FakeClock, isSo: () => boolean): Promise<void> {
+  while (!isSo()) {
+    advance(1_000)
+    await new Promise(setImmediate)
   }
 }

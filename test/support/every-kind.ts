@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { JWTPayload } from 'jose'
+import type { Clock } from '../../src/clock.ts'
 import type { SourceKind } from '../../src/sources/source-kinds.ts'
+import type { Issuer } from './issuer.ts'
+import { EVENT } from './logout-service.ts'
 import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
-import { EVENT } from './sources.ts'
-import type { TokenIssuer } from './token-issuer.ts'
 import { VENDORS, type Vendor } from './vendors.ts'
 
 export interface SignedRequest {
@@ -27,15 +27,17 @@ export interface Player {
 export interface TokenPlayer extends Player {
   typ: string
   /** The claims of a good token, another one each time. */
-  claims: () => JWTPayload
+  claims: () => object
   /** A request with this token. */
   send: (token: string) => SignedRequest
+  /** The answer when the token proves nothing. */
+  refusal: number
 }
 
 /** The kinds that are proven by tokens, of one issuer and for one audience. */
-export function tokenPlayers(issuer: TokenIssuer): TokenPlayer[] {
+export function tokenPlayers(issuer: Issuer, clock: Pick<Clock, 'now'> = Date): TokenPlayer[] {
   const lasting = () => {
-    const iat = Math.floor(Date.now() / 1000)
+    const iat = Math.floor(clock.now() / 1000)
     return { iss: issuer.url, aud: AUDIENCE, jti: randomUUID(), iat, exp: iat + 120, sub: 'u1' }
   }
   const kinds: Omit<TokenPlayer, 'entry' | 'sign'>[] = [
@@ -49,6 +51,7 @@ export function tokenPlayers(issuer: TokenIssuer): TokenPlayer[] {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
       }),
       answer: 200,
+      refusal: 400,
     },
     {
       kind: 'global-token-revocation',
@@ -60,14 +63,16 @@ export function tokenPlayers(issuer: TokenIssuer): TokenPlayer[] {
         headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
       }),
       answer: 204,
+      refusal: 401,
     },
     {
       kind: 'shared-signals',
       path: '/sources/shared-signals/events',
       typ: 'secevent+jwt',
-      claims: () => ({ ...setClaims(issuer.url, Date.now()), jti: randomUUID() }) as JWTPayload,
+      claims: () => ({ ...setClaims(issuer.url, clock.now()), jti: randomUUID() }),
       send: (token) => ({ body: token, headers: { 'content-type': 'application/secevent+jwt' } }),
       answer: 202,
+      refusal: 400,
     },
   ]
   return kinds.map((player) => ({
@@ -95,6 +100,6 @@ function vendorPlayer({ kind, secret, entry = {}, sample, sign, answer }: Vendor
 }
 
 /** Every kind of source that there is. */
-export function everyKind(issuer: TokenIssuer): Player[] {
+export function everyKind(issuer: Issuer): Player[] {
   return [...tokenPlayers(issuer), ...VENDORS.map(vendorPlayer)]
 }

@@ -1,29 +1,38 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
+import {
+  type CryptoKey,
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  type JWK,
+  type JWTHeaderParameters,
+  SignJWT,
+} from 'jose'
 import type { Test } from 'tap'
+import { listen } from './listen.ts'
 
-/** A key of an issuer: the private one, and the public one as its set shows it. */
+/** A key of an issuer: the private one, and the public one as its set shows it and as PEM. */
 export interface IssuerKey {
-  kid: string | undefined
+  kid: string
   alg: string
   privateKey: CryptoKey
   jwk: JWK
+  pem: string
 }
 
-export async function issuerKey(kid: string | undefined, alg = 'ES256'): Promise<IssuerKey> {
+export async function issuerKey(kid: string, alg = 'ES256'): Promise<IssuerKey> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  const jwk = { ...(await exportJWK(publicKey)), ...(kid === undefined ? {} : { kid }), use: 'sig' }
-  return { kid, alg, privateKey, jwk }
+  const jwk = { ...(await exportJWK(publicKey)), kid, use: 'sig' }
+  return { kid, alg, privateKey, jwk, pem: await exportSPKI(publicKey) }
 }
 
 /** A JWT by this key; `header` may say otherwise. */
-export function sign(
-  key: IssuerKey,
-  claims: object,
-  header: Partial<JWTHeaderParameters> = {},
-): Promise<string> {
-  const { kid, alg, privateKey } = key
-  return new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, ...header }).sign(privateKey)
+export function sign({ kid, alg, privateKey }: IssuerKey, claims: object, header: object = {}) {
+  return signBy(privateKey, claims, { alg, kid, ...header })
+}
+
+function signBy(key: CryptoKey | Uint8Array, claims: object, header: JWTHeaderParameters): Promise<string> {
+  return new SignJWT({ ...claims }).setProtectedHeader(header).sign(key)
 }
 
 /** A token by hand: any header, any claims, any signature. */
@@ -35,51 +44,76 @@ export function unsigned(header: object, claims: object, signature = ''): string
 /** What a server answers at a path instead of what it would. */
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
-/** An issuer at loopback HTTP, with discovery and keys. */
+/** An issuer of tokens at loopback HTTP, with discovery and keys. It ends with the test. */
 export interface Issuer {
   url: string
-  /** In its set now. */
+  /** The path of its discovery. */
+  discovery: string
+  jwksUri: string
+  key: IssuerKey
+  /** In its set now: its key, until a test changes that. */
   keys: JWK[]
-  /** Of each path, how often it was asked for. */
+  /** Paths that were asked for, in order. */
+  paths: string[]
+  /** Of this path, how often it was asked for. */
   asked(path: string): number
   /** Answers all that is asked for at this path; null for its own answer again. */
   answer(path: string, answer: Answer | null): void
+  answerJson(path: string, document: unknown): void
+  /** A token by its key, or by another one, with another header. */
+  sign(claims: object, header?: object, by?: CryptoKey | Uint8Array): Promise<string>
 }
 
 export const DISCOVERY = '/.well-known/openid-configuration'
 export const JWKS = '/jwks'
 
-export async function startIssuer(t: Test, keys: readonly IssuerKey[] = []): Promise<Issuer> {
-  const counts = new Map<string, number>()
+interface IssuerOptions {
+  key?: IssuerKey
+  /** The type of the tokens that it signs. */
+  typ?: string
+  wellKnown?: string
+}
+
+export async function startIssuer(
+  t: Pick<Test, 'teardown'>,
+  { key, typ = 'JWT', wellKnown = 'openid-configuration' }: IssuerOptions = {},
+): Promise<Issuer> {
+  const own = key ?? (await issuerKey('k1', 'RS256'))
+  const { alg, kid, jwk, privateKey } = own
+  const discovery = `/.well-known/${wellKnown}`
   const answers = new Map<string, Answer>()
   const server = createServer((request, response) => {
-    const path = String(request.url)
-    counts.set(path, (counts.get(path) ?? 0) + 1)
+    const path = new URL(String(request.url), url).pathname
+    issuer.paths.push(path)
     const given = answers.get(path)
     if (given) return given(request, response)
-    if (path === DISCOVERY)
-      return sendJson(response, { issuer: issuer.url, jwks_uri: `${issuer.url}${JWKS}` })
+    if (path === discovery) return sendJson(response, { issuer: url, jwks_uri: issuer.jwksUri })
     if (path === JWKS) return sendJson(response, { keys: issuer.keys })
     response.writeHead(404).end()
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${await listen(server)}`
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  const address = server.address()
   const issuer: Issuer = {
-    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
-    keys: keys.map(({ jwk }) => jwk),
-    asked: (path) => counts.get(path) ?? 0,
+    url,
+    discovery,
+    jwksUri: `${url}${JWKS}`,
+    key: own,
+    keys: [jwk],
+    paths: [],
+    asked: (path) => issuer.paths.filter((one) => one === path).length,
     answer(path, answer) {
       if (answer) answers.set(path, answer)
       else answers.delete(path)
     },
+    answerJson: (path, document) => issuer.answer(path, (_, response) => sendJson(response, document)),
+    sign: (claims, header = {}, by = privateKey) => signBy(by, claims, { alg, kid, typ, ...header }),
   }
   return issuer
 }
 
-export function sendJson(response: ServerResponse, body: unknown): void {
+function sendJson(response: ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }

@@ -46,6 +46,10 @@ export interface Service {
   revoke(body: object, path?: string): Promise<RevocationView>
   /** Waits until a revocation has ended. */
   ended(id: string): Promise<RevocationView>
+  /** The revocations that there are, the newest first. */
+  stored(): Promise<Reply['json'][]>
+  /** The samples of `curfew_signals_total`: `source result` and how often. */
+  counts(): Promise<Record<string, number>>
 }
 
 interface CallOptions {
@@ -106,6 +110,14 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
       const { status, json, text } = await call('POST', path, { body })
       if (status !== 202) throw new Error(`expected 202, got ${status}: ${text}`)
       return ended(json.id)
+    },
+    stored: async () => (await call('GET', '/revocations?limit=200')).json.items,
+    async counts() {
+      const { text } = await call('GET', '/metrics')
+      const samples = text.matchAll(/^curfew_signals_total\{source="(.*)",result="(.*)"\} (\d+)$/gm)
+      return Object.fromEntries(
+        [...samples].map(([, source, result, count]) => [`${source} ${result}`, Number(count)]),
+      )
     },
   }
 }

@@ -1,13 +1,34 @@
+import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
-import { configurationFile } from './config-file.ts'
-import { type ServiceOptions, startService } from './service.ts'
-import { startTokenIssuer } from './token-issuer.ts'
+import { type ForgedFault, type Forgery, forgeries } from './forgeries.ts'
+import { type Issuer, startIssuer } from './issuer.ts'
+import type { ServiceOptions } from './service.ts'
+import { startWithSources } from './source-service.ts'
 
 export const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 export const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
 export const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
 export const AUDIENCE = 'https://curfew.example.com'
 export const ADA = { format: 'email', email: 'ada@example.com' }
+
+/** By which code of RFC 8935 a token is refused. */
+export const SET_ERROR: Record<ForgedFault, string> = {
+  malformed: 'invalid_request',
+  key: 'invalid_key',
+  signature: 'invalid_key',
+  issuer: 'invalid_issuer',
+  audience: 'invalid_audience',
+  time: 'invalid_request',
+  claims: 'invalid_request',
+}
+
+/** What might be sent in place of a good security event token. */
+export function setForgeries(issuer: Issuer, claims: JWTPayload & { iat: number }): Promise<Forgery[]> {
+  return forgeries(issuer, claims, {
+    types: ['JWT', 'at+jwt', 'logout+jwt', 'global-token-revocation+jwt', 'secevent', 'secevent+jwt2'],
+    required: ['iss', 'aud', 'jti', 'iat', 'events'],
+  })
+}
 
 let serial = 0
 
@@ -43,7 +64,7 @@ export interface SetOptions {
 
 /** The real service with a transmitter of security events that pushes to it, and a user with a token. */
 export async function startPush(t: Test, source: object = {}, options: ServiceOptions = {}) {
-  const transmitter = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
+  const transmitter = await startIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const entry = {
     kind: 'shared-signals',
     name: 'idp',
@@ -51,8 +72,7 @@ export async function startPush(t: Test, source: object = {}, options: ServiceOp
     audience: AUDIENCE,
     ...source,
   }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [entry], options)
   const now = () => (options.clock ?? Date).now()
   const claims = (different: SetOptions = {}) => setClaims(transmitter.url, now(), different)
   const pushToken = (token: string, headers: Record<string, string> = {}) =>
@@ -66,6 +86,6 @@ export async function startPush(t: Test, source: object = {}, options: ServiceOp
     claims,
     pushToken,
     push: async (different: SetOptions = {}) => pushToken(await transmitter.sign(claims(different))),
-    stored: async () => (await service.call('GET', '/revocations')).json.items,
+    stored: service.stored,
   }
 }

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import type { Test } from 'tap'
-import { type ConfigurationFile, configurationFile } from './config-file.ts'
-import { type Service, type ServiceOptions, startService } from './service.ts'
+import { type Issuer, startIssuer } from './issuer.ts'
+import type { Service, ServiceOptions } from './service.ts'
 import { AUDIENCE, type SetOptions, setClaims } from './shared-signals.ts'
-import { startTokenIssuer, type TokenIssuer } from './token-issuer.ts'
+import { type SourceService, startWithSources } from './source-service.ts'
 
 export const TOKEN = 'management-token'
 export const POLL = 'urn:ietf:rfc:8936'
@@ -29,7 +29,7 @@ interface Answer {
 
 /** A transmitter with stream management and polls, as the Shared Signals Framework 1.0 has them. It ends with the test. */
 export interface FakeTransmitter {
-  issuer: TokenIssuer
+  issuer: Issuer
   streams: Json[]
   /** Every request that was authorized, in order. */
   asked: Asked[]
@@ -56,7 +56,7 @@ export async function startTransmitter(
     isAuthorized = (header: string | undefined): boolean => header === `Bearer ${TOKEN}`,
   } = {},
 ): Promise<FakeTransmitter> {
-  const issuer = await startTokenIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
+  const issuer = await startIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const { url } = issuer
   const streams: Json[] = []
   let created = 0
@@ -190,8 +190,7 @@ export async function keepStreamAt(
     ...options
   }: { transmitter?: object; source?: object } & ServiceOptions = {},
 ): Promise<{
-  service: Service
-  file: ConfigurationFile
+  service: SourceService
   entry: object
   set: (different?: SetOptions) => Promise<string>
 }> {
@@ -203,16 +202,15 @@ export async function keepStreamAt(
     transmitter: { delivery: 'poll', ...('oauth' in transmitter ? {} : { token: TOKEN }), ...transmitter },
     ...source,
   }
-  const file = configurationFile(t, { sources: [entry] })
-  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [entry], options)
   const now = () => (options.clock ?? Date).now()
   /** Queues a token; the answer is its jti. */
   const set = async (different: SetOptions = {}) => {
     const claims = setClaims(fake.issuer.url, now(), different)
-    fake.queue(claims.jti, await fake.issuer.sign(claims as never))
+    fake.queue(claims.jti, await fake.issuer.sign(claims))
     return claims.jti
   }
-  return { service, file, entry, set }
+  return { service, entry, set }
 }
 
 /** What health says of the stream. */

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import { configurationFile } from './config-file.ts'
-import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
+import type { Reply } from './service.ts'
+import { type SourceService, type SourceServiceOptions, startWithSources } from './source-service.ts'
 import { VENDORS, type Vendor } from './vendors.ts'
 
 /** The vendor that tests play as this kind. */
@@ -11,7 +11,7 @@ export function vendorOf(kind: Vendor['kind']): Vendor {
 }
 
 export interface VendorService {
-  service: Service
+  service: SourceService
   /** Sends this body as the vendor would, with what a test wants to be different. */
   send: (body: unknown, different?: Different) => Promise<Reply>
   /** The revocations that there are, in the order of their users. */
@@ -45,11 +45,10 @@ export async function vendorService(
   t: Test,
   vendor: Vendor,
   entry: object = {},
-  options: ServiceOptions = {},
+  options: SourceServiceOptions = {},
 ): Promise<VendorService> {
   const source = { name: NAME, kind: vendor.kind, secret: vendor.secret, ...vendor.entry, ...entry }
-  const file = configurationFile(t, { sources: [source] })
-  const service = await startService(t, { ...options, environment: { CONFIG_FILE: file.path } })
+  const service = await startWithSources(t, [source], options)
   return {
     service,
     async send(body, { secret = vendor.secret, at = Date.now(), headers = {}, instead } = {}) {
@@ -59,14 +58,9 @@ export async function vendorService(
       return service.call('POST', PATH, { headers: all, body: instead ?? text })
     },
     async stored() {
-      const { json } = await service.call('GET', '/revocations?limit=200')
       const byUser = (a: Stored, b: Stored) => JSON.stringify(a.user).localeCompare(JSON.stringify(b.user))
-      return json.items.toSorted(byUser)
+      return (await service.stored()).toSorted(byUser)
     },
-    async counted(result) {
-      const { text } = await service.call('GET', '/metrics')
-      const line = new RegExp(`curfew_signals_total\\{source="${NAME}",result="${result}"\\} (\\d+)`)
-      return Number(line.exec(text)?.[1] ?? 0)
-    },
+    counted: async (result) => (await service.counts())[`${NAME} ${result}`] ?? 0,
   }
 }

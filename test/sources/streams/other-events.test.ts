@@ -13,7 +13,7 @@ t.test('a stream that is there and asks for other events is updated, and nothing
   const { body } = await fake.until(({ method }) => method === 'PATCH')
   t.same(body, { stream_id: 'ours', events_requested: [REVOKED, CHANGED] })
   await fake.until(acknowledged(await set({ type: CHANGED })))
-  t.equal((await service.call('GET', '/revocations')).json.items.length, 1)
+  t.equal((await service.stored()).length, 1)
 })
 
 t.test('a stream that asks for what is wanted is left as it is, and a new one, too', async (t) => {

@@ -1,18 +1,10 @@
 import t from 'tap'
-import { type FakeClock, fakeClock } from '../../support/clock.ts'
-import { ADA, SSF, setClaims } from '../../support/shared-signals.ts'
+import { advanceUntil, fakeClock } from '../../support/clock.ts'
+import { SSF } from '../../support/shared-signals.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
 const MINUTE = 60_000
-
-/** Moves the clock on until it is so. */
-async function untilTrue(clock: FakeClock, isSo: () => boolean): Promise<void> {
-  while (!isSo()) {
-    clock.advance(1_000)
-    await new Promise(setImmediate)
-  }
-}
 
 t.test(
   'where two replicas create a stream each, both use the same, and who created the other deletes it',
@@ -71,7 +63,7 @@ for (const delivery of ['poll', 'push']) {
     )
     clock.advance(2_000)
     if (delivery === 'poll') await set()
-    await untilTrue(clock, () => fake.streams.length === 1)
+    await advanceUntil(clock, () => fake.streams.length === 1)
     t.equal(fake.streams[0].stream_id, 'another')
     await fake.until(({ path, body }) => path === '/verify' && body.stream_id === 'another')
     t.match(await checkOf(service), { status: 'ok' })
@@ -136,31 +128,4 @@ t.test('a stream that cannot be looked for once more is polled on', async (t) =>
   await set()
   await fake.until(({ method }) => method === 'DELETE')
   t.match(await checkOf(service), { status: 'ok' })
-})
-
-t.test('what a source was told when a reload had taken it away shows no more', async (t) => {
-  const fake = await startTransmitter(t)
-  const { service, file, entry } = await keepStreamAt(t, fake)
-  await fake.until(({ path }) => path === '/poll')
-  // The event is proven only after the reload: its keys are late.
-  let answerKeys = () => {}
-  const asked = new Promise<void>((resolve) => {
-    fake.issuer.answer('/jwks', (_, response) => {
-      answerKeys = () => response.end(JSON.stringify({ keys: [fake.issuer.key.publicJwk] }))
-      resolve()
-    })
-  })
-  const claims = setClaims(fake.issuer.url, Date.now(), {
-    type: `${SSF}stream-updated`,
-    subject: ADA,
-    event: { status: 'paused' },
-  })
-  fake.queue(claims.jti, await fake.issuer.sign(claims as never))
-  await asked
-  file.write({ sources: [{ ...entry, transmitter: undefined }] })
-  t.equal((await service.call('POST', '/config/reload')).status, 200)
-  answerKeys()
-  while (!service.logLines.some((line) => line.includes('has stopped the event stream')))
-    await service.call('GET', '/health/live')
-  t.equal(await checkOf(service), undefined)
 })

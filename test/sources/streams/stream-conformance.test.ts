@@ -2,16 +2,19 @@ import { json } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { issuerKey, sign } from '../../support/issuer.ts'
 import { nothingStored } from '../../support/problems.ts'
-import type { Service } from '../../support/service.ts'
 import { ADA, AUDIENCE, CAEP, RISC, type SetOptions, SSF, setClaims } from '../../support/shared-signals.ts'
-import { type FakeTransmitter, keepStreamAt, POLL, startTransmitter } from '../../support/transmitter.ts'
+import {
+  checkOf,
+  type FakeTransmitter,
+  keepStreamAt,
+  POLL,
+  startTransmitter,
+} from '../../support/transmitter.ts'
 
 // What the modules of the OpenID conformance suite's plan openid-ssf-receiver-test-plan send, as far as it is not in
-// keep-stream.test.ts.
+// keep-stream.test.ts or polls.test.ts.
 
 const OWN_STREAM = { format: 'opaque', id: 'stream-1' }
-const checkOf = async ({ call }: Service) =>
-  (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
 const settled = (jti: string) => (asked: { path: string; body: { ack: string[]; setErrs: object } | null }) =>
   asked.path === '/poll' && asked.body !== null && (asked.body.ack.includes(jti) || jti in asked.body.setErrs)
 
@@ -25,7 +28,7 @@ async function startPushed(t: Test, fake: FakeTransmitter) {
       headers: { authorization: '', 'content-type': 'application/secevent+jwt' },
     })
   const push = async (different: SetOptions = {}) =>
-    pushToken(await fake.issuer.sign(setClaims(fake.issuer.url, Date.now(), different) as never))
+    pushToken(await fake.issuer.sign(setClaims(fake.issuer.url, Date.now(), different)))
   return { service, push, pushToken }
 }
 
@@ -135,8 +138,7 @@ t.test('four invalid tokens are refused by their codes, by push and by poll', as
   const polled = await keepStreamAt(t, polling)
   const stranger = await issuerKey('k1', 'RS256')
   for (const transmitter of [fake, polling]) {
-    const claims = (different: SetOptions = {}) =>
-      setClaims(transmitter.issuer.url, Date.now(), different) as { jti: string }
+    const claims = (different: SetOptions = {}) => setClaims(transmitter.issuer.url, Date.now(), different)
     const typ = 'secevent+jwt'
     const { sign: signed } = transmitter.issuer
     const table: [
@@ -213,9 +215,8 @@ t.test(
     for (const [index, subject] of subjectsOf(fake.issuer.url).entries()) {
       const jti = await set({ subject, event: { initiating_entity: 'admin' } })
       await fake.until(settled(jti))
-      const { json } = await service.call('GET', '/revocations')
       t.match(
-        json.items[0],
+        (await service.stored())[0],
         { user: index === 1 ? { subject: '00u1' } : { email: ADA.email } },
         subject.format,
       )

@@ -1,15 +1,14 @@
 import t from 'tap'
-import { configurationFile, entryFor } from '../../support/config-file.ts'
+import { entryFor } from '../../support/config-file.ts'
 import { isProblem } from '../../support/problems.ts'
-import { startService } from '../../support/service.ts'
-import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
+import { startWithSources } from '../../support/source-service.ts'
+import { vendorOf, vendorService } from '../../support/vendor-service.ts'
 import { VENDORS } from '../../support/vendors.ts'
 
 t.test('a reload takes a new secret at once, and the old one no more', async (t) => {
   const entries = (which: 'secret' | 'otherSecret') =>
     VENDORS.map(({ kind, entry = {}, ...vendor }) => ({ name: kind, kind, secret: vendor[which], ...entry }))
-  const file = configurationFile(t, { sources: entries('secret') })
-  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const { call, configure } = await startWithSources(t, entries('secret'))
   const send = async ({ kind, sample, sign }: (typeof VENDORS)[number], id: string, secret: string) => {
     const body = JSON.stringify(sample(id))
     const proof = await sign(body, { secret, at: Date.now() })
@@ -18,27 +17,24 @@ t.test('a reload takes a new secret at once, and the old one no more', async (t)
   }
   for (const vendor of VENDORS)
     t.equal((await send(vendor, 'before', vendor.secret)).status, vendor.answer, vendor.kind)
-  file.write({ sources: entries('otherSecret') })
-  t.equal((await call('POST', '/config/reload')).status, 200)
+  t.equal((await configure(entries('otherSecret'))).status, 200)
   for (const vendor of VENDORS) {
     isProblem(t, await send(vendor, 'after', vendor.secret), 'CURFEW_SOURCE_UNPROVEN')
     t.equal((await send(vendor, 'after', vendor.otherSecret)).status, vendor.answer, vendor.kind)
   }
-  file.write({ sources: [] })
-  await call('POST', '/config/reload')
+  await configure([])
   for (const vendor of VENDORS)
     isProblem(t, await send(vendor, 'gone', vendor.otherSecret), 'CURFEW_NOT_FOUND')
 })
 
 t.test('events mean the tenants of the entry, and its reason; others are of no use', async (t) => {
   const vendor = vendorOf('generic')
-  const source = {
-    ...{ name: 'the-source', kind: vendor.kind, secret: vendor.secret, ...vendor.entry },
-    ...{ tenantFrom: '{/org}', tenants: ['acme'], reason: 'session-expired', items: '/events' },
-  }
-  const tenants = [entryFor('acme'), entryFor('globex')]
-  const file = configurationFile(t, { tenants, sources: [source] })
-  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const { send, stored, counted } = await vendorService(
+    t,
+    vendor,
+    { tenantFrom: '{/org}', tenants: ['acme'], reason: 'session-expired', items: '/events' },
+    { tenants: [entryFor('acme'), entryFor('globex')] },
+  )
   const event = (org?: string) => ({
     ...(vendor.sample('e') as object),
     org,
@@ -46,14 +42,10 @@ t.test('events mean the tenants of the entry, and its reason; others are of no u
     scope: 'all',
   })
   const events = ['globex', 'default', 'elsewhere', undefined, 'acme'].map(event)
-  const body = JSON.stringify({ events })
-  const proof = await vendor.sign(body, { secret: vendor.secret, at: Date.now() })
-  const headers = { authorization: '', 'content-type': 'application/json', ...proof }
-  t.equal((await call('POST', PATH, { body, headers })).status, vendor.answer)
-  const { json } = await call('GET', '/revocations')
-  t.match(json.items, [{ tenant: 'acme', reason: 'session-expired', scope: 'issued-before' }])
-  t.equal(json.items.length, 1)
-  t.match((await call('GET', '/metrics')).text, /source="the-source",result="rejected"\} 4\n/)
+  t.equal((await send({ events })).status, vendor.answer)
+  t.match(await stored(), [{ tenant: 'acme', reason: 'session-expired', scope: 'issued-before' }])
+  t.equal((await stored()).length, 1)
+  t.equal(await counted('rejected'), 4)
 })
 
 t.test("each vendor's user may be called otherwise at Qlik", async (t) => {

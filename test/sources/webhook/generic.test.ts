@@ -16,6 +16,8 @@ const ENTRY = {
   user: { as: 'subject', from: '{user}' },
   occurredAt: '/at',
 }
+/** What it sends is proven by what a test adds. */
+const VENDOR = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
 const BODY = '{"type":"signed-out","user":"u1"}'
 
 t.test('a signature in each encoding, of each algorithm, over what the entry says', async (t) => {
@@ -45,8 +47,7 @@ t.test('a signature in each encoding, of each algorithm, over what the entry say
     ],
   ]
   for (const [proof, signature, more] of cases) {
-    const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
-    const { send, stored } = await vendorService(t, vendor, { proof: { scheme: 'hmac', ...proof } })
+    const { send, stored } = await vendorService(t, VENDOR, { proof: { scheme: 'hmac', ...proof } })
     const reply = await send(BODY, { headers: { 'x-signature': signature, ...more } })
     t.equal(reply.status, 204, `${JSON.stringify(proof)}: ${reply.text}`)
     t.match(await stored(), [{ user: { subject: 'u1' }, reason: 'logout' }])
@@ -64,10 +65,9 @@ t.test('a signature in each encoding, of each algorithm, over what the entry say
 })
 
 t.test('signature and timestamp may be pairs in one header', async (t) => {
-  const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
   const pairs = { header: 'X-Signature', pair: 'v1', timestamp: { pair: 't' } }
   const proof = { scheme: 'hmac', ...pairs, signed: '{timestamp}.{body}' }
-  const { send, stored } = await vendorService(t, vendor, { proof })
+  const { send, stored } = await vendorService(t, VENDOR, { proof })
   const at = Math.floor(Date.now() / 1000)
   const mac = (time: number) => createHmac('sha256', SECRET).update(`${time}.${BODY}`).digest('hex')
   const other = '00'.repeat(32)
@@ -95,19 +95,17 @@ t.test('signature and timestamp may be pairs in one header', async (t) => {
 })
 
 t.test('a header of its own, and Standard Webhooks, are further schemes', async (t) => {
-  const own = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
-  const { send } = await vendorService(t, own, { proof: { scheme: 'static', header: 'X-Token' } })
+  const { send } = await vendorService(t, VENDOR, { proof: { scheme: 'static', header: 'X-Token' } })
   t.equal((await send(BODY, { headers: { 'x-token': SECRET } })).status, 204)
   isProblem(t, await send(BODY, { headers: { authorization: SECRET } }), 'CURFEW_SOURCE_UNPROVEN')
   const { secret, sign } = vendorOf('supabase')
-  const standard = { ...own, secret, sign }
+  const standard = { ...VENDOR, secret, sign }
   const other = await vendorService(t, standard, { secret, proof: { scheme: 'standard-webhooks' } })
   t.equal((await other.send(BODY)).status, 204)
   isProblem(t, await other.send(BODY, { secret: vendorOf('supabase').otherSecret }), 'CURFEW_SOURCE_UNPROVEN')
 })
 
 t.test('events may be in a list, a list themselves, or lines', async (t) => {
-  const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
   const proof = { scheme: 'static', header: 'X-Token' }
   const headers = { 'x-token': SECRET }
   const two = [BODY, BODY.replace('u1', 'u2')]
@@ -116,11 +114,11 @@ t.test('events may be in a list, a list themselves, or lines', async (t) => {
     [{}, `[${two}]`],
     [{}, two.join('\n')],
   ] as const) {
-    const { send, stored } = await vendorService(t, vendor, { proof, ...entry })
+    const { send, stored } = await vendorService(t, VENDOR, { proof, ...entry })
     t.equal((await send(body, { headers })).status, 204)
     t.equal((await stored()).length, 2)
   }
-  const { send } = await vendorService(t, vendor, { proof, items: '/data/events' })
+  const { send } = await vendorService(t, VENDOR, { proof, items: '/data/events' })
   for (const body of [BODY, `[${two}]`, two.join('\n'), '{"data":{"events":{}}}'])
     t.equal((await send(body, { headers })).status, 400, body)
 })
@@ -178,9 +176,8 @@ t.test('an entry that cannot work is told at the start, by its place', async (t)
 })
 
 t.test('a delivery with an id or a time is recognized; without them each one counts', async (t) => {
-  const vendor = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
   const entry = { proof: { scheme: 'static', header: 'X-Token' }, id: '{/meta/id}' }
-  const { send, counted } = await vendorService(t, vendor, entry)
+  const { send, counted } = await vendorService(t, VENDOR, entry)
   const headers = { 'x-token': SECRET }
   const event = { type: 'signed-out', user: 'u1' }
   let accepted = 0

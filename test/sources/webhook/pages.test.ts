@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { PRESET_KINDS, PRESETS } from '../../../src/sources/webhook/presets.ts'
-import { configurationFile, mistakesIn } from '../../support/config-file.ts'
-import { startService } from '../../support/service.ts'
+import { mistakesIn } from '../../support/config-file.ts'
+import { startWithSources } from '../../support/source-service.ts'
 import { VENDORS } from '../../support/vendors.ts'
 
 const PAGES = join(import.meta.dirname, '../../../docs/sources')
@@ -66,14 +66,12 @@ t.test('what each page says to try works', { skip }, async (t) => {
   const pages = VENDORS.map((vendor) => ({ vendor, page: pageOf(vendor.kind) }))
   const sources = pages.flatMap(({ page }) => page.entries.slice(0, 1))
   const variables = Object.assign({}, ...sources.map(variablesOf))
-  const file = configurationFile(t, { sources })
-  const service = await startService(t, { environment: { CONFIG_FILE: file.path, ...variables } })
+  const service = await startWithSources(t, sources, { environment: variables })
   for (const [index, { vendor, page }] of pages.entries()) {
     const command = page.recipe.replace('http://localhost:3000', service.url)
     const { stdout } = await run('bash', ['-c', command], { env: { ...process.env, ...variables } })
     t.match(stdout, new RegExp(`^HTTP/1.1 ${vendor.answer} `), vendor.kind)
     t.match(page.text, `The answer is ${vendor.answer}, and`)
-    const { json } = await service.call('GET', '/revocations')
-    t.equal(json.items.length, index + 1, `${vendor.kind}: it has made a revocation`)
+    t.equal((await service.stored()).length, index + 1, `${vendor.kind}: it has made a revocation`)
   }
 })

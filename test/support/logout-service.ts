@@ -1,20 +1,17 @@
+import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
-import { configurationFile } from './config-file.ts'
-import { DISCOVERY, type Issuer, type IssuerKey, issuerKey, sign, startIssuer } from './issuer.ts'
-import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
+import { type Issuer, type IssuerKey, issuerKey, startIssuer } from './issuer.ts'
+import type { Reply, Service } from './service.ts'
+import { type SourceService, type SourceServiceOptions, startWithSources } from './source-service.ts'
 
 export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 export const CLIENT = 'qlik-portal'
-export { DISCOVERY }
 
 /** What a logout token holds, with a `jti` of its own. */
-export type MakeClaims = (different?: object) => Record<string, unknown>
+export type MakeClaims = (different?: object) => JWTPayload & { iat: number }
 
-export interface LogoutService extends Service {
+export interface LogoutService extends SourceService {
   issuer: Issuer
-  key: IssuerKey
-  /** The service's configuration file, to be changed by `configure`. */
-  configure(sources: object[]): Promise<Reply>
   entry(different?: object): object
   claims: MakeClaims
   /** A good token, but for what is different. */
@@ -28,22 +25,15 @@ let serial = 0
 /** The service with an issuer as the source `op`, over loopback HTTP. */
 export async function startLogoutService(
   t: Test,
-  {
-    entry: more = {},
-    tenants = [],
-    ...options
-  }: ServiceOptions & { entry?: object; tenants?: object[] } = {},
+  { key, entry: more = {}, ...options }: SourceServiceOptions & { key?: IssuerKey; entry?: object } = {},
 ): Promise<LogoutService> {
-  const key = await issuerKey('k1')
-  const issuer = await startIssuer(t, [key])
+  const issuer = await startIssuer(t, { key: key ?? (await issuerKey('k1')), typ: 'logout+jwt' })
   const entry = (different: object = {}) => ({
     ...{ name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT },
     ...more,
     ...different,
   })
-  const file = configurationFile(t, { tenants, sources: [entry()] })
-  const environment = { CONFIG_FILE: file.path, ...options.environment }
-  const service = await startService(t, { ...options, environment })
+  const service = await startWithSources(t, [entry()], options)
   const now = () => Math.floor((options.clock?.now() ?? Date.now()) / 1000)
   const claims: MakeClaims = (different = {}) => {
     serial += 1
@@ -61,14 +51,9 @@ export async function startLogoutService(
   return {
     ...service,
     issuer,
-    key,
     entry,
     claims,
-    configure(sources) {
-      file.write({ tenants, sources })
-      return service.call('POST', '/config/reload')
-    },
-    token: (different, header) => sign(key, claims(different), { typ: 'logout+jwt', ...header }),
+    token: (different, header) => issuer.sign(claims(different), header),
     logout: (token, source = 'op') => postToken(service, token, source),
   }
 }
@@ -78,15 +63,6 @@ export function postToken({ call }: Pick<Service, 'call'>, token: string, source
     body: new URLSearchParams({ logout_token: token }).toString(),
     headers: { authorization: '', 'content-type': 'application/x-www-form-urlencoded' },
   })
-}
-
-/** The samples of `curfew_signals_total`, by source and result. */
-export async function signalCounts({ call }: Pick<Service, 'call'>): Promise<Record<string, number>> {
-  const { text } = await call('GET', '/metrics')
-  const samples = text.matchAll(/^curfew_signals_total\{source="(.*)",result="(.*)"\} (\d+)$/gm)
-  return Object.fromEntries(
-    [...samples].map(([, source, result, count]) => [`${source} ${result}`, Number(count)]),
-  )
 }
 
 /** That an answer is the refusal of the specification (section 2.8), which no cache keeps. */
@@ -111,7 +87,6 @@ export function isRefusal(
 }
 
 /** The users of all revocations, the newest first. */
-export async function usersOf({ call }: Pick<Service, 'call'>) {
-  const { json } = await call('GET', '/revocations')
-  return json.items.map(({ user }: { user: object }) => user)
+export async function usersOf({ stored }: Pick<Service, 'stored'>) {
+  return (await stored()).map(({ user }) => user)
 }

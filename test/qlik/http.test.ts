@@ -1,0 +1,67 @@
+import t from 'tap'
+import { rejection } from '../support/events.ts'
+import { FIRST, json, SIGNAL, withAnswer, withSandbox } from './open-client.ts'
+
+t.test('every way to get no readable answer is a failure of its kind, and ends', async (t) => {
+  const { client, tenant, accessToken } = await withSandbox(t, {}, 300)
+  const user = tenant.addUser()
+  tenant.issueTokens(user.id, 2)
+  const list = () => client.listTokens(accessToken, { userId: user.id, page: null }, SIGNAL)
+  for (const [fault, failure] of [
+    [{ kind: 'status', status: 500 }, { kind: 'unavailable' }],
+    [{ kind: 'status', status: 503 }, { kind: 'unavailable' }],
+    [{ kind: 'status', status: 408 }, { kind: 'unavailable' }],
+    [{ kind: 'status', status: 400 }, { kind: 'rejected' }],
+    [{ kind: 'status', status: 401 }, { kind: 'unauthorized' }],
+    [{ kind: 'status', status: 403 }, { kind: 'forbidden' }],
+    [{ kind: 'status', status: 404 }, { kind: 'unreadable' }],
+    [{ kind: 'status', status: 204 }, { kind: 'unreadable' }],
+    [
+      { kind: 'rate-limited', seconds: 13 },
+      { kind: 'rate-limited', retryAfterMs: 13_000 },
+    ],
+    [
+      { kind: 'rate-limited', retryAfter: 'missing' },
+      { kind: 'rate-limited', retryAfterMs: null },
+    ],
+    [{ kind: 'redirect' }, { kind: 'unreadable' }],
+    [{ kind: 'reset' }, { kind: 'unavailable' }],
+    [{ kind: 'hang' }, { kind: 'unavailable' }],
+    [{ kind: 'trickle', intervalMs: 50 }, { kind: 'unavailable' }],
+    [{ kind: 'huge-body', bytes: 5 * 1024 * 1024 }, { kind: 'unavailable' }],
+    [{ kind: 'broken-json' }, { kind: 'unreadable' }],
+    [{ kind: 'wrong-schema' }, { kind: 'unreadable' }],
+  ] as const) {
+    tenant.order({ ...fault, route: 'list' })
+    t.match(await rejection(list()), failure, JSON.stringify(fault))
+  }
+  t.equal((await list()).tokens.length, 2, 'and then it goes on')
+})
+
+t.test("a 429's date is read by the tenant's clock", async (t) => {
+  const { client, tenant, accessToken, http } = await withSandbox(t, { clockSkewMs: 3_600_000 })
+  t.ok(Math.abs(http.clockOffset - 3_600_000) < 2_000)
+  tenant.order({ kind: 'rate-limited', seconds: 60, retryAfter: 'date', route: 'list' })
+  const failure = await rejection(client.listTokens(accessToken, FIRST, SIGNAL))
+  t.match(failure, { kind: 'rate-limited' })
+  t.ok(Math.abs(Number(Object(failure).retryAfterMs) - 60_000) < 3_000)
+})
+
+t.test('a Date that is days away is not believed', async (t) => {
+  const { http } = await withSandbox(t, { clockSkewMs: 3 * 86_400_000 })
+  t.equal(http.clockOffset, 0)
+})
+
+t.test('aborting ends a call at once, with the reason given', async (t) => {
+  const { client, sandbox, accessToken } = await withSandbox(t)
+  sandbox.tenant.order({ kind: 'hang', route: 'list' })
+  const abort = new AbortController()
+  const call = client.listTokens(accessToken, FIRST, abort.signal)
+  abort.abort(new Error('enough'))
+  await t.rejects(call, { message: 'enough' })
+})
+
+t.test('failures repeat nothing of what Qlik said or was sent', async (t) => {
+  const client = await withAnswer(t, json({ errors: [{ code: 'ann@example.com', title: 'secret' }] }, 500))
+  await t.rejects(client.listTokens('x', FIRST, SIGNAL), { message: 'Qlik Cloud answered list with 500.' })
+})

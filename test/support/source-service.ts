@@ -1,0 +1,30 @@
+import type { Test } from 'tap'
+import { configurationFile } from './config-file.ts'
+import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
+
+/** The service with sources, which a test may replace. */
+export interface SourceService extends Service {
+  /** Writes other sources into the configuration file, and has it read anew. */
+  configure(sources: readonly object[]): Promise<Reply>
+}
+
+export interface SourceServiceOptions extends ServiceOptions {
+  tenants?: readonly object[]
+}
+
+export async function startWithSources(
+  t: Test,
+  sources: readonly object[],
+  { tenants = [], ...options }: SourceServiceOptions = {},
+): Promise<SourceService> {
+  const file = configurationFile(t, { tenants, sources })
+  const environment = { CONFIG_FILE: file.path, ...options.environment }
+  const service = await startService(t, { ...options, environment })
+  return {
+    ...service,
+    configure(others) {
+      file.write({ tenants, sources: others })
+      return service.call('POST', '/config/reload')
+    },
+  }
+}
