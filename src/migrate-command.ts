@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { ConfigError, loadStoreConfig } from './config.ts'
 import { CurfewError, UsageError } from './errors.ts'
-import { migrateStore } from './stores/migrate-store.ts'
-import { isCurfewFile } from './stores/sqlite-source.ts'
+import { migrateStore } from './stores/migrate/migrate-store.ts'
+import { isCurfewFile } from './stores/migrate/sqlite-source.ts'
 
 const HELP = `Usage: migrate-store --from sqlite:<path of the file>
 

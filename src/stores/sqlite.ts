@@ -13,11 +13,11 @@ import {
   replayTime,
   type Waiting,
 } from '../revocation/store.ts'
-import { GroupCommit } from './group-commit.ts'
-import { asCurfewError, openDatabase } from './sqlite-database.ts'
-import { SqlitePermitLog } from './sqlite-permit-log.ts'
-import { sqliteSessions } from './sqlite-sessions.ts'
-import { sqliteStatements } from './sqlite-statements.ts'
+import { asCurfewError, openDatabase } from './sqlite/database.ts'
+import { GroupCommit } from './sqlite/group-commit.ts'
+import { SqlitePermitLog } from './sqlite/permit-log.ts'
+import { sqliteSessions } from './sqlite/sessions.ts'
+import { sqliteStatements } from './sqlite/statements.ts'
 
 /**
  * The embedded store: one process, one file at `path`, which is made if it is not there. See `RevocationStore` for what

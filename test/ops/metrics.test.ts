@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { JOBS_SCHEMA } from '../../src/stores/postgres-jobs.ts'
+import { JOBS_SCHEMA } from '../../src/stores/postgres/jobs.ts'
 import { type Service, startService } from '../support/service.ts'
 import { signed } from '../support/webhook.ts'
 

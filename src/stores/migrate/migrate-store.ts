@@ -1,0 +1,111 @@
+import type { Log } from '../../log.ts'
+import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
+import { PostgresDatabase } from '../postgres/database.ts'
+import { PostgresJobs } from '../postgres/jobs.ts'
+import { PostgresListener } from '../postgres/listener.ts'
+import { migrate } from '../postgres/migrations.ts'
+import { postgresSessions } from '../postgres/sessions.ts'
+import { asCurfewError } from '../sqlite/database.ts'
+import {
+  importBudget,
+  importEnded,
+  importPending,
+  importReplays,
+  type Moved,
+  NOTHING_MOVED,
+} from './postgres-import.ts'
+import { openSqliteSource, type Page } from './sqlite-source.ts'
+
+const CONNECTIONS = 3
+const REPORT_EVERY = 5_000
+
+export interface MigrateStoreOptions {
+  /** The SQLite file. */
+  path: string
+  /** `postgres://…` */
+  url: string
+  /** How long a call to Qlik Cloud counts: its longest duration, and the window of the limits, in ms. */
+  timeoutMs: number
+  windowMs: number
+  /** ms since the epoch */
+  now: () => number
+  log: Log
+  /** Told how many of all revocations have been looked at, now and then. */
+  onProgress: (done: number, total: number) => void
+}
+
+export interface MigrateStoreResult extends Moved {
+  /** Answers to requests that may come again. */
+  replays: number
+  /** Sessions whose user was told. */
+  sessions: number
+  budgets: number
+}
+
+/**
+ * Moves all of a SQLite store into PostgreSQL, where replicas may be running: what was spent of the budgets first, so
+ * that none is overdrawn; then what is pending, the recorded answers, the sessions, and what has ended. Each page is one transaction,
+ * row and job and joined ids together. What is there already is left as it is: run again, also after it was killed, it
+ * goes on where it was.
+ * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
+ */
+export async function migrateStore(options: MigrateStoreOptions): Promise<MigrateStoreResult> {
+  const { path, url, timeoutMs, windowMs, now, log, onProgress } = options
+  const source = openSqliteSource(path)
+  const database = new PostgresDatabase(url, CONNECTIONS)
+  const jobs = new PostgresJobs(database, new PostgresListener(url), { log, onWork: () => {} })
+  const total = source.count()
+  let moved = NOTHING_MOVED
+  let done = 0
+
+  async function each(pages: Iterable<Page>, move: (page: Page) => Promise<Moved>): Promise<void> {
+    for (const page of pages) {
+      moved = sum(moved, await move(page))
+      const before = done
+      done += page.revocations.length
+      if (Math.floor(done / REPORT_EVERY) > Math.floor(before / REPORT_EVERY)) onProgress(done, total)
+    }
+  }
+
+  try {
+    await migrate(url, () => jobs.start())
+    onProgress(0, total)
+    const budgets = await source.budgets(now() - timeoutMs - windowMs)
+    for (const { key, history } of budgets) {
+      await database.transaction((query) =>
+        importBudget(query, key, history, { timeoutMs, windowMs, now: now() }),
+      )
+    }
+    await each(source.pending(), (page) =>
+      database.transaction((query) => importPending(query, jobs, page, now())),
+    )
+    let replays = 0
+    const since = now() - REPLAY_WINDOW_MS
+    for (const some of source.replays(since)) {
+      replays += await database.transaction((query) => importReplays(query, some, since))
+    }
+    let sessions = 0
+    for (const some of source.sessions(now())) {
+      sessions += await database.transaction((query) => postgresSessions(query).noteUnknown(some))
+    }
+    await each(source.ended(), (page) => database.transaction((query) => importEnded(query, page)))
+    return { ...moved, replays, sessions, budgets: budgets.length }
+  } catch (error) {
+    throw asCurfewError(error)
+  } finally {
+    await jobs.stop()
+    await database.close()
+    source.close()
+  }
+}
+
+function sum(one: Moved, other: Moved): Moved {
+  return {
+    queued: one.queued + other.queued,
+    completed: one.completed + other.completed,
+    failed: one.failed + other.failed,
+    joined: one.joined + other.joined,
+    known: one.known + other.known,
+    widened: one.widened + other.widened,
+  }
+}

@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { BudgetHistory, BudgetKey } from '../../qlik/permit-log.ts'
+import type { Revocation } from '../../revocation/revocation.ts'
+import type { Session } from '../../revocation/session.ts'
+import { REASONS, urgencyOf } from '../../revocation/signal.ts'
+import { toRevocation } from '../rows.ts'
+import { toSession } from '../session-row.ts'
+import { asCurfewError, openDatabase } from '../sqlite/database.ts'
+import { SqlitePermitLog } from '../sqlite/permit-log.ts'
+
+/** Some revocations, with the ids of those that joined one of them. */
+export interface Page {
+  revocations: Revocation[]
+  joins: { id: string; intoId: string }[]
+}
+
+/** The first answer to a request, as it is kept. */
+export interface Replay {
+  key: string
+  fingerprint: string | null
+  answer: string
+  at: number
+}
+
+const PAGE = 500
+/** An answer to many signals is long: so many characters together at most, and one more answer. */
+const REPLAYED_CHARACTERS = 2_000_000
+
+/** Whether there is a file with Curfew's tables. @throws CURFEW_STORE_LOCKED, CURFEW_STORE_UNAVAILABLE */
+export function isCurfewFile(path: string): boolean {
+  // Opening would make it.
+  if (!existsSync(path)) return false
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(path, { timeout: 0 })
+    return database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'revocations'`).get() !== undefined
+  } catch (error) {
+    throw asCurfewError(error)
+  } finally {
+    database?.close()
+  }
+}
+
+/**
+ * Everything in a SQLite store, page by page. The file is held for this process alone, so nothing changes meanwhile;
+ * it is only read, but for its schema, which is brought up to date.
+ * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
+ */
+export function openSqliteSource(path: string) {
+  const database = openDatabase(path)
+  const nothing = async () => {
+    throw new Error('Nothing is written here.')
+  }
+  const permits = new SqlitePermitLog(database, nothing, async (work) => work())
+  const joinsOf = database.prepare(
+    'SELECT id, into_id FROM joined_ids WHERE into_id IN (SELECT value FROM json_each(?))',
+  )
+
+  /** Reads on from the id of the last one, which `select` takes as its last value but one. */
+  function* pages(select: StatementSync, start: string, ...values: (string | number)[]): Generator<Page> {
+    for (let last: string | undefined = start; last !== undefined; ) {
+      const revocations: Revocation[] = select.all(...values, last, PAGE).map(toRevocation)
+      const joins = joinsOf.all(JSON.stringify(revocations.map(({ id }) => id)))
+      if (revocations.length > 0) {
+        yield {
+          revocations,
+          joins: joins.map(({ id, into_id }) => ({ id: String(id), intoId: String(into_id) })),
+        }
+      }
+      last = revocations.length < PAGE ? undefined : revocations.at(-1)?.id
+    }
+  }
+
+  return {
+    count: (): number => Number(database.prepare('SELECT count(*) AS count FROM revocations').get()?.count),
+
+    /**
+     * What was running, before what was queued behind it; then the most urgent, of those the oldest first. Ids sort by
+     * age; by the index of the status, so that no page sorts all that follow. No page has two of the same user and
+     * device type: of what runs and what is queued there is one each.
+     */
+    *pending(): Generator<Page> {
+      const running = `SELECT * FROM revocations WHERE status = 'running' AND id > ? ORDER BY id LIMIT ?`
+      yield* pages(database.prepare(running), '')
+      const queued = database.prepare(
+        `SELECT * FROM revocations WHERE status = 'queued' AND +urgency = ? AND id > ? ORDER BY id LIMIT ?`,
+      )
+      for (const reason of REASONS) yield* pages(queued, '', urgencyOf(reason))
+    },
+
+    /** What has ended, the newest first. */
+    *ended(): Generator<Page> {
+      const ended = `SELECT * FROM revocations WHERE +status IN ('completed', 'failed') AND id < ? ORDER BY id DESC LIMIT ?`
+      // Greater than any id, which begins with a digit of 0 to 9 or a to f.
+      yield* pages(database.prepare(ended), 'g')
+    },
+
+    *replays(since: number): Generator<Replay[]> {
+      let some: Replay[] = []
+      let characters = 0
+      const all = database.prepare('SELECT key, fingerprint, answer, at FROM replays WHERE at >= ?')
+      for (const { key, fingerprint, answer, at } of all.iterate(since)) {
+        some.push({
+          key: String(key),
+          fingerprint: fingerprint === null ? null : String(fingerprint),
+          answer: String(answer),
+          at: Number(at),
+        })
+        characters += String(answer).length
+        if (some.length < PAGE && characters < REPLAYED_CHARACTERS) continue
+        yield some
+        some = []
+        characters = 0
+      }
+      if (some.length > 0) yield some
+    },
+
+    /** Sessions that have not expired. */
+    *sessions(now: number): Generator<Session[]> {
+      let some: Session[] = []
+      for (const row of database.prepare('SELECT * FROM sessions WHERE expires_at > ?').iterate(now)) {
+        some.push(toSession(row))
+        if (some.length < PAGE) continue
+        yield some
+        some = []
+      }
+      if (some.length > 0) yield some
+    },
+
+    /** Every budget, with its calls at or after `since`. */
+    async budgets(since: number): Promise<{ key: BudgetKey; history: BudgetHistory }[]> {
+      const found = database
+        .prepare(
+          `SELECT tenant, client, tier FROM permits UNION SELECT tenant, client, tier FROM tier_blocks`,
+        )
+        .all()
+      const keys = found.map(
+        ({ tenant, client, tier }): BudgetKey => ({
+          tenant: String(tenant),
+          client: String(client),
+          tier: tier === 1 ? 1 : 2,
+        }),
+      )
+      return Promise.all(keys.map(async (key) => ({ key, history: await permits.history(key, since) })))
+    },
+
+    close: () => database.close(),
+  }
+}

@@ -1,0 +1,92 @@
+import type { Revocation } from '../../revocation/revocation.ts'
+import {
+  type BacklogCount,
+  type ReplayKey,
+  type RevocationQuery,
+  replayTime,
+} from '../../revocation/store.ts'
+import { toRevocation, toRow } from '../rows.ts'
+import type { Query } from './database.ts'
+
+const PURGED_AT_ONCE = 500
+
+/** The statements for what has been: repetitions, the listing, counts, and deleting what is old. */
+export function postgresHistory(query: Query) {
+  return {
+    /**
+     * Takes keys that are not known since then, and answers which. Another process that has taken one and is not
+     * done yet is waited for.
+     */
+    async takeKeys(keys: readonly ReplayKey[], now: number, since: number): Promise<Set<string>> {
+      const taken = await query(
+        `INSERT INTO curfew.replays AS known (key, fingerprint, at)
+         SELECT key, fingerprint, at FROM json_to_recordset($1) AS v (key text, fingerprint text, at bigint) ORDER BY key
+         ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, at = excluded.at, answer = NULL
+           WHERE known.at < $2
+         RETURNING key`,
+        [JSON.stringify(keys.map((key) => ({ ...key, at: replayTime(key, now) }))), since],
+      )
+      return new Set(taken.map(({ key }) => String(key)))
+    },
+
+    async replayOf(key: string): Promise<{ fingerprint: unknown; revocations: Revocation[] } | null> {
+      const [found] = await query('SELECT fingerprint, answer FROM curfew.replays WHERE key = $1', [key])
+      if (typeof found?.answer !== 'string') return null
+      return { fingerprint: found.fingerprint, revocations: JSON.parse(found.answer).map(toRevocation) }
+    },
+
+    async noteAnswers(answers: readonly { key: string; revocations: Revocation[] }[]): Promise<void> {
+      const values = answers.map(({ key, revocations }) => ({
+        key,
+        answer: JSON.stringify(revocations.map(toRow)),
+      }))
+      await query(
+        `UPDATE curfew.replays AS known SET answer = v.answer
+         FROM json_to_recordset($1) AS v (key text, answer text) WHERE known.key = v.key`,
+        [JSON.stringify(values)],
+      )
+    },
+
+    async list({ status, tenant, tenants, userId, cursor, limit }: RevocationQuery): Promise<Revocation[]> {
+      const wanted: [string, unknown][] = [
+        ['status =', status],
+        ['tenant =', tenant],
+        ['tenant = ANY', tenants],
+        [`user_kind = 'userId' AND user_value =`, userId],
+        ['id <', cursor],
+      ]
+      const given = wanted.filter(([, value]) => value !== undefined)
+      const conditions = given.map(([condition], index) => `${condition} ($${index + 2})`)
+      const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+      const found = await query(`SELECT * FROM curfew.revocations ${where} ORDER BY id DESC LIMIT $1`, [
+        limit,
+        ...given.map(([, value]) => value),
+      ])
+      return found.map(toRevocation)
+    },
+
+    /** Deletes a bounded number of old rows; 0 when there are none left that nobody else is deleting. */
+    async purgeSome(endedBefore: number, replaysBefore: number): Promise<number> {
+      const some = (column: string, table: string, condition: string) =>
+        `DELETE FROM curfew.${table} WHERE ${column} IN
+           (SELECT ${column} FROM curfew.${table} WHERE ${condition} LIMIT ${PURGED_AT_ONCE} FOR UPDATE SKIP LOCKED)
+         RETURNING 1`
+      const ended = await query(some('id', 'revocations', 'completed_at < $1'), [endedBefore])
+      const replays = await query(some('key', 'replays', 'at < $1'), [replaysBefore])
+      return ended.length + replays.length
+    },
+
+    async backlog(): Promise<BacklogCount[]> {
+      // Each from its own index, which holds no others.
+      const of = (status: string) =>
+        `SELECT tenant, '${status}' AS status, count(*) AS count FROM curfew.revocations
+         WHERE status = '${status}' GROUP BY tenant`
+      const counts = await query(`${of('queued')} UNION ALL ${of('running')}`)
+      return counts.map(({ tenant, status, count }) => ({
+        tenant: String(tenant),
+        status: status === 'running' ? 'running' : 'queued',
+        count: Number(count),
+      }))
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { connectionOptions } from './database.ts'
+
+const RECONNECT_AFTER_MS = 1_000
+/** A connection that was cut without a word is noticed by this. */
+const PROBE_EVERY_MS = 5_000
+/** Closing says good-bye; a server that is silent would never answer. */
+const FAREWELL_MS = 500
+
+/**
+ * Hears what other processes tell by NOTIFY, on a connection of its own, which is made anew whenever it breaks. What
+ * is told meanwhile is missed: who listens must look from time to time, too.
+ */
+export class PostgresListener {
+  readonly #url: string
+  readonly #channels = new Map<string, (payload: string) => void>()
+  #client: pg.Client | null = null
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  /** Calls back with what is told on a channel. To be called before `open`. */
+  on(channel: string, callback: (payload: string) => void): void {
+    this.#channels.set(channel, callback)
+  }
+
+  /** Resolves when it listens, or when the first try has failed; it goes on trying. */
+  async open(): Promise<void> {
+    clearTimeout(this.#timer)
+    if (this.#closed) return
+    const client = new pg.Client(connectionOptions(this.#url))
+    this.#client = client
+    client.on('error', () => this.#lose(client))
+    client.on('end', () => this.#lose(client))
+    client.on('notification', ({ channel, payload }) => this.#channels.get(channel)?.(payload ?? ''))
+    try {
+      await client.connect()
+      await client.query(
+        [...this.#channels.keys()].map((name) => `LISTEN ${pg.escapeIdentifier(name)}`).join(';'),
+      )
+      this.#probeLater(client)
+    } catch {
+      this.#lose(client)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const end = this.#client?.end().catch(() => {})
+    await Promise.race([end, delay(FAREWELL_MS)])
+  }
+
+  #lose(client: pg.Client): void {
+    if (this.#client !== client) return
+    this.#client = null
+    clearTimeout(this.#timer)
+    client.end().catch(() => {})
+    if (!this.#closed) this.#timer = setTimeout(() => this.open(), RECONNECT_AFTER_MS)
+  }
+
+  #probeLater(client: pg.Client): void {
+    if (this.#client !== client || this.#closed) return
+    this.#timer = setTimeout(() => {
+      client.query('SELECT 1').then(
+        () => this.#probeLater(client),
+        () => this.#lose(client),
+      )
+    }, PROBE_EVERY_MS)
+  }
+}

@@ -1,0 +1,71 @@
+import type { BudgetKey, ExchangeAnswer, ExchangeRequest, PermitExchange } from '../../qlik/permit-log.ts'
+import { Batches } from './batches.ts'
+import type { Query } from './database.ts'
+
+/** Few enough that the budgets, locked together, keep no other process waiting for long. */
+const EXCHANGED_AT_ONCE = 20
+
+/**
+ * The permits of all processes, issued by `curfew.exchange_permits` in one round trip, by the clock of the database.
+ * Those of several tenants go together, where the database is busy.
+ */
+export class PostgresPermits implements PermitExchange {
+  readonly #query: Query
+  readonly #exchanges = new Batches({
+    run: (requests: readonly ExchangeRequest[]) => this.#exchangeAll(requests),
+    concurrency: 2,
+    largest: EXCHANGED_AT_ONCE,
+  })
+
+  constructor(query: Query) {
+    this.#query = query
+  }
+
+  exchange(request: ExchangeRequest): Promise<ExchangeAnswer> {
+    return this.#exchanges.ask(request)
+  }
+
+  /** Budgets are locked one after the other, in the same order everywhere, so that no two wait in a circle. */
+  async #exchangeAll(requests: readonly ExchangeRequest[]): Promise<ExchangeAnswer[]> {
+    const values = requests.map(
+      ({ key, holder, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted }, place) => ({
+        ...key,
+        holder,
+        place,
+        call_limit: limit,
+        window_ms: windowMs,
+        lease_ms: leaseMs,
+        held,
+        ended,
+        ended_ago_ms: endedAgoMs,
+        wanted,
+      }),
+    )
+    const answers = await this.#query(
+      `SELECT place, answer.* FROM (
+         SELECT * FROM json_to_recordset($1) AS v (tenant text, client text, tier integer, holder uuid, place integer,
+           call_limit integer, window_ms float8, lease_ms float8, held integer, ended integer, ended_ago_ms float8,
+           wanted integer)
+         ORDER BY tenant, client, tier) AS v
+       CROSS JOIN LATERAL curfew.exchange_permits(v.tenant, v.client, v.tier, v.holder, v.call_limit, v.window_ms, v.lease_ms,
+         v.held, v.ended, v.ended_ago_ms, v.wanted) AS answer
+       ORDER BY place`,
+      [JSON.stringify(values)],
+    )
+    return answers.map(({ granted, wait_ms, remaining }) => ({
+      granted: Number(granted),
+      waitMs: Math.ceil(Number(wait_ms)),
+      remaining: Number(remaining),
+    }))
+  }
+
+  async block({ tenant, client, tier }: BudgetKey, ms: number): Promise<void> {
+    await this.#query(
+      `INSERT INTO curfew.budgets AS known (tenant, client, tier, blocked_until)
+       VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4 / 1000.0))
+       ON CONFLICT (tenant, client, tier)
+       DO UPDATE SET blocked_until = greatest(known.blocked_until, excluded.blocked_until)`,
+      [tenant, client, tier, ms],
+    )
+  }
+}

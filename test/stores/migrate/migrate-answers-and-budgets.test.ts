@@ -1,0 +1,77 @@
+import t, { type Test } from 'tap'
+import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
+import { REPLAY_WINDOW_MS } from '../../../src/revocation/store.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { aSignal, T0 } from '../../support/signals.ts'
+import { migrationStores } from './migration-stores.ts'
+
+const server = await startPostgres(t)
+const stores = (t: Test) => migrationStores(t, server)
+
+t.test('a request that is repeated gets the answer of before, while it would have', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const recent = await fill(async (source) => {
+    await source.accept([aSignal()], { key: 'old', fingerprint: null }, T0 - REPLAY_WINDOW_MS - 1)
+    return source.accept([aSignal({ userId: 'a' })], { key: 'recent', fingerprint: 'f' }, T0)
+  })
+  t.match(await move(), { replays: 1 })
+  const store = await target()
+  const again = await store.accept([aSignal({ userId: 'a' })], { key: 'recent', fingerprint: 'f' }, T0)
+  t.strictSame(again, { revocations: recent.revocations, replayed: true })
+  await t.rejects(store.accept([], { key: 'recent', fingerprint: 'other' }, T0), {
+    code: 'CURFEW_IDEMPOTENCY_MISMATCH',
+  })
+  t.match(await store.accept([aSignal()], { key: 'old', fingerprint: null }, T0), { replayed: false })
+})
+
+t.test('calls of the last window count there, once, until they would have ceased to count', async (t) => {
+  const { fill, move, target, contents } = await stores(t)
+  const key = { tenant: 'default', client: 'c', tier: 2 } as const
+  const now = Date.now()
+  await fill(async (store) => {
+    for (const ago of [320_000, 200_000, 200_000, 1_000]) await store.permits.note(key, now - ago, 0)
+    await store.permits.note({ ...key, tier: 1 }, now, 0)
+    await store.permits.block({ ...key, client: 'blocked' }, now + 60_000)
+  })
+  t.match(await move({ now: () => now }), { budgets: 3 })
+  await move({ now: () => now })
+  const { permits } = await target()
+  if (!('exchange' in permits)) throw new Error('expected permits that are shared')
+  const ask: ExchangeRequest = {
+    key,
+    holder: '00000000-0000-4000-8000-000000000001',
+    limit: 5,
+    windowMs: 300_000,
+    leaseMs: 20_000,
+    held: 0,
+    ended: 0,
+    endedAgoMs: 0,
+    wanted: 5,
+  }
+  const answer = await permits.exchange(ask)
+  t.equal(answer.granted, 2, 'three of the last window count')
+  t.ok(answer.waitMs > 101_000 && answer.waitMs < 111_000, `310 s after its start: ${answer.waitMs}`)
+  t.match(await permits.exchange({ ...ask, key: { ...key, tier: 1 } }), { granted: 4 })
+  const blocked = await permits.exchange({ ...ask, key: { ...key, client: 'blocked' } })
+  t.equal(blocked.granted, 0)
+  t.ok(blocked.waitMs > 40_000 && blocked.waitMs <= 60_000)
+  t.match(await contents(), { counts: [{ calls: 4 }] })
+})
+
+t.test('sessions that have not expired are known there; what is told there is newer', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const session = (sid: string, value: string, expiresAt = T0 + 60_000) => ({
+    ...{ tenant: 'default', sid, expiresAt },
+    user: { kind: 'subject' as const, value },
+  })
+  const many = Array.from({ length: 600 }, (_, index) => session(`many${index}`, 'a'))
+  const told = [session('s1', 'a'), session('told-there', 'a'), session('expired', 'a', T0), ...many]
+  await fill((source) => Promise.all(told.map((one) => source.noteSession(one))))
+  const store = await target()
+  await store.noteSession(session('told-there', 'b'))
+  t.match(await move(), { sessions: 601 })
+  t.strictSame(await store.findSession('default', 's1', T0), session('s1', 'a'))
+  t.strictSame(await store.findSession('default', 'told-there', T0), session('told-there', 'b'))
+  t.equal(await store.findSession('default', 'expired', T0 - 1), null)
+  t.match(await move(), { sessions: 0 })
+})

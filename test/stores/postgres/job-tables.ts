@@ -1,0 +1,45 @@
+import type { Test } from 'tap'
+import type { RevocationStore } from '../../../src/revocation/store.ts'
+import { openPostgresStore } from '../../../src/stores/postgres.ts'
+import { SILENT, TOKENS } from '../../conformance/stores.ts'
+import type { PostgresServer } from '../../support/postgres.ts'
+import { T0 } from '../../support/signals.ts'
+
+export const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
+
+/** An empty database, stores on it, and a look at both of its tables. */
+export async function jobTables(t: Test, server: PostgresServer) {
+  const url = await server.createDatabase()
+  const query = (text: string, values: unknown[] = []) => server.query(url, text, values)
+  return {
+    url,
+    query,
+    async open(): Promise<RevocationStore> {
+      const store = await openPostgresStore(url, { connections: 4, now: () => T0, log: SILENT })
+      t.teardown(() => store.close())
+      return store
+    },
+    /** A revocation's status, and its job's state, priority and whether it is due; null where there is none. */
+    async both(id: string) {
+      const [row] = await query('SELECT status FROM curfew.revocations WHERE id = $1', [id])
+      const [job] = await query(
+        `SELECT state, priority, start_after <= clock_timestamp() AS due FROM curfew_jobs.job
+         WHERE name = 'revocations' AND id = $1`,
+        [id],
+      )
+      return [row?.status ?? null, job ? `${job.state} ${job.priority} ${job.due ? 'due' : 'later'}` : null]
+    },
+    /** What the watch of pg-boss does with the jobs of a process that has not been heard of for a while. */
+    lose: () =>
+      query(
+        `UPDATE curfew_jobs.job SET state = 'retry', retry_count = retry_count + 1 WHERE state = 'active'`,
+      ),
+    /** The same of a job that was lost too often; the watch itself has to do it, when it comes. */
+    loseForGood: (id: string) =>
+      query(
+        `UPDATE curfew_jobs.job SET heartbeat_on = heartbeat_on - interval '1 minute', retry_count = retry_limit
+         WHERE name = 'revocations' AND state = 'active' AND id = $1`,
+        [id],
+      ),
+  }
+}

@@ -1,0 +1,116 @@
+import t, { type Test } from 'tap'
+import type { SandboxCall } from '../../../src/sandbox/call-log.ts'
+import { accept, claim, existing, FAILURE, TOKENS, waiting } from '../../conformance/stores.ts'
+import { nextCall, until } from '../../support/events.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { startService } from '../../support/service.ts'
+import { T0 } from '../../support/signals.ts'
+import { COMPLETION, jobTables } from './job-tables.ts'
+
+const server = await startPostgres(t)
+const setUp = (t: Test) => jobTables(t, server)
+
+t.test('a process that has lost its run has no effect on it, and is told to stop', async (t) => {
+  const { open, both, lose } = await setUp(t)
+  const [frozen, other] = [await open(), await open()]
+  const { id } = await accept(frozen)
+  const [claimed] = await claim(frozen)
+  await lose()
+  t.match(await claim(other), [{ id, status: 'running', attempts: 2 }])
+  t.equal(await frozen.complete(id, COMPLETION), false)
+  t.equal(await frozen.fail(id, FAILURE, TOKENS, T0), false)
+  await frozen.progress(id, TOKENS)
+  await frozen.putBack(id, waiting(existing(claimed), null))
+  t.match(await other.get(id), { status: 'running', tokens: { revoked: 0 } })
+  t.same(await both(id), ['running', 'active 1 due'])
+  t.equal(await other.complete(id, COMPLETION), true)
+})
+
+t.test('a process that has lost its run is told so, once', async (t) => {
+  const { open, lose } = await setUp(t)
+  const [frozen, other] = [await open(), await open()]
+  const { id } = await accept(frozen)
+  await claim(frozen)
+  await lose()
+  await claim(other)
+  const told: string[] = []
+  await until('it is told', async () => told.push(...(await frozen.overtaken())) > 0, 5_000)
+  t.same(told, [id])
+  t.same(await frozen.overtaken(), [])
+  t.same(await other.overtaken(), [])
+})
+
+t.test('one that was lost too often has failed, and whoever waited for it goes on', async (t) => {
+  const { open, both, loseForGood } = await setUp(t)
+  const store = await open()
+  const { id } = await accept(store)
+  await claim(store)
+  const next = await accept(store)
+  await claim(store)
+  t.same(await both(next.id), ['queued', null])
+  await until('it has failed', async () => {
+    await loseForGood(id)
+    return (await store.get(id))?.status === 'failed'
+  })
+  t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' }, tokens: { revoked: 0 } })
+  t.same(await both(id), ['failed', null])
+  t.same(await both(next.id), ['queued', 'created 1 due'])
+  t.match(await store.retry(id), { id: next.id }, 'by hand, it joins the one that is queued')
+})
+
+t.test('one that never ran and was lost too often waits for the run of its user', async (t) => {
+  const { open, both, query, loseForGood } = await setUp(t)
+  const store = await open()
+  const { id } = await accept(store)
+  await claim(store)
+  const next = await accept(store)
+  await query(
+    `UPDATE curfew_jobs.job SET state = 'active', started_on = now(), heartbeat_on = now() WHERE id = $1`,
+    [next.id],
+  )
+  await loseForGood(next.id)
+  const parked = 'SELECT 1 FROM curfew.revocations WHERE id = $1 AND parked'
+  await until('it waits', async () => (await query(parked, [next.id])).length > 0)
+  await store.complete(id, COMPLETION)
+  t.same(await both(next.id), ['queued', 'created 1 due'])
+})
+
+t.test('a run that its own process has lost is taken up again by it, and ends once', async (t) => {
+  const { url, lose } = await setUp(t)
+  const service = await startService(t, {
+    environment: { DATABASE_URL: url, REVOKE_CONCURRENCY: '1' },
+    sandbox: { latencyMs: 40 },
+  })
+  const user = service.userWithTokens(60)
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  await until('it is under way', () => service.sandbox.tenant.tokensOf(user.id).length < 55)
+  await lose()
+  t.match(await service.ended(json.id), { status: 'completed', verified: true, attempts: 2 })
+  const ends = service.logLines.filter((line) => JSON.parse(line).msg === 'a revocation has ended')
+  t.equal(ends.length, 1)
+  const lists = service.sandbox.tenant.calls.filter(
+    ({ route, path }) => route === 'list' && path.includes(user.id),
+  )
+  t.ok(lists.length <= 4, `begun twice and verified, no more: ${lists.length} lists`)
+})
+
+t.test('a run that was lost at its very end is not reported as ended', async (t) => {
+  const { url, query } = await setUp(t)
+  const environment = { DATABASE_URL: url }
+  const service = await startService(t, { environment, sandbox: { latencyMs: 100 } })
+  const user = service.userWithTokens(1)
+  const verifying = nextCall(service.sandbox, ({ route }) => route === 'revoke')
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+  await verifying
+  await query('UPDATE curfew.revocations SET claim = gen_random_uuid()')
+  const isListed = ({ route, path }: SandboxCall) => route === 'list' && path.includes(user.id)
+  await until('it is verified', () => service.sandbox.tenant.calls.filter(isListed).length === 2)
+  await service.app.close()
+  t.same(
+    service.logLines.filter((line) => line.includes('a revocation has ended')),
+    [],
+  )
+  t.same(await query('SELECT status FROM curfew.revocations WHERE id = $1', [json.id]), [
+    { status: 'running' },
+  ])
+})
