@@ -6,6 +6,7 @@ import type { Accepted, RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from './source-signal.ts'
+import { expand } from './template.ts'
 import { TokenError, type TokenIssuer, type TokenProfile, takenUntil, verifyToken } from './verify-token.ts'
 
 /** An OpenID provider that tells of logouts by OpenID Connect Back-Channel Logout 1.0. */
@@ -70,20 +71,19 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
   }
 }
 
-/** What the token says: by its subject, or, where it names none, by a session whose user is known. */
+/** What the token says: by the entry's template, or, where the token does not have that, by a session whose user is known. */
 async function statementOf(
   { config }: Source,
   claims: LogoutClaims,
   { tenants, clock, findSession }: TakeLogoutTokenOptions,
 ): Promise<Statement> {
   const { sub, sid, iat } = claims
-  const statement = { values: claims, reason: 'logout', occurredAt: iat * 1000 } as const
-  if (sub !== undefined || sid === undefined) {
-    const as = config.user?.as ?? 'subject'
-    return { ...statement, user: { as, from: as === 'email' ? '{email}' : '{sub}' } }
-  }
+  const { as = 'subject', from = as === 'email' ? '{email}' : '{sub}' } = config.user ?? {}
+  const statement = { values: claims, reason: 'logout', occurredAt: iat * 1000, user: { as, from } } as const
+  if (sid === undefined || expand(from, claims) !== null) return statement
   const session = await findSession(tenantOf(config, claims, tenants), sid, clock.now())
   if (session) return { ...statement, user: session.user }
+  if (sub !== undefined) return statement
   throw new TokenError(
     'claims',
     'The token names a session (sid) and no user (sub), and nobody has told whose it is: see PUT /sessions/{sid}.',

@@ -103,6 +103,16 @@ t.test('a session without a user is looked up; nobody has told: a clear answer',
   )
 })
 
+t.test('where a token does not hold what the entry asks for, its session tells whose it is', async (t) => {
+  const service = await startLogoutService(t, { entry: { user: { as: 'email' } } })
+  const both = () => service.token({ sub: 'auth0|1', sid: 's1' })
+  isRefusal(t, await service.logout(await both()), 400, 'invalid_request', /names no user/, 'not told')
+  await nothingStored(t, service)
+  await service.call('PUT', '/sessions/s1', { body: { email: 'ann@example.com' } })
+  t.equal((await service.logout(await both())).status, 200)
+  t.same(await usersOf(service), [{ email: 'ann@example.com' }])
+})
+
 t.test("a session is looked up in the source's tenant, and not after its end", async (t) => {
   const clock = fakeClock()
   const service = await startLogoutService(t, {
