@@ -1,7 +1,6 @@
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
-import type { Mistake } from './config.ts'
 import { FORMS, type Form, LIMITS, split } from './config-forms.ts'
 import { readSecretFile } from './secret-file.ts'
 
@@ -72,6 +71,12 @@ export type Variables = Readonly<Record<string, string | undefined>>
 
 /** The keys that are set, as texts. */
 export type Given = Partial<Record<string, string>>
+
+/** One key that is not usable, and what was expected. Never holds the value. */
+export interface Mistake {
+  key: string
+  expected: string
+}
 
 type Checked = { values: Record<string, unknown>; mistakes: Mistake[] }
 

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Mistake, Reloadable, TenantConfig } from './config.ts'
-import type { Variables } from './config-environment.ts'
+import type { Mistake, Variables } from './config-environment.ts'
 import { wrongReferences } from './config-references.ts'
 import { type ConfigFile, configFileSchema } from './config-schema.ts'
+import type { Reloadable, TenantConfig } from './config-types.ts'
 import { invalidMembers, pointer } from './json-pointer.ts'
 import { readSecretFile } from './secret-file.ts'
 

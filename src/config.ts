@@ -1,64 +1,23 @@
-import { Environment, type Given, readEnvironment, SECRETS, type Variables } from './config-environment.ts'
+import {
+  Environment,
+  type Given,
+  type Mistake,
+  readEnvironment,
+  SECRETS,
+  type Variables,
+} from './config-environment.ts'
 import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './config-file.ts'
 import { split } from './config-forms.ts'
 import { type ConfigFile, WEBHOOK_SECRETS_AT_MOST } from './config-schema.ts'
+import type { Config } from './config-types.ts'
 import { CurfewError } from './errors.ts'
-import type { SourceConfig } from './sources/source-kinds.ts'
+
+export type * from './config-types.ts'
 
 const DEFAULT_TENANT = 'default'
 const TENANT_KEYS = ['QLIK_TENANT_URL', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET'] as const
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
 const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
-
-export interface TenantConfig {
-  name: string
-  /** `https://host[:port]` */
-  origin: string
-  clientId: string
-  clientSecret: string
-  scope: string
-  tier1Limit: number
-  tier2Limit: number
-  windowMs: number
-  timeoutMs: number
-  concurrency: number
-}
-
-/** Something that proves a sender, and the names of the tenants it is good for; null for all. */
-export interface ApiKeyConfig {
-  key: string
-  tenants: readonly string[] | null
-}
-export interface WebhookSecretConfig {
-  secret: string
-  tenants: readonly string[] | null
-}
-
-/** What can change while the service runs. */
-export interface Reloadable {
-  /** At least one; the first is the one that a signal means when it names none. */
-  tenants: [TenantConfig, ...TenantConfig[]]
-  senders: { apiKeys: ApiKeyConfig[]; webhookSecrets: WebhookSecretConfig[] }
-  /** Identity providers and other services, each with a way in of its own. */
-  sources: SourceConfig[]
-}
-
-export interface Config extends Reloadable {
-  host: string
-  port: number
-  logLevel: Environment['LOG_LEVEL']
-  databaseUrl: string
-  databaseConnections: number
-  retentionDays: number
-  shutdownDrainMs: number
-  shutdownGraceMs: number
-}
-
-/** One key that is not usable, and what was expected. Never holds the value. */
-export interface Mistake {
-  key: string
-  expected: string
-}
 
 const MISTAKES_TOLD = 50
 

@@ -1,4 +1,5 @@
-import { ConfigError, loadConfig, type Mistake } from '../../src/config.ts'
+import { ConfigError, loadConfig } from '../../src/config.ts'
+import type { Mistake } from '../../src/config-environment.ts'
 
 export const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 5).toString('base64')}`
 export const KEY = 'k'.repeat(24)
