@@ -2,7 +2,7 @@ import { backoffMs } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import { retryAfterMs } from '../../retry-after.ts'
-import { setErrorOf } from '../set-error.ts'
+import { type SetError, setErrorOf } from '../set-error.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { EventStream, PollReport, Transmitter } from './transmitter.ts'
@@ -128,19 +128,22 @@ async function pollOnce(
   { take, clock, log, onRejected }: KeepStreamOptions,
 ): Promise<{ report: PollReport; waitMs: number }> {
   const startedAt = clock.monotonic()
-  const { sets } = await transmitter.poll(pollUrl, report)
-  const polled: PollReport = { ack: [], setErrs: {} }
+  const answer = await transmitter.poll(pollUrl, report)
+  if (answer === null) return { report, waitMs: 0 }
+  const { sets } = answer
+  const ack: string[] = []
+  const refused: [jti: string, error: SetError][] = []
   const undecided: unknown[] = []
   await Promise.all(
-    Object.entries(sets).map(async ([jti, token]) => {
+    sets.map(async ([jti, token]) => {
       try {
         await take(source, token)
-        polled.ack.push(jti)
+        ack.push(jti)
       } catch (error) {
         const setError = setErrorOf(error)
         if (!setError) undecided.push(error)
         else {
-          polled.setErrs[jti] = setError
+          refused.push([jti, setError])
           onRejected(source.config.name)
         }
       }
@@ -152,8 +155,10 @@ async function pollOnce(
   }
   // Whether more is said to be there or not: one that sends nothing, or only what it was told of, is not asked at once.
   const wasTold = (jti: string) => report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
-  const isNothingNew = Object.keys(sets).every(wasTold)
+  const isNothingNew = sets.every(([jti]) => wasTold(jti))
   const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
+  // So that a member __proto__ is one.
+  const polled = { ack, setErrs: Object.fromEntries(refused) }
   return { report: polled, waitMs: undecided.length > 0 || (isNothingNew && !wasHeld) ? IDLE_MS : 0 }
 }
 

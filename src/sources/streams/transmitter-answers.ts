@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { z } from 'zod'
 import { StreamStatus } from '../security-event.ts'
 
@@ -23,13 +24,32 @@ export const Stream = z.looseObject({
 })
 export type Stream = z.infer<typeof Stream>
 
-/** All streams, or the only one (drafts). */
-export const Streams = z.union([z.array(Stream).max(1_000), Stream.transform((stream) => [stream])])
+/** All streams, or the only one (drafts). One that cannot be read is not ours, and does not spoil the others. */
+export const Streams = z.union([
+  z
+    .array(z.unknown())
+    .max(1_000)
+    .transform((streams) => streams.flatMap((stream) => Stream.safeParse(stream).data ?? [])),
+  Stream.transform((stream) => [stream]),
+])
 
 export const Status = z.looseObject({ status: StreamStatus })
 
-/** Tokens by their `jti` (RFC 8936, section 2.3). What is none is refused as one, and does not spoil the others. */
-export const Polled = z.object({ sets: z.record(z.string(), z.string().catch('')).default({}) })
+/**
+ * Tokens with their `jti` (RFC 8936, section 2.3). What is none is refused as one, and does not spoil the others; nor does
+ * one by the name of `__proto__`, which a record would lose.
+ */
+export const Polled = z.object({
+  sets: z
+    .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+    .default({})
+    .transform((sets) =>
+      Object.entries(sets).map(([jti, token]): [jti: string, token: string] => [
+        jti,
+        typeof token === 'string' ? token : '',
+      ]),
+    ),
+})
 export type Polled = z.infer<typeof Polled>
 
 /** The transmitter does not do what it is asked; the message is for operators. */
@@ -63,5 +83,6 @@ export function readAs<T extends z.ZodType>(schema: T, json: unknown, what: stri
 /** What is wrong, for operators: without addresses, and without anything of an answer. */
 export function problemOf(error: unknown): string {
   if (error instanceof TransmitterFailure) return error.message
+  if (error instanceof errors.ResponseExceededMaxSizeError) return 'Its answer is too large.'
   return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
 }

@@ -16,7 +16,12 @@ import {
   Streams,
   TransmitterFailure,
 } from './transmitter-answers.ts'
-import type { SendToTransmitter, TransmitterAnswer, TransmitterRequest } from './transmitter-http.ts'
+import {
+  PollTimeout,
+  type SendToTransmitter,
+  type TransmitterAnswer,
+  type TransmitterRequest,
+} from './transmitter-http.ts'
 import { newState } from './verification-state.ts'
 
 /** So many events are asked for at once. */
@@ -103,12 +108,18 @@ export class Transmitter {
   /**
    * Tells what has become of the events before, and waits for more (RFC 8936, section 2.4). Where more come than were
    * asked for, the rest is left: it is not acknowledged, so it comes again.
+   * @returns null where the transmitter has held the poll for too long: whether it has read the report is not known
    */
-  async poll(url: string, { ack, setErrs }: PollReport): Promise<Polled> {
+  async poll(url: string, { ack, setErrs }: PollReport): Promise<Polled | null> {
     const body = { ack, setErrs, maxEvents: EVENTS_AT_MOST, returnImmediately: false }
-    const { json } = await this.#ask('a poll', 'POST', url, { body, isLongPoll: true })
-    const { sets } = readAs(Polled, json, 'a poll')
-    return { sets: Object.fromEntries(Object.entries(sets).slice(0, EVENTS_AT_MOST)) }
+    try {
+      const { json } = await this.#ask('a poll', 'POST', url, { body, isLongPoll: true })
+      const { sets } = readAs(Polled, json(), 'a poll')
+      return { sets: sets.slice(0, EVENTS_AT_MOST) }
+    } catch (error) {
+      if (error instanceof PollTimeout) return null
+      throw error
+    }
   }
 
   async #findOrCreate({
@@ -126,7 +137,7 @@ export class Transmitter {
 
   async #ownStreams(url: string): Promise<Stream[]> {
     const { status, json } = await this.#ask('its streams', 'GET', url, { besides: [404] })
-    const streams = status === 404 ? [] : readAs(Streams, json, 'its streams')
+    const streams = status === 404 ? [] : readAs(Streams, json(), 'its streams')
     return ownStreams(streams, this.#options, this.#createdId)
   }
 
@@ -134,7 +145,7 @@ export class Transmitter {
   async #create(url: string, supported: readonly string[] | undefined): Promise<Stream | null> {
     const body = newStream(this.#options, supported)
     const { status, json } = await this.#ask('a new stream', 'POST', url, { body, besides: [409] })
-    return status === 409 ? null : readAs(Stream, json, 'a new stream')
+    return status === 409 ? null : readAs(Stream, json(), 'a new stream')
   }
 
   /** Another replica has created a stream, too, and all use that one (section 8.1.1.5). */
@@ -159,7 +170,7 @@ export class Transmitter {
 
   async #status(url: string, { stream_id }: Stream): Promise<StreamStatus> {
     const { json } = await this.#ask("the stream's status", 'GET', withStream(url, stream_id), {})
-    return readAs(Status, json, "the stream's status").status
+    return readAs(Status, json(), "the stream's status").status
   }
 
   /** The stream works without; a refusal is for the log. */

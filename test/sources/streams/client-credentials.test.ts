@@ -121,7 +121,7 @@ t.test('a token endpoint that answers with something else, or elsewhere, gives n
     [answered(200, { ...token, token_type: 'DPoP' }), /something else/],
     [answered(200, { access_token: 'a' }), /something else/],
     [answered(200, { ...token, access_token: 'a\r\nb' }), /something else/],
-    [answered(200, { ...token, more: 'x'.repeat(2 * 1024 * 1024) }), /cannot be reached/],
+    [answered(200, { ...token, more: 'x'.repeat(2 * 1024 * 1024) }), /too large/],
   ] as const) {
     const { fake, service } = await setUp(t, (endpoint) => endpoint.answer(handler))
     await untilProblem(service, problem)
