@@ -2,14 +2,13 @@ import { backoffMs } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import { retryAfterMs } from '../../retry-after.ts'
-import { type SetError, setErrorOf } from '../set-error.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
-import type { EventStream, PollReport, Transmitter } from './transmitter.ts'
+import { nextPoll } from './poll-pace.ts'
+import { AwaitedKeys, type TakenEvents, takePolled } from './take-polled.ts'
+import type { EventStream, Transmitter } from './transmitter.ts'
 import { problemOf, TransmitterFailure } from './transmitter-answers.ts'
 
-/** A transmitter that does not hold a poll until there is something is asked again after this time. */
-const IDLE_MS = 5_000
 /** After so many failures in a row the stream is looked for anew: it may be gone. */
 const ANEW_AFTER = 3
 
@@ -19,7 +18,7 @@ const ANEW_AFTER = 3
  */
 const LOOK_AGAIN_MS = 60_000
 
-const NOTHING: PollReport = { ack: [], setErrs: {} }
+const NOTHING: TakenEvents = { report: { ack: [], setErrs: {} }, hasUndecided: false }
 
 export interface KeepStreamOptions {
   take: TakeSecurityEvent
@@ -35,10 +34,10 @@ export interface KeepStreamOptions {
 }
 
 /** The stream that is used. */
-interface Kept {
+interface Kept extends TakenEvents {
   stream: EventStream
-  /** What has become of the events that came last. */
-  report: PollReport
+  /** What `nextPoll` has answered. */
+  quickPolls: number
   /** When to look for it once more, by the monotonic clock. */
   lookAgainAt: number
 }
@@ -53,6 +52,7 @@ export async function keepStream(
   options: KeepStreamOptions,
 ): Promise<void> {
   const { streams, signal, clock, random } = options
+  const keys = new AwaitedKeys(clock)
   let kept: Kept | null = null
   let failures = 0
   while (!signal.aborted) {
@@ -63,8 +63,8 @@ export async function keepStream(
       const { pollUrl } = kept.stream
       let waitMs = kept.lookAgainAt - clock.monotonic()
       if (pollUrl !== null) {
-        const polled = await pollOnce(source, transmitter, { pollUrl, report: kept.report }, options)
-        kept = { ...kept, report: polled.report }
+        const polled = await pollOnce(source, transmitter, { pollUrl, kept }, { ...options, keys })
+        kept = polled.kept
         waitMs = polled.waitMs
       }
       failures = 0
@@ -99,7 +99,7 @@ async function setUp(
     // It may have been asked too often; events come all the same.
     log.warn({ source: source.config.name, problem: problemOf(error) }, 'the stream could not be verified')
   }
-  return { stream, report: NOTHING, lookAgainAt }
+  return { stream, ...NOTHING, quickPolls: 0, lookAgainAt }
 }
 
 /** The stream that was found works: where looking fails, it goes on, and is looked for later. */
@@ -120,46 +120,31 @@ async function lookAgain(
   }
 }
 
-/** One poll, and what came with it taken: acknowledged is what is durable. The next one comes after `waitMs`. */
+/** One poll, and what came with it taken. The next one comes after `waitMs`. */
 async function pollOnce(
   source: SharedSignalsSource,
   transmitter: Transmitter,
-  { pollUrl, report }: { pollUrl: string; report: PollReport },
-  { take, clock, log, onRejected }: KeepStreamOptions,
-): Promise<{ report: PollReport; waitMs: number }> {
+  { pollUrl, kept }: { pollUrl: string; kept: Kept },
+  options: KeepStreamOptions & { keys: AwaitedKeys },
+): Promise<{ kept: Kept; waitMs: number }> {
+  const { clock } = options
+  const { report } = kept
   const startedAt = clock.monotonic()
-  const answer = await transmitter.poll(pollUrl, report)
-  if (answer === null) return { report, waitMs: 0 }
-  const { sets } = answer
-  const ack: string[] = []
-  const refused: [jti: string, error: SetError][] = []
-  const undecided: unknown[] = []
-  await Promise.all(
-    sets.map(async ([jti, token]) => {
-      try {
-        await take(source, token)
-        ack.push(jti)
-      } catch (error) {
-        const setError = setErrorOf(error)
-        if (!setError) undecided.push(error)
-        else {
-          refused.push([jti, setError])
-          onRejected(source.config.name)
-        }
-      }
-    }),
-  )
-  if (undecided.length > 0) {
-    const details = { source: source.config.name, events: undecided.length, err: undecided[0] }
-    log.error(details, 'security events cannot be taken now; they are asked for again')
+  const polled = await transmitter.poll(pollUrl, report)
+  if (polled === null) return { kept, waitMs: 0 }
+  const tookMs = clock.monotonic() - startedAt
+  const taken = await takePolled(source, polled, options)
+  const wasTold = ([jti]: readonly [string, string]) =>
+    report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
+  const { hasUndecided } = taken
+  const course = {
+    tookMs,
+    events: polled.sets.length,
+    isNothingNew: polled.sets.every(wasTold),
+    hasUndecided,
   }
-  // Whether more is said to be there or not: one that sends nothing, or only what it was told of, is not asked at once.
-  const wasTold = (jti: string) => report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
-  const isNothingNew = sets.every(([jti]) => wasTold(jti))
-  const wasHeld = clock.monotonic() - startedAt >= IDLE_MS
-  // So that a member __proto__ is one.
-  const polled = { ack, setErrs: Object.fromEntries(refused) }
-  return { report: polled, waitMs: undecided.length > 0 || (isNothingNew && !wasHeld) ? IDLE_MS : 0 }
+  const { waitMs, quickPolls } = nextPoll(course, kept.quickPolls)
+  return { kept: { ...kept, ...taken, quickPolls }, waitMs }
 }
 
 /** How long the transmitter asks to wait, in ms. */
