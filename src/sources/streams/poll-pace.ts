@@ -1,4 +1,4 @@
-import { EVENTS_AT_MOST } from './transmitter.ts'
+import { EVENTS_AT_MOST } from './transmitter-api.ts'
 
 /** A transmitter that does not hold a poll until there is something is asked again after this time. */
 const IDLE_MS = 5_000

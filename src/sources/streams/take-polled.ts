@@ -4,8 +4,8 @@ import { COOLDOWN_MS } from '../key-set.ts'
 import { type SetError, setErrorOf } from '../set-error.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import { TokenError } from '../verify-token.ts'
-import type { PollReport } from './transmitter.ts'
 import type { Polled } from './transmitter-answers.ts'
+import type { PollReport } from './transmitter-api.ts'
 
 /** Of so many events is remembered at a time that their key is waited for. */
 const AWAITED_AT_MOST = 1_000

@@ -7,9 +7,9 @@ import { StreamStatus } from '../security-event.ts'
 export const Metadata = z.looseObject({
   issuer: z.string(),
   configuration_endpoint: z.string(),
-  status_endpoint: z.string().optional(),
-  verification_endpoint: z.string().optional(),
-  delivery_methods_supported: z.array(z.string()).optional(),
+  status_endpoint: z.string().nullish().catch(null),
+  verification_endpoint: z.string().nullish().catch(null),
+  delivery_methods_supported: z.array(z.string()).nullish().catch(null),
 })
 export type Metadata = z.infer<typeof Metadata>
 
@@ -17,10 +17,14 @@ export const Stream = z.looseObject({
   stream_id: z.string().min(1).max(256),
   iss: z.string(),
   aud: z.union([z.string(), z.array(z.string())]).optional(),
-  delivery: z.looseObject({ method: z.string(), endpoint_url: z.string().optional() }),
-  description: z.string().nullish(),
-  events_requested: z.array(z.string()).nullish(),
-  events_supported: z.array(z.string()).nullish(),
+  delivery: z.looseObject({
+    method: z.string(),
+    endpoint_url: z.string().optional(),
+    authorization_header: z.string().nullish().catch(null),
+  }),
+  description: z.string().nullish().catch(null),
+  events_requested: z.array(z.string()).nullish().catch(null),
+  events_supported: z.array(z.string()).nullish().catch(null),
 })
 export type Stream = z.infer<typeof Stream>
 
@@ -52,6 +56,9 @@ export const Polled = z.object({
 })
 export type Polled = z.infer<typeof Polled>
 
+/** Too slow, or too often: nothing against what was asked. */
+const PASSING = new Set([408, 429])
+
 /** The transmitter does not do what it is asked; the message is for operators. */
 export class TransmitterFailure extends Error {
   /** What it answered; null where it is about something else. */
@@ -69,7 +76,7 @@ export class TransmitterFailure extends Error {
 
   /** Whether it has understood, and does not want to: asking again would not help. */
   get isRefusal(): boolean {
-    return this.status !== null && this.status >= 400 && this.status < 500
+    return this.status !== null && this.status >= 400 && this.status < 500 && !PASSING.has(this.status)
   }
 }
 

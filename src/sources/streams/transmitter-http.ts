@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 
 const TIMEOUT_MS = 10_000
 /** A transmitter may hold a poll for so long until there is an event (RFC 8936, section 2.4); then it is asked again. */
-export const LONG_POLL_MS = 90_000
+const LONG_POLL_MS = 90_000
 const LARGEST_ANSWER_BYTES = 1024 * 1024
 /** Some hundreds of tokens of 16 KiB: not all transmitters keep to how many were asked for. */
 const LARGEST_POLL_BYTES = 8 * LARGEST_ANSWER_BYTES
