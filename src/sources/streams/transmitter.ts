@@ -1,12 +1,11 @@
 import type { Log } from '../../log.ts'
 import type { StreamStatus } from '../security-event.ts'
-import { transmitterSecret } from '../shared-signals.ts'
 import { OptionalRequests } from './optional-requests.ts'
 import { chooseStream, isFor, isMarked, newStream, type StreamOwner } from './own-streams.ts'
 import { StreamUpdates } from './stream-updates.ts'
 import { type Metadata, type Polled, type Stream, TransmitterFailure } from './transmitter-answers.ts'
 import { type PollReport, TransmitterApi, type TransmitterApiOptions } from './transmitter-api.ts'
-import { newState } from './verification-state.ts'
+import { newState, stateKeyOf } from './verification-state.ts'
 
 /** A stream that is there, and may be used. */
 export interface FoundStream {
@@ -74,8 +73,8 @@ export class Transmitter {
   /** Asks for a verification event with a state of ours (section 8.1.4.2). @throws as `find` */
   async requestVerification({ id, verificationUrl }: FoundStream): Promise<void> {
     if (verificationUrl === null) return
-    const state = newState(transmitterSecret(this.#options.transmitter))
-    await this.#api.verify(verificationUrl, id, state)
+    const key = await stateKeyOf(this.#options)
+    await this.#api.verify(verificationUrl, id, newState(id, key))
   }
 
   /** @throws as `find` */

@@ -22,6 +22,9 @@ async function startReplica(t: Test, fake: FakeTransmitter) {
   return { clock, service, push }
 }
 
+const verifications = (fake: FakeTransmitter, streamId: string) =>
+  fake.asked.filter(({ path, body }) => path === '/verify' && body.stream_id === streamId)
+
 t.test(
   'with push, a stream that is deleted at the transmitter is created anew, again and again',
   async (t) => {
@@ -40,3 +43,31 @@ t.test(
     }
   },
 )
+
+t.test('a replica that knows the former stream takes the verification of its successor', async (t) => {
+  const fake = await startTransmitter(t)
+  const one = await startReplica(t, fake)
+  await fake.until(({ path }) => path === '/verify')
+  const other = await startReplica(t, fake)
+  while (verifications(fake, 'stream-1').length < 2) await other.service.call('GET', '/health/live')
+  fake.streams.length = 0
+  await passTimeUntil(one.clock, one.service, () => verifications(fake, 'stream-2').length > 0)
+  const { state } = verifications(fake, 'stream-2')[0]?.body ?? {}
+  t.match(await other.push('verification', 'stream-9', { state }), { status: 400 }, 'it is for one stream')
+  t.match(await other.push('verification', 'stream-9', {}), { json: { err: 'invalid_request' } })
+  t.match(await other.push('verification', 'stream-2', { state: `${state}x` }), { status: 400 })
+  t.notMatch(await checkOf(other.service), { detail: 'verified' })
+  t.equal((await other.push('verification', 'stream-2', { state })).status, 202)
+  t.match(await checkOf(other.service), { status: 'ok', detail: 'verified' })
+  t.equal((await other.push('stream-updated', 'stream-2', { status: 'paused' })).status, 202)
+  t.match(await checkOf(other.service), { status: 'warning' }, 'it is the stream that is known now')
+})
+
+t.test('a state without the name of a stream is held against the stream that is known', async (t) => {
+  const fake = await startTransmitter(t)
+  const { service, push } = await startReplica(t, fake)
+  const { body } = await fake.until(({ path }) => path === '/verify')
+  t.match(await push('verification', null, { state: 'made-up' }), { json: { err: 'invalid_state' } })
+  t.equal((await push('verification', null, { state: body.state })).status, 202)
+  t.match(await checkOf(service), { detail: 'verified' })
+})
