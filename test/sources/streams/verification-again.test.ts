@@ -71,3 +71,27 @@ t.test('closing while a verification is asked for logs nothing', async (t) => {
     [],
   )
 })
+
+t.test('closing waits also for what a reload has taken away', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { service, file, set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  // The event is taken only when its keys are there.
+  const keys = Promise.withResolvers<() => void>()
+  fake.issuer.answer('/jwks', (_, response) =>
+    keys.resolve(() => response.end(JSON.stringify({ keys: [fake.issuer.key.publicJwk] }))),
+  )
+  await set()
+  const answerKeys = await keys.promise
+  file.write({ sources: [] })
+  t.equal((await service.call('POST', '/config/reload')).status, 200)
+  let isClosed = false
+  const closed = service.app.close().then(() => {
+    isClosed = true
+  })
+  for (let index = 0; index < 100; index += 1) await fetch(`${fake.issuer.url}/time`)
+  t.notOk(isClosed)
+  answerKeys()
+  await closed
+})
