@@ -54,6 +54,12 @@ export function loneStream(streams: readonly Stream[], owner: StreamOwner): Stre
   return (isLone && only) || null
 }
 
+/** Whether a stream is known to be delivered in the other way; some transmitters have names of their own for both. */
+export function isDeliveredOtherwise({ delivery }: Stream, { transmitter }: StreamOwner): boolean {
+  const others: readonly string[] = METHODS[transmitter.delivery === 'poll' ? 'push' : 'poll']
+  return others.includes(delivery.method)
+}
+
 function isAlike({ delivery: { method } }: Stream, { transmitter }: StreamOwner): boolean {
   const methods: readonly string[] = METHODS[transmitter.delivery]
   return methods.includes(method)

@@ -1,7 +1,14 @@
 import type { Log } from '../../log.ts'
 import type { StreamStatus } from '../security-event.ts'
 import { OptionalRequests } from './optional-requests.ts'
-import { chooseStream, isFor, isMarked, newStream, type StreamOwner } from './own-streams.ts'
+import {
+  chooseStream,
+  isDeliveredOtherwise,
+  isFor,
+  isMarked,
+  newStream,
+  type StreamOwner,
+} from './own-streams.ts'
 import { StreamUpdates } from './stream-updates.ts'
 import { type Metadata, type Polled, type Stream, TransmitterFailure } from './transmitter-answers.ts'
 import { type PollReport, TransmitterApi, type TransmitterApiOptions } from './transmitter-api.ts'
@@ -104,8 +111,11 @@ export class Transmitter {
   /** It is used as it is; none is created. */
   async #named(url: string, id: string): Promise<Stream> {
     const stream = await this.#api.stream(url, id)
-    if (stream) return stream
-    throw new TransmitterFailure('There is no stream with the id that the entry names (streamId).')
+    if (!stream)
+      throw new TransmitterFailure('There is no stream with the id that the entry names (streamId).')
+    if (isDeliveredOtherwise(stream, this.#options))
+      throw new TransmitterFailure('The stream that the entry names (streamId) is delivered in another way.')
+    return stream
   }
 
   async #create({ configuration_endpoint: url, delivery_methods_supported }: Metadata): Promise<Stream> {

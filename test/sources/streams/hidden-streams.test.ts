@@ -7,6 +7,7 @@ import {
   checkOf,
   type FakeTransmitter,
   keepStreamAt,
+  PUSH,
   startTransmitter,
 } from '../../support/transmitter.ts'
 
@@ -106,6 +107,18 @@ t.test('where the stream that the entry names is not there, that shows, and none
   await passTime(clock, service, 120)
   t.equal(creations(fake), 0)
   t.notOk(fake.asked.some(({ path }) => path === '/poll'))
+})
+
+t.test('a stream that the entry names and that is pushed is not polled', async (t) => {
+  const fake = await startTransmitter(t)
+  const delivery = { method: PUSH, endpoint_url: `${fake.issuer.url}/poll` }
+  fake.streams.push(fake.stream('named', { delivery }))
+  const { service } = await keepStreamAt(t, fake, { transmitter: { streamId: 'named' } })
+  for (;;) {
+    const { detail = '' } = (await checkOf(service)) ?? {}
+    if (/streamId.*delivered in another way/.test(detail)) break
+    if (fake.asked.some(({ path }) => path === '/poll')) return t.fail('it is polled')
+  }
 })
 
 t.test('where descriptions are not kept, the log says what to do about it', async (t) => {
