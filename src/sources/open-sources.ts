@@ -32,7 +32,7 @@ export interface OpenSourcesOptions {
 export function openSources(configs: readonly SourceConfig[], options: OpenSourcesOptions) {
   const { count, clock, log } = options
   const { fetchJson, close: closeFetch } = createFetchJson()
-  const { send, close: closeSend } = createSendToTransmitter()
+  const { send, close: closeSend } = createSendToTransmitter(clock)
   const sources = new Sources(configs, { fetchJson, clock })
   const streams = new EventStreams(log)
   const onIgnored = (source: string) => count(source, 'ignored')

@@ -33,6 +33,12 @@ function transmitter(forms: ValueForms) {
     pushUrl: SecureAddress.optional().describe(
       'Where the transmitter reaches Curfew: …/sources/{name}/events',
     ),
+    streamId: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('The stream to use, by its id at the transmitter; found or created when left out'),
     token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
     tokenFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
     oauth: oauth(forms).optional().describe('In place of a token: where Curfew gets one, and by what'),

@@ -12,11 +12,11 @@ import {
   verificationIn,
 } from './security-event.ts'
 import { StreamMismatch } from './set-error.ts'
-import { type SharedSignalsConfig, transmitterSecret } from './shared-signals.ts'
+import type { SharedSignalsConfig } from './shared-signals.ts'
 import { sourceReplay, sourceSignal } from './source-signal.ts'
 import type { OpenSource } from './sources.ts'
 import type { EventStreams } from './streams/event-streams.ts'
-import { isOwnState } from './streams/verification-state.ts'
+import { isOwnState, stateKeyOf } from './streams/verification-state.ts'
 import { chooseSubject } from './subject-identifier.ts'
 import { verifyToken } from './verify-token.ts'
 
@@ -76,18 +76,29 @@ function toSignal(
 
 /**
  * A verification that was asked for has a state of ours; one that the transmitter sends by itself has none (section
- * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state.
+ * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state. The state is for one
+ * stream: another replica may have asked, for one that is not known here yet.
  */
-function noteVerification(source: SharedSignalsSource, event: SecurityEvent, streams: EventStreams): void {
-  const { transmitter } = source.config
+async function noteVerification(
+  source: SharedSignalsSource,
+  event: SecurityEvent,
+  streams: EventStreams,
+): Promise<void> {
+  const { config } = source
+  const { transmitter } = config
   if (!transmitter) return
-  const { state } = verificationIn(event)
+  const { state, streamId } = verificationIn(event)
+  const key = state === null ? null : await stateKeyOf({ config, transmitter })
+  const id = streamId ?? streams.get(source)?.streamId ?? null
+  if (state !== null && key && id !== null && isOwnState(state, id, key)) {
+    streams.noteStream(source, id)
+    return streams.noteVerified(source)
+  }
   if (!isOwnStream(source, event, streams))
     throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
-  if (state === null) return
-  if (!isOwnState(state, transmitterSecret(transmitter)))
+  // Before the stream is known, what names none cannot be judged, and proves nothing.
+  if (state !== null && id !== null)
     throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
-  streams.noteVerified(source)
 }
 
 /** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */

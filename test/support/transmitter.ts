@@ -104,9 +104,10 @@ export async function startTransmitter(
     })
 
   serve('/streams', ({ method, streamId, body }, reply) => {
-    if (method === 'GET') return reply(200, streams)
+    if (method === 'GET' && streamId === null) return reply(200, streams)
     const index = streams.findIndex(({ stream_id }) => stream_id === (streamId ?? body.stream_id))
     if (method !== 'POST' && index < 0) return reply(404)
+    if (method === 'GET') return reply(200, streams[index])
     if (method === 'DELETE') {
       streams.splice(index, 1)
       return reply(204)
@@ -142,7 +143,7 @@ export async function startTransmitter(
       })
     }
     held = answer
-    if (pending.size > 0) answer()
+    if (pending.size > 0 || body.returnImmediately) answer()
   })
 
   return {

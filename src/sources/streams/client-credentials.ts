@@ -34,7 +34,7 @@ export async function requestAccessToken(
     throw new TransmitterFailure(`Asked for an access token, the token endpoint answered ${status}.`, {
       retryAfter,
     })
-  const { access_token, expires_in } = readAs(TokenAnswer, json, 'an access token')
+  const { access_token, expires_in } = readAs(TokenAnswer, json(), 'an access token')
   return { value: access_token, lifetimeMs: boundedLifetime((expires_in ?? 0) * 1_000) }
 }
 

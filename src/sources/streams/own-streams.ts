@@ -16,27 +16,72 @@ export interface StreamOwner {
 
 const descriptionOf = (name: string) => `Curfew (${name})`
 
+/** Whether a stream is of the issuer and for an audience of the entry, as far as it tells. */
+export function isFor({ iss, aud }: Stream, { issuer, audience }: SharedSignalsConfig): boolean {
+  return iss === issuer && (aud === undefined || [aud].flat().some((one) => [audience].flat().includes(one)))
+}
+
 /**
- * The streams that are ours, the one to use first: all replicas choose the same one. They are known by where they push
- * to, or by their description; that one transmitters need not keep.
+ * Whether a stream shows what ours are known by: where it pushes to, or its description. Transmitters need not keep the
+ * latter.
+ */
+export function isMarked(
+  { delivery: { endpoint_url }, description }: Stream,
+  { config, transmitter: { delivery, pushUrl } }: StreamOwner,
+): boolean {
+  return delivery === 'push' ? endpoint_url === pushUrl : description === descriptionOf(config.name)
+}
+
+/**
+ * The streams that are ours, the one to use first: all replicas choose the same one. One that was created here is ours
+ * whatever it shows.
  * @param createdId the stream that this process has created; null where it has not
  */
 export function ownStreams(
   streams: readonly Stream[],
-  { config, transmitter: { delivery, pushUrl } }: StreamOwner,
+  owner: StreamOwner,
   createdId: string | null,
 ): Stream[] {
-  const methods: readonly string[] = METHODS[delivery]
-  const alike = streams.filter((stream) => methods.includes(stream.delivery.method))
-  const isOurs = (stream: Stream) =>
-    stream.stream_id === createdId ||
-    (delivery === 'push'
-      ? stream.delivery.endpoint_url === pushUrl
-      : stream.description === descriptionOf(config.name))
-  const ours = alike.filter(isOurs).sort((a, b) => (a.stream_id < b.stream_id ? -1 : 1))
-  const [only, ...others] = alike
-  const isLoneOne = delivery === 'poll' && only && others.length === 0 && !only.description
-  return ours.length === 0 && isLoneOne ? [only] : ours
+  return streams
+    .filter((stream) => stream.stream_id === createdId || (isAlike(stream, owner) && isMarked(stream, owner)))
+    .sort((a, b) => (a.stream_id < b.stream_id ? -1 : 1))
+}
+
+/** The only stream to poll, where it shows nothing by which it would be of somebody else; else null. */
+export function loneStream(streams: readonly Stream[], owner: StreamOwner): Stream | null {
+  const [only, ...others] = streams.filter((stream) => isAlike(stream, owner))
+  const isLone = owner.transmitter.delivery === 'poll' && others.length === 0 && !only?.description
+  return (isLone && only) || null
+}
+
+/** Whether a stream is known to be delivered in the other way; some transmitters have names of their own for both. */
+export function isDeliveredOtherwise({ delivery }: Stream, { transmitter }: StreamOwner): boolean {
+  const others: readonly string[] = METHODS[transmitter.delivery === 'poll' ? 'push' : 'poll']
+  return others.includes(delivery.method)
+}
+
+function isAlike({ delivery: { method } }: Stream, { transmitter }: StreamOwner): boolean {
+  const methods: readonly string[] = METHODS[transmitter.delivery]
+  return methods.includes(method)
+}
+
+/**
+ * The stream to use; null where there is none.
+ * @param isOnlyOne whether the transmitter allows no other one: then it may be one that shows nothing, and of one that is
+ * not for us is to be told
+ */
+export function chooseStream(
+  streams: readonly Stream[],
+  owner: StreamOwner,
+  { createdId, isOnlyOne }: { createdId: string | null; isOnlyOne: boolean },
+): Stream | null {
+  const forUs = streams.filter((stream) => stream.stream_id === createdId || isFor(stream, owner.config))
+  if (!isOnlyOne) return ownStreams(forUs, owner, createdId)[0] ?? null
+  for (const candidates of [forUs, streams]) {
+    const found = ownStreams(candidates, owner, createdId)[0] ?? loneStream(candidates, owner)
+    if (found) return found
+  }
+  return null
 }
 
 /** The types of events that an entry wants. */
@@ -64,7 +109,7 @@ export function asksForOthers(
  */
 export function newStream(
   { config, transmitter: { delivery, pushUrl } }: StreamOwner,
-  supported: readonly string[] | undefined,
+  supported: readonly string[] | null | undefined,
 ): object {
   const method = METHODS[delivery].find((name) => supported?.includes(name)) ?? METHODS[delivery][0]
   const authorization = pushAuthorizationOf(config)

@@ -12,15 +12,12 @@ export interface StreamKeepersOptions extends Omit<KeepStreamOptions, 'signal'> 
   send: SendToTransmitter
 }
 
-interface Keeper {
-  abort: AbortController
-  ended: Promise<void>
-}
-
 /** Keeps the streams of the sources that are configured now, each by itself. */
 export class StreamKeepers {
   readonly #options: StreamKeepersOptions
-  readonly #keepers = new Map<SharedSignalsSource, Keeper>()
+  readonly #keepers = new Map<SharedSignalsSource, AbortController>()
+  /** What has not ended yet, also of sources that are gone. */
+  readonly #running = new Set<Promise<void>>()
   #isStopped = false
 
   constructor(options: StreamKeepersOptions) {
@@ -31,7 +28,7 @@ export class StreamKeepers {
   sync(): void {
     if (this.#isStopped) return
     const wanted = new Set(this.#options.sources.ofKind('shared-signals'))
-    for (const [source, { abort }] of this.#keepers) {
+    for (const [source, abort] of this.#keepers) {
       if (wanted.has(source)) continue
       abort.abort()
       this.#keepers.delete(source)
@@ -42,9 +39,8 @@ export class StreamKeepers {
   /** Resolves when nothing is under way any more. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    const all = [...this.#keepers.values()]
-    for (const { abort } of all) abort.abort()
-    await Promise.all(all.map(({ ended }) => ended))
+    for (const abort of this.#keepers.values()) abort.abort()
+    await Promise.all(this.#running)
   }
 
   #start(source: SharedSignalsSource): void {
@@ -55,7 +51,8 @@ export class StreamKeepers {
     const options = { ...this.#options, signal }
     const owner = { config, transmitter: config.transmitter }
     const transmitter = new Transmitter({ ...options, ...owner, access: openAccess(owner, options) })
-    const ended = keepStream(source, transmitter, options)
-    this.#keepers.set(source, { abort, ended })
+    const running = keepStream(source, transmitter, options).finally(() => this.#running.delete(running))
+    this.#running.add(running)
+    this.#keepers.set(source, abort)
   }
 }

@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { z } from 'zod'
 import { StreamStatus } from '../security-event.ts'
 
@@ -6,9 +7,9 @@ import { StreamStatus } from '../security-event.ts'
 export const Metadata = z.looseObject({
   issuer: z.string(),
   configuration_endpoint: z.string(),
-  status_endpoint: z.string().optional(),
-  verification_endpoint: z.string().optional(),
-  delivery_methods_supported: z.array(z.string()).optional(),
+  status_endpoint: z.string().nullish().catch(null),
+  verification_endpoint: z.string().nullish().catch(null),
+  delivery_methods_supported: z.array(z.string()).nullish().catch(null),
 })
 export type Metadata = z.infer<typeof Metadata>
 
@@ -16,21 +17,47 @@ export const Stream = z.looseObject({
   stream_id: z.string().min(1).max(256),
   iss: z.string(),
   aud: z.union([z.string(), z.array(z.string())]).optional(),
-  delivery: z.looseObject({ method: z.string(), endpoint_url: z.string().optional() }),
-  description: z.string().nullish(),
-  events_requested: z.array(z.string()).nullish(),
-  events_supported: z.array(z.string()).nullish(),
+  delivery: z.looseObject({
+    method: z.string(),
+    endpoint_url: z.string().optional(),
+    authorization_header: z.string().nullish().catch(null),
+  }),
+  description: z.string().nullish().catch(null),
+  events_requested: z.array(z.string()).nullish().catch(null),
+  events_supported: z.array(z.string()).nullish().catch(null),
 })
 export type Stream = z.infer<typeof Stream>
 
-/** All streams, or the only one (drafts). */
-export const Streams = z.union([z.array(Stream).max(1_000), Stream.transform((stream) => [stream])])
+/** All streams, or the only one (drafts). One that cannot be read is not ours, and does not spoil the others. */
+export const Streams = z.union([
+  z
+    .array(z.unknown())
+    .max(1_000)
+    .transform((streams) => streams.flatMap((stream) => Stream.safeParse(stream).data ?? [])),
+  Stream.transform((stream) => [stream]),
+])
 
 export const Status = z.looseObject({ status: StreamStatus })
 
-/** Tokens by their `jti` (RFC 8936, section 2.3). What is none is refused as one, and does not spoil the others. */
-export const Polled = z.object({ sets: z.record(z.string(), z.string().catch('')).default({}) })
+/**
+ * Tokens with their `jti` (RFC 8936, section 2.3). What is none is refused as one, and does not spoil the others; nor does
+ * one by the name of `__proto__`, which a record would lose.
+ */
+export const Polled = z.object({
+  sets: z
+    .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+    .default({})
+    .transform((sets) =>
+      Object.entries(sets).map(([jti, token]): [jti: string, token: string] => [
+        jti,
+        typeof token === 'string' ? token : '',
+      ]),
+    ),
+})
 export type Polled = z.infer<typeof Polled>
+
+/** Too slow, or too often: nothing against what was asked. */
+const PASSING = new Set([408, 429])
 
 /** The transmitter does not do what it is asked; the message is for operators. */
 export class TransmitterFailure extends Error {
@@ -49,7 +76,7 @@ export class TransmitterFailure extends Error {
 
   /** Whether it has understood, and does not want to: asking again would not help. */
   get isRefusal(): boolean {
-    return this.status !== null && this.status >= 400 && this.status < 500
+    return this.status !== null && this.status >= 400 && this.status < 500 && !PASSING.has(this.status)
   }
 }
 
@@ -63,5 +90,6 @@ export function readAs<T extends z.ZodType>(schema: T, json: unknown, what: stri
 /** What is wrong, for operators: without addresses, and without anything of an answer. */
 export function problemOf(error: unknown): string {
   if (error instanceof TransmitterFailure) return error.message
+  if (error instanceof errors.ResponseExceededMaxSizeError) return 'Its answer is too large.'
   return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
 }

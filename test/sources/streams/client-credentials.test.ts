@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import t, { type Test } from 'tap'
 import { basicAuthorization } from '../../../src/sources/streams/client-credentials.ts'
-import { isOwnState } from '../../../src/sources/streams/verification-state.ts'
+import { isOwnState, stateKey } from '../../../src/sources/streams/verification-state.ts'
 import { fakeClock } from '../../support/clock.ts'
 import type { Service } from '../../support/service.ts'
 import { SSF } from '../../support/shared-signals.ts'
@@ -46,7 +46,7 @@ async function untilProblem({ call }: Service, pattern: RegExp): Promise<string>
 t.test('a client gets an access token, and the transmitter is asked with it', async (t) => {
   const { endpoint, fake, service, set } = await setUp(t)
   const { body } = await fake.until(({ path }) => path === '/verify')
-  t.ok(isOwnState(body.state, CLIENT.clientSecret))
+  t.ok(isOwnState(body.state, 'stream-1', await stateKey(CLIENT.clientSecret, fake.issuer.url)))
   const verification = { subject: { format: 'opaque', id: 'stream-1' }, event: { state: body.state } }
   await fake.until(acknowledged(await set({ type: `${SSF}verification`, ...verification })))
   t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
@@ -121,7 +121,7 @@ t.test('a token endpoint that answers with something else, or elsewhere, gives n
     [answered(200, { ...token, token_type: 'DPoP' }), /something else/],
     [answered(200, { access_token: 'a' }), /something else/],
     [answered(200, { ...token, access_token: 'a\r\nb' }), /something else/],
-    [answered(200, { ...token, more: 'x'.repeat(2 * 1024 * 1024) }), /cannot be reached/],
+    [answered(200, { ...token, more: 'x'.repeat(2 * 1024 * 1024) }), /too large/],
   ] as const) {
     const { fake, service } = await setUp(t, (endpoint) => endpoint.answer(handler))
     await untilProblem(service, problem)

@@ -1,5 +1,10 @@
 import t from 'tap'
-import { asksForOthers, ownStreams } from '../../../src/sources/streams/own-streams.ts'
+import {
+  asksForOthers,
+  chooseStream,
+  loneStream,
+  ownStreams,
+} from '../../../src/sources/streams/own-streams.ts'
 import { AUDIENCE } from '../../support/shared-signals.ts'
 import { POLL, PUSH } from '../../support/transmitter.ts'
 
@@ -35,10 +40,35 @@ t.test('streams that are polled are known by their description, the lowest id fi
 })
 
 t.test('where no descriptions are kept, it is the only one, or the one that was created', async (t) => {
-  t.same(polled([stream('a', null)]), ['a'])
+  const lone = (...streams: ReturnType<typeof stream>[]) =>
+    loneStream(streams, owner({ delivery: 'poll' }))?.stream_id ?? null
+  t.equal(lone(stream('a', null)), 'a')
+  t.equal(lone(stream('a', null), stream('p', null, PUSH)), 'a')
+  t.equal(lone(stream('a', null), stream('b', null)), null)
+  t.equal(lone(stream('a', 'of somebody')), null)
+  t.equal(lone(), null)
+  t.same(polled([stream('a', null)]), [], 'it may be of somebody else')
   t.same(polled([stream('a', null), stream('b', null)]), [])
   t.same(polled([stream('a', null), stream('b', null)], 'b'), ['b'])
-  t.same(polled([stream('a', null)], 'gone'), ['a'])
+  t.same(polled([stream('a', null, 'another method')], 'a'), ['a'])
+  t.same(polled([stream('a', null)], 'gone'), [])
+})
+
+t.test('of streams for others none is chosen, unless no other is allowed', async (t) => {
+  const chosen = (isOnlyOne: boolean, ...streams: object[]) =>
+    chooseStream(streams as never, owner({ delivery: 'poll' }), { createdId: 'made', isOnlyOne })
+      ?.stream_id ?? null
+  const ours = stream('z', 'Curfew (idp)')
+  t.equal(chosen(false, { ...ours, aud: 'other' }), null)
+  t.equal(chosen(false, { ...ours, iss: 'https://other' }), null)
+  t.equal(chosen(false, { ...ours, aud: ['other', AUDIENCE] }), 'z')
+  t.equal(chosen(false, { ...ours, stream_id: 'a', aud: 'other' }, ours), 'z')
+  t.equal(chosen(false, { ...ours, stream_id: 'made', iss: 'https://other' }), 'made')
+  t.equal(chosen(false, stream('a', null)), null)
+  t.equal(chosen(true, stream('a', null)), 'a')
+  t.equal(chosen(true, { ...stream('a', null), aud: 'other' }, stream('b', null)), 'b')
+  t.equal(chosen(true, { ...ours, aud: 'other' }), 'z', 'so that it can be told what is wrong with it')
+  t.equal(chosen(true, stream('a', null), stream('b', null)), null)
 })
 
 t.test('a stream asks for others when a type that the transmitter has is missing or too many', async (t) => {

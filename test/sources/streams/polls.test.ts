@@ -1,8 +1,9 @@
 import t from 'tap'
-import { advanceUntil, fakeClock } from '../../support/clock.ts'
+import { fakeClock } from '../../support/clock.ts'
 import { nothingStored } from '../../support/problems.ts'
 import type { Service } from '../../support/service.ts'
 import { ADA, CAEP, SSF, setClaims } from '../../support/shared-signals.ts'
+import { passTimeUntil } from '../../support/stream-time.ts'
 import { acknowledged, keepStreamAt, refused, startTransmitter } from '../../support/transmitter.ts'
 
 /** A loop without a pause would have polled about as often by then. */
@@ -63,12 +64,12 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
   const polls = () => fake.asked.filter(({ path }) => path === '/poll').length
   const jti = await set()
-  await advanceUntil(clock, () => polls() >= 4)
+  await passTimeUntil(clock, service, () => polls() >= 4)
   t.notOk(fake.asked.some(acknowledged(jti)))
   t.notOk(fake.asked.some(refused(jti)))
   t.ok(service.logLines.some((line) => line.includes('cannot be taken now')))
   fake.issuer.answer('/jwks', null)
-  await advanceUntil(clock, () => fake.asked.some(acknowledged(jti)))
+  await passTimeUntil(clock, service, () => fake.asked.some(acknowledged(jti)))
   t.equal((await service.stored()).length, 1)
 })
 

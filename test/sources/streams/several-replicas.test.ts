@@ -1,6 +1,7 @@
 import t from 'tap'
-import { advanceUntil, fakeClock } from '../../support/clock.ts'
+import { fakeClock } from '../../support/clock.ts'
 import { SSF } from '../../support/shared-signals.ts'
+import { passTimeUntil } from '../../support/stream-time.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
@@ -63,7 +64,7 @@ for (const delivery of ['poll', 'push']) {
     )
     clock.advance(2_000)
     if (delivery === 'poll') await set()
-    await advanceUntil(clock, () => fake.streams.length === 1)
+    await passTimeUntil(clock, service, () => fake.streams.length === 1)
     t.equal(fake.streams[0].stream_id, 'another')
     await fake.until(({ path, body }) => path === '/verify' && body.stream_id === 'another')
     t.match(await checkOf(service), { status: 'ok' })

@@ -1,5 +1,6 @@
 import { json } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { fakeClock } from '../../support/clock.ts'
 import { issuerKey, sign } from '../../support/issuer.ts'
 import { nothingStored } from '../../support/problems.ts'
 import { ADA, AUDIENCE, CAEP, RISC, type SetOptions, SSF, setClaims } from '../../support/shared-signals.ts'
@@ -72,15 +73,17 @@ t.test('every event of CAEP and RISC is taken, about whatever subject, by push a
   const { push } = await startPushed(t, fake)
   const polled = await startTransmitter(t)
   const { set } = await keepStreamAt(t, polled)
+  const jtis: [jti: string, name: string][] = []
   for (const type of EVENTS) {
     const event = { event_timestamp: Date.now(), initiating_entity: 'policy', reason_admin: { en: 'x' } }
     for (const subject of subjectsOf(fake.issuer.url))
       t.equal((await push({ type, subject, event })).status, 202, `${type} ${subject.format}`)
-    for (const subject of subjectsOf(polled.issuer.url)) {
-      const jti = await set({ type, subject, event })
-      const { body } = await polled.until(settled(jti))
-      t.ok(body.ack.includes(jti), `${type} ${subject.format}, polled`)
-    }
+    for (const subject of subjectsOf(polled.issuer.url))
+      jtis.push([await set({ type, subject, event }), `${type} ${subject.format}, polled`])
+  }
+  for (const [jti, name] of jtis) {
+    const { body } = await polled.until(settled(jti))
+    t.ok(body.ack.includes(jti), name)
   }
 })
 
@@ -135,7 +138,8 @@ t.test('four invalid tokens are refused by their codes, by push and by poll', as
   const fake = await startTransmitter(t)
   const { service, pushToken } = await startPushed(t, fake)
   const polling = await startTransmitter(t)
-  const polled = await keepStreamAt(t, polling)
+  const clock = fakeClock()
+  const polled = await keepStreamAt(t, polling, { clock })
   const stranger = await issuerKey('k1', 'RS256')
   for (const transmitter of [fake, polling]) {
     const claims = (different: SetOptions = {}) => setClaims(transmitter.issuer.url, Date.now(), different)
@@ -160,6 +164,11 @@ t.test('four invalid tokens are refused by their codes, by push and by poll', as
         t.match(reply.headers.get('content-type'), /^application\/json/)
       } else {
         polling.queue(set.jti, token)
+        // A key that is not known may be new: that is waited for.
+        while (!polling.asked.some(settled(set.jti))) {
+          clock.advance(1_000)
+          await polled.service.call('GET', '/health/live')
+        }
         const { body } = await polling.until(settled(set.jti))
         t.match(body, { setErrs: { [set.jti]: { err, description: /./ } } }, `${mode}, polled`)
       }

@@ -8,6 +8,13 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
   const other = await startTransmitter(t)
   const configuration = '/.well-known/ssf-configuration'
   const endpoints = { issuer: fake.issuer.url, configuration_endpoint: `${fake.issuer.url}/streams` }
+  /** A stream that shows nothing by which it is of anybody, where no other is allowed. */
+  const onlyOne = (members: object) => {
+    const stream = fake.stream('s', { description: undefined, ...members })
+    fake.override('/streams', ({ method }) =>
+      method === 'POST' ? { status: 409 } : { status: 200, body: [stream] },
+    )
+  }
   const table: [detail: RegExp, break_: () => void][] = [
     [/answered 401/, () => fake.override('/streams', { status: 401 })],
     [
@@ -16,47 +23,14 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
     ],
     [/something else/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
     [/no JSON|something else/, () => fake.override('/streams', { status: 200 })],
-    [
-      /another issuer \(iss\)/,
-      () =>
-        fake.override('/streams', {
-          status: 200,
-          body: [
-            {
-              stream_id: 's',
-              iss: other.issuer.url,
-              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
-            },
-          ],
-        }),
-    ],
-    [
-      /audience/,
-      () =>
-        fake.override('/streams', {
-          status: 200,
-          body: [
-            {
-              stream_id: 's',
-              iss: fake.issuer.url,
-              aud: 'other',
-              delivery: { method: POLL, endpoint_url: `${fake.issuer.url}/poll` },
-            },
-          ],
-        }),
-    ],
+    [/another issuer \(iss\)/, () => onlyOne({ iss: other.issuer.url })],
+    [/audience/, () => onlyOne({ iss: fake.issuer.url, aud: 'other' })],
     [
       /another origin/,
       () =>
-        fake.override('/streams', {
-          status: 200,
-          body: [
-            {
-              stream_id: 's',
-              iss: fake.issuer.url,
-              delivery: { method: POLL, endpoint_url: `${other.issuer.url}/poll` },
-            },
-          ],
+        onlyOne({
+          iss: fake.issuer.url,
+          delivery: { method: POLL, endpoint_url: `${other.issuer.url}/poll` },
         }),
     ],
     [
@@ -91,7 +65,8 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
   }
   await problem(/answered 503/)
   for (const [detail, break_] of table) {
-    fake.override('/streams', null)
+    // What is under way meanwhile creates nothing.
+    fake.override('/streams', { status: 503 })
     break_()
     await problem(detail)
   }
