@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../errors.ts'
-import { StreamMismatch } from '../sources/set-error.ts'
+import { SetRefused } from '../sources/set-error.ts'
 import { SubjectError } from '../sources/subject-identifier.ts'
 import { TokenError, type TokenFault } from '../sources/verify-token.ts'
 import { toCurfewError } from './problems.ts'
@@ -50,7 +50,7 @@ function judge(
   request: FastifyRequest,
 ): { status: number; fault?: TokenFault; code?: ErrorCode; text: string } {
   if (thrown instanceof TokenError) return { status: 400, fault: thrown.fault, text: thrown.message }
-  if (thrown instanceof SubjectError || thrown instanceof StreamMismatch)
+  if (thrown instanceof SubjectError || thrown instanceof SetRefused)
     return { status: 400, text: thrown.message }
   const { code, message } = toCurfewError(thrown)
   // None of the protocols has a status of its own for that.

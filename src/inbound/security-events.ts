@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { areEqual } from '../constant-time.ts'
 import { soleHeader } from '../sole-header.ts'
-import { SetError, StreamMismatch, setErrorOf } from '../sources/set-error.ts'
+import { SetError, SetRefused, setErrorOf } from '../sources/set-error.ts'
 import { pushAuthorizationOf } from '../sources/shared-signals.ts'
 import type { TakeSecurityEvent } from '../sources/take-security-event.ts'
 import { refusalOf } from './refusal.ts'
@@ -61,10 +61,7 @@ function requireAuthorization(request: FastifyRequest, expected: string | null):
   if (expected === null) return
   const { headersDistinct } = request.raw
   if (!areEqual(soleHeader(headersDistinct, 'authorization') ?? '', expected))
-    throw new StreamMismatch(
-      'authentication_failed',
-      'The header Authorization is not the one that was agreed.',
-    )
+    throw new SetRefused('authentication_failed', 'The header Authorization is not the one that was agreed.')
 }
 
 /** RFC 8935, section 2.3: 400 with `err` and `description`. */

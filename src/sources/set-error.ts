@@ -22,8 +22,8 @@ export const SetError = z.object({
 })
 export type SetError = z.infer<typeof SetError>
 
-/** A verification that nobody asked for, or of another stream. */
-export class StreamMismatch extends Error {
+/** Why a token is refused that is proven: it does not fit the stream, or did not come as was agreed. */
+export class SetRefused extends Error {
   readonly err: SetErrorCode
 
   constructor(err: SetErrorCode, message: string) {
@@ -46,7 +46,7 @@ const CODE_OF: Record<TokenFault, SetErrorCode> = {
 export function setErrorOf(error: unknown): SetError | null {
   if (error instanceof TokenError) return { err: CODE_OF[error.fault], description: error.message }
   if (error instanceof SubjectError) return { err: 'invalid_request', description: error.message }
-  if (error instanceof StreamMismatch) return { err: error.err, description: error.message }
+  if (error instanceof SetRefused) return { err: error.err, description: error.message }
   if (!(error instanceof CurfewError) || (ERRORS[error.code].status ?? 500) >= 500) return null
   const err = error.code === 'CURFEW_UNKNOWN_TENANT' ? 'access_denied' : 'invalid_request'
   return { err, description: error.message }

@@ -11,7 +11,7 @@ import {
   streamStatusIn,
   verificationIn,
 } from './security-event.ts'
-import { StreamMismatch } from './set-error.ts'
+import { SetRefused } from './set-error.ts'
 import type { SharedSignalsConfig } from './shared-signals.ts'
 import { sourceReplay, sourceSignal } from './source-signal.ts'
 import type { OpenSource } from './sources.ts'
@@ -95,10 +95,10 @@ async function noteVerification(
     return streams.noteVerified(source)
   }
   if (!isOwnStream(source, event, streams))
-    throw new StreamMismatch('invalid_request', 'The verification is of another stream.')
+    throw new SetRefused('invalid_request', 'The verification is of another stream.')
   // Before the stream is known, what names none cannot be judged, and proves nothing.
   if (state !== null && id !== null)
-    throw new StreamMismatch('invalid_state', 'Nobody has asked for a verification with this state.')
+    throw new SetRefused('invalid_state', 'Nobody has asked for a verification with this state.')
 }
 
 /** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */

@@ -43,14 +43,3 @@ export class OptionalRequests {
     }
   }
 }
-
-/** Asks once more at once where the transmitter has failed for a moment, and does not say when to come again. */
-export async function askTwice(ask: () => Promise<void>): Promise<void> {
-  try {
-    await ask()
-  } catch (error) {
-    const { status, retryAfter } = error instanceof TransmitterFailure ? error : {}
-    if ((status ?? 0) < 500 || retryAfter !== null) throw error
-    await ask()
-  }
-}

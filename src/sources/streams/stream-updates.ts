@@ -1,5 +1,5 @@
 import { pushAuthorizationOf } from '../shared-signals.ts'
-import { askTwice, type OptionalRequests } from './optional-requests.ts'
+import type { OptionalRequests } from './optional-requests.ts'
 import { asksForOthers, type StreamOwner, wantedEvents } from './own-streams.ts'
 import type { Stream } from './transmitter-answers.ts'
 import type { TransmitterApi } from './transmitter-api.ts'
@@ -40,7 +40,7 @@ export class StreamUpdates {
     if (!asksForOthers(stream, events)) return 'done'
     const { stream_id: id } = stream
     const ask = () => api.update(url, id, { events_requested: events })
-    return optional.attempt('the stream asks for other events than the entry wants', id, () => askTwice(ask))
+    return optional.attempt('the stream asks for other events than the entry wants', id, ask)
   }
 
   /** Pushes without the header that the entry names now are refused. */
@@ -55,7 +55,7 @@ export class StreamUpdates {
     const changed = { method, endpoint_url: pushUrl, authorization_header: wanted }
     const ask = () => api.update(url, id, { delivery: changed })
     const message = 'the stream could not be told which header its pushes need'
-    const result = await optional.attempt(message, id, () => askTwice(ask))
+    const result = await optional.attempt(message, id, ask)
     if (result !== 'failed') this.#given = { id, shown }
     return result
   }
