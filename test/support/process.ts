@@ -29,7 +29,8 @@ export async function startProcess(t: Test, environment: Record<string, string>)
   child.stderr?.on('data', (chunk) => {
     output += chunk
   })
-  const exited = once(child, 'exit')
+  // When it has ended, and all that it has written is here.
+  const exited = once(child, 'close')
   const started = await Promise.race([once(child, 'message'), exited.then(() => null)])
   if (!started) throw new Error(`the service did not start: ${output}`)
   return {

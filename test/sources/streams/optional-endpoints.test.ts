@@ -113,7 +113,7 @@ for (const [name, authorization_header, updates] of [
     const source = { pushAuthorization: 'Bearer agreed' }
     const { service } = await keepStreamAt(t, fake, { clock, transmitter, source })
     await fake.until(({ path }) => path === '/verify')
-    await passTime(clock, service, 700)
+    await passTime(clock, service, 700, 10)
     const asked = fake.asked.filter(isUpdate)
     t.equal(asked.length, updates)
     for (const { body } of asked)
