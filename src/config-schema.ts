@@ -3,7 +3,7 @@ import { FORMS, type Form, LIMITS, oneWay } from './config-forms.ts'
 import { Identifier } from './revocation/signal.ts'
 import { sourceSchema } from './sources/source-kinds.ts'
 
-export const TENANTS_AT_MOST = 20_000
+const TENANTS_AT_MOST = 20_000
 /**
  * Whoever sends a webhook names no key, so each is tried: with 1,000 of them an unproven request costs 3 ms, one with a
  * body of 64 KiB 40 ms. API keys are looked up instead, however many there are.

@@ -34,7 +34,7 @@ const LogoutClaims = z
 type LogoutClaims = z.infer<typeof LogoutClaims>
 
 /** What a logout token must and must not be (section 2.6). */
-export const LOGOUT_TOKEN: TokenProfile<typeof LogoutClaims> = {
+const LOGOUT_TOKEN: TokenProfile<typeof LogoutClaims> = {
   name: 'a logout token',
   // Only recommended, and some send none.
   types: [null, 'jwt', 'logout+jwt'],

@@ -35,7 +35,7 @@ const BearerClaims = z.looseObject({
 })
 
 /** What the bearer token must be: its type and claims by Okta's profile, the rest by RFC 7523. */
-export const BEARER_TOKEN: TokenProfile<typeof BearerClaims> = {
+const BEARER_TOKEN: TokenProfile<typeof BearerClaims> = {
   name: 'a token for Global Token Revocation',
   types: ['global-token-revocation+jwt'],
   // Those of an ID token and of a security event token.

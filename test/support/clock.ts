@@ -63,11 +63,3 @@ export function agingClock(): Clock & { age(ms: number): void } {
     },
   }
 }
-
-/** Moves the clock on, a second at a time, until it is so. */
-export async function advanceUntil({ advance }: FakeClock, isSo: () => boolean): Promise<void> {
-  while (!isSo()) {
-    advance(1_000)
-    await new Promise(setImmediate)
-  }
-}
