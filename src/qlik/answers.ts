@@ -49,6 +49,8 @@ const AssignedRoles = z
 
 export const OwnUserAnswer = z.looseObject({ id: PathId, roles: Roles, assignedRoles: AssignedRoles })
 
+export const UserAnswer = z.looseObject({ id: z.string() })
+
 export const UsersAnswer = z.looseObject({
   data: z
     .array(z.looseObject({ id: PathId, subject: z.string().nullish(), email: z.string().nullish() }))

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { type AccessToken, boundedLifetime } from '../access-token.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
-import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UsersAnswer } from './answers.ts'
+import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UserAnswer, UsersAnswer } from './answers.ts'
 import { type Answer, failureOf, type QlikHttp, read } from './http.ts'
 
 export interface Credentials {
@@ -152,6 +152,20 @@ export class QlikClient {
       throw new QlikFailure('unreadable', "Qlik Cloud's answer to users lists others than asked for.")
     }
     return matches
+  }
+
+  /**
+   * `GET /users/{id}` (Tier 1): whether the tenant has a user with exactly this id. The list of tokens does not tell: for an
+   * id that nobody has it is empty, not an error.
+   */
+  async userExists(accessToken: string, id: string, signal: AbortSignal): Promise<boolean> {
+    // Segments that mean something else than an id.
+    if (['me', '.', '..'].includes(id)) return false
+    const path = `/api/v1/users/${encodeURIComponent(id)}`
+    const answer = await this.#http.send({ route: 'user', method: 'GET', path, accessToken, signal })
+    const failure = failureOf(answer, [200, 404])
+    if (failure) throw failure
+    return answer.status === 200 && read(answer, UserAnswer).id === id
   }
 
   #redirectedUser(answer: Answer): string {

@@ -6,7 +6,7 @@ import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { ErrorAnswer } from './answers.ts'
 
 /** The names under which calls are counted in the metrics. */
-export type Route = 'token' | 'me' | 'users' | 'list' | 'revoke'
+export type Route = 'token' | 'me' | 'user' | 'users' | 'list' | 'revoke'
 
 export interface Call {
   route: Route

@@ -152,6 +152,12 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#inUse(() => abortable(this.#lookups.find(user, call.urgency), call.signal))
   }
 
+  userExists(id: string, call: CallOptions): Promise<boolean> {
+    return this.#inUse(() =>
+      this.#calls.make(1, call, (token) => this.#client.userExists(token, id, call.signal)),
+    )
+  }
+
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
     const { tokens, next, owners } = await this.#inUse(() =>
       this.#calls.make(1, call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),

@@ -11,6 +11,8 @@ export interface QlikTenant {
   clockOffset(): number
   /** The ids of the users whose subject or e-mail address is this, letter case aside, with the value they have. */
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
+  /** Whether there is a user with exactly this Qlik user id. */
+  userExists(id: string, call: CallOptions): Promise<boolean>
   /** One page of a user's tokens; `next` names the following page, null on the last. */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
   /** Revokes one token. */
