@@ -23,10 +23,10 @@ import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
-import { userKey } from './revocation/coalesce.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
+import { userKey } from './revocation/transitions.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
 import { openSources } from './sources/open-sources.ts'
@@ -84,6 +84,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       metrics.ended(revocation)
       waiters.notify(userKey(revocation.tenant, revocation.user))
     },
+    onConfirmed: (revocation) => waiters.notify(userKey(revocation.tenant, revocation.user)),
     onEndedElsewhere: (key) => waiters.notify(key),
   })
   const accept = createAccept({
@@ -142,7 +143,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Report
-  await app.register(revocations, { store, waiters, estimate, wake: worker.wake })
+  await app.register(revocations, { store, waiters, estimate, wake: worker.wake, clock })
   await app.register(health, {
     store,
     tenants,

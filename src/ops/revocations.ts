@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import { afterPreferredWait } from '../inbound/answer.ts'
 import { PROVEN, provenSender } from '../inbound/authenticate.ts'
@@ -20,6 +21,7 @@ export interface RevocationRoutesOptions {
   estimate: Estimate
   /** Told that there is something to claim. */
   wake: () => void
+  clock: Clock
 }
 
 /** Whatever is no id of ours is not found, be it well-formed or not. */
@@ -30,7 +32,7 @@ const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 /** What became of a revocation: one, many, and once more. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
-  { store, waiters, estimate, wake },
+  { store, waiters, estimate, wake, clock },
 ) => {
   const config = { senders: ['api-key'] as const }
 
@@ -104,7 +106,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     },
     async (request, reply) => {
       await visible(request, request.params.id)
-      const revocation = await store.retry(request.params.id)
+      const revocation = await store.retry(request.params.id, clock.now())
       if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
       wake()
       return reply.code(202).header('location', `/revocations/${revocation.id}`).send(show(revocation))

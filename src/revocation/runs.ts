@@ -64,15 +64,22 @@ export class Runs {
 
   /** How many more may begin. Reasons are apart, so that what waits does not keep a more urgent one from starting. */
   room(): Record<Reason, Room> {
-    const [security, logout, expired] = REASONS.map((reason) => this.#roomOf(reason)) as [Room, Room, Room]
+    const [security, logout, expired] = REASONS.map((reason) =>
+      this.#roomOf((revocation) => revocation.reason === reason),
+    ) as [Room, Room, Room]
     return { security, logout, 'session-expired': expired }
   }
 
-  #roomOf(reason: Reason): Room {
+  /** How many more may begin, whatever their reasons. */
+  roomOfAll(): Room {
+    return this.#roomOf(() => true)
+  }
+
+  #roomOf(counts: (revocation: Revocation) => boolean): Room {
     const running = new Map<string, number>()
     let total = RUNS_PER_REASON
     for (const { revocation } of this.#runs.values()) {
-      if (revocation.reason !== reason) continue
+      if (!counts(revocation)) continue
       running.set(revocation.tenant, (running.get(revocation.tenant) ?? 0) + 1)
       total -= 1
     }

@@ -41,21 +41,23 @@ export const UserKind = z.enum(['userId', 'subject', 'email'])
 export type UserKind = z.infer<typeof UserKind>
 
 /** Whose session is over: by Qlik user id, by the identity provider's subject, or by e-mail address. */
-export interface UserReference {
-  kind: UserKind
-  value: string
-}
+export const UserReference = z.object({ kind: UserKind, value: z.string() })
+export type UserReference = z.infer<typeof UserReference>
 
-/** One way in's proven statement that a user's session is over. Times in ms since the epoch. */
-export interface Signal {
-  tenant: string
-  user: UserReference
-  source: string
-  reason: Reason
-  scope: Scope
+/** A time in ms since the epoch. */
+export const Time = z.number().int()
+
+/** One way in's proven statement that a user's session is over. */
+export const Signal = z.object({
+  tenant: z.string(),
+  user: UserReference,
+  source: z.string(),
+  reason: Reason,
+  scope: Scope,
   /** Only tokens of this device type, or null for all. */
-  deviceType: string | null
+  deviceType: z.string().nullable(),
   /** When the session ended; never later than `acceptedAt`. */
-  occurredAt: number
-  acceptedAt: number
-}
+  occurredAt: Time,
+  acceptedAt: Time,
+})
+export type Signal = z.infer<typeof Signal>

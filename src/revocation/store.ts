@@ -1,6 +1,7 @@
-import type { Failure, Outcome, Revocation, Status, TokenCounts } from './revocation.ts'
+import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Session } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
+import type { Confirmation, Ending, Waiting } from './transitions.ts'
 
 /**
  * Recognizes a request that is sent again. The first answer under `key` is given again, with nothing done
@@ -52,28 +53,31 @@ export interface Watcher {
   onEnded(userKey: string): void
 }
 
-export interface Completion {
-  outcome: Outcome
-  verified: boolean
-  tokens: TokenCounts
-  completedAt: number
+/** Which confirming listings may be made. */
+export interface ConfirmationsRequest {
+  now: number
+  room: Room
 }
 
-/** What a revocation that goes back into the queue takes along. */
-export interface Waiting {
-  tokens: TokenCounts
-  attempts: number
-  fruitless: number
-  failingSince: number | null
-  error: Failure | null
-  nextAttemptAt: number | null
+export interface ClaimedConfirmations {
+  claimed: Revocation[]
+  /** How many were due and wait for a newer one of the same user, which proves them, too. */
+  postponed: number
 }
+
+/** A confirming listing of which nothing is heard for this long is due again, also for another process. */
+export const CONFIRMATION_LEASE_MS = 60_000
+/** How long one waits for a newer one of the same user before it is looked at again. */
+export const SUCCESSOR_WAIT_MS = 60_000
 
 export interface RevocationQuery {
   status?: Status | undefined
+  /** Only those that another one has superseded, or only the others. */
+  superseded?: boolean | undefined
   tenant?: string | undefined
   /** Only those of these tenants; of none when it is empty. */
   tenants?: readonly string[] | undefined
+  /** Those requested by this Qlik user id, and those requested by a name that led to it. */
   userId?: string | undefined
   limit: number
   cursor?: string | undefined
@@ -95,7 +99,7 @@ export interface BacklogCount {
  * Per tenant, user and device type there is at most one queued and one running revocation.
  *
  * Several processes may share a store where it allows that. A revocation that is claimed belongs to the process that
- * claimed it: `complete`, `fail`, `putBack` and `progress` are without effect for any other, and for one that has lost
+ * claimed it: `end`, `putBack` and `progress` are without effect for any other, and for one that has lost
  * it because it was not heard of for a while.
  */
 export interface RevocationStore {
@@ -114,20 +118,22 @@ export interface RevocationStore {
    */
   claim(request: ClaimRequest): Promise<Revocation[]>
 
-  /** When the next queued revocation becomes due, later than `now`; null when none waits. */
+  /**
+   * Takes completed revocations whose confirming listing is due: all tenants in turn. One that has a newer revocation of
+   * the same user, which waits, runs or is to be confirmed itself, is passed over: that one proves both. A confirmation
+   * that is not reported by `confirm` within `CONFIRMATION_LEASE_MS` is due again. There may be more unless the answer is
+   * empty.
+   */
+  claimConfirmations(request: ConfirmationsRequest): Promise<ClaimedConfirmations>
+
+  /** When the next revocation or confirming listing becomes due, later than `now`; null when none waits. */
   nextDueAt(now: number): Promise<number | null>
 
   /**
-   * Ends a running revocation as completed. Without effect on one that this process does not run.
+   * Ends a running revocation. Without effect on one that this process does not run.
    * @returns whether it had an effect
    */
-  complete(id: string, completion: Completion): Promise<boolean>
-
-  /**
-   * Ends a running revocation as failed. Without effect on one that this process does not run.
-   * @returns whether it had an effect
-   */
-  fail(id: string, failure: Failure, tokens: TokenCounts, completedAt: number): Promise<boolean>
+  end(id: string, ending: Ending): Promise<boolean>
 
   /**
    * Puts a running revocation back into the queue. If a newer one is queued for the same user, that one joins
@@ -135,17 +141,33 @@ export interface RevocationStore {
    */
   putBack(id: string, waiting: Waiting): Promise<void>
 
+  /**
+   * Keeps the Qlik users of a running revocation for it, whatever name it was given: their tokens are revoked by one run at a
+   * time. A less urgent run that holds one of them loses it, and is `overtaken`. They are free again when the run ends or is
+   * put back.
+   * @returns false, and holds none, where another run has one of them, or this process does not run it any more
+   */
+  holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean>
+
   /** Notes how far a running revocation is. Without effect on one that this process does not run. */
   progress(id: string, tokens: TokenCounts): Promise<void>
 
   /**
+   * Notes what a confirming listing has shown. A proof is also that of the older revocations of the same user that wait for
+   * theirs. Where a token was found, the revocation is queued again under its id, and one that is queued for the same user
+   * joins it.
+   * @returns the revocation as it is then; null where it is not completed any more
+   */
+  confirm(id: string, confirmation: Confirmation): Promise<Revocation | null>
+
+  /**
    * Queues a failed or unverified revocation again, and lets a waiting one start at once. If another one is
-   * queued for the same user, that one is widened by this one and answered instead. A running one is answered
-   * as it is.
+   * queued for the same user, that one is widened by this one and answered instead. A running one, and one whose confirming
+   * listing is due, is answered as it is.
    * @returns null when there is no such revocation
    * @throws CURFEW_NOT_RETRYABLE when it is completed and verified
    */
-  retry(id: string): Promise<Revocation | null>
+  retry(id: string, now: number): Promise<Revocation | null>
 
   /** One revocation, also by the id of one that joined it; null when there is none. */
   get(id: string): Promise<Revocation | null>
@@ -154,8 +176,8 @@ export interface RevocationStore {
   list(query: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }>
 
   /**
-   * Revocations, by id, that this process should stop running: for whose user a more urgent one is queued, or which
-   * were lost to another process.
+   * Revocations, by id, that this process should stop running: for whose user a more urgent one is queued or has begun, or
+   * which were lost to another process.
    */
   overtaken(): Promise<string[]>
 

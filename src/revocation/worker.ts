@@ -1,16 +1,19 @@
 import { type Clock, steadyNow } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Confirmations } from './confirmations.ts'
+import { noteProgress } from './progress.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
-import { isFinal, judgeAttempt } from './retry-policy.ts'
-import type { Failure, Revocation, TokenCounts } from './revocation.ts'
+import type { Failure, Revocation } from './revocation.ts'
 import { type RunResult, revokeAll } from './revoke-all.ts'
+import { isTenantWorking, judgeRun } from './run-report.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
+import * as transitions from './transitions.ts'
 
-const PROGRESS_EVERY_MS = 1_000
 const STORE_RETRY_MS = 1_000
+const HOLD_AGAIN_MS = 250
 /** Then it is no hiccup of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
 
@@ -26,9 +29,11 @@ export interface WorkerOptions {
    * not keep a more urgent one from starting.
    */
   runsPerTenant: () => number
-  /** Told after a revocation has durably ended. */
+  /** Called after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
-  /** Told when another process that shares the store has ended a revocation of this user (`userKey`). */
+  /** Called after a confirming listing has durably changed a revocation. */
+  onConfirmed: (revocation: Revocation) => void
+  /** Called when another process that shares the store has ended or confirmed a revocation of this user (`userKey`). */
   onEndedElsewhere: (userKey: string) => void
 }
 
@@ -48,7 +53,14 @@ export function createWorker(options: WorkerOptions): Worker {
   const { store, tenants, clock, log, runsPerTenant } = options
   const now = steadyNow(clock)
   const runs = new Runs(runsPerTenant)
+  const confirmations = new Confirmations({
+    ...{ store, tenants, clock, now, log, runsPerTenant },
+    random: options.random,
+    onConfirmed: options.onConfirmed,
+    onDone: wake,
+  })
   const underWay = new Set<Promise<void>>()
+  const waitingForEnd = new Set<() => void>()
   let isStopping = false
   let failedClaims = 0
   let claiming: Promise<void> | null = null
@@ -75,7 +87,8 @@ export function createWorker(options: WorkerOptions): Worker {
         claimedAt = now()
         const claimed = await store.claim({ now: claimedAt, room: runs.room() })
         for (const revocation of claimed) run(revocation)
-        if (claimed.length > 0) claimAgain = true
+        const hasConfirmations = await confirmations.claim(claimedAt)
+        if (claimed.length > 0 || hasConfirmations) claimAgain = true
       }
       const dueAt = await store.nextDueAt(claimedAt)
       if (dueAt !== null) wakeAfter(dueAt - now())
@@ -111,6 +124,7 @@ export function createWorker(options: WorkerOptions): Worker {
       .finally(() => {
         runs.end(own)
         underWay.delete(work)
+        for (const resolve of waitingForEnd) resolve()
         wake()
       })
     underWay.add(work)
@@ -123,25 +137,30 @@ export function createWorker(options: WorkerOptions): Worker {
         'CURFEW_UNKNOWN_TENANT',
         `No tenant "${revocation.tenant}" is configured.`,
       )
-      return { ended: 'stopped', error, tokens: revocation.tokens, progressed: false }
+      return { ended: 'stopped', error, resolved: null, tokens: revocation.tokens, progressed: false }
     }
-    return revokeAll(revocation, tenant, {
-      signal,
-      urgency: urgencyOf(revocation.reason),
-      now: clock.now,
-      onProgress: noteProgress(revocation.id),
-    })
+    const { id, reason } = revocation
+    const urgency = urgencyOf(reason)
+    const progress = noteProgress(id, { store, clock, log })
+    const hold = (userIds: string[]) => exclusively(() => store.holdUsers(id, userIds, urgency), signal)
+    try {
+      return await revokeAll(revocation, tenant, { signal, urgency, clock, hold, onProgress: progress.note })
+    } finally {
+      progress.stop()
+    }
   }
 
-  /** Notes progress in the store, now and then: what is lost of it is only a number. */
-  function noteProgress(id: string): (tokens: TokenCounts) => void {
-    let next = clock.monotonic() + PROGRESS_EVERY_MS
-    return (tokens) => {
-      if (clock.monotonic() < next) return
-      next = clock.monotonic() + PROGRESS_EVERY_MS
-      store
-        .progress(id, { ...tokens })
-        .catch((error) => log.warn({ err: error, id }, 'could not note progress'))
+  /** Tries again after each end of a run, and from time to time: another process may run what is in the way. */
+  async function exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    while (!(await take())) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const cancel = clock.after(HOLD_AGAIN_MS, resolve)
+      waitingForEnd.add(resolve)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      await promise
+      waitingForEnd.delete(resolve)
+      cancel()
+      signal.throwIfAborted()
     }
   }
 
@@ -159,45 +178,24 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  async function report(revocation: Revocation, result: RunResult, signal: AbortSignal): Promise<void> {
+  async function report(revocation: Revocation, result: RunResult, { aborted }: AbortSignal): Promise<void> {
     const { id } = revocation
-    const endedAt = now()
-    runs.noteAttempt(revocation, isTenantWorking(result, signal))
-    if (result.ended === 'completed') {
-      const { outcome, verified, tokens } = result
-      const isEnded = await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
-      if (isEnded)
-        ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: endedAt })
-      return
-    }
-    if (signal.aborted) return putBackUncounted(revocation, result.tokens)
-    const fruitless = result.progressed ? 1 : revocation.fruitless + 1
-    const failingSince = result.progressed ? endedAt : (revocation.failingSince ?? endedAt)
-    const random = options.random()
-    const decision = judgeAttempt(result.error, { now: endedAt, failingSince, fruitless, random })
-    const error = decision.failure
-    logAttempt(revocation, error, result.error)
-    if (decision.action === 'fail') {
-      const isEnded = await store.fail(id, error, result.tokens, endedAt)
-      if (isEnded)
-        ended({ ...revocation, status: 'failed', error, tokens: result.tokens, completedAt: endedAt })
-      return
-    }
-    const { attempts } = revocation
-    const { tokens } = result
-    await store.putBack(id, { tokens, attempts, fruitless, failingSince, error, nextAttemptAt: decision.at })
+    runs.noteAttempt(revocation, isTenantWorking(result, aborted))
+    const report = judgeRun(revocation, result, {
+      now: now(),
+      random: options.random(),
+      isStopped: aborted,
+      verificationDueAt: null,
+    })
+    if (report.failure && result.ended === 'stopped') logAttempt(revocation, report.failure, result.error)
+    if (report.do === 'put-back') return store.putBack(id, report.waiting)
+    if (await store.end(id, report.ending)) ended(transitions.end(revocation, report.ending))
   }
 
   /** Only what is unexpected is logged with where it came from: in an outage there are many of the others. */
   function logAttempt({ id, attempts }: Revocation, { code, detail }: Failure, err: unknown): void {
     if (code === 'CURFEW_INTERNAL') log.error({ id, code, attempts, err }, 'an attempt has failed')
     else log.warn({ id, code, detail, attempts }, 'an attempt has failed')
-  }
-
-  /** A shutdown is no attempt, nor is giving way. */
-  function putBackUncounted(revocation: Revocation, tokens: TokenCounts): Promise<void> {
-    const attempts = revocation.attempts - 1
-    return store.putBack(revocation.id, { ...revocation, tokens, attempts, nextAttemptAt: null })
   }
 
   function ended(revocation: Revocation): void {
@@ -220,12 +218,7 @@ export function createWorker(options: WorkerOptions): Worker {
       cancelTimer()
       runs.stopAll()
       await claiming
-      await Promise.all(underWay)
+      await Promise.all([...underWay, confirmations.stop()])
     },
   }
-}
-
-/** An attempt that was stopped, or failed over its own user, says nothing against the tenant. */
-function isTenantWorking(result: RunResult, { aborted }: AbortSignal): boolean {
-  return result.ended === 'completed' || aborted || result.progressed || isFinal(result.error)
 }

@@ -1,9 +1,11 @@
 import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore, type Watcher } from '../revocation/store.ts'
+import { pageOf, purgeAll } from '../revocation/transitions.ts'
 import { type AcceptRequest, acceptTogether } from './postgres/accept.ts'
 import { Batches } from './postgres/batches.ts'
 import { retry } from './postgres/changes.ts'
+import { PostgresConfirmations } from './postgres/confirmations.ts'
 import { PostgresDatabase } from './postgres/database.ts'
 import { postgresHistory } from './postgres/history.ts'
 import { PostgresJobs } from './postgres/jobs.ts'
@@ -49,6 +51,7 @@ export async function openPostgresStore(
   const sessions = postgresSessions(database.query)
   const history = postgresHistory(database.query)
   const runs = new PostgresRuns({ database, jobs, now, log })
+  const confirmations = new PostgresConfirmations({ database, jobs, now })
   const accepts = new Batches({
     run: (requests: readonly AcceptRequest[]) =>
       database.transaction((query) => acceptTogether(query, jobs, requests)),
@@ -95,26 +98,29 @@ export async function openPostgresStore(
 
     claim: (request) => runs.claim(request),
 
-    nextDueAt: (now) => sql.nextDueAt(now),
+    claimConfirmations: (request) => confirmations.claim(request),
 
-    complete: (id, completion) => runs.end(id, (own) => ({ ...own, status: 'completed', ...completion })),
+    async nextDueAt(now) {
+      const [attemptAt, confirmation] = await Promise.all([sql.nextDueAt(now), confirmations.nextDueInMs()])
+      const times = [attemptAt, confirmation === null ? null : now + confirmation].filter((at) => at !== null)
+      return times.length > 0 ? Math.min(...times) : null
+    },
 
-    fail: (id, error, tokens, completedAt) =>
-      runs.end(id, (own) => ({ ...own, status: 'failed', error, tokens, completedAt })),
+    end: (id, ending) => runs.end(id, ending),
 
     putBack: (id, waiting) => runs.putBack(id, waiting),
 
     progress: (id, tokens) => runs.progress(id, tokens),
 
-    retry: (id) => database.transaction((query) => retry(query, jobs, id)),
+    holdUsers: (id, userIds, urgency) => runs.holdUsers(id, userIds, urgency),
+
+    confirm: (id, confirmation) => confirmations.confirm(id, confirmation),
+
+    retry: (id, now) => database.transaction((query) => retry(query, jobs, id, now)),
 
     get: (id) => sql.find(id),
 
-    async list(query) {
-      const found = await history.list({ ...query, limit: query.limit + 1 })
-      const items = found.slice(0, query.limit)
-      return { items, nextCursor: found.length > items.length ? (items.at(-1)?.id ?? null) : null }
-    },
+    list: async (query) => pageOf(await history.list({ ...query, limit: query.limit + 1 }), query.limit),
 
     overtaken: () => runs.overtaken(),
 
@@ -132,15 +138,11 @@ export async function openPostgresStore(
     forgetSession: (tenant, sid) =>
       database.transaction((query) => postgresSessions(query).forget(tenant, sid)),
 
-    async purge(endedBefore, now) {
-      let purged = 0
-      for (;;) {
-        const some =
-          (await history.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) + (await sessions.purgeSome(now))
-        if (some === 0) return purged
-        purged += some
-      }
-    },
+    purge: (endedBefore, now) =>
+      purgeAll(
+        async () =>
+          (await history.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) + (await sessions.purgeSome(now)),
+      ),
 
     backlog: () => history.backlog(),
 

@@ -1,135 +1,103 @@
 import { z } from 'zod'
-import { ERRORS, type ErrorCode } from '../errors.ts'
-import { Outcome, type Revocation, Status } from '../revocation/revocation.ts'
-import { Reason, Scope, UserKind, urgencyOf } from '../revocation/signal.ts'
+import { isVerified, Revocation } from '../revocation/revocation.ts'
+import { urgencyOf } from '../revocation/signal.ts'
 
-const time = z.number().int()
-const optionalTime = time.nullable()
-const count = z.number().int()
+/**
+ * Columns are derived from the members of `Revocation`: `failingSince` is kept in `failing_since`. A list or an object is
+ * kept as JSON, except these members, which have a column for each of theirs, with this prefix.
+ */
+const PREFIXES: Readonly<Record<string, string>> = { user: 'user_', tokens: '', error: 'error_' }
 
-/** A row of `revocations`, in either store; checked when read: others may have touched it. */
-const Row = z.object({
-  id: z.string(),
-  tenant: z.string(),
-  user_kind: UserKind,
-  user_value: z.string(),
-  source: z.string(),
-  reason: Reason,
-  scope: Scope,
-  device_type: z.string().nullable(),
-  status: Status,
-  outcome: Outcome.nullable(),
-  revoked: count,
-  already_gone: count,
-  kept: count,
-  remaining: count,
-  verified: z.number(),
-  attempts: count,
-  fruitless: count,
-  // A code of another version must not keep the row, and all behind it, from being claimed.
-  error_code: z
-    .custom<ErrorCode>((code) => typeof code === 'string' && code in ERRORS)
-    .nullable()
-    .catch('CURFEW_INTERNAL'),
-  error_detail: z.string().nullable(),
-  occurred_at: time,
-  accepted_at: time,
-  failing_since: optionalTime,
-  started_at: optionalTime,
-  completed_at: optionalTime,
-  next_attempt_at: optionalTime,
-})
+/** What a column holds, in either store. */
+type Cell = string | number | null
+export type Row = Record<string, Cell>
 
-export function toRevocation(raw: unknown): Revocation {
-  const row = Row.parse(raw)
-  return {
-    id: row.id,
-    tenant: row.tenant,
-    user: { kind: row.user_kind, value: row.user_value },
-    source: row.source,
-    reason: row.reason,
-    scope: row.scope,
-    deviceType: row.device_type,
-    status: row.status,
-    outcome: row.outcome,
-    tokens: {
-      revoked: row.revoked,
-      alreadyGone: row.already_gone,
-      kept: row.kept,
-      remaining: row.remaining,
-    },
-    verified: row.verified === 1,
-    attempts: row.attempts,
-    fruitless: row.fruitless,
-    error: row.error_code === null ? null : { code: row.error_code, detail: row.error_detail ?? '' },
-    occurredAt: row.occurred_at,
-    acceptedAt: row.accepted_at,
-    failingSince: row.failing_since,
-    startedAt: row.started_at,
-    completedAt: row.completed_at,
-    nextAttemptAt: row.next_attempt_at,
-  }
+interface Column {
+  name: string
+  /** The member of `Revocation`, and the member of that one where it has several columns. */
+  path: [string, ...string[]]
+  encode: (value: unknown) => Cell
+  decode: (cell: unknown) => unknown
 }
 
-/** A revocation as the values of a row, by column. `urgency` and `due_at` are there for the claim's index. */
-export function toRow(revocation: Revocation) {
-  return {
-    id: revocation.id,
-    tenant: revocation.tenant,
-    user_kind: revocation.user.kind,
-    user_value: revocation.user.value,
-    source: revocation.source,
-    reason: revocation.reason,
-    urgency: urgencyOf(revocation.reason),
-    scope: revocation.scope,
-    device_type: revocation.deviceType,
-    status: revocation.status,
-    outcome: revocation.outcome,
-    revoked: revocation.tokens.revoked,
-    already_gone: revocation.tokens.alreadyGone,
-    kept: revocation.tokens.kept,
-    remaining: revocation.tokens.remaining,
-    verified: revocation.verified ? 1 : 0,
-    attempts: revocation.attempts,
-    fruitless: revocation.fruitless,
-    error_code: revocation.error?.code ?? null,
-    error_detail: revocation.error?.detail ?? null,
-    occurred_at: revocation.occurredAt,
-    accepted_at: revocation.acceptedAt,
-    failing_since: revocation.failingSince,
-    started_at: revocation.startedAt,
-    completed_at: revocation.completedAt,
-    next_attempt_at: revocation.nextAttemptAt,
-    due_at: revocation.nextAttemptAt ?? revocation.acceptedAt,
-  }
+const snakeCase = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** The schema without what makes it optional or nullable. */
+function bare(schema: unknown): unknown {
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodNullable ? bare(schema.unwrap()) : schema
 }
 
-export const COLUMNS = [
-  'id',
-  'tenant',
-  'user_kind',
-  'user_value',
-  'source',
-  'reason',
-  'urgency',
-  'scope',
-  'device_type',
-  'status',
-  'outcome',
-  'revoked',
-  'already_gone',
-  'kept',
-  'remaining',
-  'verified',
-  'attempts',
-  'fruitless',
-  'error_code',
-  'error_detail',
-  'occurred_at',
-  'accepted_at',
-  'failing_since',
-  'started_at',
-  'completed_at',
-  'next_attempt_at',
-  'due_at',
-] as const satisfies (keyof ReturnType<typeof toRow>)[]
+const PLAIN = { encode: (value: unknown) => (value ?? null) as Cell, decode: (cell: unknown) => cell }
+const FLAG = {
+  encode: (value: unknown) => (value === true ? 1 : 0),
+  decode: (cell: unknown) => Number(cell) === 1,
+}
+const JSON_TEXT = {
+  encode: (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value)),
+  // A cell that is missing takes the default: a row of an earlier version has none.
+  decode: (cell: unknown) => (typeof cell === 'string' ? JSON.parse(cell) : undefined),
+}
+
+function codecOf(schema: unknown) {
+  if (schema instanceof z.ZodBoolean) return FLAG
+  return schema instanceof z.ZodObject || schema instanceof z.ZodArray ? JSON_TEXT : PLAIN
+}
+
+function columnsOf([member, schema]: [string, unknown]): Column[] {
+  const prefix = PREFIXES[member]
+  const inner = bare(schema)
+  if (prefix === undefined || !(inner instanceof z.ZodObject))
+    return [{ name: snakeCase(member), path: [member], ...codecOf(inner) }]
+  return Object.keys(inner.shape).map((part) => ({
+    name: `${prefix}${snakeCase(part)}`,
+    path: [member, part],
+    ...PLAIN,
+  }))
+}
+
+const STORED: readonly Column[] = Object.entries(Revocation.shape).flatMap(columnsOf)
+
+/** What the claim's index reads besides, by column. */
+const DERIVED = { urgency: ({ reason }: Revocation) => urgencyOf(reason) }
+
+/** The names of all columns that a revocation is kept in, in either store. */
+export const COLUMNS: readonly string[] = [...STORED.map(({ name }) => name), ...Object.keys(DERIVED)]
+
+/** The names of the columns of one member. */
+export function columnsOfMember(member: keyof Revocation): string[] {
+  return STORED.filter(({ path }) => path[0] === member).map(({ name }) => name)
+}
+
+/** A revocation as the values of a row, by column. */
+export function toRow(revocation: Revocation): Row {
+  const row: Row = {}
+  for (const { name, path, encode } of STORED) row[name] = encode(valueAt(revocation, path))
+  for (const [name, derive] of Object.entries(DERIVED)) row[name] = derive(revocation)
+  return row
+}
+
+/** A row of `revocations`, in either store; checked when read: others may have changed it. */
+export function toRevocation(row: unknown): Revocation {
+  const cells: Record<string, unknown> = Object(row)
+  const members: Record<string, unknown> = {}
+  for (const { name, path, decode } of STORED) {
+    const [member, part] = path
+    const value = decode(cells[name])
+    if (part === undefined) members[member] = value
+    else members[member] = withPart(members[member], part, value)
+  }
+  const revocation = Revocation.parse(members)
+  return { ...revocation, verified: isVerified(revocation) }
+}
+
+function valueAt(revocation: Revocation, [member, part]: Column['path']): unknown {
+  const value: unknown = revocation[member as keyof Revocation]
+  if (part === undefined || value === null) return value
+  return (value as Record<string, unknown>)[part]
+}
+
+/** An object whose first part is missing is itself null. */
+function withPart(known: unknown, part: string, value: unknown): unknown {
+  if (known === undefined) return value === null || value === undefined ? null : { [part]: value }
+  return known === null ? null : { ...known, [part]: value }
+}

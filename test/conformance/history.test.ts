@@ -1,6 +1,6 @@
 import type { RevocationQuery } from '../../src/revocation/store.ts'
 import { aSignal, T0 } from '../support/signals.ts'
-import { accept, claim, eachStore, existing, FAILURE, room, TOKENS, waiting } from './stores.ts'
+import { aCompletion, accept, aFailure, claim, eachStore, existing, room, TOKENS, waiting } from './stores.ts'
 
 eachStore(async (t, opened) => {
   t.test('the list is the newest first, filtered, page by page', async (t) => {
@@ -35,7 +35,7 @@ eachStore(async (t, opened) => {
     const store = await opened(t)
     for (const id of ['nope', '', "'", 'a\0b', '00000000-0000-7000-8000-00000000000g']) {
       t.equal(await store.get(id), null)
-      t.equal(await store.retry(id), null)
+      t.equal(await store.retry(id, T0), null)
     }
   })
 
@@ -70,13 +70,16 @@ eachStore(async (t, opened) => {
     const recent = await accept(store, { userId: 'recent' })
     await claim(store)
     const queued = await accept(store, { userId: 'queued' })
-    await store.complete(old.id, {
-      outcome: 'revoked',
-      verified: true,
-      tokens: TOKENS,
-      completedAt: T0 + 1,
-    })
-    await store.fail(recent.id, FAILURE, TOKENS, T0 + 100)
+    await store.end(
+      old.id,
+      aCompletion({
+        outcome: 'revoked',
+        verified: true,
+        tokens: TOKENS,
+        completedAt: T0 + 1,
+      }),
+    )
+    await store.end(recent.id, aFailure(T0 + 100))
     t.equal(await store.purge(T0 + 100, T0), 1)
     t.same([await store.get(old.id), await store.get(joined.id)], [null, null])
     t.match(await store.get(recent.id), { status: 'failed' })

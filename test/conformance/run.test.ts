@@ -1,5 +1,16 @@
 import { T0 } from '../support/signals.ts'
-import { accept, claim, eachStore, existing, FAILURE, room, TOKENS, waiting } from './stores.ts'
+import {
+  aCompletion,
+  accept,
+  aFailure,
+  claim,
+  eachStore,
+  existing,
+  FAILURE,
+  room,
+  TOKENS,
+  waiting,
+} from './stores.ts'
 
 eachStore(async (t, opened, pass) => {
   t.test('a claim takes what is due by urgency, then by age, within the room for each reason', async (t) => {
@@ -67,12 +78,15 @@ eachStore(async (t, opened, pass) => {
     t.not(queued.id, running.id)
     t.equal((await accept(store)).id, queued.id, 'further ones join the queued one')
     t.same(await claim(store), [])
-    await store.complete(running.id, {
-      outcome: 'revoked',
-      verified: true,
-      tokens: TOKENS,
-      completedAt: T0 + 9,
-    })
+    await store.end(
+      running.id,
+      aCompletion({
+        outcome: 'revoked',
+        verified: true,
+        tokens: TOKENS,
+        completedAt: T0 + 9,
+      }),
+    )
     t.match(await claim(store), [{ id: queued.id }])
   })
 
@@ -83,7 +97,7 @@ eachStore(async (t, opened, pass) => {
     await store.progress(id, TOKENS)
     t.match(await store.get(id), { status: 'running', tokens: TOKENS })
     const completion = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 + 9 } as const
-    t.equal(await store.complete(id, completion), true)
+    t.equal(await store.end(id, aCompletion(completion)), true)
     const ended = {
       status: 'completed',
       outcome: 'revoked',
@@ -92,7 +106,7 @@ eachStore(async (t, opened, pass) => {
       error: null,
     }
     t.match(await store.get(id), ended)
-    t.equal(await store.fail(id, FAILURE, TOKENS, T0 + 10), false)
+    t.equal(await store.end(id, aFailure(T0 + 10)), false)
     await store.putBack(id, waiting(existing(await store.get(id)), null))
     t.match(await store.get(id), ended, 'what has ended is not changed')
   })
@@ -145,10 +159,10 @@ eachStore(async (t, opened, pass) => {
     const joined = await accept(store)
     await store.putBack(failed.id, waiting(existing(first), null))
     await claim(store)
-    await store.fail(failed.id, FAILURE, TOKENS, T0)
+    await store.end(failed.id, aFailure(T0))
     const older = await accept(store)
     const [second] = await claim(store)
-    await store.retry(failed.id)
+    await store.retry(failed.id, T0)
     await store.putBack(older.id, waiting(existing(second), null))
     t.match(await store.get(failed.id), { id: older.id })
     t.match(await store.get(joined.id), { id: older.id })
@@ -158,39 +172,45 @@ eachStore(async (t, opened, pass) => {
     const store = await opened(t)
     const { id } = await accept(store)
     await claim(store)
-    await store.fail(id, FAILURE, TOKENS, T0 + 9)
+    await store.end(id, aFailure(T0 + 9))
     t.match(await store.get(id), { status: 'failed', error: FAILURE, completedAt: T0 + 9 })
-    t.match(await store.retry(id), { id, status: 'queued', completedAt: null, nextAttemptAt: null })
+    t.match(await store.retry(id, T0), { id, status: 'queued', completedAt: null, nextAttemptAt: null })
     const [claimed] = await claim(store)
-    t.match(await store.retry(id), { id, status: 'running' }, 'one that runs is answered as it is')
+    t.match(await store.retry(id, T0), { id, status: 'running' }, 'one that runs is answered as it is')
     await store.putBack(id, waiting(existing(claimed), T0 + 60_000))
-    await store.retry(id)
+    await store.retry(id, T0)
     t.match(await claim(store), [{ id }])
-    t.equal(await store.retry('00000000-0000-7000-8000-000000000000'), null)
+    t.equal(await store.retry('00000000-0000-7000-8000-000000000000', T0), null)
   })
 
   t.test('retry joins another queued one; a verified one is refused, an unverified one is not', async (t) => {
     const store = await opened(t)
     const failed = await accept(store, { occurredAt: T0 + 70 })
     await claim(store)
-    await store.fail(failed.id, FAILURE, TOKENS, T0 + 9)
+    await store.end(failed.id, aFailure(T0 + 9))
     const queued = await accept(store)
-    t.match(await store.retry(failed.id), { id: queued.id, occurredAt: T0 + 70 })
+    t.match(await store.retry(failed.id, T0), { id: queued.id, occurredAt: T0 + 70 })
     await claim(store)
-    await store.complete(queued.id, {
-      outcome: 'none-visible',
-      verified: false,
-      tokens: TOKENS,
-      completedAt: T0,
-    })
-    t.match(await store.retry(queued.id), { id: queued.id, status: 'queued', outcome: null })
+    await store.end(
+      queued.id,
+      aCompletion({
+        outcome: 'none-visible',
+        verified: false,
+        tokens: TOKENS,
+        completedAt: T0,
+      }),
+    )
+    t.match(await store.retry(queued.id, T0), { id: queued.id, status: 'queued', outcome: null })
     await claim(store)
-    await store.complete(queued.id, {
-      outcome: 'revoked',
-      verified: true,
-      tokens: TOKENS,
-      completedAt: T0,
-    })
-    await t.rejects(store.retry(queued.id), { code: 'CURFEW_NOT_RETRYABLE' })
+    await store.end(
+      queued.id,
+      aCompletion({
+        outcome: 'revoked',
+        verified: true,
+        tokens: TOKENS,
+        completedAt: T0,
+      }),
+    )
+    await t.rejects(store.retry(queued.id, T0), { code: 'CURFEW_NOT_RETRYABLE' })
   })
 })

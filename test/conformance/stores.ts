@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { Proof } from '../../src/revocation/proof.ts'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import type { Reason, Signal } from '../../src/revocation/signal.ts'
 import type { RevocationStore, Room } from '../../src/revocation/store.ts'
+import type { Ending } from '../../src/revocation/transitions.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -62,8 +64,34 @@ export function room(security: number, logout: number, expired: number): Record<
   return { security: of(security), logout: of(logout), 'session-expired': of(expired) }
 }
 
+export const PROOF: Proof = {
+  at: T0,
+  pages: 1,
+  listings: 1,
+  undisturbed: true,
+  client: 'c',
+  scope: 'admin_classic',
+  role: 'tenant-admin',
+  userExists: true,
+}
 export const TOKENS = { revoked: 2, alreadyGone: 1, kept: 0, remaining: 3 }
 export const FAILURE = { code: 'CURFEW_QLIK_UNAVAILABLE', detail: 'no answer' } as const
+
+/** How a run completes: with a proof, and confirmed, unless a test wants something else. */
+export function aCompletion({
+  verified = true,
+  ...different
+}: Partial<Extract<Ending, { status: 'completed' }>> & { verified?: boolean } = {}): Ending {
+  const found = { tokens: TOKENS, undecided: 0, resolved: ['u1'] }
+  const proof = verified ? PROOF : null
+  const ended = { outcome: 'revoked', proof, verificationDueAt: null, completedAt: T0 } as const
+  return { status: 'completed', ...found, ...ended, ...different }
+}
+
+/** How a run fails. */
+export function aFailure(completedAt = T0): Ending {
+  return { status: 'failed', tokens: TOKENS, undecided: 0, resolved: [], error: FAILURE, completedAt }
+}
 
 export async function accept(
   store: RevocationStore,
@@ -79,7 +107,8 @@ export function claim(store: RevocationStore, now = T0): Promise<Revocation[]> {
 
 /** How a revocation goes back into the queue, until `nextAttemptAt`. */
 export function waiting(revocation: Revocation, nextAttemptAt: number | null) {
-  return { ...revocation, tokens: TOKENS, error: FAILURE, nextAttemptAt }
+  const backoffMs = nextAttemptAt === null ? null : nextAttemptAt - T0
+  return { ...revocation, tokens: TOKENS, error: FAILURE, nextAttemptAt, backoffMs }
 }
 
 /** A revocation that must be there. */

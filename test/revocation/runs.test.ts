@@ -1,7 +1,8 @@
 import t from 'tap'
-import { newRevocation, type Revocation } from '../../src/revocation/revocation.ts'
+import type { Revocation } from '../../src/revocation/revocation.ts'
 import { Runs } from '../../src/revocation/runs.ts'
 import type { Reason } from '../../src/revocation/signal.ts'
+import { newRevocation } from '../../src/revocation/transitions.ts'
 import { aSignal } from '../support/signals.ts'
 
 let serial = 0

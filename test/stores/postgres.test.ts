@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { JOBS_VERSION, MIGRATIONS } from '../../src/stores/postgres/migrations.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
-import { accept, claim, SILENT, TOKENS } from '../conformance/stores.ts'
+import { aCompletion, accept, claim, SILENT } from '../conformance/stores.ts'
 import { rejection, until } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startInVain } from '../support/process.ts'
@@ -11,7 +11,6 @@ import { environmentFor, request, startService } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
 const server = await startPostgres(t)
-const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
 
 async function open(t: Test, url: string) {
   const store = await openPostgresStore(url, { connections: 3, now: () => T0, log: SILENT })
@@ -130,7 +129,7 @@ t.test('a role that owns only the two schemas that were made for it is enough', 
   const store = await openPostgresStore(own.href, { connections: 2, now: () => T0, log: SILENT })
   const { id } = await accept(store)
   await claim(store)
-  t.equal(await store.complete(id, COMPLETION), true)
+  t.equal(await store.end(id, aCompletion()), true)
   await store.close()
 })
 

@@ -102,10 +102,19 @@ t.test('after the clock was set back, nothing waits for the time that it had', a
   await accept(store, { userId: 'never tried', acceptedAt: T0 + day })
   const tried = await accept(store, { userId: 'tried' })
   const [claimed] = await claim(store)
-  await store.putBack(tried.id, waiting(existing(claimed), T0 + day))
+  await store.putBack(tried.id, { ...waiting(existing(claimed), T0 + day), backoffMs: 2_000 })
   await store.recover(T0)
   t.match(await claim(store), [{ user: { value: 'never tried' } }])
-  t.equal(await store.nextDueAt(T0), T0 + 60 * 60_000)
+  t.equal(await store.nextDueAt(T0), T0 + 2_000, 'but for the backoff that was chosen')
+})
+
+t.test('a retry starts at once, also where the clock was ahead when the signal came', async (t) => {
+  const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
+  t.teardown(() => store.close())
+  const { id } = await accept(store, { acceptedAt: T0 + 3_600_000 })
+  t.same(await claim(store), [])
+  await store.retry(id, T0)
+  t.match(await claim(store), [{ id }])
 })
 
 t.test('the claim reads from its index, however long the backlog is', async (t) => {

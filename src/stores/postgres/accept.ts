@@ -1,9 +1,8 @@
-import { CurfewError } from '../../errors.ts'
-import { join, userKey } from '../../revocation/coalesce.ts'
 import { uuidv7 } from '../../revocation/id.ts'
-import { newRevocation, type Revocation } from '../../revocation/revocation.ts'
+import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import { type Accepted, REPLAY_WINDOW_MS, type ReplayKey } from '../../revocation/store.ts'
+import { join, newRevocation, requireSameRequest, userKey } from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
 import { postgresHistory } from './history.ts'
 import type { PostgresJobs } from './jobs.ts'
@@ -63,11 +62,21 @@ async function repetitions(
   for (const { request, replay } of keyed) {
     const earlier = taken.has(replay.key) ? null : await history.replayOf(replay.key)
     if (!earlier) continue
-    if (earlier.fingerprint === replay.fingerprint) {
-      answers.set(request, { ok: true, accepted: { revocations: earlier.revocations, replayed: true } })
-    } else answers.set(request, { ok: false, error: new CurfewError('CURFEW_IDEMPOTENCY_MISMATCH') })
+    answers.set(request, repeated(earlier, replay))
   }
   return answers
+}
+
+function repeated(
+  earlier: { fingerprint: string | null; revocations: Revocation[] },
+  { fingerprint }: ReplayKey,
+): AcceptResult {
+  try {
+    requireSameRequest(earlier.fingerprint, fingerprint)
+    return { ok: true, accepted: { revocations: earlier.revocations, replayed: true } }
+  } catch (error) {
+    return { ok: false, error }
+  }
 }
 
 /** What joins what. */

@@ -1,70 +1,109 @@
 import { randomUUID } from 'node:crypto'
-import { CurfewError } from '../../errors.ts'
-import { join, userKey } from '../../revocation/coalesce.ts'
-import type { Revocation } from '../../revocation/revocation.ts'
-import type { Waiting } from '../../revocation/store.ts'
+import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
+import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
+import * as transitions from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
-import { type Ending, postgresStatements } from './statements.ts'
+import { postgresStatements } from './statements.ts'
 
 // What becomes of a revocation: its row and its job change together, each of these in one transaction of the caller's.
 
-const LOST = {
-  code: 'CURFEW_RUN_LOST',
-  detail: 'Every process that ran it ended, or was cut off from the database, before it was done.',
-} as const
+/** A run of a process: what it reports has an effect only while the claim is valid. */
+export interface Claimed {
+  id: string
+  claim: string
+}
 
-/** Ends runs whose claims are still good, and lets those go on that waited for them. Answers which of them have ended. */
+export interface EndingOf extends Claimed {
+  ending: transitions.Ending
+}
+
+/** Ends runs whose claims are still valid, and lets those go on that waited for them. Answers which of them have ended. */
 export async function endTogether(
   query: Query,
   jobs: PostgresJobs,
-  endings: readonly Ending[],
+  endings: readonly EndingOf[],
 ): Promise<Set<string>> {
   const sql = postgresStatements(query)
-  const ended = await sql.end(endings)
-  await jobs.remove(query, ended)
-  await jobs.add(query, await sql.unpark(ended))
-  return new Set(ended)
+  const byId = new Map(endings.map(({ id, ending }) => [id, ending]))
+  const running = await sql.findClaimed(endings)
+  const ended = running.flatMap((one) => {
+    const ending = byId.get(one.id)
+    return ending ? [transitions.end(one, ending)] : []
+  })
+  const ids = ended.map(({ id }) => id)
+  await sql.saveAll(ended)
+  await sql.notifyEnded(ended.map(({ tenant, user }) => transitions.userKey(tenant, user)))
+  await sql.releaseUsers(ids)
+  await jobs.remove(query, ids)
+  await jobs.add(query, await sql.unpark(ids))
+  return new Set(ids)
 }
 
-/** Puts a run back into the queue, joined with what was queued behind it; nothing where its claim is not good any more. */
+/** Notes how far runs are whose claims are still valid. */
+export async function progressTogether(
+  query: Query,
+  progress: readonly (Claimed & { tokens: TokenCounts })[],
+): Promise<void> {
+  const sql = postgresStatements(query)
+  const byId = new Map(progress.map(({ id, tokens }) => [id, tokens]))
+  const running = await sql.findClaimed(progress)
+  await sql.saveAll(running.map((one) => transitions.progress(one, byId.get(one.id) ?? one.tokens)))
+}
+
+/** Puts a run back into the queue, joined with what was queued behind it; nothing where its claim is not valid any more. */
 export async function putBack(
   query: Query,
   jobs: PostgresJobs,
-  { id, claim }: { id: string; claim: string },
-  waiting: Waiting,
+  own: Claimed,
+  waiting: transitions.Waiting,
   now: number,
 ): Promise<void> {
   const sql = postgresStatements(query)
-  const running = await sql.findClaimed(id, claim)
+  const [running] = await sql.findClaimed([own])
   if (!running) return
-  const newer = await sql.queuedOf(running)
-  const older: Revocation = { ...running, ...waiting, status: 'queued' }
-  if (newer) {
-    await sql.noteJoined(newer.id, id)
-    await sql.remove(newer.id)
+  await requeue(query, jobs, transitions.putBack(running, waiting, await sql.queuedOf(running)), now)
+}
+
+/** Writes what waits from now on, with a job; the one that has joined it goes, and its id leads there. */
+export async function requeue(
+  query: Query,
+  jobs: PostgresJobs,
+  { queued, absorbed }: transitions.Queued,
+  now: number,
+): Promise<Revocation> {
+  const sql = postgresStatements(query)
+  if (absorbed) {
+    await sql.noteJoined(absorbed.id, queued.id)
+    await sql.remove(absorbed.id)
   }
-  const queued = await sql.save(newer ? join(older, newer) : older)
-  await jobs.remove(query, newer ? [id, newer.id] : [id])
+  await sql.save(queued)
+  await sql.releaseUsers([queued.id])
+  await jobs.remove(query, absorbed ? [queued.id, absorbed.id] : [queued.id])
   await jobs.addWaiting(query, [queued], now)
+  return queued
 }
 
 /** See `RevocationStore.retry`. */
-export async function retry(query: Query, jobs: PostgresJobs, id: string): Promise<Revocation | null> {
+export async function retry(
+  query: Query,
+  jobs: PostgresJobs,
+  id: string,
+  now: number,
+): Promise<Revocation | null> {
   const sql = postgresStatements(query)
   const revocation = await sql.find(id, 'FOR UPDATE')
-  if (!revocation || revocation.status === 'running') return revocation
-  if (revocation.status === 'completed' && revocation.verified) throw new CurfewError('CURFEW_NOT_RETRYABLE')
-  const renewed = { fruitless: 0, nextAttemptAt: null, failingSince: null }
-  const queued = revocation.status === 'queued' ? revocation : await sql.queuedOf(revocation)
-  if (queued) {
-    const widened = queued === revocation ? queued : join(queued, revocation)
-    await jobs.hasten(query, widened, true)
-    return sql.save({ ...widened, ...renewed })
-  }
-  await jobs.remove(query, [revocation.id])
-  await jobs.add(query, [revocation])
-  return sql.save({ ...revocation, ...renewed, status: 'queued', outcome: null, completedAt: null })
+  if (!revocation) return null
+  const other = ['queued', 'running'].includes(revocation.status) ? null : await sql.queuedOf(revocation)
+  const result = transitions.retry(revocation, other, now)
+  const { answer, change } = result
+  if (change === 'none') return answer
+  if (change === 'queued') {
+    await jobs.remove(query, [answer.id])
+    await jobs.add(query, [answer])
+  } else await jobs.hasten(query, answer, true)
+  if (change === 'widened') await sql.save(result.superseded)
+  return sql.save(answer)
 }
 
 /** A job whose revocation cannot run now: it waits for another run of its user, or is no more. */
@@ -72,7 +111,7 @@ export async function setAside(query: Query, jobs: PostgresJobs, id: string): Pr
   const sql = postgresStatements(query)
   const running = await sql.runningFor(id)
   const revocation = await sql.find(id, 'FOR UPDATE')
-  // Its job was made due by hand while it was being claimed: it is the job of that run.
+  // Its job was made due by a retry while it was being claimed: it is the job of that run.
   if (revocation?.id === id && revocation.status === 'running') return
   await jobs.remove(query, [id])
   if (revocation?.id !== id || revocation.status !== 'queued') return
@@ -80,14 +119,30 @@ export async function setAside(query: Query, jobs: PostgresJobs, id: string): Pr
   else await jobs.add(query, [revocation])
 }
 
-/** pg-boss has given up the job, so the revocation fails, too. False where it never ran: one of the same user does. */
+const LOST = {
+  code: 'CURFEW_RUN_LOST',
+  detail: 'Every process that ran it ended, or was cut off from the database, before it was done.',
+} as const
+
+/**
+ * pg-boss has given up the job, because processes were lost again and again. That is not the revocation's fault: it goes back
+ * into the queue, until 24 hours have passed without progress; then it fails. False where it never ran: one of the same user
+ * does.
+ */
 export async function giveUp(query: Query, jobs: PostgresJobs, id: string, now: number): Promise<boolean> {
   const claim = randomUUID()
-  const [lost] = await postgresStatements(query).claim([id], [id], claim, now)
+  const sql = postgresStatements(query)
+  const [lost] = await sql.claimable([id], [id])
   if (!lost) return false
-  const own = { id, claim, userKey: userKey(lost.tenant, lost.user) }
-  await endTogether(query, jobs, [
-    { ...own, status: 'failed', error: LOST, tokens: lost.tokens, completedAt: now },
-  ])
+  const running = transitions.claim(lost, now)
+  await sql.saveAll([running], claim)
+  const failingSince = running.failingSince ?? now
+  if (now - failingSince > GIVE_UP_AFTER_MS) {
+    const ending = { ...running, status: 'failed', error: LOST, completedAt: now } as const
+    await endTogether(query, jobs, [{ id, claim, ending }])
+  } else {
+    const waiting = { ...running, attempts: lost.attempts, failingSince, error: LOST }
+    await putBack(query, jobs, { id, claim }, waiting, now)
+  }
   return true
 }

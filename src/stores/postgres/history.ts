@@ -29,10 +29,11 @@ export function postgresHistory(query: Query) {
       return new Set(taken.map(({ key }) => String(key)))
     },
 
-    async replayOf(key: string): Promise<{ fingerprint: unknown; revocations: Revocation[] } | null> {
+    async replayOf(key: string): Promise<{ fingerprint: string | null; revocations: Revocation[] } | null> {
       const [found] = await query('SELECT fingerprint, answer FROM curfew.replays WHERE key = $1', [key])
       if (typeof found?.answer !== 'string') return null
-      return { fingerprint: found.fingerprint, revocations: JSON.parse(found.answer).map(toRevocation) }
+      const fingerprint = found.fingerprint === null ? null : String(found.fingerprint)
+      return { fingerprint, revocations: JSON.parse(found.answer).map(toRevocation) }
     },
 
     async noteAnswers(answers: readonly { key: string; revocations: Revocation[] }[]): Promise<void> {
@@ -47,16 +48,31 @@ export function postgresHistory(query: Query) {
       )
     },
 
-    async list({ status, tenant, tenants, userId, cursor, limit }: RevocationQuery): Promise<Revocation[]> {
-      const wanted: [string, unknown][] = [
-        ['status =', status],
-        ['tenant =', tenant],
-        ['tenant = ANY', tenants],
-        [`user_kind = 'userId' AND user_value =`, userId],
-        ['id <', cursor],
+    async list({
+      status,
+      superseded,
+      tenant,
+      tenants,
+      userId,
+      cursor,
+      limit,
+    }: RevocationQuery): Promise<Revocation[]> {
+      const wanted: [condition: (value: string) => string, value: unknown][] = [
+        [(value) => `status = ${value}`, status],
+        [(value) => `(superseded_by IS NOT NULL) = ${value}`, superseded],
+        [(value) => `tenant = ${value}`, tenant],
+        [(value) => `tenant = ANY (${value})`, tenants],
+        [
+          (
+            value,
+          ) => `id IN (SELECT id FROM curfew.revocations WHERE user_value = ${value} AND user_kind = 'userId'
+            UNION ALL SELECT revocation_id FROM curfew.resolved_users WHERE user_id = ${value})`,
+          userId,
+        ],
+        [(value) => `id < ${value}`, cursor],
       ]
       const given = wanted.filter(([, value]) => value !== undefined)
-      const conditions = given.map(([condition], index) => `${condition} ($${index + 2})`)
+      const conditions = given.map(([condition], index) => condition(`$${index + 2}`))
       const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
       const found = await query(`SELECT * FROM curfew.revocations ${where} ORDER BY id DESC LIMIT $1`, [
         limit,

@@ -1,19 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
-import { userKey } from '../../revocation/coalesce.ts'
 import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
-import type { ClaimRequest, Waiting } from '../../revocation/store.ts'
+import type { ClaimRequest } from '../../revocation/store.ts'
+import * as transitions from '../../revocation/transitions.ts'
 import { Batches } from './batches.ts'
-import { endTogether, giveUp, putBack, setAside } from './changes.ts'
+import {
+  type Claimed,
+  type EndingOf,
+  endTogether,
+  giveUp,
+  progressTogether,
+  putBack,
+  setAside,
+} from './changes.ts'
 import type { PostgresDatabase } from './database.ts'
 import type { Job, PostgresJobs } from './jobs.ts'
-import { type Ending, postgresStatements } from './statements.ts'
+import { postgresStatements } from './statements.ts'
 
 /** A run of this process: its claim in our row, and its job. */
-interface Held extends Job {
-  claim: string
-  userKey: string
+interface Held extends Job, Claimed {
+  tenant: string
+  /** The Qlik users that it holds: see `RevocationStore.holdUsers`. */
+  userIds: readonly string[]
 }
 
 /** Under load, notifications come faster than claims are worth: what comes meanwhile is claimed together. */
@@ -34,7 +43,8 @@ export class PostgresRuns {
   readonly #sql: ReturnType<typeof postgresStatements>
   readonly #held = new Map<string, Held>()
   readonly #lost = new Set<Held>()
-  readonly #ends: Batches<Ending, boolean>
+  readonly #ends: Batches<EndingOf, boolean>
+  readonly #progress: Batches<Claimed & { tokens: TokenCounts }, true>
   #claimNotBefore = 0
 
   constructor(options: RunsOptions) {
@@ -42,11 +52,19 @@ export class PostgresRuns {
     this.#options = options
     this.#sql = postgresStatements(database.query)
     this.#ends = new Batches({
-      run: async (endings: readonly Ending[]) => {
+      run: async (endings: readonly EndingOf[]) => {
         const ended = await database.transaction((query) => endTogether(query, jobs, endings))
         return endings.map(({ id }) => ended.has(id))
       },
       concurrency: 2,
+      largest: ENDED_AT_ONCE,
+    })
+    this.#progress = new Batches({
+      run: async (progress: readonly (Claimed & { tokens: TokenCounts })[]) => {
+        await database.transaction((query) => progressTogether(query, progress))
+        return progress.map((): true => true)
+      },
+      concurrency: 1,
       largest: ENDED_AT_ONCE,
     })
   }
@@ -67,10 +85,10 @@ export class PostgresRuns {
     const claim = randomUUID()
     const ids = fetched.map(({ id }) => id)
     const again = fetched.filter(({ retryCount }) => retryCount > 0).map(({ id }) => id)
-    const claimed = new Map((await this.#sql.claim(ids, again, claim, now)).map((one) => [one.id, one]))
+    const claimed = await this.#claimAll(ids, again, claim, now)
     for (const { id, retryCount } of fetched) {
       const one = claimed.get(id)
-      if (one) this.#held.set(id, { id, retryCount, claim, userKey: userKey(one.tenant, one.user) })
+      if (one) this.#held.set(id, { id, retryCount, claim, tenant: one.tenant, userIds: [] })
     }
     // Those that were claimed are to run, whatever becomes of the others: nobody touches their jobs, so they come again.
     for (const id of ids.filter((id) => !claimed.has(id))) {
@@ -80,21 +98,30 @@ export class PostgresRuns {
     return ids.map((id) => claimed.get(id)).filter((one) => one !== undefined)
   }
 
+  #claimAll(ids: string[], again: string[], claim: string, now: number): Promise<Map<string, Revocation>> {
+    return this.#options.database.transaction(async (query) => {
+      const sql = postgresStatements(query)
+      const claimed = (await sql.claimable(ids, again)).map((one) => transitions.claim(one, now))
+      await sql.saveAll(claimed, claim)
+      return new Map(claimed.map((one) => [one.id, one]))
+    })
+  }
+
   #setAside(id: string): Promise<void> {
     const { database, jobs } = this.#options
     return database.transaction((query) => setAside(query, jobs, id))
   }
 
-  /** Ends a run of this process, and tells whether that had an effect; on what it has lost, others report. */
-  async end(id: string, ending: (own: Held) => Ending): Promise<boolean> {
+  /** Ends a run of this process. The answer is whether that had an effect: on what it has lost, others report. */
+  async end(id: string, ending: transitions.Ending): Promise<boolean> {
     const own = this.#held.get(id)
     if (!own) return false
-    const hasEnded = await this.#ends.ask(ending(own))
+    const hasEnded = await this.#ends.ask({ id, claim: own.claim, ending })
     this.#letGo(own)
     return hasEnded
   }
 
-  async putBack(id: string, waiting: Waiting): Promise<void> {
+  async putBack(id: string, waiting: transitions.Waiting): Promise<void> {
     const { database, jobs, now } = this.#options
     const own = this.#held.get(id)
     if (!own) return
@@ -104,16 +131,33 @@ export class PostgresRuns {
 
   async progress(id: string, tokens: TokenCounts): Promise<void> {
     const own = this.#held.get(id)
-    if (own) await this.#sql.progress(id, own.claim, tokens)
+    if (own) await this.#progress.ask({ id, claim: own.claim, tokens })
+  }
+
+  /** See `RevocationStore.holdUsers`. */
+  async holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean> {
+    const own = this.#held.get(id)
+    if (!own) return false
+    const isHeld = await this.#options.database.transaction((query) =>
+      postgresStatements(query).holdUsers(own, userIds, urgency),
+    )
+    if (isHeld) own.userIds = userIds
+    return isHeld
   }
 
   /** See `RevocationStore.overtaken`. */
   async overtaken(): Promise<string[]> {
-    const overtaken = this.#held.size > 0 ? await this.#sql.overtaken([...this.#held.keys()]) : []
-    // One that has ended since, or was claimed anew, is not meant.
+    const held = [...this.#held.values()]
+    const overtaken = held.length > 0 ? await this.#sql.overtaken(held.map(({ id }) => id)) : []
+    const displaced = await this.#sql.displaced(
+      held.flatMap(({ id, claim, tenant, userIds }) =>
+        userIds.map((userId) => ({ id, claim, tenant, user_id: userId })),
+      ),
+    )
+    // One that has ended since, or was claimed again, is not meant.
     const gone = [...this.#lost].filter((own) => this.#letGo(own)).map(({ id }) => id)
     this.#lost.clear()
-    return [...gone, ...overtaken]
+    return [...new Set([...gone, ...overtaken, ...displaced])]
   }
 
   /** Says that this process lives, finds out what it has lost, and settles what all have lost too often. */

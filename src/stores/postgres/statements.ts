@@ -1,12 +1,14 @@
-import type { Failure, Revocation, TokenCounts } from '../../revocation/revocation.ts'
+import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
-import type { Completion } from '../../revocation/store.ts'
 import { COLUMNS, toRevocation, toRow } from '../rows.ts'
 import type { Query } from './database.ts'
 
 const NAMES = COLUMNS.join(', ')
+const ASSIGNMENTS = COLUMNS.filter((name) => name !== 'id')
+  .map((name) => `${name} = v.${name}`)
+  .join(', ')
 /** The same user, as far as joining goes. */
-const SAME_USER = (one: string, other: string) =>
+export const SAME_USER = (one: string, other: string) =>
   ['tenant', 'user_kind', 'user_value', 'device_key']
     .map((name) => `${one}.${name} = ${other}.${name}`)
     .join(' AND ')
@@ -16,13 +18,7 @@ const BY_USER = 'tenant, user_kind, user_value, device_key'
 /** As ids are written: a caller may ask for anything. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** How a running revocation ended, for one or the other reason. */
-export type Ending = { id: string; claim: string; userKey: string } & (
-  | ({ status: 'completed' } & Completion)
-  | { status: 'failed'; error: Failure; tokens: TokenCounts; completedAt: number }
-)
-
-/** Told to all processes when a revocation has ended, with its `userKey`. */
+/** Told to all processes when a revocation has ended or was confirmed, with its `userKey`. */
 export const ENDED_CHANNEL = 'curfew_ended'
 /** Told when a queued revocation waits for a running one: it may be the more urgent. */
 export const PARKED_CHANNEL = 'curfew_parked'
@@ -54,15 +50,37 @@ export function postgresStatements(query: Query) {
         [tenant, user.kind, user.value, deviceType ?? ''],
       ),
 
-    /** Writes all of a revocation. What ends or waits belongs to nobody. */
-    async save(revocation: Revocation): Promise<Revocation> {
+    /**
+     * Writes all of some revocations. One that runs belongs to whom it belonged, or to `claim` from now on; what ends or
+     * waits belongs to nobody, except for the sake of its confirming listing.
+     */
+    async saveAll(revocations: readonly Revocation[], claim: string | null = null): Promise<void> {
+      if (revocations.length === 0) return
       await query(
-        `UPDATE curfew.revocations AS r SET (${NAMES}) =
-           (SELECT ${NAMES} FROM json_populate_record(NULL::curfew.revocations, $1)), claim = NULL
-         WHERE id = $2`,
-        [JSON.stringify(toRow(revocation)), revocation.id],
+        `UPDATE curfew.revocations AS r SET ${ASSIGNMENTS}, parked = false,
+           claim = CASE WHEN v.status = 'running' THEN coalesce($2::uuid, r.claim) ELSE $2 END
+         FROM json_populate_recordset(NULL::curfew.revocations, $1) AS v WHERE r.id = v.id`,
+        [JSON.stringify(revocations.map(toRow)), claim],
       )
+      await this.noteResolved(revocations)
+    },
+
+    async save(revocation: Revocation): Promise<Revocation> {
+      await this.saveAll([revocation])
       return revocation
+    },
+
+    /** The Qlik users that names led to, for the listing by user; an id leads to itself. */
+    async noteResolved(revocations: readonly Revocation[]): Promise<void> {
+      const pairs = revocations.flatMap(({ id, user, resolved }) =>
+        user.kind === 'userId' ? [] : resolved.map((userId) => ({ id, user_id: userId })),
+      )
+      if (pairs.length === 0) return
+      await query(
+        `INSERT INTO curfew.resolved_users (user_id, revocation_id)
+         SELECT user_id, id FROM json_to_recordset($1) AS v (id uuid, user_id text) ORDER BY 1, 2 ON CONFLICT DO NOTHING`,
+        [JSON.stringify(pairs)],
+      )
     },
 
     async remove(id: string): Promise<void> {
@@ -80,12 +98,13 @@ export function postgresStatements(query: Query) {
       )
     },
 
-    /** A running one, if the claim is still good. */
-    findClaimed: (id: string, claim: string): Promise<Revocation | null> =>
-      row(`SELECT * FROM curfew.revocations WHERE id = $1 AND claim = $2 AND status = 'running' FOR UPDATE`, [
-        id,
-        claim,
-      ]),
+    /** Of these runs those whose claims are still valid; they stay as they are until the transaction ends. */
+    findClaimed: (claims: readonly { id: string; claim: string }[]): Promise<Revocation[]> =>
+      rows(
+        `SELECT r.* FROM curfew.revocations AS r JOIN unnest($1::uuid[], $2::uuid[]) AS own (id, claim) USING (id)
+         WHERE r.claim = own.claim AND r.status = 'running' ORDER BY ${BY_USER} FOR UPDATE OF r`,
+        [claims.map(({ id }) => id), claims.map(({ claim }) => claim)],
+      ),
 
     async noteJoined(id: string, intoId: string): Promise<void> {
       await query('UPDATE curfew.joined_ids SET into_id = $2 WHERE into_id = $1', [id, intoId])
@@ -93,28 +112,18 @@ export function postgresStatements(query: Query) {
     },
 
     /**
-     * Marks as running what is queued, or was lost by another process (`again`: its job was fetched once more). Those
-     * whose user has a running one are left.
+     * Of these, what is queued, or was lost by another process (`again`: its job was fetched once more). Those whose user has
+     * a running one are left. They stay as they are until the transaction ends.
      */
-    claim: (
-      ids: readonly string[],
-      again: readonly string[],
-      claim: string,
-      now: number,
-    ): Promise<Revocation[]> =>
+    claimable: (ids: readonly string[], again: readonly string[]): Promise<Revocation[]> =>
       rows(
-        `WITH due AS (
-           SELECT id FROM curfew.revocations AS r
-           WHERE id = ANY ($1) AND (
-             (status = 'running' AND id = ANY ($2))
-             OR (status = 'queued' AND NOT EXISTS (
-               SELECT 1 FROM curfew.revocations AS other WHERE other.status = 'running' AND ${SAME_USER('other', 'r')})))
-           ORDER BY ${BY_USER} FOR UPDATE)
-         UPDATE curfew.revocations AS r
-         SET status = 'running', claim = $3, parked = false, attempts = attempts + 1,
-           started_at = coalesce(started_at, $4), next_attempt_at = NULL
-         FROM due WHERE r.id = due.id RETURNING r.*`,
-        [ids, again, claim, now],
+        `SELECT * FROM curfew.revocations AS r
+         WHERE id = ANY ($1) AND (
+           (status = 'running' AND id = ANY ($2))
+           OR (status = 'queued' AND NOT EXISTS (
+             SELECT 1 FROM curfew.revocations AS other WHERE other.status = 'running' AND ${SAME_USER('other', 'r')})))
+         ORDER BY ${BY_USER} FOR UPDATE`,
+        [ids, again],
       ),
 
     /** The running one for whose end this queued one waits, which cannot end before the transaction does. */
@@ -131,36 +140,9 @@ export function postgresStatements(query: Query) {
       await query('SELECT pg_notify($1, $2)', [PARKED_CHANNEL, ''])
     },
 
-    /** Ends runs whose claim is still good, tells so to those who wait for it, and answers which ended. */
-    async end(endings: readonly Ending[]): Promise<string[]> {
-      const values = endings.map((ending) => ({
-        id: ending.id,
-        claim: ending.claim,
-        user_key: ending.userKey,
-        status: ending.status,
-        outcome: ending.status === 'completed' ? ending.outcome : null,
-        verified: ending.status === 'completed' && ending.verified ? 1 : 0,
-        revoked: ending.tokens.revoked,
-        already_gone: ending.tokens.alreadyGone,
-        kept: ending.tokens.kept,
-        remaining: ending.tokens.remaining,
-        error_code: ending.status === 'failed' ? ending.error.code : null,
-        error_detail: ending.status === 'failed' ? ending.error.detail : null,
-        completed_at: ending.completedAt,
-      }))
-      const ended = await query(
-        `UPDATE curfew.revocations AS r
-         SET status = v.status, outcome = v.outcome, verified = v.verified, revoked = v.revoked,
-           already_gone = v.already_gone, kept = v.kept, remaining = v.remaining, error_code = v.error_code,
-           error_detail = v.error_detail, completed_at = v.completed_at, claim = NULL
-         FROM json_to_recordset($1) AS v (id uuid, claim uuid, user_key text, status text, outcome text,
-           verified smallint, revoked integer, already_gone integer, kept integer, remaining integer, error_code text,
-           error_detail text, completed_at bigint)
-         WHERE r.id = v.id AND r.claim = v.claim AND r.status = 'running'
-         RETURNING r.id, pg_notify('${ENDED_CHANNEL}', v.user_key)`,
-        [JSON.stringify(values)],
-      )
-      return ended.map(({ id }) => String(id))
+    /** Tells those who wait for these users, by `userKey`. */
+    async notifyEnded(userKeys: readonly string[]): Promise<void> {
+      await query(`SELECT pg_notify('${ENDED_CHANNEL}', key) FROM unnest($1::text[]) AS key`, [userKeys])
     },
 
     /** Those that waited for the end of one of these need jobs now. A statement of its own, to see who has parked by now. */
@@ -171,16 +153,48 @@ export function postgresStatements(query: Query) {
         [ids],
       ),
 
-    async progress(
-      id: string,
-      claim: string,
-      { revoked, alreadyGone, kept, remaining }: TokenCounts,
-    ): Promise<void> {
-      await query(
-        `UPDATE curfew.revocations SET revoked = $3, already_gone = $4, kept = $5, remaining = $6
-         WHERE id = $1 AND claim = $2 AND status = 'running'`,
-        [id, claim, revoked, alreadyGone, kept, remaining],
+    /**
+     * Takes users for a run, in the caller's transaction: all, or none. One that a run holds which is not at work any more,
+     * or is less urgent, is taken away from it.
+     */
+    async holdUsers(
+      { id, claim, tenant }: { id: string; claim: string; tenant: string },
+      userIds: readonly string[],
+      urgency: number,
+    ): Promise<boolean> {
+      const held = await query(
+        `INSERT INTO curfew.held_users AS known (tenant, user_id, revocation_id, claim, urgency)
+         SELECT $1, user_id, $3, $4, $5 FROM unnest($2::text[]) AS user_id ORDER BY user_id
+         ON CONFLICT (tenant, user_id) DO UPDATE
+           SET revocation_id = excluded.revocation_id, claim = excluded.claim, urgency = excluded.urgency
+           WHERE known.revocation_id = excluded.revocation_id OR known.urgency > excluded.urgency
+             OR NOT EXISTS (SELECT FROM curfew.revocations AS r
+               WHERE r.id = known.revocation_id AND r.claim = known.claim AND r.status = 'running')
+         RETURNING 1`,
+        [tenant, [...new Set(userIds)], id, claim, urgency],
       )
+      if (held.length === new Set(userIds).size) return true
+      await this.releaseUsers([id])
+      return false
+    },
+
+    async releaseUsers(ids: readonly string[]): Promise<void> {
+      await query('DELETE FROM curfew.held_users WHERE revocation_id = ANY ($1)', [ids])
+    },
+
+    /** Of these runs and the users that they hold, the runs from which one was taken away. */
+    async displaced(
+      held: readonly { id: string; claim: string; tenant: string; user_id: string }[],
+    ): Promise<string[]> {
+      if (held.length === 0) return []
+      const found = await query(
+        `SELECT DISTINCT own.id
+         FROM json_to_recordset($1) AS own (id uuid, claim uuid, tenant text, user_id text)
+         LEFT JOIN curfew.held_users AS h ON h.tenant = own.tenant AND h.user_id = own.user_id
+         WHERE (h.revocation_id, h.claim) IS DISTINCT FROM (own.id, own.claim)`,
+        [JSON.stringify(held)],
+      )
+      return found.map(({ id }) => String(id))
     },
 
     /** Of these runs, those that are not this process's any more. */

@@ -97,4 +97,28 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX sessions_expired ON sessions (expires_at);
   `,
+  `
+  -- What proves that no token is left, and when that is looked for.
+  ALTER TABLE revocations ADD COLUMN undecided INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE revocations ADD COLUMN resolved TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE revocations ADD COLUMN proof TEXT;
+  ALTER TABLE revocations ADD COLUMN verification_due_at INTEGER;
+  ALTER TABLE revocations ADD COLUMN backoff_ms INTEGER;
+  ALTER TABLE revocations ADD COLUMN superseded_by TEXT;
+  -- What has ended before stays as it was verified, or not.
+  UPDATE revocations SET verification_due_at = 0 WHERE status IN ('queued', 'running');
+  -- What the claim of confirming listings reads, as the other claim does; and the older ones of a user that was confirmed.
+  CREATE INDEX revocations_unconfirmed ON revocations (tenant, verification_due_at)
+    WHERE status = 'completed' AND verification_due_at IS NOT NULL;
+  CREATE INDEX revocations_unconfirmed_user ON revocations (user_value, user_kind, tenant, device_key)
+    WHERE status = 'completed' AND verification_due_at IS NOT NULL;
+
+  -- The Qlik user ids that names led to: what the listing by user reads.
+  CREATE TABLE resolved_users (
+    user_id TEXT NOT NULL,
+    revocation_id TEXT NOT NULL REFERENCES revocations (id) ON DELETE CASCADE,
+    PRIMARY KEY (user_id, revocation_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX resolved_users_revocation ON resolved_users (revocation_id);
+  `,
 ]

@@ -5,6 +5,8 @@ import type { BacklogCount, ReplayKey, RevocationQuery } from '../../revocation/
 import { COLUMNS, toRevocation, toRow } from '../rows.ts'
 
 const PURGED_AT_ONCE = 500
+/** A confirming listing is never further away than this, unless a backoff was chosen. */
+const LONGEST_LEEWAY_MS = 10_000
 
 /** The tenants that have something of one urgency queued, by one look-up each in the index `revocations_due`. */
 const QUEUED_TENANTS = `queued_tenants (name) AS (
@@ -14,10 +16,25 @@ const QUEUED_TENANTS = `queued_tenants (name) AS (
   FROM queued_tenants WHERE name IS NOT NULL
 )`
 
+/** The same of those whose confirming listing is due or will be. */
+const UNCONFIRMED_TENANTS = `unconfirmed_tenants (name) AS (
+  SELECT min(tenant) FROM revocations WHERE status = 'completed' AND verification_due_at IS NOT NULL
+  UNION ALL
+  SELECT (SELECT min(tenant) FROM revocations
+    WHERE status = 'completed' AND verification_due_at IS NOT NULL AND tenant > name)
+  FROM unconfirmed_tenants WHERE name IS NOT NULL
+)`
+
+/** The same user, as far as joining goes. */
+const SAME_USER = (one: string, other: string) =>
+  ['user_value', 'user_kind', 'tenant', 'device_key']
+    .map((name) => `${one}.${name} = ${other}.${name}`)
+    .join(' AND ')
+
 /** A revocation's values in the order of `COLUMNS`. */
 function valuesOf(revocation: Revocation): SQLInputValue[] {
   const row = toRow(revocation)
-  return COLUMNS.map((name) => row[name])
+  return COLUMNS.map((name) => row[name] ?? null)
 }
 
 /** Every SQL statement of the revocations, as functions. They read and write within the caller's transaction. */
@@ -56,6 +73,13 @@ export function sqliteStatements(database: DatabaseSync) {
     save(revocation: Revocation): Revocation {
       updateRow.run(...valuesOf(revocation), revocation.id)
       return revocation
+    },
+
+    /** The Qlik users that a name led to, for the listing by user; an id leads to itself. */
+    noteResolved({ id, user, resolved }: Revocation): void {
+      if (user.kind === 'userId') return
+      for (const userId of resolved)
+        prepare('INSERT OR IGNORE INTO resolved_users (user_id, revocation_id) VALUES (?, ?)').run(userId, id)
     },
 
     remove(id: string): void {
@@ -99,15 +123,63 @@ export function sqliteStatements(database: DatabaseSync) {
         .all()
         .map(({ id }) => String(id)),
 
-    /** What was never tried is due by `now`; what waits to be tried again, by `latest`. */
-    waitNoLongerThan(now: number, latest: number): void {
+    /**
+     * What was never tried is due by `now`; what waits, after the backoff that was chosen for it, or after `longest` where
+     * none was noted.
+     */
+    waitNoLongerThan(now: number, longest: number): void {
       prepare(
         `UPDATE revocations SET due_at = ? WHERE status = 'queued' AND next_attempt_at IS NULL AND due_at > ?`,
       ).run(now, now)
       prepare(
-        `UPDATE revocations SET due_at = ?, next_attempt_at = ? WHERE status = 'queued' AND next_attempt_at > ?`,
-      ).run(latest, latest, latest)
+        `UPDATE revocations SET due_at = ?1 + ifnull(backoff_ms, ?2), next_attempt_at = ?1 + ifnull(backoff_ms, ?2)
+         WHERE status = 'queued' AND next_attempt_at > ?1 + ifnull(backoff_ms, ?2)`,
+      ).run(now, longest)
+      prepare(
+        `UPDATE revocations SET verification_due_at = ?1 + ifnull(backoff_ms, ?2)
+         WHERE status = 'completed' AND verification_due_at > ?1 + ifnull(backoff_ms, ?2)`,
+      ).run(now, LONGEST_LEEWAY_MS)
     },
+
+    /** The tenants that have a confirming listing due, the longest due first. */
+    tenantsUnconfirmed: (now: number): string[] =>
+      prepare(
+        `WITH RECURSIVE ${UNCONFIRMED_TENANTS}
+         SELECT name, (SELECT min(verification_due_at) FROM revocations
+           WHERE status = 'completed' AND verification_due_at IS NOT NULL AND tenant = name) AS due_at
+         FROM unconfirmed_tenants WHERE name IS NOT NULL AND due_at <= ? ORDER BY due_at`,
+      )
+        .all(now)
+        .map(({ name }) => String(name)),
+
+    /** Those of a tenant whose confirming listing is due, the longest due first. */
+    unconfirmed: (tenant: string, now: number, limit: number): Revocation[] =>
+      rows(
+        `SELECT * FROM revocations WHERE status = 'completed' AND verification_due_at <= ? AND tenant = ?
+         ORDER BY verification_due_at LIMIT ?`,
+        now,
+        tenant,
+        limit,
+      ),
+
+    /** Whether a newer one of the same user waits, runs, or is to be confirmed: that proves this one, too. */
+    hasSuccessor: (id: string): boolean =>
+      prepare(
+        `SELECT 1 FROM revocations AS r WHERE id = ? AND (
+           EXISTS (SELECT 1 FROM revocations AS other
+             WHERE ${SAME_USER('other', 'r')} AND other.place IN ('queued', 'running'))
+           OR EXISTS (SELECT 1 FROM revocations AS other
+             WHERE ${SAME_USER('other', 'r')} AND other.status = 'completed' AND other.verification_due_at IS NOT NULL
+               AND (other.completed_at, other.id) > (r.completed_at, r.id)))`,
+      ).get(id) !== undefined,
+
+    /** The others of the same user that are to be confirmed. */
+    unconfirmedOf: (id: string): Revocation[] =>
+      rows(
+        `SELECT other.* FROM revocations AS r JOIN revocations AS other ON ${SAME_USER('other', 'r')}
+         WHERE r.id = ? AND other.id <> r.id AND other.status = 'completed' AND other.verification_due_at IS NOT NULL`,
+        id,
+      ),
 
     running: (): Revocation[] => rows(`SELECT * FROM revocations WHERE status = 'running'`),
 
@@ -146,28 +218,38 @@ export function sqliteStatements(database: DatabaseSync) {
            WHERE status = 'queued' AND urgency = ?1 AND tenant = name AND due_at > ?2)) AS due_at
          FROM queued_tenants WHERE name IS NOT NULL`,
       )
-      const times = REASONS.map((reason) => due.get(urgencyOf(reason), now)?.due_at).filter(
-        (at) => typeof at === 'number',
+      const unconfirmed = prepare(
+        `WITH RECURSIVE ${UNCONFIRMED_TENANTS}
+         SELECT min((SELECT min(verification_due_at) FROM revocations
+           WHERE status = 'completed' AND verification_due_at > ?1 AND tenant = name)) AS due_at
+         FROM unconfirmed_tenants WHERE name IS NOT NULL`,
       )
+      const times = [
+        ...REASONS.map((reason) => due.get(urgencyOf(reason), now)?.due_at),
+        unconfirmed.get(now)?.due_at,
+      ].filter((at) => typeof at === 'number')
       return times.length > 0 ? Math.min(...times) : null
     },
 
-    list({ status, tenant, tenants, userId, cursor, limit }: RevocationQuery): Revocation[] {
-      const wanted: [string, SQLInputValue | undefined][] = [
+    list({ status, superseded, tenant, tenants, userId, cursor, limit }: RevocationQuery): Revocation[] {
+      const wanted: [condition: string, ...values: (SQLInputValue | undefined)[]][] = [
         ['status = ?', status],
+        ['(superseded_by IS NOT NULL) = ?', superseded === undefined ? undefined : Number(superseded)],
         ['tenant = ?', tenant],
         // As one parameter: there may be thousands, and the statement stays the same.
         ['tenant IN (SELECT value FROM json_each(?))', tenants && JSON.stringify(tenants)],
-        [`user_kind = 'userId' AND user_value = ?`, userId],
+        [
+          `id IN (SELECT id FROM revocations WHERE user_value = ? AND user_kind = 'userId'
+             UNION ALL SELECT revocation_id FROM resolved_users WHERE user_id = ?)`,
+          userId,
+          userId,
+        ],
         ['id < ?', cursor],
       ]
-      const given = wanted.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined)
+      const given = wanted.filter(([, value]) => value !== undefined)
       const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : ''
-      return rows(
-        `SELECT * FROM revocations ${where} ORDER BY id DESC LIMIT ?`,
-        ...given.map(([, value]) => value),
-        limit,
-      )
+      const values = given.flatMap(([, ...values]) => values.filter((value) => value !== undefined))
+      return rows(`SELECT * FROM revocations ${where} ORDER BY id DESC LIMIT ?`, ...values, limit)
     },
 
     replayOf(key: string, since: number): { fingerprint: string | null; revocations: Revocation[] } | null {

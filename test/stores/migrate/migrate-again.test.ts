@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import { openDatabase } from '../../../src/stores/sqlite/database.ts'
-import { accept, claim, existing, waiting } from '../../conformance/stores.ts'
+import { aCompletion, accept, claim, existing, waiting } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
-import { DONE, migrationStores, oneOfEach } from './migration-stores.ts'
+import { migrationStores, oneOfEach } from './migration-stores.ts'
 
 const server = await startPostgres(t)
 const stores = (t: Test) => migrationStores(t, server)
@@ -20,7 +20,7 @@ t.test('run again, it changes nothing, whatever has become of them', async (t) =
   t.match(await move(), { queued: 0, completed: 0, failed: 0, joined: 0, known: 7, widened: 0, replays: 0 })
   t.same(await contents(), first)
   const store = await target()
-  for (const { id } of await claim(store)) await store.complete(id, DONE)
+  for (const { id } of await claim(store)) await store.end(id, aCompletion())
   const second = await contents()
   t.match(await move(), { queued: 0, known: 7, widened: 0 })
   t.same(await contents(), second)
@@ -40,7 +40,7 @@ t.test('signals that the file took in after a first run are not lost by the seco
   await move()
   const store = await target()
   await claim(store)
-  await store.complete(first.id, DONE)
+  await store.end(first.id, aCompletion())
   await fill((source) => accept(source, { userId: 'u', occurredAt: T0 + 1_000 }))
   t.match(await move(), { queued: 0, known: 1, widened: 1 })
   const [again] = await claim(store)
@@ -59,7 +59,7 @@ t.test('whatever the file went on with, an id leads to what it was moved to', as
   await claim(store)
   const second = await fill(async (source) => {
     await claim(source)
-    await source.complete(joined.id, DONE)
+    await source.end(joined.id, aCompletion())
     return accept(source, { userId: 'u' })
   })
   t.match(await move(), { queued: 1, completed: 0, known: 2 })

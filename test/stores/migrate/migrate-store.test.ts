@@ -2,10 +2,10 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { LONGEST_WAIT_MS } from '../../../src/backoff.ts'
 import { MIGRATIONS } from '../../../src/stores/sqlite/migrations.ts'
-import { accept, claim, existing, room, TOKENS, waiting } from '../../conformance/stores.ts'
+import { aCompletion, accept, claim, existing, room, TOKENS, waiting } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
-import { DONE, migrationStores, oneOfEach } from './migration-stores.ts'
+import { migrationStores, oneOfEach } from './migration-stores.ts'
 
 const server = await startPostgres(t)
 const stores = (t: Test) => migrationStores(t, server)
@@ -87,7 +87,7 @@ t.test('one whose user is running there is queued behind it', async (t) => {
   const moved = await fill((source) => accept(source, { userId: 'u' }))
   t.match(await move(), { queued: 1, joined: 0 })
   t.same(await claim(store), [])
-  await store.complete(there.id, DONE)
+  await store.end(there.id, aCompletion())
   t.match(await claim(store), [{ id: moved.id }])
 })
 
@@ -99,7 +99,7 @@ t.test('the ids that joined one that has ended lead to it', async (t) => {
     const other = await accept(source)
     await source.putBack(one.id, waiting(existing(run), null))
     await claim(source)
-    await source.complete(one.id, DONE)
+    await source.end(one.id, aCompletion())
     return [one, other]
   })
   t.match(await move(), { queued: 0, completed: 1 })
@@ -115,7 +115,7 @@ t.test('many are moved page by page, the most urgent first and of those the olde
   await fill(async (store) => {
     await store.accept(signals, null, T0)
     for (const { id } of await store.claim({ now: T0 + 10_000, room: room(0, 0, 90) })) {
-      await store.complete(id, DONE)
+      await store.end(id, aCompletion())
     }
   })
   t.match(await move(), { queued: 5_110, completed: 90 })

@@ -4,12 +4,10 @@ import type { Revocation } from '../../../src/revocation/revocation.ts'
 import { type MigrateStoreOptions, migrateStore } from '../../../src/stores/migrate/migrate-store.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { openSqliteStore } from '../../../src/stores/sqlite.ts'
-import { accept, claim, existing, FAILURE, SILENT, TOKENS, waiting } from '../../conformance/stores.ts'
+import { aCompletion, accept, aFailure, claim, existing, SILENT, waiting } from '../../conformance/stores.ts'
 import type { PostgresServer } from '../../support/postgres.ts'
 import { temporaryFolder } from '../../support/service.ts'
 import { T0 } from '../../support/signals.ts'
-
-export const DONE = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
 
 export type SqliteStore = ReturnType<typeof openSqliteStore>
 
@@ -74,8 +72,8 @@ export async function oneOfEach(store: SqliteStore): Promise<Record<string, Revo
     await of('joined', T0 + 3),
   ]
   for (const revocation of await claim(store, T0 + 10)) {
-    if (revocation.id === completed.id) await store.complete(revocation.id, DONE)
-    if (revocation.id === failed.id) await store.fail(revocation.id, FAILURE, TOKENS, T0 + 20)
+    if (revocation.id === completed.id) await store.end(revocation.id, aCompletion())
+    if (revocation.id === failed.id) await store.end(revocation.id, aFailure(T0 + 20))
     if (revocation.id === wait.id) await store.putBack(revocation.id, waiting(revocation, T0 + 60_000))
   }
   const newer = await of('joined', T0 + 4)

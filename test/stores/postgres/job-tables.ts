@@ -1,11 +1,9 @@
 import type { Test } from 'tap'
 import type { RevocationStore } from '../../../src/revocation/store.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
-import { SILENT, TOKENS } from '../../conformance/stores.ts'
+import { SILENT } from '../../conformance/stores.ts'
 import type { PostgresServer } from '../../support/postgres.ts'
 import { T0 } from '../../support/signals.ts'
-
-export const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 } as const
 
 /** An empty database, stores on it, and a look at both of its tables. */
 export async function jobTables(t: Test, server: PostgresServer) {

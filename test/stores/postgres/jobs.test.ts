@@ -1,13 +1,13 @@
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../../src/revocation/id.ts'
-import { newRevocation } from '../../../src/revocation/revocation.ts'
+import { newRevocation } from '../../../src/revocation/transitions.ts'
 import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
 import { postgresStatements } from '../../../src/stores/postgres/statements.ts'
-import { accept, claim, existing, FAILURE, TOKENS, waiting } from '../../conformance/stores.ts'
+import { aCompletion, accept, aFailure, claim, existing, waiting } from '../../conformance/stores.ts'
 import { rejection, until } from '../../support/events.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
-import { COMPLETION, jobTables } from './job-tables.ts'
+import { jobTables } from './job-tables.ts'
 
 const server = await startPostgres(t)
 const setUp = (t: Test) => jobTables(t, server)
@@ -25,15 +25,15 @@ t.test('a row has a job as long as it waits or runs, and they agree', async (t) 
   t.same(await both(id), ['running', 'active 1 due'])
   await store.putBack(id, waiting(existing(first), T0 + 60_000))
   t.same(await both(id), ['queued', 'created 1 later'])
-  await store.retry(id)
+  await store.retry(id, T0)
   t.same(await both(id), ['queued', 'created 1 due'], 'hastened by hand')
   await claim(store)
-  t.equal(await store.fail(id, FAILURE, TOKENS, T0), true)
+  t.equal(await store.end(id, aFailure(T0)), true)
   t.same(await both(id), ['failed', null])
-  await store.retry(id)
+  await store.retry(id, T0)
   t.same(await both(id), ['queued', 'created 1 due'], 'again by hand')
   await claim(store)
-  t.equal(await store.complete(id, COMPLETION), true)
+  t.equal(await store.end(id, aCompletion()), true)
   t.same(await both(id), ['completed', null])
 })
 
@@ -46,7 +46,7 @@ t.test('one that waits for a run of its user has no job, and gets it when that e
   t.same(await both(id), ['queued', 'created 1 due'])
   t.same(await claim(store), [])
   t.same(await both(id), ['queued', null])
-  await store.complete(running.id, COMPLETION)
+  await store.end(running.id, aCompletion())
   t.same(await both(id), ['queued', 'created 1 due'])
 })
 
@@ -89,10 +89,10 @@ t.test('one that is queued while another of its user is put back, or tried again
   t.same(await both(newer), [null, null])
 
   await claim(store)
-  await store.fail(id, FAILURE, TOKENS, T0)
+  await store.end(id, aFailure(T0))
   const newest = uuidv7(T0)
   const again = await queueBeside(newest)
-  t.match(await store.retry(id), { id: newest, status: 'queued' })
+  t.match(await store.retry(id, T0), { id: newest, status: 'queued' })
   await again.committed
 })
 

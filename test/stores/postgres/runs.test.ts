@@ -1,12 +1,13 @@
 import t, { type Test } from 'tap'
 import type { SandboxCall } from '../../../src/sandbox/call-log.ts'
-import { accept, claim, existing, FAILURE, TOKENS, waiting } from '../../conformance/stores.ts'
+import { aCompletion, accept, aFailure, claim, existing, TOKENS, waiting } from '../../conformance/stores.ts'
 import { nextCall, until } from '../../support/events.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { startService } from '../../support/service.ts'
 import { T0 } from '../../support/signals.ts'
-import { COMPLETION, jobTables } from './job-tables.ts'
+import { jobTables } from './job-tables.ts'
 
+const NO_TOKENS = { revoked: 0, alreadyGone: 0, kept: 0, remaining: 9 }
 const server = await startPostgres(t)
 const setUp = (t: Test) => jobTables(t, server)
 
@@ -17,13 +18,13 @@ t.test('a process that has lost its run has no effect on it, and is told to stop
   const [claimed] = await claim(frozen)
   await lose()
   t.match(await claim(other), [{ id, status: 'running', attempts: 2 }])
-  t.equal(await frozen.complete(id, COMPLETION), false)
-  t.equal(await frozen.fail(id, FAILURE, TOKENS, T0), false)
+  t.equal(await frozen.end(id, aCompletion()), false)
+  t.equal(await frozen.end(id, aFailure(T0)), false)
   await frozen.progress(id, TOKENS)
   await frozen.putBack(id, waiting(existing(claimed), null))
   t.match(await other.get(id), { status: 'running', tokens: { revoked: 0 } })
   t.same(await both(id), ['running', 'active 1 due'])
-  t.equal(await other.complete(id, COMPLETION), true)
+  t.equal(await other.end(id, aCompletion()), true)
 })
 
 t.test('a process that has lost its run is told so, once', async (t) => {
@@ -40,22 +41,49 @@ t.test('a process that has lost its run is told so, once', async (t) => {
   t.same(await other.overtaken(), [])
 })
 
-t.test('one that was lost too often has failed, and whoever waited for it goes on', async (t) => {
-  const { open, both, loseForGood } = await setUp(t)
+t.test(
+  'one that was lost again and again goes on, until 24 hours have passed without progress',
+  async (t) => {
+    const { open, both, query, loseForGood } = await setUp(t)
+    const store = await open()
+    const { id } = await accept(store)
+    await claim(store)
+    const next = await accept(store)
+    await claim(store)
+    t.same(await both(next.id), ['queued', null])
+    const untilSettled = (status: string) =>
+      until(`it is ${status}`, async () => {
+        await loseForGood(id)
+        return (await store.get(id))?.status === status
+      })
+    await untilSettled('queued')
+    t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' }, tokens: { revoked: 0 }, attempts: 1 })
+    t.same(await both(id), ['queued', 'created 1 due'])
+    t.match(await store.get(next.id), { id }, 'the one that waited for it has joined it')
+
+    t.match(await claim(store), [{ id }])
+    await query('UPDATE curfew.revocations SET failing_since = $1', [T0 - 24 * 60 * 60_000 - 1])
+    const last = await accept(store)
+    await claim(store)
+    await untilSettled('failed')
+    t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' } })
+    t.same(await both(id), ['failed', null])
+    t.same(await both(last.id), ['queued', 'created 1 due'])
+    t.match(await store.retry(id, T0), { id: last.id }, 'a retry joins the one that is queued')
+    t.match(await store.get(id), { status: 'failed', supersededBy: last.id })
+  },
+)
+
+t.test('what makes progress has not been failing', async (t) => {
+  const { open, query } = await setUp(t)
   const store = await open()
   const { id } = await accept(store)
   await claim(store)
-  const next = await accept(store)
-  await claim(store)
-  t.same(await both(next.id), ['queued', null])
-  await until('it has failed', async () => {
-    await loseForGood(id)
-    return (await store.get(id))?.status === 'failed'
-  })
-  t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' }, tokens: { revoked: 0 } })
-  t.same(await both(id), ['failed', null])
-  t.same(await both(next.id), ['queued', 'created 1 due'])
-  t.match(await store.retry(id), { id: next.id }, 'by hand, it joins the one that is queued')
+  await query('UPDATE curfew.revocations SET failing_since = $1', [T0])
+  await store.progress(id, NO_TOKENS)
+  t.match(await store.get(id), { failingSince: T0 })
+  await store.progress(id, TOKENS)
+  t.match(await store.get(id), { failingSince: null, status: 'running' })
 })
 
 t.test('one that never ran and was lost too often waits for the run of its user', async (t) => {
@@ -71,7 +99,7 @@ t.test('one that never ran and was lost too often waits for the run of its user'
   await loseForGood(next.id)
   const parked = 'SELECT 1 FROM curfew.revocations WHERE id = $1 AND parked'
   await until('it waits', async () => (await query(parked, [next.id])).length > 0)
-  await store.complete(id, COMPLETION)
+  await store.end(id, aCompletion())
   t.same(await both(next.id), ['queued', 'created 1 due'])
 })
 

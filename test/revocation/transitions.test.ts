@@ -1,6 +1,5 @@
 import t from 'tap'
-import { join, userKey } from '../../src/revocation/coalesce.ts'
-import { newRevocation } from '../../src/revocation/revocation.ts'
+import { join, newRevocation, userKey } from '../../src/revocation/transitions.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
 const queued = (different = {}) => newRevocation('id', aSignal(different))

@@ -1,0 +1,114 @@
+import type { Clock } from '../clock.ts'
+import { CurfewError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type Completed, confirm, type Confirmation as Listing } from './confirm.ts'
+import type { QlikTenant } from './qlik-tenant.ts'
+import { isFinal, judgeAttempt } from './retry-policy.ts'
+import { isVerified, type Revocation } from './revocation.ts'
+import { Runs } from './runs.ts'
+import { urgencyOf } from './signal.ts'
+import type { RevocationStore } from './store.ts'
+import type { Confirmation } from './transitions.ts'
+
+export interface ConfirmationsOptions {
+  store: Pick<RevocationStore, 'claimConfirmations' | 'confirm'>
+  tenants: { get(name: string): QlikTenant | undefined }
+  clock: Clock
+  /** By a clock that does not go back; ms since the epoch. */
+  now: () => number
+  log: Log
+  /** A number from 0 up to 1, for the jitter. */
+  random: () => number
+  /** Confirming listings of one tenant under way at most. */
+  runsPerTenant: () => number
+  /** Called after a confirming listing has durably changed a revocation. */
+  onConfirmed: (revocation: Revocation) => void
+  /** Called when a listing is done, so that there is room again. */
+  onDone: () => void
+}
+
+/**
+ * Makes the confirming listings that are due. A completed revocation becomes verified by one, or is queued again where it
+ * shows a token in scope. What happens to the process in between changes nothing: the store knows when a listing is due.
+ */
+export class Confirmations {
+  readonly #options: ConfirmationsOptions
+  readonly #runs: Runs
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(options: ConfirmationsOptions) {
+    this.#options = options
+    this.#runs = new Runs(options.runsPerTenant)
+  }
+
+  /** Begins those that are due, as many as there is room for. Answers whether there may be more. */
+  async claim(now: number): Promise<boolean> {
+    const { store } = this.#options
+    const { claimed, postponed } = await store.claimConfirmations({ now, room: this.#runs.roomOfAll() })
+    for (const revocation of claimed) this.#run(revocation)
+    return claimed.length + postponed > 0
+  }
+
+  /** Stops those that are under way. The store finds them due again. */
+  async stop(): Promise<void> {
+    this.#runs.stopAll()
+    await Promise.all(this.#underWay)
+  }
+
+  #run(revocation: Revocation): void {
+    const { log, onDone } = this.#options
+    const run = this.#runs.begin(revocation)
+    const work = this.#confirm(revocation, run.stop.signal)
+      .catch((error) => log.error({ err: error, id: revocation.id }, 'a confirmation could not be stored'))
+      .finally(() => {
+        this.#runs.end(run)
+        this.#underWay.delete(work)
+        onDone()
+      })
+    this.#underWay.add(work)
+  }
+
+  async #confirm(revocation: Revocation, signal: AbortSignal): Promise<void> {
+    const { store, now, random, log, onConfirmed } = this.#options
+    const { id, tenant } = revocation
+    const listing = await this.#list(revocation, signal)
+    if (signal.aborted) return
+    this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || isFinal(listing.error))
+    const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
+    const confirmed = await store.confirm(id, confirmation)
+    if (!confirmed) return
+    if (confirmation.found === 'unknown') {
+      const { code, detail } = confirmation.error ?? {}
+      log.warn({ id, tenant, code, detail }, 'a confirming listing has failed')
+    } else {
+      const verified = isVerified(confirmed)
+      log.info({ id, tenant, status: confirmed.status, verified }, 'a confirming listing was made')
+    }
+    onConfirmed(confirmed)
+  }
+
+  async #list(revocation: Revocation, signal: AbortSignal): Promise<Listing> {
+    const { tenants, clock } = this.#options
+    const tenant = tenants.get(revocation.tenant)
+    if (!tenant) return { found: 'stopped', error: new CurfewError('CURFEW_UNKNOWN_TENANT') }
+    return confirm(revocation as Completed, tenant, { clock, signal, urgency: urgencyOf(revocation.reason) })
+  }
+}
+
+/**
+ * What a confirming listing means for its revocation. One that fails is made again after a backoff, for 24 hours; then the
+ * revocation stays unverified, with the last error. Pure.
+ */
+export function judgeListing(
+  { fruitless, failingSince }: Revocation,
+  listing: Listing,
+  { now, random }: { now: number; random: number },
+): Confirmation {
+  if (listing.found === 'nothing') return listing
+  if (listing.found === 'tokens') return { found: 'tokens', remaining: listing.count, now }
+  const failures = { fruitless: fruitless + 1, failingSince: failingSince ?? now }
+  const decision = judgeAttempt(listing.error, { now, random, ...failures })
+  const verificationDueAt = decision.action === 'back-off' ? decision.at : null
+  const backoffMs = verificationDueAt === null ? null : verificationDueAt - now
+  return { found: 'unknown', ...failures, error: decision.failure, verificationDueAt, backoffMs }
+}

@@ -1,0 +1,35 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { TokenCounts } from './revocation.ts'
+import type { RevocationStore } from './store.ts'
+
+const EVERY_MS = 1_000
+
+export interface ProgressOptions {
+  store: Pick<RevocationStore, 'progress'>
+  clock: Clock
+  log: Log
+}
+
+/** Writes how far a run is, once a second while that changes: what a crash loses of it is only a number. */
+export function noteProgress(id: string, { store, clock, log }: ProgressOptions) {
+  let latest: TokenCounts | null = null
+  let cancelTimer = () => {}
+
+  function writeLater(): void {
+    cancelTimer = clock.after(EVERY_MS, () => {
+      if (latest)
+        store.progress(id, latest).catch((error) => log.warn({ err: error, id }, 'could not note progress'))
+      latest = null
+      writeLater()
+    })
+  }
+
+  writeLater()
+  return {
+    note(tokens: TokenCounts): void {
+      latest = { ...tokens }
+    },
+    stop: () => cancelTimer(),
+  }
+}

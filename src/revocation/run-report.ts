@@ -1,0 +1,59 @@
+import { isFinal, judgeAttempt } from './retry-policy.ts'
+import type { Failure, Revocation } from './revocation.ts'
+import type { RunResult } from './revoke-all.ts'
+import type { Ending, Waiting } from './transitions.ts'
+
+/** What becomes of a revocation after an attempt. `failure`: what is to be logged, where the attempt failed. */
+export type RunReport =
+  | { do: 'end'; ending: Ending; failure: Failure | null }
+  | { do: 'put-back'; waiting: Waiting; failure: Failure | null }
+
+export interface RunContext {
+  /** By a clock that does not go back; ms since the epoch. */
+  now: number
+  /** A number from 0 up to 1, for the jitter. */
+  random: number
+  /** Whether the attempt was stopped: by a shutdown, or for a more urgent revocation. */
+  isStopped: boolean
+  /** When the confirming listing is due; null where the last listing of the attempt was one. */
+  verificationDueAt: number | null
+}
+
+/** Judges an attempt: it ends the revocation, or puts it back into the queue. Pure. */
+export function judgeRun(revocation: Revocation, result: RunResult, context: RunContext): RunReport {
+  const { now, random, isStopped, verificationDueAt } = context
+  const { tokens } = result
+  if (result.ended === 'completed') {
+    const { outcome, proof, undecided, resolved } = result
+    const ending = { tokens, undecided, resolved, outcome, proof, verificationDueAt, completedAt: now }
+    return { do: 'end', ending: { ...ending, status: 'completed' }, failure: null }
+  }
+  const findings = {
+    tokens,
+    undecided: revocation.undecided,
+    resolved: result.resolved ?? revocation.resolved,
+  }
+  if (isStopped) {
+    // That is no attempt.
+    const { attempts, fruitless, failingSince, error } = revocation
+    const waited = { attempts: attempts - 1, fruitless, failingSince, error }
+    const waiting = { ...findings, ...waited, nextAttemptAt: null, backoffMs: null }
+    return { do: 'put-back', waiting, failure: null }
+  }
+  const fruitless = result.progressed ? 1 : revocation.fruitless + 1
+  const failingSince = result.progressed ? now : (revocation.failingSince ?? now)
+  const decision = judgeAttempt(result.error, { now, failingSince, fruitless, random })
+  const { failure } = decision
+  if (decision.action === 'fail') {
+    return { do: 'end', ending: { ...findings, status: 'failed', error: failure, completedAt: now }, failure }
+  }
+  const { attempts } = revocation
+  const waited = { attempts, fruitless, failingSince, error: failure }
+  const next = { nextAttemptAt: decision.at, backoffMs: decision.at - now }
+  return { do: 'put-back', waiting: { ...findings, ...waited, ...next }, failure }
+}
+
+/** Whether an attempt says something for the tenant: one that was stopped, or failed over its own user, says nothing against it. */
+export function isTenantWorking(result: RunResult, isStopped: boolean): boolean {
+  return result.ended === 'completed' || isStopped || result.progressed || isFinal(result.error)
+}

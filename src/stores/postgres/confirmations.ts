@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import type { Revocation } from '../../revocation/revocation.ts'
+import {
+  type ClaimedConfirmations,
+  CONFIRMATION_LEASE_MS,
+  type ConfirmationsRequest,
+  SUCCESSOR_WAIT_MS,
+} from '../../revocation/store.ts'
+import * as transitions from '../../revocation/transitions.ts'
+import { toRevocation } from '../rows.ts'
+import { requeue } from './changes.ts'
+import type { PostgresDatabase, Query } from './database.ts'
+import type { PostgresJobs } from './jobs.ts'
+import { postgresStatements, SAME_USER } from './statements.ts'
+
+/** By the clock of the database; the same throughout a statement, so that an index can be used. */
+const NOW_MS = '(extract(epoch FROM statement_timestamp()) * 1000)::bigint'
+
+const UNCONFIRMED = (row: string) => `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
+
+export interface ConfirmationsOptions {
+  database: PostgresDatabase
+  jobs: PostgresJobs
+  /** ms since the epoch. */
+  now: () => number
+}
+
+/**
+ * Confirming listings: which are due, and what they have shown. They are found in the table itself, not by jobs: replicas of
+ * versions without them fetch every job that they see. When one is due is on the clock of the database, which all replicas
+ * share.
+ */
+export class PostgresConfirmations {
+  readonly #options: ConfirmationsOptions
+  /** The claims of the confirmations that this process makes now, by the id of the revocation. */
+  readonly #claims = new Map<string, string>()
+
+  constructor(options: ConfirmationsOptions) {
+    this.#options = options
+  }
+
+  /** See `RevocationStore.claimConfirmations`. */
+  async claim({ room }: ConfirmationsRequest): Promise<ClaimedConfirmations> {
+    if (room.total <= 0) return { claimed: [], postponed: 0 }
+    const { database } = this.#options
+    const ids = await dueIds(database.query, room)
+    if (ids.length === 0) return { claimed: [], postponed: 0 }
+    const claim = randomUUID()
+    const { claimed, postponed } = await database.transaction((query) => take(query, ids, claim))
+    for (const { id } of claimed) this.#claims.set(id, claim)
+    return { claimed, postponed }
+  }
+
+  /** When the next one is due, in ms from now; null when none is. */
+  async nextDueInMs(): Promise<number | null> {
+    const [found] = await this.#options.database.query(
+      `SELECT min(verification_due_at) - ${NOW_MS} AS ms FROM curfew.revocations AS r
+       WHERE ${UNCONFIRMED('r')} AND verification_due_at > ${NOW_MS}`,
+    )
+    return found?.ms === null || found?.ms === undefined ? null : Number(found.ms)
+  }
+
+  /** See `RevocationStore.confirm`. */
+  async confirm(id: string, confirmation: transitions.Confirmation): Promise<Revocation | null> {
+    const { database, jobs, now } = this.#options
+    const claim = this.#claims.get(id)
+    if (claim === undefined) return null
+    const confirmed = await database.transaction((query) =>
+      confirmClaimed(query, jobs, { id, claim }, confirmation, now()),
+    )
+    if (this.#claims.get(id) === claim) this.#claims.delete(id)
+    return confirmed
+  }
+}
+
+/** Of each tenant that has room its part, the longest due first. */
+async function dueIds(query: Query, { total, perTenant, exceptions }: ConfirmationsRequest['room']) {
+  const due = await query(
+    `WITH RECURSIVE tenants (name) AS (
+       SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')}
+       UNION ALL
+       SELECT (SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')} AND tenant > name)
+       FROM tenants WHERE name IS NOT NULL),
+     rooms AS (SELECT key AS name, value::integer AS room FROM json_each_text($3))
+     SELECT due.id FROM tenants LEFT JOIN rooms USING (name)
+     CROSS JOIN LATERAL (
+       SELECT id, verification_due_at FROM curfew.revocations AS r
+       WHERE ${UNCONFIRMED('r')} AND tenant = tenants.name AND verification_due_at <= ${NOW_MS}
+       ORDER BY verification_due_at LIMIT coalesce(room, $2)) AS due
+     ORDER BY due.verification_due_at LIMIT $1`,
+    [total, perTenant, JSON.stringify(Object.fromEntries(exceptions))],
+  )
+  return due.map(({ id }) => String(id))
+}
+
+async function take(query: Query, ids: readonly string[], claim: string): Promise<ClaimedConfirmations> {
+  const due = await query(
+    `SELECT r.*, EXISTS (
+         SELECT 1 FROM curfew.revocations AS other
+         WHERE ${SAME_USER('other', 'r')} AND other.status IN ('queued', 'running'))
+       OR EXISTS (
+         SELECT 1 FROM curfew.revocations AS other
+         WHERE ${SAME_USER('other', 'r')} AND ${UNCONFIRMED('other')}
+           AND (other.completed_at, other.id) > (r.completed_at, r.id)) AS has_successor
+     FROM curfew.revocations AS r
+     WHERE id = ANY ($1) AND ${UNCONFIRMED('r')} AND verification_due_at <= ${NOW_MS}
+     FOR UPDATE OF r SKIP LOCKED`,
+    [ids],
+  )
+  const claimed = due.filter(({ has_successor }) => has_successor === false).map(toRevocation)
+  const wait = `UPDATE curfew.revocations SET verification_due_at = ${NOW_MS} + $2, claim = $3 WHERE id = ANY ($1)`
+  await query(wait, [claimed.map(({ id }) => id), CONFIRMATION_LEASE_MS, claim])
+  const later = due.filter(({ has_successor }) => has_successor === true).map(({ id }) => id)
+  if (later.length > 0) await query(wait, [later, SUCCESSOR_WAIT_MS, null])
+  return { claimed, postponed: later.length }
+}
+
+async function confirmClaimed(
+  query: Query,
+  jobs: PostgresJobs,
+  { id, claim }: { id: string; claim: string },
+  confirmation: transitions.Confirmation,
+  now: number,
+): Promise<Revocation | null> {
+  const sql = postgresStatements(query)
+  const [row] = await query(
+    `SELECT * FROM curfew.revocations AS r WHERE id = $1 AND claim = $2 AND ${UNCONFIRMED('r')} FOR UPDATE`,
+    [id, claim],
+  )
+  if (!row) return null
+  const completed = toRevocation(row)
+  const next = transitions.confirm(completed, confirmation, await sql.queuedOf(completed))
+  await sql.notifyEnded([transitions.userKey(completed.tenant, completed.user)])
+  if ('queued' in next) return requeue(query, jobs, next, now)
+  await sql.saveAll([next.confirmed])
+  const older = await query(
+    `SELECT other.* FROM curfew.revocations AS r JOIN curfew.revocations AS other ON ${SAME_USER('other', 'r')}
+     WHERE r.id = $1 AND other.id <> r.id AND ${UNCONFIRMED('other')} FOR UPDATE OF other`,
+    [id],
+  )
+  const proven = older.flatMap((one) => transitions.confirmBy(toRevocation(one), next.confirmed) ?? [])
+  await sql.saveAll(proven)
+  return next.confirmed
+}

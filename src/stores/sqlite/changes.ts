@@ -1,0 +1,122 @@
+import { LONGEST_WAIT_MS } from '../../backoff.ts'
+import { uuidv7 } from '../../revocation/id.ts'
+import type { Revocation } from '../../revocation/revocation.ts'
+import { REASONS, type Signal } from '../../revocation/signal.ts'
+import {
+  type Accepted,
+  type ClaimedConfirmations,
+  type ClaimRequest,
+  CONFIRMATION_LEASE_MS,
+  type ConfirmationsRequest,
+  REPLAY_WINDOW_MS,
+  type ReplayKey,
+  type Room,
+  replayTime,
+  SUCCESSOR_WAIT_MS,
+} from '../../revocation/store.ts'
+import * as transitions from '../../revocation/transitions.ts'
+import type { sqliteStatements } from './statements.ts'
+
+/** What changes revocations: rows are found, a transition is applied, and the new state is written, in the caller's transaction. */
+export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
+  function acceptOne(signal: Signal): Revocation {
+    const queued = sql.queuedOf(signal)
+    if (queued) return sql.save(transitions.join(queued, signal))
+    return sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
+  }
+
+  /** Each tenant's fair share of the room, so that many of one do not keep the others waiting. */
+  function inTurn(
+    { total, perTenant, exceptions }: Room,
+    due: () => string[],
+    take: (tenant: string, limit: number) => Revocation[],
+  ): Revocation[] {
+    if (total === 0) return []
+    const roomOf = (tenant: string) => exceptions.get(tenant) ?? perTenant
+    const tenants = due().filter((tenant) => roomOf(tenant) > 0)
+    const share = Math.max(1, Math.floor(total / tenants.length))
+    return tenants.slice(0, total).flatMap((tenant) => take(tenant, Math.min(share, roomOf(tenant))))
+  }
+
+  function requeue({ queued, absorbed }: transitions.Queued): Revocation {
+    if (absorbed) {
+      sql.rejoin(absorbed.id, queued.id)
+      sql.remove(absorbed.id)
+    }
+    sql.noteResolved(sql.save(queued))
+    if (absorbed) sql.noteJoined(absorbed.id, queued.id)
+    return queued
+  }
+
+  return {
+    accept(signals: Signal[], replay: ReplayKey | null, now: number): Accepted {
+      const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+      if (earlier) {
+        transitions.requireSameRequest(earlier.fingerprint, replay.fingerprint)
+        return { revocations: earlier.revocations, replayed: true }
+      }
+      const revocations = signals.map(acceptOne)
+      if (replay) sql.noteReplay(replay, revocations, replayTime(replay, now))
+      return { revocations, replayed: false }
+    },
+
+    claim({ now, room }: ClaimRequest): Revocation[] {
+      const due = REASONS.flatMap((reason) =>
+        inTurn(
+          room[reason],
+          () => sql.tenantsDue(reason, now),
+          (tenant, limit) => sql.due(reason, tenant, now, limit),
+        ),
+      )
+      return due.map((queued) => sql.save(transitions.claim(queued, now)))
+    },
+
+    claimConfirmations({ now, room }: ConfirmationsRequest): ClaimedConfirmations {
+      const due = inTurn(
+        room,
+        () => sql.tenantsUnconfirmed(now),
+        (tenant, limit) => sql.unconfirmed(tenant, now, limit),
+      )
+      const claimed = due.filter(({ id }) => !sql.hasSuccessor(id))
+      for (const one of due) {
+        const wait = claimed.includes(one) ? CONFIRMATION_LEASE_MS : SUCCESSOR_WAIT_MS
+        sql.save({ ...one, verificationDueAt: now + wait })
+      }
+      return { claimed, postponed: due.length - claimed.length }
+    },
+
+    confirm(id: string, confirmation: transitions.Confirmation): Revocation | null {
+      const completed = sql.find(id)
+      if (completed?.id !== id || completed.status !== 'completed') return null
+      const next = transitions.confirm(completed, confirmation, sql.queuedOf(completed))
+      if ('queued' in next) return requeue(next)
+      sql.save(next.confirmed)
+      for (const older of sql.unconfirmedOf(id)) {
+        const confirmed = transitions.confirmBy(older, next.confirmed)
+        if (confirmed) sql.save(confirmed)
+      }
+      return next.confirmed
+    },
+
+    putBack(running: Revocation, waiting: transitions.Waiting): void {
+      requeue(transitions.putBack(running, waiting, sql.queuedOf(running)))
+    },
+
+    retry(id: string, now: number): Revocation | null {
+      const revocation = sql.find(id)
+      if (!revocation) return null
+      const other = revocation.status === 'queued' ? null : sql.queuedOf(revocation)
+      const result = transitions.retry(revocation, other, now)
+      if (result.change !== 'none') sql.save(result.answer)
+      if (result.change === 'widened') sql.save(result.superseded)
+      return result.answer
+    },
+
+    recover(now: number): number {
+      sql.waitNoLongerThan(now, LONGEST_WAIT_MS)
+      const running = sql.running()
+      for (const one of running) requeue(transitions.recover(one, sql.queuedOf(one)))
+      return running.length
+    },
+  }
+}

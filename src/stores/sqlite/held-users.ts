@@ -1,0 +1,31 @@
+interface Holder {
+  id: string
+  urgency: number
+}
+
+/** The Qlik users that runs hold, in memory: only one process runs on a file. See `RevocationStore.holdUsers`. */
+export class HeldUsers {
+  readonly #holders = new Map<string, Holder>()
+  readonly #displaced = new Set<string>()
+
+  hold({ id, tenant }: { id: string; tenant: string }, userIds: readonly string[], urgency: number): boolean {
+    const keys = userIds.map((userId) => JSON.stringify([tenant, userId]))
+    const others = keys
+      .map((key) => this.#holders.get(key))
+      .filter((holder) => holder !== undefined && holder.id !== id)
+    if (others.some((holder) => holder !== undefined && holder.urgency <= urgency)) return false
+    for (const holder of others) if (holder) this.#displaced.add(holder.id)
+    for (const key of keys) this.#holders.set(key, { id, urgency })
+    return true
+  }
+
+  release(id: string): void {
+    this.#displaced.delete(id)
+    for (const [key, holder] of this.#holders) if (holder.id === id) this.#holders.delete(key)
+  }
+
+  /** The runs from which a user was taken away. */
+  displaced(): string[] {
+    return [...this.#displaced]
+  }
+}
