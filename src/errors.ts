@@ -142,8 +142,8 @@ export const ERRORS = {
   },
   CURFEW_AMBIGUOUS_USER: {
     status: null,
-    title: 'Several users match, and not all exactly',
-    action: 'Send the Qlik user id instead; nobody was logged out.',
+    title: 'Several users match, and not all exactly, or one that is spelled differently',
+    action: 'Send the Qlik user id instead, or the name exactly as Qlik has it; nobody was logged out.',
   },
   CURFEW_OWN_USER: {
     status: null,

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { type AccessToken, boundedLifetime } from '../access-token.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
+import { isSameName, isSimilarName } from '../revocation/user-names.ts'
 import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UserAnswer, UsersAnswer } from './answers.ts'
 import { type Answer, failureOf, type QlikHttp, read } from './http.ts'
 
@@ -131,7 +132,9 @@ export class QlikClient {
 
   /**
    * `GET /users?filter=…` (Tier 1) by a SCIM filter (RFC 7644, section 3.4.2.2), whose values are JSON strings: all users
-   * whom one of these names means. The names are of one kind.
+   * whom one of these names finds, with the value that they have. The names are of one kind. Of one name, the value may be
+   * similar (`isSimilarName`); of several, it is the same as one of them (`isSameName`), else the answer is unreadable:
+   * nobody could say which name has found it.
    */
   async findUsers(
     accessToken: string,
@@ -145,10 +148,12 @@ export class QlikClient {
     const failure = failureOf(answer, [200])
     if (failure) throw failure
     const { data, links } = read(answer, UsersAnswer)
-    const matches = data.map((row) => ({ id: row.id, value: row[kind] ?? '' }))
+    const isMeant = users.length === 1 ? isSimilarName : isSameName
+    const matches = data.flatMap(({ id, [kind]: value }) =>
+      value != null && users.some((user) => isMeant(value, user.value)) ? [{ id, value }] : [],
+    )
     // Rows that do not match, or more of them than a page holds, show that the filter was not understood.
-    const asked = new Set(users.map(({ value }) => value.toLowerCase()))
-    if (links?.next || !matches.every(({ value }) => asked.has(value.toLowerCase()))) {
+    if (links?.next || matches.length < data.length) {
       throw new QlikFailure('unreadable', "Qlik Cloud's answer to users lists others than asked for.")
     }
     return matches

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { QlikFailure, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
+import { isPlainName, isSameName, isSimilarName } from '../revocation/user-names.ts'
 
-/** One filter with so many terms fits into a URL whatever the names are, and into a page whatever their case. */
+/** One filter with this many terms fits into a URL whatever the names are, and into a page whatever their case. */
 const TOGETHER_AT_MOST = 10
 const UNDER_WAY_AT_MOST = 4
 /**
@@ -26,6 +27,10 @@ interface Pending {
  * Users by their names, with few calls: a name that was looked up a moment ago is not looked up again, also where nobody
  * had it, and names that are asked for while calls are under way go together into the next one. So a burst of signals,
  * for users who are not there, too, does not use up the reads of the budget.
+ *
+ * What is known of a name is known of that exact text. Names go together only where each found user can belong to one of
+ * them alone, whichever way Qlik Cloud compares: names that are not plain are asked for alone, and so are those that
+ * differ in case.
  */
 export class UserLookups {
   readonly #search: Search
@@ -39,7 +44,7 @@ export class UserLookups {
     this.#clock = clock
   }
 
-  /** Those who are called so, letter case aside. Rejects with what the search rejected with; that is not remembered. */
+  /** Those whom Qlik Cloud finds by this name. Rejects with what the search rejected with; that is not remembered. */
   find(user: UserReference, urgency: number): Promise<UserMatch[]> {
     const key = keyOf(user)
     const known = this.#known.get(key)
@@ -62,12 +67,12 @@ export class UserLookups {
     }
   }
 
-  /** The first that waits, and others of its kind. */
+  /** The first that waits, and others that may go with it. */
   #take(): Pending[] {
     const batch: Pending[] = []
     for (const [key, pending] of this.#pending) {
       if (batch.length === TOGETHER_AT_MOST) break
-      if (batch[0] && batch[0].user.kind !== pending.user.kind) continue
+      if (!batch.every(({ user }) => mayGoTogether(user, pending.user))) continue
       batch.push(pending)
       this.#pending.delete(key)
     }
@@ -83,12 +88,12 @@ export class UserLookups {
         urgency,
       )
       for (const { user, found } of batch) {
-        const own = matches.filter(({ value }) => value.toLowerCase() === user.value.toLowerCase())
+        const own = matches.filter(({ value }) => isSimilarName(value, user.value))
         this.#remember(keyOf(user), own)
         found.resolve(own)
       }
     } catch (error) {
-      // It may be that only one of the names, or their number, is not understood.
+      // It may be that only one of the names, or their number, is not understood, or that one finds similar names.
       const isOfBatch = error instanceof QlikFailure && ['rejected', 'unreadable'].includes(error.kind)
       if (batch.length > 1 && isOfBatch) for (const pending of batch) await this.#lookUp([pending])
       else for (const { found } of batch) found.reject(error)
@@ -108,5 +113,10 @@ export class UserLookups {
 }
 
 function keyOf({ kind, value }: UserReference): string {
-  return `${kind} ${value.toLowerCase()}`
+  return `${kind} ${value}`
+}
+
+function mayGoTogether(one: UserReference, other: UserReference): boolean {
+  const arePlain = isPlainName(one.value) && isPlainName(other.value)
+  return one.kind === other.kind && arePlain && !isSameName(one.value, other.value)
 }

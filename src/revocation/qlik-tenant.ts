@@ -11,7 +11,7 @@ export interface QlikTenant {
   power(options: PowerOptions): Promise<ClientPower>
   /** Tenant's clock minus ours in ms, by its latest answer. */
   clockOffset(): number
-  /** The ids of the users whose subject or e-mail address is this, letter case aside, with the value they have. */
+  /** The users whom Qlik finds by this subject or e-mail address, with the value that they have: it may differ (`identify`). */
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
   /** Whether there is a user with exactly this Qlik user id. */
   userExists(id: string, call: CallOptions): Promise<boolean>

@@ -1,3 +1,5 @@
+import type { Folding } from './scim-filter.ts'
+
 /** Which of the two expiry members the token endpoint's answer has: Qlik's schema and its tutorial differ. */
 export type ExpiryFields = 'both' | 'expires_in' | 'expires_at' | 'none'
 
@@ -28,6 +30,8 @@ export interface SandboxOptions {
   accessTokenLifetimeMs?: number
   /** Answer to revoking a token that is unknown or already gone, default 404. */
   unknownTokenDelete?: 404 | 204
+  /** How far the filter of users goes in ignoring letter case, default `unicode`. */
+  nameFolding?: Folding
   /** Whether `GET /users/me` redirects to an absolute address, default false. */
   absoluteRedirect?: boolean
   /** Whether `/sandbox/*` lets another process steer the tenant, default false. */
@@ -51,6 +55,7 @@ const DEFAULTS: SandboxSettings = {
   expiryFields: 'both',
   accessTokenLifetimeMs: 6 * 60 * 60 * 1000,
   unknownTokenDelete: 404,
+  nameFolding: 'unicode',
   absoluteRedirect: false,
   control: false,
 }

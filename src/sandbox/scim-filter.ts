@@ -6,24 +6,40 @@ const TERM = String.raw`([a-z]+)\s+eq\s+("(?:[^"\\]|\\.)*")`
 const TERMS = new RegExp(TERM, 'gi')
 const FILTER = new RegExp(String.raw`^\s*${TERM}(?:\s+or\s+${TERM})*\s*$`, 'i')
 
+/** How far "without regard to case" goes: Qlik does not say. `unicode` also takes compatible forms for the same. */
+export const FOLDINGS = {
+  ascii: (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+  unicode: (text: string) => text.normalize('NFKC').toLowerCase().toUpperCase(),
+} as const
+export type Folding = keyof typeof FOLDINGS
+
 /**
  * Reads a SCIM filter: `eq` terms, joined by `or`. Values are JSON strings; names and values are compared
  * without regard to case, so one address can match several users.
  *
  * Source: https://qlik.dev/apis/rest/users (`filter`), RFC 7644 section 3.4.2.2
  *
+ * @param folding how values are compared
  * @returns the test that a user has to pass, or null when the filter cannot be read
  */
-export function parseFilter(filter: string): ((user: Filterable) => boolean) | null {
+export function parseFilter(
+  filter: string,
+  folding: Folding = 'unicode',
+): ((user: Filterable) => boolean) | null {
   if (!FILTER.test(filter)) return null
+  const fold = FOLDINGS[folding]
   const terms: { name: keyof Filterable; value: string }[] = []
   for (const [, attribute, json] of filter.matchAll(TERMS)) {
     const name = FILTERABLE.find((candidate) => candidate === attribute?.toLowerCase())
     const value = parseString(json)
     if (name === undefined || value === null) return null
-    terms.push({ name, value: value.toLowerCase() })
+    terms.push({ name, value: fold(value) })
   }
-  return (user) => terms.some(({ name, value }) => user[name]?.toLowerCase() === value)
+  return (user) =>
+    terms.some(({ name, value }) => {
+      const own = user[name]
+      return own !== null && fold(own) === value
+    })
 }
 
 function parseString(json = ''): string | null {

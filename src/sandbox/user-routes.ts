@@ -34,7 +34,7 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
 
   app.get(PATH, gate('users', 1), (request) => {
     const { filter, limit } = readInput(usersSchema, request.query, usersErrorBody)
-    const matches = filter === undefined ? () => true : parseFilter(filter)
+    const matches = filter === undefined ? () => true : parseFilter(filter, tenant.settings.nameFolding)
     if (matches === null) throw new ApiError(400, usersErrorBody(400, { detail: 'filter cannot be read' }))
     const found = [...tenant.users.values()].filter(matches).slice(0, limit)
     return {

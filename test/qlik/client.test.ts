@@ -167,20 +167,38 @@ t.test('users are found by subject and e-mail address, quotes and all', async (t
   const { client, tenant, accessToken } = await withSandbox(t)
   const odd = tenant.addUser({ subject: 'a"b\\c" or subject eq "d', email: 'Ann@Example.com' })
   tenant.addUser({ subject: 'd' })
-  const find = (kind: 'subject' | 'email', value: string) =>
-    client.findUsers(accessToken, [{ kind, value }], SIGNAL)
+  const find = (kind: 'subject' | 'email', ...values: string[]) =>
+    client.findUsers(
+      accessToken,
+      values.map((value) => ({ kind, value })),
+      SIGNAL,
+    )
   t.same(await find('subject', odd.subject), [{ id: odd.id, value: odd.subject }])
   t.same(await find('email', 'ann@example.COM'), [{ id: odd.id, value: 'Ann@Example.com' }])
   t.same(await find('email', 'nobody@example.com'), [])
-  const names = [odd.subject, 'd', 'nobody'].map((value) => ({ kind: 'subject' as const, value }))
-  t.equal((await client.findUsers(accessToken, names, SIGNAL)).length, 2, 'several at once')
+  t.equal((await find('subject', odd.subject, 'd', 'nobody')).length, 2, 'several at once')
+
+  const kate = tenant.addUser({ email: 'kate@example.com' })
+  const kelvin = tenant.addUser({ email: '\u212Aate@example.com' })
+  const alike = [kate, kelvin].map(({ id, email }) => ({ id, value: email }))
+  t.same(await find('email', 'kate@example.com'), alike, 'whoever has a similar name is told')
+  t.match(await rejection(find('email', 'ann@example.com', 'kate@example.com')), { kind: 'unreadable' })
 })
 
 t.test('a tenant that ignores the filter is not believed', async (t) => {
-  for (const data of [[{ id: '1', subject: 'other' }], [{ id: '1' }], [{ id: '1', email: 'me' }]]) {
-    const client = await withAnswer(t, json({ data }))
-    t.match(await rejection(client.findUsers('x', [{ kind: 'subject', value: 'me' }], SIGNAL)), {
-      kind: 'unreadable',
-    })
+  const me = { id: '1', subject: 'me' }
+  for (const [answer, ...values] of [
+    [{ data: [{ id: '1', subject: 'other' }] }, 'me'],
+    [{ data: [me, { id: '2', subject: 'other' }] }, 'me'],
+    [{ data: [{ id: '1' }] }, 'me'],
+    [{ data: [{ id: '1', subject: null }] }, '\u0301'],
+    [{ data: [{ id: '1', subject: '' }] }, '\u0301x'],
+    [{ data: [{ id: '1', email: 'me' }] }, 'me'],
+    [{ data: [{ id: '1', subject: 'mé' }] }, 'me', 'you'],
+    [{ data: [me], links: { next: { href: '?page=2' } } }, 'me'],
+  ] as const) {
+    const client = await withAnswer(t, json(answer))
+    const users = values.map((value) => ({ kind: 'subject' as const, value }))
+    t.match(await rejection(client.findUsers('x', users, SIGNAL)), { kind: 'unreadable' })
   }
 })

@@ -50,3 +50,19 @@ t.test('what is not such a filter is refused', async (t) => {
   ]
   for (const filter of bad) t.equal(parseFilter(filter), null, filter)
 })
+
+t.test('how far letter case is ignored can be chosen', async (t) => {
+  for (const [value, ascii, unicode] of [
+    ['KATE', true, true],
+    ['\u212Aate', false, true],
+    ['\uFF4Bate', false, true],
+    ['kat\u0301e', false, false],
+  ] as const) {
+    const filter = `subject eq ${JSON.stringify(value)}`
+    const kate = { ...ann, subject: 'kate' }
+    t.equal(parseFilter(filter, 'ascii')?.(kate), ascii, `${value}, ascii`)
+    t.equal(parseFilter(filter, 'unicode')?.(kate), unicode, `${value}, unicode`)
+    t.equal(parseFilter(filter)?.(kate), unicode, 'the harsher one when left out')
+  }
+  t.equal(parseFilter('subject eq "STRASSE"')?.({ ...ann, subject: 'straße' }), true)
+})

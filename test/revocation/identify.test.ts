@@ -1,0 +1,102 @@
+import t, { type Test } from 'tap'
+import { identify } from '../../src/revocation/identify.ts'
+import type { UserMatch } from '../../src/revocation/qlik-tenant.ts'
+import type { UserReference } from '../../src/revocation/signal.ts'
+import type { Folding } from '../../src/sandbox/scim-filter.ts'
+import { fakeClock } from '../support/clock.ts'
+import { rejection } from '../support/events.ts'
+import { startService } from '../support/service.ts'
+
+const KATE = 'kate@example.com'
+/** The same, begun with a Kelvin sign: `toLowerCase()` makes a `k` of it. */
+const KELVIN = '\u212Aate@example.com'
+const AMBIGUOUS = { code: 'CURFEW_AMBIGUOUS_USER' }
+
+function asked(user: UserReference, matches: readonly UserMatch[]) {
+  const tenant = { findUsers: async () => [...matches] }
+  return identify(user, 'own', tenant, { signal: new AbortController().signal, urgency: 0 })
+}
+const named = (...values: string[]): UserMatch[] =>
+  values.map((value, index) => ({ id: `id${index}`, value }))
+
+t.test('a name means whom Qlik finds, unless that is uncertain', async (t) => {
+  const user = { kind: 'email', value: KATE } as const
+  for (const [matches, ids] of [
+    [[], []],
+    [named(KATE), ['id0']],
+    [named('Kate@Example.com'), ['id0']],
+    [named(KATE, KATE), ['id0', 'id1']],
+    [[...named(KATE), ...named(KATE)], ['id0']],
+  ] as const) {
+    t.same(await asked(user, matches), ids, JSON.stringify(matches))
+  }
+  for (const matches of [
+    named(KELVIN),
+    named('kat\u00E9@example.com'),
+    named(KATE, 'Kate@example.com'),
+    named(KATE, KELVIN),
+    named('kate@ex\u00ADample.com'),
+  ]) {
+    t.match(await rejection(asked(user, matches)), AMBIGUOUS, JSON.stringify(matches))
+  }
+  t.match(await rejection(asked({ kind: 'subject', value: KELVIN }, named(KATE))), AMBIGUOUS)
+  t.same(await asked({ kind: 'subject', value: KELVIN }, named(KELVIN)), ['id0'], 'spelled exactly so')
+  t.match(await rejection(asked(user, [{ id: 'own', value: KATE }])), { code: 'CURFEW_OWN_USER' })
+  t.same(await asked({ kind: 'userId', value: KELVIN }, named(KATE)), [KELVIN], 'an id is taken as it is')
+})
+
+/** Kate with two tokens, in a tenant that compares so; time stands, so everything is within two seconds. */
+async function start(t: Test, nameFolding: Folding) {
+  const clock = fakeClock()
+  const service = await startService(t, { clock, sandbox: { now: clock.now, nameFolding } })
+  const { tenant } = service.sandbox
+  const kate = service.userWithTokens(2, { email: KATE })
+  return {
+    ...service,
+    alive: () => tenant.tokensOf(kate.id).length,
+    login: () => tenant.issueTokens(kate.id, 1, { issuedAt: clock.now() - 60_000 }),
+  }
+}
+
+t.test('a lookup of a name that looks alike does not keep a logout from its user', async (t) => {
+  for (const [nameFolding, first] of [
+    ['ascii', { outcome: 'no-such-user' }],
+    ['unicode', { status: 'failed', error: AMBIGUOUS }],
+  ] as const) {
+    const service = await start(t, nameFolding)
+    t.match(await service.revoke({ email: KELVIN }), first, nameFolding)
+    t.equal(service.alive(), 2)
+    t.match(await service.revoke({ email: KATE }), { outcome: 'revoked', tokens: { revoked: 2 } })
+    t.equal(service.alive(), 0)
+  }
+})
+
+t.test('nor does a logout make the name that looks alike end its user', async (t) => {
+  for (const [nameFolding, second] of [
+    ['ascii', { outcome: 'no-such-user', tokens: { revoked: 0 } }],
+    ['unicode', { status: 'failed', error: AMBIGUOUS }],
+  ] as const) {
+    const service = await start(t, nameFolding)
+    t.match(await service.revoke({ email: KATE }), { tokens: { revoked: 2 } })
+    service.login()
+    t.match(await service.revoke({ email: KELVIN }), second, nameFolding)
+    t.equal(service.alive(), 1, 'she has logged in again')
+  }
+})
+
+t.test('asked for together, each ends its own user', async (t) => {
+  for (const nameFolding of ['ascii', 'unicode'] as const) {
+    const service = await start(t, nameFolding)
+    service.sandbox.tenant.latencyMs = 20
+    const ann = service.userWithTokens(1, { email: 'ann@example.com' })
+    const emails = [...Array.from({ length: 6 }, (_, index) => `nobody${index}@example.com`), KELVIN]
+    const users = [...emails, KATE, 'KATE@example.com', ann.email].map((email) => ({ email }))
+    const { json } = await service.call('POST', '/revocations', { body: { users } })
+    const ended = await Promise.all(
+      json.items.map(({ revocation }: { revocation: { id: string } }) => service.ended(revocation.id)),
+    )
+    t.match(ended[6], nameFolding === 'ascii' ? { outcome: 'no-such-user' } : { error: AMBIGUOUS })
+    t.equal(service.alive(), 0)
+    t.equal(service.sandbox.tenant.tokensOf(ann.id).length, 0)
+  }
+})
