@@ -87,7 +87,7 @@ t.test('nor does a logout make the name that looks alike end its user', async (t
 t.test('asked for together, each ends its own user', async (t) => {
   for (const nameFolding of ['ascii', 'unicode'] as const) {
     const service = await start(t, nameFolding)
-    service.sandbox.tenant.latencyMs = 20
+    service.sandbox.tenant.settings.latencyMs = 20
     const ann = service.userWithTokens(1, { email: 'ann@example.com' })
     const emails = [...Array.from({ length: 6 }, (_, index) => `nobody${index}@example.com`), KELVIN]
     const users = [...emails, KATE, 'KATE@example.com', ann.email].map((email) => ({ email }))
