@@ -61,7 +61,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   const metrics = createMetrics()
   const store = await openStore(config.databaseUrl, {
     connections: config.databaseConnections,
-    now: clock.now,
+    clock,
     log: app.log,
   })
   const tenants = new Tenants(config.tenants, {
@@ -84,12 +84,16 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       metrics.ended(revocation)
       waiters.notify(userKey(revocation.tenant, revocation.user))
     },
-    onConfirmed: (revocation) => waiters.notify(userKey(revocation.tenant, revocation.user)),
+    onConfirmed: (revocation) => {
+      metrics.settled(revocation, clock.now())
+      waiters.notify(userKey(revocation.tenant, revocation.user))
+    },
     onEndedElsewhere: (key) => waiters.notify(key),
   })
   const accept = createAccept({
     store,
-    now: clock.now,
+    tenants,
+    clock,
     onAccepted: (signals, replayed) => {
       for (const { source } of signals) metrics.signal(source, replayed ? 'replayed' : 'accepted')
       worker.wake()

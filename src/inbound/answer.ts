@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { Estimate } from '../revocation/estimate.ts'
-import { hasEnded, type Revocation } from '../revocation/revocation.ts'
+import { hasEnded, isSettled, type Revocation } from '../revocation/revocation.ts'
 import { type RevocationView, view } from '../revocation/revocation-view.ts'
 import type { Signal } from '../revocation/signal.ts'
 import type { ReplayKey } from '../revocation/store.ts'
@@ -54,7 +54,10 @@ export function replayKeyOf(request: FastifyRequest, tenant: string): ReplayKey 
   return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, body: rawBody })
 }
 
-/** The revocation after the time that the caller prefers to wait for its end; null where none is preferred. */
+/**
+ * The revocation after the time that the caller prefers to wait; null where none is preferred. One that has ended and is to be
+ * confirmed is waited for until that; any other one until it ends.
+ */
 export async function afterPreferredWait(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -64,5 +67,5 @@ export async function afterPreferredWait(
   const seconds = preferredWait(request.headers.prefer)
   if (seconds === null) return null
   reply.header('preference-applied', `wait=${seconds}`)
-  return waiters.untilEnded(revocation, seconds * 1000)
+  return waiters.until(hasEnded(revocation) ? isSettled : hasEnded, revocation, seconds * 1000)
 }

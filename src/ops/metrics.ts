@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Route } from '../qlik/http.ts'
 import type { Tenants } from '../qlik/tenants.ts'
-import type { Revocation } from '../revocation/revocation.ts'
+import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
+import { outcomeOf } from '../revocation/revocation-view.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
 /**
@@ -22,7 +23,7 @@ export function createMetrics() {
   const revocations = new Counter({
     name: 'curfew_revocations_total',
     help: 'Revocations that have ended.',
-    labelNames: ['tenant', 'status'],
+    labelNames: ['tenant', 'status', 'outcome'],
     registers,
   })
   const tokensRevoked = new Counter({
@@ -33,8 +34,20 @@ export function createMetrics() {
   })
   const timeToRevoke = new Histogram({
     name: 'curfew_time_to_revoke_seconds',
-    help: 'From the acceptance of a signal to the end of its revocation, verified.',
+    help: 'From the acceptance of a signal to the first listing without a token in scope.',
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
+    registers,
+  })
+  const timeToVerify = new Histogram({
+    name: 'curfew_time_to_verify_seconds',
+    help: 'From the acceptance of a signal to the listing that proves that no token in scope is left.',
+    buckets: [5, 6, 6.5, 7, 8, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
+    registers,
+  })
+  const verifications = new Counter({
+    name: 'curfew_verifications_total',
+    help: 'Completed revocations that are verified, stay unverified, or are queued again for a token found.',
+    labelNames: ['tenant', 'result'],
     registers,
   })
   const qlikRequests = new Counter({
@@ -53,9 +66,19 @@ export function createMetrics() {
     registry,
     signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected', count = 1) =>
       signals.inc({ source, result }, count),
-    ended({ tenant, status, verified, acceptedAt, completedAt }: Revocation) {
-      revocations.inc({ tenant, status })
-      if (verified && completedAt !== null) timeToRevoke.observe((completedAt - acceptedAt) / 1000)
+    ended(revocation: Revocation) {
+      const { tenant, status, acceptedAt, completedAt } = revocation
+      revocations.inc({ tenant, status, outcome: outcomeOf(revocation) ?? '' })
+      if (status === 'completed' && completedAt !== null)
+        timeToRevoke.observe((completedAt - acceptedAt) / 1000)
+      this.settled(revocation, completedAt ?? acceptedAt)
+    },
+    /** A completed revocation is verified or not, for good, or queued again. */
+    settled(revocation: Revocation, now: number) {
+      const result = verificationOf(revocation)
+      if (result === null) return
+      verifications.inc({ tenant: revocation.tenant, result })
+      if (result === 'verified') timeToVerify.observe((now - revocation.acceptedAt) / 1000)
     },
     qlikCall(tenant: string, { route, status, seconds }: { route: Route; status: number; seconds: number }) {
       qlikRequests.inc({ tenant, route, status: String(status) })
@@ -65,6 +88,14 @@ export function createMetrics() {
     },
   }
 }
+
+/** What has become of a revocation that was completed; null while it is to be confirmed. */
+function verificationOf(revocation: Revocation): 'verified' | 'unverified' | 'token-found' | null {
+  if (!hasEnded(revocation)) return 'token-found'
+  if (revocation.status === 'failed' || !isSettled(revocation)) return null
+  return isVerified(revocation) ? 'verified' : 'unverified'
+}
+
 export type Metrics = ReturnType<typeof createMetrics>
 
 export interface MetricsOptions {

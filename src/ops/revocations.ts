@@ -8,10 +8,10 @@ import { afterPreferredWait } from '../inbound/answer.ts'
 import { PROVEN, provenSender } from '../inbound/authenticate.ts'
 import { problemAnswer } from '../inbound/problems.ts'
 import type { Estimate } from '../revocation/estimate.ts'
-import { type Revocation, Status } from '../revocation/revocation.ts'
-import { RevocationView, view } from '../revocation/revocation-view.ts'
+import type { Revocation } from '../revocation/revocation.ts'
+import { RevocationView, StatusView, view } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
-import type { RevocationStore } from '../revocation/store.ts'
+import type { RevocationQuery, RevocationStore } from '../revocation/store.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 
@@ -52,7 +52,9 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       schema: {
         ...common,
         summary: 'One revocation',
-        description: '`Prefer: wait=N` waits up to 30 s for its end.',
+        description:
+          '`Prefer: wait=N` waits up to 30 s for its end, or, where it is completed and `verificationDueAt` is set, for ' +
+          'the listing that confirms it.',
         params: byId,
         response: { 200: RevocationView, default: problemAnswer },
       },
@@ -71,7 +73,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         ...common,
         summary: 'Revocations, the newest first',
         querystring: z.strictObject({
-          status: Status.optional(),
+          status: StatusView.optional(),
           tenant: Identifier.optional(),
           userId: Identifier.optional(),
           limit: z.coerce.number().int().min(1).max(1_000).default(100),
@@ -88,7 +90,8 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     },
     async (request) => {
       const tenants = provenSender(request).tenants ?? undefined
-      const { items, nextCursor } = await store.list({ ...request.query, tenants })
+      const { status, ...query } = request.query
+      const { items, nextCursor } = await store.list({ ...query, ...withStatus(status), tenants })
       return { items: items.map(show), nextCursor }
     },
   )
@@ -112,6 +115,12 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       return reply.code(202).header('location', `/revocations/${revocation.id}`).send(show(revocation))
     },
   )
+}
+
+/** A superseded one is stored as failed, with what has superseded it. */
+function withStatus(status: StatusView | undefined): Pick<RevocationQuery, 'status' | 'superseded'> {
+  if (status === 'superseded') return { status: 'failed', superseded: true }
+  return status === 'failed' ? { status, superseded: false } : { status }
 }
 
 export default fp(revocations, { name: 'revocations', ...PROVEN })

@@ -1,9 +1,14 @@
+import type { Clock } from '../clock.ts'
+import type { QlikTenant } from './qlik-tenant.ts'
+import { stamped } from './run-time.ts'
 import type { Signal } from './signal.ts'
 import type { Accepted, ReplayKey, RevocationStore } from './store.ts'
 
 export interface AcceptOptions {
-  store: Pick<RevocationStore, 'accept'>
-  now: () => number
+  store: Pick<RevocationStore, 'accept' | 'clock'>
+  /** The tenants to which there is a connection. */
+  tenants: { ifOpen(name: string): Pick<QlikTenant, 'clockOffset'> | undefined }
+  clock: Clock
   /** Told after the signals are durable. */
   onAccepted: (signals: readonly Signal[], replayed: boolean) => void
 }
@@ -11,11 +16,15 @@ export interface AcceptOptions {
 export type Accept = (signals: Signal[], replay: ReplayKey | null) => Promise<Accepted>
 
 /**
- * Makes signals durable: when the answer is there, they are on disk. Then, and not before, the worker hears of them.
+ * Makes signals durable, each with its instant in the tenant's time: when the answer is there, they are on disk. Then, and not
+ * before, the worker hears of them.
  */
-export function createAccept({ store, now, onAccepted }: AcceptOptions): Accept {
+export function createAccept({ store, tenants, clock, onAccepted }: AcceptOptions): Accept {
   return async (signals, replay) => {
-    const accepted = await store.accept(signals, replay, now())
+    const timed = signals.map((signal) =>
+      stamped(signal, { clock, tenant: tenants.ifOpen(signal.tenant), storeClock: store.clock }),
+    )
+    const accepted = await store.accept(timed, replay, clock.now())
     onAccepted(signals, accepted.replayed)
     return accepted
   }

@@ -1,10 +1,19 @@
 import { z } from 'zod'
 import { ERRORS } from '../errors.ts'
-import { type Failure, Outcome, type Revocation, Status } from './revocation.ts'
+import { Proof } from './proof.ts'
+import { type Failure, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
 import { Reason, Scope } from './signal.ts'
 
 const count = z.number().int().min(0)
 const time = z.iso.datetime()
+
+/** `superseded`: it failed, and a retry found another one queued for the same user, which does its work. */
+export const StatusView = z.enum([...Status.options, 'superseded'])
+export type StatusView = z.infer<typeof StatusView>
+
+/** `no-such-user`: nobody has the Qlik user id. `no-matching-user`: nobody has the e-mail address or the subject. */
+export const OutcomeView = z.enum([...Outcome.options, 'no-matching-user'])
+export type OutcomeView = z.infer<typeof OutcomeView>
 
 /** A revocation as callers see it: the contract's JSON. */
 export const RevocationView = z
@@ -15,15 +24,28 @@ export const RevocationView = z
       userId: z.string().optional(),
       subject: z.string().optional(),
       email: z.string().optional(),
+      resolved: z.array(z.string()).describe('The Qlik user ids that the name led to; empty while unknown'),
     }),
     source: z.string(),
     reason: Reason,
     scope: Scope,
     deviceType: z.string().optional(),
-    status: Status,
-    outcome: Outcome.nullable(),
-    tokens: z.object({ found: count, revoked: count, alreadyGone: count, kept: count, remaining: count }),
-    verified: z.boolean(),
+    status: StatusView,
+    outcome: OutcomeView.nullable(),
+    tokens: z.object({
+      ...{ found: count, revoked: count, alreadyGone: count, kept: count, remaining: count },
+      undecided: count.describe(
+        'Kept ones that may have been granted before the signal, as far as clocks show',
+      ),
+    }),
+    verified: z.boolean().describe('Whether every token in scope is proven to be gone: see `proof`'),
+    proof: Proof.extend({ at: time })
+      .nullable()
+      .describe('What the last listing proves; null before, and for revocations of versions without proofs'),
+    verificationDueAt: time
+      .nullable()
+      .describe('When the listing is due that confirms a completed revocation; null when none is'),
+    supersededBy: z.uuid().nullable().describe('The revocation that does its work'),
     attempts: count,
     error: z
       .object({ code: z.string(), title: z.string(), detail: z.string(), action: z.string() })
@@ -45,20 +67,23 @@ const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOStrin
  * @param estimatedCompletionAt ms since the epoch, or null where nothing can be said
  */
 export function view(revocation: Revocation, estimatedCompletionAt: number | null): RevocationView {
-  const { user, tokens, error, deviceType } = revocation
+  const { user, tokens, error, deviceType, proof } = revocation
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
   return {
     id: revocation.id,
     tenant: revocation.tenant,
-    user: { [user.kind]: user.value },
+    user: { [user.kind]: user.value, resolved: revocation.resolved },
     source: revocation.source,
     reason: revocation.reason,
     scope: revocation.scope,
     ...(deviceType === null ? {} : { deviceType }),
-    status: revocation.status,
-    outcome: revocation.outcome,
-    tokens: { found, ...tokens },
-    verified: revocation.verified,
+    status: statusOf(revocation),
+    outcome: outcomeOf(revocation),
+    tokens: { found, ...tokens, undecided: revocation.undecided },
+    verified: isVerified(revocation),
+    proof: proof && { ...proof, at: new Date(proof.at).toISOString() },
+    verificationDueAt: iso(revocation.status === 'completed' ? revocation.verificationDueAt : null),
+    supersededBy: revocation.supersededBy,
     attempts: revocation.attempts,
     error: error && viewFailure(error),
     occurredAt: new Date(revocation.occurredAt).toISOString(),
@@ -68,6 +93,15 @@ export function view(revocation: Revocation, estimatedCompletionAt: number | nul
     nextAttemptAt: iso(revocation.nextAttemptAt),
     estimatedCompletionAt: iso(estimatedCompletionAt),
   }
+}
+
+function statusOf({ status, supersededBy }: Revocation): StatusView {
+  return status === 'failed' && supersededBy !== null ? 'superseded' : status
+}
+
+/** Stored as one, since versions before could not read the other. */
+export function outcomeOf({ outcome, user }: Revocation): OutcomeView | null {
+  return outcome === 'no-such-user' && user.kind !== 'userId' ? 'no-matching-user' : outcome
 }
 
 function viewFailure({ code, detail }: Failure) {

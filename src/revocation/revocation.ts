@@ -37,6 +37,8 @@ export const Revocation = z.object({
   id: z.string(),
   /** `occurredAt` is the latest of the signals that have joined, `acceptedAt` that of the first. */
   ...Signal.shape,
+  /** The `occurredAt` that `signalTime` covers: a version without such times may have joined a later signal. */
+  signalTimeOf: Time.nullable().default(null),
   status: Status.default('queued'),
   outcome: Outcome.nullable().default(null),
   tokens: TokenCounts.default({ revoked: 0, alreadyGone: 0, kept: 0, remaining: 0 }),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SignalTime } from './signal-time.ts'
 
 /** Why the user's session is over. The order is the urgency: the first is served first. */
 export const REASONS = ['security', 'logout', 'session-expired'] as const
@@ -59,5 +60,8 @@ export const Signal = z.object({
   /** When the session ended; never later than `acceptedAt`. */
   occurredAt: Time,
   acceptedAt: Time,
+  /** The instant in the tenant's time, as far as it is known; null for what a version without such times accepted. */
+  signalTime: SignalTime.nullable().default(null),
 })
-export type Signal = z.infer<typeof Signal>
+/** What is left out has its default. */
+export type Signal = z.input<typeof Signal>

@@ -1,3 +1,4 @@
+import type { Interval } from '../interval.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Session } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
@@ -83,6 +84,12 @@ export interface RevocationQuery {
   cursor?: string | undefined
 }
 
+/** A clock that whoever shares the store can read: which one, and how far it is ahead of `Clock.monotonic`, in ms. */
+export interface StoreClock {
+  clock: string
+  offset: Interval
+}
+
 export interface BacklogCount {
   tenant: string
   status: Status
@@ -103,6 +110,12 @@ export interface BacklogCount {
  * it because it was not heard of for a while.
  */
 export interface RevocationStore {
+  /**
+   * The store's clock: that of the database, where processes share one, else the steady clock of this process. Null while it
+   * is not known.
+   */
+  clock(): StoreClock | null
+
   /**
    * Makes signals durable, all or none. A signal joins the user's queued revocation if there is one (see
    * `join`), else it makes a new one, also while one is running.

@@ -3,6 +3,7 @@ import { CurfewError } from '../errors.ts'
 import type { Proof } from './proof.ts'
 import { isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import { type Signal, type UserReference, urgencyOf } from './signal.ts'
+import * as times from './signal-time.ts'
 
 /**
  * Everything that changes a revocation, as pure functions from (state, event, time) to the new state. Both stores apply
@@ -33,7 +34,7 @@ import { type Signal, type UserReference, urgencyOf } from './signal.ts'
 const INITIAL = initialValues()
 
 /** The defaults of all members: a revocation to which nothing has happened yet. */
-function initialValues(): Omit<Revocation, keyof Signal | 'id'> {
+function initialValues(): Omit<Revocation, Exclude<keyof Signal, 'signalTime'> | 'id'> {
   const signal = { tenant: '', user: { kind: 'userId', value: '' }, source: '', reason: 'logout' }
   const times = { scope: 'all', deviceType: null, occurredAt: 0, acceptedAt: 0 }
   const { id: _, ...all } = Revocation.parse({ id: '', ...signal, ...times })
@@ -42,7 +43,8 @@ function initialValues(): Omit<Revocation, keyof Signal | 'id'> {
 
 /** A new revocation for a signal that found none to join. */
 export function newRevocation(id: string, signal: Signal): Revocation {
-  return { ...INITIAL, ...signal, id, dueAt: signal.acceptedAt }
+  const { signalTime = null, occurredAt: signalTimeOf, acceptedAt: dueAt } = signal
+  return { ...INITIAL, ...signal, signalTime, signalTimeOf, id, dueAt }
 }
 
 /**
@@ -55,8 +57,25 @@ export function join(queued: Revocation, signal: Signal): Revocation {
     reason: urgencyOf(signal.reason) < urgencyOf(queued.reason) ? signal.reason : queued.reason,
     scope: signal.scope === 'all' ? 'all' : queued.scope,
     occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
+    ...joinTimes(queued, signal),
     failingSince: null,
   }
+}
+
+/** The later of both times, and the `occurredAt` that it covers. */
+function joinTimes(queued: Revocation, signal: Signal): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
+  const signalTime = times.join(signalTimeOf(queued), signal.signalTime ?? times.UNLINKED)
+  return { signalTime, signalTimeOf: Math.max(queued.occurredAt, signal.occurredAt) }
+}
+
+/** The time of a revocation's signals, also where a version without such times has accepted one of them. */
+export function signalTimeOf({
+  signalTime,
+  signalTimeOf,
+  occurredAt,
+}: Pick<Revocation, 'signalTime' | 'signalTimeOf' | 'occurredAt'>): times.SignalTime {
+  const isCovered = signalTime !== null && signalTimeOf !== null && signalTimeOf >= occurredAt
+  return isCovered ? signalTime : times.join(signalTime ?? times.UNLINKED, times.UNLINKED)
 }
 
 /** A process begins an attempt, or another one begins it again after the first was lost. */
@@ -78,8 +97,9 @@ export function progress(running: Revocation, tokens: TokenCounts): Revocation {
   return { ...running, tokens, failingSince }
 }
 
-/** What an attempt has found out, however it ended. */
-export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'>
+/** What an attempt has found out, however it ended. The time of the signals, where it was measured better. */
+export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> &
+  Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
 
 /** How a run ends. `verificationDueAt`: when the confirming listing is due, or null where it was that already. */
 export type Ending = Findings & { completedAt: number } & (

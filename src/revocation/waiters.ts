@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts'
-import { hasEnded, type Revocation } from './revocation.ts'
+import type { Revocation } from './revocation.ts'
 import type { RevocationStore } from './store.ts'
 import { userKey } from './transitions.ts'
 
 /** Each waiting caller holds a connection and a timer; beyond this many, further ones are not kept waiting. */
 const WAITING_AT_MOST = 1_000
 
-/** Callers who asked, by `Prefer: wait`, to be answered when their revocation has ended. */
+/** Callers who asked, by `Prefer: wait`, to be answered when their revocation has ended, or was confirmed. */
 export class Waiters {
   readonly #store: RevocationStore
   readonly #clock: Clock
@@ -20,10 +20,14 @@ export class Waiters {
   }
 
   /**
-   * Waits until a revocation has ended, `ms` at most, and answers with it as it then stands. The wait is by
+   * Waits until a revocation `isDone`, `ms` at most, and answers with it as it then stands. The wait is by
    * user, not by id, since a revocation may join another one on the way.
    */
-  async untilEnded(revocation: Revocation, ms: number): Promise<Revocation> {
+  async until(
+    isDone: (revocation: Revocation) => boolean,
+    revocation: Revocation,
+    ms: number,
+  ): Promise<Revocation> {
     const deadline = this.#clock.monotonic() + ms
     let isWorthWaiting = true
     for (;;) {
@@ -31,7 +35,7 @@ export class Waiters {
       const change = this.#listen(userKey(revocation.tenant, revocation.user), deadline)
       try {
         const current = (await this.#store.get(revocation.id)) ?? revocation
-        if (hasEnded(current) || !isWorthWaiting) return current
+        if (isDone(current) || !isWorthWaiting) return current
         isWorthWaiting = await change.happened
       } finally {
         change.cancel()

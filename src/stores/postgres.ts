@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore, type Watcher } from '../revocation/store.ts'
@@ -5,6 +6,7 @@ import { pageOf, purgeAll } from '../revocation/transitions.ts'
 import { type AcceptRequest, acceptTogether } from './postgres/accept.ts'
 import { Batches } from './postgres/batches.ts'
 import { retry } from './postgres/changes.ts'
+import { DatabaseClock } from './postgres/clock.ts'
 import { PostgresConfirmations } from './postgres/confirmations.ts'
 import { PostgresDatabase } from './postgres/database.ts'
 import { postgresHistory } from './postgres/history.ts'
@@ -28,8 +30,7 @@ const SIGNALS_AT_ONCE = 1_000 + ACCEPTED_AT_ONCE
 export interface PostgresStoreOptions {
   /** Connections open at most, besides the one that listens. */
   connections: number
-  /** ms since the epoch: how long a time that comes from the worker is away. */
-  now: () => number
+  clock: Clock
   log: Log
 }
 
@@ -40,18 +41,20 @@ export interface PostgresStoreOptions {
  */
 export async function openPostgresStore(
   url: string,
-  { connections, now, log }: PostgresStoreOptions,
+  { connections, clock, log }: PostgresStoreOptions,
 ): Promise<RevocationStore & { permits: PostgresPermits }> {
   const database = new PostgresDatabase(url, connections)
   const listener = new PostgresListener(url)
+  const databaseClock = new DatabaseClock(database.query, clock)
+  const { now } = clock
   let watcher: Watcher = { onWork: () => {}, onEnded: () => {} }
   const onWork = () => watcher.onWork()
   const jobs = new PostgresJobs(database, listener, { log, onWork })
   const sql = postgresStatements(database.query)
   const sessions = postgresSessions(database.query)
   const history = postgresHistory(database.query)
-  const runs = new PostgresRuns({ database, jobs, now, log })
-  const confirmations = new PostgresConfirmations({ database, jobs, now })
+  const runs = new PostgresRuns({ database, databaseClock, jobs, now, log })
+  const confirmations = new PostgresConfirmations({ database, databaseClock, jobs, now })
   const accepts = new Batches({
     run: (requests: readonly AcceptRequest[]) =>
       database.transaction((query) => acceptTogether(query, jobs, requests)),
@@ -67,7 +70,7 @@ export async function openPostgresStore(
 
   async function beat(): Promise<void> {
     try {
-      await runs.beat()
+      await Promise.all([runs.beat(), databaseClock.measure()])
     } catch (error) {
       log.warn({ err: error }, 'the database did not take the heartbeat; will try again')
     }
@@ -79,6 +82,7 @@ export async function openPostgresStore(
   listener.on(PARKED_CHANNEL, onWork)
   try {
     await migrate(url, () => jobs.start())
+    await databaseClock.measure()
     await listener.open()
   } catch (error) {
     await jobs.stop()
@@ -89,6 +93,8 @@ export async function openPostgresStore(
 
   return {
     permits: new PostgresPermits(database.query),
+
+    clock: () => databaseClock.reading(),
 
     async accept(signals, replay, now) {
       const result = await accepts.ask({ signals, replay, now })
@@ -101,8 +107,8 @@ export async function openPostgresStore(
     claimConfirmations: (request) => confirmations.claim(request),
 
     async nextDueAt(now) {
-      const [attemptAt, confirmation] = await Promise.all([sql.nextDueAt(now), confirmations.nextDueInMs()])
-      const times = [attemptAt, confirmation === null ? null : now + confirmation].filter((at) => at !== null)
+      const dueAt = await Promise.all([sql.nextDueAt(now), confirmations.nextDueAt(now)])
+      const times = dueAt.filter((at) => at !== null)
       return times.length > 0 ? Math.min(...times) : null
     },
 

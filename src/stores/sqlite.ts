@@ -1,7 +1,9 @@
+import { type Clock, systemClock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore } from '../revocation/store.ts'
 import { end, pageOf, progress, purgeAll } from '../revocation/transitions.ts'
+import { steadyClock } from '../steady-clock.ts'
 import { sqliteChanges } from './sqlite/changes.ts'
 import { asCurfewError, openDatabase } from './sqlite/database.ts'
 import { GroupCommit } from './sqlite/group-commit.ts'
@@ -15,13 +17,17 @@ import { sqliteStatements } from './sqlite/statements.ts'
  * each method promises.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openSqliteStore(path: string): RevocationStore & { permits: SqlitePermitLog } {
+export function openSqliteStore(
+  path: string,
+  clock: Clock = systemClock,
+): RevocationStore & { permits: SqlitePermitLog } {
   const database = openDatabase(path)
   const sql = sqliteStatements(database)
   const changes = sqliteChanges(sql)
   const sessions = sqliteSessions(database)
   const commits = new GroupCommit(database)
   const held = new HeldUsers()
+  const steady = steadyClock(clock)
   let broken = false
   let closed = false
 
@@ -61,6 +67,8 @@ export function openSqliteStore(path: string): RevocationStore & { permits: Sqli
 
   return {
     permits: new SqlitePermitLog(database, note, read),
+
+    clock: () => ({ clock: steady.id(), offset: { earliest: 0, latest: 0 } }),
 
     accept: (signals, replay, now) => write(() => changes.accept(signals, replay, now)),
 

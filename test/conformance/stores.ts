@@ -7,6 +7,7 @@ import type { RevocationStore, Room } from '../../src/revocation/store.ts'
 import type { Ending } from '../../src/revocation/transitions.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { fakeClock } from '../support/clock.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
@@ -27,7 +28,7 @@ async function postgres(t: Test): Promise<StoreKind> {
   return {
     async open() {
       const url = await server.createDatabase()
-      const store = await openPostgresStore(url, { connections: 5, now: () => T0, log: SILENT })
+      const store = await openPostgresStore(url, { connections: 5, clock: fakeClock(T0), log: SILENT })
       urls.set(store, url)
       return store
     },

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { JOBS_VERSION, MIGRATIONS } from '../../src/stores/postgres/migrations.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { aCompletion, accept, claim, SILENT } from '../conformance/stores.ts'
+import { fakeClock } from '../support/clock.ts'
 import { rejection, until } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startInVain } from '../support/process.ts'
@@ -13,7 +14,7 @@ import { aSignal, T0 } from '../support/signals.ts'
 const server = await startPostgres(t)
 
 async function open(t: Test, url: string) {
-  const store = await openPostgresStore(url, { connections: 3, now: () => T0, log: SILENT })
+  const store = await openPostgresStore(url, { connections: 3, clock: fakeClock(T0), log: SILENT })
   t.teardown(() => store.close())
   return store
 }
@@ -126,7 +127,7 @@ t.test('a role that owns only the two schemas that were made for it is enough', 
   const own = new URL(url)
   own.username = role
   own.password = 'p'
-  const store = await openPostgresStore(own.href, { connections: 2, now: () => T0, log: SILENT })
+  const store = await openPostgresStore(own.href, { connections: 2, clock: fakeClock(T0), log: SILENT })
   const { id } = await accept(store)
   await claim(store)
   t.equal(await store.end(id, aCompletion()), true)

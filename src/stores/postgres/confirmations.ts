@@ -4,22 +4,22 @@ import {
   type ClaimedConfirmations,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
+  type Room,
   SUCCESSOR_WAIT_MS,
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { toRevocation } from '../rows.ts'
 import { requeue } from './changes.ts'
+import type { DatabaseClock } from './clock.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { postgresStatements, SAME_USER } from './statements.ts'
-
-/** By the clock of the database; the same throughout a statement, so that an index can be used. */
-const NOW_MS = '(extract(epoch FROM statement_timestamp()) * 1000)::bigint'
 
 const UNCONFIRMED = (row: string) => `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
 
 export interface ConfirmationsOptions {
   database: PostgresDatabase
+  databaseClock: DatabaseClock
   jobs: PostgresJobs
   /** ms since the epoch. */
   now: () => number
@@ -40,41 +40,53 @@ export class PostgresConfirmations {
   }
 
   /** See `RevocationStore.claimConfirmations`. */
-  async claim({ room }: ConfirmationsRequest): Promise<ClaimedConfirmations> {
+  async claim({ now, room }: ConfirmationsRequest): Promise<ClaimedConfirmations> {
     if (room.total <= 0) return { claimed: [], postponed: 0 }
-    const { database } = this.#options
-    const ids = await dueIds(database.query, room)
+    const { database, databaseClock } = this.#options
+    const dueBy = databaseClock.toDatabase(now)
+    const ids = await dueIds(database.query, room, dueBy)
     if (ids.length === 0) return { claimed: [], postponed: 0 }
     const claim = randomUUID()
-    const { claimed, postponed } = await database.transaction((query) => take(query, ids, claim))
+    const { claimed, postponed } = await database.transaction((query) => take(query, ids, claim, dueBy))
     for (const { id } of claimed) this.#claims.set(id, claim)
     return { claimed, postponed }
   }
 
-  /** When the next one is due, in ms from now; null when none is. */
-  async nextDueInMs(): Promise<number | null> {
-    const [found] = await this.#options.database.query(
-      `SELECT min(verification_due_at) - ${NOW_MS} AS ms FROM curfew.revocations AS r
-       WHERE ${UNCONFIRMED('r')} AND verification_due_at > ${NOW_MS}`,
+  /** When the next one is due, later than `now`; null when none is. */
+  async nextDueAt(now: number): Promise<number | null> {
+    const { database, databaseClock } = this.#options
+    const [found] = await database.query(
+      `SELECT min(verification_due_at) AS at FROM curfew.revocations AS r
+       WHERE ${UNCONFIRMED('r')} AND verification_due_at > $1`,
+      [databaseClock.toDatabase(now)],
     )
-    return found?.ms === null || found?.ms === undefined ? null : Number(found.ms)
+    return typeof found?.at === 'number' ? databaseClock.fromDatabase(found.at) : null
   }
 
   /** See `RevocationStore.confirm`. */
   async confirm(id: string, confirmation: transitions.Confirmation): Promise<Revocation | null> {
-    const { database, jobs, now } = this.#options
+    const { database, databaseClock, jobs, now } = this.#options
     const claim = this.#claims.get(id)
     if (claim === undefined) return null
     const confirmed = await database.transaction((query) =>
-      confirmClaimed(query, jobs, { id, claim }, confirmation, now()),
+      confirmClaimed(query, jobs, { id, claim }, onClock(databaseClock, confirmation), now()),
     )
     if (this.#claims.get(id) === claim) this.#claims.delete(id)
     return confirmed
   }
 }
 
+function onClock(clock: DatabaseClock, confirmation: transitions.Confirmation): transitions.Confirmation {
+  if (confirmation.found !== 'unknown' || confirmation.verificationDueAt === null) return confirmation
+  return { ...confirmation, verificationDueAt: clock.toDatabase(confirmation.verificationDueAt) }
+}
+
 /** Of each tenant that has room its part, the longest due first. */
-async function dueIds(query: Query, { total, perTenant, exceptions }: ConfirmationsRequest['room']) {
+async function dueIds(
+  query: Query,
+  { total, perTenant, exceptions }: Room,
+  dueBy: number,
+): Promise<string[]> {
   const due = await query(
     `WITH RECURSIVE tenants (name) AS (
        SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')}
@@ -85,15 +97,20 @@ async function dueIds(query: Query, { total, perTenant, exceptions }: Confirmati
      SELECT due.id FROM tenants LEFT JOIN rooms USING (name)
      CROSS JOIN LATERAL (
        SELECT id, verification_due_at FROM curfew.revocations AS r
-       WHERE ${UNCONFIRMED('r')} AND tenant = tenants.name AND verification_due_at <= ${NOW_MS}
+       WHERE ${UNCONFIRMED('r')} AND tenant = tenants.name AND verification_due_at <= $4
        ORDER BY verification_due_at LIMIT coalesce(room, $2)) AS due
      ORDER BY due.verification_due_at LIMIT $1`,
-    [total, perTenant, JSON.stringify(Object.fromEntries(exceptions))],
+    [total, perTenant, JSON.stringify(Object.fromEntries(exceptions)), dueBy],
   )
   return due.map(({ id }) => String(id))
 }
 
-async function take(query: Query, ids: readonly string[], claim: string): Promise<ClaimedConfirmations> {
+async function take(
+  query: Query,
+  ids: readonly string[],
+  claim: string,
+  now: number,
+): Promise<ClaimedConfirmations> {
   const due = await query(
     `SELECT r.*, EXISTS (
          SELECT 1 FROM curfew.revocations AS other
@@ -103,15 +120,15 @@ async function take(query: Query, ids: readonly string[], claim: string): Promis
          WHERE ${SAME_USER('other', 'r')} AND ${UNCONFIRMED('other')}
            AND (other.completed_at, other.id) > (r.completed_at, r.id)) AS has_successor
      FROM curfew.revocations AS r
-     WHERE id = ANY ($1) AND ${UNCONFIRMED('r')} AND verification_due_at <= ${NOW_MS}
+     WHERE id = ANY ($1) AND ${UNCONFIRMED('r')} AND verification_due_at <= $2
      FOR UPDATE OF r SKIP LOCKED`,
-    [ids],
+    [ids, now],
   )
   const claimed = due.filter(({ has_successor }) => has_successor === false).map(toRevocation)
-  const wait = `UPDATE curfew.revocations SET verification_due_at = ${NOW_MS} + $2, claim = $3 WHERE id = ANY ($1)`
-  await query(wait, [claimed.map(({ id }) => id), CONFIRMATION_LEASE_MS, claim])
+  const wait = 'UPDATE curfew.revocations SET verification_due_at = $2, claim = $3 WHERE id = ANY ($1)'
+  await query(wait, [claimed.map(({ id }) => id), now + CONFIRMATION_LEASE_MS, claim])
   const later = due.filter(({ has_successor }) => has_successor === true).map(({ id }) => id)
-  if (later.length > 0) await query(wait, [later, SUCCESSOR_WAIT_MS, null])
+  if (later.length > 0) await query(wait, [later, now + SUCCESSOR_WAIT_MS, null])
   return { claimed, postponed: later.length }
 }
 

@@ -190,7 +190,9 @@ export const MIGRATIONS: readonly string[] = [
     ADD COLUMN proof text,
     ADD COLUMN verification_due_at bigint,
     ADD COLUMN backoff_ms integer,
-    ADD COLUMN superseded_by uuid;
+    ADD COLUMN superseded_by uuid,
+    ADD COLUMN signal_time text,
+    ADD COLUMN signal_time_of bigint;
   -- What has ended before stays as it was verified, or not. What a replica of an earlier version completes from now on is
   -- listed again.
   ALTER TABLE curfew.revocations ALTER COLUMN verification_due_at SET DEFAULT 0;

@@ -14,6 +14,7 @@ import {
   putBack,
   setAside,
 } from './changes.ts'
+import type { DatabaseClock } from './clock.ts'
 import type { PostgresDatabase } from './database.ts'
 import type { Job, PostgresJobs } from './jobs.ts'
 import { postgresStatements } from './statements.ts'
@@ -31,6 +32,7 @@ const ENDED_AT_ONCE = 200
 
 export interface RunsOptions {
   database: PostgresDatabase
+  databaseClock: DatabaseClock
   jobs: PostgresJobs
   /** ms since the epoch. */
   now: () => number
@@ -116,9 +118,15 @@ export class PostgresRuns {
   async end(id: string, ending: transitions.Ending): Promise<boolean> {
     const own = this.#held.get(id)
     if (!own) return false
-    const hasEnded = await this.#ends.ask({ id, claim: own.claim, ending })
+    const hasEnded = await this.#ends.ask({ id, claim: own.claim, ending: this.#onDatabaseClock(ending) })
     this.#letGo(own)
     return hasEnded
+  }
+
+  /** When a confirming listing is due is on the clock that all replicas share. */
+  #onDatabaseClock(ending: transitions.Ending): transitions.Ending {
+    if (ending.status === 'failed' || ending.verificationDueAt === null) return ending
+    return { ...ending, verificationDueAt: this.#options.databaseClock.toDatabase(ending.verificationDueAt) }
   }
 
   async putBack(id: string, waiting: transitions.Waiting): Promise<void> {

@@ -105,6 +105,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE revocations ADD COLUMN verification_due_at INTEGER;
   ALTER TABLE revocations ADD COLUMN backoff_ms INTEGER;
   ALTER TABLE revocations ADD COLUMN superseded_by TEXT;
+  ALTER TABLE revocations ADD COLUMN signal_time TEXT;
+  ALTER TABLE revocations ADD COLUMN signal_time_of INTEGER;
   -- What has ended before stays as it was verified, or not.
   UPDATE revocations SET verification_due_at = 0 WHERE status IN ('queued', 'running');
   -- What the claim of confirming listings reads, as the other claim does; and the older ones of a user that was confirmed.

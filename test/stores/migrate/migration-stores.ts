@@ -5,6 +5,7 @@ import { type MigrateStoreOptions, migrateStore } from '../../../src/stores/migr
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { openSqliteStore } from '../../../src/stores/sqlite.ts'
 import { aCompletion, accept, aFailure, claim, existing, SILENT, waiting } from '../../conformance/stores.ts'
+import { fakeClock } from '../../support/clock.ts'
 import type { PostgresServer } from '../../support/postgres.ts'
 import { temporaryFolder } from '../../support/service.ts'
 import { T0 } from '../../support/signals.ts'
@@ -41,7 +42,7 @@ export async function migrationStores(t: Test, server: PostgresServer) {
         ...different,
       }),
     async target() {
-      const store = await openPostgresStore(url, { connections: 3, now: () => T0, log: SILENT })
+      const store = await openPostgresStore(url, { connections: 3, clock: fakeClock(T0), log: SILENT })
       t.teardown(() => store.close())
       return store
     },

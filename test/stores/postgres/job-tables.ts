@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import type { RevocationStore } from '../../../src/revocation/store.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
+import { fakeClock } from '../../support/clock.ts'
 import type { PostgresServer } from '../../support/postgres.ts'
 import { T0 } from '../../support/signals.ts'
 
@@ -13,7 +14,7 @@ export async function jobTables(t: Test, server: PostgresServer) {
     url,
     query,
     async open(): Promise<RevocationStore> {
-      const store = await openPostgresStore(url, { connections: 4, now: () => T0, log: SILENT })
+      const store = await openPostgresStore(url, { connections: 4, clock: fakeClock(T0), log: SILENT })
       t.teardown(() => store.close())
       return store
     },

@@ -15,7 +15,7 @@ const key = { tenant: 'default', client: 'c', tier: 2 } as const
 async function processes(t: Test, count: number) {
   const url = await server.createDatabase()
   const open = async () => {
-    const store = await openPostgresStore(url, { connections: 2, now: Date.now, log: SILENT })
+    const store = await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })
     t.teardown(() => store.close())
     return store.permits
   }
