@@ -1,8 +1,11 @@
 import { Agent } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { ClockOffset } from '../clock-offset.ts'
+import { type Interval, midpointOf } from '../interval.ts'
 import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import { wallLead } from '../steady-clock.ts'
 import { ErrorAnswer } from './answers.ts'
 
 /** The names under which calls are counted in the metrics. */
@@ -64,12 +67,12 @@ const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 export class QlikHttp {
   readonly #options: QlikHttpOptions
   readonly #agent: Agent
-  /** Tenant's clock minus ours in ms, by its latest answer. */
-  clockOffset = 0
+  readonly #clockOffset: ClockOffset
 
   constructor(options: QlikHttpOptions) {
     const { timeoutMs } = options
     this.#options = options
+    this.#clockOffset = new ClockOffset(options.clock)
     this.#agent = new Agent({
       connect: { timeout: timeoutMs },
       headersTimeout: timeoutMs,
@@ -108,6 +111,17 @@ export class QlikHttp {
     return this.#options.origin
   }
 
+  /** The tenant's clock minus `Clock.monotonic`, by the `Date` headers of its answers; null while it is not known. */
+  get clockOffset(): Interval | null {
+    return this.#clockOffset.interval()
+  }
+
+  /** The tenant's clock minus our wall clock in ms, as a best guess; 0 while it is not known. */
+  get wallOffsetMs(): number {
+    const { clockOffset } = this
+    return clockOffset ? midpointOf(clockOffset) - wallLead(this.#options.clock) : 0
+  }
+
   close(): Promise<void> {
     return this.#agent.destroy()
   }
@@ -119,6 +133,7 @@ export class QlikHttp {
     call.signal.addEventListener('abort', onAbort, { once: true })
     const cancelTimer = clock.after(timeoutMs, () => limit.abort(new Error('timeout')))
     try {
+      const noteReading = this.#clockOffset.begin()
       const answer = await this.#agent.request({
         origin,
         path: call.path,
@@ -128,7 +143,7 @@ export class QlikHttp {
         signal: limit.signal,
       })
       // Before the body: that may take its time.
-      const date = this.#noteDate(one(answer.headers.date))
+      const date = this.#noteDate(one(answer.headers.date), noteReading)
       const text = await answer.body.text()
       return {
         route: call.route,
@@ -144,13 +159,13 @@ export class QlikHttp {
     }
   }
 
-  /** A Date header has whole seconds: on average the answer was written half a second later. */
-  #noteDate(header: string | undefined): number {
+  /** @returns the tenant's time: a Date header has whole seconds, on average the answer was written half a second later */
+  #noteDate(header: string | undefined, noteReading: (reading: Interval) => void): number {
     const now = this.#options.clock.now()
-    const at = header === undefined ? Number.NaN : Date.parse(header) + 500
-    if (Number.isNaN(at) || Math.abs(at - now) > LARGEST_CLOCK_OFFSET_MS) return now + this.clockOffset
-    this.clockOffset = at - now
-    return at
+    const earliest = Date.parse(header ?? '')
+    if (!(Math.abs(earliest - now) <= LARGEST_CLOCK_OFFSET_MS)) return now + this.wallOffsetMs
+    noteReading({ earliest, latest: earliest + 1_000 })
+    return earliest + 500
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Interval } from '../interval.ts'
 import type {
   CallOptions,
   ClientPower,
@@ -137,11 +138,15 @@ export class HttpQlikTenant implements QlikTenant {
 
   get state(): TenantState {
     const power = this.#powerMonitor.known?.power ?? 'not-checked'
-    return { power, failure: this.#failure, clockOffsetMs: this.clockOffset() }
+    return { power, failure: this.#failure, clockOffsetMs: this.wallOffsetMs() }
   }
 
-  clockOffset(): number {
+  clockOffset(): Interval | null {
     return this.#options.http.clockOffset
+  }
+
+  wallOffsetMs(): number {
+    return this.#options.http.wallOffsetMs
   }
 
   power({ signal, knownForMs }: PowerOptions): Promise<ClientPower> {

@@ -58,7 +58,7 @@ async function list(
   const found = new Map<string, TokenView>()
   for await (const page of pages(tenant, signal.user.value, call)) {
     for (const token of page) {
-      if (isInScope(token, scope, now() + tenant.clockOffset())) found.set(token.id, token)
+      if (isInScope(token, scope, now() + tenant.wallOffsetMs())) found.set(token.id, token)
     }
     if (found.size >= TOKENS_AT_MOST) break
   }

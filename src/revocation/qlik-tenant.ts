@@ -1,3 +1,4 @@
+import type { Interval } from '../interval.ts'
 import type { UserReference } from './signal.ts'
 
 /** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
@@ -9,8 +10,10 @@ export interface QlikTenant {
   readonly concurrency: number
   /** Whether the OAuth client can see other users' tokens, looked up when it is not known recently. */
   power(options: PowerOptions): Promise<ClientPower>
-  /** Tenant's clock minus ours in ms, by its latest answer. */
-  clockOffset(): number
+  /** The tenant's clock minus `Clock.monotonic`; null while it is not known (`ClockOffset`). */
+  clockOffset(): Interval | null
+  /** The tenant's clock minus our wall clock in ms, as a best guess; 0 while it is not known. */
+  wallOffsetMs(): number
   /** The users whom Qlik finds by this subject or e-mail address, with the value that they have: it may differ (`identify`). */
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
   /** Whether there is a user with exactly this Qlik user id. */

@@ -20,11 +20,11 @@ export interface TokenScope {
  */
 export function scopeOf(
   { scope, deviceType, occurredAt, acceptedAt }: Signal,
-  tenant: Pick<QlikTenant, 'clockOffset'>,
+  tenant: Pick<QlikTenant, 'wallOffsetMs'>,
   isOwnUser: boolean,
 ): TokenScope {
   const isByOurClock = occurredAt === acceptedAt
-  const offset = isByOurClock ? tenant.clockOffset() : Math.max(0, tenant.clockOffset())
+  const offset = isByOurClock ? tenant.wallOffsetMs() : Math.max(0, tenant.wallOffsetMs())
   return {
     scope: isOwnUser ? 'issued-before' : scope,
     deviceType,

@@ -78,7 +78,7 @@ export async function sweep(run: Sweep): Promise<{ wanted: number; fresh: number
 async function* inScope({ scope, tenant, tally, options, userId }: Sweep): AsyncGenerator<Token, void> {
   const seen = new Set<string>()
   for await (const page of pages(tenant, userId, options)) {
-    const tenantNow = options.clock.now() + tenant.clockOffset()
+    const tenantNow = options.clock.now() + tenant.wallOffsetMs()
     for (const token of page) {
       if (seen.has(token.id)) continue
       seen.add(token.id)

@@ -1,5 +1,11 @@
-import t from 'tap'
+import { createServer } from 'node:http'
+import t, { type Test } from 'tap'
+import { widthOf } from '../../src/interval.ts'
+import { QlikHttp } from '../../src/qlik/http.ts'
+import { httpDate } from '../../src/sandbox/http-date.ts'
+import { type FakeClock, fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'
+import { listen } from '../support/listen.ts'
 import { FIRST, json, SIGNAL, withAnswer, withSandbox } from './open-client.ts'
 
 t.test('every way to get no readable answer is a failure of its kind, and ends', async (t) => {
@@ -40,16 +46,74 @@ t.test('every way to get no readable answer is a failure of its kind, and ends',
 
 t.test("a 429's date is read by the tenant's clock", async (t) => {
   const { client, tenant, accessToken, http } = await withSandbox(t, { clockSkewMs: 3_600_000 })
-  t.ok(Math.abs(http.clockOffset - 3_600_000) < 2_000)
+  t.ok(Math.abs(http.wallOffsetMs - 3_600_000) < 2_000)
   tenant.order({ kind: 'rate-limited', seconds: 60, retryAfter: 'date', route: 'list' })
   const failure = await rejection(client.listTokens(accessToken, FIRST, SIGNAL))
   t.match(failure, { kind: 'rate-limited' })
   t.ok(Math.abs(Number(Object(failure).retryAfterMs) - 60_000) < 3_000)
 })
 
-t.test('a Date that is days away is not believed', async (t) => {
-  const { http } = await withSandbox(t, { clockSkewMs: 3 * 86_400_000 })
-  t.equal(http.clockOffset, 0)
+/** A client and a tenant that answers with these `Date` headers, both on a fake clock. */
+async function withDates(t: Test, dateOf: (clock: FakeClock) => string | undefined) {
+  const clock = fakeClock()
+  const server = createServer((_request, response) => {
+    response.sendDate = false
+    const date = dateOf(clock)
+    response.writeHead(200, date === undefined ? {} : { date }).end('{}')
+  })
+  const origin = `http://127.0.0.1:${await listen(server)}`
+  const http = new QlikHttp({ origin, timeoutMs: 60_000, clock, onCall: () => {} })
+  t.teardown(async () => {
+    await http.close()
+    server.close()
+  })
+  const ask = () => http.send({ route: 'list', method: 'GET', path: '/', signal: SIGNAL })
+  return { clock, http, ask }
+}
+
+t.test('a Date that is missing, nonsense or days away is ignored', async (t) => {
+  const DAYS = 3 * 86_400_000
+  const { http, ask, clock } = await withDates(t, () => dates.shift())
+  const good = httpDate(clock.now() + 60_000)
+  const bad = [undefined, '', 'soon', '1', httpDate(clock.now() - DAYS), httpDate(clock.now() + DAYS)]
+  const dates = [...bad, good, ...bad]
+  for (const date of bad) {
+    t.equal((await ask()).date, clock.now(), `our own time stands in for ${date}`)
+    t.equal(http.clockOffset, null)
+    t.equal(http.wallOffsetMs, 0)
+  }
+  await ask()
+  const known = http.clockOffset
+  t.ok(Math.abs(http.wallOffsetMs - 60_000) < 1_000)
+  for (const date of bad) {
+    await ask()
+    t.same(http.clockOffset, known, `${date}`)
+  }
+})
+
+t.test('an answer that arrives 8 s after its Date leaves the truth in', async (t) => {
+  const AHEAD = 90_000
+  const { http, ask, clock } = await withDates(t, (clock) => {
+    const date = httpDate(clock.now() + AHEAD)
+    clock.advance(8_000)
+    return date
+  })
+  const truth = clock.now() - clock.monotonic() + AHEAD
+  await ask()
+  const interval = http.clockOffset
+  t.ok(interval && interval.earliest <= truth && truth <= interval.latest)
+  t.ok(interval && widthOf(interval) >= 9_000)
+})
+
+t.test('our wall clock may be set: the difference to the tenant is measured again', async (t) => {
+  let tenantNow = 0
+  const { http, ask, clock } = await withDates(t, () => httpDate(tenantNow))
+  tenantNow = clock.now()
+  await ask()
+  clock.jump(-600_000)
+  t.equal(http.clockOffset, null)
+  await ask()
+  t.ok(Math.abs(http.wallOffsetMs - 600_000) < 1_000)
 })
 
 t.test('aborting ends a call at once, with the reason given', async (t) => {

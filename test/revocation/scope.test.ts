@@ -46,7 +46,7 @@ t.test('all keeps nothing; a device type keeps the others', async (t) => {
 t.test(
   "a time by our clock is moved to the tenant's; one that the sender told is never moved back",
   async (t) => {
-    const tenant = (offset: number) => ({ clockOffset: () => offset })
+    const tenant = (offset: number) => ({ wallOffsetMs: () => offset })
     const ours = aSignal()
     const told = aSignal({ occurredAt: T0 - 60_000 })
     t.equal(scopeOf(ours, tenant(-600_000), false).issuedUntil, T0 - 600_000 + 5_000)
@@ -57,7 +57,7 @@ t.test(
 )
 
 t.test("Curfew's own user keeps what was issued after the signal, whatever the scope", async (t) => {
-  const scope = scopeOf(aSignal({ scope: 'all' }), { clockOffset: () => 0 }, true)
+  const scope = scopeOf(aSignal({ scope: 'all' }), { wallOffsetMs: () => 0 }, true)
   t.match(scope, { scope: 'issued-before', issuedUntil: T0 })
 })
 
