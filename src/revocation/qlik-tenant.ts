@@ -3,6 +3,8 @@ import type { UserReference } from './signal.ts'
 /** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
 export interface QlikTenant {
   readonly name: string
+  /** Id of the OAuth client. */
+  readonly clientId: string
   /** Deletes in flight at most, for all users together. */
   readonly concurrency: number
   /** Whether the OAuth client can see other users' tokens, looked up when it is not known recently. */

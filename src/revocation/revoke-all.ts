@@ -1,5 +1,6 @@
 import { CurfewError } from '../errors.ts'
 import { identify } from './identify.ts'
+import { type Proof, weakestRole } from './proof.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import type { Outcome, Revocation, TokenCounts } from './revocation.ts'
@@ -15,8 +16,25 @@ const ROUNDS_PER_ATTEMPT = 10
 
 /** How one attempt ended. `stopped`: not all is done, `error` says why. */
 export type RunResult =
-  | { ended: 'completed'; outcome: Outcome; verified: boolean; tokens: TokenCounts }
-  | { ended: 'stopped'; error: unknown; tokens: TokenCounts; progressed: boolean }
+  | {
+      ended: 'completed'
+      outcome: Outcome
+      /** The Qlik user ids that the revocation's reference means. */
+      resolved: string[]
+      /** Of the last listing; null where there was nobody to list. */
+      proof: Proof | null
+      /** Tokens of which the clocks do not tell whether they are in scope. */
+      undecided: number
+      tokens: TokenCounts
+    }
+  | {
+      ended: 'stopped'
+      error: unknown
+      /** Null where the attempt ended before the users were known. */
+      resolved: string[] | null
+      tokens: TokenCounts
+      progressed: boolean
+    }
 
 /**
  * One attempt at a revocation: identify the user, list their tokens, revoke those in scope, and list again
@@ -29,9 +47,12 @@ export async function revokeAll(
 ): Promise<RunResult> {
   const tally = new TokenTally(revocation.tokens)
   const tokens = tally.counts
+  let resolved: string[] | null = null
   try {
     const { ownUserId } = await requirePower(tenant, options)
     const userIds = await identify(revocation.user, ownUserId, tenant, options)
+    resolved = userIds
+    const at = options.clock.now()
     for (const userId of userIds) {
       const scope = scopeOf(revocation, tenant, userId === ownUserId)
       await revokeUntilNoneIsLeft({ userId, scope, tenant, tally, options })
@@ -41,10 +62,22 @@ export async function revokeAll(
     const isVisible =
       power === 'proven' || (userIds.length > 0 && userIds.every((userId) => userId === ownUserId))
     tally.complete()
-    return { ended: 'completed', outcome: outcomeOf(userIds, tokens, isVisible), verified: isVisible, tokens }
+    const role = power === 'proven' ? 'tenant-admin' : 'not-told'
+    const proof: Proof = {
+      at,
+      pages: 1,
+      listings: 1,
+      undisturbed: true,
+      client: tenant.clientId,
+      scope: 'admin_classic',
+      role: weakestRole(userIds.map((userId) => (userId === ownUserId ? 'own-user' : role))),
+      userExists: userIds.length > 0,
+    }
+    const outcome = outcomeOf(userIds, tokens, isVisible)
+    return { ended: 'completed', outcome, resolved, proof, undecided: 0, tokens }
   } catch (error) {
     tally.stop()
-    return { ended: 'stopped', error, tokens, progressed: tally.hasProgressed }
+    return { ended: 'stopped', error, resolved, tokens, progressed: tally.hasProgressed }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import { type CallOptions, QlikFailure, type QlikTenant, type Token } from './qlik-tenant.ts'
 import { isFinal } from './retry-policy.ts'
 import type { TokenCounts } from './revocation.ts'
@@ -10,8 +11,7 @@ const PAGES_AT_MOST = 1_000
 const FAILURES_IN_A_ROW = 16
 
 export interface RunOptions extends CallOptions {
-  /** Our clock, ms since the epoch. */
-  now: () => number
+  clock: Clock
   /** Told after each change of the counts. */
   onProgress: (tokens: TokenCounts) => void
 }
@@ -76,7 +76,7 @@ export async function sweep(run: Sweep): Promise<{ wanted: number; fresh: number
 async function* inScope({ scope, tenant, tally, options, userId }: Sweep): AsyncGenerator<Token, void> {
   const seen = new Set<string>()
   for await (const page of pages(tenant, userId, options)) {
-    const tenantNow = options.now() + tenant.clockOffset()
+    const tenantNow = options.clock.now() + tenant.clockOffset()
     for (const token of page) {
       if (seen.has(token.id)) continue
       seen.add(token.id)

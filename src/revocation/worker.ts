@@ -1,6 +1,7 @@
 import { type Clock, steadyNow } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { provesGone } from './proof.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { isFinal, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation, TokenCounts } from './revocation.ts'
@@ -123,12 +124,12 @@ export function createWorker(options: WorkerOptions): Worker {
         'CURFEW_UNKNOWN_TENANT',
         `No tenant "${revocation.tenant}" is configured.`,
       )
-      return { ended: 'stopped', error, tokens: revocation.tokens, progressed: false }
+      return { ended: 'stopped', error, resolved: null, tokens: revocation.tokens, progressed: false }
     }
     return revokeAll(revocation, tenant, {
       signal,
       urgency: urgencyOf(revocation.reason),
-      now: clock.now,
+      clock,
       onProgress: noteProgress(revocation.id),
     })
   }
@@ -164,7 +165,8 @@ export function createWorker(options: WorkerOptions): Worker {
     const endedAt = now()
     runs.noteAttempt(revocation, isTenantWorking(result, signal))
     if (result.ended === 'completed') {
-      const { outcome, verified, tokens } = result
+      const { outcome, tokens, undecided } = result
+      const verified = provesGone(result.proof, { undecided, isConfirmed: true })
       const isEnded = await store.complete(id, { outcome, verified, tokens, completedAt: endedAt })
       if (isEnded)
         ended({ ...revocation, status: 'completed', outcome, verified, tokens, completedAt: endedAt })
