@@ -9,6 +9,7 @@ import { type RunResult, revokeAll } from './revoke-all.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
+import { Tallies } from './tallies.ts'
 
 const PROGRESS_EVERY_MS = 1_000
 const STORE_RETRY_MS = 1_000
@@ -49,6 +50,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const { store, tenants, clock, log, runsPerTenant } = options
   const now = steadyNow(clock)
   const runs = new Runs(runsPerTenant)
+  const tallies = new Tallies(clock)
   const underWay = new Set<Promise<void>>()
   let isStopping = false
   let failedClaims = 0
@@ -130,6 +132,7 @@ export function createWorker(options: WorkerOptions): Worker {
       signal,
       urgency: urgencyOf(revocation.reason),
       clock,
+      tallies,
       onProgress: noteProgress(revocation.id),
     })
   }
