@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { type Behaviour, behaviourSchema } from './behaviour.ts'
 import type { SandboxOptions } from './options.ts'
 
 /** What `npm run sandbox` was asked for. */
@@ -15,21 +17,6 @@ export interface SandboxArguments {
 /** A mistake on the command line, in words for the one who made it. */
 export class UsageError extends Error {}
 
-export const USAGE = `Usage: npm run sandbox -- [options]
-
-  --port <n>                    port to listen on (4848; 0 takes any free one)
-  --host <address>              address to listen on (127.0.0.1)
-  --latency <ms>                wait before each call (0)
-  --tier1 <n>                   tier 1 calls in a window (5000)
-  --tier2 <n>                   tier 2 calls in a window (500)
-  --window <ms>                 length of the rate limits' window (300000)
-  --client-id <id>              id of the M2M client (curfew)
-  --client-secret <secret>      its secret (sandbox-secret)
-  --client-secret-file <path>   file that holds its secret
-  --no-seed                     start without people
-  --help                        print this
-`
-
 const OPTIONS = {
   port: { type: 'string', default: '4848' },
   host: { type: 'string', default: '127.0.0.1' },
@@ -40,6 +27,7 @@ const OPTIONS = {
   'client-id': { type: 'string', default: 'curfew' },
   'client-secret': { type: 'string' },
   'client-secret-file': { type: 'string' },
+  set: { type: 'string', multiple: true, default: [] as string[] },
   seed: { type: 'boolean', default: true },
   help: { type: 'boolean', default: false },
 } as const
@@ -60,6 +48,7 @@ export function readArguments(args: string[]): SandboxArguments {
       tier1Limit: readNumber('tier1', values.tier1, 1),
       tier2Limit: readNumber('tier2', values.tier2, 1),
       windowMs: readNumber('window', values.window, 1),
+      ...readSettings(values.set),
     },
   }
 }
@@ -77,6 +66,25 @@ function readNumber(name: string, value: string, least: number, most = Number.MA
   if (/^\d+$/.test(value) && number >= least && number <= most) return number
   const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`
   throw new UsageError(`--${name} takes a whole number, ${range}; it was "${value}"`)
+}
+
+/** Settings as `name=value`; a value is JSON, or else a text. */
+function readSettings(given: string[]): Partial<Behaviour> {
+  const pairs = given.map((pair) => {
+    const [name = '', ...value] = pair.split('=')
+    return [name, readValue(value.join('='))]
+  })
+  const { data, error } = behaviourSchema.partial().safeParse(Object.fromEntries(pairs))
+  if (error) throw new UsageError(`--set: ${z.prettifyError(error)}`)
+  return data
+}
+
+function readValue(value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch {
+    return value
+  }
 }
 
 function readSecret(secret?: string, path?: string): string {

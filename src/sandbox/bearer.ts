@@ -6,7 +6,7 @@ import type { SandboxToken } from './token-shelf.ts'
 /** The token that a call was made with. Throws an `ApiError` 401 when it is missing, unknown, expired or revoked. */
 export function authenticate(tenant: Tenant, request: FastifyRequest): SandboxToken {
   const secret = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  const token = secret === undefined ? null : tenant.authenticate(secret)
+  const token = secret === undefined ? null : tenant.tokens.authenticate(secret)
   if (token === null) throw new ApiError(401)
   return token
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { ApiError, errorBody } from './api-error.ts'
+import { behaviourSchema } from './behaviour.ts'
 import { faultSchema } from './faults.ts'
 import { readInput } from './input.ts'
 import type { Tenant } from './tenant.ts'
@@ -16,12 +17,17 @@ const userSchema = z.strictObject({
   roles: z.array(text).optional(),
 })
 
-const clientSchema = z.strictObject({
+const clientChangesSchema = z.strictObject({
+  admin: z.boolean().optional(),
+  rolesTold: z.union([z.boolean(), z.array(text)]).optional(),
+  disabled: z.boolean().optional(),
+  grantedScope: z.string().nullable().optional(),
+  answeredScope: z.enum(['granted', 'requested', 'none']).optional(),
+})
+
+const clientSchema = clientChangesSchema.extend({
   id: text.optional(),
   secret: text.optional(),
-  admin: z.boolean().optional(),
-  rolesTold: z.boolean().optional(),
-  disabled: z.boolean().optional(),
   expiryFields: z.enum(['both', 'expires_in', 'expires_at', 'none']).optional(),
   accessTokenLifetimeMs: z.number().int().min(0).optional(),
 })
@@ -47,6 +53,11 @@ export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
     reply.code(201)
     return orConflict(() => tenant.addClient(client))
   })
+  app.patch<{ Params: { id: string } }>('/sandbox/clients/:id', (request) => {
+    const changes = readInput(clientChangesSchema, request.body)
+    if (!tenant.clients.has(request.params.id)) throw new ApiError(404)
+    return tenant.changeClient(request.params.id, changes)
+  })
   app.post('/sandbox/tokens', (request, reply) => {
     const { userId, count, ...options } = readInput(issueSchema, request.body)
     if (!tenant.users.has(userId)) throw new ApiError(404)
@@ -64,6 +75,10 @@ export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
   app.delete('/sandbox/faults', (_request, reply) => {
     tenant.faults.cancelAll()
     reply.code(204).send()
+  })
+  app.patch('/sandbox/settings', (request) => {
+    Object.assign(tenant.settings, readInput(behaviourSchema.partial(), request.body))
+    return behaviourSchema.strip().parse(tenant.settings)
   })
   app.get('/sandbox/calls', () => ({ calls: tenant.calls }))
   app.get('/sandbox/state', () => ({ tenantId: tenant.id, users: usersWithCounts(tenant) }))

@@ -9,6 +9,8 @@ const target = {
   route: z.enum(ROUTES).optional(),
   /** Only calls with this HTTP method; default any. */
   method: z.string().toUpperCase().optional(),
+  /** Only calls about this token (`revoke`) or this user (`user`, `list` with `userId`), by the exact id. */
+  id: z.string().optional(),
   /** How many matching calls to let through first. */
   after: count.default(0),
   /** How many matching calls to apply it to. */
@@ -21,7 +23,10 @@ const seconds = z.number().int().min(0)
 
 /** What a test can order. Kinds with `takesEffect` come instead of an answer, the others spoil the answer. */
 export const faultSchema = z.discriminatedUnion('kind', [
-  /** Another status, with the documented error body (or `body`) and extra headers. */
+  /**
+   * Another status, with the documented error body (or `body`) and extra headers. 204 for the route `revoke` is a
+   * success that has no effect.
+   */
   z.strictObject({
     kind: z.literal('status'),
     status: z.number().int().min(200).max(599),
@@ -108,8 +113,9 @@ class Order implements OrderedFault {
     this.cancelled = true
   }
 
-  matches(route: RouteName, method: string): boolean {
-    return (this.spec.route ?? route) === route && (this.spec.method ?? method) === method
+  matches(route: RouteName, method: string, id: string | null): boolean {
+    const { spec } = this
+    return (spec.route ?? route) === route && (spec.method ?? method) === method && (spec.id ?? id) === id
   }
 }
 
@@ -130,11 +136,11 @@ export class FaultOrders {
   }
 
   /** The fault for this call, counted as applied; null when there is none. */
-  take(route: RouteName, method: string): FaultSpec | null {
+  take(route: RouteName, method: string, id: string | null): FaultSpec | null {
     if (this.#orders.length === 0) return null
     this.#orders = this.#orders.filter((order) => order.pending)
     for (const order of this.#orders) {
-      if (!order.matches(route, method)) continue
+      if (!order.matches(route, method, id)) continue
       if (order.skipped >= order.spec.after) {
         order.applied += 1
         return order.spec

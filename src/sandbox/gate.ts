@@ -37,7 +37,7 @@ export function createGate(tenant: Tenant, delays: Delays) {
       const call = recordCall(tenant, request, reply, route, tier)
       request.setDecorator<Passage>(PASSAGE, { call, fault: null })
       reply.header('date', httpDate(tenant.now()))
-      if (tenant.latencyMs > 0) await delays.wait(tenant.latencyMs)
+      if (tenant.settings.latencyMs > 0) await delays.wait(tenant.settings.latencyMs)
     },
 
     async preHandler(request: FastifyRequest, reply: FastifyReply) {
@@ -45,7 +45,7 @@ export function createGate(tenant: Tenant, delays: Delays) {
       const { call } = passage
       call.userId = identify(request)
       if (call.userId !== null) countCall(tenant, call.userId, tier)
-      const fault = tenant.faults.take(route, request.method)
+      const fault = tenant.faults.take(route, request.method, idIn(request))
       if (fault === null) return
       call.fault = fault.kind
       if (strikesFirst(fault)) throw await answerInstead(fault, { tenant, call, request, reply })
@@ -57,6 +57,12 @@ export function createGate(tenant: Tenant, delays: Delays) {
       return fault === null ? payload : spoil(fault, { tenant, call, request, reply }, payload)
     },
   })
+}
+
+/** The token or user that the path names, else the user whose tokens are listed. */
+function idIn({ params, query }: FastifyRequest): string | null {
+  const id: unknown = Object(params).id ?? Object(query).userId
+  return typeof id === 'string' ? id : null
 }
 
 /** Tells the call log of a call, now and when it has ended. */

@@ -30,7 +30,7 @@ export function grantRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
       if (client?.secret !== grant.client_secret) throw new ApiError(401)
       if (client.disabled) throw new ApiError(403)
       reply.header('cache-control', 'no-store')
-      return grantBody(client, tenant.issueAccessToken(client, grant.scope))
+      return grantBody(client, tenant.issueAccessToken(client, grant.scope), grant.scope)
     },
   )
 }
@@ -40,12 +40,13 @@ function botUserOf(tenant: Tenant, body: unknown): string | null {
   return (data && tenant.clients.get(data.client_id)?.userId) ?? null
 }
 
-function grantBody({ expiryFields, accessTokenLifetimeMs }: SandboxClient, token: SandboxToken): object {
+function grantBody(client: SandboxClient, token: SandboxToken, requestedScope: string): object {
+  const { expiryFields, accessTokenLifetimeMs, answeredScope } = client
   const expiresAt = token.issuedAt + accessTokenLifetimeMs
   return {
     access_token: token.accessToken,
     token_type: 'bearer',
-    scope: token.scope,
+    ...(answeredScope !== 'none' && { scope: answeredScope === 'granted' ? token.scope : requestedScope }),
     ...(['both', 'expires_at'].includes(expiryFields) && { expires_at: new Date(expiresAt).toISOString() }),
     ...(['both', 'expires_in'].includes(expiryFields) && {
       expires_in: Math.floor(accessTokenLifetimeMs / 1000),

@@ -1,6 +1,7 @@
-import { readArguments, type SandboxArguments, USAGE, UsageError } from './arguments.ts'
+import { readArguments, type SandboxArguments, UsageError } from './arguments.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 import { seedPeople } from './seed.ts'
+import { USAGE } from './usage.ts'
 import { welcome } from './welcome.ts'
 
 /** sysexits.h: EX_USAGE, EX_UNAVAILABLE. */

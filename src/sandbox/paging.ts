@@ -1,12 +1,27 @@
 import { z } from 'zod'
+import type { Behaviour } from './behaviour.ts'
 import type { SandboxToken } from './token-shelf.ts'
 
 /** A place between two rows of a listing. It stays valid when the row it was taken from is gone. */
-const cursorSchema = z.tuple([z.enum(['after', 'before']), z.string(), z.number().int()])
-type Cursor = z.infer<typeof cursorSchema>
+const keySchema = z.tuple([z.enum(['after', 'before']), z.string(), z.number().int()])
+/** How many rows to pass over. Its page shifts when rows before it come or go. */
+const offsetSchema = z.tuple([z.literal('offset'), z.number().int().min(0)])
+type Key = z.infer<typeof keySchema>
+type Place = Key | z.infer<typeof offsetSchema>
 
-/** The cursor of the first page, for a link that leads back to it. */
-export const FIRST_PAGE = encode(['after', '', 0])
+const cursorSchema = z.strictObject({
+  place: z.union([keySchema, offsetSchema]),
+  /** Unix milliseconds; null if it does not expire. */
+  expiresAt: z.number().nullable(),
+})
+
+const START: Place = ['offset', 0]
+
+/** The cursor of the first page, for a link that leads back to it. It does not expire. */
+export const FIRST_PAGE = encode({ place: START, expiresAt: null })
+
+/** How a listing is cut into pages. */
+export type Paging = Pick<Behaviour, 'paging' | 'listingOrder' | 'cursorLifetimeMs'> & { now: () => number }
 
 export interface Page {
   rows: readonly SandboxToken[]
@@ -17,22 +32,32 @@ export interface Page {
 /**
  * Cuts a page out of `tokens`, which are ordered by user id and serial.
  *
- * @param page an opaque cursor from an earlier page's `next` or `prev`
- * @returns null when the cursor is not one of ours
+ * @param asked.page an opaque cursor from an earlier page's `next` or `prev`, of either kind of paging
+ * @returns null when the cursor is not one of ours, or has expired
  */
-export function pageOf(tokens: readonly SandboxToken[], limit: number, page?: string): Page | null {
-  const cursor = page === undefined ? (['after', '', 0] satisfies Cursor) : decode(page)
-  if (cursor === null) return null
-  const place = placeOf(tokens, cursor)
-  const start = cursor[0] === 'after' ? place : Math.max(0, place - limit)
-  const end = cursor[0] === 'after' ? place + limit : place
+export function pageOf(
+  tokens: readonly SandboxToken[],
+  { limit, page }: { limit: number; page?: string },
+  { paging, listingOrder, cursorLifetimeMs, now }: Paging,
+): Page | null {
+  const place = page === undefined ? START : placeIn(page, now())
+  if (place === null) return null
+  const step = listingOrder === 'oldest-first' ? 1 : -1
+  const index = place[0] === 'offset' ? place[1] : indexOf(tokens, place, step)
+  const start = place[0] === 'before' ? Math.max(0, index - limit) : index
+  const end = place[0] === 'before' ? index : index + limit
   const rows = tokens.slice(start, end)
+  const expiresAt = cursorLifetimeMs === null ? null : now() + cursorLifetimeMs
+  const link = (offset: number, key: Place | undefined) =>
+    encode({ place: paging === 'keyset' && key ? key : ['offset', offset], expiresAt })
   const first = rows[0]
   const last = rows.at(-1)
   return {
     rows,
-    ...(last && end < tokens.length && { next: encode(['after', last.userId, last.serial]) }),
-    ...(first && start > 0 && { prev: encode(['before', first.userId, first.serial]) }),
+    ...(end < tokens.length && { next: link(end, last && ['after', last.userId, last.serial]) }),
+    ...(start > 0 && {
+      prev: link(Math.max(0, start - limit), first && ['before', first.userId, first.serial]),
+    }),
   }
 }
 
@@ -44,28 +69,38 @@ export function withPage(url: string, page: string): string {
   return `${path}?${search}`
 }
 
-/** Index of the first token after the cursor (or at it, for `before`), by binary search. */
-function placeOf(tokens: readonly SandboxToken[], [direction, userId, serial]: Cursor): number {
-  const key = direction === 'after' ? serial : serial - 1
+/**
+ * Index of the first token after the key (or at it, for `before`), by binary search.
+ *
+ * @param step 1 where serials rise within a user, -1 where they fall
+ */
+function indexOf(tokens: readonly SandboxToken[], [direction, userId, serial]: Key, step: 1 | -1): number {
   let low = 0
   let high = tokens.length
   while (low < high) {
     const middle = (low + high) >>> 1
     const token = tokens[middle]
-    const passed = token && (token.userId < userId || (token.userId === userId && token.serial <= key))
+    const distance = token?.userId === userId ? (token.serial - serial) * step : 1
+    const passed =
+      token && (token.userId < userId || distance < 0 || (distance === 0 && direction === 'after'))
     if (passed) low = middle + 1
     else high = middle
   }
   return low
 }
 
-function encode(cursor: Cursor): string {
+function encode(cursor: z.infer<typeof cursorSchema>): string {
   return Buffer.from(JSON.stringify(cursor)).toString('base64url')
 }
 
-function decode(page: string): Cursor | null {
+function placeIn(page: string, now: number): Place | null {
+  const { data } = cursorSchema.safeParse(jsonIn(page))
+  return data && (data.expiresAt === null || data.expiresAt > now) ? data.place : null
+}
+
+function jsonIn(page: string): unknown {
   try {
-    return cursorSchema.parse(JSON.parse(Buffer.from(page, 'base64url').toString()))
+    return JSON.parse(Buffer.from(page, 'base64url').toString())
   } catch {
     return null
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type CallListener, CallLog, type SandboxCall } from './call-log.ts'
 import { type Fault, FaultOrders, type OrderedFault } from './faults.ts'
+import { type Issue, type IssueOptions, newToken } from './new-token.ts'
 import { createObjectIds } from './object-id.ts'
 import { type ExpiryFields, type SandboxOptions, type SandboxSettings, withDefaults } from './options.ts'
 import { RateLimiter } from './rate-limiter.ts'
@@ -18,8 +19,8 @@ export interface SandboxUser {
   name: string
   status: string
   roles: string[]
-  /** Whether the user's row tells `roles` and `assignedRoles`. */
-  rolesTold: boolean
+  /** Whether the user's row has `roles` and `assignedRoles`; a list is shown instead of the user's real roles. */
+  rolesTold: boolean | string[]
   /** Only an M2M client's bot user has one. */
   clientId: string | null
   createdAt: number
@@ -33,16 +34,17 @@ export interface SandboxClient {
   disabled: boolean
   expiryFields: ExpiryFields
   accessTokenLifetimeMs: number
+  /** The scope of its next access tokens, whatever is requested; null: the requested one. */
+  grantedScope: string | null
+  /** The `scope` that the token endpoint answers with: the granted one, the requested one, or no such member. */
+  answeredScope: 'granted' | 'requested' | 'none'
 }
 
-export interface IssueOptions {
-  deviceType?: string | null
-  /** Unix milliseconds, default now by the tenant's clock. */
-  issuedAt?: number
-  /** Form of the ids: with the issue time in front, which is the default, or telling nothing. */
-  idForm?: 'object-id' | 'opaque'
-  /** Unix milliseconds, default `issuedAt`. */
-  lastUsed?: number | null
+/** What can be changed on a client while the tenant runs. Scopes apply to access tokens issued from then on. */
+export type ClientChanges = Partial<Pick<SandboxClient, 'disabled' | 'grantedScope' | 'answeredScope'>> & {
+  /** Whether the bot user has the role TenantAdmin: also for access tokens that are out. */
+  admin?: boolean
+  rolesTold?: SandboxUser['rolesTold']
 }
 
 /** The state of a Qlik Cloud tenant, without HTTP. */
@@ -51,18 +53,16 @@ export class Tenant {
   readonly settings: SandboxSettings
   readonly users = new Map<string, SandboxUser>()
   readonly clients = new Map<string, SandboxClient>()
-  readonly tokens = new TokenShelf()
+  readonly tokens: TokenShelf
   readonly limiter: RateLimiter
   readonly faults = new FaultOrders()
   readonly log = new CallLog()
-  /** How long each call waits before the tenant looks at it. Can be changed at any time. */
-  latencyMs: number
   readonly #objectId = createObjectIds()
   #serial = 0
 
   constructor(options: SandboxOptions = {}) {
     this.settings = withDefaults(options)
-    this.latencyMs = this.settings.latencyMs
+    this.tokens = new TokenShelf(this.settings, () => this.now())
     const { tier1Limit, tier2Limit, windowMs } = this.settings
     this.limiter = new RateLimiter({ 1: tier1Limit, 2: tier2Limit }, windowMs)
   }
@@ -111,11 +111,9 @@ export class Tenant {
    * Registers an M2M OAuth client, with its bot user.
    *
    * @param client.admin whether the bot user has the role TenantAdmin, default true
-   * @param client.rolesTold whether the bot user's row tells its roles, default true
+   * @param client.rolesTold whether the bot user's row has its roles, default true
    */
-  addClient(
-    client: Partial<Omit<SandboxClient, 'userId'>> & { admin?: boolean; rolesTold?: boolean } = {},
-  ): SandboxClient {
+  addClient(client: Partial<Omit<SandboxClient, 'userId'>> & ClientChanges = {}): SandboxClient {
     const id = client.id ?? randomBytes(16).toString('hex')
     if (this.clients.has(id)) throw new Error(`There is a client ${id} already`)
     const bot = this.addUser({
@@ -132,9 +130,27 @@ export class Tenant {
       disabled: client.disabled ?? false,
       expiryFields: client.expiryFields ?? this.settings.expiryFields,
       accessTokenLifetimeMs: client.accessTokenLifetimeMs ?? this.settings.accessTokenLifetimeMs,
+      grantedScope: client.grantedScope ?? null,
+      answeredScope: client.answeredScope ?? 'granted',
     }
     this.clients.set(id, row)
     return row
+  }
+
+  /**
+   * Changes a client, with its bot user: withdraws or restores the role, narrows the scope. Call
+   * `expireAccessTokens` as well when the client must notice a scope at once. Throws when there is no such client.
+   */
+  changeClient(id: string, { admin, rolesTold, ...changes }: ClientChanges): SandboxClient {
+    const client = this.clients.get(id)
+    const bot = client && this.users.get(client.userId)
+    if (!client || !bot) throw new Error(`There is no client ${id}`)
+    if (admin !== undefined) {
+      const others = bot.roles.filter((role) => role !== TENANT_ADMIN)
+      bot.roles = admin ? [...others, TENANT_ADMIN] : others
+    }
+    if (rolesTold !== undefined) bot.rolesTold = rolesTold
+    return Object.assign(client, changes)
   }
 
   /** Gives a person `count` tokens (default 1), which do not expire. Throws when there is no such user. */
@@ -144,32 +160,16 @@ export class Tenant {
   }
 
   /** Gives an M2M client an access token, and forgets those of its tokens that have expired. */
-  issueAccessToken(client: SandboxClient, scope: string): SandboxToken {
-    this.#dropTokensOf(client.userId, (token) => !this.isAlive(token))
+  issueAccessToken(client: SandboxClient, requestedScope: string): SandboxToken {
+    this.#dropTokensOf(client.userId, (token) => this.tokens.hasExpired(token))
     const expiresAt = this.now() + client.accessTokenLifetimeMs
+    const scope = client.grantedScope ?? requestedScope
     return this.#issue({ userId: client.userId, clientId: client.id, scope, expiresAt })
   }
 
   /** The user's tokens that are alive, oldest first. */
   tokensOf(userId: string): SandboxToken[] {
-    return this.tokens.ofUser(userId).filter((token) => this.isAlive(token))
-  }
-
-  /** The token to which this secret belongs, marked as used, if it is alive. */
-  authenticate(accessToken: string): SandboxToken | null {
-    const token = this.tokens.withSecret(accessToken)
-    if (token === undefined) return null
-    if (!this.isAlive(token)) {
-      this.tokens.remove(token)
-      return null
-    }
-    token.lastUsed = this.now()
-    return token
-  }
-
-  /** Whether the token is neither revoked nor expired. */
-  isAlive(token: SandboxToken): boolean {
-    return !token.revoked && (token.expiresAt === null || token.expiresAt > this.now())
+    return this.tokens.ofUser(userId).filter((token) => this.tokens.isAlive(token))
   }
 
   /** Whether calls made with this token may see and revoke other users' tokens. */
@@ -184,24 +184,17 @@ export class Tenant {
     if (client !== undefined) this.#dropTokensOf(client.userId, () => true)
   }
 
-  #issue(token: Partial<SandboxToken> & IssueOptions & { userId: string }): SandboxToken {
-    const issuedAt = token.issuedAt ?? this.now()
+  #issue(issue: Issue): SandboxToken {
     this.#serial += 1
-    const row: SandboxToken = {
-      id: token.idForm === 'opaque' ? randomBytes(24).toString('base64url') : this.#objectId(issuedAt),
-      userId: token.userId,
-      accessToken: randomBytes(48).toString('base64url'),
-      issuedAt,
-      deviceType: token.deviceType ?? null,
-      clientId: token.clientId ?? null,
-      scope: token.scope ?? 'user_default',
-      expiresAt: token.expiresAt ?? null,
-      lastUsed: token.lastUsed === undefined ? issuedAt : token.lastUsed,
+    const { clockSkewMs } = this.settings
+    const token = newToken(issue, {
+      now: this.now(),
+      clockSkewMs,
+      objectId: this.#objectId,
       serial: this.#serial,
-      revoked: false,
-    }
-    this.tokens.add(row)
-    return row
+    })
+    this.tokens.add(token)
+    return token
   }
 
   #dropTokensOf(userId: string, doomed: (token: SandboxToken) => boolean): void {

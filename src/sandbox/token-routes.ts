@@ -16,22 +16,16 @@ const PATH = '/api/v1/oauth-tokens'
  * Source: https://qlik.dev/apis/rest/oauth-tokens
  */
 export function tokenRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): void {
-  const { linkOrigin, pageSizeMax, unknownTokenDelete } = tenant.settings
-  const listSchema = z.object({
-    userId: z.string().optional(),
-    limit: z.coerce.number().int().min(1).max(pageSizeMax).default(Math.min(20, pageSizeMax)),
-    page: z.string().optional(),
-    sort: z.literal('userId').optional(),
-  })
-
   app.get(PATH, gate('list', 1), (request) => {
-    const query = readInput(listSchema, request.query)
+    const { settings } = tenant
+    const query = readInput(listSchema(settings.pageSizeMax), request.query)
     const visible = visibleTokens(tenant, authenticate(tenant, request), query.userId)
-    const page = pageOf(visible, query.limit, query.page)
-    if (page === null) throw new ApiError(400, errorBody(400, { detail: 'page is not of this listing' }))
-    const link = (url: string) => ({ href: linkOrigin + url })
+    const page = pageOf(visible, query, settings)
+    if (page === null)
+      throw new ApiError(400, errorBody(400, { detail: 'page is not valid, or has expired' }))
+    const link = (url: string) => ({ href: settings.linkOrigin + url })
     return {
-      data: page.rows.filter((token) => tenant.isAlive(token)).map((token) => rowOf(tenant, token)),
+      data: page.rows.map((token) => rowOf(tenant, token)),
       links: {
         self: link(request.url),
         ...(page.next && { next: link(withPage(request.url, page.next)) }),
@@ -43,20 +37,29 @@ export function tokenRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
   app.delete<{ Params: { id: string } }>(`${PATH}/:id`, gate('revoke', 2), (request, reply) => {
     const caller = authenticate(tenant, request)
     const token = tenant.tokens.withId(request.params.id)
-    if (token === undefined || !tenant.isAlive(token)) {
-      if (unknownTokenDelete === 404) throw new ApiError(404)
+    if (token === undefined || !tenant.tokens.isAlive(token)) {
+      if (tenant.settings.unknownTokenDelete === 404) throw new ApiError(404)
     } else {
       if (token.userId !== caller.userId && !tenant.isAdmin(caller)) throw new ApiError(403)
-      tenant.tokens.remove(token)
+      tenant.tokens.revoke(token)
     }
     reply.code(204).send()
   })
 }
 
+function listSchema(pageSizeMax: number) {
+  return z.object({
+    userId: z.string().optional(),
+    limit: z.coerce.number().int().min(1).max(pageSizeMax).default(Math.min(20, pageSizeMax)),
+    page: z.string().optional(),
+    sort: z.literal('userId').optional(),
+  })
+}
+
 /** A caller without power gets an empty list, not an error. */
 function visibleTokens(tenant: Tenant, caller: SandboxToken, userId?: string): readonly SandboxToken[] {
-  if (tenant.isAdmin(caller)) return userId === undefined ? tenant.tokens.all() : tenant.tokens.ofUser(userId)
-  return userId === undefined || userId === caller.userId ? tenant.tokens.ofUser(caller.userId) : []
+  if (tenant.isAdmin(caller)) return tenant.tokens.listed(userId)
+  return userId === undefined || userId === caller.userId ? tenant.tokens.listed(caller.userId) : []
 }
 
 function rowOf(tenant: Tenant, token: SandboxToken): object {

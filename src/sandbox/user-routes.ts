@@ -26,7 +26,7 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
   })
 
   app.get<{ Params: { id: string } }>(`${PATH}/:id`, gate('user', 1), (request) => {
-    const user = tenant.users.get(request.params.id)
+    const user = userWith(tenant, request.params.id)
     if (user === undefined)
       throw new ApiError(404, usersErrorBody(404, { code: 'USERS-7', title: 'Not found' }))
     return rowOf(tenant, user)
@@ -44,8 +44,15 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
   })
 }
 
-/** Roles are left out where a client was registered so: whether Qlik tells a bot's is not known. */
+function userWith(tenant: Tenant, id: string): SandboxUser | undefined {
+  const exact = tenant.users.get(id)
+  if (exact !== undefined || !tenant.settings.anyCaseUserIds) return exact
+  return [...tenant.users.values()].find((user) => user.id.toLowerCase() === id.toLowerCase())
+}
+
+/** Roles are left out, or others shown, where a user is made so: whether Qlik shows a bot's is not known. */
 function rowOf(tenant: Tenant, user: SandboxUser): object {
+  const roles = typeof user.rolesTold === 'boolean' ? user.roles : user.rolesTold
   return {
     id: user.id,
     tenantId: tenant.id,
@@ -55,7 +62,7 @@ function rowOf(tenant: Tenant, user: SandboxUser): object {
     name: user.name,
     status: user.status,
     createdAt: new Date(user.createdAt).toISOString(),
-    ...(user.rolesTold && { roles: user.roles, assignedRoles: user.roles.map(assignedRole) }),
+    ...(user.rolesTold !== false && { roles, assignedRoles: roles.map(assignedRole) }),
   }
 }
 

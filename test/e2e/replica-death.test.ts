@@ -79,7 +79,7 @@ t.test(
       for (const { id } of tenant.tokensOf(user.userId)) left.set(id, user.userId)
     t.equal(await first.end('SIGKILL'), 'SIGKILL')
     const killedAt = performance.now()
-    tenant.latencyMs = 20
+    tenant.settings.latencyMs = 20
     const interrupted = [...new Set(left.values())]
     const takenOver = new Map<string, number>()
     t.teardown(

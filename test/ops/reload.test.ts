@@ -84,7 +84,7 @@ t.test('what is as before keeps its access token, and what runs is not disturbed
   const user = tenant.addUser()
   tenant.issueTokens(user.id, 3)
   await service.revoke({ userId: 'somebody', tenant: 'a' })
-  tenant.latencyMs = 50
+  tenant.settings.latencyMs = 50
   const revoking = nextCall(a.sandbox, ({ route }) => route === 'revoke', 'arrived')
   const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id, tenant: 'a' } })
   await revoking

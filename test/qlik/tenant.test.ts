@@ -46,7 +46,7 @@ t.test('whoever gives up waiting for what is shared is let go, and the others ge
     await tenant.stop()
     await sandbox.close()
   })
-  sandbox.tenant.latencyMs = 200
+  sandbox.tenant.settings.latencyMs = 200
   const giveUp = new AbortController()
   const impatient = tenant.power({ signal: giveUp.signal, urgency: 0 })
   const patient = tenant.power({ signal: new AbortController().signal, urgency: 0 })

@@ -41,11 +41,29 @@ t.test('another process can order faults, call them off, and read the calls', as
   ])
 })
 
+t.test('another process can change how the tenant behaves, and a client', async (t) => {
+  const { call, client, tenant } = await openSandbox(t, options)
+  const settings = await call('PATCH', '/sandbox/settings', {
+    body: { lagAfterIssueMs: 3_000, paging: 'offset' },
+  })
+  t.match(settings, { status: 200, body: { lagAfterIssueMs: 3_000, paging: 'offset', lagAfterRevokeMs: 0 } })
+  t.notMatch(settings.body, { port: Number })
+  t.match(tenant.settings, { lagAfterIssueMs: 3_000, paging: 'offset', control: true })
+  const changes = { admin: false, rolesTold: [], grantedScope: 'user_default', answeredScope: 'none' }
+  const changed = await call('PATCH', `/sandbox/clients/${client.id}`, { body: changes })
+  t.match(changed.body, { id: client.id, grantedScope: 'user_default', answeredScope: 'none' })
+  t.match(tenant.users.get(client.userId), { roles: [], rolesTold: [] })
+})
+
 t.test('what is not valid is refused', async (t) => {
   const { call, client } = await openSandbox(t, options)
   t.equal((await call('POST', '/sandbox/users', { body: { mail: 'ann@example.com' } })).status, 400)
   t.equal((await call('POST', '/sandbox/faults', { body: { kind: 'earthquake' } })).status, 400)
   t.equal((await call('POST', '/sandbox/tokens', { body: { userId: client.userId, count: 0 } })).status, 400)
+  t.equal((await call('PATCH', '/sandbox/settings', { body: { port: 1 } })).status, 400)
+  t.equal((await call('PATCH', '/sandbox/settings', { body: { paging: 'random' } })).status, 400)
+  t.equal((await call('PATCH', `/sandbox/clients/${client.id}`, { body: { id: 'other' } })).status, 400)
+  t.equal((await call('PATCH', '/sandbox/clients/nobody', { body: {} })).status, 404)
   t.equal((await call('POST', '/sandbox/tokens', { body: { userId: 'nobody' } })).status, 404)
   t.equal((await call('GET', '/sandbox/users/nobody/tokens')).status, 404)
   const taken = await call('POST', '/sandbox/clients', { body: { id: client.id } })

@@ -115,3 +115,39 @@ t.test('each access token is an OAuth token of the bot user', async (t) => {
   t.equal(body.data.length, 2, 'the one that the test began with, and the new one')
   t.match(body.data[1], { id: /^[0-9a-f]{24}$/, userId: client.userId, clientId: client.id })
 })
+
+t.test(
+  'the granted scope is narrower than the requested one: the answer says so, and others are hidden',
+  async (t) => {
+    const { call, client, tenant } = await openSandbox(t)
+    const user = tenant.addUser()
+    tenant.issueTokens(user.id, 2)
+    const request = async () => {
+      const { body } = await call('POST', '/oauth/token', { token: null, body: grantFor(client) })
+      const list = await call('GET', `/api/v1/oauth-tokens?userId=${user.id}`, { token: body.access_token })
+      return [body.scope, list.body.data.length]
+    }
+    t.strictSame(await request(), ['admin_classic', 2])
+    tenant.changeClient(client.id, { grantedScope: 'user_default' })
+    t.strictSame(await request(), ['user_default', 0])
+    tenant.changeClient(client.id, { answeredScope: 'requested' })
+    t.strictSame(await request(), ['admin_classic', 0], 'an answer that says more than was granted')
+    tenant.changeClient(client.id, { answeredScope: 'none' })
+    t.strictSame(await request(), [undefined, 0])
+    tenant.changeClient(client.id, { grantedScope: null, answeredScope: 'granted' })
+    t.strictSame(await request(), ['admin_classic', 2])
+  },
+)
+
+t.test(
+  'a scope is narrowed for one client, from its registration on; access tokens keep theirs',
+  async (t) => {
+    const { call, client, tenant } = await openSandbox(t)
+    const narrow = tenant.addClient({ grantedScope: 'user_default' })
+    const { body } = await call('POST', '/oauth/token', { body: grantFor(narrow) })
+    t.equal(body.scope, 'user_default')
+    tenant.changeClient(client.id, { grantedScope: 'user_default' })
+    tenant.issueTokens(tenant.addUser().id)
+    t.equal((await call('GET', '/api/v1/oauth-tokens')).body.data.length, 3, 'with the token that was out')
+  },
+)

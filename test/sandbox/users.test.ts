@@ -37,12 +37,62 @@ t.test('roles can be left untold, and a client can be without them', async (t) =
   t.match((await call('GET', `/api/v1/users/${plain.userId}`)).body, { roles: [], assignedRoles: [] })
 })
 
+t.test('the role is withdrawn and restored while access tokens are out', async (t) => {
+  const { call, client, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  const [token] = tenant.issueTokens(user.id)
+  const seen = async () => {
+    const listed = await call('GET', `/api/v1/oauth-tokens?userId=${user.id}`)
+    const { body } = await call('GET', `/api/v1/users/${client.userId}`)
+    return [listed.status, listed.body.data.length, body.roles]
+  }
+  t.strictSame(await seen(), [200, 1, ['TenantAdmin']])
+  tenant.changeClient(client.id, { admin: false })
+  t.strictSame(await seen(), [200, 0, []])
+  t.equal((await call('DELETE', `/api/v1/oauth-tokens/${token?.id}`)).status, 403)
+  tenant.changeClient(client.id, { admin: true })
+  t.strictSame(await seen(), [200, 1, ['TenantAdmin']])
+})
+
+t.test('the roles of a row are left out, or others than the real ones', async (t) => {
+  const { call, client, tenant } = await openSandbox(t)
+  const rolesOf = async () => (await call('GET', `/api/v1/users/${client.userId}`)).body.roles
+  tenant.changeClient(client.id, { rolesTold: false })
+  t.equal(await rolesOf(), undefined)
+  tenant.changeClient(client.id, { rolesTold: [] })
+  t.strictSame(await rolesOf(), [], 'none, though it has one')
+  tenant.changeClient(client.id, { admin: false, rolesTold: ['TenantAdmin'] })
+  t.strictSame(await rolesOf(), ['TenantAdmin'], 'one that it has no more')
+  tenant.changeClient(client.id, { rolesTold: true })
+  t.strictSame(await rolesOf(), [])
+  t.throws(() => tenant.changeClient('nobody', {}), /no client nobody/)
+})
+
 t.test('an unknown user gets 404 in the form of /users, with a number as its status', async (t) => {
   const { call } = await openSandbox(t)
   const { status, body } = await call('GET', '/api/v1/users/unknown')
   t.equal(status, 404)
   t.strictSame(body.errors, [{ code: 'USERS-7', title: 'Not found', status: 404 }])
   t.match(body.traceId, /^[0-9a-f]{32}$/)
+})
+
+t.test('an id in other letter case is another id, and lists nothing', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  tenant.issueTokens(tenant.addUser({ id: 'Zoe-1' }).id)
+  for (const id of ['zoe-1', 'ZOE-1', '%20Zoe-1', 'Zoe-1%20']) {
+    t.equal((await call('GET', `/api/v1/users/${id}`)).status, 404, id)
+    t.strictSame((await call('GET', `/api/v1/oauth-tokens?userId=${id}`)).body.data, [], id)
+  }
+  t.equal((await call('GET', '/api/v1/users/Zoe-1')).status, 200)
+})
+
+t.test('a user can be found by the id in other letter case; the answer has the real one', async (t) => {
+  const { call, tenant } = await openSandbox(t, { anyCaseUserIds: true })
+  for (const id of ['Zoe', 'zoe']) tenant.issueTokens(tenant.addUser({ id }).id)
+  t.equal((await call('GET', '/api/v1/users/ZOE')).body.id, 'Zoe')
+  t.equal((await call('GET', '/api/v1/users/zoe')).body.id, 'zoe', 'an exact one comes first')
+  t.equal((await call('GET', '/api/v1/users/unknown')).status, 404)
+  t.strictSame((await call('GET', '/api/v1/oauth-tokens?userId=ZOE')).body.data, [])
 })
 
 t.test('users are found by a filter, regardless of case, and may be more than one', async (t) => {
