@@ -32,9 +32,8 @@ export function boundedLifetime(told: number): number {
   return Math.min(Math.max(told, SHORTEST_LIFETIME_MS), LONGEST_LIFETIME_MS)
 }
 
-interface Cached {
-  value: string
-  lifetimeMs: number
+interface Cached<T extends AccessToken> {
+  token: T
   /** By both clocks: a jump of the wall clock must not keep an ended token in use, nor must a sleep. */
   fetchedAt: { wall: number; monotonic: number }
 }
@@ -44,17 +43,17 @@ interface Cached {
  * time, and renewed before it ends. A failure reaches all who wait for it and is never kept: the next caller
  * asks again.
  */
-export class AccessTokenCache {
-  readonly #fetch: () => Promise<AccessToken>
+export class AccessTokenCache<T extends AccessToken> {
+  readonly #fetch: () => Promise<T>
   readonly #clock: Clock
   readonly #onRenewalFailure: (error: unknown) => void
-  #cached: Cached | null = null
-  #fetching: Promise<string> | null = null
+  #cached: Cached<T> | null = null
+  #fetching: Promise<T> | null = null
   #renewNotBefore = 0
 
   /** @param fetch asks the token endpoint, once */
   constructor(
-    fetch: () => Promise<AccessToken>,
+    fetch: () => Promise<T>,
     { clock, onRenewalFailure }: { clock: Clock; onRenewalFailure: (error: unknown) => void },
   ) {
     this.#fetch = fetch
@@ -63,7 +62,7 @@ export class AccessTokenCache {
   }
 
   /** A usable access token. Rejects with what `fetch` rejected with. */
-  async get(): Promise<string> {
+  async get(): Promise<T> {
     const current = this.current()
     if (current === null) return this.#fetchOnce()
     if (this.#left() < RENEW_AHEAD * this.#lifetime()) this.#renewAhead()
@@ -71,25 +70,25 @@ export class AccessTokenCache {
   }
 
   /** The access token if there is a usable one, without waiting. */
-  current(): string | null {
+  current(): T | null {
     const margin = Math.min(MARGIN_MS, this.#lifetime() * RENEW_AHEAD)
-    return this.#cached && this.#left() > margin ? this.#cached.value : null
+    return this.#cached && this.#left() > margin ? this.#cached.token : null
   }
 
   /** Forgets `value`, if it is still the current one: it was not accepted. */
   invalidate(value: string): void {
-    if (this.#cached?.value === value) this.#cached = null
+    if (this.#cached?.token.value === value) this.#cached = null
   }
 
   #lifetime(): number {
-    return this.#cached?.lifetimeMs ?? 0
+    return this.#cached?.token.lifetimeMs ?? 0
   }
 
   #left(): number {
     if (!this.#cached) return 0
     const { wall, monotonic } = this.#cached.fetchedAt
     const elapsed = Math.max(Math.abs(this.#clock.now() - wall), this.#clock.monotonic() - monotonic)
-    return this.#cached.lifetimeMs - elapsed
+    return this.#cached.token.lifetimeMs - elapsed
   }
 
   #renewAhead(): void {
@@ -98,17 +97,17 @@ export class AccessTokenCache {
     this.#fetchOnce().catch(this.#onRenewalFailure)
   }
 
-  #fetchOnce(): Promise<string> {
+  #fetchOnce(): Promise<T> {
     this.#fetching ??= this.#fetchAndKeep().finally(() => {
       this.#fetching = null
     })
     return this.#fetching
   }
 
-  async #fetchAndKeep(): Promise<string> {
-    const { value, lifetimeMs } = await this.#fetch()
+  async #fetchAndKeep(): Promise<T> {
+    const token = await this.#fetch()
     const fetchedAt = { wall: this.#clock.now(), monotonic: this.#clock.monotonic() }
-    this.#cached = { value, lifetimeMs, fetchedAt }
-    return value
+    this.#cached = { token, fetchedAt }
+    return token
   }
 }

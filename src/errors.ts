@@ -140,6 +140,13 @@ export const ERRORS = {
     action:
       'Assign the role TenantAdmin to the OAuth client in the Qlik administration. Curfew notices by itself.',
   },
+  CURFEW_SCOPE_TOO_NARROW: {
+    status: 502,
+    title: 'Qlik Cloud granted the OAuth client less than the scope admin_classic',
+    action:
+      'Allow the scope admin_classic for the OAuth client in the Qlik administration, and check QLIK_SCOPE. Curfew ' +
+      'notices within five minutes.',
+  },
   CURFEW_AMBIGUOUS_USER: {
     status: null,
     title: 'Several users match, and not all exactly, or one that is spelled differently',
@@ -153,6 +160,12 @@ export const ERRORS = {
   CURFEW_TOKENS_REMAIN: {
     status: null,
     title: 'Revoked tokens are still listed',
+    action:
+      'Nothing: Curfew lists again later. If the detail names tokens for hours, report them to Qlik Support.',
+  },
+  CURFEW_LISTING_UNSTABLE: {
+    status: null,
+    title: "Qlik Cloud's list of tokens changes while it is read",
     action: 'Nothing: Curfew lists again later.',
   },
   CURFEW_RUN_LOST: {

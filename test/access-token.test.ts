@@ -18,7 +18,10 @@ function setUp({ lifetimeMs = HOUR } = {}) {
     },
     { clock, onRenewalFailure: (error) => renewalFailures.push(error) },
   )
-  return { clock, cache, answers, renewalFailures, fetched: () => fetched }
+  const get = async () => (await cache.get()).value
+  const current = () => cache.current()?.value ?? null
+  const invalidate = (value: string) => cache.invalidate(value)
+  return { clock, cache: { get, current, invalidate }, answers, renewalFailures, fetched: () => fetched }
 }
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))

@@ -43,12 +43,15 @@ function summary(configured: number, notOk: number, isHopeless: boolean): Check 
 
 function tenantCheck(
   name: string,
-  { power, failure, clockOffsetMs }: TenantState,
+  { power, finding, failure, clockOffsetMs }: TenantState,
   isHopeless: boolean,
 ): Check {
   const check = { name: `tenant:${name}` }
   if (power === 'lacking') {
-    const detail = 'The OAuth client lacks the role TenantAdmin: it cannot see the tokens of other users.'
+    const detail =
+      finding?.evidence === 'scope-too-narrow'
+        ? `The OAuth client was granted the scope "${finding.scope}": without admin_classic it cannot see the tokens of other users.`
+        : 'The OAuth client lacks the role TenantAdmin: it cannot see the tokens of other users.'
     return { ...check, status: isHopeless ? 'failed' : 'warning', detail }
   }
   if (failure) return { ...check, status: 'warning', detail: failure.detail }

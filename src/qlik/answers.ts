@@ -16,8 +16,16 @@ const PathId = z
 
 const OptionalText = z.string().nullish().catch(null)
 
+/** RFC 6749, appendix A.4. What is not of that form grants nothing that is known. */
+const GrantedScope = z
+  .string()
+  .regex(/^[\x20-\x7e]{0,1024}$/)
+  .nullish()
+  .catch('')
+
 export const AccessTokenAnswer = z.looseObject({
   access_token: AccessTokenText,
+  scope: GrantedScope,
   expires_in: z.number().positive().nullish().catch(null),
   expires_at: z.string().nullish().catch(null),
 })

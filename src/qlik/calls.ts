@@ -1,8 +1,9 @@
-import { type AccessToken, AccessTokenCache } from '../access-token.ts'
+import { AccessTokenCache } from '../access-token.ts'
 import type { Clock } from '../clock.ts'
 import { type CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
 import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
 import { abortable } from './abortable.ts'
+import type { Grant } from './client.ts'
 import type { Tier } from './permit-log.ts'
 import type { RateBudget } from './rate-budget.ts'
 import type { Permit } from './tier-gate.ts'
@@ -16,7 +17,7 @@ type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-acces
 export interface CallsOptions {
   budget: RateBudget
   /** Asks the token endpoint, once. */
-  requestAccessToken: (signal: AbortSignal) => Promise<AccessToken>
+  requestAccessToken: (signal: AbortSignal) => Promise<Grant>
   clock: Clock
   /** Ends what all calls share: the access token. */
   lifetime: AbortSignal
@@ -30,49 +31,68 @@ export interface CallsOptions {
  */
 export class Calls {
   readonly #options: CallsOptions
-  readonly #accessTokens: AccessTokenCache
+  readonly #accessTokens: AccessTokenCache<Grant>
+  #grantedScope: string | null = null
 
   constructor(options: CallsOptions) {
     this.#options = options
     this.#accessTokens = new AccessTokenCache(() => this.#requestAccessToken(), options)
   }
 
+  /** The scope of the latest access token; null before the first. */
+  get grantedScope(): string | null {
+    return this.#grantedScope
+  }
+
+  /** The next call asks for a new access token: what this one was granted may not be what the client gets today. */
+  renewGrant(): void {
+    const grant = this.#accessTokens.current()
+    if (grant) this.#accessTokens.invalidate(grant.value)
+  }
+
   /**
    * Makes a call, again after a 401 with a new access token and after a 429 when the tier is free again. The first one
    * waits for the budget to be read back.
    */
-  async make<T>(tier: Tier, options: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T> {
+  async make<T>(
+    tier: Tier,
+    options: CallOptions,
+    send: (accessToken: string, scope: string) => Promise<T>,
+  ): Promise<T> {
     const { budget, clock } = this.#options
     const startedAt = clock.monotonic()
     await abortable(budget.restore(), options.signal)
     let renewed = false
     for (;;) {
-      const accessToken = await abortable(this.#accessTokens.get(), options.signal)
+      const grant = await abortable(this.#accessTokens.get(), options.signal)
       const permit = await budget.draw(tier, options)
-      if (this.#accessTokens.current() !== accessToken) {
+      if (this.#accessTokens.current() !== grant) {
         // It ended while this call waited for its turn.
         permit.cancel()
         continue
       }
       const context = () => this.#context(renewed, startedAt)
-      const { answer, again } = await this.#spend(tier, permit, context, () => send(accessToken))
+      const { answer, again } = await this.#spend(tier, permit, context, () => send(grant.value, grant.scope))
       if (!again) return answer
       if (again === 'renew-access-token') {
         renewed = true
-        this.#accessTokens.invalidate(accessToken)
+        this.#accessTokens.invalidate(grant.value)
       }
     }
   }
 
   /** The token endpoint is of Tier 2, too. A 429 there blocks the tier; whoever asked tries again. */
-  async #requestAccessToken(): Promise<AccessToken> {
+  async #requestAccessToken(): Promise<Grant> {
     const { budget, clock, lifetime, requestAccessToken } = this.#options
     const startedAt = clock.monotonic()
     for (;;) {
       const permit = await budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal: lifetime })
       const context = () => this.#context(true, startedAt)
       const { answer, again } = await this.#spend(2, permit, context, () => requestAccessToken(lifetime))
-      if (!again) return answer
+      if (!again) {
+        this.#grantedScope = answer.scope
+        return answer
+      }
     }
   }
 

@@ -12,13 +12,18 @@ export interface Credentials {
   scope: string
 }
 
+/** An access token with the scope that Qlik granted to it, which may be less than was requested. */
+export interface Grant extends AccessToken {
+  scope: string
+}
+
 export interface OwnUser {
   id: string
   /** The names of the roles, or null where Qlik does not tell them. */
   roles: string[] | null
 }
 
-export interface ListedTokens extends TokenPage {
+export interface ListedTokens extends Omit<TokenPage, 'scope'> {
   /** The owners of all rows, whoever was asked for. */
   owners: Set<string>
 }
@@ -38,8 +43,8 @@ export class QlikClient {
     this.#credentials = credentials
   }
 
-  /** `POST /oauth/token` by client credentials (Tier 2). */
-  async requestAccessToken(signal: AbortSignal): Promise<AccessToken> {
+  /** `POST /oauth/token` by client credentials (Tier 2). An answer without `scope` grants what was requested (RFC 6749, section 5.1). */
+  async requestAccessToken(signal: AbortSignal): Promise<Grant> {
     const { clientId, clientSecret, scope } = this.#credentials
     const body = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope }
     const answer = await this.#http.send({
@@ -55,7 +60,11 @@ export class QlikClient {
     }
     if (failure) throw failure
     const token = read(answer, AccessTokenAnswer)
-    return { value: token.access_token, lifetimeMs: lifetimeOf(token, answer.date) }
+    return {
+      value: token.access_token,
+      lifetimeMs: lifetimeOf(token, answer.date),
+      scope: token.scope ?? scope,
+    }
   }
 
   /**

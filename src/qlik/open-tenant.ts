@@ -6,9 +6,11 @@ import { QlikClient } from './client.ts'
 import { QlikHttp, type Route } from './http.ts'
 import type { RateBudget } from './rate-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
+import type { TokenMemory } from './token-memory.ts'
 
 export interface OpenTenantOptions {
   budget: RateBudget
+  memory: TokenMemory
   clock: Clock
   log: Log
   onCall: (call: { route: Route; status: number; seconds: number }) => void
@@ -17,7 +19,7 @@ export interface OpenTenantOptions {
 /** Puts a tenant together from its configuration. No call is made before `start`. */
 export function openTenant(
   config: TenantConfig,
-  { budget, clock, log, onCall }: OpenTenantOptions,
+  { budget, memory, clock, log, onCall }: OpenTenantOptions,
 ): HttpQlikTenant {
   const { name, origin, clientId, clientSecret, scope, timeoutMs, concurrency } = config
   const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
@@ -28,14 +30,15 @@ export function openTenant(
     client: new QlikClient(http, { clientId, clientSecret, scope }),
     http,
     budget,
+    memory,
     clock,
-    onPowerChange: (power) => {
-      const details = { tenant: name, power }
+    onPowerChange: ({ power, evidence, scope: granted }) => {
+      const details = { tenant: name, power, evidence, granted }
       if (power === 'proven') log.info(details, "the OAuth client can see other users' tokens")
       else
         log.warn(
           details,
-          "the OAuth client is not known to see other users' tokens: it needs the role TenantAdmin",
+          "the OAuth client is not known to see other users' tokens: it needs the role TenantAdmin and the scope admin_classic",
         )
     },
     onBackgroundFailure: (error) =>

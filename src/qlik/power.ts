@@ -1,32 +1,57 @@
 import type { Clock } from '../clock.ts'
-import type { ClientPower, Power } from '../revocation/qlik-tenant.ts'
+import type { ClientPower, Evidence, Power } from '../revocation/qlik-tenant.ts'
 import type { OwnUser } from './client.ts'
 
 const ADMIN_ROLE = 'TenantAdmin'
+/** Without it an access token has the power of a plain user, whatever roles its user has. */
+const ADMIN_SCOPE = 'admin_classic'
+
+const POWER_OF: Record<Evidence, Power> = {
+  'tenant-admin': 'proven',
+  'others-seen': 'proven',
+  'scope-too-narrow': 'lacking',
+  'role-missing': 'lacking',
+  'not-told': 'unknown',
+}
 
 /** How long a finding is trusted. A missing role is looked for again soon: somebody may be assigning it. */
 const TRUSTED_FOR_MS: Record<Power, number> = { proven: 60 * 60_000, unknown: 5 * 60_000, lacking: 30_000 }
+/**
+ * Each look at a narrow scope takes a new access token: a Tier 2 call, and Qlik bounds the number of tokens. So looks
+ * become rarer, down to one in five minutes.
+ */
+const LONGEST_NARROW_MS = 5 * 60_000
 
-export interface Evidence {
+export interface Observations {
   /** The names of the roles of the client's bot user, or null where Qlik does not tell them. */
   roles: string[] | null
-  /** Whether the client has seen or revoked a token of another user. */
+  /** The scope that was granted (RFC 6749, section 3.3): words separated by spaces. */
+  scope: string
+  /** Whether the client has seen a token of another user with an access token of this scope. */
   sawOthers: boolean
 }
 
-/** Whether the client can do its job. See the design, "Empty because powerless". */
-export function judgePower({ roles, sawOthers }: Evidence): Power {
-  if (sawOthers || roles?.includes(ADMIN_ROLE)) return 'proven'
-  return roles === null ? 'unknown' : 'lacking'
+/** Whether the client can do its job: a client that cannot gets empty lists, not errors. */
+export function judgePower({ roles, scope, sawOthers }: Observations): Evidence {
+  const hasScope = scope.split(' ').includes(ADMIN_SCOPE)
+  if (hasScope && roles?.includes(ADMIN_ROLE)) return 'tenant-admin'
+  if (sawOthers) return 'others-seen'
+  if (!hasScope) return 'scope-too-narrow'
+  return roles === null ? 'not-told' : 'role-missing'
 }
 
 export interface PowerMonitorOptions {
   clock: Clock
-  ownUser: () => Promise<OwnUser>
-  /** The owners of the tokens on the first page of a list without a filter. */
-  visibleOwners: () => Promise<Set<string>>
-  /** Told when the finding has changed. */
-  onChange: (power: Power) => void
+  /** The client's own user, and the scope of the access token by which it was looked up. */
+  ownUser: () => Promise<OwnUser & { scope: string }>
+  /** The owners of the tokens on the first page of a list without a filter, and the scope by which it was listed. */
+  visibleOwners: () => Promise<{ owners: Set<string>; scope: string }>
+  /** The scope of the latest access token; null before the first. */
+  grantedScope: () => string | null
+  /** Makes the next call ask for a new access token. */
+  renewGrant: () => void
+  /** Called when the finding has changed. */
+  onChange: (power: ClientPower) => void
 }
 
 interface Finding extends ClientPower {
@@ -34,11 +59,14 @@ interface Finding extends ClientPower {
   at: number
 }
 
-/** What is known of the client's power, looked up again when it has become old. */
+/** What is known of the client's power, looked up again when it has become old or an access token has another scope. */
 export class PowerMonitor {
   readonly #options: PowerMonitorOptions
   #known: Finding | null = null
   #checking: Promise<ClientPower> | null = null
+  /** How many looks in a row, each with a new access token, found the scope too narrow. */
+  #narrowLooks = 0
+  #renewedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: PowerMonitorOptions) {
     this.#options = options
@@ -53,41 +81,78 @@ export class PowerMonitor {
    * The client's power, looked up when it has become old. When that fails, what was known goes on to be used:
    * revoking must not stop for it. Rejects when nothing is known, or nothing as new as `knownForMs` asks for.
    */
-  async get(knownForMs?: number): Promise<ClientPower> {
-    const known = this.#known
-    const age = known ? this.#options.clock.monotonic() - known.at : 0
-    if (known && age < Math.min(knownForMs ?? Number.POSITIVE_INFINITY, TRUSTED_FOR_MS[known.power]))
-      return known
+  async get(knownForMs = Number.POSITIVE_INFINITY): Promise<ClientPower> {
+    const known = this.#current()
+    if (known && this.#ageOf(known) < this.#trustedForMs(known, knownForMs)) return known
     this.#checking ??= this.#check().finally(() => {
       this.#checking = null
     })
     try {
       return await this.#checking
     } catch (error) {
-      if (!known || knownForMs !== undefined) throw error
+      if (!known || knownForMs !== Number.POSITIVE_INFINITY) throw error
       return known
     }
   }
 
-  /** The client was shown tokens of these users. */
-  noteOwners(owners: Set<string>): void {
-    const known = this.#known
-    if (!known) return
-    if ([...owners].some((owner) => owner !== known.ownUserId)) this.#keep(known.ownUserId, 'proven')
+  /** The client was shown tokens of these users by an access token of this scope. */
+  noteOwners(owners: Set<string>, scope: string): void {
+    const known = this.#current()
+    if (known?.scope === scope && hasOther(owners, known.ownUserId))
+      this.#keep(known.ownUserId, 'others-seen', scope)
+  }
+
+  /** The last finding, unless the access token has another scope now. */
+  #current(): Finding | null {
+    const scope = this.#options.grantedScope()
+    return this.#known && (scope === null || this.#known.scope === scope) ? this.#known : null
+  }
+
+  #trustedForMs({ power, evidence }: Finding, knownForMs: number): number {
+    if (evidence === 'scope-too-narrow') return this.#narrowForMs()
+    return Math.min(knownForMs, TRUSTED_FOR_MS[power])
+  }
+
+  #narrowForMs(): number {
+    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** this.#narrowLooks, LONGEST_NARROW_MS)
   }
 
   async #check(): Promise<ClientPower> {
-    const { id, roles } = await this.#options.ownUser()
-    const byRoles = judgePower({ roles, sawOthers: false })
-    if (byRoles === 'proven') return this.#keep(id, byRoles)
-    const owners = await this.#options.visibleOwners()
-    return this.#keep(id, judgePower({ roles, sawOthers: [...owners].some((owner) => owner !== id) }))
+    this.#renewIfNarrow()
+    const { id, roles, scope } = await this.#options.ownUser()
+    const evidence = judgePower({ roles, scope, sawOthers: false })
+    if (POWER_OF[evidence] === 'proven') return this.#keep(id, evidence, scope)
+    const seen = await this.#options.visibleOwners()
+    const observed = { roles, scope: seen.scope, sawOthers: hasOther(seen.owners, id) }
+    return this.#keep(id, judgePower(observed), seen.scope)
   }
 
-  #keep(ownUserId: string, power: Power): ClientPower {
-    const before = this.#known?.power
-    this.#known = { ownUserId, power, at: this.#options.clock.monotonic() }
-    if (before !== power) this.#options.onChange(power)
+  /** The scope may have been widened in the meantime; an access token never is. */
+  #renewIfNarrow(): void {
+    const now = this.#options.clock.monotonic()
+    if (this.#current()?.evidence !== 'scope-too-narrow' || now - this.#renewedAt < this.#narrowForMs())
+      return
+    this.#renewedAt = now
+    this.#narrowLooks += 1
+    this.#options.renewGrant()
+  }
+
+  #keep(ownUserId: string, evidence: Evidence, scope: string): ClientPower {
+    const before = this.#known
+    const power = POWER_OF[evidence]
+    if (power === 'proven') this.#narrowLooks = 0
+    this.#known = { ownUserId, power, evidence, scope, at: this.#options.clock.monotonic() }
+    if (before?.power !== power || (power !== 'proven' && before.evidence !== evidence)) {
+      this.#options.onChange(this.#known)
+    }
     return this.#known
   }
+
+  #ageOf({ at }: Finding): number {
+    return this.#options.clock.monotonic() - at
+  }
+}
+
+function hasOther(owners: Set<string>, ownUserId: string): boolean {
+  return [...owners].some((owner) => owner !== ownUserId)
 }

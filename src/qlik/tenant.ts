@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.ts'
 import type { Interval } from '../interval.ts'
 import type {
@@ -12,12 +13,14 @@ import type {
 import { toFailure } from '../revocation/retry-policy.ts'
 import type { Failure } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
+import type { Gone, TokenFate } from '../revocation/token-fate.ts'
 import { abortable } from './abortable.ts'
 import { Calls } from './calls.ts'
 import type { QlikClient } from './client.ts'
 import type { QlikHttp } from './http.ts'
 import { PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
+import type { TokenMemory } from './token-memory.ts'
 import { UserLookups } from './user-lookups.ts'
 
 const CHECK_AGAIN_MS = 30_000
@@ -31,13 +34,16 @@ export interface TenantOptions {
   http: QlikHttp
   budget: RateBudget
   clock: Clock
-  onPowerChange: (power: Power) => void
+  memory: TokenMemory
+  onPowerChange: (power: ClientPower) => void
   onBackgroundFailure: (error: unknown) => void
 }
 
 /** What operators are told of a tenant. */
 export interface TenantState {
   power: Power | 'not-checked'
+  /** What the power is concluded from, and the scope that was granted; null before the first look. */
+  finding: Pick<ClientPower, 'evidence' | 'scope'> | null
   /** Why the last look at the tenant in the background failed, or null. */
   failure: Failure | null
   clockOffsetMs: number
@@ -71,6 +77,8 @@ export class HttpQlikTenant implements QlikTenant {
     this.concurrency = concurrency
     this.budget = budget
     this.#usedAt = clock.monotonic()
+    // Every delete under way listens to it.
+    setMaxListeners(0, this.#lifetime.signal)
     this.#client = client
     this.#options = options
     this.#calls = new Calls({
@@ -88,19 +96,24 @@ export class HttpQlikTenant implements QlikTenant {
     this.#powerMonitor = new PowerMonitor({
       clock,
       onChange: onPowerChange,
+      grantedScope: () => this.#calls.grantedScope,
+      renewGrant: () => this.#calls.renewGrant(),
       ownUser: async () => {
-        const me = await this.#calls.make(1, own, (token) => client.me(token, own.signal))
-        return 'path' in me
-          ? this.#calls.make(1, own, (token) => client.user(token, me.path, own.signal))
-          : me
+        const me = await this.#calls.make(1, own, async (token, scope) => ({
+          ...(await client.me(token, own.signal)),
+          scope,
+        }))
+        if (!('path' in me)) return me
+        return this.#calls.make(1, own, async (token, scope) => ({
+          ...(await client.user(token, me.path, own.signal)),
+          scope,
+        }))
       },
-      visibleOwners: async () => {
-        const everything = { userId: null, page: null }
-        const { owners } = await this.#calls.make(1, own, (token) =>
-          client.listTokens(token, everything, own.signal),
-        )
-        return owners
-      },
+      visibleOwners: () =>
+        this.#calls.make(1, own, async (token, scope) => {
+          const { owners } = await client.listTokens(token, { userId: null, page: null }, own.signal)
+          return { owners, scope }
+        }),
     })
   }
 
@@ -137,8 +150,9 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   get state(): TenantState {
-    const power = this.#powerMonitor.known?.power ?? 'not-checked'
-    return { power, failure: this.#failure, clockOffsetMs: this.wallOffsetMs() }
+    const finding = this.#powerMonitor.known
+    const power = finding?.power ?? 'not-checked'
+    return { power, finding, failure: this.#failure, clockOffsetMs: this.wallOffsetMs() }
   }
 
   clockOffset(): Interval | null {
@@ -164,17 +178,33 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
-    const { tokens, next, owners } = await this.#inUse(() =>
-      this.#calls.make(1, call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
+    const { tokens, next, owners, scope } = await this.#inUse(() =>
+      this.#calls.make(1, call, async (token, scope) => ({
+        ...(await this.#client.listTokens(token, { userId, page }, call.signal)),
+        scope,
+      })),
     )
-    this.#powerMonitor.noteOwners(owners)
-    return { tokens, next }
+    this.#powerMonitor.noteOwners(owners, scope)
+    return { tokens, next, scope }
   }
 
-  revokeToken(id: string, call: CallOptions): Promise<'revoked' | 'already-gone'> {
+  /** A delete that was sent is not ended with its callers: it may have taken effect, and its answer says so. */
+  revokeToken(id: string, call: CallOptions): Promise<Gone> {
     return this.#inUse(() =>
-      this.#calls.make(2, call, (token) => this.#client.revokeToken(token, id, call.signal)),
+      this.#options.memory.revoke(id, call, (shared, send) =>
+        this.#calls.make(2, shared, (token) =>
+          send(() => this.#client.revokeToken(token, id, this.#lifetime.signal)),
+        ),
+      ),
     )
+  }
+
+  fateOf(id: string): TokenFate | null {
+    return this.#options.memory.fateOf(id)
+  }
+
+  quietForMs(): number {
+    return this.#options.memory.quietForMs()
   }
 
   async #inUse<T>(work: () => Promise<T>): Promise<T> {

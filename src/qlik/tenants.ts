@@ -8,6 +8,7 @@ import { openTenant } from './open-tenant.ts'
 import type { Permits } from './permit-log.ts'
 import type { RateBudget } from './rate-budget.ts'
 import type { HttpQlikTenant } from './tenant.ts'
+import { TokenMemory } from './token-memory.ts'
 
 /** So many are opened at the start and looked at all the time; of more, each is opened when it is first used. */
 export const EAGER_AT_MOST = 20
@@ -35,6 +36,7 @@ export interface TenantChanges {
 interface Opened {
   config: TenantConfig
   budget: RateBudget
+  memory: TokenMemory
   tenant: HttpQlikTenant
 }
 
@@ -146,8 +148,9 @@ export class Tenants {
     const { clock, log, onCall } = this.#options
     const { name } = config
     const budget = this.#budgetInUse(config) ?? openBudget(config, this.#options)
-    const tenant = openTenant(config, { budget, clock, log, onCall: (call) => onCall(name, call) })
-    const opened = { config, budget, tenant }
+    const memory = this.#memoryOf(config) ?? new TokenMemory(clock)
+    const tenant = openTenant(config, { budget, memory, clock, log, onCall: (call) => onCall(name, call) })
+    const opened = { config, budget, memory, tenant }
     this.#opened.set(name, opened)
     this.#watch()
     // While shutting down: whatever is begun there ends at once.
@@ -163,6 +166,12 @@ export class Tenants {
     const part = budgetPart(config)
     const retired = [...this.#retired].filter((one) => one.config.name === config.name)
     return retired.find((one) => isDeepStrictEqual(budgetPart(one.config), part))?.budget ?? null
+  }
+
+  /** What was done to the tokens of the same tenant, by whichever client. It lives as long as one of those that share it. */
+  #memoryOf({ origin }: TenantConfig): TokenMemory | null {
+    const all = [...this.#opened.values(), ...this.#retired]
+    return all.find(({ config }) => config.origin === origin)?.memory ?? null
   }
 
   #retire(opened: Opened): void {

@@ -1,28 +1,74 @@
-import type { Clock } from '../clock.ts'
+import { CurfewError } from '../errors.ts'
+import { identify } from './identify.ts'
+import { type Listing, type ListOptions, listAll, usersOf } from './listing.ts'
 import type { Proof } from './proof.ts'
-import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
+import { prove } from './prove.ts'
+import { QlikFailure, type QlikTenant } from './qlik-tenant.ts'
+import { requirePower } from './require-power.ts'
 import type { Revocation } from './revocation.ts'
 
-/** A revocation that has completed, with what its last run resolved and proved. */
-export type Completed = Revocation & { resolved: readonly string[]; proof: Proof }
+/** Two that show the same are enough; some more, as the user's tokens may change in between. */
+const LISTINGS_AT_MOST = 4
 
-export interface ConfirmOptions extends CallOptions {
-  clock: Clock
-}
-
-/** What the confirming listing showed. `stopped`: it could not be made, `error` says why. */
+/**
+ * What the confirming listing showed. `early`: the tenant's clock is not past the leeway yet, so it would not show all tokens in
+ * scope. `stopped`: it did not come about, or was no proof, and `error` says why.
+ */
 export type Confirmation =
-  | { found: 'nothing'; proof: Proof; undecided: number }
+  | { found: 'nothing'; proof: Proof | null; undecided: number; resolved: string[] }
   | { found: 'tokens'; count: number }
+  | { found: 'early'; inMs: number }
   | { found: 'stopped'; error: unknown }
 
 /**
- * Lists the tokens of a completed revocation's users once more, after the leeway. Deletes nothing. Never rejects.
+ * Lists the tokens of a completed revocation's users once more, after the leeway; deletes nothing. In the usual case that
+ * is one call: a listing of several pages is repeated until two show the same, unless nothing was deleted meanwhile. Who the
+ * users are, and that they exist, is known from the last run; only where a version without proofs made that, it is looked up.
+ * Never rejects.
  */
 export async function confirm(
-  _revocation: Completed,
-  _tenant: QlikTenant,
-  _options: ConfirmOptions,
+  revocation: Revocation,
+  tenant: QlikTenant,
+  options: ListOptions,
 ): Promise<Confirmation> {
-  throw new Error('not implemented')
+  try {
+    const early = options.time.missingMs(options.clock.monotonic())
+    if (early !== null && early > 0) return { found: 'early', inMs: Math.ceil(early) }
+    const { ownUserId } = await requirePower(tenant, options)
+    const resolved =
+      revocation.resolved.length > 0
+        ? revocation.resolved
+        : await identify(revocation.user, ownUserId, tenant, options)
+    if (resolved.length === 0) return { found: 'nothing', proof: null, undecided: 0, resolved }
+    return await listToConfirm({ ...revocation, resolved }, ownUserId, tenant, options)
+  } catch (error) {
+    return { found: 'stopped', error }
+  }
+}
+
+async function listToConfirm(
+  revocation: Revocation,
+  ownUserId: string,
+  tenant: QlikTenant,
+  options: ListOptions,
+): Promise<Confirmation> {
+  const { resolved, user, proof: known } = revocation
+  const users = usersOf(resolved, ownUserId)
+  let listing: Listing | null = null
+  for (let count = 0; count < LISTINGS_AT_MOST; count += 1) {
+    listing = await listAll(users, listing, tenant, options)
+    const { inScope, failure, undecided, owners, beganAt } = listing
+    if (inScope.size > 0) return { found: 'tokens', count: inScope.size }
+    if (failure !== null) throw failure
+    const missing = options.time.missingMs(beganAt)
+    if (missing === null) throw new QlikFailure('unreadable', 'No answer of Qlik Cloud has a usable Date.')
+    if (missing > 0) return { found: 'early', inMs: Math.ceil(missing) }
+    const usersExist = async () => {
+      if (known?.userExists || user.kind !== 'userId') return true
+      return owners.has(user.value) || tenant.userExists(user.value, options)
+    }
+    const proof = await prove({ listing, resolved, mustLook: false, usersExist }, tenant, options)
+    if (proof) return { found: 'nothing', proof, undecided, resolved }
+  }
+  throw new CurfewError('CURFEW_LISTING_UNSTABLE')
 }

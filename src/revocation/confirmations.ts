@@ -1,17 +1,18 @@
 import type { Clock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { type Completed, confirm, type Confirmation as Listing } from './confirm.ts'
+import { confirm, type Confirmation as Listing } from './confirm.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { isFinal, judgeAttempt } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
+import { RunTime } from './run-time.ts'
 import { Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
 import type { Confirmation } from './transitions.ts'
 
 export interface ConfirmationsOptions {
-  store: Pick<RevocationStore, 'claimConfirmations' | 'confirm'>
+  store: Pick<RevocationStore, 'claimConfirmations' | 'confirm' | 'clock'>
   tenants: { get(name: string): QlikTenant | undefined }
   clock: Clock
   /** By a clock that does not go back; ms since the epoch. */
@@ -77,6 +78,7 @@ export class Confirmations {
     const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
     const confirmed = await store.confirm(id, confirmation)
     if (!confirmed) return
+    if (listing.found === 'early') return
     if (confirmation.found === 'unknown') {
       const { code, detail } = confirmation.error ?? {}
       log.warn({ id, tenant, code, detail }, 'a confirming listing has failed')
@@ -88,10 +90,11 @@ export class Confirmations {
   }
 
   async #list(revocation: Revocation, signal: AbortSignal): Promise<Listing> {
-    const { tenants, clock } = this.#options
+    const { store, tenants, clock } = this.#options
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) return { found: 'stopped', error: new CurfewError('CURFEW_UNKNOWN_TENANT') }
-    return confirm(revocation as Completed, tenant, { clock, signal, urgency: urgencyOf(revocation.reason) })
+    const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
+    return confirm(revocation, tenant, { clock, signal, urgency: urgencyOf(revocation.reason), time })
   }
 }
 
@@ -100,15 +103,19 @@ export class Confirmations {
  * revocation stays unverified, with the last error. Pure.
  */
 export function judgeListing(
-  { fruitless, failingSince }: Revocation,
+  { fruitless, failingSince, error, backoffMs }: Revocation,
   listing: Listing,
   { now, random }: { now: number; random: number },
 ): Confirmation {
   if (listing.found === 'nothing') return listing
   if (listing.found === 'tokens') return { found: 'tokens', remaining: listing.count, now }
+  if (listing.found === 'early') {
+    const waiting = { error, fruitless, failingSince, backoffMs }
+    return { found: 'unknown', ...waiting, verificationDueAt: now + listing.inMs }
+  }
   const failures = { fruitless: fruitless + 1, failingSince: failingSince ?? now }
   const decision = judgeAttempt(listing.error, { now, random, ...failures })
   const verificationDueAt = decision.action === 'back-off' ? decision.at : null
-  const backoffMs = verificationDueAt === null ? null : verificationDueAt - now
-  return { found: 'unknown', ...failures, error: decision.failure, verificationDueAt, backoffMs }
+  const wait = verificationDueAt === null ? null : verificationDueAt - now
+  return { found: 'unknown', ...failures, error: decision.failure, verificationDueAt, backoffMs: wait }
 }

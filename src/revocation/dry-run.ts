@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { CurfewError } from '../errors.ts'
+import { pages } from './listing.ts'
 import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { isInScope, scopeOf } from './scope.ts'
 import { type Signal, urgencyOf } from './signal.ts'
-import { pages } from './sweep.ts'
 
 /** One token as a dry run shows it. */
 export const TokenView = z.object({
@@ -57,7 +57,7 @@ async function list(
   const scope = scopeOf(signal, tenant, signal.user.value === ownUserId)
   const found = new Map<string, TokenView>()
   for await (const page of pages(tenant, signal.user.value, call)) {
-    for (const token of page) {
+    for (const token of page.tokens) {
       if (isInScope(token, scope, now() + tenant.wallOffsetMs())) found.set(token.id, token)
     }
     if (found.size >= TOKENS_AT_MOST) break

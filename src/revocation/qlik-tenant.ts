@@ -1,5 +1,6 @@
 import type { Interval } from '../interval.ts'
 import type { UserReference } from './signal.ts'
+import type { Gone, TokenFate } from './token-fate.ts'
 
 /** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
 export interface QlikTenant {
@@ -20,8 +21,12 @@ export interface QlikTenant {
   userExists(id: string, call: CallOptions): Promise<boolean>
   /** One page of a user's tokens; `next` names the following page, null on the last. */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
-  /** Revokes one token. */
-  revokeToken(id: string, call: CallOptions): Promise<'revoked' | 'already-gone'>
+  /** Revokes one token; one that this process has revoked within the last minute, only once. */
+  revokeToken(id: string, call: CallOptions): Promise<Gone>
+  /** What became of a token that this process has tried to revoke in the last minutes; null where it has not. */
+  fateOf(id: string): TokenFate | null
+  /** For how long no token of the tenant was being revoked by this process, in ms. */
+  quietForMs(): number
 }
 
 export interface CallOptions {
@@ -39,8 +44,21 @@ export interface PowerOptions extends CallOptions {
 /** See the design's "Empty because powerless": a client without the role gets empty lists, not errors. */
 export type Power = 'proven' | 'lacking' | 'unknown'
 
+/**
+ * What the client's power is concluded from.
+ * - `tenant-admin`: its user has the role TenantAdmin, and the granted scope includes admin_classic
+ * - `others-seen`: it was shown tokens of another user
+ * - `scope-too-narrow`: the granted scope does not include admin_classic
+ * - `role-missing`: the role TenantAdmin is not among those that Qlik names
+ * - `not-told`: Qlik names no roles
+ */
+export type Evidence = 'tenant-admin' | 'others-seen' | 'scope-too-narrow' | 'role-missing' | 'not-told'
+
 export interface ClientPower {
   power: Power
+  evidence: Evidence
+  /** The scope of the access token by which that was found. */
+  scope: string
   /** The user of Curfew's own access token. */
   ownUserId: string
 }
@@ -62,6 +80,8 @@ export interface Token {
 export interface TokenPage {
   tokens: Token[]
   next: string | null
+  /** The scope of the access token by which it was listed. */
+  scope: string
 }
 
 /**

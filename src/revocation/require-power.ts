@@ -3,10 +3,17 @@ import type { ClientPower, PowerOptions, QlikTenant } from './qlik-tenant.ts'
 
 /**
  * The client's power, where it may have any: `unknown` passes, as what is listed may prove it.
- * @throws CURFEW_CLIENT_NOT_ADMIN when the client is known to lack the role
+ * @throws CURFEW_CLIENT_NOT_ADMIN when the client is known to lack the role; CURFEW_SCOPE_TOO_NARROW when it was granted
+ * too little
  */
 export async function requirePower(tenant: QlikTenant, options: PowerOptions): Promise<ClientPower> {
   const known = await tenant.power(options)
+  if (known.evidence === 'scope-too-narrow') {
+    throw new CurfewError(
+      'CURFEW_SCOPE_TOO_NARROW',
+      `Qlik Cloud granted the scope "${known.scope}": without admin_classic other users' tokens are invisible.`,
+    )
+  }
   if (known.power === 'lacking') {
     throw new CurfewError(
       'CURFEW_CLIENT_NOT_ADMIN',

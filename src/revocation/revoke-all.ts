@@ -1,18 +1,19 @@
-import { CurfewError } from '../errors.ts'
+import { Attempt } from './attempt.ts'
 import { identify } from './identify.ts'
-import { type Proof, weakestRole } from './proof.ts'
+import { type ListOptions, usersOf } from './listing.ts'
+import type { Proof } from './proof.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import type { Outcome, Revocation, TokenCounts } from './revocation.ts'
-import { scopeOf } from './scope.ts'
-import { type RunOptions, type Sweep, sweep } from './sweep.ts'
-import { TokenTally } from './tally.ts'
+import type { Tallies } from './tallies.ts'
 
-/** How old the knowledge of the client's power may be where an empty list depends on it. */
-const FRESH_POWER_MS = 10_000
-
-/** New tokens may be issued while old ones are revoked: how often to list again before waiting a little. */
-const ROUNDS_PER_ATTEMPT = 10
+export interface RunOptions extends ListOptions {
+  tallies: Tallies
+  /** Resolves when no other run revokes the tokens of these Qlik users. */
+  hold: (userIds: string[]) => Promise<void>
+  /** Called after each change of the counts. */
+  onProgress: (tokens: TokenCounts) => void
+}
 
 /** How one attempt ended. `stopped`: not all is done, `error` says why. */
 export type RunResult =
@@ -21,10 +22,14 @@ export type RunResult =
       outcome: Outcome
       /** The Qlik user ids that the revocation's reference means. */
       resolved: string[]
-      /** Of the last listing; null where there was nobody to list. */
+      /** Of the last listing, which showed no token in scope; null where there was nobody to list. */
       proof: Proof | null
       /** Tokens of which the clocks do not tell whether they are in scope. */
       undecided: number
+      /**
+       * After how many ms a confirming listing is to be made; null where the last listing was one, or there is nobody to list.
+       */
+      confirmInMs: number | null
       tokens: TokenCounts
     }
   | {
@@ -33,67 +38,61 @@ export type RunResult =
       /** Null where the attempt ended before the users were known. */
       resolved: string[] | null
       tokens: TokenCounts
+      /** Whether it has made tokens go. */
       progressed: boolean
     }
 
 /**
- * One attempt at a revocation: identify the user, list their tokens, revoke those in scope, and list again
- * until none in scope is left. Never rejects: the counts matter in every case.
+ * One attempt at a revocation: identifies the users, lists all their tokens, revokes those in scope, and lists again until
+ * none in scope is left. Never rejects: the counts matter in every case.
  */
 export async function revokeAll(
   revocation: Revocation,
   tenant: QlikTenant,
   options: RunOptions,
 ): Promise<RunResult> {
-  const tally = new TokenTally(revocation.tokens)
-  const tokens = tally.counts
+  const tally = options.tallies.resume(revocation)
+  const startedAt = options.clock.monotonic()
+  const onChange = () => options.onProgress(tally.counts)
   let resolved: string[] | null = null
   try {
     const { ownUserId } = await requirePower(tenant, options)
-    const userIds = await identify(revocation.user, ownUserId, tenant, options)
-    resolved = userIds
-    await options.hold(userIds)
-    const at = options.clock.now()
-    for (const userId of userIds) {
-      const scope = scopeOf(revocation, tenant, userId === ownUserId)
-      await revokeUntilNoneIsLeft({ userId, scope, tenant, tally, options })
-    }
-    // Asked again: an empty list says something only if the client could have seen tokens just now.
-    const { power } = await requirePower(tenant, { ...options, knownForMs: FRESH_POWER_MS })
-    const isVisible =
-      power === 'proven' || (userIds.length > 0 && userIds.every((userId) => userId === ownUserId))
-    tally.complete()
-    const role = power === 'proven' ? 'tenant-admin' : 'not-told'
-    const proof: Proof = {
-      at,
-      pages: 1,
-      listings: 1,
-      undisturbed: true,
-      client: tenant.clientId,
-      scope: 'admin_classic',
-      role: weakestRole(userIds.map((userId) => (userId === ownUserId ? 'own-user' : role))),
-      userExists: userIds.length > 0,
-    }
-    const outcome = outcomeOf(userIds, tokens, isVisible)
-    return { ended: 'completed', outcome, resolved, proof, undecided: 0, tokens }
+    resolved = await identify(revocation.user, ownUserId, tenant, options)
+    await options.hold(resolved)
+    const users = usersOf(resolved, ownUserId)
+    const existing = knownToExist(revocation, resolved, ownUserId)
+    const attempt = new Attempt({ ...options, tenant, users, existing, tally, startedAt, onChange })
+    const { proof, undecided, beganAt } = await attempt.run()
+    const tokens = { ...tally.counts }
+    const outcome = outcomeOf(proof, tokens)
+    const confirmInMs = outcome === 'no-such-user' ? null : confirmAfter(beganAt, options)
+    return { ended: 'completed', outcome, resolved, proof, undecided, confirmInMs, tokens }
   } catch (error) {
-    tally.stop()
+    const tokens = { ...tally.counts }
     return { ended: 'stopped', error, resolved, tokens, progressed: tally.hasProgressed }
+  } finally {
+    options.tallies.keep(revocation.id, tally)
   }
 }
 
-async function revokeUntilNoneIsLeft(run: Sweep): Promise<void> {
-  run.tally.beginUser()
-  for (let round = 0; round < ROUNDS_PER_ATTEMPT; round += 1) {
-    const { wanted, fresh } = await sweep(run)
-    if (wanted === 0) return
-    if (fresh === 0) break
-  }
-  throw new CurfewError('CURFEW_TOKENS_REMAIN', 'Qlik Cloud still lists tokens that it said were revoked.')
+/** Where the tenant's clock is not known, the next listing may show it. */
+const CONFIRM_BLINDLY_AFTER_MS = 6_000
+
+function confirmAfter(beganAt: number, { time, clock }: ListOptions): number | null {
+  const missing = time.missingMs(beganAt)
+  if (missing === null) return CONFIRM_BLINDLY_AFTER_MS
+  return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt)))
 }
 
-function outcomeOf(userIds: string[], tokens: TokenCounts, isVisible: boolean): Outcome {
-  if (userIds.length === 0) return 'no-such-user'
-  if (tokens.revoked + tokens.alreadyGone > 0) return 'revoked'
-  return isVisible ? 'nothing-to-revoke' : 'none-visible'
+/** A user whom Qlik found by name exists, and so does one of whom tokens were listed, in an earlier attempt, too. */
+function knownToExist({ user, tokens }: Revocation, resolved: string[], ownUserId: string): string[] {
+  const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
+  return user.kind !== 'userId' || found > 0 ? [...resolved, ownUserId] : [ownUserId]
+}
+
+function outcomeOf(proof: Proof | null, { revoked, alreadyGone }: TokenCounts): Outcome {
+  if (proof === null) return 'no-such-user'
+  if (revoked + alreadyGone > 0) return 'revoked'
+  if (proof.role === 'not-told') return 'none-visible'
+  return proof.userExists ? 'nothing-to-revoke' : 'no-such-user'
 }

@@ -3,6 +3,9 @@ import type { Failure, Revocation } from './revocation.ts'
 import type { RunResult } from './revoke-all.ts'
 import type { Ending, Waiting } from './transitions.ts'
 
+/** How an attempt ended, and the time of the signals as it is known then. */
+export type TimedResult = RunResult & Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+
 /** What becomes of a revocation after an attempt. `failure`: what is to be logged, where the attempt failed. */
 export type RunReport =
   | { do: 'end'; ending: Ending; failure: Failure | null }
@@ -15,17 +18,26 @@ export interface RunContext {
   random: number
   /** Whether the attempt was stopped: by a shutdown, or for a more urgent revocation. */
   isStopped: boolean
-  /** When the confirming listing is due; null where the last listing of the attempt was one. */
-  verificationDueAt: number | null
 }
 
 /** Judges an attempt: it ends the revocation, or puts it back into the queue. Pure. */
-export function judgeRun(revocation: Revocation, result: RunResult, context: RunContext): RunReport {
-  const { now, random, isStopped, verificationDueAt } = context
+export function judgeRun(revocation: Revocation, result: TimedResult, context: RunContext): RunReport {
+  const { now, random, isStopped } = context
   const { tokens } = result
+  const time = timeOf(revocation, result)
   if (result.ended === 'completed') {
-    const { outcome, proof, undecided, resolved } = result
-    const ending = { tokens, undecided, resolved, outcome, proof, verificationDueAt, completedAt: now }
+    const { outcome, proof, undecided, resolved, confirmInMs } = result
+    const verificationDueAt = confirmInMs === null ? null : now + confirmInMs
+    const ending = {
+      tokens,
+      ...time,
+      undecided,
+      resolved,
+      outcome,
+      proof,
+      verificationDueAt,
+      completedAt: now,
+    }
     return { do: 'end', ending: { ...ending, status: 'completed' }, failure: null }
   }
   const findings = {
@@ -51,6 +63,13 @@ export function judgeRun(revocation: Revocation, result: RunResult, context: Run
   const waited = { attempts, fruitless, failingSince, error: failure }
   const next = { nextAttemptAt: decision.at, backoffMs: decision.at - now }
   return { do: 'put-back', waiting: { ...findings, ...waited, ...next }, failure }
+}
+
+function timeOf(revocation: Revocation, { signalTime, signalTimeOf }: TimedResult) {
+  if (signalTime === undefined || signalTimeOf === undefined) {
+    return { signalTime: revocation.signalTime, signalTimeOf: revocation.signalTimeOf }
+  }
+  return { signalTime, signalTimeOf }
 }
 
 /** Whether an attempt says something for the tenant: one that was stopped, or failed over its own user, says nothing against it. */

@@ -82,13 +82,18 @@ export class RunTime {
 /** A signal with its instant in the tenant's time, as far as that can be said at its acceptance. */
 export function stamped(
   signal: Signal,
-  { clock, tenant, storeClock }: Omit<RunTimeOptions, 'tenant'> & { tenant: RunTimeOptions['tenant'] | undefined },
+  {
+    clock,
+    tenant,
+    storeClock,
+  }: Omit<RunTimeOptions, 'tenant'> & { tenant: RunTimeOptions['tenant'] | undefined },
 ): Signal {
   const clocks = clocksOf(clock, tenant?.clockOffset() ?? null, storeClock())
   const { occurredAt, acceptedAt } = signal
+  // Told by its sender, or that of the acceptance.
   const told = occurredAt < acceptedAt ? occurredAt : null
   const receivedAt = clocks.steady - Math.max(0, clocks.wall - acceptedAt)
-  return { ...signal, signalTime: signalTimeAt({ told, receivedAt }, clocks) }
+  return { ...signal, signalTime: signalTimeAt({ occurredAt: told, receivedAt }, clocks) }
 }
 
 function clocksOf(clock: Clock, tenantOffset: Clocks['tenantOffset'], store: StoreClock | null): Clocks {

@@ -81,12 +81,13 @@ export function grantScopeOf(
   tenantTime: Interval,
   isOwnUser: boolean,
 ): GrantScope {
-  const { earliest, latest } = tenantTime
+  const { earliest } = tenantTime
   if (!isOwnUser) {
     const revokesUndecided = reason === 'security'
     return { scope, deviceType, limits: grantLimits(tenantTime), revokesUndecided, isOwnUser }
   }
-  const limits = { certain: earliest, undecidedUntil: latest > earliest ? latest : null }
+  const { undecidedUntil } = grantLimits(tenantTime)
+  const limits = { certain: earliest, undecidedUntil }
   return { scope: 'issued-before', deviceType, limits, revokesUndecided: false, isOwnUser }
 }
 

@@ -1,74 +1,112 @@
+import type { Listing } from './listing.ts'
 import type { TokenCounts } from './revocation.ts'
+import type { Gone } from './token-fate.ts'
+
+/** `stuck`: still listed long after its delete; it counts as remaining until the list shows it no more. */
+type State = 'remaining' | 'stuck' | 'revoked' | 'alreadyGone'
+
+/** What is known of a token that was deleted lately; null where it was not. */
+export type Recall = (id: string) => { how: Gone; isStuck: boolean } | null
 
 /**
- * Counts a user's tokens during one attempt. A token counts as gone only as long as no later list shows it again,
- * so that one which stays listed, whatever Qlik answers, is no progress and no success.
+ * Counts a user's tokens over all attempts of a revocation, each token once. What earlier processes have counted is
+ * known as numbers only.
  */
 export class TokenTally {
   /** As it stands; changes as the attempt goes on. */
   readonly counts: TokenCounts
-  readonly #goneBefore: number
-  readonly #gone = new Map<string, 'revoked' | 'alreadyGone'>()
-  /** Tokens that remained when the attempt before this one ended, and have not been listed since. */
+  readonly #states = new Map<string, State>()
+  /** Tokens that remained when an earlier process ended, and have not been listed since. */
   #unseen: number
-  #keptOfOthers = 0
+  #goneBefore = 0
 
-  /** @param before the counts when the attempt before this one ended */
+  /** @param before the counts that are stored with the revocation */
   constructor(before: TokenCounts) {
-    this.counts = { ...before, kept: 0, remaining: 0 }
+    this.counts = { ...before }
     this.#unseen = before.remaining
-    this.#goneBefore = before.revoked + before.alreadyGone
+    this.beginAttempt()
+  }
+
+  /** How many tokens it knows by id. */
+  get size(): number {
+    return this.#states.size
+  }
+
+  beginAttempt(): void {
+    this.#goneBefore = this.#gone
   }
 
   /** Whether this attempt has made tokens go. */
   get hasProgressed(): boolean {
-    return this.counts.revoked + this.counts.alreadyGone > this.#goneBefore
+    return this.#gone > this.#goneBefore
   }
 
-  /** The next of several users' tokens are listed. */
-  beginUser(): void {
-    this.#keptOfOthers = this.counts.kept
-  }
-
-  /** The user's tokens are listed from the beginning. */
-  beginSweep(): void {
-    this.counts.kept = this.#keptOfOthers
-    this.counts.remaining = 0
-  }
-
-  /** A token that is kept was listed. */
-  keep(): void {
-    this.counts.kept += 1
-  }
-
-  /** A token in scope was listed. The answer tells whether it is new, and not one that was already revoked. */
-  list(id: string): boolean {
-    this.counts.remaining += 1
-    this.#unseen = Math.max(0, this.#unseen - 1)
-    const how = this.#gone.get(id)
-    if (how === undefined) return true
-    this.#gone.delete(id)
-    this.counts[how] -= 1
-    return false
+  /** Takes in what a listing showed; one that is not complete says nothing of tokens that it does not show. */
+  note({ inScope, kept, failure }: Pick<Listing, 'inScope' | 'kept' | 'failure'>, recall: Recall): void {
+    const knownBefore = this.#states.size
+    for (const id of inScope) this.#set(id, listedState(recall(id)))
+    this.#see(this.#states.size - knownBefore)
+    if (failure !== null) return
+    this.counts.kept = kept.size
+    this.#vanishUnseen()
+    for (const [id, state] of this.#states) {
+      if (kept.has(id)) this.#forget(id)
+      else if (isRemaining(state) && !inScope.has(id)) this.#set(id, goneState(recall(id)?.how))
+    }
   }
 
   /** Qlik says that a listed token is revoked, or already gone. */
-  go(id: string, how: 'revoked' | 'already-gone'): void {
-    const count = how === 'revoked' ? 'revoked' : 'alreadyGone'
-    this.#gone.set(id, count)
-    this.counts[count] += 1
-    this.counts.remaining -= 1
+  go(id: string, how: Gone): void {
+    if (this.#states.get(id) !== 'stuck') this.#set(id, goneState(how))
   }
 
-  /** All is verified. What remained before and is listed no more went without our seeing it. */
-  complete(): void {
+  get #gone(): number {
+    return this.counts.revoked + this.counts.alreadyGone
+  }
+
+  #set(id: string, state: State): void {
+    this.#uncount(id)
+    this.#states.set(id, state)
+    this.counts[countOf(state)] += 1
+  }
+
+  #forget(id: string): void {
+    this.#uncount(id)
+    this.#states.delete(id)
+  }
+
+  #uncount(id: string): void {
+    const state = this.#states.get(id)
+    if (state !== undefined) this.counts[countOf(state)] -= 1
+  }
+
+  /** Tokens that are listed for the first time may be those that remained. */
+  #see(count: number): void {
+    const seen = Math.min(count, this.#unseen)
+    this.#unseen -= seen
+    this.counts.remaining -= seen
+  }
+
+  /** What remained and is listed no more went without this process. */
+  #vanishUnseen(): void {
     this.counts.alreadyGone += this.#unseen
-    this.#unseen = 0
+    this.#see(this.#unseen)
   }
+}
 
-  /** The attempt ends early. What remained before and was not listed yet still remains, as far as is known. */
-  stop(): void {
-    this.counts.remaining += this.#unseen
-    this.#unseen = 0
-  }
+function listedState(fate: ReturnType<Recall>): State {
+  if (fate === null) return 'remaining'
+  return fate.isStuck ? 'stuck' : goneState(fate.how)
+}
+
+function goneState(how: Gone = 'already-gone'): State {
+  return how === 'revoked' ? 'revoked' : 'alreadyGone'
+}
+
+function isRemaining(state: State): boolean {
+  return countOf(state) === 'remaining'
+}
+
+function countOf(state: State): 'remaining' | 'revoked' | 'alreadyGone' {
+  return state === 'stuck' ? 'remaining' : state
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { CurfewError } from '../errors.ts'
-import type { Proof } from './proof.ts'
 import { isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import { type Signal, type UserReference, urgencyOf } from './signal.ts'
 import * as times from './signal-time.ts'
@@ -141,7 +140,7 @@ function enqueue(revocation: Revocation, newer: Revocation | null): Queued {
 
 /** What a confirming listing has shown, or why there is none. */
 export type Confirmation =
-  | { found: 'nothing'; proof: Proof; undecided: number }
+  | ({ found: 'nothing' } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
   | { found: 'tokens'; remaining: number; now: number }
   | ({ found: 'unknown' } & Pick<
       Revocation,
@@ -157,8 +156,8 @@ export function confirm(
   if (completed.status !== 'completed' || completed.verificationDueAt === null)
     return { confirmed: completed }
   if (confirmation.found === 'nothing') {
-    const { proof, undecided } = confirmation
-    return { confirmed: settle({ ...completed, proof, undecided, error: null }) }
+    const { found: _, ...found } = confirmation
+    return { confirmed: settle({ ...completed, ...found, error: null }) }
   }
   if (confirmation.found === 'unknown') {
     const { found: _, ...waiting } = confirmation

@@ -5,11 +5,13 @@ import { Confirmations } from './confirmations.ts'
 import { noteProgress } from './progress.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
-import { type RunResult, revokeAll } from './revoke-all.ts'
-import { isTenantWorking, judgeRun } from './run-report.ts'
+import { revokeAll } from './revoke-all.ts'
+import { isTenantWorking, judgeRun, type TimedResult } from './run-report.ts'
+import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
+import { Tallies } from './tallies.ts'
 import * as transitions from './transitions.ts'
 
 const STORE_RETRY_MS = 1_000
@@ -53,6 +55,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const { store, tenants, clock, log, runsPerTenant } = options
   const now = steadyNow(clock)
   const runs = new Runs(runsPerTenant)
+  const tallies = new Tallies(clock)
   const confirmations = new Confirmations({
     ...{ store, tenants, clock, now, log, runsPerTenant },
     random: options.random,
@@ -130,7 +133,7 @@ export function createWorker(options: WorkerOptions): Worker {
     underWay.add(work)
   }
 
-  async function attempt(revocation: Revocation, signal: AbortSignal): Promise<RunResult> {
+  async function attempt(revocation: Revocation, signal: AbortSignal): Promise<TimedResult> {
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
       const error = new CurfewError(
@@ -142,9 +145,17 @@ export function createWorker(options: WorkerOptions): Worker {
     const { id, reason } = revocation
     const urgency = urgencyOf(reason)
     const progress = noteProgress(id, { store, clock, log })
+    const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
     const hold = (userIds: string[]) => exclusively(() => store.holdUsers(id, userIds, urgency), signal)
     try {
-      return await revokeAll(revocation, tenant, { signal, urgency, clock, hold, onProgress: progress.note })
+      const call = { signal, urgency, clock, time }
+      const result = await revokeAll(revocation, tenant, {
+        ...call,
+        tallies,
+        hold,
+        onProgress: progress.note,
+      })
+      return { ...result, ...time.findings }
     } finally {
       progress.stop()
     }
@@ -178,14 +189,17 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  async function report(revocation: Revocation, result: RunResult, { aborted }: AbortSignal): Promise<void> {
+  async function report(
+    revocation: Revocation,
+    result: TimedResult,
+    { aborted }: AbortSignal,
+  ): Promise<void> {
     const { id } = revocation
     runs.noteAttempt(revocation, isTenantWorking(result, aborted))
     const report = judgeRun(revocation, result, {
       now: now(),
       random: options.random(),
       isStopped: aborted,
-      verificationDueAt: null,
     })
     if (report.failure && result.ended === 'stopped') logAttempt(revocation, report.failure, result.error)
     if (report.do === 'put-back') return store.putBack(id, report.waiting)

@@ -1,5 +1,6 @@
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import type { RevocationStore } from '../../src/revocation/store.ts'
+import type { Confirmation } from '../../src/revocation/transitions.ts'
 import { T0 } from '../support/signals.ts'
 import {
   aCompletion,
@@ -18,7 +19,7 @@ import {
 const DUE = T0 - 60_000
 const confirmations = (store: RevocationStore, now = T0) =>
   store.claimConfirmations({ now, room: room(0, 10, 0).logout })
-const PROVEN = { found: 'nothing', proof: PROOF, undecided: 0 } as const
+const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, resolved: ['u1'] }
 
 /** A completed revocation whose confirming listing is due at a time. */
 async function completed(

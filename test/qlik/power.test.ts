@@ -1,78 +1,95 @@
 import t from 'tap'
 import { judgePower, PowerMonitor } from '../../src/qlik/power.ts'
-import type { Power } from '../../src/revocation/qlik-tenant.ts'
 import { fakeClock } from '../support/clock.ts'
 
 const MINUTE = 60_000
+const ADMIN = 'user_default admin_classic'
 
-t.test(
-  'the role, or the sight of others, proves the power; roles without it and nothing seen deny it',
-  async (t) => {
-    for (const [roles, sawOthers, power] of [
-      [['TenantAdmin'], false, 'proven'],
-      [['Developer'], true, 'proven'],
-      [null, true, 'proven'],
-      [['Developer'], false, 'lacking'],
-      [[], false, 'lacking'],
-      [null, false, 'unknown'],
-    ] as const) {
-      t.equal(judgePower({ roles: roles && [...roles], sawOthers }), power)
-    }
-  },
-)
+t.test('only the role within the scope, or the sight of others, proves the power', async (t) => {
+  for (const [roles, scope, sawOthers, evidence] of [
+    [['TenantAdmin'], ADMIN, false, 'tenant-admin'],
+    [['TenantAdmin'], 'admin_classic', true, 'tenant-admin'],
+    [['TenantAdmin'], 'user_default', false, 'scope-too-narrow'],
+    [['TenantAdmin'], 'admin_classic2 xadmin_classic', false, 'scope-too-narrow'],
+    [['TenantAdmin'], '', false, 'scope-too-narrow'],
+    [['TenantAdmin'], 'user_default', true, 'others-seen'],
+    [['Developer'], ADMIN, true, 'others-seen'],
+    [['Developer'], ADMIN, false, 'role-missing'],
+    [['Developer'], 'user_default', false, 'scope-too-narrow'],
+    [[], ADMIN, false, 'role-missing'],
+    [null, ADMIN, true, 'others-seen'],
+    [null, ADMIN, false, 'not-told'],
+    [null, 'user_default', false, 'scope-too-narrow'],
+  ] as const) {
+    const name = JSON.stringify([roles, scope, sawOthers])
+    t.equal(judgePower({ roles: roles && [...roles], scope, sawOthers }), evidence, name)
+  }
+})
 
 function setUp(roles: string[] | null = ['TenantAdmin'], visible: string[] = ['bot']) {
   const clock = fakeClock()
-  const changes: Power[] = []
-  const tenant = { roles, visible, checks: 0, failure: null as Error | null }
+  const changes: string[] = []
+  /** `granted`: the scope that the next access token has; `scope`: that of the current one. */
+  const tenant = { roles, visible, granted: ADMIN, scope: null as string | null, checks: 0, grants: 0 }
+  const failures: Error[] = []
+  const call = () => {
+    const failure = failures.shift()
+    if (failure) throw failure
+    if (tenant.scope === null) tenant.grants += 1
+    tenant.scope ??= tenant.granted
+    return tenant.scope
+  }
   const monitor = new PowerMonitor({
     clock,
     ownUser: async () => {
       tenant.checks += 1
-      if (tenant.failure) throw tenant.failure
-      return { id: 'bot', roles: tenant.roles }
+      return { scope: call(), id: 'bot', roles: tenant.roles }
     },
-    visibleOwners: async () => new Set(tenant.visible),
-    onChange: (power) => changes.push(power),
+    visibleOwners: async () => ({ scope: call(), owners: new Set(tenant.visible) }),
+    grantedScope: () => tenant.scope,
+    renewGrant: () => {
+      tenant.scope = null
+    },
+    onChange: ({ power, evidence }) => changes.push(`${power}: ${evidence}`),
   })
-  return { clock, changes, tenant, monitor }
+  return { clock, changes, tenant, failures, monitor }
 }
 
 t.test('is looked up once for all who ask, and again when it has become old', async (t) => {
   const { clock, changes, tenant, monitor } = setUp()
   await Promise.all([monitor.get(), monitor.get()])
   clock.advance(59 * MINUTE)
-  t.match(await monitor.get(), { power: 'proven', ownUserId: 'bot' })
+  t.match(await monitor.get(), { power: 'proven', evidence: 'tenant-admin', ownUserId: 'bot', scope: ADMIN })
   t.equal(tenant.checks, 1)
   clock.advance(2 * MINUTE)
   tenant.roles = []
   t.match(await monitor.get(), { power: 'lacking' })
-  t.same(changes, ['proven', 'lacking'])
+  t.same(changes, ['proven: tenant-admin', 'lacking: role-missing'])
   clock.advance(30_000)
   tenant.roles = ['TenantAdmin']
   t.match(await monitor.get(), { power: 'proven' }, 'a missing role is looked for again soon')
+  t.equal(tenant.grants, 1, 'a role needs no new access token')
 })
 
 t.test('whoever depends on it gets it as new as asked for; the sight of others is as good', async (t) => {
   const { clock, tenant, monitor } = setUp()
   await monitor.get()
   clock.advance(20_000)
-  monitor.noteOwners(new Set(['ann']))
-  await monitor.get(10_000)
+  monitor.noteOwners(new Set(['ann']), ADMIN)
+  t.match(await monitor.get(10_000), { evidence: 'others-seen' })
   t.equal(tenant.checks, 1)
   clock.advance(20_000)
-  monitor.noteOwners(new Set(['bot']))
+  monitor.noteOwners(new Set(['bot']), ADMIN)
   await monitor.get(10_000)
   t.equal(tenant.checks, 2)
 })
 
 t.test('while it cannot be looked up, what was known is used, but nothing depends on it', async (t) => {
-  const { clock, tenant, monitor } = setUp()
-  tenant.failure = new Error('down')
+  const { clock, failures, monitor } = setUp()
+  failures.push(new Error('down'))
   await t.rejects(monitor.get(), { message: 'down' })
-  tenant.failure = null
   await monitor.get()
-  tenant.failure = new Error('down')
+  failures.push(new Error('down'), new Error('down'))
   clock.advance(61 * MINUTE)
   t.match(await monitor.get(), { power: 'proven' })
   await t.rejects(monitor.get(10_000), { message: 'down' })
@@ -81,7 +98,53 @@ t.test('while it cannot be looked up, what was known is used, but nothing depend
 t.test('a token of another user proves what was unknown', async (t) => {
   const { changes, monitor } = setUp(null)
   t.match(await monitor.get(), { power: 'unknown' })
-  monitor.noteOwners(new Set(['bot', 'ann']))
+  monitor.noteOwners(new Set(['bot', 'ann']), ADMIN)
   t.match(await monitor.get(), { power: 'proven' })
-  t.same(changes, ['unknown', 'proven'])
+  t.same(changes, ['unknown: not-told', 'proven: others-seen'])
+})
+
+t.test('an access token with another scope resets what was known', async (t) => {
+  const { changes, tenant, monitor } = setUp()
+  await monitor.get()
+  monitor.noteOwners(new Set(['ann']), ADMIN)
+  tenant.scope = 'user_default'
+  t.match(await monitor.get(), { power: 'lacking', evidence: 'scope-too-narrow', scope: 'user_default' })
+  monitor.noteOwners(new Set(['ann']), ADMIN)
+  t.match(await monitor.get(), { power: 'lacking' }, 'what an older access token saw does not count')
+  tenant.scope = ADMIN
+  t.match(await monitor.get(), { power: 'proven', scope: ADMIN })
+  t.equal(tenant.grants, 1, 'the new scope came by itself')
+  t.same(changes, ['proven: tenant-admin', 'lacking: scope-too-narrow', 'proven: tenant-admin'])
+})
+
+t.test('a narrow scope is looked at again with a new access token, more and more rarely', async (t) => {
+  const { clock, tenant, monitor } = setUp()
+  tenant.granted = 'user_default'
+  const waits: number[] = []
+  for (let grants = 1; grants <= 7; grants += 1) {
+    let waited = 0
+    for (; tenant.grants < grants; waited += 1_000) {
+      if (grants > 1) clock.advance(1_000)
+      t.match(await monitor.get(10_000), { power: 'lacking' })
+    }
+    waits.push((waited - (grants > 1 ? 0 : 1_000)) / 1_000)
+  }
+  t.same(waits, [0, 30, 60, 120, 240, 300, 300])
+  tenant.granted = ADMIN
+  clock.advance(300_000)
+  t.match(await monitor.get(), { power: 'proven' })
+})
+
+t.test('an access token that cannot be renewed is not asked for at every look', async (t) => {
+  const { clock, tenant, failures, monitor } = setUp()
+  tenant.granted = 'user_default'
+  await monitor.get()
+  clock.advance(30_000)
+  failures.push(new Error('down'))
+  await t.rejects(monitor.get(0), { message: 'down' })
+  t.match(await monitor.get(0), { evidence: 'scope-too-narrow' })
+  t.equal(tenant.checks, 2)
+  clock.advance(30_000)
+  t.match(await monitor.get(0), { evidence: 'scope-too-narrow' })
+  t.same([tenant.checks, tenant.grants], [3, 2])
 })

@@ -3,6 +3,7 @@ import { systemClock } from '../../src/clock.ts'
 import { openBudget } from '../../src/qlik/open-budget.ts'
 import { openTenant } from '../../src/qlik/open-tenant.ts'
 import type { PermitLog } from '../../src/qlik/permit-log.ts'
+import { TokenMemory } from '../../src/qlik/token-memory.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { rejection } from '../support/events.ts'
 
@@ -22,7 +23,8 @@ function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: '
     timeoutMs: 5_000,
   }
   const config = { name: 'default', origin, ...credentials, ...settings, concurrency: 4 }
-  const options = { permits, clock: systemClock, log: SILENT }
+  const memory = new TokenMemory(systemClock)
+  const options = { permits, memory, clock: systemClock, log: SILENT }
   return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })
 }
 

@@ -7,7 +7,10 @@ const ada = { kind: 'email', value: 'ada@example.com' } as const
 
 function knowsUser(findUsers: QlikTenant['findUsers'], power: Power = 'proven') {
   const clock = fakeClock()
-  const tenant = { findUsers, power: async () => ({ power, ownUserId: 'own' }) }
+  const tenant = {
+    findUsers,
+    power: async () => ({ power, evidence: 'not-told' as const, scope: '', ownUserId: 'own' }),
+  }
   const get = (name: string) => (name === 'default' ? tenant : undefined)
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }
 }

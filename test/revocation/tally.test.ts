@@ -1,56 +1,121 @@
 import t from 'tap'
-import { TokenTally } from '../../src/revocation/tally.ts'
+import { Tallies } from '../../src/revocation/tallies.ts'
+import { type Recall, TokenTally } from '../../src/revocation/tally.ts'
+import { fakeClock } from '../support/clock.ts'
 
 const NOTHING = { revoked: 0, alreadyGone: 0, kept: 0, remaining: 0 }
+const FORGOTTEN: Recall = () => null
+
+function listed(inScope: string[], kept: string[] = [], failure: unknown = null) {
+  return { inScope: new Set(inScope), kept: new Set(kept), failure }
+}
+
+/** What is remembered of tokens: revoked ones, and of those the ones that are stuck. */
+function remembering(revoked: string[], stuck: string[] = []): Recall {
+  return (id) =>
+    revoked.includes(id) || stuck.includes(id) ? { how: 'revoked', isStuck: stuck.includes(id) } : null
+}
 
 t.test('counts what goes, what was gone, what is kept and what remains', async (t) => {
   const tally = new TokenTally(NOTHING)
-  tally.beginUser()
-  tally.beginSweep()
-  for (const id of ['a', 'b', 'c']) t.equal(tally.list(id), true)
-  tally.keep()
+  tally.note(listed(['a', 'b', 'c'], ['k']), FORGOTTEN)
+  t.strictSame(tally.counts, { revoked: 0, alreadyGone: 0, kept: 1, remaining: 3 }, 'from the start')
   tally.go('a', 'revoked')
   tally.go('b', 'already-gone')
   t.strictSame(tally.counts, { revoked: 1, alreadyGone: 1, kept: 1, remaining: 1 })
   t.equal(tally.hasProgressed, true)
 })
 
-t.test('a token that stays listed is neither gone nor progress', async (t) => {
+t.test(
+  'a list that lags changes no counts; a token that stays listed remains, and is no progress',
+  async (t) => {
+    const tally = new TokenTally(NOTHING)
+    tally.note(listed(['a', 'b']), FORGOTTEN)
+    tally.go('a', 'revoked')
+    tally.go('b', 'revoked')
+    tally.note(listed(['a', 'b']), remembering(['a', 'b']))
+    t.strictSame(tally.counts, { ...NOTHING, revoked: 2 })
+    tally.beginAttempt()
+    tally.note(listed(['a']), remembering(['b'], ['a']))
+    t.strictSame(tally.counts, { ...NOTHING, revoked: 1, remaining: 1 })
+    tally.go('a', 'revoked')
+    t.strictSame(tally.counts, { ...NOTHING, revoked: 1, remaining: 1 }, 'its next 204 says no more')
+    t.equal(tally.hasProgressed, false)
+    tally.note(listed([]), remembering(['b'], ['a']))
+    t.strictSame(tally.counts, { ...NOTHING, revoked: 2 }, 'revoked once it is listed no more')
+  },
+)
+
+t.test('a token that another revocation revoked counts as revoked, once', async (t) => {
   const tally = new TokenTally(NOTHING)
-  tally.beginSweep()
-  tally.list('a')
-  tally.go('a', 'revoked')
-  tally.beginSweep()
-  t.equal(tally.list('a'), false)
-  tally.stop()
-  t.strictSame(tally.counts, { ...NOTHING, remaining: 1 })
-  t.equal(tally.hasProgressed, false)
-})
-
-t.test('what remained and is listed no more went without being seen', async (t) => {
-  const tally = new TokenTally({ revoked: 2, alreadyGone: 0, kept: 1, remaining: 3 })
-  tally.beginSweep()
-  tally.list('a')
-  tally.go('a', 'revoked')
-  tally.complete()
-  t.strictSame(tally.counts, { revoked: 3, alreadyGone: 2, kept: 0, remaining: 0 })
-})
-
-t.test('an attempt that ends before it has listed anything forgets nothing', async (t) => {
-  const tally = new TokenTally({ revoked: 2, alreadyGone: 0, kept: 0, remaining: 3 })
-  tally.stop()
-  t.strictSame(tally.counts, { revoked: 2, alreadyGone: 0, kept: 0, remaining: 3 })
-  t.equal(tally.hasProgressed, false)
-})
-
-t.test("each sweep counts what is kept anew, and several users' are added up", async (t) => {
-  const tally = new TokenTally(NOTHING)
-  for (const sweeps of [2, 3]) {
-    tally.beginUser()
-    for (let sweep = 0; sweep < sweeps; sweep += 1) {
-      tally.beginSweep()
-      tally.keep()
-    }
+  for (let listing = 0; listing < 3; listing += 1) {
+    tally.note(listed(['a', 'b']), remembering(['a']))
+    t.strictSame(tally.counts, { ...NOTHING, revoked: 1, remaining: 1 })
   }
-  t.equal(tally.counts.kept, 2)
+})
+
+t.test(
+  'what is listed no more went without this run: revoked by this process, or already gone',
+  async (t) => {
+    const tally = new TokenTally(NOTHING)
+    tally.note(listed(['a', 'b', 'c']), FORGOTTEN)
+    tally.note(listed(['c']), remembering(['a']))
+    t.strictSame(tally.counts, { revoked: 1, alreadyGone: 1, kept: 0, remaining: 1 })
+  },
+)
+
+t.test('of what an earlier process counted, only the rest is looked for', async (t) => {
+  const tally = new TokenTally({ revoked: 2, alreadyGone: 0, kept: 1, remaining: 3 })
+  t.strictSame(tally.counts, { revoked: 2, alreadyGone: 0, kept: 1, remaining: 3 }, 'nothing is forgotten')
+  t.equal(tally.hasProgressed, false)
+  tally.note(listed(['a'], [], new Error('the second page')), FORGOTTEN)
+  t.strictSame(tally.counts, { revoked: 2, alreadyGone: 0, kept: 1, remaining: 3 })
+  tally.note(listed(['a', 'b']), FORGOTTEN)
+  t.strictSame(tally.counts, { revoked: 2, alreadyGone: 1, kept: 0, remaining: 2 })
+})
+
+t.test('more tokens than remained are new ones', async (t) => {
+  const tally = new TokenTally({ revoked: 2, alreadyGone: 0, kept: 0, remaining: 1 })
+  tally.note(listed(['a', 'b', 'c']), FORGOTTEN)
+  t.strictSame(tally.counts, { revoked: 2, alreadyGone: 0, kept: 0, remaining: 3 })
+})
+
+t.test('a token that turns out to be kept is not counted as gone', async (t) => {
+  const tally = new TokenTally(NOTHING)
+  tally.note(listed(['a', 'b']), FORGOTTEN)
+  tally.note(listed(['b'], ['a']), FORGOTTEN)
+  t.strictSame(tally.counts, { revoked: 0, alreadyGone: 0, kept: 1, remaining: 1 })
+})
+
+t.test('the next attempt goes on with the tally, if it agrees with what is stored', async (t) => {
+  const clock = fakeClock()
+  const tallies = new Tallies(clock)
+  const first = tallies.resume({ id: 'r', tokens: NOTHING })
+  first.note(listed(['a', 'b']), FORGOTTEN)
+  first.go('a', 'revoked')
+  tallies.keep('r', first)
+  const tokens = { ...first.counts }
+  t.equal(tallies.resume({ id: 'r', tokens }), first)
+  t.equal(first.hasProgressed, false, 'an attempt of its own')
+  tallies.keep('r', first)
+  t.not(tallies.resume({ id: 'r', tokens: { ...tokens, revoked: 2 } }), first, 'another process went on')
+  tallies.keep('r', first)
+  clock.advance(600_000)
+  const later = tallies.resume({ id: 'r', tokens })
+  t.not(later, first, 'too old')
+  t.strictSame(later.counts, tokens)
+})
+
+t.test('tallies take bounded memory', async (t) => {
+  const tallies = new Tallies(fakeClock())
+  const ids = Array.from({ length: 100_001 }, (_, index) => `token-${index}`)
+  const kept = ['r1', 'r2'].map((id) => {
+    const tally = new TokenTally(NOTHING)
+    tally.note(listed(ids), FORGOTTEN)
+    tallies.keep(id, tally)
+    return tally
+  })
+  const tokens = { ...NOTHING, remaining: ids.length }
+  t.not(tallies.resume({ id: 'r1', tokens }), kept[0])
+  t.equal(tallies.resume({ id: 'r2', tokens }), kept[1])
 })

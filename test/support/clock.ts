@@ -63,3 +63,38 @@ export function agingClock(): Clock & { age(ms: number): void } {
     },
   }
 }
+
+/** The real clock, which a test can move ahead: what was to happen in that time happens now. */
+export interface SkippingClock extends Clock {
+  skip(ms: number): void
+}
+
+export function skippingClock(): SkippingClock {
+  let skipped = 0
+  const timers = new Set<{ at: number; callback: () => void; cancel: () => void }>()
+  const now = () => systemClock.monotonic() + skipped
+  return {
+    now: () => systemClock.now() + skipped,
+    monotonic: now,
+    after(ms, callback) {
+      const timer = { at: now() + ms, callback: () => {}, cancel: () => {} }
+      timer.callback = () => {
+        timers.delete(timer)
+        callback()
+      }
+      timer.cancel = systemClock.after(ms, timer.callback)
+      timers.add(timer)
+      return () => {
+        timer.cancel()
+        timers.delete(timer)
+      }
+    },
+    skip(ms) {
+      skipped += ms
+      for (const timer of timers) {
+        timer.cancel()
+        timer.cancel = systemClock.after(timer.at - now(), timer.callback)
+      }
+    },
+  }
+}

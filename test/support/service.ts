@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.ts'
+import type { Clock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { RevocationView } from '../../src/revocation/revocation-view.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient, SandboxUser } from '../../src/sandbox/tenant.ts'
+import { skippingClock } from './clock.ts'
 
 export const API_KEY = 'test-api-key-0123456789abcdef'
 export const OTHER_API_KEY = 'other-api-key-0123456789abcdef'
@@ -27,7 +29,7 @@ export interface ServiceOptions extends AppOptions {
   /** Added to the environment that the service is configured by. */
   environment?: Record<string, string>
   /** An own sandbox and client, for a second service against the same tenant. */
-  share?: Pick<Service, 'sandbox' | 'client'>
+  share?: Pick<Service, 'sandbox' | 'client'> & { clock?: Clock }
 }
 
 export interface Service {
@@ -35,6 +37,8 @@ export interface Service {
   url: string
   sandbox: Sandbox
   client: SandboxClient
+  /** The clock of the service and of its sandbox. */
+  clock: Clock
   /** Every line that was logged, at every level. */
   logLines: string[]
   environment: Record<string, string>
@@ -42,10 +46,12 @@ export interface Service {
   userWithTokens(count: number, user?: Partial<SandboxUser>): SandboxUser
   /** A request with an API key; `body` goes as JSON. */
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
-  /** Posts a signal and waits until its revocation has ended. */
+  /** Posts a signal and waits until its revocation has ended, and was confirmed. */
   revoke(body: object, path?: string): Promise<RevocationView>
   /** Waits until a revocation has ended. */
   ended(id: string): Promise<RevocationView>
+  /** Waits until a revocation has ended, and was confirmed: moves the service's clock ahead until that is due. */
+  settled(id: string): Promise<RevocationView>
   /** The revocations that there are, the newest first. */
   stored(): Promise<Reply['json'][]>
   /** The samples of `curfew_signals_total`: `source result` and how often. */
@@ -69,7 +75,8 @@ export interface Reply {
 /** The real service and a sandbox tenant, over loopback HTTP; both end with the test. */
 export async function startService(t: Test, options: ServiceOptions = {}): Promise<Service> {
   const { environment = {}, sandbox: sandboxOptions, client: clientOptions, share, ...appOptions } = options
-  const sandbox = share?.sandbox ?? (await startSandbox(sandboxOptions))
+  const clock = appOptions.clock ?? share?.clock ?? skippingClock()
+  const sandbox = share?.sandbox ?? (await startSandbox({ now: clock.now, ...sandboxOptions }))
   const client = share?.client ?? sandbox.tenant.addClient(clientOptions)
   const fullEnvironment = environmentFor(
     sandbox,
@@ -83,6 +90,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     load,
     logStream: { write: (line) => void logLines.push(line) },
     ...appOptions,
+    clock,
   })
   t.teardown(async () => {
     await app.close()
@@ -92,15 +100,18 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
   const url = app.listeningOrigin
   const call: Service['call'] = (method, path, callOptions) => request(url, method, path, callOptions)
   const ended: Service['ended'] = (id) => untilEnded(call, id)
+  const settled: Service['settled'] = (id) => untilSettled(call, clock, id)
   return {
     app,
     url,
     sandbox,
     client,
+    clock,
     logLines,
     environment: fullEnvironment,
     call,
     ended,
+    settled,
     userWithTokens(count, user) {
       const row = sandbox.tenant.addUser(user)
       sandbox.tenant.issueTokens(row.id, count)
@@ -109,7 +120,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     async revoke(body, path = '/logout-hook') {
       const { status, json, text } = await call('POST', path, { body })
       if (status !== 202) throw new Error(`expected 202, got ${status}: ${text}`)
-      return ended(json.id)
+      return settled(json.id)
     },
     stored: async () => (await call('GET', '/revocations?limit=200')).json.items,
     async counts() {
@@ -169,5 +180,20 @@ async function untilEnded(call: Service['call'], id: string): Promise<Revocation
   for (;;) {
     const { json } = await call('GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
     if (json.status === 'completed' || json.status === 'failed') return json
+  }
+}
+
+/** Longer than it takes until a token that was granted within the leeway would be listed. */
+const LEEWAY_MS = 6_500
+
+/** A clock that the test moves is moved by the test, unless it only skips. */
+async function untilSettled(call: Service['call'], clock: Clock, id: string): Promise<RevocationView> {
+  for (;;) {
+    const ended = await untilEnded(call, id)
+    if (ended.status !== 'completed' || ended.verificationDueAt === null) return ended
+    if ('skip' in clock && typeof clock.skip === 'function') clock.skip(LEEWAY_MS)
+    else if ('advance' in clock && typeof clock.advance === 'function') clock.advance(LEEWAY_MS)
+    const { json } = await call('GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
+    if (json.verificationDueAt === null && json.status !== 'queued' && json.status !== 'running') return json
   }
 }

@@ -1,6 +1,7 @@
 import { backoffMs, LONGEST_WAIT_MS } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import { pause } from '../../pause.ts'
 import { retryAfterMs } from '../../retry-after.ts'
 import type { SharedSignalsSource, TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
@@ -197,17 +198,4 @@ async function pollOnce(
 function askedMs(error: unknown, clock: Clock): number {
   const header = error instanceof TransmitterFailure ? error.retryAfter : null
   return retryAfterMs(header ?? undefined, clock.now()) ?? 0
-}
-
-function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      cancel()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const cancel = clock.after(ms, end)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-  })
 }

@@ -38,7 +38,7 @@ export function openAccess(
   const fetch = () => requestAccessToken({ ...oauth, secret }, { send, signal })
   const tokens = new AccessTokenCache(fetch, { clock, onRenewalFailure })
   return {
-    token: () => tokens.get(),
+    token: async () => (await tokens.get()).value,
     renew(refused) {
       tokens.invalidate(refused)
       return true

@@ -1,0 +1,97 @@
+import type { Clock } from '../clock.ts'
+import type { CallOptions } from '../revocation/qlik-tenant.ts'
+import { type Gone, isRefusal, mayDelete, type TokenFate } from '../revocation/token-fate.ts'
+import { type DeleteToken, SharedDelete } from './shared-delete.ts'
+
+/** Longer than the longest backoff between two attempts (5 minutes): the next attempt still recognizes its tokens. */
+const REMEMBERED_FOR_MS = 10 * 60_000
+/** As many tokens as one user may have. With ids of 24 digits these are about 20 MB. */
+const REMEMBERED_AT_MOST = 100_000
+
+/**
+ * What this process has done to a tenant's tokens in the last minutes, by token id, for all revocations and all their
+ * attempts: so that each token is deleted once, however many revocations list it and however long the list shows it.
+ * Nothing is stored: a restart may repeat deletes that were in flight.
+ */
+export class TokenMemory {
+  readonly #clock: Clock
+  readonly #inFlight = new Map<string, SharedDelete>()
+  /** The one whose fate is the oldest comes first. */
+  readonly #fates = new Map<string, TokenFate>()
+  #sent = 0
+  #lastAnswerAt = Number.NEGATIVE_INFINITY
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** What became of a token; null where it was not touched lately. */
+  fateOf(id: string): TokenFate | null {
+    const fate = this.#fates.get(id)
+    return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS ? fate : null
+  }
+
+  /** For how long no delete was under way, in ms; infinite before the first. */
+  quietForMs(): number {
+    return this.#sent > 0 ? 0 : this.#clock.monotonic() - this.#lastAnswerAt
+  }
+
+  /**
+   * Deletes a token, unless it is remembered as gone within the last minute: then that is the answer. A delete that is
+   * under way is shared.
+   */
+  async revoke(id: string, call: CallOptions, deleteToken: DeleteToken): Promise<Gone> {
+    const fate = this.fateOf(id)
+    if (fate?.kind === 'gone' && !mayDelete(fate, this.#clock.monotonic())) return fate.how
+    const known = this.#inFlight.get(id)
+    return (known && !known.isAbandoned ? known : this.#begin(id, call, deleteToken)).share(call)
+  }
+
+  #begin(id: string, { urgency }: CallOptions, deleteToken: DeleteToken): SharedDelete {
+    const begun = new SharedDelete(urgency, (call, send) =>
+      deleteToken(call, (request) => send(() => this.#watch(id, request))),
+    )
+    this.#inFlight.set(id, begun)
+    const end = () => {
+      if (this.#inFlight.get(id) === begun) this.#inFlight.delete(id)
+    }
+    begun.result.then(end, end)
+    return begun
+  }
+
+  async #watch(id: string, request: () => Promise<Gone>): Promise<Gone> {
+    this.#sent += 1
+    try {
+      const how = await request()
+      return this.#noteGone(id, how)
+    } catch (error) {
+      if (isRefusal(error)) this.#note(id, { kind: 'refused', failure: error, at: this.#clock.monotonic() })
+      throw error
+    } finally {
+      this.#sent -= 1
+      this.#lastAnswerAt = this.#clock.monotonic()
+    }
+  }
+
+  #noteGone(id: string, answer: Gone): Gone {
+    const at = this.#clock.monotonic()
+    const before = this.fateOf(id)
+    const known = before?.kind === 'gone' ? before : null
+    const how = known?.how === 'revoked' ? 'revoked' : answer
+    this.#note(id, { kind: 'gone', how, since: known?.since ?? at, at })
+    return how
+  }
+
+  #note(id: string, fate: TokenFate): void {
+    this.#fates.delete(id)
+    this.#fates.set(id, fate)
+    for (const [oldest, old] of this.#fates) {
+      if (this.#fates.size <= REMEMBERED_AT_MOST && this.#ageOf(old) < REMEMBERED_FOR_MS) break
+      this.#fates.delete(oldest)
+    }
+  }
+
+  #ageOf({ at }: TokenFate): number {
+    return this.#clock.monotonic() - at
+  }
+}

@@ -1,0 +1,149 @@
+import { CurfewError } from '../errors.ts'
+import { pause } from '../pause.ts'
+import { type ListedUser, type Listing, listAll } from './listing.ts'
+import type { Proof } from './proof.ts'
+import { prove } from './prove.ts'
+import type { QlikTenant } from './qlik-tenant.ts'
+import { notRevoked, type RevokeOptions, refusedSince, revokeTokens } from './revoke-tokens.ts'
+import { isStuck, mayDelete, nameTokens } from './token-fate.ts'
+
+/** New tokens may be issued while old ones are revoked: how often to revoke and list again in one attempt. */
+const ROUNDS_AT_MOST = 10
+/**
+ * How long to wait before listing again, in turn, while the list is behind the deletes or changes while it is read. After
+ * these 17 s the attempt fails, and the next one waits longer.
+ */
+const WAITS_MS = [500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000]
+
+export interface AttemptOptions extends RevokeOptions {
+  tenant: QlikTenant
+  users: readonly ListedUser[]
+  /** The ids of users who are known to exist. */
+  existing: Iterable<string>
+}
+
+/** Lists some users' tokens, revokes those in scope, and lists again until a listing proves that none is left. */
+export class Attempt {
+  readonly #options: AttemptOptions
+  readonly #existing: Set<string>
+  readonly #waits = WAITS_MS.values()
+  #listing: Listing | null = null
+  #rounds = 0
+  #unproven = 0
+  #wasForbidden = false
+
+  constructor(options: AttemptOptions) {
+    this.#options = options
+    this.#existing = new Set(options.existing)
+  }
+
+  /**
+   * @returns the proof, null where there is nobody to list; of how many tokens it is not decided whether they are in scope;
+   * and when the last listing began, on the monotonic clock
+   * @throws CURFEW_TOKENS_REMAIN when the list still shows tokens that were revoked; CURFEW_LISTING_UNSTABLE when it
+   * changes while it is read; QlikFailure, naming tokens, when only those are left that Qlik refuses to revoke
+   */
+  async run(): Promise<{ proof: Proof | null; undecided: number; beganAt: number }> {
+    for (;;) {
+      const listing = await this.#list()
+      const { due, gone, refused } = this.#sort(listing)
+      if (due.length > 0) await this.#revoke(due)
+      if (listing.failure !== null) throw listing.failure
+      if (due.length > 0) continue
+      if (gone.length > 0) {
+        await this.#waitForTheList(gone)
+        continue
+      }
+      if (refused.length > 0) throw notRevoked(this.#refused(refused))
+      const { undecided, beganAt } = listing
+      if (this.#options.users.length === 0) return { proof: null, undecided, beganAt }
+      const proof = await this.#prove(listing)
+      if (proof) return { proof, undecided, beganAt }
+      this.#unproven += 1
+      // Two listings in a row that show the same are a proof: the first repetition needs no wait.
+      if (this.#unproven > 1) await this.#wait(new CurfewError('CURFEW_LISTING_UNSTABLE'))
+    }
+  }
+
+  async #list(): Promise<Listing> {
+    const { users, tenant, tally, clock, onChange } = this.#options
+    const listing = await listAll(users, this.#listing, tenant, this.#options)
+    this.#listing = listing
+    for (const owner of listing.owners) this.#existing.add(owner)
+    const now = clock.monotonic()
+    tally.note(listing, (id) => {
+      const fate = tenant.fateOf(id)
+      return fate?.kind === 'gone' ? { how: fate.how, isStuck: isStuck(fate, now) } : null
+    })
+    onChange()
+    return listing
+  }
+
+  /** The tokens in scope by what is to be done: revoke them, wait until the list shows them no more, or report them. */
+  #sort({ inScope }: Listing): { due: string[]; gone: string[]; refused: string[] } {
+    const { tenant, clock } = this.#options
+    const now = clock.monotonic()
+    const refused = this.#refused(inScope)
+    const rest = [...inScope].filter((id) => !refused.has(id))
+    const due = rest.filter((id) => mayDelete(tenant.fateOf(id), now))
+    const gone = rest.filter((id) => !mayDelete(tenant.fateOf(id), now))
+    return { due, gone, refused: [...refused.keys()] }
+  }
+
+  #refused(ids: Iterable<string>) {
+    return refusedSince(this.#options.startedAt, ids, this.#options.tenant)
+  }
+
+  async #revoke(due: string[]): Promise<void> {
+    this.#rounds += 1
+    if (this.#rounds > ROUNDS_AT_MOST) {
+      throw new CurfewError(
+        'CURFEW_TOKENS_REMAIN',
+        `Qlik Cloud lists other tokens each time, now ${due.length}: the user is still being given tokens.`,
+      )
+    }
+    await revokeTokens(due, this.#options.tenant, this.#options)
+    this.#wasForbidden ||= [...this.#refused(due).values()].some(({ kind }) => kind === 'forbidden')
+  }
+
+  /** Nothing is waited for where all of them are stuck: another attempt finds them no sooner. */
+  async #waitForTheList(gone: string[]): Promise<void> {
+    const { tenant, clock } = this.#options
+    const stuck = gone.filter((id) => isStuck(tenant.fateOf(id), clock.monotonic()))
+    const detail =
+      stuck.length > 0
+        ? `Qlik Cloud still lists tokens a minute after it revoked them: ${nameTokens(stuck)}.`
+        : `Qlik Cloud still lists ${gone.length} tokens that it revoked within the last minute.`
+    const error = new CurfewError('CURFEW_TOKENS_REMAIN', detail)
+    if (stuck.length === gone.length) throw error
+    await this.#wait(error)
+  }
+
+  /** @throws `error` where it was waited for often enough */
+  async #wait(error: CurfewError): Promise<void> {
+    const { clock, signal } = this.#options
+    const { value: ms } = this.#waits.next()
+    if (ms === undefined) throw error
+    await pause(ms, clock, signal)
+    signal.throwIfAborted()
+  }
+
+  /** Where it is not known whether the client sees other users' tokens, nobody needs to know whether the user exists. */
+  #prove(listing: Listing): Promise<Proof | null> {
+    const { users, tenant } = this.#options
+    const resolved = users.map(({ id }) => id)
+    const unknown = resolved.filter((id) => !this.#existing.has(id))
+    const request = {
+      listing,
+      resolved,
+      mustLook: this.#wasForbidden,
+      usersExist: async (role: Proof['role']) => {
+        for (const id of unknown) {
+          if (role === 'not-told' || !(await tenant.userExists(id, this.#options))) return false
+        }
+        return true
+      },
+    }
+    return prove(request, tenant, this.#options)
+  }
+}

@@ -1,0 +1,102 @@
+import type { ListOptions } from './listing.ts'
+import { QlikFailure, type QlikTenant } from './qlik-tenant.ts'
+import { requirePower } from './require-power.ts'
+import type { TokenTally } from './tally.ts'
+import { isRefusal, nameTokens } from './token-fate.ts'
+
+/** Then it is the tenant that fails, or the client that has lost its power, and not a token. */
+const FAILURES_IN_A_ROW = 16
+/** With the power just proven: a fifth of what Qlik allows in a window is enough to find out. */
+const REFUSALS_IN_A_ROW = 100
+
+export interface RevokeOptions extends ListOptions {
+  tally: TokenTally
+  /** When the attempt began; monotonic ms. */
+  startedAt: number
+  /** Called after each change of the tally. */
+  onChange: () => void
+}
+
+/**
+ * Revokes these tokens, up to the tenant's concurrency at once. One that fails, or that Qlik refuses to revoke, does not
+ * stop the others; one that was refused to another run since this attempt began is passed over. `refusalSince` says
+ * which were refused.
+ *
+ * Rejects once no call is under way any more: with the first failure that may pass by itself; as `requirePower` does,
+ * when Qlik forbade it and the client has lost its power; or with the refusal, when Qlik refuses one token after the other.
+ */
+export async function revokeTokens(
+  ids: readonly string[],
+  tenant: QlikTenant,
+  options: RevokeOptions,
+): Promise<void> {
+  const { signal, tally, startedAt, onChange } = options
+  const failures: unknown[] = []
+  let wasForbidden = false
+  let failuresInARow = 0
+  let next = 0
+
+  async function revokeOne(id: string): Promise<void> {
+    if (refusalSince(startedAt, id, tenant)) return
+    try {
+      tally.go(id, await tenant.revokeToken(id, options))
+      failuresInARow = 0
+      onChange()
+    } catch (error) {
+      failuresInARow += 1
+      if (!isRefusal(error)) failures.push(error)
+      else wasForbidden ||= error.kind === 'forbidden'
+    }
+  }
+
+  async function revokeUntil(failuresAtMost: number): Promise<void> {
+    const lane = async () => {
+      while (failuresInARow < failuresAtMost && !signal.aborted) {
+        const id = ids[next]
+        if (id === undefined) return
+        next += 1
+        await revokeOne(id)
+      }
+    }
+    await Promise.all(Array.from({ length: tenant.concurrency }, lane))
+    signal.throwIfAborted()
+    if (failures.length > 0) throw failures[0]
+  }
+
+  await revokeUntil(FAILURES_IN_A_ROW)
+  if (wasForbidden) await requirePower(tenant, { ...options, knownForMs: 0 })
+  await revokeUntil(REFUSALS_IN_A_ROW)
+  if (next < ids.length) throw notRevoked(refusedSince(startedAt, ids, tenant), ids.length - next)
+}
+
+/** Why Qlik refused to revoke a token since then, to whichever run of this process; null where it did not. */
+export function refusalSince(startedAt: number, id: string, tenant: QlikTenant): QlikFailure | null {
+  const fate = tenant.fateOf(id)
+  return fate?.kind === 'refused' && fate.at >= startedAt ? fate.failure : null
+}
+
+/** Those of these tokens that Qlik refused to revoke since then, and why. */
+export function refusedSince(
+  startedAt: number,
+  ids: Iterable<string>,
+  tenant: QlikTenant,
+): Map<string, QlikFailure> {
+  const refused = new Map<string, QlikFailure>()
+  for (const id of ids) {
+    const refusal = refusalSince(startedAt, id, tenant)
+    if (refusal) refused.set(id, refusal)
+  }
+  return refused
+}
+
+/**
+ * The refusal of some tokens as one failure that names them.
+ * @param untried how many more were not tried after that
+ */
+export function notRevoked(refused: ReadonlyMap<string, QlikFailure>, untried = 0): QlikFailure {
+  const refusals = [...refused.values()]
+  const first = refusals.find(({ kind }) => kind === 'forbidden') ?? refusals[0]
+  const rest = untried > 0 ? ` ${untried} more were not tried.` : ''
+  const message = `${first?.message} Not revoked: ${nameTokens([...refused.keys()])}.${rest}`
+  return new QlikFailure(first?.kind ?? 'rejected', message)
+}
