@@ -43,7 +43,7 @@ t.test('a database in use ends the second process with 75, and harms the first o
     headers: { prefer: 'wait=30' },
   })
   t.equal(status, 200)
-  t.match(json, { status: 'completed', verified: true })
+  t.match(json, { status: 'completed', outcome: 'no-such-user', verified: false })
   t.equal((await request(url, 'POST', '/logout-hook', { body: { userId: 'u2' } })).status, 202)
   t.equal(await end('SIGTERM'), 0)
 })

@@ -10,7 +10,7 @@ import { openSqliteStore } from '../src/stores/sqlite.ts'
 import { accept, claim, existing, room, waiting } from './conformance/stores.ts'
 import { startPostgres } from './support/postgres.ts'
 import { startProcess } from './support/process.ts'
-import { environmentFor, request, temporaryFolder } from './support/service.ts'
+import { environmentFor, settledAt, temporaryFolder } from './support/service.ts'
 import { aSignal, T0 } from './support/signals.ts'
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
@@ -137,7 +137,7 @@ t.test('replicas that run finish what is moved, by every id, and the command tel
   t.match(stdout, /^0 of 12 revocations …\nDone\.\n +12 queued\n/)
   t.notMatch(stdout, PASSWORD)
   for (const id of ids) {
-    const reply = await request(replica.url, 'GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
+    const reply = await settledAt(replica.url, id)
     t.match(reply, { status: 200, json: { status: 'completed', verified: true } })
   }
   for (const { id } of users) t.equal(tenant.tokensOf(id).length, 0)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { type ServiceProcess, startProcess } from '../support/process.ts'
-import { databaseUrl, environmentFor, request } from '../support/service.ts'
+import { databaseUrl, environmentFor, request, settledAt } from '../support/service.ts'
 
 const KILLS = 20
 const SENDERS = 8
@@ -45,8 +45,7 @@ t.test(
 
     const service = await startProcess(t, environment)
     for (const id of acknowledged.keys()) {
-      const wait = { headers: { prefer: 'wait=30' } }
-      const { status, json } = await request(service.url, 'GET', `/revocations/${id}`, wait)
+      const { status, json } = await settledAt(service.url, id)
       if (status !== 200 || json.status !== 'completed' || !json.verified)
         t.fail(`${id} is lost`, { found: json })
     }

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { nextCall } from '../support/events.ts'
 import { startProcess } from '../support/process.ts'
-import { databaseUrl, environmentFor, request } from '../support/service.ts'
+import { databaseUrl, environmentFor, request, settledAt } from '../support/service.ts'
 
 async function setUp(t: Test, more: Record<string, string> = {}) {
   const sandbox = await startSandbox({ latencyMs: 2 })
@@ -31,7 +31,7 @@ t.test('SIGTERM in mid-run answers what is in flight, puts the run back and exit
   const left = sandbox.tenant.tokensOf(user.id).length
   t.ok(left > 0, 'it was in the middle')
   const again = await startProcess(t, environment)
-  const ended = await request(again.url, 'GET', `/revocations/${json.id}`, { headers: { prefer: 'wait=30' } })
+  const ended = await settledAt(again.url, json.id)
   t.match(ended.json, { status: 'completed', verified: true, attempts: 1, error: null })
   t.equal(sandbox.tenant.tokensOf(user.id).length, 0)
   t.equal(await again.end('SIGTERM'), 0)

@@ -19,7 +19,7 @@ t.test('Okta ends the tokens of a user by e-mail address, as a matter of securit
     tenant: 'default',
     user: { email: ADA },
   })
-  t.match(await service.ended(item.id), { status: 'completed', verified: true, tokens: { revoked: 3 } })
+  t.match(await service.settled(item.id), { status: 'completed', verified: true, tokens: { revoked: 3 } })
 })
 
 t.test('the subject may be any that names a user, also under its older name', async (t) => {

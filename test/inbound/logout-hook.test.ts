@@ -17,7 +17,7 @@ t.test('a logout by e-mail address ends with every token of that user revoked, a
   t.equal(status, 202)
   t.equal(headers.get('location'), `/revocations/${json.id}`)
   t.equal(headers.get('content-type'), 'application/json; charset=utf-8')
-  const ended = await service.ended(json.id)
+  const ended = await service.settled(json.id)
   t.match(ended, {
     status: 'completed',
     outcome: 'revoked',
@@ -98,8 +98,8 @@ t.test(
     const service = await startService(t)
     t.match(await service.revoke({ subject: 'nobody' }), {
       status: 'completed',
-      outcome: 'no-such-user',
-      verified: true,
+      outcome: 'no-matching-user',
+      verified: false,
       tokens: { found: 0 },
     })
     const users = ['Twin@example.com', 'twin@example.com'].map((email) =>

@@ -9,7 +9,7 @@ t.test('without a body every token of the user goes, as a security matter', asyn
   t.equal(status, 202)
   t.equal(headers.get('location'), `/revocations/${json.id}`)
   t.match(json, { user: { userId: ann.id }, source: 'revoke-all', reason: 'security', scope: 'all' })
-  t.match(await service.ended(json.id), { outcome: 'revoked', verified: true, tokens: { revoked: 2 } })
+  t.match(await service.settled(json.id), { outcome: 'revoked', verified: true, tokens: { revoked: 2 } })
   t.same(service.sandbox.tenant.tokensOf(ann.id), [])
 })
 

@@ -11,7 +11,7 @@ t.test('a revoked session ends the tokens of its user: 202, empty', async (t) =>
   t.equal(reply.text, '')
   const [item] = await stored()
   t.match(item, { source: 'idp', reason: 'logout', scope: 'issued-before', user: { email: ADA.email } })
-  t.match(await service.ended(item.id), { verified: true, tokens: { found: 2 } })
+  t.match(await service.settled(item.id), { verified: true, tokens: { found: 2 } })
 })
 
 t.test('each event that ends sessions has its reason', async (t) => {

@@ -49,7 +49,7 @@ t.test('a burst of events for unknown users takes a few lookups, and all of them
   await webhook(users(BURST))
   const stored = await service.stored()
   t.equal(stored.length, BURST)
-  for (const { id } of stored) t.match(await service.ended(id), { outcome: 'no-such-user' })
+  for (const { id } of stored) t.match(await service.ended(id), { outcome: 'no-matching-user' })
   t.ok(lookups() <= BURST / 2, `${lookups()} lookups for ${BURST} users`)
 })
 

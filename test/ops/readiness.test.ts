@@ -53,7 +53,7 @@ t.test(
 
     tenant.users.get(service.client.userId)?.roles.push('TenantAdmin')
     clock.advance(RECHECK_MS)
-    t.match(await service.ended(json.id), {
+    t.match(await service.settled(json.id), {
       status: 'completed',
       verified: true,
       tokens: { revoked: 2 },

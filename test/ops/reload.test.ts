@@ -113,7 +113,7 @@ t.test('a revocation of a tenant that was taken away goes on when that is back',
   file.write({ tenants: [a.entry] })
   await reload()
   await service.call('POST', `/revocations/${json.id}/retry`)
-  t.match(await service.ended(json.id), { status: 'completed', verified: true })
+  t.match(await service.settled(json.id), { status: 'completed', verified: true })
 })
 
 t.test(

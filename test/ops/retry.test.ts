@@ -30,7 +30,7 @@ t.test('a failed revocation is tried again, and its tokens are counted once', as
   t.equal(status, 202)
   t.equal(headers.get('location'), `/revocations/${failed.id}`)
   t.match(json, { id: failed.id, status: 'queued', outcome: null, completedAt: null })
-  const ended = await service.ended(failed.id)
+  const ended = await service.settled(failed.id)
   t.match(ended, {
     status: 'completed',
     verified: true,
@@ -82,6 +82,6 @@ t.test('one that is not verified is tried again, as the client may see more by n
   const user = service.userWithTokens(1, { id: 'u1' })
   service.sandbox.tenant.users.get(service.client.userId)?.roles.push('TenantAdmin')
   t.equal((await retry(service, id)).status, 202)
-  t.match(await service.ended(id), { outcome: 'revoked', verified: true })
+  t.match(await service.settled(id), { outcome: 'revoked', verified: true })
   t.same(service.sandbox.tenant.tokensOf(user.id), [])
 })

@@ -65,7 +65,7 @@ t.test('403 and 400 fail, visibly, and say what to do; a retry by hand completes
       t.match(ended, { status: 'failed', verified: false, attempts: 1, error: { code, action: String } })
       const { status: answer, headers } = await service.call('POST', `/revocations/${ended.id}/retry`)
       t.same([answer, headers.get('location')], [202, `/revocations/${ended.id}`])
-      t.match(await service.ended(ended.id), { status: 'completed', verified: true, error: null })
+      t.match(await service.settled(ended.id), { status: 'completed', verified: true, error: null })
     }
   }
 })
@@ -93,7 +93,7 @@ t.test('credentials that are refused are shown, retried, and work again once men
   while (waiting.error === null) waiting = (await service.call('GET', `/revocations/${json.id}`)).json
   t.match(waiting, { verified: false, error: { code: 'CURFEW_QLIK_UNAUTHORIZED' } })
   order.cancel()
-  t.match(await service.ended(json.id), { status: 'completed', verified: true, error: null })
+  t.match(await service.settled(json.id), { status: 'completed', verified: true, error: null })
 })
 
 t.test('a tenant that is gone fails the revocation after 24 hours, not before', async (t) => {

@@ -36,7 +36,7 @@ for (const [name, fault, waitMs] of [
     const waiting = (await service.call('GET', `/revocations/${json.id}`)).json
     t.match(waiting, { status: 'running', attempts: 1, nextAttemptAt: null })
     clock.advance(2_010)
-    t.match(await service.ended(json.id), {
+    t.match(await service.settled(json.id), {
       status: 'completed',
       verified: true,
       attempts: 1,
@@ -61,7 +61,7 @@ t.test('a 429 on a list holds lists, and running revocations of tokens go on', a
   await tierIsBlocked(service, 1)
   t.equal(tenant.tokensOf(user.id).length, 20, 'the first page is revoked while the second must wait')
   clock.advance(10_010)
-  t.match(await service.ended(json.id), { status: 'completed', verified: true, tokens: { revoked: 120 } })
+  t.match(await service.settled(json.id), { status: 'completed', verified: true, tokens: { revoked: 120 } })
 })
 
 t.test('a 429 at the token endpoint is waited out, and asked once more', async (t) => {

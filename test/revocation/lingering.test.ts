@@ -37,7 +37,7 @@ t.test(
       clock.advance(Date.parse(waiting.nextAttemptAt) - clock.now())
     }
     t.same(waits, [1, 2, 4, 8])
-    t.match(await service.ended(json.id), {
+    t.match(await service.settled(json.id), {
       status: 'completed',
       verified: true,
       tokens: { found: 1, remaining: 0 },
@@ -88,7 +88,7 @@ t.test('a security signal overtakes the same user’s run that waits for the bud
   await nextCall(service.sandbox, () => tenant.tokensOf(user.id).length === 2)
   const urgent = await service.call('POST', `/users/${user.id}/revoke-all`)
   t.not(urgent.json.id, slow.json.id)
-  const ended = await service.ended(urgent.json.id)
+  const ended = await service.settled(urgent.json.id)
   t.match(
     ended,
     { id: slow.json.id, reason: 'security', scope: 'all', attempts: 1 },

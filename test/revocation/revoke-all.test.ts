@@ -18,7 +18,7 @@ t.test('a user without tokens, and one that does not exist, are completed and sa
   const service = await startService(t)
   const user = service.userWithTokens(0)
   const nothing = { status: 'completed', tokens: { found: 0 } }
-  const nobody = { ...nothing, outcome: 'no-such-user', verified: false }
+  const nobody = { ...nothing, outcome: 'no-matching-user', verified: false }
   t.match(await service.revoke({ userId: user.id }), { ...nothing, outcome: 'nothing-to-revoke' })
   t.match(await service.revoke({ email: 'nobody@example.com' }), nobody)
   t.match(await service.revoke({ subject: 'nobody' }), nobody)

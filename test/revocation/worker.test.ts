@@ -37,7 +37,7 @@ t.test('the one made while another runs sees tokens issued since, and each ends 
   tenant.issueTokens(user.id, 5)
   const second = (await logout(service, user)).json
   t.not(second.id, first.id)
-  const ended = await Promise.all([service.ended(first.id), service.ended(second.id)])
+  const ended = await Promise.all([service.settled(first.id), service.settled(second.id)])
   t.match(ended, [{ verified: true }, { verified: true }])
   t.equal(ended[0].tokens.revoked + ended[1].tokens.revoked, 45)
   t.equal(tenant.tokensOf(user.id).length, 0)
@@ -59,7 +59,7 @@ t.test('many users are revoked side by side, within the concurrency', async (t) 
   const body = { users: users.map(({ id }) => ({ userId: id })) }
   const { json } = await service.call('POST', '/revocations', { body })
   const ids: string[] = json.items.map(({ revocation }: { revocation: { id: string } }) => revocation.id)
-  const ended = await Promise.all(ids.map((id) => service.ended(id)))
+  const ended = await Promise.all(ids.map((id) => service.settled(id)))
   t.equal(ended.filter(({ verified }) => verified).length, 30)
   t.equal(most, 4)
 })
@@ -80,7 +80,7 @@ t.test('a client that lacks the role completes nothing, until it has it', async 
   t.match(waiting, { outcome: null, verified: false, error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
   t.equal((await service.call('GET', '/health/ready')).status, 503)
   tenant.users.get(service.client.userId)?.roles.push('TenantAdmin')
-  const ended = service.ended(json.id)
+  const ended = service.settled(json.id)
   const meAgain = nextCall(service.sandbox, ({ route }) => route === 'me')
   clock.advance(60_000)
   await meAgain
@@ -93,7 +93,7 @@ t.test('where nobody tells the roles, an empty list proves nothing, and a seen t
   const nobody = service.userWithTokens(0)
   const unverified = { status: 'completed', outcome: 'none-visible', verified: false }
   t.match(await service.revoke({ userId: nobody.id }), unverified)
-  t.match(await service.revoke({ email: 'no@example.com' }), { outcome: 'no-such-user', verified: false })
+  t.match(await service.revoke({ email: 'no@example.com' }), { outcome: 'no-matching-user', verified: false })
   t.match((await service.call('GET', '/health/ready')).json, {
     status: 'ready',
     checks: [{}, {}, { name: 'tenant:default', status: 'warning' }],

@@ -175,6 +175,15 @@ export async function request(
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }
 }
 
+/** Waits until a revocation of a service with a real clock has ended, and was confirmed. */
+export async function settledAt(url: string, id: string): Promise<Reply> {
+  for (;;) {
+    const reply = await request(url, 'GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
+    const { status, verificationDueAt } = reply.json
+    if (status === 'failed' || (status === 'completed' && verificationDueAt === null)) return reply
+  }
+}
+
 /** `Prefer: wait` answers when a revocation ends; asked again where that takes longer than one wait. */
 async function untilEnded(call: Service['call'], id: string): Promise<RevocationView> {
   for (;;) {

@@ -27,7 +27,7 @@ t.test(
     await fake.until(acknowledged(jti))
     const [item] = await service.stored()
     t.match(item, { source: 'idp', user: { email: ADA.email } }, 'what is acknowledged is durable')
-    t.match(await service.ended(item.id), { verified: true })
+    t.match(await service.settled(item.id), { verified: true })
     t.match(await checkOf(service), { status: 'ok' })
   },
 )

@@ -113,7 +113,7 @@ t.test('a run that its own process has lost is taken up again by it, and ends on
   const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
   await until('it is under way', () => service.sandbox.tenant.tokensOf(user.id).length < 55)
   await lose()
-  t.match(await service.ended(json.id), { status: 'completed', verified: true, attempts: 2 })
+  t.match(await service.settled(json.id), { status: 'completed', verified: true, attempts: 2 })
   const ends = service.logLines.filter((line) => JSON.parse(line).msg === 'a revocation has ended')
   t.equal(ends.length, 1)
   const lists = service.sandbox.tenant.calls.filter(
