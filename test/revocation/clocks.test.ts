@@ -11,7 +11,7 @@ import {
   tenantTimeOf,
 } from '../../src/revocation/signal-time.ts'
 import { steadyClock } from '../../src/steady-clock.ts'
-import { fakeClock } from '../support/clock.ts'
+import { type FakeClock, fakeClock } from '../support/clock.ts'
 import { T0 } from '../support/signals.ts'
 
 const MINUTE = 60_000
@@ -20,9 +20,16 @@ const AT_ONCE = { earliest: 0, latest: 0 }
 /** The real world: a tenant, and processes with clocks of their own, which all go on together. */
 function aWorld({ tenantAhead = 0 } = {}) {
   const real = fakeClock(T0)
-  const clocks: ReturnType<typeof fakeClock>[] = [real]
+  const clocks: FakeClock[] = [real]
   const advance = (ms: number) => {
     for (const clock of clocks) clock.advance(ms)
+  }
+  /** Asleep, a process's monotonic clock stands still, and its wall clock does not. */
+  const sleep = ({ clock: asleep }: { clock: FakeClock }, ms: number) => {
+    for (const clock of clocks) {
+      if (clock === asleep) clock.jump(ms)
+      else clock.advance(ms)
+    }
   }
   const tenantNow = () => real.now() + tenantAhead
 
@@ -81,7 +88,7 @@ function aWorld({ tenantAhead = 0 } = {}) {
       return decideToken({ id, deviceType: null }, scope, tenantNow()).verdict
     })
   }
-  return { advance, aProcess, verdicts, now: real.now }
+  return { advance, sleep, aProcess, verdicts, now: real.now }
 }
 
 t.test(
@@ -146,6 +153,20 @@ t.test('a wall clock that is stepped while running changes nothing', async (t) =
       `${step} ms`,
     )
   }
+})
+
+t.test('a machine that sleeps before the signal is measured leaves it open until the claim', async (t) => {
+  const world = aWorld()
+  const process = world.aProcess()
+  const { time, occurredAt } = process.accept()
+  const loggedOutAt = world.now()
+  world.sleep(process, MINUTE)
+  process.ask()
+  const claimed = boundAtFirstClaim(time, occurredAt, process.clocks())
+  t.same(
+    world.verdicts(claimed, 'logout', [loggedOutAt - 1_000, loggedOutAt + 30_000, loggedOutAt + 66_000]),
+    ['revoke', 'undecided', 'keep'],
+  )
 })
 
 t.test('an answer that arrives 8 s after its Date', async (t) => {
