@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RETRY_AFTER_FORMS } from './rate-limit-error.ts'
 
 const milliseconds = z.number().int().min(0)
 
@@ -12,6 +13,16 @@ export const behaviourSchema = z.strictObject({
   latencyMs: milliseconds,
   /** How far the tenant's clock is ahead of `now`, default 0: moves its Date header and its tokens' issue times. */
   clockSkewMs: z.number().int(),
+  /**
+   * Whether answers have a Date header, default `sent`. It has the tenant's time at the arrival of the call, however
+   * long the answer takes.
+   */
+  dateHeader: z.enum(['sent', 'missing', 'unreadable']),
+  /**
+   * How much older the grant of a token is than the token, default 0: the time in a token's id is the grant's.
+   * More than 0 is a login or refresh that reuses a grant.
+   */
+  grantAgeMs: milliseconds,
   /** How long after its issue a token appears in listings, default 0. It works from its issue on. */
   lagAfterIssueMs: milliseconds,
   /** How long after its revocation a token stays in listings, default 0. It is dead from its revocation on. */
@@ -32,6 +43,15 @@ export const behaviourSchema = z.strictObject({
   /** Answer to revoking a token that is unknown or already revoked, default 404. */
   unknownTokenDelete: z.union([z.literal(404), z.literal(204)]),
   /**
+   * The tenant's own limit of each tier, as a share of the user's limit times the number of users, bots included;
+   * default 0.5. In a small tenant it is reached before the user's. Null: there is none.
+   */
+  tenantLimitShare: z.number().min(0).nullable(),
+  /** How many calls a delete that gets 404 counts as, default 1: some of Qlik's endpoints limit errors further. */
+  notFoundCost: z.number().int().min(1),
+  /** Form of the `Retry-After` of a limit that is reached, default `seconds`. */
+  retryAfter: z.enum(RETRY_AFTER_FORMS),
+  /**
    * Whether `GET /users/{id}` also finds a user by the id in other letter case and answers with the id as it is,
    * default false. Listings of tokens always compare ids exactly.
    */
@@ -45,6 +65,8 @@ export type Behaviour = z.output<typeof behaviourSchema>
 export const DEFAULT_BEHAVIOUR: Behaviour = {
   latencyMs: 0,
   clockSkewMs: 0,
+  dateHeader: 'sent',
+  grantAgeMs: 0,
   lagAfterIssueMs: 0,
   lagAfterRevokeMs: 0,
   paging: 'keyset',
@@ -53,6 +75,9 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   pageSizeMax: 100,
   linkOrigin: 'https://tenant.example.invalid',
   unknownTokenDelete: 404,
+  tenantLimitShare: 0.5,
+  notFoundCost: 1,
+  retryAfter: 'seconds',
   anyCaseUserIds: false,
   absoluteRedirect: false,
 }

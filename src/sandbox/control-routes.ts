@@ -37,8 +37,16 @@ const issueSchema = z.strictObject({
   count: z.number().int().min(1).max(100_000).optional(),
   deviceType: text.nullable().optional(),
   issuedAt: z.number().int().min(0).optional(),
+  grantedAt: z.number().int().min(0).optional(),
   idForm: z.enum(['object-id', 'opaque']).optional(),
   lastUsed: z.number().int().min(0).nullable().optional(),
+})
+
+const refreshSchema = z.strictObject({ reuseGrant: z.boolean().optional() })
+
+const callsSchema = z.strictObject({
+  tier: z.union([z.literal(1), z.literal(2)]),
+  count: z.number().int().min(1).max(100_000),
 })
 
 /** `/sandbox/*`: what a test does to `Tenant` by calling it, for another process. No limits, no faults, no log. */
@@ -58,6 +66,16 @@ export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
     if (!tenant.clients.has(request.params.id)) throw new ApiError(404)
     return tenant.changeClient(request.params.id, changes)
   })
+  app.post<{ Params: { id: string } }>('/sandbox/clients/:id/calls', (request) => {
+    const { tier, count } = readInput(callsSchema, request.body)
+    if (!tenant.clients.has(request.params.id)) throw new ApiError(404)
+    return { passed: tenant.spendCalls(request.params.id, tier, count) }
+  })
+  app.delete<{ Params: { id: string } }>('/sandbox/clients/:id/access-tokens', (request, reply) => {
+    if (!tenant.clients.has(request.params.id)) throw new ApiError(404)
+    tenant.expireAccessTokens(request.params.id)
+    reply.code(204).send()
+  })
   app.post('/sandbox/tokens', (request, reply) => {
     const { userId, count, ...options } = readInput(issueSchema, request.body)
     if (!tenant.users.has(userId)) throw new ApiError(404)
@@ -67,6 +85,12 @@ export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
   app.get<{ Params: { id: string } }>('/sandbox/users/:id/tokens', (request) => {
     if (!tenant.users.has(request.params.id)) throw new ApiError(404)
     return { tokens: tenant.tokensOf(request.params.id) }
+  })
+  app.post<{ Params: { id: string } }>('/sandbox/users/:id/refresh', (request, reply) => {
+    const options = readInput(refreshSchema, request.body ?? {})
+    if (!tenant.users.has(request.params.id)) throw new ApiError(404)
+    reply.code(201)
+    return { tokens: tenant.refreshTokens(request.params.id, options) }
   })
   app.post('/sandbox/faults', (request, reply) => {
     reply.code(201)

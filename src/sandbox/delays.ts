@@ -1,20 +1,27 @@
+import type { Clock } from '../clock.ts'
+
 /** Timers that can be ended together, so that closing the sandbox leaves none behind. */
 export class Delays {
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #after: Clock['after']
+  readonly #cancels = new Set<() => void>()
+
+  constructor(after: Clock['after']) {
+    this.#after = after
+  }
 
   /** Resolves after so many milliseconds; never, when `cancel` comes first. */
   wait(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer)
+      const cancel = this.#after(milliseconds, () => {
+        this.#cancels.delete(cancel)
         resolve()
-      }, milliseconds)
-      this.#timers.add(timer)
+      })
+      this.#cancels.add(cancel)
     })
   }
 
   cancel(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#timers.clear()
+    for (const cancel of this.#cancels) cancel()
+    this.#cancels.clear()
   }
 }

@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, errorBody, rateLimitBody, usersErrorBody } from './api-error.ts'
 import type { SandboxCall } from './call-log.ts'
+import type { Delays } from './delays.ts'
 import { endlessNext, hugeBody, trickledBody } from './fault-bodies.ts'
 import type { FaultSpec } from './faults.ts'
-import { httpDate } from './http-date.ts'
+import { rateLimitError } from './rate-limit-error.ts'
 import type { Tenant } from './tenant.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -19,6 +20,7 @@ export function strikesFirst(fault: FaultSpec): fault is Strike {
 /** The call that a fault strikes. */
 export interface Struck {
   tenant: Tenant
+  delays: Delays
   call: SandboxCall
   request: FastifyRequest
   reply: FastifyReply
@@ -48,6 +50,10 @@ export async function answerInstead(fault: Strike, struck: Struck): Promise<ApiE
 /** The payload to send in place of the call's own, after the call has done its work. */
 export async function spoil(fault: FaultSpec, struck: Struck, payload: unknown): Promise<unknown> {
   if ('takesEffect' in fault) return replaceAnswer(await answerInstead(fault, struck), struck.reply)
+  if (fault.kind === 'late') {
+    await struck.delays.wait(fault.delayMs)
+    return payload
+  }
   if (struck.reply.statusCode === 204) struck.reply.code(200)
   struck.reply.header('content-type', JSON_TYPE)
   const body = typeof payload === 'string' ? payload : '{}'
@@ -77,13 +83,7 @@ function rateLimited(fault: Extract<Strike, { kind: 'rate-limited' }>, { tenant,
   if (blocks && call.userId !== null && call.tier !== null) {
     tenant.limiter.block(call.userId, call.tier, tenant.settings.now(), seconds)
   }
-  const until = Math.ceil(tenant.now() / 1000 + seconds) * 1000
-  const forms = {
-    seconds: { 'retry-after': String(seconds) },
-    date: { 'retry-after': httpDate(until) },
-    missing: {},
-  }
-  return new ApiError(429, rateLimitBody(seconds), forms[retryAfter])
+  return rateLimitError(seconds, retryAfter, tenant.now())
 }
 
 function documentedBody(status: number, { route }: SandboxCall): object {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ROUTES, type RouteName } from './call-log.ts'
+import { RETRY_AFTER_FORMS } from './rate-limit-error.ts'
 
 const count = z.number().int().min(0).or(z.literal(Number.POSITIVE_INFINITY))
 
@@ -39,7 +40,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('rate-limited'),
     seconds: seconds.default(13),
-    retryAfter: z.enum(['seconds', 'date', 'missing']).default('seconds'),
+    retryAfter: z.enum(RETRY_AFTER_FORMS).default('seconds'),
     blocks: z.boolean().default(false),
     takesEffect,
     ...target,
@@ -56,6 +57,8 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('reset'), takesEffect, ...target }),
   /** No answer, until either side closes. */
   z.strictObject({ kind: z.literal('hang'), takesEffect, ...target }),
+  /** The answer leaves this long after the call has done its work. Its Date is that of the call's arrival. */
+  z.strictObject({ kind: z.literal('late'), delayMs: z.number().int().min(0).default(8_000), ...target }),
   /** The answer's body breaks off in the middle, with a length that fits. */
   z.strictObject({ kind: z.literal('broken-json'), ...target }),
   /** The answer's body is JSON of another shape. */

@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { ApiError, rateLimitBody } from './api-error.ts'
 import { authenticate } from './bearer.ts'
 import type { RouteName, SandboxCall } from './call-log.ts'
 import type { Delays } from './delays.ts'
 import { answerInstead, spoil, strikesFirst } from './fault-answers.ts'
 import type { FaultSpec } from './faults.ts'
 import { httpDate } from './http-date.ts'
+import { rateLimitError } from './rate-limit-error.ts'
 import type { Tier } from './rate-limiter.ts'
 import type { Tenant } from './tenant.ts'
 
@@ -36,7 +36,7 @@ export function createGate(tenant: Tenant, delays: Delays) {
     async onRequest(request: FastifyRequest, reply: FastifyReply) {
       const call = recordCall(tenant, request, reply, route, tier)
       request.setDecorator<Passage>(PASSAGE, { call, fault: null })
-      reply.header('date', httpDate(tenant.now()))
+      setDate(tenant, reply)
       if (tenant.settings.latencyMs > 0) await delays.wait(tenant.settings.latencyMs)
     },
 
@@ -48,13 +48,15 @@ export function createGate(tenant: Tenant, delays: Delays) {
       const fault = tenant.faults.take(route, request.method, idIn(request))
       if (fault === null) return
       call.fault = fault.kind
-      if (strikesFirst(fault)) throw await answerInstead(fault, { tenant, call, request, reply })
+      if (strikesFirst(fault)) throw await answerInstead(fault, { tenant, delays, call, request, reply })
       passage.fault = fault
     },
 
     async onSend(request: FastifyRequest, reply: FastifyReply, payload: unknown) {
       const { call, fault } = request.getDecorator<Passage>(PASSAGE)
-      return fault === null ? payload : spoil(fault, { tenant, call, request, reply }, payload)
+      chargeNotFound(tenant, call, reply)
+      await tenant.log.leaving(call)
+      return fault === null ? payload : spoil(fault, { tenant, delays, call, request, reply }, payload)
     },
   })
 }
@@ -86,5 +88,18 @@ export function recordCall(
 
 function countCall(tenant: Tenant, userId: string, tier: Tier): void {
   const seconds = tenant.limiter.take(userId, tier, tenant.settings.now())
-  if (seconds > 0) throw new ApiError(429, rateLimitBody(seconds), { 'retry-after': String(seconds) })
+  if (seconds > 0) throw rateLimitError(seconds, tenant.settings.retryAfter, tenant.now())
+}
+
+function chargeNotFound(tenant: Tenant, { route, userId, tier }: SandboxCall, reply: FastifyReply): void {
+  if (route !== 'revoke' || reply.statusCode !== 404 || userId === null || tier === null) return
+  tenant.limiter.charge(userId, tier, tenant.settings.now(), tenant.settings.notFoundCost - 1)
+}
+
+/** Sets the Date header to the tenant's time now, unless it is to be missing. */
+export function setDate(tenant: Tenant, reply: FastifyReply): void {
+  const { dateHeader } = tenant.settings
+  reply.raw.sendDate = dateHeader !== 'missing'
+  if (dateHeader === 'sent') reply.header('date', httpDate(tenant.now()))
+  if (dateHeader === 'unreadable') reply.header('date', 'soon')
 }

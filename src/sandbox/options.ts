@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../clock.ts'
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts'
 import type { Folding } from './scim-filter.ts'
 
@@ -17,6 +18,8 @@ export interface SandboxOptions extends Partial<Behaviour> {
   windowMs?: number
   /** The clock, in Unix milliseconds; default the system's. */
   now?: () => number
+  /** Timer that latency and late answers wait by, default the system's. With `now`, a fake clock drives the tenant. */
+  after?: Clock['after']
   /** Expiry members in the token endpoint's answer, default `both`. A client can have its own. */
   expiryFields?: ExpiryFields
   /** Lifetime of M2M access tokens, default 6 hours. A client can have its own. */
@@ -39,6 +42,7 @@ const DEFAULTS: SandboxSettings = {
   tier2Limit: 500,
   windowMs: 300_000,
   now: Date.now,
+  after: systemClock.after,
   expiryFields: 'both',
   accessTokenLifetimeMs: 6 * 60 * 60 * 1000,
   nameFolding: 'unicode',

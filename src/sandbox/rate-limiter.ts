@@ -11,11 +11,14 @@ interface Log {
 /** Dropped times stay in the array until there are this many, so that taking one is cheap. */
 const COMPACT_AT = 1_024
 
+/** The calls of everyone together: no user's id is empty. */
+const EVERYONE = ''
+
 /**
- * Counts calls per user and tier in a true sliding window.
+ * Counts calls per user and tier, and of everyone together per tier, in a true sliding window.
  *
- * A call over the limit is refused, and from then on every call of that user in that tier, until the
- * announced seconds have passed. Refused calls are not counted.
+ * A call over the user's limit is refused, and from then on every call of that user in that tier, until the announced
+ * seconds have passed; a call over the tenant's limit likewise, for everyone. Refused calls are not counted.
  *
  * Source: https://qlik.dev/apis/rest/rate-limiting
  */
@@ -23,31 +26,48 @@ export class RateLimiter {
   readonly #logs = new Map<string, Log>()
   readonly #limits: Record<Tier, number>
   readonly #windowMs: number
+  readonly #tenantShare: () => number
 
-  constructor(limits: Record<Tier, number>, windowMs: number) {
+  /** @param tenantShare the tenant's limit now, in users' limits */
+  constructor(limits: Record<Tier, number>, windowMs: number, tenantShare = () => Number.POSITIVE_INFINITY) {
     this.#limits = limits
     this.#windowMs = windowMs
+    this.#tenantShare = tenantShare
   }
 
   /** Counts a call at `now` (ms). Returns 0 when it may pass, else the whole seconds to wait. */
   take(userId: string, tier: Tier, now: number): number {
-    const log = this.#logOf(userId, tier)
-    if (now >= log.blockedUntil) {
-      this.#forgetBefore(log, now - this.#windowMs)
-      if (log.times.length - log.start < this.#limits[tier]) {
-        log.times.push(now)
-        return 0
-      }
-      const freeAt = (log.times[log.start] ?? now) + this.#windowMs
-      log.blockedUntil = now + Math.ceil((freeAt - now) / 1000) * 1000
+    const limit = this.#limits[tier]
+    const seconds = Math.max(
+      this.#secondsToWait(this.#logOf(userId, tier), limit, now),
+      this.#secondsToWait(this.#logOf(EVERYONE, tier), limit * this.#tenantShare(), now),
+    )
+    if (seconds === 0) this.charge(userId, tier, now, 1)
+    return seconds
+  }
+
+  /** Counts calls at `now` (ms) without asking whether they may pass. */
+  charge(userId: string, tier: Tier, now: number, calls: number): void {
+    for (const id of [userId, EVERYONE]) {
+      const log = this.#logOf(id, tier)
+      for (let count = 0; count < calls; count += 1) log.times.push(now)
     }
-    return Math.ceil((log.blockedUntil - now) / 1000)
   }
 
   /** Refuses the user's calls of a tier from `now` (ms) for so many seconds, whatever was counted. */
   block(userId: string, tier: Tier, now: number, seconds: number): void {
     const log = this.#logOf(userId, tier)
     log.blockedUntil = Math.max(log.blockedUntil, now + seconds * 1000)
+  }
+
+  #secondsToWait(log: Log, limit: number, now: number): number {
+    if (now >= log.blockedUntil) {
+      this.#forgetBefore(log, now - this.#windowMs)
+      if (log.times.length - log.start < limit) return 0
+      const freeAt = (log.times[log.start] ?? now) + this.#windowMs
+      log.blockedUntil = now + Math.ceil((freeAt - now) / 1000) * 1000
+    }
+    return Math.ceil((log.blockedUntil - now) / 1000)
   }
 
   #logOf(userId: string, tier: Tier): Log {

@@ -3,7 +3,7 @@ import { ApiError, answerError } from './api-error.ts'
 import { addBodyParsers } from './body-parsers.ts'
 import { controlRoutes } from './control-routes.ts'
 import { Delays } from './delays.ts'
-import { createGate, PASSAGE, recordCall } from './gate.ts'
+import { createGate, PASSAGE, recordCall, setDate } from './gate.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { itemRoutes } from './item-routes.ts'
 import type { SandboxOptions } from './options.ts'
@@ -29,7 +29,7 @@ export interface Sandbox {
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const tenant = new Tenant(options)
-  const delays = new Delays()
+  const delays = new Delays(tenant.settings.after)
   const app = buildApp(tenant, delays)
   const { host, port } = tenant.settings
   const url = await app.listen({ host, port })
@@ -49,6 +49,7 @@ function buildApp(tenant: Tenant, delays: Delays): FastifyInstance {
   app.decorateRequest(PASSAGE, null)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler((request, reply) => {
+    setDate(tenant, reply)
     recordCall(tenant, request, reply, 'unknown', null)
     throw new ApiError(404)
   })

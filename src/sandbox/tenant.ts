@@ -4,7 +4,7 @@ import { type Fault, FaultOrders, type OrderedFault } from './faults.ts'
 import { type Issue, type IssueOptions, newToken } from './new-token.ts'
 import { createObjectIds } from './object-id.ts'
 import { type ExpiryFields, type SandboxOptions, type SandboxSettings, withDefaults } from './options.ts'
-import { RateLimiter } from './rate-limiter.ts'
+import { RateLimiter, type Tier } from './rate-limiter.ts'
 import { type SandboxToken, TokenShelf } from './token-shelf.ts'
 
 /** The role that may see and revoke everyone's tokens. Source: https://qlik.dev/apis/rest/oauth-tokens */
@@ -64,7 +64,7 @@ export class Tenant {
     this.settings = withDefaults(options)
     this.tokens = new TokenShelf(this.settings, () => this.now())
     const { tier1Limit, tier2Limit, windowMs } = this.settings
-    this.limiter = new RateLimiter({ 1: tier1Limit, 2: tier2Limit }, windowMs)
+    this.limiter = new RateLimiter({ 1: tier1Limit, 2: tier2Limit }, windowMs, () => this.#tenantShare())
   }
 
   /** The tenant's clock: the one passed in, ahead by the skew. */
@@ -77,7 +77,10 @@ export class Tenant {
     return this.log.calls
   }
 
-  /** Calls `listener` for each call as it arrives and as it ends; returns the function that ends this. */
+  /**
+   * Calls `listener` for each call as it arrives, before it is processed, and as it ends; returns the function that
+   * ends this. What must happen at one certain call is simpler with `log.atCall`.
+   */
   onCall(listener: CallListener): () => void {
     return this.log.subscribe(listener)
   }
@@ -159,6 +162,32 @@ export class Tenant {
     return Array.from({ length: count }, () => this.#issue({ userId, ...options }))
   }
 
+  /**
+   * What an embedded page does with its refresh token: issues a token beside each one of the user's that is alive, for
+   * the same device. There is none for a page whose token is revoked.
+   *
+   * @param options.reuseGrant whether the new id has the time of the old grant, default false
+   */
+  refreshTokens(userId: string, options: { reuseGrant?: boolean } = {}): SandboxToken[] {
+    return this.tokensOf(userId).map(({ deviceType, grantedAt }) =>
+      this.#issue({ userId, deviceType, ...(options.reuseGrant && { grantedAt }) }),
+    )
+  }
+
+  /**
+   * Spends a client's budget as another program with the same credentials does. Stops at the first call that is
+   * refused, which blocks the tier as any other.
+   *
+   * @returns how many calls passed
+   */
+  spendCalls(clientId: string, tier: Tier, count: number): number {
+    const userId = this.clients.get(clientId)?.userId
+    if (userId === undefined) throw new Error(`There is no client ${clientId}`)
+    let passed = 0
+    while (passed < count && this.limiter.take(userId, tier, this.settings.now()) === 0) passed += 1
+    return passed
+  }
+
   /** Gives an M2M client an access token, and forgets those of its tokens that have expired. */
   issueAccessToken(client: SandboxClient, requestedScope: string): SandboxToken {
     this.#dropTokensOf(client.userId, (token) => this.tokens.hasExpired(token))
@@ -186,15 +215,20 @@ export class Tenant {
 
   #issue(issue: Issue): SandboxToken {
     this.#serial += 1
-    const { clockSkewMs } = this.settings
+    const { settings } = this
     const token = newToken(issue, {
       now: this.now(),
-      clockSkewMs,
+      settings,
       objectId: this.#objectId,
       serial: this.#serial,
     })
     this.tokens.add(token)
     return token
+  }
+
+  /** Source: https://qlik.dev/apis/rest/rate-limiting (the limit of a tenant) */
+  #tenantShare(): number {
+    return this.users.size * (this.settings.tenantLimitShare ?? Number.POSITIVE_INFINITY)
   }
 
   #dropTokensOf(userId: string, doomed: (token: SandboxToken) => boolean): void {

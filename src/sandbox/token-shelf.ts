@@ -8,6 +8,8 @@ export interface SandboxToken {
   accessToken: string
   /** Unix milliseconds, by the tenant's clock. */
   issuedAt: number
+  /** Time of the grant, at or before the issue (Unix ms, by the tenant's clock): in whole seconds, in the id. */
+  grantedAt: number
   /** The time of issue by the clock that the tenant was given (Unix ms), whatever its skew was and becomes. */
   storedAt: number
   deviceType: string | null

@@ -4,6 +4,8 @@ import { type Behaviour, behaviourSchema, DEFAULT_BEHAVIOUR } from './behaviour.
 const SETTINGS: Record<keyof Behaviour, string> = {
   latencyMs: 'ms that each call waits first',
   clockSkewMs: "ms that the tenant's clock is ahead",
+  dateHeader: 'sent, missing, or unreadable',
+  grantAgeMs: 'ms that the time in a token id is before its issue',
   lagAfterIssueMs: 'ms from the issue of a token to its first listing',
   lagAfterRevokeMs: 'ms from the revocation of a token to its last listing',
   paging: 'keyset, or offset: pages that shift',
@@ -12,6 +14,9 @@ const SETTINGS: Record<keyof Behaviour, string> = {
   pageSizeMax: 'greatest limit of a listing',
   linkOrigin: 'origin of paging links; empty for relative ones',
   unknownTokenDelete: '404 or 204 for a token that is unknown or already revoked',
+  tenantLimitShare: "the tenant's limit: this times the user's times the users; or null",
+  notFoundCost: 'calls that a delete with 404 counts as',
+  retryAfter: 'seconds, date, or missing, for a limit that is reached',
   anyCaseUserIds: 'whether /users/{id} takes ids in other letter case',
   absoluteRedirect: 'whether /users/me redirects to an absolute address',
 }

@@ -45,6 +45,40 @@ t.test('listeners hear of a call when it arrives and when it ends, until they st
   ])
 })
 
+t.test('an answer leaves when what holds it has settled', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const stop = tenant.log.beforeAnswer(() => held)
+  let isThere = false
+  const answer = call('GET', '/api/v1/items').then((given) => {
+    isThere = true
+    return given
+  })
+  await call('GET', '/nowhere')
+  t.notOk(isThere)
+  release()
+  t.equal((await answer).status, 200)
+  stop()
+  t.equal((await call('GET', '/api/v1/items')).status, 200)
+})
+
+t.test('something happens at the n-th call of a route, before it is processed or after that', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const user = tenant.addUser()
+  const issue = () => tenant.issueTokens(user.id)
+  tenant.log.atCall('list', 2, issue)
+  tenant.log.atCall('list', 4, issue, 'before-answer')
+  const counts = []
+  for (let count = 0; count < 5; count += 1) {
+    await call('GET', '/api/v1/items')
+    counts.push((await call('GET', `/api/v1/oauth-tokens?userId=${user.id}`)).body.data.length)
+  }
+  t.strictSame(counts, [0, 1, 1, 1, 2])
+})
+
 t.test('the log keeps the latest calls only', async (t) => {
   const log = new CallLog()
   const call = { route: 'list' } as SandboxCall

@@ -55,6 +55,19 @@ t.test('another process can change how the tenant behaves, and a client', async 
   t.match(tenant.users.get(client.userId), { roles: [], rolesTold: [] })
 })
 
+t.test('another process can refresh tokens, spend a budget, and end access tokens', async (t) => {
+  const { call, client, tenant } = await openSandbox(t, { control: true, tier2Limit: 5 })
+  const user = tenant.addUser()
+  const [token] = tenant.issueTokens(user.id)
+  const refreshed = await call('POST', `/sandbox/users/${user.id}/refresh`, { body: { reuseGrant: true } })
+  t.match(refreshed, { status: 201, body: { tokens: [{ grantedAt: token?.grantedAt }] } })
+  t.equal((await call('POST', `/sandbox/users/${user.id}/refresh`)).body.tokens.length, 2)
+  const spent = await call('POST', `/sandbox/clients/${client.id}/calls`, { body: { tier: 2, count: 9 } })
+  t.strictSame(spent.body, { passed: 5 })
+  t.equal((await call('DELETE', `/sandbox/clients/${client.id}/access-tokens`)).status, 204)
+  t.equal((await call('GET', '/api/v1/items')).status, 401)
+})
+
 t.test('what is not valid is refused', async (t) => {
   const { call, client } = await openSandbox(t, options)
   t.equal((await call('POST', '/sandbox/users', { body: { mail: 'ann@example.com' } })).status, 400)
@@ -64,6 +77,10 @@ t.test('what is not valid is refused', async (t) => {
   t.equal((await call('PATCH', '/sandbox/settings', { body: { paging: 'random' } })).status, 400)
   t.equal((await call('PATCH', `/sandbox/clients/${client.id}`, { body: { id: 'other' } })).status, 400)
   t.equal((await call('PATCH', '/sandbox/clients/nobody', { body: {} })).status, 404)
+  t.equal((await call('POST', '/sandbox/clients/nobody/calls', { body: { tier: 1, count: 1 } })).status, 404)
+  t.equal((await call('POST', `/sandbox/clients/${client.id}/calls`, { body: { tier: 3 } })).status, 400)
+  t.equal((await call('DELETE', '/sandbox/clients/nobody/access-tokens')).status, 404)
+  t.equal((await call('POST', '/sandbox/users/nobody/refresh')).status, 404)
   t.equal((await call('POST', '/sandbox/tokens', { body: { userId: 'nobody' } })).status, 404)
   t.equal((await call('GET', '/sandbox/users/nobody/tokens')).status, 404)
   const taken = await call('POST', '/sandbox/clients', { body: { id: client.id } })

@@ -41,7 +41,7 @@ t.test("Qlik's client finds a user and revokes the user's tokens", async (t) => 
 })
 
 t.test("Qlik's client throws what the tenant refuses", async (t) => {
-  const sandbox = await openSandbox(t, { tier2Limit: 2 })
+  const sandbox = await openSandbox(t, { tier2Limit: 2, tenantLimitShare: null })
   const qlik = qlikApi(sandbox)
   const refusal = () => qlik.oauthTokens.deleteOauthToken('unknown').catch((error: unknown) => error)
   t.match(await refusal(), { status: 404, data: { errors: [{ status: '404' }] } })
