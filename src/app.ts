@@ -135,7 +135,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(vendorWebhook, fromSources)
   await app.register(globalTokenRevocation, fromSources)
   await app.register(securityEvents, fromSources)
-  await app.register(sessions, { store, tenants, clock })
+  await app.register(sessions, { store, tenants, clock, sessionSources: fromSources.sessionSources })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}

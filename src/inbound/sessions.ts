@@ -5,6 +5,7 @@ import { invalidMember } from '../errors.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import { tenantFor } from '../revocation/tenant-bounds.ts'
+import type { SessionSources } from '../sources/session-sources.ts'
 import type { InboundOptions } from './answer.ts'
 import { PROVEN, provenSender } from './authenticate.ts'
 import { problemAnswer } from './problems.ts'
@@ -16,15 +17,20 @@ const LONGEST_S = 30 * DAY_S
 
 export interface SessionsOptions extends Pick<InboundOptions, 'tenants' | 'clock'> {
   store: Pick<RevocationStore, 'noteSession' | 'forgetSession'>
+  sessionSources: Pick<SessionSources, 'named'>
 }
 
 const tenant = Identifier.optional().describe(
   'Name of the Qlik tenant; when it is left out, the only one that the sender is for, else the default one',
 )
+const source = Identifier.optional().describe(
+  'Name of the source whose issuer names the session; when it is left out, the only one of the tenant that names sessions',
+)
 const SessionBody = z
   .strictObject({
     ...UserNames.shape,
     tenant,
+    source,
     expiresAt: z.iso
       .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
       .optional()
@@ -44,10 +50,11 @@ const SessionBody = z
 type SessionBody = z.infer<typeof SessionBody>
 
 /**
- * `PUT /sessions/:sid` and `DELETE /sessions/:sid`: a web back end that has seen a user log in tells whose session it
- * is, for providers whose logout tokens name a session and no user.
+ * `PUT /sessions/:sid` and `DELETE /sessions/:sid`: a web back end that has seen a user log in records whose session
+ * it is, for providers whose logout tokens name a session and no user. A `sid` belongs to its issuer, so to a source.
  */
-const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, { store, tenants, clock }) => {
+const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) => {
+  const { store, sessionSources, tenants, clock } = options
   const params = z.object({ sid: Identifier.describe('The claim `sid` of the ID token') })
   const shared = { params, tags: ['sessions'], security: [{ apiKey: [] }] }
   const config = { senders: ['api-key'] as const }
@@ -58,18 +65,18 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, { store, te
       config,
       schema: {
         ...shared,
-        summary: 'Tell whose session it is',
+        summary: 'Record whose session it is',
         description:
-          'For identity providers whose logout tokens name a session (`sid`) and no user. Told again, it is replaced. ' +
-          'It ends nothing and can be read by nobody.',
+          'For identity providers whose logout tokens name a session (`sid`) and no user. Only logout tokens of its source ' +
+          'find it. Recorded again, it is replaced. It ends nothing and can be read by nobody.',
         body: SessionBody,
-        response: { 204: z.null().describe('It is noted'), default: problemAnswer },
+        response: { 204: z.null().describe('It is recorded'), default: problemAnswer },
       },
     },
     async (request, reply) => {
       const { params, body } = request
-      await store.noteSession({
-        tenant: tenantFor(body.tenant, provenSender(request), tenants),
+      const tenant = tenantFor(body.tenant, provenSender(request), tenants)
+      await store.noteSession(sessionSources.named(body.source, tenant, '/source'), {
         sid: params.sid,
         user: userOf(body),
         expiresAt: expiryOf(body, clock.now()),
@@ -86,13 +93,14 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, { store, te
         ...shared,
         summary: 'Forget a session',
         description: 'Logs nobody out. One that is not known is forgotten already.',
-        querystring: z.strictObject({ tenant }),
+        querystring: z.strictObject({ tenant, source }),
         response: { 204: z.null().describe('It is forgotten'), default: problemAnswer },
       },
     },
     async (request, reply) => {
       const { params, query } = request
-      await store.forgetSession(tenantFor(query.tenant, provenSender(request), tenants), params.sid)
+      const tenant = tenantFor(query.tenant, provenSender(request), tenants)
+      await store.forgetSession(sessionSources.named(query.source, tenant, 'source'), params.sid)
       return reply.code(204).send(null)
     },
   )

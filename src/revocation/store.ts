@@ -1,6 +1,6 @@
 import type { Interval } from '../interval.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
-import type { Session } from './session.ts'
+import type { Session, SessionSource } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
 import type { Confirmation, Ending, Waiting } from './transitions.ts'
 
@@ -204,14 +204,17 @@ export interface RevocationStore {
   /** Tells from now on what other processes have done. A store for one process has nothing to tell. */
   watch(watcher: Watcher): void
 
-  /** Notes whose a session is. What was noted of it before is replaced. */
-  noteSession(session: Session): Promise<void>
+  /**
+   * Notes whose a session is. What was noted of it before, for the same source, is replaced; of changes to one session the
+   * last call counts, also where calls overlap.
+   */
+  noteSession(of: SessionSource, session: Session): Promise<void>
 
-  /** A session that has not expired; null when there is none. */
-  findSession(tenant: string, sid: string, now: number): Promise<Session | null>
+  /** A session of this source that has not expired; null when there is none. */
+  findSession(of: SessionSource, sid: string, now: number): Promise<Session | null>
 
-  /** Forgets a session. Idempotent. */
-  forgetSession(tenant: string, sid: string): Promise<void>
+  /** Forgets a session of this source. Idempotent. */
+  forgetSession(of: SessionSource, sid: string): Promise<void>
 
   /**
    * Deletes revocations that ended before `endedBefore`, replay keys older than their window, and sessions that have

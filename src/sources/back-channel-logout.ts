@@ -4,6 +4,7 @@ import type { Accept } from '../revocation/accept.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { Accepted, RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
+import type { SessionSources } from './session-sources.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from './source-signal.ts'
 import { expand } from './template.ts'
@@ -57,6 +58,7 @@ export interface TakeLogoutTokenOptions {
   clock: Clock
   /** Whose session it is, where a token names nothing else. */
   findSession: RevocationStore['findSession']
+  sessionSources: Pick<SessionSources, 'of'>
 }
 
 export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogoutToken {
@@ -75,17 +77,18 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
 async function statementOf(
   { config }: Source,
   claims: LogoutClaims,
-  { tenants, clock, findSession }: TakeLogoutTokenOptions,
+  { tenants, clock, findSession, sessionSources }: TakeLogoutTokenOptions,
 ): Promise<Statement> {
   const { sub, sid, iat } = claims
   const { as = 'subject', from = as === 'email' ? '{email}' : '{sub}' } = config.user ?? {}
   const statement = { values: claims, reason: 'logout', occurredAt: iat * 1000, user: { as, from } } as const
   if (sid === undefined || expand(from, claims) !== null) return statement
-  const session = await findSession(tenantOf(config, claims, tenants), sid, clock.now())
+  const of = sessionSources.of(config.name, tenantOf(config, claims, tenants))
+  const session = await findSession(of, sid, clock.now())
   if (session) return { ...statement, user: session.user }
   if (sub !== undefined) return statement
   throw new TokenError(
     'claims',
-    'The token names a session (sid) and no user (sub), and nobody has told whose it is: see PUT /sessions/{sid}.',
+    'The token names a session (sid) and no user (sub), and none is noted for this source: see PUT /sessions/{sid}.',
   )
 }

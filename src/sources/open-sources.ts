@@ -7,6 +7,7 @@ import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { createTakeLogoutToken } from './back-channel-logout.ts'
 import { createFetchJson } from './fetch-json.ts'
 import { createTakeGlobalRevocation } from './global-token-revocation.ts'
+import { SessionSources } from './session-sources.ts'
 import type { SourceConfig } from './source-kinds.ts'
 import { Sources } from './sources.ts'
 import { EventStreams } from './streams/event-streams.ts'
@@ -30,10 +31,11 @@ export interface OpenSourcesOptions {
 
 /** Puts together the sources that are configured, and what keeps the event streams of those that have one. */
 export function openSources(configs: readonly SourceConfig[], options: OpenSourcesOptions) {
-  const { count, clock, log } = options
+  const { count, clock, log, tenants } = options
   const { fetchJson, close: closeFetch } = createFetchJson()
   const { send, close: closeSend } = createSendToTransmitter(clock)
   const sources = new Sources(configs, { fetchJson, clock })
+  const sessionSources = new SessionSources(sources, tenants)
   const streams = new EventStreams(log)
   const onIgnored = (source: string) => count(source, 'ignored')
   const takeSecurityEvent = createTakeSecurityEvent({ ...options, streams, onIgnored })
@@ -50,7 +52,8 @@ export function openSources(configs: readonly SourceConfig[], options: OpenSourc
   return {
     sources,
     streams,
-    takeLogoutToken: createTakeLogoutToken(options),
+    sessionSources,
+    takeLogoutToken: createTakeLogoutToken({ ...options, sessionSources }),
     takeGlobalRevocation: createTakeGlobalRevocation(options),
     takeSecurityEvent,
     proveWebhook,

@@ -15,7 +15,7 @@ import { PostgresListener } from './postgres/listener.ts'
 import { migrate } from './postgres/migrations.ts'
 import { PostgresPermits } from './postgres/permits.ts'
 import { PostgresRuns } from './postgres/runs.ts'
-import { postgresSessions } from './postgres/sessions.ts'
+import { postgresSessions, type SessionChange } from './postgres/sessions.ts'
 import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './postgres/statements.ts'
 
 /**
@@ -26,6 +26,7 @@ const BEAT_EVERY_MS = 1_000
 const ACCEPTED_AT_ONCE = 200
 /** The largest request, and those of one signal beside it: more would keep all of them, and the rows, for seconds. */
 const SIGNALS_AT_ONCE = 1_000 + ACCEPTED_AT_ONCE
+const SESSIONS_AT_ONCE = 500
 
 export interface PostgresStoreOptions {
   /** Connections open at most, besides the one that listens. */
@@ -64,6 +65,15 @@ export async function openPostgresStore(
       batch.length === 0 ||
       (batch.every((other) => !replay || other.replay?.key !== replay.key) &&
         batch.reduce((sum, other) => sum + other.signals.length, signals.length) <= SIGNALS_AT_ONCE),
+  })
+  const sessionChanges = new Batches({
+    run: async (changes: readonly SessionChange[]) => {
+      await database.transaction((query) => postgresSessions(query).change(changes))
+      return changes.map(() => null)
+    },
+    // One after the other, so that what comes last counts.
+    concurrency: 1,
+    largest: SESSIONS_AT_ONCE,
   })
   let closed = false
   let timer: NodeJS.Timeout | undefined
@@ -137,12 +147,15 @@ export async function openPostgresStore(
     // What another process left running is claimed again when it has not been heard of for a while.
     recover: async () => 0,
 
-    noteSession: (session) => database.transaction((query) => postgresSessions(query).note(session)),
+    async noteSession(of, session) {
+      await sessionChanges.ask({ of, sid: session.sid, session })
+    },
 
     findSession: sessions.find,
 
-    forgetSession: (tenant, sid) =>
-      database.transaction((query) => postgresSessions(query).forget(tenant, sid)),
+    async forgetSession(of, sid) {
+      await sessionChanges.ask({ of, sid, session: null })
+    },
 
     purge: (endedBefore, now) =>
       purgeAll(

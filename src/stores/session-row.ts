@@ -1,22 +1,31 @@
 import { z } from 'zod'
-import type { Session } from '../revocation/session.ts'
+import type { Session, SessionSource } from '../revocation/session.ts'
 import { UserKind } from '../revocation/signal.ts'
 
-/** A row of `sessions`, in either store; checked when read: others may have touched it. */
-export const SessionRow = z.object({
-  tenant: z.string(),
+/** What both tables have; checked when read: others may have touched it. */
+const Noted = z.object({
   sid: z.string(),
   user_kind: UserKind,
   user_value: z.string(),
   expires_at: z.number().int(),
 })
+
+/** A row of `source_sessions`, in either store. */
+export const SessionRow = Noted.extend({ tenant: z.string(), source: z.string() })
 export type SessionRow = z.infer<typeof SessionRow>
 
+/** A row of `sessions`, in either store: noted by an earlier version, without its source. */
+export const UnsourcedSessionRow = SessionRow.omit({ source: true })
+export type UnsourcedSessionRow = z.infer<typeof UnsourcedSessionRow>
+
 export function toSession(row: unknown): Session {
-  const { tenant, sid, user_kind, user_value, expires_at } = SessionRow.parse(row)
-  return { tenant, sid, user: { kind: user_kind, value: user_value }, expiresAt: expires_at }
+  const { sid, user_kind, user_value, expires_at } = Noted.parse(row)
+  return { sid, user: { kind: user_kind, value: user_value }, expiresAt: expires_at }
 }
 
-export function toSessionRow({ tenant, sid, user, expiresAt }: Session): SessionRow {
-  return { tenant, sid, user_kind: user.kind, user_value: user.value, expires_at: expiresAt }
+export function toSessionRow(
+  { tenant, source }: SessionSource,
+  { sid, user, expiresAt }: Session,
+): SessionRow {
+  return { tenant, source, sid, user_kind: user.kind, user_value: user.value, expires_at: expiresAt }
 }

@@ -112,11 +112,11 @@ export function openSqliteStore(
 
     recover: (now) => write(() => changes.recover(now)),
 
-    noteSession: (session) => write(() => sessions.note(session)),
+    noteSession: (of, session) => write(() => sessions.note(of, session)),
 
-    findSession: (tenant, sid, now) => read(() => sessions.find(tenant, sid, now)),
+    findSession: (of, sid, now) => read(() => sessions.find(of, sid, now)),
 
-    forgetSession: (tenant, sid) => write(() => sessions.forget(tenant, sid)),
+    forgetSession: (of, sid) => write(() => sessions.forget(of, sid)),
 
     purge: (endedBefore, now) =>
       purgeAll(() =>

@@ -1,9 +1,15 @@
-import type { Session } from '../../src/revocation/session.ts'
+import type { Session, SessionSource } from '../../src/revocation/session.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 import { eachStore } from './stores.ts'
 
+const OP: SessionSource = { tenant: 'default', source: 'op', isOnly: true }
+/** Where the same `sid` is another session. */
+const ELSEWHERE: SessionSource[] = [
+  { ...OP, tenant: 'other' },
+  { ...OP, source: 'other' },
+  { ...OP, source: 'other', isOnly: false },
+]
 const session = (different: Partial<Session> = {}): Session => ({
-  tenant: 'default',
   sid: 's1',
   user: { kind: 'subject', value: 'u1' },
   expiresAt: T0 + 1_000,
@@ -12,54 +18,77 @@ const session = (different: Partial<Session> = {}): Session => ({
 const HOUR = 60 * 60_000
 
 eachStore(async (t, opened) => {
-  t.test('a session is found in its tenant, until it expires', async (t) => {
+  t.test('a session is found in its tenant and for its source, until it expires', async (t) => {
     const store = await opened(t)
-    await store.noteSession(session())
-    t.strictSame(await store.findSession('default', 's1', T0 + 999), session())
-    t.equal(await store.findSession('default', 's1', T0 + 1_000), null)
-    t.equal(await store.findSession('other', 's1', T0), null)
-    t.equal(await store.findSession('default', 'S1', T0), null)
+    await store.noteSession(OP, session())
+    t.strictSame(await store.findSession(OP, 's1', T0 + 999), session())
+    t.strictSame(await store.findSession({ ...OP, isOnly: false }, 's1', T0), session())
+    t.equal(await store.findSession(OP, 's1', T0 + 1_000), null)
+    for (const of of ELSEWHERE) t.equal(await store.findSession(of, 's1', T0), null)
+    t.equal(await store.findSession(OP, 'S1', T0), null)
   })
 
   t.test('noted again it is replaced, also by a shorter life', async (t) => {
     const store = await opened(t)
-    await store.noteSession(session())
+    await store.noteSession(OP, session())
     const newer = session({ user: { kind: 'email', value: 'ann@example.com' }, expiresAt: T0 + 5 })
-    await store.noteSession(newer)
-    t.strictSame(await store.findSession('default', 's1', T0), newer)
-    const others = [
-      session({ tenant: 'other', user: { kind: 'userId', value: 'q1' } }),
-      session({ sid: 's2' }),
-    ]
-    await Promise.all(others.map((other) => store.noteSession(other)))
-    for (const other of others) t.strictSame(await store.findSession(other.tenant, other.sid, T0), other)
-    t.strictSame(await store.findSession('default', 's1', T0), newer)
+    await store.noteSession({ ...OP, isOnly: false }, newer)
+    t.strictSame(await store.findSession(OP, 's1', T0), newer)
+    t.equal(await store.findSession(OP, 's1', T0 + 5), null)
+    const other = session({ user: { kind: 'userId', value: 'q1' } })
+    await Promise.all([
+      ...ELSEWHERE.map((of) => store.noteSession(of, other)),
+      store.noteSession(OP, { ...other, sid: 's2' }),
+    ])
+    for (const of of ELSEWHERE) t.strictSame(await store.findSession(of, 's1', T0), other)
+    t.strictSame(await store.findSession(OP, 's1', T0), newer)
   })
 
-  t.test('a session can be forgotten, once or twice', async (t) => {
+  t.test('of several changes to one session the last call counts, also where they overlap', async (t) => {
     const store = await opened(t)
-    await store.noteSession(session())
-    await store.noteSession(session({ tenant: 'other' }))
-    for (const _ of ['once', 'twice']) await store.forgetSession('default', 's1')
-    t.equal(await store.findSession('default', 's1', T0), null)
-    t.ok(await store.findSession('other', 's1', T0))
+    const calls = Array.from({ length: 300 }, (_, index) => {
+      const sid = `s${index % 7}`
+      if (index % 5 === 0) return store.forgetSession(OP, sid)
+      return store.noteSession(OP, session({ sid, user: { kind: 'userId', value: String(index) } }))
+    })
+    await Promise.all(calls)
+    const found = await Promise.all(
+      Array.from(
+        { length: 7 },
+        async (_, index) => (await store.findSession(OP, `s${index}`, T0))?.user.value,
+      ),
+    )
+    t.strictSame(found, ['294', undefined, '296', '297', '298', '299', '293'])
+  })
+
+  t.test('a session can be forgotten, once or twice, for its source alone', async (t) => {
+    const store = await opened(t)
+    await store.noteSession(OP, session())
+    for (const of of ELSEWHERE) await store.noteSession(of, session())
+    for (const _ of ['once', 'twice']) await store.forgetSession(OP, 's1')
+    t.equal(await store.findSession(OP, 's1', T0), null)
+    for (const of of ELSEWHERE) t.ok(await store.findSession(of, 's1', T0))
   })
 
   t.test('purge deletes what has expired, however much it is, and nothing else', async (t) => {
     const store = await opened(t)
     const many = Array.from({ length: 1_100 }, (_, index) => session({ sid: `old${index}` }))
-    await Promise.all([...many, session({ expiresAt: T0 + 1_001 })].map((one) => store.noteSession(one)))
+    await Promise.all([...many, session({ expiresAt: T0 + 1_001 })].map((one) => store.noteSession(OP, one)))
     t.equal(await store.purge(0, T0 + 1_000), 1_100)
-    t.ok(await store.findSession('default', 's1', T0))
-    t.equal(await store.findSession('default', 'old7', T0), null)
+    t.ok(await store.findSession(OP, 's1', T0))
+    t.equal(await store.findSession(OP, 'old7', T0), null)
     t.equal(await store.purge(0, T0 + 1_000), 0)
   })
 
   t.test('any text can be the name of a session', async (t) => {
     const store = await opened(t)
-    for (const sid of ["it's", '{"a":1}', '\\', '👤', ' ', 'a/b?c=%']) {
-      await store.noteSession(session({ sid, user: { kind: 'userId', value: sid } }))
-      t.match(await store.findSession('default', sid, T0), { sid, user: { value: sid } })
+    const longest = String.fromCodePoint(
+      ...Array.from({ length: 256 }, (_, index) => 0x1f300 + ((index * 7) % 0x400)),
+    )
+    for (const sid of ["it's", '{"a":1}', '\\', '👤', ' ', 'a/b?c=%', longest]) {
+      const noted = session({ sid, user: { kind: 'userId', value: sid } })
+      await store.noteSession({ ...OP, source: 'x'.repeat(63) }, noted)
+      t.strictSame(await store.findSession({ ...OP, source: 'x'.repeat(63) }, sid, T0), noted)
     }
   })
 
@@ -67,8 +96,8 @@ eachStore(async (t, opened) => {
     const store = await opened(t)
     await store.close()
     const unavailable = { code: 'CURFEW_STORE_UNAVAILABLE' }
-    await t.rejects(store.noteSession(session()), unavailable)
-    await t.rejects(store.forgetSession('default', 's1'), unavailable)
+    await t.rejects(store.noteSession(OP, session()), unavailable)
+    await t.rejects(store.forgetSession(OP, 's1'), unavailable)
   })
 
   t.test('a replay key is known for as long as it asks for, and not forgotten sooner', async (t) => {

@@ -1,8 +1,13 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
+import { MIGRATIONS } from '../../src/stores/sqlite/migrations.ts'
 import { fakeClock } from '../support/clock.ts'
 import { entryFor } from '../support/config-file.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { isRefusal, startLogoutService, usersOf } from '../support/logout-service.ts'
 import { nothingStored } from '../support/problems.ts'
+import { temporaryFolder } from '../support/service.ts'
 
 t.test('a logout token ends the access of its user: 200, empty, not to be stored', async (t) => {
   const service = await startLogoutService(t)
@@ -129,6 +134,61 @@ t.test("a session is looked up in the source's tenant, and not after its end", a
   clock.advance(1_000)
   t.equal(await logout(), 400, 'it has expired')
   t.same(await usersOf(service), [{ userId: 'q1' }])
+})
+
+t.test('a session belongs to the source whose issuer names it', async (t) => {
+  const service = await startLogoutService(t)
+  const issuer = await startIssuer(t, { typ: 'logout+jwt' })
+  const other = service.entry({ name: 'other', issuer: issuer.url })
+  await service.configure([service.entry(), other])
+  const bySid = { sub: undefined, sid: 's1' }
+  const ofOp = async () => service.logout(await service.token(bySid))
+  const ofOther = async () =>
+    service.logout(await issuer.sign(service.claims({ iss: issuer.url, ...bySid })), 'other')
+  const note = (source: string, userId: string) =>
+    service.call('PUT', '/sessions/s1', { body: { source, userId } })
+
+  await note('op', 'q1')
+  isRefusal(t, await ofOther(), 400, 'invalid_request', /PUT \/sessions\/\{sid\}/, "another source's")
+  await nothingStored(t, service)
+  await note('other', 'q2')
+  t.equal((await ofOther()).status, 200)
+  t.same(await usersOf(service), [{ userId: 'q2' }])
+  await service.call('DELETE', '/sessions/s1?source=other')
+  t.equal((await ofOther()).status, 400, 'forgotten')
+  t.equal((await ofOp()).status, 200, 'the other one is not')
+  t.same(await usersOf(service), [{ userId: 'q1' }, { userId: 'q2' }])
+
+  await service.configure([other])
+  t.equal((await ofOther()).status, 400, "nor is it an only source's what was noted for another one")
+  await service.configure([service.entry(), other])
+  await service.call('DELETE', '/sessions/s1?source=op')
+  t.equal((await ofOp()).status, 400)
+})
+
+t.test('a session that was noted before the upgrade, without a source', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  const file = new DatabaseSync(path)
+  file.exec(`${MIGRATIONS.slice(0, 3).join(';')}; PRAGMA user_version = 3`)
+  const note = file.prepare(`INSERT INTO sessions VALUES ('default', ?, 'userId', 'q1', ?)`)
+  for (const sid of ['s1', 's2']) note.run(sid, Date.now() + 600_000)
+  file.close()
+  const service = await startLogoutService(t, { environment: { DATABASE_URL: `sqlite:${path}` } })
+  const logout = async (sid: string) => {
+    const { status } = await service.logout(await service.token({ sub: undefined, sid }))
+    return status
+  }
+  t.equal(await logout('s1'), 200, "the only source's")
+  t.same(await usersOf(service), [{ userId: 'q1' }])
+  await service.configure([service.entry(), service.entry({ name: 'other' })])
+  t.equal(await logout('s1'), 400, 'whose it is cannot be told')
+  await service.configure([service.entry(), service.entry({ name: 'other', kind: 'shared-signals' })])
+  t.equal(await logout('s1'), 200, 'the other one names no sessions')
+  await service.call('DELETE', '/sessions/s1')
+  t.equal(await logout('s1'), 400, 'forgotten')
+  await service.call('PUT', '/sessions/s2', { body: { userId: 'q2' } })
+  t.equal(await logout('s2'), 200)
+  t.same((await usersOf(service))[0], { userId: 'q2' }, 'replaced')
 })
 
 t.test('a reload changes sources at once', async (t) => {

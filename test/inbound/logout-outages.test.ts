@@ -5,6 +5,7 @@ import { CurfewError } from '../../src/errors.ts'
 import backChannelLogout from '../../src/inbound/back-channel-logout.ts'
 import { createTakeLogoutToken } from '../../src/sources/back-channel-logout.ts'
 import { createFetchJson } from '../../src/sources/fetch-json.ts'
+import { SessionSources } from '../../src/sources/session-sources.ts'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
@@ -65,12 +66,15 @@ t.test('without the store it says: later', async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     app.setSerializerCompiler(() => JSON.stringify)
+    const sources = new Sources([source], { fetchJson, clock })
+    const tenants = { has: () => true, names: () => ['default'] }
     await app.register(backChannelLogout, {
-      sources: new Sources([source], { fetchJson, clock }),
+      sources,
       takeLogoutToken: createTakeLogoutToken({
-        tenants: { has: () => true, names: () => ['default'] },
+        tenants,
         clock,
         findSession: async () => null,
+        sessionSources: new SessionSources(sources, tenants),
         accept: async () => {
           throw error
         },

@@ -5,11 +5,12 @@ import { KEY } from '../support/configuration.ts'
 import { startLogoutService } from '../support/logout-service.ts'
 import { isProblem, nothingStored } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 
 t.test('a session is told, replaced and forgotten: 204, and nothing is revoked', async (t) => {
-  const { call, ...service } = await startService(t)
+  const { call, ...service } = await startLogoutService(t)
   const told = await call('PUT', '/sessions/s1', { body: { subject: 'u1' } })
   t.same([told.status, told.text], [204, ''])
   t.equal((await call('PUT', '/sessions/s1', { body: { email: 'ann@example.com' } })).status, 204)
@@ -84,10 +85,17 @@ t.test('it is for whoever has an API key, one user, in a form that can be kept',
   isProblem(t, await put({ userId: 'a', tenant: 'none' }), 'CURFEW_UNKNOWN_TENANT')
 })
 
+/** Entries of sources whose tokens never come. */
+const source = (name: string, different: object = {}) => ({
+  ...{ name, kind: 'oidc-back-channel-logout', issuer: `https://${name}.example`, audience: 'portal' },
+  ...different,
+})
+
 t.test('a key that is bounded to tenants tells of their sessions only', async (t) => {
   const file = configurationFile(t, {
     tenants: [entryFor('acme'), entryFor('globex')],
     apiKeys: [{ key: `${KEY}-acme`, tenants: ['acme'] }],
+    sources: [source('of-acme', { tenant: 'acme' })],
   })
   const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
   const headers = { authorization: `Bearer ${KEY}-acme` }
@@ -98,4 +106,54 @@ t.test('a key that is bounded to tenants tells of their sessions only', async (t
   isProblem(t, await put('default'), 'CURFEW_UNKNOWN_TENANT')
   isProblem(t, await call('DELETE', '/sessions/s?tenant=globex', { headers }), 'CURFEW_UNKNOWN_TENANT')
   t.equal((await call('DELETE', '/sessions/s?tenant=acme', { headers })).status, 204)
+})
+
+t.test('a source has to be named where the tenant has several that name sessions, or none', async (t) => {
+  const { call, configure } = await startWithSources(t, [], { tenants: [entryFor('acme')] })
+  const put = (body: object) => call('PUT', '/sessions/s', { body: { userId: 'q1', ...body } })
+  const isRefused = async (query: string, body: object, expected: RegExp) => {
+    const [noted, forgotten] = [await put(body), await call('DELETE', `/sessions/s?${query}`)]
+    isProblem(t, noted, 'CURFEW_REQUEST_INVALID', '/source')
+    isProblem(t, forgotten, 'CURFEW_REQUEST_INVALID', 'source')
+    for (const { json } of [noted, forgotten]) t.match(json.errors[0].expected, expected)
+  }
+  await isRefused('', {}, /of kind oidc-back-channel-logout and of this tenant: none is configured/)
+  await configure([source('one'), source('two'), source('of-acme', { tenant: 'acme' })])
+  await isRefused('', {}, /the name of a source of kind oidc-back-channel-logout/)
+  for (const name of ['one', 'two']) {
+    t.equal((await put({ source: name })).status, 204)
+    t.equal((await call('DELETE', `/sessions/s?source=${name}`)).status, 204)
+  }
+  t.equal((await put({ tenant: 'acme' })).status, 204, 'its only one')
+  t.equal((await call('DELETE', '/sessions/s?tenant=acme&source=of-acme')).status, 204)
+})
+
+t.test('which sources there are is told to nobody', async (t) => {
+  const { key, ...tenants } = { key: `${KEY}-acme`, tenants: ['acme'] }
+  const file = configurationFile(t, {
+    tenants: [entryFor('acme'), entryFor('globex')],
+    apiKeys: [{ key, ...tenants }],
+    sources: [
+      source('of-acme', { tenantFrom: '{org}', ...tenants }),
+      source('of-globex', { tenant: 'globex' }),
+      source('of-default'),
+      source('without-sessions', { kind: 'shared-signals', tenant: 'acme' }),
+    ],
+  })
+  const { call } = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const headers = { authorization: `Bearer ${key}` }
+  const answers = new Set<string>()
+  for (const name of ['none', 'of-globex', 'of-default', 'without-sessions', 'Of-Acme', ' ']) {
+    const noted = await call('PUT', '/sessions/s', { headers, body: { userId: 'q1', source: name } })
+    isProblem(t, noted, 'CURFEW_REQUEST_INVALID', '/source')
+    const forgotten = await call('DELETE', `/sessions/s?source=${encodeURIComponent(name)}`, { headers })
+    isProblem(t, forgotten, 'CURFEW_REQUEST_INVALID', 'source')
+    for (const { json } of [noted, forgotten]) {
+      const { requestId, ...same } = json
+      answers.add(JSON.stringify(same).replace('/source', 'source'))
+    }
+  }
+  t.equal(answers.size, 1, 'they are as unknown as one that does not exist')
+  const own = await call('PUT', '/sessions/s', { headers, body: { userId: 'q1', source: 'of-acme' } })
+  t.equal(own.status, 204)
 })

@@ -39,7 +39,7 @@ const ROUTES: [
   ],
   ['post', '/sources/{name}/events', undefined, '202 400 503', ['path name']],
   ['put', '/sessions/{sid}', API_KEY, '204', ['path sid']],
-  ['delete', '/sessions/{sid}', API_KEY, '204', ['query tenant', 'path sid']],
+  ['delete', '/sessions/{sid}', API_KEY, '204', ['query tenant', 'query source', 'path sid']],
   ['post', '/config/reload', API_KEY, '200', []],
   ['get', '/health/live', undefined, '200', []],
   ['get', '/health/ready', undefined, '200 503', []],
@@ -104,7 +104,7 @@ t.test('the OpenAPI document', async (t) => {
       t.equal(bodyOf(path).additionalProperties, false)
     }
     const session = bodyOf('/sessions/{sid}', 'put')
-    t.same(Object.keys(session.properties), [...users, 'tenant', 'expiresAt', 'ttlSeconds'])
+    t.same(Object.keys(session.properties), [...users, 'tenant', 'source', 'expiresAt', 'ttlSeconds'])
     const form = bodyOf('/sources/{name}/backchannel-logout', 'post', 'application/x-www-form-urlencoded')
     t.same(Object.keys(form.properties), ['logout_token'])
     t.match(bodyOf('/revocations').properties.users, { minItems: 1, maxItems: 1_000 })

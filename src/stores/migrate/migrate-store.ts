@@ -86,7 +86,12 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
     }
     let sessions = 0
     for (const some of source.sessions(now())) {
-      sessions += await database.transaction((query) => postgresSessions(query).noteUnknown(some))
+      sessions += await database.transaction((query) =>
+        postgresSessions(query).noteUnknown('source_sessions', some),
+      )
+    }
+    for (const some of source.unsourcedSessions(now())) {
+      sessions += await database.transaction((query) => postgresSessions(query).noteUnknown('sessions', some))
     }
     await each(source.ended(), (page) => database.transaction((query) => importEnded(query, page)))
     return { ...moved, replays, sessions, budgets: budgets.length }

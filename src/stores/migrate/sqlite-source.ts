@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { z } from 'zod'
 import type { BudgetHistory, BudgetKey } from '../../qlik/permit-log.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
-import type { Session } from '../../revocation/session.ts'
 import { REASONS, urgencyOf } from '../../revocation/signal.ts'
 import { toRevocation } from '../rows.ts'
-import { toSession } from '../session-row.ts'
+import { SessionRow, UnsourcedSessionRow } from '../session-row.ts'
 import { asCurfewError, openDatabase } from '../sqlite/database.ts'
 import { SqlitePermitLog } from '../sqlite/permit-log.ts'
 
@@ -72,6 +72,17 @@ export function openSqliteSource(path: string) {
     }
   }
 
+  function* rows<Row>(table: string, schema: z.ZodType<Row>, now: number): Generator<Row[]> {
+    let some: Row[] = []
+    for (const row of database.prepare(`SELECT * FROM ${table} WHERE expires_at > ?`).iterate(now)) {
+      some.push(schema.parse(row))
+      if (some.length < PAGE) continue
+      yield some
+      some = []
+    }
+    if (some.length > 0) yield some
+  }
+
   return {
     count: (): number => Number(database.prepare('SELECT count(*) AS count FROM revocations').get()?.count),
 
@@ -117,16 +128,10 @@ export function openSqliteSource(path: string) {
     },
 
     /** Sessions that have not expired. */
-    *sessions(now: number): Generator<Session[]> {
-      let some: Session[] = []
-      for (const row of database.prepare('SELECT * FROM sessions WHERE expires_at > ?').iterate(now)) {
-        some.push(toSession(row))
-        if (some.length < PAGE) continue
-        yield some
-        some = []
-      }
-      if (some.length > 0) yield some
-    },
+    sessions: (now: number) => rows('source_sessions', SessionRow, now),
+
+    /** Those that were noted without a source. */
+    unsourcedSessions: (now: number) => rows('sessions', UnsourcedSessionRow, now),
 
     /** Every budget, with its calls at or after `since`. */
     async budgets(since: number): Promise<{ key: BudgetKey; history: BudgetHistory }[]> {

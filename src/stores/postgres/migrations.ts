@@ -222,6 +222,20 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX held_users_revocation ON curfew.held_users (revocation_id);
   `,
+  `
+  -- Whose a session is, until it expires. A sid belongs to the source whose issuer gave it. \`sessions\` holds what earlier
+  -- versions have noted, without a source, until that expires; their replicas may still write to it.
+  CREATE TABLE curfew.source_sessions (
+    tenant text NOT NULL,
+    source text NOT NULL,
+    sid text NOT NULL,
+    user_kind text NOT NULL,
+    user_value text NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (tenant, source, sid)
+  );
+  CREATE INDEX source_sessions_expired ON curfew.source_sessions (expires_at);
+  `,
 ]
 
 /**

@@ -1,50 +1,87 @@
-import type { Session } from '../../revocation/session.ts'
-import { toSession, toSessionRow } from '../session-row.ts'
+import type { Session, SessionSource } from '../../revocation/session.ts'
+import { type SessionRow, toSession, toSessionRow, type UnsourcedSessionRow } from '../session-row.ts'
 import type { Query } from './database.ts'
+
+/** A session that is noted, or forgotten where `session` is null. */
+export interface SessionChange {
+  of: SessionSource
+  sid: string
+  session: Session | null
+}
+
+const KEYS = { source_sessions: 'tenant, source, sid', sessions: 'tenant, sid' } as const
+type Table = keyof typeof KEYS
 
 /** The SQL statements of the sessions, as functions; each runs where `query` does. */
 export function postgresSessions(query: Query) {
-  /** In order, so that no two processes wait in a circle. */
-  const insert = (sessions: readonly Session[], onConflict: string) =>
+  /** In order, so that two processes that insert do not wait for each other in a circle. */
+  const insert = (table: Table, rows: readonly (SessionRow | UnsourcedSessionRow)[], onConflict: string) =>
     query(
-      `INSERT INTO curfew.sessions (tenant, sid, user_kind, user_value, expires_at)
-       SELECT tenant, sid, user_kind, user_value, expires_at
-       FROM json_populate_recordset(NULL::curfew.sessions, $1) ORDER BY tenant, sid
-       ON CONFLICT (tenant, sid) ${onConflict} RETURNING 1`,
-      [JSON.stringify(sessions.map(toSessionRow))],
+      `INSERT INTO curfew.${table} (${KEYS[table]}, user_kind, user_value, expires_at)
+       SELECT ${KEYS[table]}, user_kind, user_value, expires_at
+       FROM json_populate_recordset(NULL::curfew.${table}, $1) ORDER BY ${KEYS[table]}
+       ON CONFLICT (${KEYS[table]}) ${onConflict} RETURNING 1`,
+      [JSON.stringify(rows)],
+    )
+
+  const remove = (table: Table, keys: readonly { tenant: string; source: string; sid: string }[]) =>
+    query(
+      `DELETE FROM curfew.${table} WHERE (${KEYS[table]}) IN
+         (SELECT ${KEYS[table]} FROM json_to_recordset($1) AS v (tenant text, source text, sid text))`,
+      [JSON.stringify(keys)],
     )
 
   return {
-    async note(session: Session): Promise<void> {
+    /** Makes changes in the caller's transaction: of several of one session, the last one counts. */
+    async change(changes: readonly SessionChange[]): Promise<void> {
+      const last = new Map(changes.map((change) => [keyOf(change), change]))
+      const noted = [...last.values()].flatMap(({ of, session }) =>
+        session ? [toSessionRow(of, session)] : [],
+      )
+      const forgotten = [...last.values()].flatMap(({ of, sid, session }) =>
+        session ? [] : [{ ...of, sid }],
+      )
+      const unsourced = changes.flatMap(({ of, sid }) => (of.isOnly ? [{ ...of, sid }] : []))
       const newer = ['user_kind', 'user_value', 'expires_at'].map((name) => `${name} = excluded.${name}`)
-      await insert([session], `DO UPDATE SET ${newer.join(', ')}`)
+      if (noted.length > 0) await insert('source_sessions', noted, `DO UPDATE SET ${newer.join(', ')}`)
+      if (forgotten.length > 0) await remove('source_sessions', forgotten)
+      if (unsourced.length > 0) await remove('sessions', unsourced)
     },
 
-    /** Notes those of which nothing is known, and tells how many there were. */
-    noteUnknown: async (sessions: readonly Session[]): Promise<number> =>
-      (await insert(sessions, 'DO NOTHING')).length,
+    /** Notes those of which nothing is known in this table, and returns how many there were. */
+    noteUnknown: async (table: Table, rows: readonly (SessionRow | UnsourcedSessionRow)[]): Promise<number> =>
+      (await insert(table, rows, 'DO NOTHING')).length,
 
-    async find(tenant: string, sid: string, now: number): Promise<Session | null> {
+    async find({ tenant, source, isOnly }: SessionSource, sid: string, now: number): Promise<Session | null> {
       const [row] = await query(
-        'SELECT * FROM curfew.sessions WHERE tenant = $1 AND sid = $2 AND expires_at > $3',
-        [tenant, sid, now],
+        `SELECT sid, user_kind, user_value, expires_at, 1 AS place FROM curfew.source_sessions
+         WHERE tenant = $1 AND source = $2 AND sid = $3 AND expires_at > $4
+         UNION ALL
+         SELECT sid, user_kind, user_value, expires_at, 2 FROM curfew.sessions
+         WHERE $5 AND tenant = $1 AND sid = $3 AND expires_at > $4
+         ORDER BY place LIMIT 1`,
+        [tenant, source, sid, now, isOnly],
       )
       return row ? toSession(row) : null
     },
 
-    async forget(tenant: string, sid: string): Promise<void> {
-      await query('DELETE FROM curfew.sessions WHERE tenant = $1 AND sid = $2', [tenant, sid])
-    },
-
-    /** Deletes a bounded number of those that have expired, and tells how many there were. */
+    /** Deletes a bounded number of those that have expired, and returns how many there were. */
     async purgeSome(now: number): Promise<number> {
-      const purged = await query(
-        `DELETE FROM curfew.sessions WHERE (tenant, sid) IN
-           (SELECT tenant, sid FROM curfew.sessions WHERE expires_at <= $1 LIMIT 500 FOR UPDATE SKIP LOCKED)
-         RETURNING 1`,
-        [now],
-      )
-      return purged.length
+      let purged = 0
+      for (const [table, key] of Object.entries(KEYS)) {
+        const some = await query(
+          `DELETE FROM curfew.${table} WHERE (${key}) IN
+             (SELECT ${key} FROM curfew.${table} WHERE expires_at <= $1 LIMIT 500 FOR UPDATE SKIP LOCKED)
+           RETURNING 1`,
+          [now],
+        )
+        purged += some.length
+      }
+      return purged
     },
   }
+}
+
+function keyOf({ of: { tenant, source }, sid }: SessionChange): string {
+  return JSON.stringify([tenant, source, sid])
 }

@@ -123,4 +123,18 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX resolved_users_revocation ON resolved_users (revocation_id);
   `,
+  `
+  -- Whose a session is, until it expires. A sid belongs to the source whose issuer gave it. \`sessions\` holds what was noted
+  -- before, without a source, until that expires.
+  CREATE TABLE source_sessions (
+    tenant TEXT NOT NULL,
+    source TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    user_kind TEXT NOT NULL,
+    user_value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, source, sid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX source_sessions_expired ON source_sessions (expires_at);
+  `,
 ]

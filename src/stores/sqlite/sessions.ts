@@ -1,34 +1,45 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Session } from '../../revocation/session.ts'
+import type { Session, SessionSource } from '../../revocation/session.ts'
 import { toSession, toSessionRow } from '../session-row.ts'
 
 /** The SQL statements of the sessions, as functions. They read and write within the caller's transaction. */
 export function sqliteSessions(database: DatabaseSync) {
   const note = database.prepare(
-    `INSERT OR REPLACE INTO sessions (tenant, sid, user_kind, user_value, expires_at)
-     VALUES (:tenant, :sid, :user_kind, :user_value, :expires_at)`,
+    `INSERT OR REPLACE INTO source_sessions (tenant, source, sid, user_kind, user_value, expires_at)
+     VALUES (:tenant, :source, :sid, :user_kind, :user_value, :expires_at)`,
   )
-  const find = database.prepare('SELECT * FROM sessions WHERE tenant = ? AND sid = ? AND expires_at > ?')
-  const forget = database.prepare('DELETE FROM sessions WHERE tenant = ? AND sid = ?')
-  const purge = database.prepare(
+  const found = 'SELECT sid, user_kind, user_value, expires_at FROM'
+  const find = database.prepare(
+    `${found} source_sessions WHERE tenant = ? AND source = ? AND sid = ? AND expires_at > ?`,
+  )
+  const findUnsourced = database.prepare(`${found} sessions WHERE tenant = ? AND sid = ? AND expires_at > ?`)
+  const forget = database.prepare('DELETE FROM source_sessions WHERE tenant = ? AND source = ? AND sid = ?')
+  const forgetUnsourced = database.prepare('DELETE FROM sessions WHERE tenant = ? AND sid = ?')
+  const purges = [
+    `DELETE FROM source_sessions WHERE (tenant, source, sid) IN
+       (SELECT tenant, source, sid FROM source_sessions WHERE expires_at <= ? LIMIT 500)`,
     `DELETE FROM sessions WHERE (tenant, sid) IN
        (SELECT tenant, sid FROM sessions WHERE expires_at <= ? LIMIT 500)`,
-  )
+  ].map((statement) => database.prepare(statement))
+
   return {
-    note(session: Session): void {
-      note.run({ ...toSessionRow(session) })
+    note(of: SessionSource, session: Session): void {
+      note.run({ ...toSessionRow(of, session) })
+      if (of.isOnly) forgetUnsourced.run(of.tenant, session.sid)
     },
 
-    find(tenant: string, sid: string, now: number): Session | null {
-      const row = find.get(tenant, sid, now)
+    find({ tenant, source, isOnly }: SessionSource, sid: string, now: number): Session | null {
+      const row = find.get(tenant, source, sid, now) ?? (isOnly && findUnsourced.get(tenant, sid, now))
       return row ? toSession(row) : null
     },
 
-    forget(tenant: string, sid: string): void {
-      forget.run(tenant, sid)
+    forget({ tenant, source, isOnly }: SessionSource, sid: string): void {
+      forget.run(tenant, source, sid)
+      if (isOnly) forgetUnsourced.run(tenant, sid)
     },
 
-    /** Deletes a bounded number of those that have expired, and tells how many there were. */
-    purgeSome: (now: number): number => Number(purge.run(now).changes),
+    /** Deletes a bounded number of those that have expired, and returns how many there were. */
+    purgeSome: (now: number): number =>
+      purges.reduce((purged, purge) => purged + Number(purge.run(now).changes), 0),
   }
 }

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
 import { REPLAY_WINDOW_MS } from '../../../src/revocation/store.ts'
+import { openDatabase } from '../../../src/stores/sqlite/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
 import { migrationStores } from './migration-stores.ts'
@@ -58,20 +59,31 @@ t.test('calls of the last window count there, once, until they would have ceased
   t.match(await contents(), { counts: [{ calls: 4 }] })
 })
 
-t.test('sessions that have not expired are known there; what is told there is newer', async (t) => {
-  const { fill, move, target } = await stores(t)
+t.test('sessions that have not expired are known there; what is noted there is newer', async (t) => {
+  const { fill, move, target, path } = await stores(t)
+  const of = { tenant: 'default', source: 'op', isOnly: false }
   const session = (sid: string, value: string, expiresAt = T0 + 60_000) => ({
-    ...{ tenant: 'default', sid, expiresAt },
+    ...{ sid, expiresAt },
     user: { kind: 'subject' as const, value },
   })
   const many = Array.from({ length: 600 }, (_, index) => session(`many${index}`, 'a'))
-  const told = [session('s1', 'a'), session('told-there', 'a'), session('expired', 'a', T0), ...many]
-  await fill((source) => Promise.all(told.map((one) => source.noteSession(one))))
+  const noted = [session('s1', 'a'), session('noted-there', 'a'), session('expired', 'a', T0), ...many]
+  await fill((source) => Promise.all(noted.map((one) => source.noteSession(of, one))))
+  const file = openDatabase(path)
+  const note = file.prepare(`INSERT INTO sessions VALUES ('default', ?, 'subject', 'a', ?)`)
+  note.run('unsourced', T0 + 60_000)
+  note.run('unsourced-expired', T0)
+  file.close()
   const store = await target()
-  await store.noteSession(session('told-there', 'b'))
-  t.match(await move(), { sessions: 601 })
-  t.strictSame(await store.findSession('default', 's1', T0), session('s1', 'a'))
-  t.strictSame(await store.findSession('default', 'told-there', T0), session('told-there', 'b'))
-  t.equal(await store.findSession('default', 'expired', T0 - 1), null)
+  await store.noteSession(of, session('noted-there', 'b'))
+  t.match(await move(), { sessions: 602 })
+  t.strictSame(await store.findSession(of, 's1', T0), session('s1', 'a'))
+  t.strictSame(await store.findSession(of, 'noted-there', T0), session('noted-there', 'b'))
+  t.equal(await store.findSession(of, 'expired', T0 - 1), null)
+  t.equal(await store.findSession({ ...of, source: 'other' }, 's1', T0), null)
+  const only = { ...of, isOnly: true }
+  t.strictSame(await store.findSession(only, 'unsourced', T0), session('unsourced', 'a'))
+  t.equal(await store.findSession(of, 'unsourced', T0), null)
+  t.equal(await store.findSession(only, 'unsourced-expired', T0 - 1), null)
   t.match(await move(), { sessions: 0 })
 })
