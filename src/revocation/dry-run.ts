@@ -112,39 +112,41 @@ async function preview({ resolved, ...named }: Named, shared: Shared): Promise<D
 type Listed = Pick<DryRunView, 'tokens' | 'kept' | 'truncated'>
 const NONE: Listed = { tokens: [], kept: [], truncated: false }
 
-/** The tokens of a signal's Qlik users, as far as the pages that may be read reach, and what is to become of them. */
+/** The tokens of a signal's Qlik users, and what it would do to each. */
 async function list(
   { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
   shared: Shared,
 ): Promise<Listed> {
   const time = timeOf(signal, tenant, shared.clock)
-  const found = new Map<string, Token & { isOwn: boolean }>()
-  const truncated = !(await readPages())
-
-  /** Whether that were all. */
-  async function readPages(): Promise<boolean> {
-    let isFirst = true
-    for (const userId of userIds) {
-      for await (const page of pages(tenant, userId, shared)) {
-        if (!isFirst && shared.morePages === 0) return false
-        if (!isFirst) shared.morePages -= 1
-        isFirst = false
-        for (const token of page) found.set(token.id, { ...token, isOwn: userId === ownUserId })
-      }
-    }
-    return true
-  }
-
+  const { found, truncated } = await read(userIds, tenant, shared)
+  // After the tokens are listed: the answers show the tenant's clock.
+  const scopes = { own: time.scope(true), other: time.scope(false) }
+  const tenantNow = time.tenantNow()
   const tokens: DryRunView['tokens'] = []
   const kept: DryRunView['kept'] = []
-  // At the end: the answers show the tenant's clock.
-  for (const { isOwn, ...token } of found.values()) {
-    const { verdict, why } = decideToken(token, time.scope(isOwn), time.tenantNow())
-    const list = verdict === 'revoke' ? tokens : kept
-    list.push({ ...token, why })
+  for (const { userId, ...token } of found.values()) {
+    const scope = userId === ownUserId ? scopes.own : scopes.other
+    const { verdict, why } = decideToken(token, scope, tenantNow)
+    const would = verdict === 'revoke' ? tokens : kept
+    would.push({ ...token, why })
   }
   return { tokens, kept, truncated }
+}
+
+/** All tokens of these users, each once, as far as the pages that may be read reach. */
+async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shared) {
+  const found = new Map<string, Token & { userId: string }>()
+  let isFirstPage = true
+  for (const userId of userIds) {
+    for await (const page of pages(tenant, userId, shared)) {
+      if (!isFirstPage && shared.morePages === 0) return { found, truncated: true }
+      if (!isFirstPage) shared.morePages -= 1
+      isFirstPage = false
+      for (const token of page) found.set(token.id, { ...token, userId })
+    }
+  }
+  return { found, truncated: false }
 }
 
 /** The time of a signal that is not stored, as measured by this process alone. */

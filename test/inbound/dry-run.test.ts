@@ -30,7 +30,7 @@ t.test('each route reports by each name what would be revoked, in the same form'
       )
       t.match(occurredAt, /^\d{4}-\d\d-\d\dT/)
       t.same(idsOf(tokens), expected, 'over several pages')
-      t.same(Object.keys(tokens[0]), ['id', 'deviceType', 'lastUsed', 'description', 'clientId'])
+      t.same(Object.keys(tokens[0]), ['id', 'deviceType', 'lastUsed', 'description', 'clientId', 'why'])
     }
   }
   t.equal(tenant.tokensOf(ann.id).length, 120)
@@ -54,18 +54,45 @@ t.test('what would be kept is listed with the reason', async (t) => {
     const body = { reason: 'logout', occurredAt, deviceType: 'Laptop' }
     const view = await preview(service, route, { userId }, { body })
     t.match(view, { finding: 'exists', reason: 'logout', deviceType: 'Laptop', occurredAt }, route)
-    t.same(idsOf(view.tokens), [early])
+    t.match(view.tokens, [{ id: early, why: 'granted-before' }])
+    t.equal(view.tokens.length, 1)
     const why = Object.fromEntries(view.kept.map((token: Json) => [token.id, token.why]))
-    t.same(why, { [String(phone)]: 'other-device-type', [String(late)]: 'issued-after-signal' })
+    t.same(why, { [String(phone)]: 'other-device-type', [String(late)]: 'granted-after' })
     const all = await preview(service, route, { userId }, { body: { reason: 'security', occurredAt } })
-    t.equal(all.tokens.length, 3, 'a security matter ends all')
+    t.match(all.tokens, Array(3).fill({ why: 'every-token' }), 'a security matter ends all')
   }
   const ownId = service.client.userId
   const own = await preview(service, 'revoke-all', { userId: ownId }, { body: { occurredAt } })
   t.match(own, { finding: 'exists', user: { resolved: [ownId] }, tokens: [] })
-  t.match(own.kept, [{ why: 'issued-after-signal' }], "Curfew's own access token is newer than the signal")
+  t.match(own.kept, [{ why: 'granted-after' }], "Curfew's own access token is newer than the signal")
   await nothingDone(t, service)
 })
+
+t.test(
+  'tokens that clocks leave open are reported as undecided, and kept unless it is a security matter',
+  async (t) => {
+    const skew = 60_000
+    const service = await startService(t, { sandbox: { clockSkewMs: skew } })
+    const { tenant } = service.sandbox
+    const { id: userId } = tenant.addUser()
+    // By the tenant's clock the session ended at that time or a minute later: the sender's clock may agree with either.
+    const occurredAt = Date.now() - 2 * skew
+    const [open] = tenant.issueTokens(userId, 1, { issuedAt: occurredAt + skew / 2 })
+    const [opaque] = tenant.issueTokens(userId, 1, { idForm: 'opaque' })
+    for (const route of EACH) {
+      const signal = { occurredAt: new Date(occurredAt).toISOString(), scope: 'issued-before' }
+      const logout = await preview(service, route, { userId }, { body: { ...signal, reason: 'logout' } })
+      t.match(logout.kept, [{ id: open?.id, why: 'undecided' }], route)
+      t.match(logout.tokens, [{ id: opaque?.id, why: 'no-grant-time' }])
+      const security = await preview(service, route, { userId }, { body: { ...signal, reason: 'security' } })
+      t.same(security.kept, [])
+      t.match(security.tokens, [
+        { id: open?.id, why: 'undecided' },
+        { id: opaque?.id, why: 'no-grant-time' },
+      ])
+    }
+  },
+)
 
 t.test('an empty list is never shown without what the user is', async (t) => {
   const service = await startService(t)
@@ -83,8 +110,8 @@ t.test('an empty list is never shown without what the user is', async (t) => {
     [{ userId: 'zoe@example.com' }, 'no-such-user', []],
     [{ userId: 'me' }, 'no-such-user', []],
     [{ userId: 'zoe' }, 'no-such-user', []],
-    [{ email: 'nobody@example.com' }, 'no-match', []],
-    [{ subject: 'zoe@example.com' }, 'no-match', []],
+    [{ email: 'nobody@example.com' }, 'no-matching-user', []],
+    [{ subject: 'zoe@example.com' }, 'no-matching-user', []],
     [{ email: 'twin@example.com' }, 'ambiguous', []],
     [{ subject: bot }, 'own-user', []],
   ]
