@@ -11,6 +11,7 @@ import revokeAll from './inbound/revoke-all.ts'
 import securityEvents from './inbound/security-events.ts'
 import { Senders } from './inbound/senders.ts'
 import sessions from './inbound/sessions.ts'
+import strictRoutes from './inbound/strict-routes.ts'
 import { validatorCompiler } from './inbound/validate.ts'
 import vendorWebhook from './inbound/vendor-webhook.ts'
 import { loggerOptions } from './log.ts'
@@ -113,7 +114,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     knowsUser: createKnowsUser({ tenants, clock }),
   })
   const { sources, streams } = fromSources
-  const inbound = { accept, waiters, estimate, tenants, clock }
+  const dryRun = createDryRun({ tenants, clock })
+  const inbound = { accept, waiters, estimate, dryRun, tenants, clock }
 
   // Receive
   await app.register(lifecycle)
@@ -126,10 +128,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   // Authenticate
   await app.register(authenticate, { senders, clock })
+  await app.register(strictRoutes)
 
   // Identify, accept, answer: one file for each way in
   await app.register(logoutHook, inbound)
-  await app.register(revokeAll, { ...inbound, dryRun: createDryRun(tenants, clock.now) })
+  await app.register(revokeAll, inbound)
   await app.register(bulk, inbound)
   await app.register(backChannelLogout, fromSources)
   await app.register(vendorWebhook, fromSources)

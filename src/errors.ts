@@ -134,6 +134,13 @@ export const ERRORS = {
     title: "The tenant's rate limit leaves no room at the moment",
     action: 'Send it again after Retry-After seconds.',
   },
+  CURFEW_DRY_RUN_TIMEOUT: {
+    status: 503,
+    title: 'The dry run did not end within 20 seconds',
+    action:
+      'Send it again after Retry-After seconds, or for fewer users. Operators: the rate limit leaves no room, or Qlik ' +
+      'Cloud is slow; see curfew_budget_remaining and curfew_qlik_request_seconds.',
+  },
   CURFEW_CLIENT_NOT_ADMIN: {
     status: 502,
     title: "The OAuth client cannot see other users' tokens",

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Accept } from '../revocation/accept.ts'
+import type { DryRun } from '../revocation/dry-run.ts'
 import type { Estimate } from '../revocation/estimate.ts'
 import { hasEnded, isSettled, type Revocation } from '../revocation/revocation.ts'
 import { type RevocationView, view } from '../revocation/revocation-view.ts'
@@ -22,6 +23,7 @@ export interface InboundOptions {
   accept: Accept
   waiters: Waiters
   estimate: Estimate
+  dryRun: DryRun
   tenants: TenantNames
   clock: Clock
 }

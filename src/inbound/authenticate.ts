@@ -72,7 +72,7 @@ export function provenSender({ sender }: FastifyRequest): Sender {
   return sender
 }
 
-/** For plugins whose routes need proven senders: without this one registered before, the service does not start. */
-export const PROVEN = { dependencies: ['authenticate', 'problems'], encapsulate: true }
+/** For plugins whose routes need proven senders: without these registered before, the service does not start. */
+export const PROVEN = { dependencies: ['authenticate', 'strict-routes', 'problems'], encapsulate: true }
 
 export default fp(authenticate, { name: 'authenticate' })

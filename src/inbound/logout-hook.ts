@@ -1,14 +1,17 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
 import { PROVEN, provenSender } from './authenticate.ts'
+import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from './dry-run.ts'
 import { problemAnswer } from './problems.ts'
 import { LogoutBody, toSignal, userOf } from './signal-body.ts'
 
 /** `POST /logout-hook`: a web back end or a session store says that a user has logged out. */
 const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { tenants, clock } = options
+  const { dryRun, tenants, clock } = options
 
   app.post(
     '/logout-hook',
@@ -18,14 +21,20 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         summary: 'A user has logged out, or their session has expired',
         description:
           'Signed by Standard Webhooks (`webhook-*` or `svix-*` headers), or with an API key. ' +
-          `${REPEATABLE} ${WAITING}`,
+          `${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ webhook: [] }, { apiKey: [] }],
+        querystring: SignalQuery,
         body: LogoutBody,
-        response: { 200: RevocationView, 202: RevocationView, default: problemAnswer },
+        response: {
+          200: z.union([RevocationView, DryRunView]),
+          202: RevocationView,
+          default: problemAnswer,
+        },
       },
     },
     async (request, reply) => {
+      const isDry = isDryRun(request, request.query)
       const { userId, subject, email, ...details } = request.body
       const signal = toSignal(details, {
         user: userOf({ userId, subject, email }),
@@ -35,6 +44,7 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         tenants,
         now: clock.now(),
       })
+      if (isDry) return previewSignal(signal, dryRun)
       return answerSignal(request, reply, signal, options)
     },
   )

@@ -2,20 +2,17 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { invalidMember } from '../errors.ts'
-import { type DryRun, TokenView } from '../revocation/dry-run.ts'
+import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from './answer.ts'
 import { PROVEN, provenSender } from './authenticate.ts'
+import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from './dry-run.ts'
 import { problemAnswer } from './problems.ts'
 import { SignalDetails, toSignal } from './signal-body.ts'
 
-export interface RevokeAllOptions extends InboundOptions {
-  dryRun: DryRun
-}
-
 /** `POST /users/:id/revoke-all`: somebody who may end a user's access, by the Qlik user id. */
-const revokeAll: FastifyPluginAsyncZod<RevokeAllOptions> = async (app, options) => {
+const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   const { tenants, clock, dryRun } = options
 
   app.post(
@@ -28,19 +25,14 @@ const revokeAll: FastifyPluginAsyncZod<RevokeAllOptions> = async (app, options) 
       },
       schema: {
         summary: "Revoke a user's tokens",
-        description:
-          'The body can be left out. With `dryRun=true` the tokens that would be revoked are listed, and nothing ' +
-          `is revoked. ${REPEATABLE} ${WAITING}`,
+        description: `The body can be left out. ${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ apiKey: [] }],
         params: z.object({ id: Identifier.describe('Qlik user id') }),
-        querystring: z.strictObject({
-          tenant: Identifier.optional(),
-          dryRun: z.stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] }).optional(),
-        }),
+        querystring: SignalQuery.extend({ tenant: Identifier.optional() }),
         body: SignalDetails,
         response: {
-          200: z.union([RevocationView, z.object({ tokens: z.array(TokenView) })]),
+          200: z.union([RevocationView, DryRunView]),
           202: RevocationView,
           default: problemAnswer,
         },
@@ -62,7 +54,7 @@ const revokeAll: FastifyPluginAsyncZod<RevokeAllOptions> = async (app, options) 
           now: clock.now(),
         },
       )
-      if (query.dryRun) return reply.code(200).send({ tokens: await dryRun(signal) })
+      if (isDryRun(request, query)) return previewSignal(signal, dryRun)
       return answerSignal(request, reply, signal, options)
     },
   )

@@ -1,66 +1,191 @@
-import { z } from 'zod'
-import { CurfewError } from '../errors.ts'
-import { pages } from './listing.ts'
-import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
+import type { Clock } from '../clock.ts'
+import { CurfewError, type ErrorCode } from '../errors.ts'
+import type { DryRunView, Finding } from './dry-run-view.ts'
+import { identify } from './identify.ts'
+import type { CallOptions, QlikTenant, Token } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
-import { isInScope, scopeOf } from './scope.ts'
-import { type Signal, urgencyOf } from './signal.ts'
+import { RunTime, stamped } from './run-time.ts'
+import { decideToken } from './scope.ts'
+import { REASONS, type Signal } from './signal.ts'
+import { pages } from './sweep.ts'
 
-/** One token as a dry run shows it. */
-export const TokenView = z.object({
-  id: z.string(),
-  deviceType: z.string().nullable(),
-  description: z.string().nullable(),
-  clientId: z.string().nullable(),
-  lastUsed: z.string().nullable(),
-})
-export type TokenView = z.infer<typeof TokenView>
-
-export type DryRun = (signal: Signal) => Promise<TokenView[]>
-
-/** A caller is waiting: rather an error than an answer after that. */
+/** A caller waits: users that are not looked at by then are reported as errors. */
 const TIME_LIMIT_MS = 20_000
-const TOKENS_AT_MOST = 10_000
+const USERS_AT_ONCE = 10
+/** Pages of 100 tokens beyond each user's first, for all users of a dry run together. */
+const MORE_PAGES_AT_MOST = 100
+/** Behind all signals, whose urgencies are those of their reasons. */
+const URGENCY = REASONS.length
+/** How old the proof may be that the OAuth client sees other users' tokens, where a list is empty. */
+const PROVEN_FOR_MS = 10_000
+
+/** For each signal, in their order: what it would do now, or why that is unknown. Never rejects. */
+export type DryRun = (signals: readonly Signal[]) => Promise<(DryRunView | CurfewError)[]>
+
+export interface DryRunOptions {
+  tenants: { get(name: string): QlikTenant | undefined }
+  clock: Clock
+}
+
+/** What the users of one dry run share. */
+interface Shared extends CallOptions {
+  clock: Clock
+  /** Pages beyond a user's first that may still be read. */
+  morePages: number
+}
+
+/** Whom a signal means: Qlik user ids, or why none. */
+interface Named {
+  signal: Signal
+  tenant: QlikTenant
+  ownUserId: string
+  resolved: string[] | Finding
+}
 
 /**
- * Lists the tokens that a signal for a Qlik user id would have revoked now; at most 10,000. Nothing is revoked
- * and nothing is stored.
+ * Finds out what signals would do now. Nothing is revoked and nothing is stored. A failure concerns one user only. Reads
+ * one page of tokens for each user and 100 more for all of them together, and ends within 20 s.
  */
-export function createDryRun(
-  tenants: { get(name: string): QlikTenant | undefined },
-  now: () => number,
-): DryRun {
-  return async (signal) => {
-    const tenant = tenants.get(signal.tenant)
-    if (!tenant) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
-    const call = { signal: AbortSignal.timeout(TIME_LIMIT_MS), urgency: urgencyOf(signal.reason) }
-    try {
-      return await list(signal, tenant, call, now)
-    } catch (cause) {
-      if (call.signal.aborted) {
-        throw new CurfewError('CURFEW_QLIK_RATE_LIMITED', undefined, { cause, retryAfterSeconds: 30 })
+export function createDryRun({ tenants, clock }: DryRunOptions): DryRun {
+  return async (signals) => {
+    const abort = new AbortController()
+    const cancel = clock.after(TIME_LIMIT_MS, () => abort.abort())
+    const limits = { signal: abort.signal, urgency: URGENCY, morePages: MORE_PAGES_AT_MOST }
+    const shared: Shared = { ...limits, clock }
+    const orError = <T>(work: Promise<T>) => work.catch((cause) => errorOf(cause, abort.signal))
+
+    // All at once: names that are looked up at the same time share calls.
+    const named = await Promise.all(
+      signals.map((signal) => orError(identified(signal, tenants.get(signal.tenant), shared))),
+    )
+    const results: (DryRunView | CurfewError)[] = []
+    const waiting = named.entries()
+    async function lane(): Promise<void> {
+      for (const [index, one] of waiting) {
+        results[index] = one instanceof CurfewError ? one : await orError(preview(one, shared))
       }
-      const { code, detail } = toFailure(cause)
-      throw new CurfewError(code, detail, { cause })
     }
+    await Promise.all(Array.from({ length: USERS_AT_ONCE }, lane))
+    cancel()
+    return results
   }
 }
 
-async function list(
-  signal: Signal,
-  tenant: QlikTenant,
-  call: CallOptions,
-  now: () => number,
-): Promise<TokenView[]> {
-  const { ownUserId } = await requirePower(tenant, call)
-  const scope = scopeOf(signal, tenant, signal.user.value === ownUserId)
-  const found = new Map<string, TokenView>()
-  for await (const page of pages(tenant, signal.user.value, call)) {
-    for (const token of page.tokens) {
-      if (isInScope(token, scope, now() + tenant.wallOffsetMs())) found.set(token.id, token)
-    }
-    if (found.size >= TOKENS_AT_MOST) break
+function errorOf(cause: unknown, { aborted }: AbortSignal): CurfewError {
+  if (aborted) {
+    return new CurfewError('CURFEW_DRY_RUN_TIMEOUT', undefined, { cause, retryAfterSeconds: 30 })
   }
-  return [...found.values()].slice(0, TOKENS_AT_MOST)
+  const { code, detail } = toFailure(cause)
+  return new CurfewError(code, detail, { cause })
+}
+
+/** What a name is that a revocation fails for. */
+const FINDING_OF: Partial<Record<ErrorCode, Finding>> = {
+  CURFEW_AMBIGUOUS_USER: 'ambiguous',
+  CURFEW_OWN_USER: 'own-user',
+}
+
+async function identified(signal: Signal, tenant: QlikTenant | undefined, call: CallOptions): Promise<Named> {
+  if (!tenant) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
+  const { ownUserId } = await requirePower(tenant, call)
+  const named = { signal, tenant, ownUserId }
+  try {
+    const userIds = await identify(signal.user, ownUserId, tenant, call)
+    return { ...named, resolved: userIds.length > 0 ? userIds : 'no-matching-user' }
+  } catch (error) {
+    const finding = error instanceof CurfewError ? FINDING_OF[error.code] : undefined
+    if (finding) return { ...named, resolved: finding }
+    throw error
+  }
+}
+
+async function preview({ resolved, ...named }: Named, shared: Shared): Promise<DryRunView> {
+  const { signal } = named
+  if (typeof resolved === 'string') return toView(signal, [], resolved, NONE)
+  const listed = await list(named, resolved, shared)
+  const isEmpty = listed.tokens.length + listed.kept.length === 0
+  const finding = isEmpty ? await findingOfNone(named, resolved, shared) : 'exists'
+  return toView(signal, finding === 'no-such-user' ? [] : resolved, finding, listed)
+}
+
+type Listed = Pick<DryRunView, 'tokens' | 'kept' | 'truncated'>
+const NONE: Listed = { tokens: [], kept: [], truncated: false }
+
+/** The tokens of a signal's Qlik users, and what it would do to each. */
+async function list(
+  { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
+  userIds: readonly string[],
+  shared: Shared,
+): Promise<Listed> {
+  const time = timeOf(signal, tenant, shared.clock)
+  const { found, truncated } = await read(userIds, tenant, shared)
+  // After the tokens are listed: the answers show the tenant's clock.
+  const scopes = { own: time.scope(true), other: time.scope(false) }
+  const tenantNow = time.tenantNow()
+  const tokens: DryRunView['tokens'] = []
+  const kept: DryRunView['kept'] = []
+  for (const { userId, ...token } of found.values()) {
+    const scope = userId === ownUserId ? scopes.own : scopes.other
+    const { verdict, why } = decideToken(token, scope, tenantNow)
+    const would = verdict === 'revoke' ? tokens : kept
+    would.push({ ...token, why })
+  }
+  return { tokens, kept, truncated }
+}
+
+/** All tokens of these users, each once, as far as the pages that may be read reach. */
+async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shared) {
+  const found = new Map<string, Token & { userId: string }>()
+  let isFirstPage = true
+  for (const userId of userIds) {
+    for await (const page of pages(tenant, userId, shared)) {
+      if (!isFirstPage && shared.morePages === 0) return { found, truncated: true }
+      if (!isFirstPage) shared.morePages -= 1
+      isFirstPage = false
+      for (const token of page) found.set(token.id, { ...token, userId })
+    }
+  }
+  return { found, truncated: false }
+}
+
+/** The time of a signal that is not stored, as measured by this process alone. */
+function timeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
+  const options = { clock, tenant, storeClock: () => null }
+  const { signalTime = null } = stamped(signal, options)
+  return new RunTime({ ...signal, signalTime, signalTimeOf: signal.occurredAt }, options)
+}
+
+/**
+ * What an empty list of tokens means. Qlik lists none, rather than an error, for an id that nobody has, and to a client
+ * that does not see other users' tokens.
+ */
+async function findingOfNone(
+  { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
+  userIds: readonly string[],
+  shared: Shared,
+): Promise<Finding> {
+  if (userIds.every((userId) => userId === ownUserId)) return 'exists'
+  const { power } = await requirePower(tenant, { ...shared, knownForMs: PROVEN_FOR_MS })
+  const { kind, value } = signal.user
+  if (kind === 'userId' && !(await tenant.userExists(value, shared))) return 'no-such-user'
+  return power === 'proven' ? 'exists' : 'none-visible'
+}
+
+function toView(
+  { tenant, user, reason, scope, deviceType, occurredAt }: Signal,
+  resolved: string[],
+  finding: Finding,
+  listed: Listed,
+): DryRunView {
+  return {
+    tenant,
+    user: { [user.kind]: user.value, resolved },
+    reason,
+    scope,
+    ...(deviceType === null ? {} : { deviceType }),
+    occurredAt: new Date(occurredAt).toISOString(),
+    finding,
+    ...listed,
+  }
 }

@@ -22,17 +22,23 @@ export interface RunTimeOptions {
   storeClock: () => StoreClock | null
 }
 
+/** What is needed of a revocation, or of a signal that is none yet. */
+export type TimedSignals = Pick<
+  Revocation,
+  'scope' | 'deviceType' | 'reason' | 'occurredAt' | 'signalTime' | 'signalTimeOf'
+>
+
 /**
  * The time of a revocation's signals during one attempt or listing. It is measured better as the tenant answers, so scope is
  * decided after the tokens are listed, not before.
  */
 export class RunTime {
   readonly #options: RunTimeOptions
-  readonly #revocation: Revocation
+  readonly #revocation: TimedSignals
   readonly #claimedAt: number
   #time: SignalTime
 
-  constructor(revocation: Revocation, options: RunTimeOptions) {
+  constructor(revocation: TimedSignals, options: RunTimeOptions) {
     this.#options = options
     this.#revocation = revocation
     this.#claimedAt = options.clock.monotonic()

@@ -12,9 +12,11 @@ import { OTHER_API_KEY, startService } from '../support/service.ts'
 const ID = '018f0000-0000-7000-8000-000000000000'
 const PROTECTED = [
   ['POST', '/logout-hook'],
+  ['POST', '/logout-hook?dryRun=true'],
   ['POST', '/users/u1/revoke-all'],
   ['POST', '/users/u1/revoke-all?dryRun=true'],
   ['POST', '/revocations'],
+  ['POST', '/revocations?dryRun=true'],
   ['GET', '/revocations'],
   ['GET', `/revocations/${ID}`],
   ['POST', `/revocations/${ID}/retry`],

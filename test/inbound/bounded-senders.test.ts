@@ -48,6 +48,14 @@ const SIGNALS = {
     (tenant) => `/users/u1/revoke-all?dryRun=true&${inQuery(tenant)}`,
     () => ({}),
   ),
+  'dry run of a logout': post(
+    () => '/logout-hook?dryRun=true',
+    (tenant) => ({ userId: 'u1', tenant }),
+  ),
+  'dry run of many': post(
+    () => '/revocations?dryRun=true',
+    (tenant) => ({ users: [{ userId: 'u1' }], tenant }),
+  ),
   bulk: post(
     () => '/revocations',
     (tenant) => ({ users: [{ userId: 'u1' }], tenant }),

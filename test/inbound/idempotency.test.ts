@@ -109,11 +109,3 @@ t.test('a key of another form is refused', async (t) => {
   await nothingStored(t, service)
   t.equal((await send(service, '/logout-hook', { userId: 'u1' }, `"${'x'.repeat(255)}"`)).status, 202)
 })
-
-t.test('a dry run does nothing that would have to be remembered', async (t) => {
-  const service = await startService(t)
-  const dryRun = () => send(service, '/users/u1/revoke-all?dryRun=true', undefined, '"key"')
-  t.same((await dryRun()).json, { tokens: [] })
-  service.userWithTokens(1, { id: 'u1' })
-  t.equal((await dryRun()).json.tokens.length, 1)
-})

@@ -15,9 +15,9 @@ const ROUTES: [
   statuses: string,
   parameters: string[],
 ][] = [
-  ['post', '/logout-hook', API_KEY_OR_WEBHOOK, '200 202', []],
-  ['post', '/users/{id}/revoke-all', API_KEY, '200 202', ['query tenant', 'query dryRun', 'path id']],
-  ['post', '/revocations', API_KEY, '202', []],
+  ['post', '/logout-hook', API_KEY_OR_WEBHOOK, '200 202', ['query dryRun']],
+  ['post', '/users/{id}/revoke-all', API_KEY, '200 202', ['query dryRun', 'query tenant', 'path id']],
+  ['post', '/revocations', API_KEY, '200 202', ['query dryRun']],
   ['get', '/revocations/{id}', API_KEY, '200', ['path id']],
   [
     'get',
@@ -88,6 +88,27 @@ t.test('the OpenAPI document', async (t) => {
         'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
       })
     }
+  })
+
+  await t.test('describes one form of a dry run for all three routes', async (t) => {
+    const one = { $ref: '#/components/schemas/DryRun' }
+    const answer = (path: string) =>
+      document.paths[path].post.responses['200'].content['application/json'].schema
+    for (const path of ['/logout-hook', '/users/{id}/revoke-all']) t.same(answer(path).anyOf[1], one, path)
+    t.same(answer('/revocations').properties.items.items.anyOf[0].properties.dryRun, one)
+    const { json } = await service.call('POST', '/logout-hook?dryRun=true', {
+      body: { userId: 'u1', deviceType: 'Browser' },
+    })
+    const { properties, required } = document.components.schemas.DryRun
+    t.same(Object.keys(properties).sort(), Object.keys(json).sort())
+    t.same(
+      required.sort(),
+      Object.keys(json)
+        .filter((name) => name !== 'deviceType')
+        .sort(),
+    )
+    const [parameter] = document.paths['/logout-hook'].post.parameters
+    t.same(parameter.schema.enum.sort(), ['0', '1', 'false', 'true'])
   })
 
   await t.test('describes the bodies by their members, with nothing else let in', async (t) => {

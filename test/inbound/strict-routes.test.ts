@@ -1,0 +1,232 @@
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { everyKind, type Player, tokenPlayers } from '../support/every-kind.ts'
+import { startIssuer } from '../support/issuer.ts'
+import { isProblem, nothingStored } from '../support/problems.ts'
+import { sendBytes, sendRequest } from '../support/raw-http.ts'
+import { API_KEY, type Reply, type Service, startService } from '../support/service.ts'
+import { ADA } from '../support/shared-signals.ts'
+import { startWithSources } from '../support/source-service.ts'
+import { VENDORS } from '../support/vendors.ts'
+import { signed } from '../support/webhook.ts'
+
+const PROVEN = { authorization: `Bearer ${API_KEY}` }
+const ID = '018f0000-0000-7000-8000-000000000000'
+
+/** Curfew's own API: for each route a request whose parameters are known, and its body where it takes one. */
+const OWN: Record<string, { path: string; body?: object }> = {
+  'POST /logout-hook': { path: '/logout-hook', body: { userId: 'u1' } },
+  'POST /users/:id/revoke-all': { path: '/users/u1/revoke-all', body: {} },
+  'POST /revocations': { path: '/revocations', body: { users: [{ userId: 'u1' }] } },
+  'GET /revocations': { path: '/revocations' },
+  'GET /revocations/:id': { path: `/revocations/${ID}` },
+  'POST /revocations/:id/retry': { path: `/revocations/${ID}/retry` },
+  'PUT /sessions/:sid': { path: '/sessions/s1', body: { userId: 'u1' } },
+  'DELETE /sessions/:sid': { path: '/sessions/s1' },
+  'POST /config/reload': { path: '/config/reload' },
+}
+
+/** Routes for probes, Prometheus and people, with an address of each. */
+const OPEN: Record<string, string> = {
+  'GET /health/live': '/health/live',
+  'GET /health/ready': '/health/ready',
+  'GET /metrics': '/metrics',
+  'GET /openapi.json': '/openapi.json',
+  'GET /docs': '/docs',
+  'GET /docs/': '/docs/',
+  'GET /docs/static/index.html': '/docs/static/index.html',
+  'GET /docs/static/swagger-initializer.js': '/docs/static/swagger-initializer.js',
+  'GET /docs/*': '/docs/static/swagger-ui.css',
+  'GET /docs/json': '/docs/json',
+  'GET /docs/yaml': '/docs/yaml',
+}
+
+/** Routes whose protocols are specified by others. */
+const OF_SOURCES = [
+  'POST /sources/:name/backchannel-logout',
+  'POST /sources/:name/global-token-revocation',
+  'POST /sources/:name/events',
+  'POST /sources/:name/webhook',
+  'GET /sources/:name/webhook',
+]
+
+/** Every route of the service, as `METHOD /path`, by the tree that Fastify prints. */
+function routesOf(app: FastifyInstance): string[] {
+  const path: string[] = []
+  return app
+    .printRoutes({ commonPrefix: false })
+    .split('\n')
+    .flatMap((line) => {
+      const [, indent = '', part = '', methods = ''] = /^(.*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line) ?? []
+      if (part === '') return []
+      path.splice(indent.length / 4, Number.POSITIVE_INFINITY, part)
+      // Fastify adds HEAD wherever there is GET.
+      const own = methods.split(', ').filter((method) => method !== '' && method !== 'HEAD')
+      return own.map((method) => `${method} ${path.join('')}`)
+    })
+}
+
+t.test('every route is known here, and so either strict or lenient', async (t) => {
+  const { app } = await startService(t)
+  const known = [...Object.keys(OWN), ...Object.keys(OPEN), ...OF_SOURCES]
+  t.same(routesOf(app).sort(), known.sort())
+})
+
+const call = (
+  service: Service,
+  name: string,
+  { query = '', body = OWN[name]?.body as unknown, headers = {} },
+) =>
+  service.call(name.split(' ')[0] ?? '', `${OWN[name]?.path}${query}`, {
+    headers,
+    ...(body === undefined ? {} : { body }),
+  })
+
+t.test(
+  'the own API refuses unknown and repeated parameters by their names, after authentication',
+  async (t) => {
+    const service = await startService(t)
+    const { json: document } = await service.call('GET', '/openapi.json')
+    for (const name of Object.keys(OWN)) {
+      const [method = '', path = ''] = name.split(' ')
+      const unproven = await call(service, name, { query: '?unknown=1', headers: { authorization: '' } })
+      isProblem(t, unproven, 'CURFEW_UNAUTHENTICATED')
+      for (const query of ['unknown=1', 'unknown', 'unknown=', 'unknown=1&unknown=2', 'wait=30&unknown=1'])
+        isProblem(t, await call(service, name, { query: `?${query}` }), 'CURFEW_REQUEST_INVALID', 'unknown')
+      for (const unknown of ['__proto__', 'dryrun', 'dryRun[]', 'dryRun '])
+        isProblem(
+          t,
+          await call(service, name, { query: `?${encodeURIComponent(unknown)}=true` }),
+          'CURFEW_REQUEST_INVALID',
+          unknown,
+        )
+      const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')][method.toLowerCase()]
+      for (const { in: place, name: declared } of operation.parameters ?? []) {
+        if (place !== 'query') continue
+        const query = `?${declared}=true&${declared}=true`
+        isProblem(t, await call(service, name, { query }), 'CURFEW_REQUEST_INVALID', declared)
+      }
+    }
+    for (const path of ['/revocations', `/revocations/${ID}`])
+      t.equal(
+        (await sendRequest(service.url, 'HEAD', `${path}?unknown=1`, PROVEN)).status,
+        400,
+        `HEAD ${path}`,
+      )
+    await nothingStored(t, service)
+  },
+)
+
+t.test('with a signature, too, an unknown parameter is refused', async (t) => {
+  const service = await startService(t)
+  const body = '{"userId":"u1"}'
+  const reply = await service.call('POST', '/logout-hook?unknown=1', { body, headers: signed(body) })
+  isProblem(t, reply, 'CURFEW_REQUEST_INVALID', 'unknown')
+  const forged = { ...signed(body), 'webhook-signature': 'v1,AAAA' }
+  const unproven = await service.call('POST', '/logout-hook?unknown=1', { body, headers: forged })
+  isProblem(t, unproven, 'CURFEW_SIGNATURE_INVALID')
+  await nothingStored(t, service)
+})
+
+t.test('the own API refuses unknown members of bodies, and any body where it takes none', async (t) => {
+  const service = await startService(t)
+  for (const [name, { path, body }] of Object.entries(OWN)) {
+    const [method = ''] = name.split(' ')
+    if (body) {
+      const reply = await call(service, name, { body: { ...body, unknown: 1 } })
+      isProblem(t, reply, 'CURFEW_REQUEST_INVALID', '/unknown')
+    } else if (method === 'GET') {
+      for (const framed of [
+        `content-length: 2\r\n\r\n{}`,
+        `transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+      ]) {
+        const head = `GET ${path} HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\n`
+        const send = (proof: string) => sendBytes(service.url, `${head}${proof}${framed}`)
+        const refused = await send(`authorization: Bearer ${API_KEY}\r\n`)
+        t.match(refused, /^HTTP\/1.1 400 /, `${name}, ${framed}`)
+        t.match(refused, '"errors":[{"member":"/","expected":"expected no body"}]')
+        t.match(await send(''), /^HTTP\/1.1 401 /)
+      }
+    } else {
+      for (const [sent, member] of [
+        [{ reason: 'logout' }, '/reason'],
+        ['null', '/'],
+        ['[]', '/'],
+        ['7', '/'],
+      ] as const)
+        isProblem(t, await call(service, name, { body: sent }), 'CURFEW_REQUEST_INVALID', member)
+      const unproven = await call(service, name, {
+        body: { reason: 'logout' },
+        headers: { authorization: '' },
+      })
+      isProblem(t, unproven, 'CURFEW_UNAUTHENTICATED')
+      const expected = (await call(service, name, {})).status
+      for (const nothing of ['', {}])
+        t.equal((await call(service, name, { body: nothing })).status, expected, `${name} ${nothing}`)
+    }
+  }
+  await nothingStored(t, service)
+})
+
+t.test('probes, metrics and documentation ignore parameters that they do not know', async (t) => {
+  const service = await startService(t)
+  for (const [name, path] of Object.entries(OPEN)) {
+    const get = (query: string) => service.call('GET', `${path}${query}`, { headers: { authorization: '' } })
+    const { status } = await get('')
+    t.ok(status < 400, `${name}: ${status}`)
+    t.equal((await get('?unknown=1&unknown=2')).status, status, name)
+  }
+})
+
+/** Adds a member to what is sent, wherever the protocol has room for one. */
+const withMore = (content: unknown): unknown => {
+  if (Array.isArray(content)) return content.map(withMore)
+  return typeof content === 'object' && content !== null ? { ...content, unknown: { more: [1] } } : content
+}
+
+t.test('sources ignore parameters, form fields, members and claims that they do not know', async (t) => {
+  const issuer = await startIssuer(t)
+  const players = everyKind(issuer)
+  const service = await startWithSources(
+    t,
+    players.map(({ entry }) => entry),
+  )
+  service.sandbox.tenant.addUser({ email: ADA.email })
+  const isTaken = async (player: Player, sent: { body: string; headers: Record<string, string> }) => {
+    const headers = { authorization: '', ...sent.headers }
+    const path = `${player.path}?unknown=1&dryRun=true`
+    const reply: Reply = await service.call('POST', path, { ...sent, headers })
+    t.equal(reply.status, player.answer, `${player.kind}: ${reply.text}`)
+  }
+  for (const player of players) await isTaken(player, await player.sign())
+  const counts = await service.counts()
+  for (const { kind } of players) t.ok(counts[`${kind} accepted`], `${kind}: a signal, not a dry run`)
+
+  for (const player of tokenPlayers(issuer)) {
+    const token = await issuer.sign({ ...player.claims(), unknown: { more: [1] } }, { typ: player.typ })
+    const { body, headers } = player.send(token)
+    const more: Partial<Record<Player['kind'], string>> = {
+      'oidc-back-channel-logout': `${body}&unknown=1`,
+      'global-token-revocation': body.replace(/^\{/, '{"unknown":{"more":[1]},'),
+    }
+    await isTaken(player, { headers, body: more[player.kind] ?? body })
+  }
+  for (const { kind, secret, sample, sign } of VENDORS) {
+    const player = players.find((one) => one.kind === kind)
+    if (!player) throw new Error('no such kind')
+    const body = JSON.stringify(withMore(sample(`more-${kind}`)))
+    const proof = await sign(body, { secret, at: Date.now() })
+    await isTaken(player, { body, headers: { 'content-type': 'application/json', ...proof } })
+  }
+  await challengeIsAnswered(t, service)
+})
+
+async function challengeIsAnswered(t: Test, service: Service): Promise<void> {
+  const vendor = VENDORS.find(({ kind }) => kind === 'okta-event-hook')
+  const headers = { authorization: vendor?.secret ?? '', 'x-okta-verification-challenge': 'abc' }
+  const { status, json } = await service.call('GET', '/sources/okta-event-hook/webhook?unknown=1', {
+    headers,
+  })
+  t.equal(status, 200)
+  t.same(json, { verification: 'abc' })
+}
