@@ -1,6 +1,7 @@
 import { Agent } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { httpDateMs } from '../http-date.ts'
 import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { ErrorAnswer } from './answers.ts'
@@ -135,7 +136,11 @@ export class QlikHttp {
         status: answer.statusCode,
         location: one(answer.headers.location) ?? null,
         date,
-        retryAfterMs: retryAfterMs(one(answer.headers['retry-after']), date),
+        // By the Date beside it, whatever that is worth; it is cut to whole seconds, so it is the earliest time.
+        retryAfterMs: retryAfterMs(
+          one(answer.headers['retry-after']),
+          httpDateMs(one(answer.headers.date) ?? '', date) ?? date - 500,
+        ),
         text,
       }
     } finally {

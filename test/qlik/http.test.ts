@@ -47,6 +47,31 @@ t.test("a 429's date is read by the tenant's clock", async (t) => {
   t.ok(Math.abs(Number(Object(failure).retryAfterMs) - 60_000) < 3_000)
 })
 
+t.test(
+  'a Retry-After that is a date is never cut short, however wrong the clock that wrote it',
+  async (t) => {
+    for (const [date, retryAfter, ms] of [
+      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 12:00:40 GMT', 40_000],
+      ['Sat, 21 Nov 1998 12:00:00 GMT', 'Sat, 21 Nov 1998 12:00:40 GMT', 40_000],
+      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Saturday, 21-Nov-26 12:00:40 GMT', 40_000],
+      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 13:00:40 +0100', null],
+    ] as const) {
+      const client = await withAnswer(t, json({}, 429, { date, 'retry-after': retryAfter }))
+      t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { retryAfterMs: ms }, retryAfter)
+    }
+  },
+)
+
+t.test('without a Date, a date is read by what is known of the clock, half a second early', async (t) => {
+  const at = Math.ceil(Date.now() / 1000) * 1000 + 40_000
+  const client = await withAnswer(t, (_request, response) => {
+    response.sendDate = false
+    response.writeHead(429, { 'retry-after': new Date(at).toUTCString() }).end('{}')
+  })
+  const { retryAfterMs } = Object(await rejection(client.listTokens('x', FIRST, SIGNAL)))
+  t.ok(retryAfterMs >= at - Date.now() + 500, String(retryAfterMs))
+})
+
 t.test('a Date that is days away is not believed', async (t) => {
   const { http } = await withSandbox(t, { clockSkewMs: 3 * 86_400_000 })
   t.equal(http.clockOffset, 0)
