@@ -11,6 +11,11 @@ t.test('seconds and HTTP dates are understood', async (t) => {
   t.equal(retryAfterMs('Sat, 21 Nov 2026 11:00:00 GMT', NOW), 0, 'a date that is past')
 })
 
+t.test('a number too large to count with is the longest wait there is', async (t) => {
+  t.equal(retryAfterMs('99999999999', NOW), 99_999_999_999_000)
+  t.equal(retryAfterMs('9'.repeat(400), NOW), Number.MAX_SAFE_INTEGER)
+})
+
 t.test('nonsense is nothing', async (t) => {
   for (const header of [
     undefined,
@@ -22,7 +27,9 @@ t.test('nonsense is nothing', async (t) => {
     '0x10',
     '12 s',
     'Sat, 99 Nov 2026',
-    '9'.repeat(30),
+    'Sat, 21 Nov 2026 12:01:00 +0100',
+    'Sat, 21 Nov 2026 12:01',
+    '2026-11-21T12:01:00Z',
   ]) {
     t.equal(retryAfterMs(header, NOW), null, String(header))
   }

@@ -2,6 +2,7 @@ import { Agent } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { ClockOffset } from '../clock-offset.ts'
+import { httpDateMs } from '../http-date.ts'
 import { type Interval, midpointOf } from '../interval.ts'
 import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
@@ -150,7 +151,11 @@ export class QlikHttp {
         status: answer.statusCode,
         location: one(answer.headers.location) ?? null,
         date,
-        retryAfterMs: retryAfterMs(one(answer.headers['retry-after']), date),
+        // By the Date beside it, whatever that is worth; it is cut to whole seconds, so it is the earliest time.
+        retryAfterMs: retryAfterMs(
+          one(answer.headers['retry-after']),
+          httpDateMs(one(answer.headers.date) ?? '', date) ?? date - 500,
+        ),
         text,
       }
     } finally {

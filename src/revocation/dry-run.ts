@@ -2,13 +2,13 @@ import type { Clock } from '../clock.ts'
 import { CurfewError, type ErrorCode } from '../errors.ts'
 import type { DryRunView, Finding } from './dry-run-view.ts'
 import { identify } from './identify.ts'
+import { pages } from './listing.ts'
 import type { CallOptions, QlikTenant, Token } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { RunTime, stamped } from './run-time.ts'
 import { decideToken } from './scope.ts'
 import { REASONS, type Signal } from './signal.ts'
-import { pages } from './sweep.ts'
 
 /** A caller waits: users that are not looked at by then are reported as errors. */
 const TIME_LIMIT_MS = 20_000
@@ -143,7 +143,7 @@ async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shar
       if (!isFirstPage && shared.morePages === 0) return { found, truncated: true }
       if (!isFirstPage) shared.morePages -= 1
       isFirstPage = false
-      for (const token of page) found.set(token.id, { ...token, userId })
+      for (const token of page.tokens) found.set(token.id, { ...token, userId })
     }
   }
   return { found, truncated: false }

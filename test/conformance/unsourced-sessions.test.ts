@@ -6,6 +6,7 @@ import type { RevocationStore } from '../../src/revocation/store.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'
 import { MIGRATIONS } from '../../src/stores/sqlite/migrations.ts'
 import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { fakeClock } from '../support/clock.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { T0 } from '../support/signals.ts'
@@ -38,7 +39,7 @@ async function postgres(t: Test): Promise<Earlier> {
   const server = await startPostgres(t)
   return async () => {
     const url = await server.createDatabase()
-    const store = await openPostgresStore(url, { connections: 5, now: () => T0, log: SILENT })
+    const store = await openPostgresStore(url, { connections: 5, clock: fakeClock(T0), log: SILENT })
     for (const sid of ['s1', 's2', 's3']) await noteAsBefore(server, url, sid)
     return store
   }

@@ -116,6 +116,31 @@ t.test('our wall clock may be set: the difference to the tenant is measured agai
   t.ok(Math.abs(http.wallOffsetMs - 600_000) < 1_000)
 })
 
+t.test(
+  'a Retry-After that is a date is never cut short, however wrong the clock that wrote it',
+  async (t) => {
+    for (const [date, retryAfter, ms] of [
+      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 12:00:40 GMT', 40_000],
+      ['Sat, 21 Nov 1998 12:00:00 GMT', 'Sat, 21 Nov 1998 12:00:40 GMT', 40_000],
+      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Saturday, 21-Nov-26 12:00:40 GMT', 40_000],
+      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 13:00:40 +0100', null],
+    ] as const) {
+      const client = await withAnswer(t, json({}, 429, { date, 'retry-after': retryAfter }))
+      t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { retryAfterMs: ms }, retryAfter)
+    }
+  },
+)
+
+t.test('without a Date, a date is read by what is known of the clock, half a second early', async (t) => {
+  const at = Math.ceil(Date.now() / 1000) * 1000 + 40_000
+  const client = await withAnswer(t, (_request, response) => {
+    response.sendDate = false
+    response.writeHead(429, { 'retry-after': new Date(at).toUTCString() }).end('{}')
+  })
+  const { retryAfterMs } = Object(await rejection(client.listTokens('x', FIRST, SIGNAL)))
+  t.ok(retryAfterMs >= at - Date.now() + 500, String(retryAfterMs))
+})
+
 t.test('aborting ends a call at once, with the reason given', async (t) => {
   const { client, sandbox, accessToken } = await withSandbox(t)
   sandbox.tenant.order({ kind: 'hang', route: 'list' })

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import type { SessionSource } from '../../../src/revocation/session.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
+import { fakeClock } from '../../support/clock.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { T0 } from '../../support/signals.ts'
 
@@ -17,7 +18,7 @@ const session = (sid: string) => ({
 /** A store, and how many transactions have changed its sessions. */
 async function setUp(t: Test) {
   const url = await server.createDatabase()
-  const store = await openPostgresStore(url, { connections: 5, now: () => T0, log: SILENT })
+  const store = await openPostgresStore(url, { connections: 5, clock: fakeClock(T0), log: SILENT })
   t.teardown(() => store.close())
   await server.query(
     url,
