@@ -1,8 +1,45 @@
+import fc from 'fast-check'
 import t from 'tap'
-import { join, newRevocation, userKey } from '../../src/revocation/transitions.ts'
+import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
+import {
+  type Confirmation,
+  claim,
+  confirm,
+  confirmBy,
+  end,
+  join,
+  newRevocation,
+  progress,
+  putBack,
+  recover,
+  requireSameRequest,
+  retry,
+  userKey,
+} from '../../src/revocation/transitions.ts'
+import { aCompletion, aFailure, FAILURE, PROOF, TOKENS, waiting } from '../conformance/stores.ts'
+import { anyRevocation } from '../support/arbitrary.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
 const queued = (different = {}) => newRevocation('id', aSignal(different))
+const running = (different = {}) => claim(queued(different), T0)
+const completed = (different: Parameters<typeof aCompletion>[0] = {}) =>
+  end(running(), aCompletion(different))
+/** Completed, and to be confirmed. */
+const unconfirmed = (different = {}) => ({ ...completed({ verificationDueAt: T0 + 6_000 }), ...different })
+const other = (different = {}) => newRevocation('other', aSignal(different))
+const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, resolved: ['u1'] }
+
+t.test('a signal makes a queued revocation, due at once', async (t) => {
+  t.match(queued({ deviceType: 'Phone' }), {
+    id: 'id',
+    status: 'queued',
+    deviceType: 'Phone',
+    attempts: 0,
+    verified: false,
+    proof: null,
+    dueAt: T0,
+  })
+})
 
 t.test('the latest time, the highest urgency and the widest scope win, whichever came first', async (t) => {
   const narrow = {
@@ -22,9 +59,159 @@ t.test('joining twice is joining once', async (t) => {
   t.strictSame(join(once, signal), once)
 })
 
-t.test('what it says of waiting stays, and the 24 hours begin anew', async (t) => {
+t.test('what it says of waiting stays, and the 24 hours begin again', async (t) => {
   const waiting = { ...queued(), nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: T0 }
   t.match(join(waiting, aSignal()), { nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: null })
+})
+
+t.test('a claim begins an attempt; a second process begins another one', async (t) => {
+  const first = claim({ ...queued(), nextAttemptAt: T0, backoffMs: 5 }, T0 + 1)
+  t.match(first, {
+    status: 'running',
+    attempts: 1,
+    startedAt: T0 + 1,
+    nextAttemptAt: null,
+    backoffMs: null,
+  })
+  t.match(claim(first, T0 + 2), { status: 'running', attempts: 2, startedAt: T0 + 1 })
+})
+
+t.test('progress ends failing, standing still does not', async (t) => {
+  const failing = { ...running(), failingSince: T0, tokens: TOKENS }
+  t.match(progress(failing, { ...TOKENS, remaining: 1 }), { failingSince: T0 })
+  t.match(progress(failing, { ...TOKENS, revoked: TOKENS.revoked + 1 }), { failingSince: null })
+})
+
+t.test('a run that completes is verified if its last listing was the confirming one', async (t) => {
+  t.match(completed(), { status: 'completed', verified: true, error: null, fruitless: 0 })
+  t.match(unconfirmed(), { status: 'completed', verified: false, verificationDueAt: T0 + 6_000 })
+  t.match(completed({ verified: false }), { verified: false, proof: null })
+  t.match(completed({ undecided: 1 }), { verified: false })
+  t.match(end(running(), aFailure(T0 + 1)), { status: 'failed', error: FAILURE, completedAt: T0 + 1 })
+})
+
+t.test('a run that is put back waits, and a newer queued one joins it', async (t) => {
+  const alone = putBack(running(), waiting(running(), T0 + 50), null)
+  t.match(alone, {
+    queued: { id: 'id', status: 'queued', dueAt: T0 + 50, nextAttemptAt: T0 + 50 },
+    absorbed: null,
+  })
+  const both = putBack(running(), waiting(running(), null), other({ scope: 'all', occurredAt: T0 }))
+  t.match(both, { queued: { id: 'id', scope: 'all', dueAt: T0 }, absorbed: { id: 'other' } })
+})
+
+t.test('a run whose process is gone goes back without waiting', async (t) => {
+  t.match(recover({ ...running(), tokens: TOKENS }, null), {
+    queued: { status: 'queued', tokens: TOKENS, attempts: 1, nextAttemptAt: null, dueAt: T0 },
+  })
+})
+
+t.test('a confirming listing verifies, queues again, or is due again', async (t) => {
+  t.match(confirm(unconfirmed(), PROVEN, null), {
+    confirmed: { status: 'completed', verified: true, verificationDueAt: null },
+  })
+  t.match(confirm(unconfirmed(), { ...PROVEN, undecided: 1 }, null), { confirmed: { verified: false } })
+  const found = { found: 'tokens', remaining: 2, now: T0 + 7_000 } as const
+  t.match(confirm(unconfirmed(), found, other({ reason: 'security' })), {
+    queued: { id: 'id', status: 'queued', reason: 'security', outcome: null, tokens: { remaining: 2 } },
+    absorbed: { id: 'other' },
+  })
+  const failed = { found: 'unknown', error: FAILURE, fruitless: 1, failingSince: T0, backoffMs: 9 } as const
+  t.match(confirm(unconfirmed(), { ...failed, verificationDueAt: T0 + 9 }, null), {
+    confirmed: { status: 'completed', verificationDueAt: T0 + 9, error: FAILURE },
+  })
+  const given = confirm(unconfirmed(), { ...failed, verificationDueAt: null }, null)
+  t.match(given, { confirmed: { status: 'completed', verificationDueAt: null, error: FAILURE } })
+  t.notOk('confirmed' in given && isVerified(given.confirmed), 'it stays unverified')
+  t.strictSame(confirm(running(), PROVEN, null), { confirmed: running() }, 'nothing else is confirmed')
+})
+
+t.test('a newer one proves an older one of the same user, where it reaches as far', async (t) => {
+  const newer = completed()
+  const cases: [Partial<Revocation>, Partial<Revocation>, boolean][] = [
+    [{}, {}, true],
+    [{ occurredAt: T0 - 1 }, {}, true],
+    [{ occurredAt: T0 + 1 }, {}, false],
+    [{ scope: 'all' }, {}, false],
+    [{ scope: 'all' }, { scope: 'all' }, true],
+    [{ occurredAt: T0 + 1 }, { scope: 'all' }, true],
+    [{}, { verificationDueAt: T0 }, false],
+    [{ verificationDueAt: null }, {}, false],
+  ]
+  for (const [old, young, proves] of cases) {
+    const confirmed = confirmBy(unconfirmed(old), { ...newer, ...young })
+    t.equal(confirmed?.verified ?? false, proves, JSON.stringify([old, young]))
+  }
+})
+
+t.test('a retry', async (t) => {
+  const now = T0 + 99
+  const failed = end(running({ acceptedAt: T0 + 500 }), aFailure())
+  const cases: [string, Revocation, Revocation | null, object][] = [
+    ['leaves a running one', running(), null, { change: 'none' }],
+    ['leaves one that is to be confirmed', unconfirmed(), null, { change: 'none' }],
+    [
+      'hastens a waiting one',
+      { ...queued(), nextAttemptAt: now + 9, fruitless: 4 },
+      null,
+      {
+        change: 'hastened',
+        answer: { id: 'id', nextAttemptAt: null, fruitless: 0 },
+      },
+    ],
+    [
+      'queues a failed one again, due at once',
+      failed,
+      null,
+      {
+        change: 'queued',
+        answer: { id: 'id', status: 'queued', dueAt: now, completedAt: null, error: FAILURE },
+      },
+    ],
+    [
+      'queues an unverified one again',
+      completed({ verified: false }),
+      null,
+      {
+        change: 'queued',
+        answer: { status: 'queued', outcome: null },
+      },
+    ],
+    [
+      'widens another queued one, which supersedes it',
+      failed,
+      other(),
+      {
+        change: 'widened',
+        answer: { id: 'other', status: 'queued' },
+        superseded: { id: 'id', status: 'failed', supersededBy: 'other' },
+      },
+    ],
+  ]
+  for (const [what, revocation, beside, expected] of cases)
+    t.match(retry(revocation, beside, now), expected, what)
+  t.throws(() => retry(completed(), null, now), { code: 'CURFEW_NOT_RETRYABLE' })
+})
+
+t.test('no retry makes a revocation verified, and none loses its signals', async (t) => {
+  fc.assert(
+    fc.property(anyRevocation, fc.option(anyRevocation), (revocation, beside) => {
+      const waitingOne: Revocation | null = beside && { ...beside, status: 'queued' }
+      if (isVerified(revocation) && revocation.status === 'completed') return
+      const { answer, change } = retry(revocation, waitingOne, T0)
+      const isSame = answer.id === revocation.id
+      t.ok(change === 'none' || !isVerified(answer) || answer.status === 'queued')
+      t.ok(isSame || answer.occurredAt >= revocation.occurredAt)
+      t.ok(isSame || answer.scope === 'all' || revocation.scope !== 'all')
+    }),
+    { numRuns: 200 },
+  )
+})
+
+t.test('a key that was used for another request is refused', async (t) => {
+  t.doesNotThrow(() => requireSameRequest('f', 'f'))
+  t.doesNotThrow(() => requireSameRequest(null, null))
+  t.throws(() => requireSameRequest('f', 'g'), { code: 'CURFEW_IDEMPOTENCY_MISMATCH' })
 })
 
 t.test('keys do not run into each other', async (t) => {

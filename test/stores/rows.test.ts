@@ -1,0 +1,69 @@
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t from 'tap'
+import { systemClock } from '../../src/clock.ts'
+import { PostgresDatabase } from '../../src/stores/postgres/database.ts'
+import { postgresStatements } from '../../src/stores/postgres/statements.ts'
+import { openPostgresStore } from '../../src/stores/postgres.ts'
+import { COLUMNS, toRevocation, toRow } from '../../src/stores/rows.ts'
+import { openDatabase } from '../../src/stores/sqlite/database.ts'
+import { sqliteStatements } from '../../src/stores/sqlite/statements.ts'
+import { SILENT } from '../conformance/stores.ts'
+import { anyRevocation } from '../support/arbitrary.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { temporaryFolder } from '../support/service.ts'
+
+t.test('every member of a revocation is in a row, and comes back from it', async (t) => {
+  fc.assert(
+    fc.property(anyRevocation, (revocation) => {
+      const row = toRow(revocation)
+      t.same(Object.keys(row).sort(), [...COLUMNS].sort())
+      t.strictSame(toRevocation(row), revocation)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+t.test('a row of an earlier version, which lacks columns, takes their defaults', async (t) => {
+  const [revocation] = fc.sample(anyRevocation, 1)
+  if (!revocation) throw new Error('expected a sample')
+  const { proof: _, resolved: __, undecided: ___, ...earlier } = toRow(revocation)
+  t.match(toRevocation(earlier), { proof: null, resolved: [], undecided: 0, id: revocation.id })
+})
+
+t.test('SQLite gives back whatever revocation was written', async (t) => {
+  const database = openDatabase(join(temporaryFolder(t), 'curfew.db'))
+  t.teardown(() => database.close())
+  const sql = sqliteStatements(database)
+  fc.assert(
+    fc.property(anyRevocation, anyRevocation, (inserted, saved) => {
+      t.strictSame(sql.find(sql.insert(inserted).id), inserted)
+      sql.save({ ...saved, id: inserted.id })
+      t.strictSame(sql.find(inserted.id), { ...saved, id: inserted.id })
+      sql.remove(inserted.id)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+t.test('PostgreSQL gives back whatever revocation was written', async (t) => {
+  const server = await startPostgres(t)
+  const url = await server.createDatabase()
+  const store = await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })
+  const database = new PostgresDatabase(url, 1)
+  t.teardown(async () => {
+    await database.close()
+    await store.close()
+  })
+  const sql = postgresStatements(database.query)
+  await fc.assert(
+    fc.asyncProperty(anyRevocation, anyRevocation, async (inserted, saved) => {
+      await sql.insert([inserted])
+      t.strictSame(await sql.find(inserted.id), inserted)
+      await sql.save({ ...saved, id: inserted.id })
+      t.strictSame(await sql.find(inserted.id), { ...saved, id: inserted.id })
+      await sql.remove(inserted.id)
+    }),
+    { numRuns: 50 },
+  )
+})
