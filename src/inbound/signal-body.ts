@@ -28,7 +28,7 @@ export const SignalDetails = z.strictObject({
     .optional()
     .describe('When the session ended (ISO 8601); now when it is left out'),
   scope: Scope.optional().describe(
-    'Which tokens go: those issued before (default, for security: all), or all',
+    'Which tokens go: those granted before (default, for security: all), or all',
   ),
   deviceType: Identifier.optional().describe('Only the tokens of this device type'),
 })
@@ -73,7 +73,7 @@ export interface SignalOrigin {
 
 /**
  * The signal that a proven and valid request means. A time in the future, by a fast clock, is taken for now, lest
- * a token issued at the next login be revoked.
+ * a token granted at the next login be revoked.
  * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT
  */
 export function toSignal(

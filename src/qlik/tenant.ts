@@ -152,15 +152,11 @@ export class HttpQlikTenant implements QlikTenant {
   get state(): TenantState {
     const finding = this.#powerMonitor.known
     const power = finding?.power ?? 'not-checked'
-    return { power, finding, failure: this.#failure, clockOffsetMs: this.wallOffsetMs() }
+    return { power, finding, failure: this.#failure, clockOffsetMs: this.#options.http.wallOffsetMs }
   }
 
   clockOffset(): Interval | null {
     return this.#options.http.clockOffset
-  }
-
-  wallOffsetMs(): number {
-    return this.#options.http.wallOffsetMs
   }
 
   power({ signal, knownForMs }: PowerOptions): Promise<ClientPower> {

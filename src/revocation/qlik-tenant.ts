@@ -13,8 +13,6 @@ export interface QlikTenant {
   power(options: PowerOptions): Promise<ClientPower>
   /** The tenant's clock minus `Clock.monotonic`; null while it is not known (`ClockOffset`). */
   clockOffset(): Interval | null
-  /** The tenant's clock minus our wall clock in ms, as a best guess; 0 while it is not known. */
-  wallOffsetMs(): number
   /** The users whom Qlik finds by this subject or e-mail address, with the value that they have: it may differ (`identify`). */
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
   /** Whether there is a user with exactly this Qlik user id. */

@@ -1,36 +1,10 @@
 import type { Interval } from '../interval.ts'
-import type { QlikTenant, Token } from './qlik-tenant.ts'
+import type { Token } from './qlik-tenant.ts'
 import type { Scope, Signal } from './signal.ts'
-import { type GrantLimits, grantLimits, LEEWAY_MS } from './signal-time.ts'
+import { type GrantLimits, grantLimits } from './signal-time.ts'
 
 /** A time in an id that lies further ahead than this is none. */
 const IMPLAUSIBLY_AHEAD_MS = 5 * 60_000
-
-export interface TokenScope {
-  scope: Scope
-  deviceType: string | null
-  /** With `issued-before`: tokens issued later than this are kept. Tenant's clock, ms since the epoch. */
-  issuedUntil: number
-}
-
-/**
- * The tokens that a signal is about. Their times are by the tenant's clock, the signal's is by ours, or by its
- * sender's where it told one: that may be right where ours is wrong, so it is never moved back. Curfew's own user
- * always keeps what was issued after the signal, or its own renewed access token would be revoked over and over.
- */
-export function scopeOf(
-  { scope, deviceType, occurredAt, acceptedAt }: Signal,
-  tenant: Pick<QlikTenant, 'wallOffsetMs'>,
-  isOwnUser: boolean,
-): TokenScope {
-  const isByOurClock = occurredAt === acceptedAt
-  const offset = isByOurClock ? tenant.wallOffsetMs() : Math.max(0, tenant.wallOffsetMs())
-  return {
-    scope: isOwnUser ? 'issued-before' : scope,
-    deviceType,
-    issuedUntil: occurredAt + offset + (isOwnUser ? 0 : LEEWAY_MS),
-  }
-}
 
 /**
  * When a token was granted, by the tenant's clock, in ms since the epoch and rounded down to whole seconds; null where its
@@ -43,18 +17,6 @@ export function grantedAt(tokenId: string, now: number): number | null {
   if (!/^[0-9a-f]{24}$/i.test(tokenId)) return null
   const at = Number.parseInt(tokenId.slice(0, 8), 16) * 1000
   return at > now + IMPLAUSIBLY_AHEAD_MS ? null : at
-}
-
-/** Whether a token is to be revoked. One whose id tells no time is. */
-export function isInScope(
-  token: Token,
-  { scope, deviceType, issuedUntil }: TokenScope,
-  now: number,
-): boolean {
-  if (deviceType !== null && token.deviceType !== deviceType) return false
-  if (scope === 'all') return true
-  const at = grantedAt(token.id, now)
-  return at === null || at <= issuedUntil
 }
 
 /** Which of a user's tokens a revocation is about. */
