@@ -24,7 +24,10 @@ export const RevocationView = z
       userId: z.string().optional(),
       subject: z.string().optional(),
       email: z.string().optional(),
-      resolved: z.array(z.string()).describe('The Qlik user ids that the name led to; empty while unknown'),
+      resolved: z
+        .array(z.string())
+        .optional()
+        .describe('The Qlik user ids that the name led to; left out while there are none'),
     }),
     source: z.string(),
     reason: Reason,
@@ -67,12 +70,12 @@ const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOStrin
  * @param estimatedCompletionAt ms since the epoch, or null where nothing can be said
  */
 export function view(revocation: Revocation, estimatedCompletionAt: number | null): RevocationView {
-  const { user, tokens, error, deviceType, proof } = revocation
+  const { user, tokens, error, deviceType, proof, resolved } = revocation
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
   return {
     id: revocation.id,
     tenant: revocation.tenant,
-    user: { [user.kind]: user.value, resolved: revocation.resolved },
+    user: { [user.kind]: user.value, ...(resolved.length > 0 ? { resolved } : {}) },
     source: revocation.source,
     reason: revocation.reason,
     scope: revocation.scope,

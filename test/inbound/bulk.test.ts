@@ -21,7 +21,7 @@ t.test('many users are taken at once, each with a revocation of its own, in thei
     { index: 1, revocation: { user: { subject: 'idp|ben' }, scope: 'issued-before' } },
     { index: 2, revocation: { user: { userId: 'nobody' }, status: 'queued' } },
   ])
-  const ended = await Promise.all(json.items.map((item: typeof json) => service.ended(item.revocation.id)))
+  const ended = await Promise.all(json.items.map((item: typeof json) => service.settled(item.revocation.id)))
   t.match(ended, [{ tokens: { revoked: 2 } }, { tokens: { revoked: 1 } }, { outcome: 'nothing-to-revoke' }])
   for (const { id } of [ann, ben]) t.same(service.sandbox.tenant.tokensOf(id), [])
 })
