@@ -60,7 +60,7 @@ async function start(t: Test, nameFolding: Folding) {
 
 t.test('a lookup of a name that looks alike does not keep a logout from its user', async (t) => {
   for (const [nameFolding, first] of [
-    ['ascii', { outcome: 'no-such-user' }],
+    ['ascii', { outcome: 'no-matching-user' }],
     ['unicode', { status: 'failed', error: AMBIGUOUS }],
   ] as const) {
     const service = await start(t, nameFolding)
@@ -73,7 +73,7 @@ t.test('a lookup of a name that looks alike does not keep a logout from its user
 
 t.test('nor does a logout make the name that looks alike end its user', async (t) => {
   for (const [nameFolding, second] of [
-    ['ascii', { outcome: 'no-such-user', tokens: { revoked: 0 } }],
+    ['ascii', { outcome: 'no-matching-user', tokens: { revoked: 0 } }],
     ['unicode', { status: 'failed', error: AMBIGUOUS }],
   ] as const) {
     const service = await start(t, nameFolding)
@@ -95,7 +95,7 @@ t.test('asked for together, each ends its own user', async (t) => {
     const ended = await Promise.all(
       json.items.map(({ revocation }: { revocation: { id: string } }) => service.ended(revocation.id)),
     )
-    t.match(ended[6], nameFolding === 'ascii' ? { outcome: 'no-such-user' } : { error: AMBIGUOUS })
+    t.match(ended[6], nameFolding === 'ascii' ? { outcome: 'no-matching-user' } : { error: AMBIGUOUS })
     t.equal(service.alive(), 0)
     t.equal(service.sandbox.tenant.tokensOf(ann.id).length, 0)
   }

@@ -86,7 +86,7 @@ export function isRefusal(
   t.match(reply.headers.get('content-type'), /^application\/json/, name)
 }
 
-/** The users of all revocations, the newest first. */
+/** The users of all revocations, the newest first, as they were named. */
 export async function usersOf({ stored }: Pick<Service, 'stored'>) {
-  return (await stored()).map(({ user }) => user)
+  return (await stored()).map(({ user: { resolved, ...named } }) => named)
 }
