@@ -14,7 +14,8 @@ import { preferredWait } from './prefer.ts'
 
 /** For the documentation of the routes. */
 export const REPEATABLE =
-  'Sent again with the same `webhook-id` or `Idempotency-Key` within 10 minutes, it gets the first answer again.'
+  'Sent again with the same `webhook-id` within 3 days, or with the same `Idempotency-Key` within 10 minutes, it gets the ' +
+  'first answer again.'
 export const WAITING =
   '`Prefer: wait=N` waits up to 30 s for the end: 200 with the finished revocation when it comes in time.'
 
@@ -38,7 +39,7 @@ export async function answerSignal(
   signal: Signal,
   options: InboundOptions,
 ): Promise<RevocationView> {
-  const { revocations } = await options.accept([signal], replayKeyOf(request, signal.tenant))
+  const { revocations } = await options.accept([signal], replayKeyOf(request, signal.tenant, options.clock))
   const [accepted] = revocations
   if (!accepted) throw new Error('The store accepted a signal and answered with no revocation.')
   const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
@@ -48,9 +49,10 @@ export async function answerSignal(
 }
 
 /** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */
-export function replayKeyOf(request: FastifyRequest, tenant: string): ReplayKey | null {
+export function replayKeyOf(request: FastifyRequest, tenant: string, clock: Clock): ReplayKey | null {
   const { sender, headers, method, url, rawBody } = request
-  if (sender?.kind === 'webhook') return webhookReplay(sender.webhookId, tenant, rawBody)
+  if (sender?.kind === 'webhook')
+    return webhookReplay(sender.webhookId, { tenant, body: rawBody, now: clock.now() })
   if (sender?.kind !== 'api-key') return null
   const header = headers['idempotency-key']
   return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, body: rawBody })

@@ -73,7 +73,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
         const results = await previewSignals(request, signals, dryRun)
         return reply.code(200).send({ items: inOrder(checked, results) })
       }
-      const { revocations } = await accept(signals, replayKeyOf(request, tenant))
+      const { revocations } = await accept(signals, replayKeyOf(request, tenant, clock))
       const results = revocations.map((revocation) => ({
         revocation: view(revocation, estimate(revocation)),
       }))

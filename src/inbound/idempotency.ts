@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto'
 import { invalidMember } from '../errors.ts'
-import type { ReplayKey } from '../revocation/store.ts'
+import { DELIVERY_WINDOW_MS, type ReplayKey } from '../revocation/store.ts'
 
 /**
- * By webhook id and body. The id alone would do by Standard Webhooks; but where two senders number their messages
+ * By webhook id and body, for three days. The id alone would do by Standard Webhooks; but where two senders number their messages
  * alike, or one begins anew, the second signal is proven, too, and must not be answered with the first and lost.
  * For the same reason the tenant counts that is meant: senders of different tenants may send the same body without
  * naming one. The secret does not count: a repetition may be signed with a newer one, and whoever is proven for that
  * tenant and says the same of the same user may have the same answer.
  */
-export function webhookReplay(webhookId: string, tenant: string, body: Buffer | null): ReplayKey {
-  return { key: `webhook:${webhookId}:${digest(`${tenant}\n`, body ?? '')}`, fingerprint: null }
+export function webhookReplay(
+  webhookId: string,
+  { tenant, body, now }: { tenant: string; body: Buffer | null; now: number },
+): ReplayKey {
+  const key = `webhook:${webhookId}:${digest(`${tenant}\n`, body ?? '')}`
+  return { key, fingerprint: null, keepUntil: now + DELIVERY_WINDOW_MS }
 }
 
 function digest(...parts: (string | Buffer)[]): string {

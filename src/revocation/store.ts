@@ -19,6 +19,13 @@ export interface ReplayKey {
 
 export const REPLAY_WINDOW_MS = 10 * 60_000
 
+/**
+ * How long the id of a delivery is remembered, in ms. Senders of webhooks repeat one, signed again each time, for hours or days:
+ * Svix for more than a day, Standard Webhooks recommends several. Forgotten too early, a repetition is a new signal, and ends
+ * what the user has begun since.
+ */
+export const DELIVERY_WINDOW_MS = 3 * 24 * 60 * 60_000
+
 /** The time from which on a key counts as known, so that it is remembered as long as it asks for. */
 export function replayTime({ keepUntil }: ReplayKey, now: number): number {
   return Math.max(now, (keepUntil ?? 0) - REPLAY_WINDOW_MS)

@@ -70,15 +70,17 @@ t.test('another id is another signal', async (t) => {
   t.not(second.json.id, first.json.id)
 })
 
-t.test('after 10 minutes an id is new again', async (t) => {
+t.test('an id is known for three days, signed again each time; then it is new again', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const send = () => deliver(service, signed(BODY, { id: 'msg_1', at: clock.now() }))
   const first = await send()
-  await service.ended(first.json.id)
-  clock.advance(10 * 60_000)
+  await service.settled(first.json.id)
+  clock.advance(11 * 60_000)
+  const user = service.userWithTokens(1, { id: 'u1' })
   t.equal((await send()).text, first.text)
-  clock.advance(1)
+  t.equal(service.sandbox.tenant.tokensOf(user.id).length, 1, 'a login in between is kept')
+  clock.advance(3 * 24 * 60 * 60_000)
   const later = await send()
   t.equal(later.status, 202)
   t.not(later.json.id, first.json.id)

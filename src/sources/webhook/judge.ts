@@ -1,14 +1,12 @@
 import { CurfewError } from '../../errors.ts'
 import type { Reason, Signal } from '../../revocation/signal.ts'
+import { DELIVERY_WINDOW_MS } from '../../revocation/store.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { instantOf } from '../instant.ts'
 import type { CommonConfig } from '../source-schema.ts'
 import { type Statement, sourceSignal } from '../source-signal.ts'
 import { expand, valueAt } from '../template.ts'
 import { isEvent, type Preset } from './preset.ts'
-
-/** For so long a delivery is remembered whose proof is good for longer: no vendor goes on sending the same for a day. */
-export const REMEMBERED_MS = 24 * 60 * 60_000
 
 /** A sender's clock may be so much ahead. What is later yet is no time of an event. */
 const SKEW_MS = 5 * 60_000
@@ -56,7 +54,8 @@ export function judge(events: readonly unknown[], options: JudgeOptions): Judgem
  */
 function toSignal(said: Statement, { config, tenants, goodUntil, now }: JudgeOptions): Signal {
   const signal = sourceSignal(config, said, { tenants, now })
-  const isRepeatable = goodUntil > now + REMEMBERED_MS && signal.occurredAt < now - REMEMBERED_MS + SKEW_MS
+  const isRepeatable =
+    goodUntil > now + DELIVERY_WINDOW_MS && signal.occurredAt < now - DELIVERY_WINDOW_MS + SKEW_MS
   return isRepeatable ? { ...signal, scope: 'issued-before' } : signal
 }
 

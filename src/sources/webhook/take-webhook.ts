@@ -3,13 +3,14 @@ import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { ReplayKey } from '../../revocation/store.ts'
+import { DELIVERY_WINDOW_MS } from '../../revocation/store.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { soleHeader } from '../../sole-header.ts'
 import { sourceReplay } from '../source-signal.ts'
 import type { OpenSource } from '../sources.ts'
 import { expand } from '../template.ts'
 import type { WebhookKind } from './endpoint.ts'
-import { type Judgement, judge, REMEMBERED_MS } from './judge.ts'
+import { type Judgement, judge } from './judge.ts'
 import type { Preset } from './preset.ts'
 import type { Proof, WebhookRequest } from './proof.ts'
 import { type ReadBody, readBody } from './read-body.ts'
@@ -86,7 +87,11 @@ function replayOf(
     .update(body)
     .digest('base64url')
   const isShown = id !== undefined && /^[\x21-\x7e]{1,256}$/.test(id)
-  return sourceReplay(config, isShown ? id : digest, Math.min(proof.goodUntil, now + REMEMBERED_MS))
+  const keepUntil = now + DELIVERY_WINDOW_MS
+  // What is signed contains when it was signed, or is valid for longer: after that it is not accepted.
+  return isShown
+    ? sourceReplay(config, id, keepUntil)
+    : sourceReplay(config, digest, Math.min(proof.goodUntil, keepUntil))
 }
 
 /** Counts and logs what was not accepted. What it said stays out of the log: it names users. */
