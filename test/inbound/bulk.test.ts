@@ -22,7 +22,7 @@ t.test('many users are taken at once, each with a revocation of its own, in thei
     { index: 2, revocation: { user: { userId: 'nobody' }, status: 'queued' } },
   ])
   const ended = await Promise.all(json.items.map((item: typeof json) => service.settled(item.revocation.id)))
-  t.match(ended, [{ tokens: { revoked: 2 } }, { tokens: { revoked: 1 } }, { outcome: 'nothing-to-revoke' }])
+  t.match(ended, [{ tokens: { revoked: 2 } }, { tokens: { revoked: 1 } }, { outcome: 'no-such-user' }])
   for (const { id } of [ann, ben]) t.same(service.sandbox.tenant.tokensOf(id), [])
 })
 

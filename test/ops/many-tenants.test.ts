@@ -34,8 +34,8 @@ async function untilCheck(service: Service, name: string, status: string) {
 }
 
 t.test('of thousands of tenants those are opened that are used', async (t) => {
-  const [a, b] = [await sandboxTenant(t, 'a'), await sandboxTenant(t, 'b')]
   const clock = fakeClock()
+  const [a, b] = [await sandboxTenant(t, 'a', clock), await sandboxTenant(t, 'b', clock)]
   const service = await startWithMany(t, [a.entry, b.entry], { clock, sandbox: { now: clock.now } })
   t.equal((await budgetsOf(service)).size, 0)
   const user = a.sandbox.tenant.addUser()
@@ -54,7 +54,10 @@ t.test('of thousands of tenants those are opened that are used', async (t) => {
   clock.advance(11 * MINUTE)
   t.same(await budgetsOf(service), new Set())
   t.notMatch(await metrics(service), /^curfew_backlog\{/m)
-  t.match(await metrics(service), /^curfew_revocations_total\{tenant="a",status="completed"\} 1$/m)
+  t.match(
+    await metrics(service),
+    /^curfew_revocations_total\{tenant="a",status="completed",outcome="revoked"\} 1$/m,
+  )
 })
 
 t.test('readiness lists those that are not ok, up to twenty, and how many there are', async (t) => {

@@ -7,9 +7,11 @@ import { signed } from '../support/webhook.ts'
 /** The names and labels of the design. */
 const METRICS: Record<string, string[]> = {
   curfew_signals_total: ['source', 'result'],
-  curfew_revocations_total: ['tenant', 'status'],
+  curfew_revocations_total: ['tenant', 'status', 'outcome'],
+  curfew_verifications_total: ['tenant', 'result'],
   curfew_tokens_revoked_total: ['tenant'],
   curfew_time_to_revoke_seconds: [],
+  curfew_time_to_verify_seconds: [],
   curfew_backlog: ['tenant', 'status'],
   curfew_budget_remaining: ['tenant', 'client', 'tier'],
   curfew_qlik_requests_total: ['tenant', 'route', 'status'],
@@ -58,7 +60,7 @@ t.test('what happens is counted', async (t) => {
   const headers = signed(body)
   for (const _ of ['first', 'again']) await service.call('POST', '/logout-hook', { body, headers })
   const { json } = await service.call('GET', '/revocations')
-  await service.ended(json.items[0].id)
+  await service.settled(json.items[0].id)
   await service.call('POST', '/logout-hook', { body: {}, headers: { authorization: '' } })
   await service.call('POST', '/logout-hook', { body: {} })
   await service.call('POST', '/users/u2/revoke-all?dryRun=true')
@@ -77,8 +79,12 @@ t.test('what happens is counted', async (t) => {
     'curfew_signals_total{source="logout-hook",result="rejected"}': 2,
     'curfew_signals_total{source="bulk",result="accepted"}': 2,
     'curfew_signals_total{source="revoke-all",result="accepted"}': 1,
-    'curfew_revocations_total{tenant="default",status="completed"}': 3,
-    'curfew_revocations_total{tenant="default",status="failed"}': 1,
+    'curfew_revocations_total{tenant="default",status="completed",outcome="revoked"}': 1,
+    'curfew_revocations_total{tenant="default",status="completed",outcome="no-such-user"}': 2,
+    'curfew_revocations_total{tenant="default",status="failed",outcome=""}': 1,
+    'curfew_verifications_total{tenant="default",result="verified"}': 1,
+    'curfew_verifications_total{tenant="default",result="unverified"}': 2,
+    curfew_time_to_verify_seconds_count: 1,
     'curfew_tokens_revoked_total{tenant="default"}': 3,
     curfew_time_to_revoke_seconds_count: 3,
     'curfew_qlik_requests_total{tenant="default",route="token",status="200"}': 1,

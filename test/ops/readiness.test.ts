@@ -85,6 +85,7 @@ t.test('roles that are not told and nobody else in sight: a warning, and nothing
 t.test("roles that are not told, but another user's token in sight: proven by that", async (t) => {
   const service = await startService(t, { client: { rolesTold: false } })
   service.userWithTokens(2, { id: 'ann' })
+  service.userWithTokens(1, { id: 'ben' })
   t.match(await service.revoke({ userId: 'ann' }), { outcome: 'revoked', verified: true })
   t.match(await service.revoke({ userId: 'ann' }), { outcome: 'nothing-to-revoke', verified: true })
   t.match(await tenantCheck(service), { status: 200, check: { status: 'ok' } })

@@ -38,6 +38,7 @@ t.test('tenants and senders come and go, without a restart', async (t) => {
   const added = await reload()
   t.equal(added.status, 200)
   t.same(added.json, { tenants: 3, added: 1, removed: 0, changed: 0 })
+  b.sandbox.tenant.addUser({ id: 'u1' })
   t.match(await service.revoke({ userId: 'u1', tenant: 'b' }), { tenant: 'b', verified: true })
   const body = '{"userId":"u2"}'
   const headers = signed(body, { secret: NEW_SECRET })
@@ -98,6 +99,7 @@ t.test('what is as before keeps its access token, and what runs is not disturbed
 
 t.test('a revocation of a tenant that was taken away goes on when that is back', async (t) => {
   const { service, file, a, reload } = await startWithFile(t)
+  a.sandbox.tenant.addUser({ id: 'u1' })
   a.sandbox.tenant.order({ kind: 'status', status: 503, route: 'list' })
   const { json } = await service.call('POST', '/logout-hook', { body: { userId: 'u1', tenant: 'a' } })
   const untilError = async (code: string) => {

@@ -43,6 +43,7 @@ t.test('a failed revocation is tried again, and its tokens are counted once', as
 
 t.test('one that is verified needs no retry', async (t) => {
   const service = await startService(t)
+  service.userWithTokens(0, { id: 'u1' })
   const { id } = await service.revoke({ userId: 'u1' })
   isProblem(t, await retry(service, id), 'CURFEW_NOT_RETRYABLE')
   t.match((await service.call('GET', `/revocations/${id}`)).json, { status: 'completed', attempts: 1 })
@@ -79,7 +80,8 @@ t.test('one that is not verified is tried again, as the client may see more by n
   const service = await startService(t, { client: { admin: false, rolesTold: false } })
   const { id, ...ended } = await service.revoke({ userId: 'u1' })
   t.match(ended, { status: 'completed', outcome: 'none-visible', verified: false })
-  const user = service.userWithTokens(1, { id: 'u1' })
+  const user = service.sandbox.tenant.addUser({ id: 'u1' })
+  service.sandbox.tenant.issueTokens(user.id, 1, { issuedAt: Date.now() - 60_000 })
   service.sandbox.tenant.users.get(service.client.userId)?.roles.push('TenantAdmin')
   t.equal((await retry(service, id)).status, 202)
   t.match(await service.settled(id), { outcome: 'revoked', verified: true })

@@ -98,3 +98,6 @@ export function skippingClock(): SkippingClock {
     },
   }
 }
+
+/** That of services and tenants of a test that says nothing of clocks: one for all of them, so that they agree. */
+export const testClock = skippingClock()

@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import type { Clock } from '../../src/clock.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient } from '../../src/sandbox/tenant.ts'
+import { testClock } from './clock.ts'
 import { mistakesOf } from './configuration.ts'
 import { temporaryFolder } from './service.ts'
 
@@ -49,8 +51,9 @@ export interface TenantEntry {
 export async function sandboxTenant(
   t: Test,
   name: string,
+  { now }: Pick<Clock, 'now'> = testClock,
 ): Promise<{ sandbox: Sandbox; client: SandboxClient; entry: TenantEntry }> {
-  const sandbox = await startSandbox()
+  const sandbox = await startSandbox({ now })
   t.teardown(() => sandbox.close())
   const client = sandbox.tenant.addClient()
   return { sandbox, client, entry: entryFor(name, sandbox.url, client) }

@@ -88,5 +88,5 @@ export function isRefusal(
 
 /** The users of all revocations, the newest first, as they were named. */
 export async function usersOf({ stored }: Pick<Service, 'stored'>) {
-  return (await stored()).map(({ user: { resolved, ...named } }) => named)
+  return (await stored()).map(({ user: { resolved: _, ...named } }) => named)
 }

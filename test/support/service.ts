@@ -10,7 +10,7 @@ import type { RevocationView } from '../../src/revocation/revocation-view.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient, SandboxUser } from '../../src/sandbox/tenant.ts'
-import { skippingClock } from './clock.ts'
+import { testClock } from './clock.ts'
 
 export const API_KEY = 'test-api-key-0123456789abcdef'
 export const OTHER_API_KEY = 'other-api-key-0123456789abcdef'
@@ -75,7 +75,7 @@ export interface Reply {
 /** The real service and a sandbox tenant, over loopback HTTP; both end with the test. */
 export async function startService(t: Test, options: ServiceOptions = {}): Promise<Service> {
   const { environment = {}, sandbox: sandboxOptions, client: clientOptions, share, ...appOptions } = options
-  const clock = appOptions.clock ?? share?.clock ?? skippingClock()
+  const clock = appOptions.clock ?? share?.clock ?? testClock
   const sandbox = share?.sandbox ?? (await startSandbox({ now: clock.now, ...sandboxOptions }))
   const client = share?.client ?? sandbox.tenant.addClient(clientOptions)
   const fullEnvironment = environmentFor(
