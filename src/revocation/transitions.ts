@@ -226,6 +226,11 @@ export function userKey(tenant: string, { kind, value }: UserReference): string 
     .digest('base64')
 }
 
+/** What joins what: signals for the same user and device type have the same key. */
+export function queueKey({ tenant, user, deviceType }: Signal): string {
+  return `${userKey(tenant, user)} ${deviceType ?? ''}`
+}
+
 /**
  * Whether a request that is known under this key may get the earlier answer.
  * @throws CURFEW_IDEMPOTENCY_MISMATCH where another request was made under it

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import { REPLAY_WINDOW_MS, type RevocationStore } from '../revocation/store.ts'
-import { end, pageOf, progress, purgeAll } from '../revocation/transitions.ts'
+import { pageOf, progress, purgeAll } from '../revocation/transitions.ts'
 import { steadyClock } from '../steady-clock.ts'
 import { sqliteChanges } from './sqlite/changes.ts'
 import { asCurfewError, openDatabase } from './sqlite/database.ts'
@@ -79,7 +79,7 @@ export function openSqliteStore(
     nextDueAt: (now) => read(() => sql.nextDueAt(now)),
 
     async end(id, ending) {
-      const hasEnded = await whileRunning(id, (running) => sql.noteResolved(sql.save(end(running, ending))))
+      const hasEnded = await whileRunning(id, (running) => changes.end(running, ending))
       held.release(id)
       return hasEnded
     },

@@ -24,7 +24,7 @@ const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, res
 /** A completed revocation whose confirming listing is due at a time. */
 async function completed(
   store: RevocationStore,
-  verificationDueAt = DUE,
+  verificationDueAt: number | null = DUE,
   different: Parameters<typeof accept>[1] = {},
 ): Promise<Revocation> {
   const { id } = await accept(store, different)
@@ -90,6 +90,14 @@ eachStore(async (t, opened) => {
     t.match(await store.get(narrow.id), { verified: true, verificationDueAt: null })
     t.match(await store.get(all.id), { verified: false }, 'it is about more tokens')
     t.match(await store.get(other.id), { verified: false }, 'it is about another device')
+  })
+
+  t.test('so does one whose run ended with the confirming listing', async (t) => {
+    const store = await opened(t)
+    const older = await completed(store)
+    const { id } = await completed(store, null)
+    t.match(await store.get(id), { verified: true })
+    t.match(await store.get(older.id), { verified: true, verificationDueAt: null })
   })
 
   t.test('one that fails is due again, and at last stays unverified', async (t) => {

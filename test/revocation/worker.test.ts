@@ -98,7 +98,7 @@ t.test('where nobody tells the roles, an empty list proves nothing, and a seen t
     status: 'ready',
     checks: [{}, {}, { name: 'tenant:default', status: 'warning' }],
   })
-  const user = service.userWithTokens(1)
+  const [user] = [service.userWithTokens(1), service.userWithTokens(1)]
   t.match(await service.revoke({ userId: user.id }), { outcome: 'revoked', verified: true })
   t.match(await service.revoke({ userId: nobody.id }), { outcome: 'nothing-to-revoke', verified: true })
 })

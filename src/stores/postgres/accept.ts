@@ -2,7 +2,7 @@ import { uuidv7 } from '../../revocation/id.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import { type Accepted, REPLAY_WINDOW_MS, type ReplayKey } from '../../revocation/store.ts'
-import { join, newRevocation, requireSameRequest, userKey } from '../../revocation/transitions.ts'
+import { join, newRevocation, queueKey, requireSameRequest } from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
 import { postgresHistory } from './history.ts'
 import type { PostgresJobs } from './jobs.ts'
@@ -77,11 +77,6 @@ function repeated(
   } catch (error) {
     return { ok: false, error }
   }
-}
-
-/** What joins what. */
-function queueKey({ tenant, user, deviceType }: Signal): string {
-  return `${userKey(tenant, user)} ${deviceType ?? ''}`
 }
 
 /** Every signal joined to what is queued for its user, or newly queued with a job; by `queueKey`. */

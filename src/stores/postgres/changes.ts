@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
-import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
+import { isSettled, type Revocation, type TokenCounts } from '../../revocation/revocation.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
@@ -33,11 +33,25 @@ export async function endTogether(
   })
   const ids = ended.map(({ id }) => id)
   await sql.saveAll(ended)
+  await confirmOlder(query, ended)
   await sql.notifyEnded(ended.map(({ tenant, user }) => transitions.userKey(tenant, user)))
   await sql.releaseUsers(ids)
   await jobs.remove(query, ids)
   await jobs.add(query, await sql.unpark(ids))
   return new Set(ids)
+}
+
+/** The proof of those that are settled is that of older ones of the same users, too. */
+export async function confirmOlder(query: Query, revocations: readonly Revocation[]): Promise<void> {
+  const settled = revocations.filter((one) => one.status === 'completed' && isSettled(one))
+  if (settled.length === 0) return
+  const sql = postgresStatements(query)
+  const older = await sql.unconfirmedOf(settled.map(({ id }) => id))
+  const confirmed = older.flatMap((one) => {
+    const newer = settled.filter((other) => transitions.queueKey(other) === transitions.queueKey(one))
+    return newer.map((other) => transitions.confirmBy(one, other)).find((found) => found !== null) ?? []
+  })
+  await sql.saveAll(confirmed)
 }
 
 /** Notes how far runs are whose claims are still valid. */

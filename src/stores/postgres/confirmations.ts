@@ -9,13 +9,11 @@ import {
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { toRevocation } from '../rows.ts'
-import { requeue } from './changes.ts'
+import { confirmOlder, requeue } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
-import { postgresStatements, SAME_USER } from './statements.ts'
-
-const UNCONFIRMED = (row: string) => `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
+import { postgresStatements, SAME_USER, UNCONFIRMED } from './statements.ts'
 
 export interface ConfirmationsOptions {
   database: PostgresDatabase
@@ -150,12 +148,6 @@ async function confirmClaimed(
   await sql.notifyEnded([transitions.userKey(completed.tenant, completed.user)])
   if ('queued' in next) return requeue(query, jobs, next, now)
   await sql.saveAll([next.confirmed])
-  const older = await query(
-    `SELECT other.* FROM curfew.revocations AS r JOIN curfew.revocations AS other ON ${SAME_USER('other', 'r')}
-     WHERE r.id = $1 AND other.id <> r.id AND ${UNCONFIRMED('other')} FOR UPDATE OF other`,
-    [id],
-  )
-  const proven = older.flatMap((one) => transitions.confirmBy(toRevocation(one), next.confirmed) ?? [])
-  await sql.saveAll(proven)
+  await confirmOlder(query, [next.confirmed])
   return next.confirmed
 }

@@ -12,6 +12,9 @@ export const SAME_USER = (one: string, other: string) =>
   ['tenant', 'user_kind', 'user_value', 'device_key']
     .map((name) => `${one}.${name} = ${other}.${name}`)
     .join(' AND ')
+/** Completed, and to be confirmed. */
+export const UNCONFIRMED = (row: string) =>
+  `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
 /** Rows are locked in this order everywhere: running before queued, then by user. */
 const BY_USER = 'tenant, user_kind, user_value, device_key'
 
@@ -196,6 +199,17 @@ export function postgresStatements(query: Query) {
       )
       return found.map(({ id }) => String(id))
     },
+
+    /** The others of the same users that are to be confirmed; they stay as they are until the transaction ends. */
+    unconfirmedOf: (ids: readonly string[]): Promise<Revocation[]> =>
+      rows(
+        `SELECT other.* FROM curfew.revocations AS other
+         WHERE ${UNCONFIRMED('other')} AND EXISTS (
+           SELECT FROM curfew.revocations AS r
+           WHERE r.id = ANY ($1) AND r.id <> other.id AND ${SAME_USER('other', 'r')})
+         ORDER BY ${BY_USER} FOR UPDATE`,
+        [ids],
+      ),
 
     /** Of these runs, those that are not this process's any more. */
     async lost(claims: ReadonlyMap<string, string>): Promise<string[]> {

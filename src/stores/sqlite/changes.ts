@@ -1,6 +1,6 @@
 import { LONGEST_WAIT_MS } from '../../backoff.ts'
 import { uuidv7 } from '../../revocation/id.ts'
-import type { Revocation } from '../../revocation/revocation.ts'
+import { isSettled, type Revocation } from '../../revocation/revocation.ts'
 import { REASONS, type Signal } from '../../revocation/signal.ts'
 import {
   type Accepted,
@@ -48,6 +48,17 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
     return queued
   }
 
+  /** Its proof is that of older ones of the same user, too. */
+  function settle(revocation: Revocation): Revocation {
+    sql.noteResolved(sql.save(revocation))
+    if (!isSettled(revocation)) return revocation
+    for (const older of sql.unconfirmedOf(revocation.id)) {
+      const confirmed = transitions.confirmBy(older, revocation)
+      if (confirmed) sql.save(confirmed)
+    }
+    return revocation
+  }
+
   return {
     accept(signals: Signal[], replay: ReplayKey | null, now: number): Accepted {
       const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
@@ -89,13 +100,11 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
       const completed = sql.find(id)
       if (completed?.id !== id || completed.status !== 'completed') return null
       const next = transitions.confirm(completed, confirmation, sql.queuedOf(completed))
-      if ('queued' in next) return requeue(next)
-      sql.save(next.confirmed)
-      for (const older of sql.unconfirmedOf(id)) {
-        const confirmed = transitions.confirmBy(older, next.confirmed)
-        if (confirmed) sql.save(confirmed)
-      }
-      return next.confirmed
+      return 'queued' in next ? requeue(next) : settle(next.confirmed)
+    },
+
+    end(running: Revocation, ending: transitions.Ending): void {
+      settle(transitions.end(running, ending))
     },
 
     putBack(running: Revocation, waiting: transitions.Waiting): void {
