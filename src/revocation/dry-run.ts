@@ -4,7 +4,7 @@ import type { DryRunView, Finding } from './dry-run-view.ts'
 import { identify } from './identify.ts'
 import { pages } from './listing.ts'
 import type { CallOptions, QlikTenant, Token } from './qlik-tenant.ts'
-import { requirePower } from './require-power.ts'
+import { FRESH_POWER_MS, requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { RunTime, stamped } from './run-time.ts'
 import { decideToken } from './scope.ts'
@@ -17,8 +17,6 @@ const USERS_AT_ONCE = 10
 const MORE_PAGES_AT_MOST = 100
 /** Behind all signals, whose urgencies are those of their reasons. */
 const URGENCY = REASONS.length
-/** How old the proof may be that the OAuth client sees other users' tokens, where a list is empty. */
-const PROVEN_FOR_MS = 10_000
 
 /** For each signal, in their order: what it would do now, or why that is unknown. Never rejects. */
 export type DryRun = (signals: readonly Signal[]) => Promise<(DryRunView | CurfewError)[]>
@@ -137,16 +135,21 @@ async function list(
 /** All tokens of these users, each once, as far as the pages that may be read reach. */
 async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shared) {
   const found = new Map<string, Token & { userId: string }>()
-  let isFirstPage = true
-  for (const userId of userIds) {
-    for await (const page of pages(tenant, userId, shared)) {
-      if (!isFirstPage && shared.morePages === 0) return { found, truncated: true }
-      if (!isFirstPage) shared.morePages -= 1
-      isFirstPage = false
-      for (const token of page.tokens) found.set(token.id, { ...token, userId })
+  for (const [index, userId] of userIds.entries()) {
+    if (index > 0 && !mayReadMore(shared)) return { found, truncated: true }
+    for await (const { tokens, next } of pages(tenant, userId, shared)) {
+      for (const token of tokens) found.set(token.id, { ...token, userId })
+      if (next !== null && !mayReadMore(shared)) return { found, truncated: true }
     }
   }
   return { found, truncated: false }
+}
+
+/** Whether one more page may be read, which then counts. */
+function mayReadMore(shared: Shared): boolean {
+  if (shared.morePages === 0) return false
+  shared.morePages -= 1
+  return true
 }
 
 /** The time of a signal that is not stored, as measured by this process alone. */
@@ -166,10 +169,11 @@ async function findingOfNone(
   shared: Shared,
 ): Promise<Finding> {
   if (userIds.every((userId) => userId === ownUserId)) return 'exists'
-  const { power } = await requirePower(tenant, { ...shared, knownForMs: PROVEN_FOR_MS })
+  const { power } = await requirePower(tenant, { ...shared, knownForMs: FRESH_POWER_MS })
+  if (power !== 'proven') return 'none-visible'
   const { kind, value } = signal.user
   if (kind === 'userId' && !(await tenant.userExists(value, shared))) return 'no-such-user'
-  return power === 'proven' ? 'exists' : 'none-visible'
+  return 'exists'
 }
 
 function toView(

@@ -1,10 +1,7 @@
 import type { Listing } from './listing.ts'
 import { isStable, type Proof, type Role, weakestRole } from './proof.ts'
 import type { CallOptions, ClientPower, QlikTenant } from './qlik-tenant.ts'
-import { requirePower } from './require-power.ts'
-
-/** How old the knowledge of the client's power may be where an empty list depends on it. */
-const FRESH_POWER_MS = 10_000
+import { FRESH_POWER_MS, requirePower } from './require-power.ts'
 
 export interface ProofRequest {
   /** A complete listing without a token in scope. */

@@ -1,6 +1,9 @@
 import { CurfewError } from '../errors.ts'
 import type { ClientPower, PowerOptions, QlikTenant } from './qlik-tenant.ts'
 
+/** How old the knowledge of the client's power may be where an empty list depends on it. */
+export const FRESH_POWER_MS = 10_000
+
 /**
  * The client's power, where it may have any: `unknown` passes, as what is listed may prove it.
  * @throws CURFEW_CLIENT_NOT_ADMIN when the client is known to lack the role; CURFEW_SCOPE_TOO_NARROW when it was granted

@@ -136,6 +136,19 @@ t.test('a client that may not see tokens of others leaves it open whether there 
   t.match(own, { finding: 'exists', tokens: [{}] })
 })
 
+t.test('a client that was granted less than it asked for is an error, not an empty list', async (t) => {
+  const service = await startService(t)
+  const ann = service.userWithTokens(2)
+  service.sandbox.tenant.changeClient(service.client.id, { grantedScope: 'user_default' })
+  service.sandbox.tenant.expireAccessTokens(service.client.id)
+  for (const route of ['revoke-all', 'logout-hook'] as const)
+    isProblem(t, await ROUTES[route](service, { userId: ann.id }), 'CURFEW_SCOPE_TOO_NARROW')
+  for (const name of [{ userId: ann.id }, { email: 'nobody@example.com' }]) {
+    const { json } = await ROUTES.bulk(service, name)
+    t.match(json.items, [{ index: 0, error: { code: 'CURFEW_SCOPE_TOO_NARROW' } }])
+  }
+})
+
 t.test('a role that was taken away a moment ago is noticed before an empty list is believed', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
