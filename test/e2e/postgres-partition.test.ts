@@ -65,7 +65,7 @@ for (const outage of ['reset', 'hold'] as const) {
     const proxy = await startTcpProxy(t, server.port)
     const replicas = await setUpReplicas(t, { server, through: proxy.through })
     const { sandbox, start, userWithTokens, accept } = replicas
-    const service = await start()
+    const service = await start({ SHUTDOWN_GRACE_MS: '60000' })
     await accept(service, userWithTokens(50))
     await nextCall(sandbox, ({ route }) => route === 'revoke')
     proxy[outage]()
