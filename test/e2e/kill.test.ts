@@ -8,7 +8,7 @@ const SENDERS = 8
 
 t.test(
   `killed at ${KILLS} random moments under load, no acknowledged signal is lost`,
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async (t) => {
     const sandbox = await startSandbox({ latencyMs: 1, tier1Limit: 1_000_000, tier2Limit: 1_000_000 })
     t.teardown(() => sandbox.close())

@@ -14,7 +14,7 @@ t.test('while all replicas are restarted one by one, not one signal is refused o
   })
   const balancer = await startLoadBalancer(t)
   const startReplica = async () => {
-    const replica = await start({ SHUTDOWN_DRAIN_MS: '500' })
+    const replica = await start({ SHUTDOWN_DRAIN_MS: '2000' })
     const ready = balancer.ready()
     balancer.add(replica.url)
     await until('the balancer sends to it', () => balancer.ready() > ready)

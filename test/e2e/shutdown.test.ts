@@ -38,7 +38,7 @@ t.test('SIGTERM in mid-run answers what is in flight, puts the run back and exit
 })
 
 t.test('SIGTERM does not wait for a tenant that hangs, nor for a client that does', async (t) => {
-  const { sandbox, service, userWithTokens } = await setUp(t, { SHUTDOWN_GRACE_MS: '2000' })
+  const { sandbox, service, userWithTokens } = await setUp(t, { SHUTDOWN_GRACE_MS: '5000' })
   sandbox.tenant.order({ kind: 'hang', route: 'list', times: Number.POSITIVE_INFINITY })
   const arrived = nextCall(sandbox, ({ route }) => route === 'list', 'arrived')
   await request(service.url, 'POST', '/logout-hook', { body: { userId: userWithTokens(1).id } })
@@ -54,7 +54,7 @@ t.test('SIGTERM does not wait for a tenant that hangs, nor for a client that doe
 
 t.test('while it drains, new connections are served, but readiness says no', async (t) => {
   // With the grace counted from the signal, it would end with 1.
-  const { service } = await setUp(t, { SHUTDOWN_DRAIN_MS: '3000', SHUTDOWN_GRACE_MS: '1000' })
+  const { service } = await setUp(t, { SHUTDOWN_DRAIN_MS: '3000', SHUTDOWN_GRACE_MS: '2500' })
   await request(service.url, 'GET', '/health/live')
   const signalledAt = performance.now()
   const code = service.end('SIGTERM')

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { z } from 'zod'
 import { sourceSchema } from '../../src/sources/source-kinds.ts'
+import { fakeClock } from '../support/clock.ts'
 import { everyKind, tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
 import { nothingStored } from '../support/problems.ts'
@@ -10,23 +11,24 @@ import { startWithSources } from '../support/source-service.ts'
 
 /** One issuer with one key, which is a source of every kind: so that nothing but the kind tells its tokens apart. */
 async function start(t: Parameters<typeof startWithSources>[0]) {
+  const clock = fakeClock()
   const issuer = await startIssuer(t)
   const fusionauth = { name: 'fusionauth', kind: 'fusionauth', jwksUri: issuer.jwksUri }
-  const players = tokenPlayers(issuer)
-  const service = await startWithSources(t, [...players.map(({ entry }) => entry), fusionauth])
+  const players = tokenPlayers(issuer, clock)
+  const service = await startWithSources(t, [...players.map(({ entry }) => entry), fusionauth], { clock })
   service.sandbox.tenant.addUser({ email: ADA.email })
-  return { issuer, players, service }
+  return { clock, issuer, players, service }
 }
 
 t.test('a token of one protocol is none of another, whatever type it says it has', async (t) => {
-  const { issuer, players, service } = await start(t)
+  const { clock, issuer, players, service } = await start(t)
   const body = JSON.stringify({ event: { type: 'user.delete', user: { id: 'u1' } } })
   const others = {
     'an ID token': { nonce: 'n', auth_time: 1, sub: 'u1' },
     'an access token': { client_id: 'c', scope: 'openid', sub: 'u1' },
     'a proof of a body': { request_body_sha256: createHash('sha256').update(body).digest('base64') },
   }
-  const iat = Math.floor(Date.now() / 1000)
+  const iat = Math.floor(clock.now() / 1000)
   const lasting = { iss: issuer.url, aud: AUDIENCE, jti: 'j1', iat, exp: iat + 120 }
   const tokens = [
     ...players.map(({ kind, claims, typ }) => ({ of: kind as string, claims: claims(), typ })),

@@ -1,5 +1,6 @@
 import { CompactSign } from 'jose'
 import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
 import { forgeries } from '../support/forgeries.ts'
 import { type IssuerKey, issuerKey, unsigned } from '../support/issuer.ts'
 import { EVENT, isRefusal, startLogoutService } from '../support/logout-service.ts'
@@ -7,7 +8,7 @@ import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
 
 t.test('forgeries are refused, and nothing is stored', async (t) => {
-  const service = await startLogoutService(t, { key: await issuerKey('k1', 'RS256') })
+  const service = await startLogoutService(t, { key: await issuerKey('k1', 'RS256'), clock: fakeClock() })
   const { token, claims, issuer } = service
   const good = claims()
   const { iat } = good

@@ -1,10 +1,11 @@
 import t from 'tap'
+import { fakeClock } from '../support/clock.ts'
 import { nothingStored } from '../support/problems.ts'
 import { sendBytes } from '../support/raw-http.ts'
 import { SET_ERROR, setForgeries, startPush } from '../support/shared-signals.ts'
 
 t.test('no forged token is believed: 400 with its code, and nothing is stored', async (t) => {
-  const { transmitter, service, claims, pushToken } = await startPush(t)
+  const { transmitter, service, claims, pushToken } = await startPush(t, {}, { clock: fakeClock() })
   const good = claims()
   const all = await setForgeries(transmitter, good)
   const more: [string, object, RegExp][] = [

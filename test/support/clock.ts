@@ -8,13 +8,19 @@ export interface FakeClock extends Clock {
   jump(ms: number): void
   /** How long until the next timer, in ms; null when none is set. */
   untilNextTimer(): number | null
+  /**
+   * Resolves once a timer is pending that was set in this file of `src/`, now or later: what waits there waits for the
+   * clock and for nothing else. Answers how long until it is due, in ms.
+   */
+  timerOf(file: string): Promise<number>
 }
 
 /** @param start wall-clock time to begin with, ms since the epoch; the real time by default */
 export function fakeClock(start = Date.now()): FakeClock {
   let wall = start
   let monotonic = 1_000
-  const timers = new Set<{ at: number; callback: () => void }>()
+  const timers = new Set<{ at: number; callback: () => void; setBy: string | undefined }>()
+  const observers = new Set<() => void>()
   const nextTimer = () => [...timers].sort((a, b) => a.at - b.at)[0]
   const move = (ms: number) => {
     wall += ms
@@ -29,8 +35,10 @@ export function fakeClock(start = Date.now()): FakeClock {
         const immediate = setImmediate(callback)
         return () => clearImmediate(immediate)
       }
-      const timer = { at: monotonic + ms, callback }
+      // The line of the stack below this one.
+      const timer = { at: monotonic + ms, callback, setBy: new Error().stack?.split('\n')[2] }
       timers.add(timer)
+      for (const look of observers) look()
       return () => timers.delete(timer)
     },
     advance(ms) {
@@ -49,6 +57,17 @@ export function fakeClock(start = Date.now()): FakeClock {
       const next = nextTimer()
       return next ? next.at - monotonic : null
     },
+    timerOf: (file) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = [...timers].find(({ setBy }) => setBy?.includes(`/src/${file}:`))
+          if (!found) return
+          observers.delete(look)
+          resolve(found.at - monotonic)
+        }
+        observers.add(look)
+        look()
+      }),
   }
 }
 

@@ -35,7 +35,7 @@ const LOOK_EVERY_MS = 20
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 20_000,
+  withinMs = 240_000,
 ): Promise<number> {
   const startedAt = performance.now()
   while (

@@ -45,10 +45,16 @@ export async function startProcess(t: Test, environment: Record<string, string>)
   }
 }
 
+/** An environment of nothing else, besides where Node keeps compiled code. */
+export function bare(environment: Record<string, string>): Record<string, string> {
+  const { NODE_COMPILE_CACHE: compiled } = process.env
+  return compiled === undefined ? environment : { NODE_COMPILE_CACHE: compiled, ...environment }
+}
+
 /** Starts the service, which is to end by itself, in an environment of nothing else. */
 export function startInVain(environment: Record<string, string>) {
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [MAIN], { env: environment }, (error, stdout, stderr) => {
+    execFile(process.execPath, [MAIN], { env: bare(environment) }, (error, stdout, stderr) => {
       resolve({ code: error?.code, stdout, stderr })
     })
   })

@@ -1,20 +1,31 @@
 import type { FakeClock } from './clock.ts'
-import type { Service } from './service.ts'
+import type { Asked, FakeTransmitter } from './transmitter.ts'
 
-/** Moves the clock on, in steps, with time for some requests in each. */
-export async function passTime(
-  clock: FakeClock,
-  { call }: Service,
-  seconds: number,
-  stepSeconds = 1,
-): Promise<void> {
-  for (let second = 0; second < seconds; second += stepSeconds) {
-    clock.advance(stepSeconds * 1_000)
-    for (let index = 0; index < 3; index += 1) await call('GET', '/health/live')
+/** Resolves once the stream's keeper has nothing to do until the clock moves, and holds no poll; answers how long, in ms. */
+export const nextPause = (clock: FakeClock): Promise<number> =>
+  clock.timerOf('sources/streams/keep-stream.ts')
+
+/** Moves the clock on by `ms`, never while the stream's keeper works, and resolves when it pauses again. */
+export async function passPauses(clock: FakeClock, ms: number): Promise<void> {
+  const end = clock.monotonic() + ms
+  for (;;) {
+    const pause = await nextPause(clock)
+    const left = end - clock.monotonic()
+    if (left === 0) return
+    clock.advance(Math.min(pause, left))
   }
 }
 
-/** Moves the clock on until it is so. */
-export async function passTimeUntil(clock: FakeClock, service: Service, isSo: () => boolean): Promise<void> {
-  while (!isSo()) await passTime(clock, service, 1)
+/** Ends each pause of the stream's keeper, once it has begun, until the transmitter has been asked this. */
+export async function pauseUntil(
+  clock: FakeClock,
+  fake: FakeTransmitter,
+  isWanted: (asked: Asked) => boolean,
+): Promise<Asked> {
+  const asked = fake.until(isWanted)
+  for (;;) {
+    const pause = await Promise.race([asked, nextPause(clock)])
+    if (typeof pause !== 'number') return pause
+    clock.advance(pause)
+  }
 }

@@ -51,7 +51,8 @@ export async function vendorService(
   const service = await startWithSources(t, [source], options)
   return {
     service,
-    async send(body, { secret = vendor.secret, at = Date.now(), headers = {}, instead } = {}) {
+    async send(body, different = {}) {
+      const { secret = vendor.secret, at = (options.clock ?? Date).now(), headers = {}, instead } = different
       const text = typeof body === 'string' ? body : JSON.stringify(body)
       const proof = await vendor.sign(text, { secret, at })
       const all = { authorization: '', 'content-type': 'application/json', ...proof, ...headers }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
-import { passTime, passTimeUntil } from '../../support/stream-time.ts'
+import { passPauses } from '../../support/stream-time.ts'
 import {
   type Asked,
   acknowledged,
@@ -35,7 +35,7 @@ for (const [name, list] of [
     const { service, set } = await keepStreamAt(t, fake, { clock })
     await fake.until(({ path }) => path === '/poll')
     for (const _ of [1, 2, 3]) {
-      await passTime(clock, service, 61)
+      clock.advance(61_000)
       await fake.until(acknowledged(await set()))
     }
     t.equal(creations(fake), 1)
@@ -46,20 +46,23 @@ for (const [name, list] of [
 t.test('only when it is gone by its id another one is created', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { service, set } = await keepStreamAt(t, fake, { clock })
+  const { set } = await keepStreamAt(t, fake, { clock })
   await fake.until(acknowledged(await set()))
   fake.override('/streams', ({ method, streamId }) => {
     if (method !== 'GET') return null
     return streamId === null ? { status: 200, body: [] } : { status: 503 }
   })
-  await passTime(clock, service, 61)
-  await set()
-  await passTime(clock, service, 61)
+  for (const _ of [1, 2]) {
+    clock.advance(61_000)
+    await fake.until(acknowledged(await set()))
+  }
   t.equal(creations(fake), 1, 'that it is not there is not known')
   fake.streams.length = 0
   fake.override('/streams', null)
   const isVerification = ({ path, body }: Asked) => path === '/verify' && body.stream_id === 'stream-2'
-  await passTimeUntil(clock, service, () => fake.asked.some(isVerification))
+  clock.advance(61_000)
+  await set()
+  await fake.until(isVerification)
   t.equal(creations(fake), 2)
 })
 
@@ -104,7 +107,7 @@ t.test('where the stream that the entry names is not there, that shows, and none
     const { detail = '' } = (await checkOf(service)) ?? {}
     if (/no stream with the id.*streamId/.test(detail)) break
   }
-  await passTime(clock, service, 120)
+  await passPauses(clock, 120_000)
   t.equal(creations(fake), 0)
   t.notOk(fake.asked.some(({ path }) => path === '/poll'))
 })

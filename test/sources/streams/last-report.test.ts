@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
-import { passTime, passTimeUntil } from '../../support/stream-time.ts'
+import { passPauses, pauseUntil } from '../../support/stream-time.ts'
 import { type Asked, acknowledged, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const isDeletion = ({ method }: Asked) => method === 'DELETE'
@@ -8,16 +8,16 @@ const isDeletion = ({ method }: Asked) => method === 'DELETE'
 t.test('a stream is not deleted while some of its events are to come again', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { service, set } = await keepStreamAt(t, fake, { clock })
+  const { set } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
   fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
   const jti = await set()
   fake.streams.push(fake.stream('another'))
-  await passTime(clock, service, 80)
+  await passPauses(clock, 80_000)
   t.notOk(fake.asked.some(isDeletion))
   t.notOk(fake.asked.some(acknowledged(jti)))
   fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.jwk] })
-  await passTimeUntil(clock, service, () => fake.asked.some(isDeletion))
+  await pauseUntil(clock, fake, isDeletion)
   t.ok(fake.asked.findIndex(acknowledged(jti)) < fake.asked.findIndex(isDeletion))
   t.ok(fake.asked.some(acknowledged(jti)))
 })

@@ -1,7 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
 import { CAEP } from '../../support/shared-signals.ts'
-import { passTimeUntil } from '../../support/stream-time.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const REVOKED = `${CAEP}session-revoked`
@@ -56,10 +55,11 @@ t.test('an update that fails for now is tried again', async (t) => {
     return { status: 503 }
   })
   const clock = fakeClock()
-  const { service } = await keepStreamAt(t, fake, { source, clock })
+  const { set } = await keepStreamAt(t, fake, { source, clock })
   await fake.until(({ path }) => path === '/poll')
   t.same(fake.streams[0].events_requested, [REVOKED], 'it is polled meanwhile')
-  await passTimeUntil(clock, service, () => failures === 0 && fake.streams[0].events_requested.length > 1)
+  clock.advance(61_000)
+  await fake.until(acknowledged(await set()))
   t.equal(fake.asked.filter(({ method }) => method === 'PATCH').length, 2)
   t.same(fake.streams[0].events_requested, [REVOKED, CHANGED])
 })

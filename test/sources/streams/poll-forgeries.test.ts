@@ -3,21 +3,20 @@ import { fakeClock } from '../../support/clock.ts'
 import { JWKS } from '../../support/issuer.ts'
 import { nothingStored } from '../../support/problems.ts'
 import { SET_ERROR, setClaims, setForgeries } from '../../support/shared-signals.ts'
-import { passTimeUntil } from '../../support/stream-time.ts'
+import { pauseUntil } from '../../support/stream-time.ts'
 import { acknowledged, keepStreamAt, refused, startTransmitter } from '../../support/transmitter.ts'
 
 t.test('polled, no forged token is believed: its code goes back, and nothing is stored', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { service } = await keepStreamAt(t, fake, { clock })
-  const good = setClaims(fake.issuer.url, Date.now())
+  const good = setClaims(fake.issuer.url, clock.now())
   const all = await setForgeries(fake.issuer, good)
   for (const [index, { token }] of all.entries()) fake.queue(`forged-${index}`, token)
+  const { service } = await keepStreamAt(t, fake, { clock })
   for (const [index, { name, fault, says }] of all.entries()) {
     const jti = `forged-${index}`
     // One by a key that is not known is refused only after a while.
-    await passTimeUntil(clock, service, () => fake.asked.some(refused(jti)))
-    const { body } = await fake.until(refused(jti))
+    const { body } = await pauseUntil(clock, fake, refused(jti))
     t.match(body.setErrs[jti], { err: SET_ERROR[fault], description: says }, name)
     t.same(body.ack, [], name)
   }
@@ -40,8 +39,7 @@ t.test('polled, a flood of unknown keys asks the transmitter for its keys once p
       const claims = { ...setClaims(fake.issuer.url, clock.now()), jti }
       fake.queue(jti, await fake.issuer.sign(claims, { kid: jti }))
     }
-    while (fake.issuer.asked(JWKS) < round) await service.call('GET', '/health/live')
-    await passTimeUntil(clock, service, () => jtis.every((jti) => fake.asked.some(refused(jti))))
+    for (const jti of jtis) await pauseUntil(clock, fake, refused(jti))
     t.equal(fake.issuer.asked(JWKS), round + 1, 'at first, and once more before they are refused')
   }
   t.equal((await service.stored()).length, 1)

@@ -1,13 +1,8 @@
 import t from 'tap'
 import { nextPoll } from '../../../src/sources/streams/poll-pace.ts'
 import { fakeClock } from '../../support/clock.ts'
-import type { Service } from '../../support/service.ts'
+import { nextPause } from '../../support/stream-time.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
-
-/** A loop without a pause would have polled about as often by then. */
-async function timeForManyPolls({ call }: Service): Promise<void> {
-  for (let index = 0; index < 100; index += 1) await call('GET', '/health/live')
-}
 
 for (const [name, jtiOf] of [
   ['events of ever new names', (count: number) => `fresh-${count}`],
@@ -22,16 +17,12 @@ for (const [name, jtiOf] of [
       body: { sets: { [jtiOf(path.length + polls())]: 'no token' }, moreAvailable: true },
     }))
     const { service } = await keepStreamAt(t, fake, { clock })
-    await fake.until(({ path }) => path === '/poll')
-    await timeForManyPolls(service)
-    t.ok(polls() <= 11, `${polls()} polls`)
-    for (const more of [1, 2, 3]) {
-      const before = polls()
+    for (const count of [11, 12, 13, 14]) {
+      t.equal(await nextPause(clock), 1_000)
+      t.equal(polls(), count)
       clock.advance(1_000)
-      while (polls() === before) await service.call('GET', '/health/live')
-      await timeForManyPolls(service)
-      t.equal(polls() - before, 1, `after a second, for the ${more}. time`)
     }
+    await nextPause(clock)
     t.match(await checkOf(service), { status: 'ok' })
   })
 

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { fakeClock } from '../../support/clock.ts'
 import { SSF, setClaims } from '../../support/shared-signals.ts'
-import { passTime, passTimeUntil } from '../../support/stream-time.ts'
+import { passPauses, pauseUntil } from '../../support/stream-time.ts'
 import { checkOf, type FakeTransmitter, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
@@ -35,10 +35,10 @@ t.test(
       t.equal((await push('verification', id, { state: body.state })).status, 202)
       t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
       // Until it was looked for again, as all are soon after they were created.
-      await passTime(clock, service, 130)
+      await passPauses(clock, 130_000)
       const startedAt = clock.now()
       fake.streams.length = 0
-      await passTimeUntil(clock, service, () => fake.streams.length === 1)
+      await pauseUntil(clock, fake, () => fake.streams.length === 1)
       t.ok(clock.now() - startedAt <= 6 * 60_000, 'within six minutes')
     }
   },
@@ -51,7 +51,7 @@ t.test('a replica that knows the former stream takes the verification of its suc
   const other = await startReplica(t, fake)
   while (verifications(fake, 'stream-1').length < 2) await other.service.call('GET', '/health/live')
   fake.streams.length = 0
-  await passTimeUntil(one.clock, one.service, () => verifications(fake, 'stream-2').length > 0)
+  await pauseUntil(one.clock, fake, () => verifications(fake, 'stream-2').length > 0)
   const { state } = verifications(fake, 'stream-2')[0]?.body ?? {}
   t.match(await other.push('verification', 'stream-9', { state }), { status: 400 }, 'it is for one stream')
   t.match(await other.push('verification', 'stream-9', {}), { json: { err: 'invalid_request' } })

@@ -4,6 +4,7 @@ import { AwaitedKeys } from '../../../src/sources/streams/take-polled.ts'
 import { TokenError } from '../../../src/sources/verify-token.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { setClaims } from '../../support/shared-signals.ts'
+import { passPauses, pauseUntil } from '../../support/stream-time.ts'
 import {
   type Asked,
   acknowledged,
@@ -22,16 +23,9 @@ async function startRotated(t: Test) {
   const jwk: JWK = { ...(await exportJWK(publicKey)), kid: 'k2', alg: 'RS256', use: 'sig' }
   const claims = setClaims(fake.issuer.url, clock.now())
   fake.queue(claims.jti, await fake.issuer.sign(claims as never, { kid: 'k2' }, privateKey))
-  /** Moves the clock on by seconds, with time for a poll in each. */
-  const advance = async (seconds: number) => {
-    for (let second = 0; second < seconds; second += 1) {
-      clock.advance(1_000)
-      for (let index = 0; index < 5; index += 1) await service.call('GET', '/health/live')
-    }
-  }
   const told = (is: (jti: string) => (asked: Asked) => boolean) => fake.asked.some(is(claims.jti))
   return {
-    ...{ fake, service, advance, jti: claims.jti },
+    ...{ clock, fake, service, jti: claims.jti },
     rotate: () => fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.jwk, jwk] }),
     isAcknowledged: () => told(acknowledged),
     isRefused: () => told(refused),
@@ -39,24 +33,22 @@ async function startRotated(t: Test) {
 }
 
 t.test('an event by a key that is not known yet is waited for, and taken', async (t) => {
-  const { fake, service, advance, rotate, isAcknowledged, isRefused, jti } = await startRotated(t)
-  await advance(20)
+  const { clock, fake, service, rotate, isAcknowledged, isRefused, jti } = await startRotated(t)
+  await passPauses(clock, 20_000)
   t.notOk(isAcknowledged() || isRefused(), 'within the cooldown of the keys')
   t.ok(service.logLines.some((line) => line.includes('are not known yet')))
   rotate()
-  await advance(20)
-  await fake.until(acknowledged(jti))
+  await pauseUntil(clock, fake, acknowledged(jti))
   t.equal((await service.call('GET', '/revocations')).json.items.length, 2)
   t.notOk(isRefused())
   t.match((await service.call('GET', '/metrics')).text, /source="idp",result="accepted"\} 2/)
 })
 
 t.test('one by a key that stays unknown is refused after that time', async (t) => {
-  const { fake, advance, isAcknowledged, isRefused, jti } = await startRotated(t)
-  await advance(25)
+  const { clock, fake, isAcknowledged, isRefused, jti } = await startRotated(t)
+  await passPauses(clock, 25_000)
   t.notOk(isRefused())
-  await advance(15)
-  const { body } = await fake.until(refused(jti))
+  const { body } = await pauseUntil(clock, fake, refused(jti))
   t.match(body.setErrs[jti], { err: 'invalid_key' })
   t.notOk(isAcknowledged())
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
 import { SSF } from '../../support/shared-signals.ts'
-import { passTimeUntil } from '../../support/stream-time.ts'
+import { nextPause } from '../../support/stream-time.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../support/transmitter.ts'
 
 const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
@@ -56,6 +56,7 @@ for (const delivery of ['poll', 'push']) {
     }
     const [created] = fake.streams
     fake.streams.push({ ...created, stream_id: 'another' })
+    if (delivery === 'push') await nextPause(clock)
     clock.advance(MINUTE - 1_000)
     if (delivery === 'poll') await fake.until(acknowledged(await set()))
     t.same(
@@ -64,7 +65,7 @@ for (const delivery of ['poll', 'push']) {
     )
     clock.advance(2_000)
     if (delivery === 'poll') await set()
-    await passTimeUntil(clock, service, () => fake.streams.length === 1)
+    await fake.until(() => fake.streams.length === 1)
     t.equal(fake.streams[0].stream_id, 'another')
     await fake.until(({ path, body }) => path === '/verify' && body.stream_id === 'another')
     t.match(await checkOf(service), { status: 'ok' })

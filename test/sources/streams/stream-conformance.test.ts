@@ -4,6 +4,7 @@ import { fakeClock } from '../../support/clock.ts'
 import { issuerKey, sign } from '../../support/issuer.ts'
 import { nothingStored } from '../../support/problems.ts'
 import { ADA, AUDIENCE, CAEP, RISC, type SetOptions, SSF, setClaims } from '../../support/shared-signals.ts'
+import { pauseUntil } from '../../support/stream-time.ts'
 import {
   checkOf,
   type FakeTransmitter,
@@ -165,11 +166,7 @@ t.test('four invalid tokens are refused by their codes, by push and by poll', as
       } else {
         polling.queue(set.jti, token)
         // A key that is not known may be new: that is waited for.
-        while (!polling.asked.some(settled(set.jti))) {
-          clock.advance(1_000)
-          await polled.service.call('GET', '/health/live')
-        }
-        const { body } = await polling.until(settled(set.jti))
+        const { body } = await pauseUntil(clock, polling, settled(set.jti))
         t.match(body, { setErrs: { [set.jti]: { err, description: /./ } } }, `${mode}, polled`)
       }
     }

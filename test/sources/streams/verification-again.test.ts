@@ -1,7 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
 import { SSF } from '../../support/shared-signals.ts'
-import { passTime } from '../../support/stream-time.ts'
 import {
   type Asked,
   acknowledged,
@@ -17,11 +16,11 @@ const asked = (fake: FakeTransmitter) => fake.asked.filter(isVerification).lengt
 t.test('a verification that does not come is asked for again, three times at most', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { service, set } = await keepStreamAt(t, fake, { clock })
+  const { set } = await keepStreamAt(t, fake, { clock })
   await fake.until(acknowledged(await set()))
   t.equal(asked(fake), 1)
   for (const count of [2, 3, 3, 3]) {
-    await passTime(clock, service, 61)
+    clock.advance(61_000)
     await fake.until(acknowledged(await set()))
     t.equal(asked(fake), count)
   }
@@ -35,7 +34,7 @@ t.test('one that comes is not asked for again', async (t) => {
   const verification = { subject: { format: 'opaque', id: 'stream-1' }, event: { state: body.state } }
   await fake.until(acknowledged(await set({ type: `${SSF}verification`, ...verification })))
   for (const _ of [1, 2]) {
-    await passTime(clock, service, 61)
+    clock.advance(61_000)
     await fake.until(acknowledged(await set()))
   }
   t.equal(asked(fake), 1)
@@ -49,7 +48,7 @@ t.test('where the transmitter says when it may be asked for again, it is asked f
   const { service, set } = await keepStreamAt(t, fake, { clock })
   await fake.until(acknowledged(await set()))
   for (const count of [1, 1, 1, 1, 2]) {
-    await passTime(clock, service, 65)
+    clock.advance(65_000)
     await fake.until(acknowledged(await set()))
     t.equal(asked(fake), count)
   }

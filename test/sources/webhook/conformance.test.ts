@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import t from 'tap'
+import { fakeClock } from '../../support/clock.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { sendRequest } from '../../support/raw-http.ts'
 import { type Different, PATH, vendorService } from '../../support/vendor-service.ts'
@@ -30,9 +31,10 @@ for (const vendor of VENDORS) {
   })
 
   t.test(`${vendor.kind}: no forgery is taken, and none leaves anything behind`, async (t) => {
-    const { service, send, counted } = await vendorService(t, vendor)
+    const clock = fakeClock()
+    const { service, send, counted } = await vendorService(t, vendor, {}, { clock })
     const body = vendor.sample('forged')
-    const forged = await forgeries(vendor)
+    const forged = await forgeries(vendor, clock.now())
     for (const [name, different] of forged) {
       t.comment(name)
       isProblem(t, await send(body, different), 'CURFEW_SOURCE_UNPROVEN')
@@ -111,10 +113,10 @@ function poisoned(vendor: Vendor, memberText: string): string {
   return JSON.stringify(vendor.sample('poisoned')).replace('{', `{${memberText},`)
 }
 
-async function forgeries(vendor: Vendor): Promise<[string, Different][]> {
+async function forgeries(vendor: Vendor, now: number): Promise<[string, Different][]> {
   const { proofHeader, toleranceSeconds, otherSecret, secret } = vendor
   const text = JSON.stringify(vendor.sample('forged'))
-  const proof = (await vendor.sign(text, { secret, at: Date.now() }))[proofHeader] ?? ''
+  const proof = (await vendor.sign(text, { secret, at: now }))[proofHeader] ?? ''
   const withProof = (value: string): Different => ({ headers: { [proofHeader]: value } })
   const mac = createHmac('sha256', secret).update(text).digest()
   const all: [string, Different][] = [
@@ -132,7 +134,7 @@ async function forgeries(vendor: Vendor): Promise<[string, Different][]> {
   }
   if (toleranceSeconds !== null) {
     for (const sign of [-1, 1]) {
-      const at = Date.now() + sign * (toleranceSeconds + 5) * 1000
+      const at = now + sign * (toleranceSeconds + 5) * 1000
       all.push([sign < 0 ? 'an expired timestamp' : 'a future timestamp', { at }])
     }
   }

@@ -10,7 +10,9 @@ const HEADER = 'x-fusionauth-signature-jwt'
 const VENDOR = vendorOf('fusionauth')
 const BODY = JSON.stringify(VENDOR.sample('e1'))
 const digest = (body: string) => createHash('sha256').update(body).digest('base64')
-const seconds = () => Math.floor(Date.now() / 1000)
+/** The service's clock stands here, however long a test takes. */
+const NOW = Date.now()
+const seconds = () => Math.floor(NOW / 1000)
 const claimsOf = (body: string) => ({ request_body_sha256: digest(body), iat: seconds() })
 
 /** FusionAuth that signs by a key pair, whose public half is at its address for keys. */
@@ -18,7 +20,7 @@ async function withKeys(t: Test, options: ServiceOptions = {}) {
   const key = await issuerKey('k1', 'RS256')
   const issuer = await startIssuer(t, { key })
   const entry = { secret: undefined, jwksUri: issuer.jwksUri }
-  const { send, ...service } = await vendorService(t, VENDOR, entry, options)
+  const { send, ...service } = await vendorService(t, VENDOR, entry, { clock: fakeClock(NOW), ...options })
   const post = (token: string, body = BODY) => send(body, { headers: { [HEADER]: token } })
   return { ...service, key, issuer, post }
 }
@@ -91,7 +93,7 @@ t.test('by a key pair, no forgery is taken, and none leaves anything behind', as
 })
 
 t.test('by a secret, no forgery is taken, and none leaves anything behind', async (t) => {
-  const { service, send } = await vendorService(t, VENDOR)
+  const { service, send } = await vendorService(t, VENDOR, {}, { clock: fakeClock(NOW) })
   const good = claimsOf(BODY)
   const [stranger, now] = [await issuerKey('k1', 'RS256'), seconds()]
   const forged: [string, string][] = [
@@ -111,7 +113,7 @@ t.test('by a secret, no forgery is taken, and none leaves anything behind', asyn
 })
 
 t.test('a flood of unknown keys asks FusionAuth once in a cooldown; a new key is found', async (t) => {
-  const clock = fakeClock()
+  const clock = fakeClock(NOW)
   const { issuer, key, post, service } = await withKeys(t, { clock, sandbox: { now: clock.now } })
   for (let round = 1; round <= 3; round += 1) {
     const tokens = Array.from({ length: 40 }, (_, index) =>

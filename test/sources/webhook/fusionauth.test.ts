@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import Fastify from 'fastify'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t from 'tap'
+import { fakeClock } from '../../support/clock.ts'
 import { IGNORED, judged } from '../../support/judged.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
@@ -84,7 +85,8 @@ t.test('while its keys cannot be had it is asked to send again', async (t) => {
 
 t.test('a token that has expired, or is for another body, proves nothing', async (t) => {
   const vendor = vendorOf('fusionauth')
-  const { send } = await vendorService(t, vendor)
+  const clock = fakeClock()
+  const { send } = await vendorService(t, vendor, {}, { clock })
   const body = JSON.stringify(vendor.sample('e1'))
   const token = async (claims: object) => ({
     'x-fusionauth-signature-jwt': await new SignJWT({ ...claims })
@@ -92,7 +94,7 @@ t.test('a token that has expired, or is for another body, proves nothing', async
       .sign(Buffer.from(vendor.secret)),
   })
   const digest = createHash('sha256').update(body).digest('base64')
-  const seconds = Math.floor(Date.now() / 1000)
+  const seconds = Math.floor(clock.now() / 1000)
   for (const claims of [
     {},
     { request_body_sha256: '' },

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import t from 'tap'
+import { fakeClock } from '../../support/clock.ts'
 import { mistakesIn } from '../../support/config-file.ts'
 import { keysOf } from '../../support/configuration.ts'
 import { isProblem } from '../../support/problems.ts'
@@ -21,8 +22,9 @@ const VENDOR = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }
 const BODY = '{"type":"signed-out","user":"u1"}'
 
 t.test('a signature in each encoding, of each algorithm, over what the entry says', async (t) => {
-  const seconds = String(Math.floor(Date.now() / 1000))
-  const milliseconds = String(Date.now())
+  const clock = fakeClock()
+  const seconds = String(Math.floor(clock.now() / 1000))
+  const milliseconds = String(clock.now())
   const mac = (algorithm: string, text: string) => createHmac(algorithm, SECRET).update(text)
   const header = 'X-Signature'
   const cases: [object, string, Record<string, string>][] = [
@@ -47,7 +49,8 @@ t.test('a signature in each encoding, of each algorithm, over what the entry say
     ],
   ]
   for (const [proof, signature, more] of cases) {
-    const { send, stored } = await vendorService(t, VENDOR, { proof: { scheme: 'hmac', ...proof } })
+    const entry = { proof: { scheme: 'hmac', ...proof } }
+    const { send, stored } = await vendorService(t, VENDOR, entry, { clock })
     const reply = await send(BODY, { headers: { 'x-signature': signature, ...more } })
     t.equal(reply.status, 204, `${JSON.stringify(proof)}: ${reply.text}`)
     t.match(await stored(), [{ user: { subject: 'u1' }, reason: 'logout' }])
@@ -67,8 +70,9 @@ t.test('a signature in each encoding, of each algorithm, over what the entry say
 t.test('signature and timestamp may be pairs in one header', async (t) => {
   const pairs = { header: 'X-Signature', pair: 'v1', timestamp: { pair: 't' } }
   const proof = { scheme: 'hmac', ...pairs, signed: '{timestamp}.{body}' }
-  const { send, stored } = await vendorService(t, VENDOR, { proof })
-  const at = Math.floor(Date.now() / 1000)
+  const clock = fakeClock()
+  const { send, stored } = await vendorService(t, VENDOR, { proof }, { clock })
+  const at = Math.floor(clock.now() / 1000)
   const mac = (time: number) => createHmac('sha256', SECRET).update(`${time}.${BODY}`).digest('hex')
   const other = '00'.repeat(32)
   const answer = async (header: string) => (await send(BODY, { headers: { 'x-signature': header } })).status
