@@ -53,18 +53,21 @@ async function demo(): Promise<void> {
   const started = performance.now()
   const logout = await postLogout(curfew, { email: ann.email, reason: 'logout' })
   const accepted = performance.now() - started
-  const ended = await get(curfew, `/revocations/${logout.id}`, 'wait=30')
+  await get(curfew, `/revocations/${logout.id}`, 'wait=30')
+  const completed = performance.now() - started
   say(`accepted, on disk:  ${accepted.toFixed(0)} ms after the logout`)
-  say(
-    `verified:           ${(performance.now() - started).toFixed(0)} ms after the logout (the tenant takes 20 ms per call)`,
-  )
+  say(`completed, no token left in the list:  ${completed.toFixed(0)} ms (the tenant takes 20 ms per call)`)
+  say('A token that is granted in the same seconds may be listed late. Curfew lists once more …')
+  const ended = await verified(curfew, logout.id)
+  say(`verified, by a second list after the leeway:  ${(performance.now() - started).toFixed(0)} ms`)
   say(json(ended))
 
   step('Somebody ends all of Ben’s access: POST /users/{id}/revoke-all with an API key')
-  const revokeAll = await call(curfew, `/users/${ben.id}/revoke-all`, {
+  const { id } = await call(curfew, `/users/${ben.id}/revoke-all`, {
     method: 'POST',
     headers: { prefer: 'wait=30' },
   })
+  const revokeAll = await verified(curfew, id)
   say(json(revokeAll))
 
   step('The proof')
@@ -109,6 +112,15 @@ function get(part: Part, path: string, prefer = ''): Promise<Json> {
   return call(part, path, { headers: { prefer } })
 }
 
+/** Waits for the end of a revocation, then for the list that confirms it. */
+async function verified(curfew: Part, id: string): Promise<Json> {
+  for (;;) {
+    const revocation = await get(curfew, `/revocations/${id}`, 'wait=30')
+    if (revocation.status === 'failed' || (isCompleted(revocation) && revocation.verificationDueAt === null))
+      return revocation
+  }
+}
+
 function postLogout(curfew: Part, body: object): Promise<Json> {
   const content = JSON.stringify(body)
   const headers = signWebhook({
@@ -141,8 +153,12 @@ async function useToken({ url }: Part, accessToken: string): Promise<number> {
   return status
 }
 
-function isVerified({ status, verified }: { status: string; verified: boolean }): boolean {
-  return status === 'completed' && verified
+function isCompleted({ status }: { status: string }): boolean {
+  return status === 'completed'
+}
+
+function isVerified(revocation: { status: string; verified: boolean }): boolean {
+  return isCompleted(revocation) && revocation.verified
 }
 
 function prove(statement: string, holds: boolean): void {
