@@ -27,6 +27,7 @@ import { createAccept } from './revocation/accept.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
+import { LateTimes } from './revocation/late-times.ts'
 import { userKey } from './revocation/transitions.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createWorker } from './revocation/worker.ts'
@@ -91,11 +92,13 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     },
     onEndedElsewhere: (key) => waiters.notify(key),
   })
+  const lateTimes = new LateTimes({ store, tenants, clock, log: app.log })
   const accept = createAccept({
     store,
     tenants,
     clock,
-    onAccepted: (signals, replayed) => {
+    onAccepted: (signals, { revocations, replayed }) => {
+      if (!replayed) lateTimes.note(revocations)
       for (const { source } of signals) metrics.signal(source, replayed ? 'replayed' : 'accepted')
       worker.wake()
     },
@@ -167,6 +170,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopRetention()
+    lateTimes.stop()
     const runs = worker.stop()
     stopped = Promise.all([runs, tenants.stop(), fromSources.stop()])
     waiters.close()

@@ -10,7 +10,7 @@ export interface AcceptOptions {
   tenants: { ifOpen(name: string): Pick<QlikTenant, 'clockOffset'> | undefined }
   clock: Clock
   /** Told after the signals are durable. */
-  onAccepted: (signals: readonly Signal[], replayed: boolean) => void
+  onAccepted: (signals: readonly Signal[], accepted: Accepted) => void
 }
 
 export type Accept = (signals: Signal[], replay: ReplayKey | null) => Promise<Accepted>
@@ -25,7 +25,7 @@ export function createAccept({ store, tenants, clock, onAccepted }: AcceptOption
       stamped(signal, { clock, tenant: tenants.ifOpen(signal.tenant), storeClock: store.clock }),
     )
     const accepted = await store.accept(timed, replay, clock.now())
-    onAccepted(signals, accepted.replayed)
+    onAccepted(signals, accepted)
     return accepted
   }
 }

@@ -102,6 +102,11 @@ export function stamped(
   return { ...signal, signalTime: signalTimeAt({ occurredAt: told, receivedAt }, clocks) }
 }
 
-function clocksOf(clock: Clock, tenantOffset: Clocks['tenantOffset'], store: StoreClock | null): Clocks {
+/** What this process knows of the clocks, at one moment. */
+export function clocksOf(
+  clock: Clock,
+  tenantOffset: Clocks['tenantOffset'],
+  store: StoreClock | null,
+): Clocks {
   return { steady: clock.monotonic(), wall: clock.now(), tenantOffset, store }
 }

@@ -2,6 +2,7 @@ import type { Interval } from '../interval.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Session, SessionSource } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
+import type { SignalTime } from './signal-time.ts'
 import type { Confirmation, Ending, Waiting } from './transitions.ts'
 
 /**
@@ -145,6 +146,9 @@ export interface RevocationStore {
    * empty.
    */
   claimConfirmations(request: ConfirmationsRequest): Promise<ClaimedConfirmations>
+
+  /** Replaces the times of those of these revocations that are queued by what `resolve` makes of them. */
+  measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): Promise<void>
 
   /** When the next revocation or confirming listing becomes due, later than `now`; null when none waits. */
   nextDueAt(now: number): Promise<number | null>

@@ -77,6 +77,14 @@ export function signalTimeOf({
   return isCovered ? signalTime : times.join(signalTime ?? times.UNLINKED, times.UNLINKED)
 }
 
+/** The time of a queued revocation is measured better. */
+export function measure(
+  queued: Revocation,
+  resolve: (time: times.SignalTime) => times.SignalTime,
+): Revocation {
+  return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
+}
+
 /** A process begins an attempt, or another one begins it again after the first was lost. */
 export function claim(revocation: Revocation, now: number): Revocation {
   return {

@@ -5,7 +5,7 @@ import { REPLAY_WINDOW_MS, type RevocationStore, type Watcher } from '../revocat
 import { pageOf, purgeAll } from '../revocation/transitions.ts'
 import { type AcceptRequest, acceptTogether } from './postgres/accept.ts'
 import { Batches } from './postgres/batches.ts'
-import { retry } from './postgres/changes.ts'
+import { measure, retry } from './postgres/changes.ts'
 import { DatabaseClock } from './postgres/clock.ts'
 import { PostgresConfirmations } from './postgres/confirmations.ts'
 import { PostgresDatabase } from './postgres/database.ts'
@@ -115,6 +115,8 @@ export async function openPostgresStore(
     claim: (request) => runs.claim(request),
 
     claimConfirmations: (request) => confirmations.claim(request),
+
+    measure: (ids, resolve) => database.transaction((query) => measure(query, ids, resolve)),
 
     async nextDueAt(now) {
       const dueAt = await Promise.all([sql.nextDueAt(now), confirmations.nextDueAt(now)])

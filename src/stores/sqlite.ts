@@ -76,6 +76,8 @@ export function openSqliteStore(
 
     claimConfirmations: (request) => note(() => changes.claimConfirmations(request)),
 
+    measure: (ids, resolve) => write(() => changes.measure(ids, resolve)),
+
     nextDueAt: (now) => read(() => sql.nextDueAt(now)),
 
     async end(id, ending) {

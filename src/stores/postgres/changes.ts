@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
 import { isSettled, type Revocation, type TokenCounts } from '../../revocation/revocation.ts'
+import type { SignalTime } from '../../revocation/signal-time.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
@@ -63,6 +64,17 @@ export async function progressTogether(
   const byId = new Map(progress.map(({ id, tokens }) => [id, tokens]))
   const running = await sql.findClaimed(progress)
   await sql.saveAll(running.map((one) => transitions.progress(one, byId.get(one.id) ?? one.tokens)))
+}
+
+/** See `RevocationStore.measure`. */
+export async function measure(
+  query: Query,
+  ids: readonly string[],
+  resolve: (time: SignalTime) => SignalTime,
+): Promise<void> {
+  const sql = postgresStatements(query)
+  const queued = await sql.queuedById(ids)
+  await sql.saveAll(queued.map((one) => transitions.measure(one, resolve)))
 }
 
 /** Puts a run back into the queue, joined with what was queued behind it; nothing where its claim is not valid any more. */

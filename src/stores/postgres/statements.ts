@@ -53,6 +53,13 @@ export function postgresStatements(query: Query) {
         [tenant, user.kind, user.value, deviceType ?? ''],
       ),
 
+    /** Of these, those that are queued; they stay as they are until the transaction ends. */
+    queuedById: (ids: readonly string[]): Promise<Revocation[]> =>
+      rows(
+        `SELECT * FROM curfew.revocations WHERE id = ANY ($1) AND status = 'queued' ORDER BY ${BY_USER} FOR UPDATE`,
+        [ids],
+      ),
+
     /**
      * Writes all of some revocations. One that runs belongs to whom it belonged, or to `claim` from now on; what ends or
      * waits belongs to nobody, except for the sake of its confirming listing.
@@ -60,7 +67,7 @@ export function postgresStatements(query: Query) {
     async saveAll(revocations: readonly Revocation[], claim: string | null = null): Promise<void> {
       if (revocations.length === 0) return
       await query(
-        `UPDATE curfew.revocations AS r SET ${ASSIGNMENTS}, parked = false,
+        `UPDATE curfew.revocations AS r SET ${ASSIGNMENTS}, parked = r.parked AND v.status = 'queued',
            claim = CASE WHEN v.status = 'running' THEN coalesce($2::uuid, r.claim) ELSE $2 END
          FROM json_populate_recordset(NULL::curfew.revocations, $1) AS v WHERE r.id = v.id`,
         [JSON.stringify(revocations.map(toRow)), claim],

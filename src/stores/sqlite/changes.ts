@@ -2,6 +2,7 @@ import { LONGEST_WAIT_MS } from '../../backoff.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
 import { REASONS, type Signal } from '../../revocation/signal.ts'
+import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
   type Accepted,
   type ClaimedConfirmations,
@@ -105,6 +106,13 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
 
     end(running: Revocation, ending: transitions.Ending): void {
       settle(transitions.end(running, ending))
+    },
+
+    measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
+      for (const id of ids) {
+        const queued = sql.find(id)
+        if (queued?.status === 'queued') sql.save(transitions.measure(queued, resolve))
+      }
     },
 
     putBack(running: Revocation, waiting: transitions.Waiting): void {

@@ -138,3 +138,16 @@ t.test('a transaction that the server has undone is no success', async (t) => {
   })
   t.match(await rejection(hidden), { code: 'CURFEW_STORE_UNAVAILABLE' })
 })
+
+t.test('a signal that joins one which waits for a run does not make it forgotten', async (t) => {
+  const { open, both } = await setUp(t)
+  const store = await open()
+  const running = await accept(store)
+  await claim(store)
+  const { id } = await accept(store)
+  await claim(store)
+  await accept(store, { reason: 'session-expired', occurredAt: T0 - 1 })
+  t.same(await both(id), ['queued', null])
+  await store.end(running.id, aCompletion())
+  t.same(await both(id), ['queued', 'created 1 due'])
+})

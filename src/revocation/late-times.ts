@@ -1,0 +1,81 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { QlikTenant } from './qlik-tenant.ts'
+import type { Revocation } from './revocation.ts'
+import { clocksOf } from './run-time.ts'
+import { isPending, resolve } from './signal-time.ts'
+import type { RevocationStore } from './store.ts'
+import { signalTimeOf } from './transitions.ts'
+
+const LOOK_EVERY_MS = 1_000
+/** Further ones are measured when they are claimed: more is only lost if this process ends before that. */
+const REMEMBERED_AT_MOST = 10_000
+const MEASURED_AT_ONCE = 500
+
+export interface LateTimesOptions {
+  store: Pick<RevocationStore, 'measure' | 'clock'>
+  tenants: { ifOpen(name: string): Pick<QlikTenant, 'clockOffset'> | undefined }
+  clock: Clock
+  log: Log
+}
+
+/**
+ * Measures the time of signals that were accepted before the tenant's clock was known, as soon as it is: the process that
+ * accepted them may end before they are claimed, and on SQLite its clock ends with it.
+ */
+export class LateTimes {
+  readonly #options: LateTimesOptions
+  /** The ids of revocations, by tenant. */
+  readonly #waiting = new Map<string, Set<string>>()
+  #count = 0
+  #cancelTimer: (() => void) | null = null
+  #isStopped = false
+
+  constructor(options: LateTimesOptions) {
+    this.#options = options
+  }
+
+  /** Remembers those of these revocations that are still to be measured. */
+  note(revocations: readonly Revocation[]): void {
+    for (const revocation of revocations) {
+      if (this.#count >= REMEMBERED_AT_MOST || !isPending(signalTimeOf(revocation))) continue
+      const ids = this.#waiting.get(revocation.tenant) ?? new Set()
+      ids.add(revocation.id)
+      this.#waiting.set(revocation.tenant, ids)
+      this.#count += 1
+    }
+    this.#lookLater()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelTimer?.()
+  }
+
+  #lookLater(): void {
+    if (this.#cancelTimer || this.#isStopped || this.#waiting.size === 0) return
+    this.#cancelTimer = this.#options.clock.after(LOOK_EVERY_MS, async () => {
+      await this.#look()
+      this.#cancelTimer = null
+      this.#lookLater()
+    })
+  }
+
+  async #look(): Promise<void> {
+    const { store, tenants, clock, log } = this.#options
+    for (const [tenant, ids] of this.#waiting) {
+      const offset = tenants.ifOpen(tenant)?.clockOffset() ?? null
+      if (offset === null) continue
+      const some = [...ids].slice(0, MEASURED_AT_ONCE)
+      try {
+        await store.measure(some, (time) => resolve(time, clocksOf(clock, offset, store.clock())))
+      } catch (error) {
+        log.warn({ err: error, tenant }, 'the times of signals could not be stored; will try again')
+        return
+      }
+      for (const id of some) ids.delete(id)
+      this.#count -= some.length
+      if (ids.size === 0) this.#waiting.delete(tenant)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { createAccept } from '../../src/revocation/accept.ts'
+import { LateTimes } from '../../src/revocation/late-times.ts'
+import type { RevocationStore } from '../../src/revocation/store.ts'
+import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { existing, SILENT } from '../conformance/stores.ts'
+import { fakeClock } from '../support/clock.ts'
+import { temporaryFolder } from '../support/service.ts'
+import { aSignal, T0 } from '../support/signals.ts'
+
+/** A store, and a tenant whose clock is not known until a test says so. */
+async function setUp(t: Test) {
+  const clock = fakeClock(T0)
+  const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'), clock)
+  const ahead = T0 - clock.monotonic() + 60_000
+  const tenant = {
+    known: false,
+    clockOffset: () => (tenant.known ? { earliest: ahead, latest: ahead + 900 } : null),
+  }
+  const tenants = { ifOpen: () => tenant }
+  const measured = Promise.withResolvers<void>()
+  const watched: Pick<RevocationStore, 'measure' | 'clock'> = {
+    clock: store.clock,
+    async measure(ids, resolve) {
+      await store.measure(ids, resolve)
+      measured.resolve()
+    },
+  }
+  const lateTimes = new LateTimes({ store: watched, tenants, clock, log: SILENT })
+  t.teardown(async () => {
+    lateTimes.stop()
+    await store.close()
+  })
+  const accept = createAccept({
+    store,
+    tenants,
+    clock,
+    onAccepted: (_signals, { revocations }) => lateTimes.note(revocations),
+  })
+  return { clock, store, tenant, accept, measured: measured.promise }
+}
+
+t.test('a signal is measured as soon as the clock of its tenant is known', async (t) => {
+  const { clock, store, tenant, accept, measured } = await setUp(t)
+  const { revocations } = await accept([aSignal()], null)
+  const { id, signalTime } = existing(revocations[0])
+  t.match(signalTime, { tenant: null, open: { measured: null } })
+  clock.advance(5_000)
+  // It has looked in vain, and looks again later.
+  await new Promise(setImmediate)
+  tenant.known = true
+  clock.advance(1_000)
+  await measured
+  const time = existing(await store.get(id)).signalTime
+  t.match(time, { open: null, tenant: { earliest: Number, latest: Number } })
+  t.ok(time?.tenant && time.tenant.earliest <= T0 + 60_000 && time.tenant.latest >= T0 + 60_900)
+  await new Promise(setImmediate)
+  t.equal(clock.untilNextTimer(), null, 'then nothing is looked for any more')
+})
+
+t.test('one whose clock is known is measured at once', async (t) => {
+  const { clock, tenant, accept } = await setUp(t)
+  tenant.known = true
+  const { revocations } = await accept([aSignal()], null)
+  t.match(existing(revocations[0]).signalTime, { open: null, tenant: { earliest: T0 + 60_000 } })
+  t.equal(clock.untilNextTimer(), null)
+})
