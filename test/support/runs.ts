@@ -5,7 +5,7 @@ import type { PermitLog } from '../../src/qlik/permit-log.ts'
 import { TokenMemory } from '../../src/qlik/token-memory.ts'
 import { type Confirmation, confirm } from '../../src/revocation/confirm.ts'
 import type { QlikTenant } from '../../src/revocation/qlik-tenant.ts'
-import type { Revocation } from '../../src/revocation/revocation.ts'
+import type { Revocation, TokenCounts } from '../../src/revocation/revocation.ts'
 import { type RunResult, revokeAll } from '../../src/revocation/revoke-all.ts'
 import { RunTime, stamped } from '../../src/revocation/run-time.ts'
 import { defaultScope, type Signal, urgencyOf } from '../../src/revocation/signal.ts'
@@ -35,6 +35,7 @@ export interface RunsOptions {
   client?: Parameters<Sandbox['tenant']['addClient']>[0]
   concurrency?: number
   scope?: string
+  onProgress?: (tokens: TokenCounts) => void
 }
 
 /** Runs of one process against a sandbox tenant, by a clock that moves only while no call is under way. */
@@ -73,7 +74,7 @@ function processOf(
   { clock, sandbox, client }: Pick<Runs, 'clock' | 'sandbox' | 'client'>,
   options: RunsOptions,
 ): Runs {
-  const { concurrency = 8, scope = 'admin_classic' } = options
+  const { concurrency = 8, scope = 'admin_classic', onProgress = () => {} } = options
   const config = {
     name: 'default',
     origin: sandbox.url,
@@ -137,7 +138,7 @@ function processOf(
     },
     run(revocation, signal = never) {
       const hold = async () => {}
-      const options = { ...call(revocation), signal, tallies, hold, onProgress: () => {} }
+      const options = { ...call(revocation), signal, tallies, hold, onProgress }
       return drive(revokeAll(revocation, qlik, options))
     },
     confirm: (completed) => drive(confirm(completed, qlik, { ...call(completed), signal: never })),
