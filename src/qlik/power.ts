@@ -64,7 +64,7 @@ export class PowerMonitor {
   readonly #options: PowerMonitorOptions
   #known: Finding | null = null
   #checking: Promise<ClientPower> | null = null
-  /** How many looks in a row, each with a new access token, found the scope too narrow. */
+  /** How many looks in a row found the scope too narrow. */
   #narrowLooks = 0
   #renewedAt = Number.NEGATIVE_INFINITY
 
@@ -114,7 +114,7 @@ export class PowerMonitor {
   }
 
   #narrowForMs(): number {
-    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** this.#narrowLooks, LONGEST_NARROW_MS)
+    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** (this.#narrowLooks - 1), LONGEST_NARROW_MS)
   }
 
   async #check(): Promise<ClientPower> {
@@ -133,14 +133,13 @@ export class PowerMonitor {
     if (this.#current()?.evidence !== 'scope-too-narrow' || now - this.#renewedAt < this.#narrowForMs())
       return
     this.#renewedAt = now
-    this.#narrowLooks += 1
     this.#options.renewGrant()
   }
 
   #keep(ownUserId: string, evidence: Evidence, scope: string): ClientPower {
     const before = this.#known
     const power = POWER_OF[evidence]
-    if (power === 'proven') this.#narrowLooks = 0
+    this.#narrowLooks = evidence === 'scope-too-narrow' ? this.#narrowLooks + 1 : 0
     this.#known = { ownUserId, power, evidence, scope, at: this.#options.clock.monotonic() }
     if (before?.power !== power || (power !== 'proven' && before.evidence !== evidence)) {
       this.#options.onChange(this.#known)

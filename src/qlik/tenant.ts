@@ -199,10 +199,6 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#options.memory.fateOf(id)
   }
 
-  quietForMs(): number {
-    return this.#options.memory.quietForMs()
-  }
-
   async #inUse<T>(work: () => Promise<T>): Promise<T> {
     this.#users += 1
     try {

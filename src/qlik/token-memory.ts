@@ -18,8 +18,6 @@ export class TokenMemory {
   readonly #inFlight = new Map<string, SharedDelete>()
   /** The one whose fate is the oldest comes first. */
   readonly #fates = new Map<string, TokenFate>()
-  #sent = 0
-  #lastAnswerAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -29,11 +27,6 @@ export class TokenMemory {
   fateOf(id: string): TokenFate | null {
     const fate = this.#fates.get(id)
     return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS ? fate : null
-  }
-
-  /** For how long no delete was under way, in ms; infinite before the first. */
-  quietForMs(): number {
-    return this.#sent > 0 ? 0 : this.#clock.monotonic() - this.#lastAnswerAt
   }
 
   /**
@@ -60,16 +53,11 @@ export class TokenMemory {
   }
 
   async #watch(id: string, request: () => Promise<Gone>): Promise<Gone> {
-    this.#sent += 1
     try {
-      const how = await request()
-      return this.#noteGone(id, how)
+      return this.#noteGone(id, await request())
     } catch (error) {
       if (isRefusal(error)) this.#note(id, { kind: 'refused', failure: error, at: this.#clock.monotonic() })
       throw error
-    } finally {
-      this.#sent -= 1
-      this.#lastAnswerAt = this.#clock.monotonic()
     }
   }
 

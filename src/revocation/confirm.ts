@@ -22,9 +22,8 @@ export type Confirmation =
 
 /**
  * Lists the tokens of a completed revocation's users once more, after the leeway; deletes nothing. In the usual case that
- * is one call: a listing of several pages is repeated until two show the same, unless nothing was deleted meanwhile. Who the
- * users are, and that they exist, is known from the last run; only where a version without proofs made that, it is looked up.
- * Never rejects.
+ * is one call; a listing of several pages is repeated until two in a row show the same. Who the users are, and that they
+ * exist, is known from the last run; only where a version without proofs made that, it is looked up. Never rejects.
  */
 export async function confirm(
   revocation: Revocation,

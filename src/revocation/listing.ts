@@ -2,7 +2,6 @@ import type { Clock } from '../clock.ts'
 import { type CallOptions, QlikFailure, type QlikTenant, type Token, type TokenPage } from './qlik-tenant.ts'
 import type { RunTime } from './run-time.ts'
 import { decideToken } from './scope.ts'
-import { LISTING_LAG_MS } from './token-fate.ts'
 
 /** More is taken for a loop. */
 const TOKENS_AT_MOST = 100_000
@@ -41,8 +40,6 @@ export interface Listing {
   listings: number
   /** The scopes of the access tokens by which it was listed. */
   scopes: Set<string>
-  /** Whether this process deleted none of the tenant's tokens meanwhile, nor so shortly before that the list may not show it. */
-  undisturbed: boolean
   /** Why it is not complete, or null. */
   failure: unknown
 }
@@ -61,7 +58,7 @@ export function usersOf(resolved: readonly string[], ownUserId: string): ListedU
 export async function listAll(
   users: readonly ListedUser[],
   previous: Listing | null,
-  tenant: QlikTenant,
+  tenant: Pick<QlikTenant, 'listTokens'>,
   options: ListOptions,
 ): Promise<Listing> {
   const { clock, signal } = options
@@ -77,7 +74,6 @@ export async function listAll(
     pages: 0,
     listings: 1,
     scopes: new Set(),
-    undisturbed: false,
     failure: null,
   }
   try {
@@ -88,7 +84,6 @@ export async function listAll(
   }
   decideAll(found, listing, options.time)
   if (previous && isSame(previous, listing)) listing.listings = previous.listings + 1
-  listing.undisturbed = tenant.quietForMs() >= clock.monotonic() - beganAt + LISTING_LAG_MS
   return listing
 }
 
@@ -101,7 +96,7 @@ async function listUser(
   owner: ListedUser,
   found: Map<string, Found>,
   listing: Listing,
-  tenant: QlikTenant,
+  tenant: Pick<QlikTenant, 'listTokens'>,
   options: ListOptions,
 ): Promise<void> {
   let count = 0

@@ -19,8 +19,6 @@ export const Proof = z.object({
   pages: z.number().int().min(1),
   /** How many listings in a row, this one included, showed the same tokens. */
   listings: z.number().int().min(1),
-  /** Whether no token of the tenant is known to have been deleted shortly before or during the listing. */
-  undisturbed: z.boolean(),
   /** Id of the OAuth client. */
   client: z.string(),
   /** The scope that Qlik granted to the access token that listed. */
@@ -48,15 +46,12 @@ export function provesGone(proof: Proof | null, { undecided, isConfirmed }: Proo
 }
 
 /**
- * Whether the pages of a listing fit together. While tokens are deleted, those behind them move to an earlier page and
- * can be missed. Two listings in a row with the same tokens show that none was deleted in between.
+ * Whether the pages of a listing fit together. When a token is deleted, by whomever, those behind it can move to a page
+ * that was read already. Then the next listing lacks a token that this one showed: two in a row that show the same have
+ * missed none.
  */
-export function isStable({
-  pages,
-  listings,
-  undisturbed,
-}: Pick<Proof, 'pages' | 'listings' | 'undisturbed'>): boolean {
-  return pages === 1 || listings >= 2 || undisturbed
+export function isStable({ pages, listings }: Pick<Proof, 'pages' | 'listings'>): boolean {
+  return pages === 1 || listings >= 2
 }
 
 /** The weakest of several roles: a name can belong to several Qlik users. */

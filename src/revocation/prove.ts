@@ -24,14 +24,14 @@ export async function prove(
   tenant: QlikTenant,
   options: CallOptions,
 ): Promise<Proof | null> {
-  const { at, pages, listings, undisturbed, scopes } = listing
-  if (!isStable({ pages, listings, undisturbed })) return null
+  const { at, pages, listings, scopes } = listing
+  if (!isStable(listing)) return null
   const power = await requirePower(tenant, { ...options, knownForMs: mustLook ? 0 : FRESH_POWER_MS })
   const { scope } = power
   if (scopes.size > 1 || !scopes.has(scope)) return null
   const role = weakestRole(resolved.map((id) => roleFor(id, power)))
   const userExists = await usersExist(role)
-  return { at, pages, listings, undisturbed, client: tenant.clientId, scope, role, userExists }
+  return { at, pages, listings, client: tenant.clientId, scope, role, userExists }
 }
 
 function roleFor(userId: string, { ownUserId, evidence }: ClientPower): Role {

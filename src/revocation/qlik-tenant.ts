@@ -23,8 +23,6 @@ export interface QlikTenant {
   revokeToken(id: string, call: CallOptions): Promise<Gone>
   /** What became of a token that this process has tried to revoke in the last minutes; null where it has not. */
   fateOf(id: string): TokenFate | null
-  /** For how long no token of the tenant was being revoked by this process, in ms. */
-  quietForMs(): number
 }
 
 export interface CallOptions {

@@ -69,7 +69,6 @@ export const PROOF: Proof = {
   at: T0,
   pages: 1,
   listings: 1,
-  undisturbed: true,
   client: 'c',
   scope: 'admin_classic',
   role: 'tenant-admin',

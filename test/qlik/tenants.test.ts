@@ -164,6 +164,17 @@ t.test(
   },
 )
 
+t.test('a tenant that a reload has changed still knows which tokens it has revoked', async (t) => {
+  const { tenants, call, own, others, sandbox } = await openSandbox(t)
+  const deletes = () => sandbox.tenant.calls.filter(({ route }) => route === 'revoke').length
+  await tenants.get(own.name)?.revokeToken('x', call)
+  tenants.replace([{ ...own, concurrency: 5, scope: 'another' }, ...others])
+  t.equal(await tenants.get(own.name)?.revokeToken('x', call), 'already-gone')
+  t.equal(deletes(), 1)
+  const elsewhere = tenants.get(String(others[0]?.name))
+  t.equal(elsewhere?.fateOf('x'), null, 'another tenant has tokens of its own')
+})
+
 t.test('what was read by a budget that failed is read again', async (t) => {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())

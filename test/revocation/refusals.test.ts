@@ -1,0 +1,99 @@
+import t from 'tap'
+import { nextCall } from '../support/events.ts'
+import { openRuns } from '../support/runs.ts'
+
+const ALWAYS = Number.POSITIVE_INFINITY
+
+t.test('tokens that Qlik refuses to revoke stop no others, and are reported by id', async (t) => {
+  for (const [statuses, code, answer] of [
+    [[403, 403], 'forbidden', /answered revoke with 403/],
+    [[400, 400], 'rejected', /answered revoke with 400/],
+    [[400, 403], 'forbidden', /answered revoke with 403/],
+  ] as const) {
+    const runs = await openRuns(t, { concurrency: 1 })
+    const user = runs.userWithTokens(61)
+    const { tenant } = runs.sandbox
+    const refused = [15, 45].map((index) => String(tenant.tokensOf(user.id)[index]?.id))
+    tenant.order({ kind: 'status', status: statuses[0], route: 'revoke', after: 15 })
+    tenant.order({ kind: 'status', status: statuses[1], route: 'revoke', after: 44 })
+    const revocation = runs.revocation({ userId: user.id })
+    const result = await runs.run(revocation)
+    t.match(result, {
+      ended: 'stopped',
+      resolved: [user.id],
+      tokens: { revoked: 59, alreadyGone: 0, remaining: 2 },
+    })
+    t.match(result, { error: { kind: code, message: answer } })
+    t.match(result, { error: { message: `Not revoked: ${refused.join(', ')}.` } })
+    t.same(
+      tenant.tokensOf(user.id).map(({ id }) => id),
+      refused,
+    )
+    const again = await runs.run({ ...revocation, tokens: result.tokens })
+    t.match(again, { ended: 'completed', tokens: { revoked: 61, remaining: 0 } }, 'a retry tries them again')
+    t.equal(runs.deletes(), 63)
+  }
+})
+
+t.test('what Qlik refuses to one run, no other one repeats at once', async (t) => {
+  const runs = await openRuns(t, { sandbox: { latencyMs: 5 } })
+  const user = runs.userWithTokens(20, { email: 'ann@example.com' })
+  runs.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke', times: 3 })
+  const results = await Promise.all([
+    runs.run(runs.revocation({ userId: user.id })),
+    runs.run(runs.revocation({ user: { kind: 'email', value: 'ann@example.com' } })),
+  ])
+  for (const result of results) {
+    t.match(result, { ended: 'stopped', error: { kind: 'forbidden' }, tokens: { revoked: 17, remaining: 3 } })
+  }
+  t.equal(runs.deletes(), 20)
+})
+
+t.test('a client that loses its role in mid-run stops soon, and says so', async (t) => {
+  for (const [tokens, deletesAtMost] of [
+    [400, 40],
+    [3, 3],
+  ] as const) {
+    const runs = await openRuns(t)
+    const user = runs.userWithTokens(tokens)
+    const { tenant } = runs.sandbox
+    nextCall(runs.sandbox, ({ route, path }) => route === 'list' && path.includes(user.id)).then(() =>
+      tenant.changeClient(runs.client.id, { admin: false }),
+    )
+    const revocation = runs.revocation({ userId: user.id })
+    const result = await runs.run(revocation)
+    t.match(result, { ended: 'stopped', error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
+    t.match(result, { tokens: { revoked: tokens - tenant.tokensOf(user.id).length } })
+    t.ok(runs.deletes() <= deletesAtMost, `${runs.deletes()} deletes`)
+    tenant.changeClient(runs.client.id, { admin: true })
+    runs.clock.advance(30_000)
+    t.match(await runs.run({ ...revocation, tokens: result.tokens }), {
+      ended: 'completed',
+      tokens: { revoked: tokens, alreadyGone: 0, remaining: 0 },
+    })
+  }
+})
+
+t.test('a client that may not revoke, though it has its role, does not use up the budget', async (t) => {
+  const runs = await openRuns(t)
+  const user = runs.userWithTokens(400)
+  runs.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke', times: ALWAYS })
+  const result = await runs.run(runs.revocation({ userId: user.id }))
+  t.match(result, { ended: 'stopped', tokens: { revoked: 0, remaining: 400 } })
+  t.match(result, {
+    error: {
+      kind: 'forbidden',
+      message: /Not revoked: (\w{24}, ){9}\w{24} and \d+ more\. \d+ more were not tried\.$/,
+    },
+  })
+  t.ok(runs.deletes() <= 110, `${runs.deletes()} deletes`)
+})
+
+t.test('a failure that may pass goes before a refusal: the attempt is repeated', async (t) => {
+  const runs = await openRuns(t, { concurrency: 1 })
+  const user = runs.userWithTokens(4)
+  runs.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke' })
+  runs.sandbox.tenant.order({ kind: 'status', status: 503, route: 'revoke' })
+  const result = await runs.run(runs.revocation({ userId: user.id }))
+  t.match(result, { ended: 'stopped', error: { kind: 'unavailable' }, tokens: { revoked: 2, remaining: 2 } })
+})

@@ -1,0 +1,84 @@
+import t from 'tap'
+import { provesGone } from '../../src/revocation/proof.ts'
+import { openRuns } from '../support/runs.ts'
+import { startService } from '../support/service.ts'
+
+t.test('a Qlik user id that nobody has exactly is no success, whatever the list says', async (t) => {
+  const service = await startService(t)
+  const { tenant } = service.sandbox
+  const zoe = service.userWithTokens(3, { id: '66a9eafe12cd34ef56ab7890', email: 'zoe@example.com' })
+  tenant.settings.anyCaseUserIds = true
+  for (const id of [
+    'zoe@example.com',
+    zoe.id.toUpperCase(),
+    ` ${zoe.id}`,
+    `${zoe.id} `,
+    zoe.id.slice(0, -1),
+    'me',
+    '...',
+    '%2e%2e',
+    `${zoe.id}?limit=1`,
+    `${zoe.id}/`,
+  ]) {
+    const path = `/users/${encodeURIComponent(id)}/revoke-all`
+    const ended = await service.revoke({}, path)
+    t.match(
+      ended,
+      { status: 'completed', outcome: 'no-such-user', verified: false, tokens: { found: 0 } },
+      id,
+    )
+  }
+  t.equal(tenant.tokensOf(zoe.id).length, 3)
+  t.match(await service.revoke({}, `/users/${zoe.id}/revoke-all`), { outcome: 'revoked', verified: true })
+})
+
+t.test('a user without tokens is asked for once, one with tokens never', async (t) => {
+  const runs = await openRuns(t)
+  const lookUps = () => runs.sandbox.tenant.calls.filter(({ route }) => route === 'user').length
+  const before = async (count: number, tokens?: number) => {
+    const { id } = runs.userWithTokens(count)
+    // The first run looks at the client's own user.
+    await runs.qlik.power({ urgency: 0, signal: new AbortController().signal })
+    const known = lookUps()
+    const revocation = runs.revocation({ userId: id })
+    const remaining = tokens ?? 0
+    const result = await runs.run({ ...revocation, tokens: { ...revocation.tokens, remaining } })
+    t.match(result, { ended: 'completed', proof: { userExists: true } })
+    return lookUps() - known
+  }
+  t.equal(await before(3), 0)
+  t.equal(await before(0), 1)
+  t.equal(await before(0, 2), 0, 'an earlier attempt has seen tokens')
+})
+
+t.test('a name that matches nobody ends unverified, with its own outcome', async (t) => {
+  const service = await startService(t)
+  service.userWithTokens(1, { email: 'ann@example.com' })
+  for (const user of [{ email: 'nobody@example.com' }, { subject: 'nobody' }]) {
+    t.match(await service.revoke(user), {
+      status: 'completed',
+      outcome: 'no-matching-user',
+      verified: false,
+      tokens: { found: 0 },
+    })
+  }
+  t.match(await service.revoke({ userId: 'nobody' }), { outcome: 'no-such-user', verified: false })
+  const { text } = await service.call('GET', '/metrics')
+  t.match(
+    text,
+    /^curfew_revocations_total\{tenant="default",status="completed",outcome="no-matching-user"\} 2$/m,
+  )
+  t.match(text, /^curfew_revocations_total\{tenant="default",status="completed",outcome="no-such-user"\} 1$/m)
+})
+
+t.test('a user who is deleted with the tokens is not proven to be gone', async (t) => {
+  const runs = await openRuns(t)
+  const result = await runs.run(runs.revocation({ userId: 'nobody' }))
+  t.match(result, {
+    ended: 'completed',
+    outcome: 'no-such-user',
+    resolved: ['nobody'],
+    proof: { userExists: false },
+  })
+  t.notOk(result.ended === 'completed' && provesGone(result.proof, { undecided: 0, isConfirmed: true }))
+})
