@@ -19,7 +19,7 @@ import documentation from './ops/documentation.ts'
 import health from './ops/health.ts'
 import lifecycle from './ops/lifecycle.ts'
 import metricsRoute, { createMetrics } from './ops/metrics.ts'
-import reload from './ops/reload.ts'
+import reload, { logWarnings } from './ops/reload.ts'
 import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
 import { Tenants } from './qlik/tenants.ts'
@@ -60,6 +60,7 @@ declare module 'fastify' {
 export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
   const { load = async () => config, clock = systemClock, random = Math.random, logStream } = options
   const app = createServer(config.logLevel, logStream)
+  logWarnings(app.log, config)
   const metrics = createMetrics()
   const store = await openStore(config.databaseUrl, {
     connections: config.databaseConnections,

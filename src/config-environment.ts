@@ -1,6 +1,7 @@
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
+import { KEY_ALGORITHMS } from './client-key.ts'
 import { FORMS, type Form, LIMITS, split } from './config-forms.ts'
 import { readSecretFile } from './secret-file.ts'
 
@@ -25,8 +26,25 @@ export const Environment = z.object({
   QLIK_TENANT_URL: z.string().refine(FORMS.tenantUrl.isGood, FORMS.tenantUrl.expected).optional(),
   /** Id of the machine-to-machine OAuth client. */
   QLIK_CLIENT_ID: z.string().min(1).optional(),
-  /** Its secret. */
+  /** Its secret. Either this or QLIK_CLIENT_KEY_FILE is required. */
   QLIK_CLIENT_SECRET: z.string().min(1).optional(),
+  /** During a rotation its previous secret, used where the token endpoint refuses QLIK_CLIENT_SECRET. */
+  QLIK_CLIENT_SECRET_PREVIOUS: z.string().optional(),
+  /**
+   * Path of the client's private key (`private_key_jwt`): PEM or JWK, RSA of at least 2048 bits or EC on P-384. In a file
+   * only: an environment shows in too many places.
+   */
+  QLIK_CLIENT_KEY_FILE: z.string().min(1).optional(),
+  /** The key's `kid` at Qlik. By default the JWK's own, or none. */
+  QLIK_CLIENT_KEY_ID: z.string().min(1).optional(),
+  /** How the key signs. By default what a JWK says itself, else RS256 by an RSA key; ES384 by one on P-384. */
+  QLIK_CLIENT_KEY_ALG: z.enum(KEY_ALGORITHMS).optional(),
+  /** During a rotation the path of its previous key, used where the token endpoint refuses the other one. */
+  QLIK_CLIENT_KEY_PREVIOUS_FILE: z.string().min(1).optional(),
+  /** As QLIK_CLIENT_KEY_ID, of the previous key. */
+  QLIK_CLIENT_KEY_PREVIOUS_ID: z.string().min(1).optional(),
+  /** As QLIK_CLIENT_KEY_ALG, of the previous key. */
+  QLIK_CLIENT_KEY_PREVIOUS_ALG: z.enum(KEY_ALGORITHMS).optional(),
   /** Scope of the access token. Revoking other users' tokens takes admin_classic. */
   QLIK_SCOPE: z.string().min(1).default('admin_classic'),
   /** Reads per window. Qlik allows 1,000 a minute, counted over 5 minutes. */
@@ -64,7 +82,13 @@ export const Environment = z.object({
 })
 export type Environment = z.infer<typeof Environment>
 
-export const SECRETS = ['QLIK_CLIENT_SECRET', 'WEBHOOK_SECRETS', 'API_KEYS', 'DATABASE_URL'] as const
+export const SECRETS = [
+  'QLIK_CLIENT_SECRET',
+  'QLIK_CLIENT_SECRET_PREVIOUS',
+  'WEBHOOK_SECRETS',
+  'API_KEYS',
+  'DATABASE_URL',
+] as const
 
 /** Variables as a process has them. */
 export type Variables = Readonly<Record<string, string | undefined>>

@@ -1,22 +1,24 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { type CredentialEntry, EXPOSED, entryCredentials } from './config-credentials.ts'
 import type { Mistake, Variables } from './config-environment.ts'
 import { wrongReferences } from './config-references.ts'
 import { type ConfigFile, configFileSchema } from './config-schema.ts'
 import type { Reloadable, TenantConfig } from './config-types.ts'
 import { invalidMembers, pointer } from './json-pointer.ts'
-import { readSecretFile } from './secret-file.ts'
+import { readKeyFile, readSecretFile } from './secret-file.ts'
 
 const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 
 /** What every tenant has that says nothing else; the file's tenants have names, addresses and clients of their own. */
-export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' | 'clientSecret'>
+export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' | 'credentials'>
 
 /** Tenants and senders of one source: the file, or what is beside it. */
 export interface FilePart {
   tenants: TenantConfig[]
   sources: Reloadable['sources']
   senders: Reloadable['senders']
+  warnings: Mistake[]
 }
 
 export type FileReading = { file: ConfigFile; mistakes: [] } | { file: null; mistakes: Mistake[] }
@@ -31,9 +33,11 @@ export function readConfigFile(
 ): FileReading {
   const read = readJson(path)
   if ('mistake' in read) return { file: null, mistakes: [{ key: 'CONFIG_FILE', expected: read.mistake }] }
+  const beside = (name: string) => resolve(dirname(path), name)
   const schema = configFileSchema({
     variable: (name) => environment[name],
-    file: (name) => readSecretFile(resolve(dirname(path), name)),
+    file: (name) => readSecretFile(beside(name)),
+    keyFile: (name) => readKeyFile(beside(name)),
   })
   const { data, error } = schema.safeParse(read.json)
   const members = [...(error ? invalidMembers(error) : []), ...wrongReferences(read.json, named)]
@@ -78,7 +82,7 @@ export function fromFile(
       origin: new URL(tenant.url).origin,
       // The schema and the check of the references have seen to it that all of these are there.
       clientId: client?.clientId ?? '',
-      clientSecret: client?.clientSecret ?? client?.clientSecretFile ?? '',
+      credentials: entryCredentials(client ?? {}) ?? [{ kind: 'secret', secret: '' }],
       scope: tenant.scope ?? client?.scope ?? defaults.scope,
       tier1Limit: tenant.tier1Limit ?? defaults.tier1Limit,
       tier2Limit: tenant.tier2Limit ?? defaults.tier2Limit,
@@ -99,7 +103,18 @@ export function fromFile(
         tenants: bounds(one.tenants),
       })),
     },
+    warnings: [...warningsOf('clients', clients), ...warningsOf('tenants', tenants)],
   }
+}
+
+/** Keys in files that every user of the machine can read. */
+function warningsOf(list: string, entries: Record<string, CredentialEntry> | CredentialEntry[]): Mistake[] {
+  return Object.entries(entries).flatMap(([name, { privateKeys = [] }]) =>
+    privateKeys.flatMap(({ isExposed }, index) => {
+      const member = pointer([list, name, 'privateKeys', index, 'keyFile'])
+      return isExposed ? [mistakeAt(member, EXPOSED)] : []
+    }),
+  )
 }
 
 /**

@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { CREDENTIAL_WAYS, credentialMembers } from './config-credentials.ts'
 import { FORMS, type Form, LIMITS, oneWay } from './config-forms.ts'
 import { Identifier } from './revocation/signal.ts'
+import type { KeyFile } from './secret-file.ts'
 import { sourceSchema } from './sources/source-kinds.ts'
 
 const TENANTS_AT_MOST = 20_000
@@ -19,6 +21,8 @@ export interface ValueReaders {
   variable: (name: string) => string | undefined
   /** What a file holds, its path relative to that of the configuration file; null where it cannot be read. */
   file: (path: string) => string | null
+  /** As `file`, of a file with a private key. */
+  keyFile: (path: string) => KeyFile | null
 }
 
 /** As a whole value, it stands for the value of that environment variable. */
@@ -51,11 +55,11 @@ export function configFileSchema(readers: ValueReaders) {
 export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>
 
 function tenantSchemas(readers: ValueReaders) {
-  const { given, inFile } = valuesFrom(readers)
+  const values = valuesFrom(readers)
+  const { given } = values
   const clientId = given(FORMS.text).describe(`Id of the machine-to-machine OAuth client, or ${VARIABLE}`)
   const credentials = {
-    clientSecret: given(FORMS.text).optional().describe(`The client's secret, or ${VARIABLE}`),
-    clientSecretFile: inFile(FORMS.text).optional().describe("Path of a file that holds the client's secret"),
+    ...credentialMembers(values, readers.keyFile),
     scope: z.string().min(1).optional().describe('Scope of the access token (QLIK_SCOPE)'),
   }
   const limits = {
@@ -75,9 +79,15 @@ function tenantSchemas(readers: ValueReaders) {
     ...limits,
   })
   return {
-    clients: z.record(z.string(), oneWay(client, [['clientSecret'], ['clientSecretFile']])),
+    clients: z.record(
+      z.string(),
+      oneWay(
+        client,
+        CREDENTIAL_WAYS.map((way) => [way]),
+      ),
+    ),
     tenants: z
-      .array(oneWay(tenant, [['client'], ['clientId', 'clientSecret'], ['clientId', 'clientSecretFile']]))
+      .array(oneWay(tenant, [['client'], ...CREDENTIAL_WAYS.map((way) => ['clientId', way])]))
       .max(TENANTS_AT_MOST),
   }
 }
@@ -129,6 +139,6 @@ function valuesFrom(readers: ValueReaders) {
 
 /** The JSON Schema of CONFIG_FILE, by which editors complete and check it. */
 export function configFileJsonSchema(): object {
-  const schema = configFileSchema({ variable: () => undefined, file: () => null })
+  const schema = configFileSchema({ variable: () => undefined, file: () => null, keyFile: () => null })
   return z.toJSONSchema(schema, { target: 'draft-7', io: 'input' })
 }

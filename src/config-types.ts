@@ -1,14 +1,21 @@
-import type { Environment } from './config-environment.ts'
+import type { ClientKey } from './client-key.ts'
+import type { Environment, Mistake } from './config-environment.ts'
 import type { SourceConfig } from './sources/source-kinds.ts'
 
 // What the configuration is, once it is read.
+
+/** By what an OAuth client proves itself at the token endpoint. */
+export type ClientCredential = { kind: 'secret'; secret: string } | ClientKey
+
+/** One, or two of one kind during a rotation, in the order in which they are tried. */
+export type ClientCredentials = readonly [ClientCredential, ...ClientCredential[]]
 
 export interface TenantConfig {
   name: string
   /** `https://host[:port]` */
   origin: string
   clientId: string
-  clientSecret: string
+  credentials: ClientCredentials
   scope: string
   tier1Limit: number
   tier2Limit: number
@@ -34,6 +41,8 @@ export interface Reloadable {
   senders: { apiKeys: ApiKeyConfig[]; webhookSecrets: WebhookSecretConfig[] }
   /** Identity providers and other services, each with a way in of its own. */
   sources: SourceConfig[]
+  /** What is usable and yet should be changed: by key, and what would be better. Never holds a value. */
+  warnings: Mistake[]
 }
 
 export interface Config extends Reloadable {

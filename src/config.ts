@@ -1,3 +1,4 @@
+import { type OwnCredentials, ownCredentials } from './config-credentials.ts'
 import {
   Environment,
   type Given,
@@ -15,7 +16,12 @@ import { CurfewError } from './errors.ts'
 export type * from './config-types.ts'
 
 const DEFAULT_TENANT = 'default'
-const TENANT_KEYS = ['QLIK_TENANT_URL', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET'] as const
+/** What the environment's own tenant needs; where several keys stand, one of them. */
+const TENANT_KEYS = [
+  ['QLIK_TENANT_URL'],
+  ['QLIK_CLIENT_ID'],
+  ['QLIK_CLIENT_SECRET', 'QLIK_CLIENT_KEY_FILE'],
+] as const
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
 const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
 
@@ -43,7 +49,8 @@ export class ConfigError extends CurfewError {
 export async function loadConfig(environment: Variables): Promise<Config> {
   const { given, values, mistakes } = await readEnvironment(Environment, SECRETS, environment)
   const isTold = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
-  const named = TENANT_KEYS.some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
+  const own = ownCredentials(given, isTold)
+  const named = TENANT_KEYS.flat().some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
   const reading = given.CONFIG_FILE
     ? readConfigFile(given.CONFIG_FILE, { environment, named })
     : { file: NO_FILE, mistakes: [] }
@@ -51,16 +58,16 @@ export async function loadConfig(environment: Variables): Promise<Config> {
     ...missingTenant(given, reading.file).filter(({ key }) => !isTold(key)),
     ...(SENDER_KEYS.some(isTold) ? [] : missingSenders(given, reading.file)),
   ]
-  const all = [...mistakes, ...missing, ...reading.mistakes]
+  const all = [...mistakes, ...own.mistakes, ...missing, ...reading.mistakes]
   if (all.length > 0 || !reading.file) throw new ConfigError(all)
-  return toConfig(Environment.parse(values), reading.file)
+  return toConfig(Environment.parse(values), own, reading.file)
 }
 
 /** @param file null where it is not usable, so that nothing is known to be missing for want of it */
 function missingTenant(given: Given, file: ConfigFile | null): Mistake[] {
-  const missing = TENANT_KEYS.filter((key) => given[key] === undefined)
+  const missing = TENANT_KEYS.filter((keys) => keys.every((key) => given[key] === undefined))
   if (missing.length === TENANT_KEYS.length && (file === null || file.tenants.length > 0)) return []
-  return missing.map((key) => ({ key, expected: 'must be set' }))
+  return missing.map(([key, ...others]) => ({ key, expected: ['must be set', ...others].join(', or ') }))
 }
 
 function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
@@ -75,8 +82,8 @@ function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
 }
 
 /** @throws ConfigError when the environment and the file do not go together */
-function toConfig(values: Environment, file: ConfigFile): Config {
-  const own = ownPart(values)
+function toConfig(values: Environment, credentials: OwnCredentials, file: ConfigFile): Config {
+  const own = ownPart(values, credentials)
   const more = fromFile(file, defaultsOf(values))
   const mistakes = clashesOf(own, more)
   const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
@@ -94,6 +101,7 @@ function toConfig(values: Environment, file: ConfigFile): Config {
     tenants: [first, ...others],
     senders: { apiKeys: [...own.senders.apiKeys, ...more.senders.apiKeys], webhookSecrets },
     sources: more.sources,
+    warnings: [...own.warnings, ...more.warnings],
     databaseUrl: values.DATABASE_URL,
     databaseConnections: values.DATABASE_CONNECTIONS,
     retentionDays: values.RETENTION_DAYS,
@@ -103,18 +111,19 @@ function toConfig(values: Environment, file: ConfigFile): Config {
 }
 
 /** The tenant and the senders of the environment itself. */
-function ownPart(values: Environment): FilePart {
-  const { QLIK_TENANT_URL: url, QLIK_CLIENT_ID: clientId, QLIK_CLIENT_SECRET: clientSecret } = values
-  const isGiven = url !== undefined && clientId !== undefined && clientSecret !== undefined
+function ownPart(values: Environment, { credentials, warnings }: OwnCredentials): FilePart {
+  const { QLIK_TENANT_URL: url, QLIK_CLIENT_ID: clientId } = values
+  const isGiven = url !== undefined && clientId !== undefined && credentials !== null
   return {
     tenants: isGiven
-      ? [{ name: DEFAULT_TENANT, origin: new URL(url).origin, clientId, clientSecret, ...defaultsOf(values) }]
+      ? [{ name: DEFAULT_TENANT, origin: new URL(url).origin, clientId, credentials, ...defaultsOf(values) }]
       : [],
     sources: [],
     senders: {
       apiKeys: split(values.API_KEYS).map((key) => ({ key, tenants: null })),
       webhookSecrets: split(values.WEBHOOK_SECRETS).map((secret) => ({ secret, tenants: null })),
     },
+    warnings,
   }
 }
 

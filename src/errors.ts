@@ -116,7 +116,8 @@ export const ERRORS = {
   CURFEW_QLIK_UNAUTHORIZED: {
     status: 502,
     title: "Qlik Cloud does not accept Curfew's credentials",
-    action: 'Check QLIK_CLIENT_ID, QLIK_CLIENT_SECRET and QLIK_SCOPE, and that the bot user is not disabled.',
+    action:
+      'Check the client id, its secret or private key, and QLIK_SCOPE, and that the bot user is not disabled.',
   },
   CURFEW_QLIK_FORBIDDEN: {
     status: 502,

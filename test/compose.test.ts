@@ -152,7 +152,7 @@ t.test('it holds configurations that work, and the sandbox knows their client', 
     t.match(config.tenants[0], {
       origin: `http://127.0.0.1:${sandbox.sandbox.port}`,
       clientId: sandbox.clientId,
-      clientSecret: sandbox.clientSecret,
+      credentials: sandbox.clientSecrets.map((secret) => ({ kind: 'secret', secret })),
     })
     t.equal(config.senders.webhookSecrets.length, 1)
     t.equal(config.senders.apiKeys.length, 1)

@@ -34,10 +34,11 @@ t.test('tenants come from the file, with what the environment says for all of th
   })
   const common = { scope: 'admin_classic', tier1Limit: 5_000, tier2Limit: 400 }
   const rest = { windowMs: 300_000, timeoutMs: 10_000, concurrency: 16 }
-  const eu = { clientId: 'eu-client', clientSecret: 'eu-secret' }
-  const us = { clientId: 'us-client', clientSecret: 'us-secret', tier1Limit: 7, tier2Limit: 8 }
-  const own = { clientId: 'client', clientSecret: 'client-secret' }
-  const ofFile = { clientId: 'client-of-own', clientSecret: 'client-secret' }
+  const bySecret = (secret: string) => ({ credentials: [{ kind: 'secret', secret }] })
+  const eu = { clientId: 'eu-client', ...bySecret('eu-secret') }
+  const us = { clientId: 'us-client', ...bySecret('us-secret'), tier1Limit: 7, tier2Limit: 8 }
+  const own = { clientId: 'client', ...bySecret('client-secret') }
+  const ofFile = { clientId: 'client-of-own', ...bySecret('client-secret') }
   t.same(config.tenants, [
     { name: 'default', origin: 'https://acme.eu.qlikcloud.com', ...common, ...rest, ...own },
     { name: 'acme', origin: 'https://acme.de.qlikcloud.com', ...common, ...rest, ...eu, scope: 'special' },

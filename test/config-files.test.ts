@@ -10,6 +10,7 @@ t.test('a secret can come from a file', async (t) => {
   const file = fileMaker(t)
   const values = {
     QLIK_CLIENT_SECRET: 'from-file',
+    QLIK_CLIENT_SECRET_PREVIOUS: 'also from-file',
     WEBHOOK_SECRETS: secretOf(24),
     API_KEYS: `${KEY}\n${KEY}2`,
     DATABASE_URL: 'sqlite:/elsewhere/curfew.db',
@@ -19,7 +20,7 @@ t.test('a secret can come from a file', async (t) => {
   const { QLIK_TENANT_URL, QLIK_CLIENT_ID } = COMPLETE
   const config = await loadConfig({ QLIK_TENANT_URL, QLIK_CLIENT_ID, ...Object.fromEntries(files) })
   t.match(config, {
-    tenants: [{ clientSecret: 'from-file' }],
+    tenants: [{ credentials: [{ secret: 'from-file' }, { secret: 'also from-file' }] }],
     senders: { webhookSecrets: [{ secret: secretOf(24) }], apiKeys: [{ key: KEY }, { key: `${KEY}2` }] },
     databaseUrl: 'sqlite:/elsewhere/curfew.db',
   })

@@ -38,6 +38,11 @@ export interface ReloadOptions {
   log: Log
 }
 
+/** Logs what is usable in the configuration and yet should be changed. */
+export function logWarnings(log: Log, { warnings }: Pick<Reloadable, 'warnings'>): void {
+  for (const warning of warnings) log.warn(warning, 'the configuration should be changed')
+}
+
 /** Reads the configuration anew when asked to; those who ask at the same time, one after the other. */
 export function createReload({
   load,
@@ -55,6 +60,7 @@ export function createReload({
       const changes = tenants.replace(config.tenants)
       senders.replace(config.senders)
       sources.replace(config.sources)
+      logWarnings(log, config)
       const reloaded = { tenants: config.tenants.length, ...changes }
       log.info(reloaded, 'the configuration was read anew')
       return reloaded

@@ -43,7 +43,7 @@ function summary(configured: number, notOk: number, isHopeless: boolean): Check 
 
 function tenantCheck(
   name: string,
-  { power, finding, failure, clockOffsetMs }: TenantState,
+  { power, finding, failure, refusal, clockOffsetMs }: TenantState,
   isHopeless: boolean,
 ): Check {
   const check = { name: `tenant:${name}` }
@@ -55,6 +55,7 @@ function tenantCheck(
     return { ...check, status: isHopeless ? 'failed' : 'warning', detail }
   }
   if (failure) return { ...check, status: 'warning', detail: failure.detail }
+  if (refusal !== null) return { ...check, status: 'warning', detail: refusal }
   if (power === 'unknown') {
     const detail = 'It is not known whether the OAuth client can see the tokens of other users.'
     return { ...check, status: 'warning', detail }

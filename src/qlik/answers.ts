@@ -66,7 +66,15 @@ export const UsersAnswer = z.looseObject({
   links: z.looseObject({ next: Link }).nullish(),
 })
 
-/** The code of the first error, where it is one: the rest of an error answer may repeat what was sent. */
-export const ErrorAnswer = z.looseObject({
-  errors: z.tuple([z.looseObject({ code: z.string().regex(/^[A-Za-z0-9_-]{1,40}$/) })], z.unknown()),
-})
+const ErrorCode = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/)
+
+/**
+ * The code of the first error, where it is one, or OAuth's own (RFC 6749, section 5.2): the rest of an error answer may
+ * repeat what was sent.
+ */
+export const ErrorAnswer = z.union([
+  z
+    .looseObject({ errors: z.tuple([z.looseObject({ code: ErrorCode })], z.unknown()) })
+    .transform(({ errors }) => errors[0].code),
+  z.looseObject({ error: ErrorCode }).transform(({ error }) => error),
+])

@@ -1,9 +1,11 @@
 import { AccessTokenCache } from '../access-token.ts'
 import type { Clock } from '../clock.ts'
+import type { ClientCredential } from '../config.ts'
 import { type CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
 import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
 import { abortable } from './abortable.ts'
 import type { Grant } from './client.ts'
+import type { CredentialChoice } from './credential-choice.ts'
 import type { Tier } from './permit-log.ts'
 import type { RateBudget } from './rate-budget.ts'
 import type { Permit } from './tier-gate.ts'
@@ -16,8 +18,9 @@ type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-acces
 
 export interface CallsOptions {
   budget: RateBudget
+  credentials: CredentialChoice
   /** Asks the token endpoint, once. */
-  requestAccessToken: (signal: AbortSignal) => Promise<Grant>
+  requestAccessToken: (credential: ClientCredential, signal: AbortSignal) => Promise<Grant>
   clock: Clock
   /** Ends what all calls share: the access token. */
   lifetime: AbortSignal
@@ -36,7 +39,10 @@ export class Calls {
 
   constructor(options: CallsOptions) {
     this.#options = options
-    this.#accessTokens = new AccessTokenCache(() => this.#requestAccessToken(), options)
+    this.#accessTokens = new AccessTokenCache(
+      () => options.credentials.use((credential) => this.#requestAccessToken(credential)),
+      options,
+    )
   }
 
   /** The scope of the latest access token; null before the first. */
@@ -82,17 +88,20 @@ export class Calls {
   }
 
   /** The token endpoint is of Tier 2, too. A 429 there blocks the tier; whoever asked tries again. */
-  async #requestAccessToken(): Promise<Grant> {
+  async #requestAccessToken(credential: ClientCredential): Promise<Grant> {
     const { budget, clock, lifetime, requestAccessToken } = this.#options
     const startedAt = clock.monotonic()
+    let renewed = false
     for (;;) {
       const permit = await budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal: lifetime })
-      const context = () => this.#context(true, startedAt)
-      const { answer, again } = await this.#spend(2, permit, context, () => requestAccessToken(lifetime))
+      const context = () => this.#context(renewed, startedAt)
+      const send = () => requestAccessToken(credential, lifetime)
+      const { answer, again } = await this.#spend(2, permit, context, send)
       if (!again) {
         this.#grantedScope = answer.scope
         return answer
       }
+      renewed ||= again === 'renew-access-token'
     }
   }
 

@@ -1,14 +1,16 @@
 import type { z } from 'zod'
 import { type AccessToken, boundedLifetime } from '../access-token.ts'
+import type { ClientCredential } from '../config.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isSameName, isSimilarName } from '../revocation/user-names.ts'
 import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UserAnswer, UsersAnswer } from './answers.ts'
-import { type Answer, failureOf, type QlikHttp, read } from './http.ts'
+import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client-assertion.ts'
+import { type Answer, errorCodeOf, failureOf, type QlikHttp, read } from './http.ts'
 
-export interface Credentials {
+/** The OAuth client, whatever it proves itself by. */
+export interface ClientIdentity {
   clientId: string
-  clientSecret: string
   scope: string
 }
 
@@ -16,6 +18,8 @@ export interface Credentials {
 export interface Grant extends AccessToken {
   scope: string
 }
+
+const TOKEN_PATH = '/oauth/token'
 
 export interface OwnUser {
   id: string
@@ -36,35 +40,44 @@ const PAGE_SIZE = 100
  */
 export class QlikClient {
   readonly #http: QlikHttp
-  readonly #credentials: Credentials
+  readonly #identity: ClientIdentity
 
-  constructor(http: QlikHttp, credentials: Credentials) {
+  constructor(http: QlikHttp, identity: ClientIdentity) {
     this.#http = http
-    this.#credentials = credentials
+    this.#identity = identity
   }
 
-  /** `POST /oauth/token` by client credentials (Tier 2). An answer without `scope` grants what was requested (RFC 6749, section 5.1). */
-  async requestAccessToken(signal: AbortSignal): Promise<Grant> {
-    const { clientId, clientSecret, scope } = this.#credentials
-    const body = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope }
-    const answer = await this.#http.send({
-      route: 'token',
-      method: 'POST',
-      path: '/oauth/token',
-      body,
-      signal,
-    })
+  /**
+   * `POST /oauth/token` by client credentials (Tier 2). An answer without `scope` grants what was requested (RFC 6749,
+   * section 5.1). A key's assertion that was made on a wrong clock is `unauthorized`,
+   * not refused: the answer tells the tenant's time, by which the next one is made.
+   */
+  async requestAccessToken(credential: ClientCredential, signal: AbortSignal): Promise<Grant> {
+    const { clientId, scope } = this.#identity
+    const now = this.#http.tenantNow()
+    const proof = await this.#proofBy(credential, now)
+    const form = { grant_type: 'client_credentials', client_id: clientId, scope, ...proof }
+    const answer = await this.#http.send({ route: 'token', method: 'POST', path: TOKEN_PATH, form, signal })
     const failure = failureOf(answer, [200, 201])
-    if (failure && ['rejected', 'unauthorized', 'forbidden'].includes(failure.kind)) {
-      throw new QlikFailure('client-rejected', failure.message)
+    if (failure) {
+      const isMistimed = credential.kind === 'key' && Math.abs(answer.date - now) > ASSERTION_SKEW_MS
+      throw tokenFailure(failure, answer, isMistimed)
     }
-    if (failure) throw failure
     const token = read(answer, AccessTokenAnswer)
     return {
       value: token.access_token,
       lifetimeMs: lifetimeOf(token, answer.date),
       scope: token.scope ?? scope,
     }
+  }
+
+  async #proofBy(
+    credential: ClientCredential,
+    now: number,
+  ): Promise<AssertionForm | { client_secret: string }> {
+    if (credential.kind === 'secret') return { client_secret: credential.secret }
+    const audience = `${this.#http.origin}${TOKEN_PATH}`
+    return clientAssertion(credential, { clientId: this.#identity.clientId, audience, now })
   }
 
   /**
@@ -191,6 +204,16 @@ export class QlikClient {
     }
     return target.pathname
   }
+}
+
+/** What a failed token request means: whether another secret, key or clock may be accepted, or the client is not. */
+function tokenFailure(failure: QlikFailure, answer: Answer, isMistimed: boolean): QlikFailure {
+  const { kind, message } = failure
+  // RFC 6749, section 5.2, has 400 for it, too; RFC 7523, section 3.2.
+  if (kind === 'unauthorized' || errorCodeOf(answer) === 'invalid_client') {
+    return new QlikFailure(isMistimed ? 'unauthorized' : 'credential-refused', message)
+  }
+  return ['rejected', 'forbidden'].includes(kind) ? new QlikFailure('client-rejected', message) : failure
 }
 
 /**

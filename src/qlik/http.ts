@@ -18,7 +18,7 @@ export interface Call {
   /** Path and query, as they go over the wire. */
   path: string
   accessToken?: string
-  body?: object
+  form?: Record<string, string>
   signal: AbortSignal
 }
 
@@ -123,6 +123,11 @@ export class QlikHttp {
     return clockOffset ? midpointOf(clockOffset) - wallLead(this.#options.clock) : 0
   }
 
+  /** Now by the tenant's clock as far as it is known, else by ours; ms since the epoch. */
+  tenantNow(): number {
+    return this.#options.clock.now() + this.wallOffsetMs
+  }
+
   close(): Promise<void> {
     return this.#agent.destroy()
   }
@@ -140,7 +145,7 @@ export class QlikHttp {
         path: call.path,
         method: call.method,
         headers: headersOf(call),
-        body: call.body ? JSON.stringify(call.body) : null,
+        body: call.form ? new URLSearchParams(call.form).toString() : null,
         signal: limit.signal,
       })
       // Before the body: that may take its time.
@@ -174,12 +179,12 @@ export class QlikHttp {
   }
 }
 
-function headersOf({ accessToken, body }: Call): Record<string, string> {
+function headersOf({ accessToken, form }: Call): Record<string, string> {
   return {
     accept: 'application/json',
     'user-agent': 'curfew',
     ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
-    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
   }
 }
 
@@ -199,7 +204,8 @@ function reasonOf(error: unknown): string {
 export function failureOf(answer: Answer, good: readonly number[]): QlikFailure | null {
   const { route, status, retryAfterMs } = answer
   if (good.includes(status)) return null
-  const message = `Qlik Cloud answered ${route} with ${status}${codeOf(answer.text)}.`
+  const code = errorCodeOf(answer)
+  const message = `Qlik Cloud answered ${route} with ${status}${code === null ? '' : ` (${code})`}.`
   if (status === 401) return new QlikFailure('unauthorized', message)
   if (status === 403) return new QlikFailure('forbidden', message)
   if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs })
@@ -208,9 +214,9 @@ export function failureOf(answer: Answer, good: readonly number[]): QlikFailure 
   return new QlikFailure('unreadable', message)
 }
 
-function codeOf(text: string): string {
-  const error = ErrorAnswer.safeParse(parseJson(text))
-  return error.success ? ` (${error.data.errors[0].code})` : ''
+/** The code in an error answer, Qlik's own or OAuth's; null where there is none. */
+export function errorCodeOf({ text }: Answer): string | null {
+  return ErrorAnswer.safeParse(parseJson(text)).data ?? null
 }
 
 /**

@@ -21,13 +21,14 @@ export function openTenant(
   config: TenantConfig,
   { budget, memory, clock, log, onCall }: OpenTenantOptions,
 ): HttpQlikTenant {
-  const { name, origin, clientId, clientSecret, scope, timeoutMs, concurrency } = config
+  const { name, origin, clientId, credentials, scope, timeoutMs, concurrency } = config
   const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
   return new HttpQlikTenant({
     name,
     clientId,
     concurrency,
-    client: new QlikClient(http, { clientId, clientSecret, scope }),
+    client: new QlikClient(http, { clientId, scope }),
+    credentials,
     http,
     budget,
     memory,
@@ -40,6 +41,12 @@ export function openTenant(
           details,
           "the OAuth client is not known to see other users' tokens: it needs the role TenantAdmin and the scope admin_classic",
         )
+    },
+    onRefusalChange: (refusal) => {
+      const details = { tenant: name, ...(refusal === null ? {} : { detail: refusal }) }
+      if (refusal === null)
+        log.info(details, "the token endpoint accepts the OAuth client's credentials again")
+      else log.warn(details, 'the token endpoint refuses credentials of the OAuth client')
     },
     onBackgroundFailure: (error) =>
       log.warn({ ...toFailure(error), tenant: name }, 'the tenant could not be looked at'),

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.ts'
+import type { ClientCredentials } from '../config.ts'
 import type { Interval } from '../interval.ts'
 import type {
   CallOptions,
@@ -17,6 +18,7 @@ import type { Gone, TokenFate } from '../revocation/token-fate.ts'
 import { abortable } from './abortable.ts'
 import { Calls } from './calls.ts'
 import type { QlikClient } from './client.ts'
+import { CredentialChoice } from './credential-choice.ts'
 import type { QlikHttp } from './http.ts'
 import { PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
@@ -31,11 +33,14 @@ export interface TenantOptions {
   clientId: string
   concurrency: number
   client: QlikClient
+  credentials: ClientCredentials
   http: QlikHttp
   budget: RateBudget
   clock: Clock
   memory: TokenMemory
   onPowerChange: (power: ClientPower) => void
+  /** Receives which of the client's credentials are refused, when that changes; null when none is. */
+  onRefusalChange: (refusal: string | null) => void
   onBackgroundFailure: (error: unknown) => void
 }
 
@@ -46,6 +51,8 @@ export interface TenantState {
   finding: Pick<ClientPower, 'evidence' | 'scope'> | null
   /** Why the last look at the tenant in the background failed, or null. */
   failure: Failure | null
+  /** Which of the client's two secrets or keys is refused, or null. */
+  refusal: string | null
   clockOffsetMs: number
 }
 
@@ -60,6 +67,7 @@ export class HttpQlikTenant implements QlikTenant {
   readonly budget: RateBudget
   readonly #client: QlikClient
   readonly #options: TenantOptions
+  readonly #credentials: CredentialChoice
   readonly #calls: Calls
   readonly #powerMonitor: PowerMonitor
   readonly #lookups: UserLookups
@@ -81,9 +89,11 @@ export class HttpQlikTenant implements QlikTenant {
     setMaxListeners(0, this.#lifetime.signal)
     this.#client = client
     this.#options = options
+    this.#credentials = new CredentialChoice(options.credentials, options)
     this.#calls = new Calls({
       budget,
-      requestAccessToken: (signal) => client.requestAccessToken(signal),
+      credentials: this.#credentials,
+      requestAccessToken: (credential, signal) => client.requestAccessToken(credential, signal),
       clock,
       lifetime: this.#lifetime.signal,
       onRenewalFailure: onBackgroundFailure,
@@ -152,7 +162,8 @@ export class HttpQlikTenant implements QlikTenant {
   get state(): TenantState {
     const finding = this.#powerMonitor.known
     const power = finding?.power ?? 'not-checked'
-    return { power, finding, failure: this.#failure, clockOffsetMs: this.#options.http.wallOffsetMs }
+    const { refusal } = this.#credentials
+    return { power, finding, failure: this.#failure, refusal, clockOffsetMs: this.#options.http.wallOffsetMs }
   }
 
   clockOffset(): Interval | null {

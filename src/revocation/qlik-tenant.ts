@@ -84,6 +84,7 @@ export interface TokenPage {
  * How a call to Qlik went wrong.
  * - `unauthorized`: 401, the access token is not accepted
  * - `client-rejected`: the token endpoint refuses the OAuth client
+ * - `credential-refused`: the token endpoint does not accept the client's secret or key
  * - `forbidden`: 403
  * - `rate-limited`: 429
  * - `rejected`: 400, Qlik does not understand the request
@@ -93,6 +94,7 @@ export interface TokenPage {
 export type QlikFailureKind =
   | 'unauthorized'
   | 'client-rejected'
+  | 'credential-refused'
   | 'forbidden'
   | 'rate-limited'
   | 'rejected'

@@ -27,7 +27,7 @@ export interface CallContext {
 
 /**
  * Judges one failed call.
- * - 401: the access token is renewed, once for each call.
+ * - 401: the access token is renewed, once for each call; or the assertion by which one is asked for.
  * - 429: the tier waits as long as Qlik says, or a tenth of the window where it does not say.
  * - anything else ends the attempt; `judgeAttempt` says what becomes of the revocation.
  */
@@ -93,6 +93,7 @@ export function judgeAttempt(
 const CODE_OF: Record<QlikFailureKind, ErrorCode> = {
   unauthorized: 'CURFEW_QLIK_UNAUTHORIZED',
   'client-rejected': 'CURFEW_QLIK_UNAUTHORIZED',
+  'credential-refused': 'CURFEW_QLIK_UNAUTHORIZED',
   forbidden: 'CURFEW_QLIK_FORBIDDEN',
   'rate-limited': 'CURFEW_QLIK_RATE_LIMITED',
   rejected: 'CURFEW_QLIK_REJECTED',

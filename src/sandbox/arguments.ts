@@ -1,7 +1,10 @@
+import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { type Behaviour, behaviourSchema } from './behaviour.ts'
+import { PublicKey } from './client-assertion.ts'
+import { SECRETS_AT_MOST } from './client-credentials.ts'
 import type { SandboxOptions } from './options.ts'
 
 /** What `npm run sandbox` was asked for. */
@@ -10,7 +13,8 @@ export interface SandboxArguments {
   /** Whether to make the three people. The client is there in any case. */
   seed: boolean
   clientId: string
-  clientSecret: string
+  clientSecrets: string[]
+  clientPublicKeys: PublicKey[]
   sandbox: SandboxOptions
 }
 
@@ -25,8 +29,9 @@ const OPTIONS = {
   tier2: { type: 'string', default: '500' },
   window: { type: 'string', default: '300000' },
   'client-id': { type: 'string', default: 'curfew' },
-  'client-secret': { type: 'string' },
-  'client-secret-file': { type: 'string' },
+  'client-secret': { type: 'string', multiple: true },
+  'client-secret-file': { type: 'string', multiple: true },
+  'client-public-key-file': { type: 'string', multiple: true },
   set: { type: 'string', multiple: true, default: [] as string[] },
   seed: { type: 'boolean', default: true },
   help: { type: 'boolean', default: false },
@@ -39,7 +44,8 @@ export function readArguments(args: string[]): SandboxArguments {
     help: values.help,
     seed: values.seed,
     clientId: values['client-id'],
-    clientSecret: readSecret(values['client-secret'], values['client-secret-file']),
+    clientSecrets: readSecrets(values['client-secret'], values['client-secret-file']),
+    clientPublicKeys: (values['client-public-key-file'] ?? []).map(readPublicKey),
     sandbox: {
       control: true,
       host: values.host,
@@ -87,19 +93,38 @@ function readValue(value: string): unknown {
   }
 }
 
-function readSecret(secret?: string, path?: string): string {
-  if (secret !== undefined && path !== undefined) {
+function readSecrets(secrets?: string[], paths?: string[]): string[] {
+  if (secrets !== undefined && paths !== undefined) {
     throw new UsageError('--client-secret and --client-secret-file exclude each other')
   }
-  const found = path === undefined ? (secret ?? 'sandbox-secret') : readFile(path)
-  if (found === '') throw new UsageError('the client secret is empty')
+  const found = paths?.map((path) => readFile('client-secret-file', path)) ?? secrets ?? ['sandbox-secret']
+  if (found.includes('')) throw new UsageError('the client secret is empty')
+  if (found.length > SECRETS_AT_MOST) throw new UsageError(`a client has at most ${SECRETS_AT_MOST} secrets`)
   return found
 }
 
-function readFile(path: string): string {
+function readPublicKey(path: string): PublicKey {
+  const text = readFile('client-public-key-file', path)
+  const { data } = PublicKey.safeParse(toJwk(text))
+  if (data) return data
+  throw new UsageError(
+    '--client-public-key-file takes a public RSA key of at least 2048 bits, or an EC key on P-384, as PEM or JWK',
+  )
+}
+
+function toJwk(text: string): unknown {
+  try {
+    return text.startsWith('{') ? JSON.parse(text) : createPublicKey(text).export({ format: 'jwk' })
+  } catch {
+    // Neither JSON nor PEM: no key, as the caller says.
+    return null
+  }
+}
+
+function readFile(name: string, path: string): string {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch (error) {
-    throw new UsageError(`--client-secret-file: ${error instanceof Error ? error.message : error}`)
+    throw new UsageError(`--${name}: ${error instanceof Error ? error.message : error}`)
   }
 }

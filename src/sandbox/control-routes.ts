@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { ApiError, errorBody } from './api-error.ts'
 import { behaviourSchema } from './behaviour.ts'
+import { CREDENTIAL_LISTS } from './client-credentials.ts'
 import { faultSchema } from './faults.ts'
 import { readInput } from './input.ts'
 import type { Tenant } from './tenant.ts'
@@ -18,6 +19,7 @@ const userSchema = z.strictObject({
 })
 
 const clientChangesSchema = z.strictObject({
+  ...CREDENTIAL_LISTS,
   admin: z.boolean().optional(),
   rolesTold: z.union([z.boolean(), z.array(text)]).optional(),
   disabled: z.boolean().optional(),

@@ -1,22 +1,40 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ApiError } from './api-error.ts'
+import { ASSERTION_TYPE, assertedClient } from './client-assertion.ts'
 import type { Gate } from './gate.ts'
 import { readInput } from './input.ts'
 import type { SandboxClient, Tenant } from './tenant.ts'
 import type { SandboxToken } from './token-shelf.ts'
 
-const grantSchema = z.object({
-  grant_type: z.literal('client_credentials'),
-  client_id: z.string().min(1),
-  client_secret: z.string().min(1),
-  scope: z.string().default('user_default'),
+const text = z.string().min(1)
+const absent = z.undefined('one way to prove the client, not two').optional()
+const grant = { grant_type: z.literal('client_credentials'), scope: z.string().default('user_default') }
+const bySecret = z.object({
+  ...grant,
+  client_id: text,
+  client_secret: text,
+  client_assertion_type: absent,
+  client_assertion: absent,
 })
-const clientIdSchema = grantSchema.pick({ client_id: true })
+/** RFC 7521, section 4.2: `client_id` may be left out. */
+const byAssertion = z.object({
+  ...grant,
+  client_id: text.optional(),
+  client_secret: absent,
+  client_assertion_type: z.literal(ASSERTION_TYPE),
+  client_assertion: text,
+})
+const grantSchema = z.union([bySecret, byAssertion])
+type Grant = z.infer<typeof grantSchema>
+const clientSchema = z.object({
+  client_id: text.optional().catch(undefined),
+  client_assertion: text.optional().catch(undefined),
+})
 
 /**
  * `POST /oauth/token` for M2M clients. It is tier 2, counted for the client's bot user whether or not the
- * secret is right.
+ * secret or the assertion is right.
  *
  * Source: https://qlik.dev/authenticate/oauth/manage-oauth-tokens/, https://qlik.dev/apis/rest/oauth
  */
@@ -24,10 +42,10 @@ export function grantRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
   app.post(
     '/oauth/token',
     gate('token', 2, (request) => botUserOf(tenant, request.body)),
-    (request, reply) => {
+    async (request, reply) => {
       const grant = readInput(grantSchema, request.body)
-      const client = tenant.clients.get(grant.client_id)
-      if (client?.secret !== grant.client_secret) throw new ApiError(401)
+      const client = await provenClient(tenant, grant, request)
+      if (client === null) throw new ApiError(401)
       if (client.disabled) throw new ApiError(403)
       reply.header('cache-control', 'no-store')
       return grantBody(client, tenant.issueAccessToken(client, grant.scope), grant.scope)
@@ -35,9 +53,33 @@ export function grantRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
   )
 }
 
+/** The client that the request is of, if it proves that. An assertion comes in a form, as it is documented. */
+async function provenClient(
+  tenant: Tenant,
+  grant: Grant,
+  request: FastifyRequest,
+): Promise<SandboxClient | null> {
+  const client = tenant.clients.get(clientIdOf(grant) ?? '')
+  if (client === undefined) return null
+  if (grant.client_assertion === undefined) {
+    return client.secrets.includes(grant.client_secret) ? client : null
+  }
+  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
+    throw new ApiError(400)
+  }
+  const audience = `${request.protocol}://${request.host}/oauth/token`
+  const isProven = await tenant.assertions.prove(client, grant.client_assertion, audience, tenant.now())
+  return isProven ? client : null
+}
+
+/** The client that a request names; where it names two, the proof is for the one in the form, or fails. */
+function clientIdOf({ client_id, client_assertion }: z.infer<typeof clientSchema>): string | null {
+  return client_id ?? (client_assertion === undefined ? null : assertedClient(client_assertion))
+}
+
 function botUserOf(tenant: Tenant, body: unknown): string | null {
-  const { data } = clientIdSchema.safeParse(body)
-  return (data && tenant.clients.get(data.client_id)?.userId) ?? null
+  const { data } = clientSchema.safeParse(body)
+  return (data && tenant.clients.get(clientIdOf(data) ?? '')?.userId) ?? null
 }
 
 function grantBody(client: SandboxClient, token: SandboxToken, requestedScope: string): object {

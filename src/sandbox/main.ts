@@ -23,7 +23,11 @@ try {
 async function run(args: SandboxArguments): Promise<void> {
   const sandbox = await startSandbox(args.sandbox)
   closeInTime(sandbox)
-  const client = sandbox.tenant.addClient({ id: args.clientId, secret: args.clientSecret })
+  const client = sandbox.tenant.addClient({
+    id: args.clientId,
+    secrets: args.clientSecrets,
+    publicKeys: args.clientPublicKeys,
+  })
   const people = args.seed ? seedPeople(sandbox.tenant) : []
   process.stdout.write(welcome(sandbox, client, people))
   process.send?.({ url: sandbox.url })

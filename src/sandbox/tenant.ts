@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type CallListener, CallLog, type SandboxCall } from './call-log.ts'
+import { ClientAssertions } from './client-assertion.ts'
+import { type ClientCredentials, newCredentials } from './client-credentials.ts'
 import { type Fault, FaultOrders, type OrderedFault } from './faults.ts'
 import { type Issue, type IssueOptions, newToken } from './new-token.ts'
 import { createObjectIds } from './object-id.ts'
@@ -26,9 +28,8 @@ export interface SandboxUser {
   createdAt: number
 }
 
-export interface SandboxClient {
+export interface SandboxClient extends ClientCredentials {
   id: string
-  secret: string
   /** Id of its bot user. */
   userId: string
   disabled: boolean
@@ -41,7 +42,9 @@ export interface SandboxClient {
 }
 
 /** What can be changed on a client while the tenant runs. Scopes apply to access tokens issued from then on. */
-export type ClientChanges = Partial<Pick<SandboxClient, 'disabled' | 'grantedScope' | 'answeredScope'>> & {
+export type ClientChanges = Partial<
+  Pick<SandboxClient, 'secrets' | 'publicKeys' | 'disabled' | 'grantedScope' | 'answeredScope'>
+> & {
   /** Whether the bot user has the role TenantAdmin: also for access tokens that are out. */
   admin?: boolean
   rolesTold?: SandboxUser['rolesTold']
@@ -57,6 +60,7 @@ export class Tenant {
   readonly limiter: RateLimiter
   readonly faults = new FaultOrders()
   readonly log = new CallLog()
+  readonly assertions = new ClientAssertions()
   readonly #objectId = createObjectIds()
   #serial = 0
 
@@ -111,7 +115,7 @@ export class Tenant {
   }
 
   /**
-   * Registers an M2M OAuth client, with its bot user.
+   * Registers an M2M OAuth client, with its bot user. Its credentials are as `newCredentials` has it.
    *
    * @param client.admin whether the bot user has the role TenantAdmin, default true
    * @param client.rolesTold whether the bot user's row has its roles, default true
@@ -119,6 +123,7 @@ export class Tenant {
   addClient(client: Partial<Omit<SandboxClient, 'userId'>> & ClientChanges = {}): SandboxClient {
     const id = client.id ?? randomBytes(16).toString('hex')
     if (this.clients.has(id)) throw new Error(`There is a client ${id} already`)
+    const credentials = newCredentials(client)
     const bot = this.addUser({
       subject: `qlikbot\\${id}`,
       name: `OAuth client ${id}`,
@@ -128,7 +133,7 @@ export class Tenant {
     })
     const row: SandboxClient = {
       id,
-      secret: client.secret ?? randomBytes(32).toString('hex'),
+      ...credentials,
       userId: bot.id,
       disabled: client.disabled ?? false,
       expiryFields: client.expiryFields ?? this.settings.expiryFields,
@@ -141,7 +146,7 @@ export class Tenant {
   }
 
   /**
-   * Changes a client, with its bot user: withdraws or restores the role, narrows the scope. Call
+   * Changes a client, with its bot user: withdraws or restores the role, narrows the scope, replaces its secrets or keys. Call
    * `expireAccessTokens` as well when the client must notice a scope at once. Throws when there is no such client.
    */
   changeClient(id: string, { admin, rolesTold, ...changes }: ClientChanges): SandboxClient {

@@ -30,8 +30,11 @@ export const USAGE = `Usage: npm run sandbox -- [options]
   --tier2 <n>                   tier 2 calls in a window (500)
   --window <ms>                 length of the rate limits' window (300000)
   --client-id <id>              id of the M2M client (curfew)
-  --client-secret <secret>      its secret (sandbox-secret)
-  --client-secret-file <path>   file that holds its secret
+  --client-secret <secret>      its secret (sandbox-secret); can be repeated
+  --client-secret-file <path>   file that holds its secret; can be repeated
+  --client-public-key-file <path>
+                                file that holds its public key, PEM or JWK, for
+                                private_key_jwt; can be repeated
   --set <setting>=<value>       how the tenant behaves, see below; can be repeated
   --no-seed                     start without people
   --help                        print this

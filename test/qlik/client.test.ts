@@ -1,6 +1,6 @@
 import t from 'tap'
 import { rejection } from '../support/events.ts'
-import { clientOf, FIRST, json, SIGNAL, withAnswer, withSandbox } from './open-client.ts'
+import { clientOf, FIRST, json, SIGNAL, secret, withAnswer, withSandbox } from './open-client.ts'
 
 t.test('the lifetime of an access token is whatever Qlik tells of it', async (t) => {
   for (const expiryFields of ['both', 'expires_in', 'expires_at'] as const) {
@@ -17,21 +17,24 @@ t.test('the lifetime of an access token is whatever Qlik tells of it', async (t)
     'a short one where it tells none',
   )
   const nonsense = await withAnswer(t, json({ access_token: 'a', expires_in: 'x', expires_at: 'y' }))
-  t.equal((await nonsense.requestAccessToken(SIGNAL)).lifetimeMs, 300_000)
+  t.equal((await nonsense.requestAccessToken(secret('s'), SIGNAL)).lifetimeMs, 300_000)
   const endless = await withAnswer(t, json({ access_token: 'a', expires_in: 1e12 }))
-  t.equal((await endless.requestAccessToken(SIGNAL)).lifetimeMs, 86_400_000)
+  t.equal((await endless.requestAccessToken(secret('s'), SIGNAL)).lifetimeMs, 86_400_000)
 })
 
 t.test('a refused client is told apart from a refused access token', async (t) => {
   const { sandbox } = await withSandbox(t)
-  const { client } = clientOf(t, sandbox.url, { clientId: 'unknown', clientSecret: 'x' })
-  t.match(await rejection(client.requestAccessToken(SIGNAL)), {
-    kind: 'client-rejected',
+  const unknown = clientOf(t, sandbox.url, { clientId: 'unknown', credential: secret('x') })
+  t.match(await rejection(unknown.requestAccessToken()), {
+    kind: 'credential-refused',
     message: /401 \(OAUTH-5\)/,
   })
   const disabled = sandbox.tenant.addClient({ disabled: true })
-  const other = clientOf(t, sandbox.url, { clientId: disabled.id, clientSecret: disabled.secret })
-  t.match(await rejection(other.client.requestAccessToken(SIGNAL)), { kind: 'client-rejected' })
+  const other = clientOf(t, sandbox.url, {
+    clientId: disabled.id,
+    credential: secret(disabled.secret),
+  })
+  t.match(await rejection(other.requestAccessToken()), { kind: 'client-rejected' })
   t.match(await rejection(other.client.listTokens('wrong', FIRST, SIGNAL)), { kind: 'unauthorized' })
 })
 
@@ -39,7 +42,7 @@ t.test('an access token that would break a header is not taken', async (t) => {
   for (const access_token of ['a\r\nx: y', '', 'a b', 7, null]) {
     const client = await withAnswer(t, json({ access_token }))
     t.match(
-      await rejection(client.requestAccessToken(SIGNAL)),
+      await rejection(client.requestAccessToken(secret('s'), SIGNAL)),
       { kind: 'unreadable' },
       JSON.stringify(access_token),
     )

@@ -1,8 +1,13 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
+import type { ClientCredential, ClientCredentials } from '../../src/config.ts'
+import type { Log } from '../../src/log.ts'
 import { QlikClient } from '../../src/qlik/client.ts'
 import { QlikHttp } from '../../src/qlik/http.ts'
+import { openBudget } from '../../src/qlik/open-budget.ts'
+import { openTenant } from '../../src/qlik/open-tenant.ts'
+import { TokenMemory } from '../../src/qlik/token-memory.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { listen } from '../support/listen.ts'
@@ -11,25 +16,52 @@ export const SIGNAL = new AbortController().signal
 /** The first page of a user. */
 export const FIRST = { userId: 'u1', page: null }
 
-/** A client of the tenant at this address; it is closed with the test. */
+/** A client of the tenant at this address, and how to get an access token; it is closed with the test. */
 export function clientOf(
   t: Test,
   origin: string,
-  credentials = { clientId: 'c', clientSecret: 's' },
+  { clientId, credential }: { clientId: string; credential: ClientCredential } = {
+    clientId: 'c',
+    credential: secret('s'),
+  },
   timeoutMs = 5_000,
 ) {
   const http = new QlikHttp({ origin, timeoutMs, clock: systemClock, onCall: () => {} })
   t.teardown(() => http.close())
-  return { http, client: new QlikClient(http, { ...credentials, scope: 'admin_classic' }) }
+  const client = new QlikClient(http, { clientId, scope: 'admin_classic' })
+  return { http, client, requestAccessToken: () => client.requestAccessToken(credential, SIGNAL) }
+}
+
+export const secret = (text: string): ClientCredential => ({ kind: 'secret', secret: text })
+
+const NO_PERMITS = {
+  history: async () => ({ permits: [], blockedUntil: null }),
+  note: async () => {},
+  block: async () => {},
+}
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** The tenant at this address, with a budget of 10 calls of each tier that no store remembers. */
+export function tenantAt(
+  origin: string,
+  clientId: string,
+  credentials: ClientCredentials,
+  log: Log = SILENT,
+) {
+  const limits = { tier1Limit: 10, tier2Limit: 10, windowMs: 60_000, timeoutMs: 5_000, concurrency: 4 }
+  const config = { name: 'default', origin, clientId, credentials, scope: 'admin_classic', ...limits }
+  const memory = new TokenMemory(systemClock)
+  const options = { permits: NO_PERMITS, memory, clock: systemClock, log }
+  return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })
 }
 
 /** A client of a sandbox, with an access token. */
 export async function withSandbox(t: Test, options: SandboxOptions = {}, timeoutMs?: number) {
   const sandbox = await startSandbox(options)
   t.teardown(() => sandbox.close())
-  const { id, secret, userId } = sandbox.tenant.addClient()
-  const made = clientOf(t, sandbox.url, { clientId: id, clientSecret: secret }, timeoutMs)
-  const { value: accessToken, lifetimeMs } = await made.client.requestAccessToken(SIGNAL)
+  const { id, userId, ...row } = sandbox.tenant.addClient()
+  const made = clientOf(t, sandbox.url, { clientId: id, credential: secret(row.secret) }, timeoutMs)
+  const { value: accessToken, lifetimeMs } = await made.requestAccessToken()
   return { ...made, sandbox, tenant: sandbox.tenant, accessToken, lifetimeMs, botId: userId }
 }
 

@@ -1,35 +1,10 @@
 import t from 'tap'
-import { systemClock } from '../../src/clock.ts'
-import { openBudget } from '../../src/qlik/open-budget.ts'
-import { openTenant } from '../../src/qlik/open-tenant.ts'
-import type { PermitLog } from '../../src/qlik/permit-log.ts'
-import { TokenMemory } from '../../src/qlik/token-memory.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { rejection } from '../support/events.ts'
-
-const NO_LOG: PermitLog = {
-  history: async () => ({ permits: [], blockedUntil: null }),
-  note: async () => {},
-  block: async () => {},
-}
-const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
-
-function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: 's' }, permits = NO_LOG) {
-  const settings = {
-    scope: 'admin_classic',
-    tier1Limit: 10,
-    tier2Limit: 10,
-    windowMs: 60_000,
-    timeoutMs: 5_000,
-  }
-  const config = { name: 'default', origin, ...credentials, ...settings, concurrency: 4 }
-  const memory = new TokenMemory(systemClock)
-  const options = { permits, memory, clock: systemClock, log: SILENT }
-  return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })
-}
+import { secret, tenantAt } from './open-client.ts'
 
 t.test('a call that never reached the tenant costs nothing of the budget', async (t) => {
-  const tenant = tenantAt('http://127.0.0.1:1')
+  const tenant = tenantAt('http://127.0.0.1:1', 'c', [secret('s')])
   t.teardown(() => tenant.stop())
   const call = { signal: new AbortController().signal, urgency: 0 }
   for (let attempt = 0; attempt < 20; attempt += 1) {
@@ -40,8 +15,8 @@ t.test('a call that never reached the tenant costs nothing of the budget', async
 
 t.test('whoever gives up waiting for what is shared is let go, and the others get it', async (t) => {
   const sandbox = await startSandbox()
-  const { id, secret, userId } = sandbox.tenant.addClient()
-  const tenant = tenantAt(sandbox.url, { clientId: id, clientSecret: secret })
+  const client = sandbox.tenant.addClient()
+  const tenant = tenantAt(sandbox.url, client.id, [secret(client.secret)])
   t.teardown(async () => {
     await tenant.stop()
     await sandbox.close()
@@ -52,6 +27,6 @@ t.test('whoever gives up waiting for what is shared is let go, and the others ge
   const patient = tenant.power({ signal: new AbortController().signal, urgency: 0 })
   giveUp.abort(new Error('enough'))
   t.match(await rejection(impatient), { message: 'enough' })
-  t.match(await patient, { power: 'proven', ownUserId: userId })
+  t.match(await patient, { power: 'proven', ownUserId: client.userId })
   t.match(await rejection(tenant.power({ signal: giveUp.signal, urgency: 0 })), { message: 'enough' })
 })

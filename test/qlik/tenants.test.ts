@@ -22,7 +22,7 @@ const config = (name: string, different: Partial<TenantConfig> = {}): TenantConf
   name,
   origin: 'http://127.0.0.1:1',
   clientId: 'client',
-  clientSecret: 'client-secret',
+  credentials: [{ kind: 'secret', secret: 'client-secret' }],
   ...limits,
   ...different,
 })
@@ -50,7 +50,7 @@ async function openSandbox(t: Test) {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   const { id, secret } = sandbox.tenant.addClient()
-  const own = config('own', { origin: sandbox.url, clientId: id, clientSecret: secret })
+  const own = config('own', { origin: sandbox.url, clientId: id, credentials: [{ kind: 'secret', secret }] })
   const others = many(20)
   const call = { signal: new AbortController().signal, urgency: 0 }
   const tokenCalls = () => sandbox.tenant.calls.filter(({ route }) => route === 'token').length
@@ -125,7 +125,8 @@ t.test('a reload keeps what is as before, and tells what is not', async (t) => {
   const { tenants, names } = open(t, many(30))
   const [kept, changed, removed] = ['t0', 't1', 't2'].map((name) => tenants.get(name))
   const next = [...many(29).filter(({ name }) => name !== 't2'), config('new'), config('newer')]
-  const altered = next.map((one) => (['t1', 't3'].includes(one.name) ? { ...one, clientSecret: 'new' } : one))
+  const renewed = { credentials: [{ kind: 'secret', secret: 'new' }] } as const
+  const altered = next.map((one) => (['t1', 't3'].includes(one.name) ? { ...one, ...renewed } : one))
   t.same(tenants.replace(altered), { added: 2, removed: 2, changed: 2 })
   t.same(names(), ['t0'])
   t.equal(tenants.get('t0'), kept)
@@ -188,7 +189,7 @@ t.test('what was read by a budget that failed is read again', async (t) => {
     note: async () => {},
     block: async () => {},
   }
-  const one = config('one', { origin: sandbox.url, clientId: id, clientSecret: secret })
+  const one = config('one', { origin: sandbox.url, clientId: id, credentials: [{ kind: 'secret', secret }] })
   const tenants = new Tenants([one], { permits, clock: fakeClock(), log: SILENT, onCall: () => {} })
   t.teardown(() => tenants.stop())
   await t.rejects(tenants.start(), { message: 'the store does not work' })

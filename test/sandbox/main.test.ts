@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { clientAssertion } from '../../src/qlik/client-assertion.ts'
+import { clientKeyPair } from '../support/client-keys.ts'
 import { listen } from '../support/listen.ts'
 import type { Json } from './open-sandbox.ts'
 
@@ -102,6 +105,21 @@ t.test('it reads the secret from a file', async (t) => {
   t.equal(await grant(await urlOf(program), 'curfew', 'from a file'), 200)
 })
 
+t.test('its client can have several secrets and public keys, PEM or JWK', async (t) => {
+  const [rsa, ec] = [clientKeyPair('RS512'), clientKeyPair('ES384', 'k2')]
+  const pem = String(createPublicKey(rsa.privateKey).export({ type: 'spki', format: 'pem' }))
+  const folder = t.testdir({ 'rsa.pem': pem, 'ec.jwk': JSON.stringify(ec.publicKey) })
+  const keys = ['rsa.pem', 'ec.jwk'].flatMap((name) => ['--client-public-key-file', `${folder}/${name}`])
+  const url = await urlOf(start(t, '--client-secret', 'a', '--client-secret', 'b', ...keys))
+  for (const secret of ['a', 'b']) t.equal(await grant(url, 'curfew', secret), 200, secret)
+  for (const { credential } of [rsa, ec]) {
+    const of = { clientId: 'curfew', audience: `${url}/oauth/token`, now: Date.now() }
+    const proof = await clientAssertion(credential, of)
+    const body = new URLSearchParams({ grant_type: 'client_credentials', ...proof })
+    t.equal((await fetch(`${url}/oauth/token`, { method: 'POST', body })).status, 200, credential.algorithm)
+  }
+})
+
 t.test('it says how it is used', async (t) => {
   const program = start(t, '--help')
   t.equal(await program.ended, 0)
@@ -109,7 +127,8 @@ t.test('it says how it is used', async (t) => {
 })
 
 t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
-  const folder = t.testdir({ empty: '\n' })
+  const folder = t.testdir({ empty: '\n', key: clientKeyPair('ES384').pem.replaceAll('PRIVATE', 'PUBLIC') })
+  const sixSecrets = ['a', 'b', 'c', 'd', 'e', 'f'].flatMap((secret) => ['--client-secret', secret])
   const mistakes: [string[], RegExp][] = [
     [['--port', 'x'], /--port takes a whole number, 0 to 65535; it was "x"/],
     [['--tier2', '0'], /--tier2 takes a whole number, 1 or more/],
@@ -117,6 +136,9 @@ t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
     [['--client-secret', 'a', '--client-secret-file', 'b'], /exclude each other/],
     [['--client-secret-file', `${folder}/none`], /--client-secret-file: ENOENT/],
     [['--client-secret-file', `${folder}/empty`], /secret is empty/],
+    [sixSecrets, /at most 5 secrets/],
+    [['--client-public-key-file', `${folder}/none`], /--client-public-key-file: ENOENT/],
+    [['--client-public-key-file', `${folder}/key`], /takes a public RSA key of at least 2048 bits/],
   ]
   for (const [args, message] of mistakes) {
     const program = start(t, ...args)

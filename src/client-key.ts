@@ -1,0 +1,96 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { z } from 'zod'
+import type { KeyFile } from './secret-file.ts'
+
+/** The signatures that Qlik Cloud takes of an OAuth client (names as in RFC 7518, section 3.1). */
+export const KEY_ALGORITHMS = ['RS256', 'RS512', 'ES384'] as const
+export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number]
+
+/** RFC 7518, section 3.3, and Qlik's own bound. */
+const LEAST_RSA_BITS = 2_048
+
+/** A private key by which an OAuth client proves itself (RFC 7523). */
+export interface ClientKey {
+  kind: 'key'
+  /**
+   * PEM, PKCS#8. Text, since configurations are compared: comparing KeyObjects of two kinds leaves an error in OpenSSL's
+   * queue, by which the next key that is read fails (Node 24).
+   */
+  pkcs8: string
+  algorithm: KeyAlgorithm
+  /** The key's name at Qlik (`kid`), or null where the client's keys are told apart without one. */
+  keyId: string | null
+}
+
+/** What is configured beside the file; a JWK may say both itself. */
+export interface KeySettings {
+  keyId?: string | undefined
+  algorithm?: KeyAlgorithm | undefined
+}
+
+/** A usable key, or what was expected instead, and where. `expected` repeats nothing of the file. */
+export type KeyReading =
+  | { key: ClientKey; mistake: null }
+  | { key: null; mistake: { about: 'file' | 'algorithm'; expected: string } }
+
+const NO_KEY = 'expected a file that holds a private key (PEM or JWK) without a passphrase'
+
+/**
+ * The private key in a file: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK (RFC 7517). An RSA key signs by RS256 unless
+ * `algorithm` or the JWK's `alg` says RS512; a P-384 key signs by ES384. All other keys are mistakes.
+ */
+export function readClientKey(file: KeyFile | null, { keyId, algorithm }: KeySettings): KeyReading {
+  if (!file) return mistaken('expected the path of a readable file')
+  const read = parseKey(file.text)
+  if (!read) return mistaken(NO_KEY)
+  const suited = algorithmsOf(read.key)
+  if ('expected' in suited) return mistaken(suited.expected)
+  const [byDefault, ...others] = suited.algorithms
+  const asked = algorithm ?? read.alg ?? byDefault
+  const chosen = [byDefault, ...others].find((one) => one === asked)
+  if (chosen) {
+    const pkcs8 = String(read.key.export({ type: 'pkcs8', format: 'pem' }))
+    return {
+      key: { kind: 'key', pkcs8, algorithm: chosen, keyId: keyId ?? read.kid ?? null },
+      mistake: null,
+    }
+  }
+  const expected = `expected ${suited.algorithms.join(' or ')} for this key`
+  return { key: null, mistake: { about: algorithm ? 'algorithm' : 'file', expected } }
+}
+
+function mistaken(expected: string): KeyReading {
+  return { key: null, mistake: { about: 'file', expected } }
+}
+
+const Jwk = z.looseObject({ kid: z.string().min(1).optional(), alg: z.string().optional() })
+
+interface ParsedKey {
+  key: KeyObject
+  kid?: string | undefined
+  alg?: string | undefined
+}
+
+function parseKey(text: string): ParsedKey | null {
+  try {
+    if (!text.startsWith('{')) return { key: createPrivateKey(text) }
+    const jwk = Jwk.parse(JSON.parse(text))
+    return { key: createPrivateKey({ key: jwk, format: 'jwk' }), kid: jwk.kid, alg: jwk.alg }
+  } catch {
+    // Why may repeat the file; that it holds no key says enough.
+    return null
+  }
+}
+
+function algorithmsOf({
+  asymmetricKeyType: type,
+  asymmetricKeyDetails: details,
+}: KeyObject): { algorithms: [KeyAlgorithm, ...KeyAlgorithm[]] } | { expected: string } {
+  if (type === 'rsa') {
+    return (details?.modulusLength ?? 0) >= LEAST_RSA_BITS
+      ? { algorithms: ['RS256', 'RS512'] }
+      : { expected: `expected an RSA key of at least ${LEAST_RSA_BITS} bits` }
+  }
+  if (type === 'ec' && details?.namedCurve === 'secp384r1') return { algorithms: ['ES384'] }
+  return { expected: 'expected an RSA key, or an EC key on the curve P-384' }
+}

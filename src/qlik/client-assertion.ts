@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto'
+import { importPKCS8, SignJWT } from 'jose'
+import type { ClientKey } from '../client-key.ts'
+
+/** An assertion is accepted although the clocks differ by this much. */
+export const ASSERTION_SKEW_MS = 60_000
+/** How long an assertion is valid beyond that: it must reach the tenant. */
+const DELIVERY_MS = 60_000
+
+/** A client's assertion in the form of a token request (RFC 7521, section 4.2; RFC 7523, section 2.2). */
+export interface AssertionForm {
+  client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+  client_assertion: string
+}
+
+/**
+ * Proves an OAuth client by its private key (`private_key_jwt`: RFC 7523, section 3; OpenID Connect Core 1.0, section 9), once: each
+ * assertion has its own `jti`.
+ * @param audience the address of the token endpoint, without a slash at its end
+ * @param now the tenant's time, ms since the epoch; it may be wrong by a minute
+ */
+export async function clientAssertion(
+  { pkcs8, algorithm, keyId }: ClientKey,
+  { clientId, audience, now }: { clientId: string; audience: string; now: number },
+): Promise<AssertionForm> {
+  const seconds = (ms: number) => Math.floor(ms / 1000)
+  const assertion = await new SignJWT()
+    .setProtectedHeader({ alg: algorithm, typ: 'JWT', ...(keyId === null ? {} : { kid: keyId }) })
+    .setIssuer(clientId)
+    .setSubject(clientId)
+    .setAudience(audience)
+    .setJti(randomUUID())
+    .setIssuedAt(seconds(now - ASSERTION_SKEW_MS))
+    .setExpirationTime(seconds(now + ASSERTION_SKEW_MS + DELIVERY_MS))
+    .sign(await importPKCS8(pkcs8, algorithm))
+  return {
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  }
+}

@@ -1,0 +1,124 @@
+import t from 'tap'
+import type { ClientCredential, ClientCredentials } from '../../src/config.ts'
+import {
+  CredentialChoice,
+  positionsToTry,
+  refusalOf,
+  type Standing,
+  standingAfter,
+} from '../../src/qlik/credential-choice.ts'
+import { QlikFailure } from '../../src/revocation/qlik-tenant.ts'
+import { fakeClock } from '../support/clock.ts'
+import { rejection } from '../support/events.ts'
+
+const HOUR = 3_600_000
+const standing = (inUse: number, ...refusedAt: (number | null)[]): Standing => ({ inUse, refusedAt })
+
+t.test('the one that works is tried first; where none does, one at a time', async (t) => {
+  const cases: [name: string, standing: Standing, now: number, positions: number[]][] = [
+    ['one, new', standing(0, null), 0, [0]],
+    ['one, refused', standing(0, 5), 10, [0]],
+    ['two, new', standing(0, null, null), 0, [0, 1]],
+    ['the first is refused', standing(1, 5, null), 10, [1, 0]],
+    ['the first was refused nearly an hour ago', standing(1, 5, null), 4 + HOUR, [1, 0]],
+    ['the first was refused an hour ago', standing(1, 5, null), 5 + HOUR, [0, 1]],
+    ['the second is refused', standing(0, null, 5), 10 + HOUR, [0, 1]],
+    ['both are refused, the second one last', standing(1, 5, 6), 10, [0]],
+    ['both are refused, the first one last', standing(0, 7, 6), 10 + HOUR, [1]],
+  ]
+  for (const [name, state, now, positions] of cases) t.same(positionsToTry(state, now), positions, name)
+})
+
+t.test('what was accepted stays in use until it is refused', async (t) => {
+  const cases: [name: string, before: Standing, position: number, isAccepted: boolean, after: Standing][] = [
+    ['accepted', standing(0, null, null), 0, true, standing(0, null, null)],
+    ['the first is refused', standing(0, null, null), 0, false, standing(1, 9, null)],
+    ['the second is accepted', standing(1, 5, null), 1, true, standing(1, 5, null)],
+    ['the first is refused again', standing(1, 5, null), 0, false, standing(1, 9, null)],
+    ['the first is accepted after all', standing(1, 5, null), 0, true, standing(0, null, null)],
+    ['the second is refused, too', standing(1, 5, null), 1, false, standing(1, 5, 9)],
+    ['both stay refused', standing(1, 5, 6), 0, false, standing(0, 9, 6)],
+    ['one of both works again', standing(1, 5, 6), 0, true, standing(0, null, 6)],
+    ['the only one is refused', standing(0, null), 0, false, standing(0, 9)],
+  ]
+  for (const [name, before, position, isAccepted, after] of cases)
+    t.same(standingAfter(before, { position, isAccepted, now: 9 }), after, name)
+})
+
+t.test('operators are told which one is refused', async (t) => {
+  t.equal(refusalOf('secret', standing(0, null, null)), null)
+  t.equal(refusalOf('secret', standing(0, 5)), null, 'the failure itself says that')
+  t.equal(
+    refusalOf('secret', standing(1, 5, null)),
+    "Qlik Cloud refuses the first of the OAuth client's two secrets; the second one is in use.",
+  )
+  t.equal(
+    refusalOf('key', standing(0, null, 5)),
+    "Qlik Cloud refuses the second of the OAuth client's two keys; the first one is in use.",
+  )
+  t.equal(refusalOf('key', standing(0, 6, 5)), 'Qlik Cloud refuses both keys of the OAuth client.')
+})
+
+/** Two secrets, of which the token endpoint accepts those in `accepted`, and what was tried and told. */
+function setUp(...accepted: string[]) {
+  const credentials: ClientCredentials = [
+    { kind: 'secret', secret: 'new' },
+    { kind: 'secret', secret: 'old' },
+  ]
+  const told: (string | null)[] = []
+  const tried: string[] = []
+  const clock = fakeClock()
+  const choice = new CredentialChoice(credentials, {
+    clock,
+    onRefusalChange: (refusal) => told.push(refusal),
+  })
+  const request = async (credential: ClientCredential) => {
+    const secret = credential.kind === 'secret' ? credential.secret : ''
+    tried.push(secret)
+    if (!accepted.includes(secret)) throw new QlikFailure('credential-refused', '401.')
+    return `by ${secret}`
+  }
+  return { choice, request, accepted, told, tried, clock, use: () => choice.use(request) }
+}
+
+t.test('the working one is remembered, and a change is told once', async (t) => {
+  const { use, told, tried, choice, accepted, clock } = setUp('old')
+  t.equal(await use(), 'by old')
+  t.equal(await use(), 'by old')
+  t.same(tried, ['new', 'old', 'old'])
+  clock.advance(HOUR)
+  t.equal(await use(), 'by old')
+  t.same(tried.slice(3), ['new', 'old'], 'after an hour the first one is tried again')
+  const refusal = "Qlik Cloud refuses the first of the OAuth client's two secrets; the second one is in use."
+  t.same([told, choice.refusal], [[refusal], refusal])
+  accepted.push('new')
+  clock.advance(HOUR)
+  t.equal(await use(), 'by new')
+  t.same([told.at(-1), choice.refusal], [null, null])
+})
+
+t.test('both refused are one failure, and after that cost one call each time', async (t) => {
+  const { use, tried, told, accepted } = setUp()
+  const refusal = 'Qlik Cloud refuses both secrets of the OAuth client.'
+  for (const attempts of [['new', 'old'], ['new'], ['old'], ['new']]) {
+    t.match(await rejection(use()), { kind: 'credential-refused', message: `${refusal} 401.` })
+    t.same(tried.splice(0), attempts)
+  }
+  t.equal(told.at(-1), refusal)
+  accepted.push('new')
+  t.match(await rejection(use()), { kind: 'credential-refused' })
+  t.equal(await use(), 'by new')
+})
+
+t.test('any other failure is no verdict on the secret', async (t) => {
+  const { choice, tried, told } = setUp()
+  for (const kind of ['unavailable', 'client-rejected', 'rate-limited', 'unauthorized'] as const) {
+    const request = async () => {
+      tried.push(kind)
+      throw new QlikFailure(kind, 'x')
+    }
+    t.match(await rejection(choice.use(request)), { kind, message: 'x' })
+  }
+  t.equal(tried.length, 4)
+  t.same(told, [])
+})
