@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { TenantConfig } from '../../src/config-types.ts'
 import { openBudget } from '../../src/qlik/open-budget.ts'
 import { openTenant } from '../../src/qlik/open-tenant.ts'
 import type { PermitLog } from '../../src/qlik/permit-log.ts'
@@ -75,11 +76,11 @@ function processOf(
   options: RunsOptions,
 ): Runs {
   const { concurrency = 8, scope = 'admin_classic', onProgress = () => {} } = options
-  const config = {
+  const config: TenantConfig = {
     name: 'default',
     origin: sandbox.url,
     clientId: client.id,
-    clientSecret: client.secret,
+    credentials: [{ kind: 'secret', secret: client.secret }],
     scope,
     tier1Limit: 5_000,
     tier2Limit: 500,
