@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { invalidMember } from '../errors.ts'
-import { DELIVERY_WINDOW_MS, type ReplayKey } from '../revocation/store.ts'
+import { DELIVERY_WINDOW_MS, type ReplayKey } from '../revocation/replay.ts'
 
 /**
  * By webhook id and body, for three days. The id alone would do by Standard Webhooks; but where two senders number their messages

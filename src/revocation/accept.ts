@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
+import type { ReplayKey } from './replay.ts'
 import { stamped } from './run-time.ts'
 import type { Signal } from './signal.ts'
-import type { Accepted, ReplayKey, RevocationStore } from './store.ts'
+import type { Accepted, RevocationStore } from './store.ts'
 
 export interface AcceptOptions {
   store: Pick<RevocationStore, 'accept' | 'clock'>

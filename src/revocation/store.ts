@@ -1,36 +1,10 @@
 import type { Interval } from '../interval.ts'
+import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Session, SessionSource } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
 import type { SignalTime } from './signal-time.ts'
 import type { Confirmation, Ending, Waiting } from './transitions.ts'
-
-/**
- * Recognizes a request that is sent again. The first answer under `key` is given again, with nothing done
- * twice, for `REPLAY_WINDOW_MS`.
- */
-export interface ReplayKey {
-  /** Tells senders and routes apart: a webhook-id, or an Idempotency-Key with the API key it came with. */
-  key: string
-  /** A digest of the request, or null where the key alone decides (a webhook-id). */
-  fingerprint: string | null
-  /** Until when it is remembered, at the least; ms since the epoch. For `REPLAY_WINDOW_MS` when left out. */
-  keepUntil?: number
-}
-
-export const REPLAY_WINDOW_MS = 10 * 60_000
-
-/**
- * How long the id of a delivery is remembered, in ms. Senders of webhooks repeat one, signed again each time, for hours or days:
- * Svix for more than a day, Standard Webhooks recommends several. Forgotten too early, a repetition is a new signal, and ends
- * what the user has begun since.
- */
-export const DELIVERY_WINDOW_MS = 3 * 24 * 60 * 60_000
-
-/** The time from which on a key counts as known, so that it is remembered as long as it asks for. */
-export function replayTime({ keepUntil }: ReplayKey, now: number): number {
-  return Math.max(now, (keepUntil ?? 0) - REPLAY_WINDOW_MS)
-}
 
 export interface Accepted {
   /** The revocations as they stood when the request was first accepted, one for each signal, in order. */

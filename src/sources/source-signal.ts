@@ -1,4 +1,5 @@
 import { CurfewError } from '../errors.ts'
+import type { ReplayKey } from '../revocation/replay.ts'
 import {
   defaultScope,
   EmailAddress,
@@ -8,7 +9,6 @@ import {
   type UserKind,
   type UserReference,
 } from '../revocation/signal.ts'
-import type { ReplayKey } from '../revocation/store.ts'
 import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import type { CommonConfig } from './source-schema.ts'
 import { expand } from './template.ts'

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { requireSameRequest } from '../../src/revocation/replay.ts'
 import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
 import {
   type Confirmation,
@@ -12,7 +13,6 @@ import {
   progress,
   putBack,
   recover,
-  requireSameRequest,
   retry,
   userKey,
 } from '../../src/revocation/transitions.ts'

@@ -1,6 +1,6 @@
 import { CurfewError } from '../../errors.ts'
+import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Reason, Signal } from '../../revocation/signal.ts'
-import { DELIVERY_WINDOW_MS } from '../../revocation/store.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { instantOf } from '../instant.ts'
 import type { CommonConfig } from '../source-schema.ts'

@@ -1,5 +1,5 @@
 import type { Log } from '../../log.ts'
-import { REPLAY_WINDOW_MS } from '../../revocation/store.ts'
+import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import { PostgresDatabase } from '../postgres/database.ts'
 import { PostgresJobs } from '../postgres/jobs.ts'
 import { PostgresListener } from '../postgres/listener.ts'

@@ -1,10 +1,6 @@
+import { type ReplayKey, replayTime } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
-import {
-  type BacklogCount,
-  type ReplayKey,
-  type RevocationQuery,
-  replayTime,
-} from '../../revocation/store.ts'
+import type { BacklogCount, RevocationQuery } from '../../revocation/store.ts'
 import { toRevocation, toRow } from '../rows.ts'
 import type { Query } from './database.ts'
 

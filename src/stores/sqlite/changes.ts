@@ -1,5 +1,6 @@
 import { LONGEST_WAIT_MS } from '../../backoff.ts'
 import { uuidv7 } from '../../revocation/id.ts'
+import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
 import { REASONS, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
@@ -9,10 +10,7 @@ import {
   type ClaimRequest,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
-  REPLAY_WINDOW_MS,
-  type ReplayKey,
   type Room,
-  replayTime,
   SUCCESSOR_WAIT_MS,
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
@@ -53,7 +51,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
   function settle(revocation: Revocation): Revocation {
     sql.noteResolved(sql.save(revocation))
     if (!isSettled(revocation)) return revocation
-    for (const older of sql.unconfirmedOf(revocation.id)) {
+    for (const older of sql.unconfirmed.othersOf(revocation.id)) {
       const confirmed = transitions.confirmBy(older, revocation)
       if (confirmed) sql.save(confirmed)
     }
@@ -64,7 +62,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
     accept(signals: Signal[], replay: ReplayKey | null, now: number): Accepted {
       const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
       if (earlier) {
-        transitions.requireSameRequest(earlier.fingerprint, replay.fingerprint)
+        requireSameRequest(earlier.fingerprint, replay.fingerprint)
         return { revocations: earlier.revocations, replayed: true }
       }
       const revocations = signals.map(acceptOne)
@@ -86,10 +84,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
     claimConfirmations({ now, room }: ConfirmationsRequest): ClaimedConfirmations {
       const due = inTurn(
         room,
-        () => sql.tenantsUnconfirmed(now),
-        (tenant, limit) => sql.unconfirmed(tenant, now, limit),
+        () => sql.unconfirmed.tenants(now),
+        (tenant, limit) => sql.unconfirmed.due(tenant, now, limit),
       )
-      const claimed = due.filter(({ id }) => !sql.hasSuccessor(id))
+      const claimed = due.filter(({ id }) => !sql.unconfirmed.hasSuccessor(id))
       for (const one of due) {
         const wait = claimed.includes(one) ? CONFIRMATION_LEASE_MS : SUCCESSOR_WAIT_MS
         sql.save({ ...one, verificationDueAt: now + wait })

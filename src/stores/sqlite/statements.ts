@@ -1,12 +1,13 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { ReplayKey } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { REASONS, type Reason, type Signal, urgencyOf } from '../../revocation/signal.ts'
-import type { BacklogCount, ReplayKey, RevocationQuery } from '../../revocation/store.ts'
+import type { BacklogCount, RevocationQuery } from '../../revocation/store.ts'
 import { COLUMNS, toRevocation, toRow } from '../rows.ts'
+import { prepareOn } from './prepared.ts'
+import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
-/** A confirming listing is never further away than this, unless a backoff was chosen. */
-const LONGEST_LEEWAY_MS = 10_000
 
 /** The tenants that have something of one urgency queued, by one look-up each in the index `revocations_due`. */
 const QUEUED_TENANTS = `queued_tenants (name) AS (
@@ -16,21 +17,6 @@ const QUEUED_TENANTS = `queued_tenants (name) AS (
   FROM queued_tenants WHERE name IS NOT NULL
 )`
 
-/** The same of those whose confirming listing is due or will be. */
-const UNCONFIRMED_TENANTS = `unconfirmed_tenants (name) AS (
-  SELECT min(tenant) FROM revocations WHERE status = 'completed' AND verification_due_at IS NOT NULL
-  UNION ALL
-  SELECT (SELECT min(tenant) FROM revocations
-    WHERE status = 'completed' AND verification_due_at IS NOT NULL AND tenant > name)
-  FROM unconfirmed_tenants WHERE name IS NOT NULL
-)`
-
-/** The same user, as far as joining goes. */
-const SAME_USER = (one: string, other: string) =>
-  ['user_value', 'user_kind', 'tenant', 'device_key']
-    .map((name) => `${one}.${name} = ${other}.${name}`)
-    .join(' AND ')
-
 /** A revocation's values in the order of `COLUMNS`. */
 function valuesOf(revocation: Revocation): SQLInputValue[] {
   const row = toRow(revocation)
@@ -39,22 +25,8 @@ function valuesOf(revocation: Revocation): SQLInputValue[] {
 
 /** Every SQL statement of the revocations, as functions. They read and write within the caller's transaction. */
 export function sqliteStatements(database: DatabaseSync) {
-  const prepared = new Map<string, StatementSync>()
-  const prepare = (text: string): StatementSync => {
-    const known = prepared.get(text)
-    if (known) return known
-    const statement = database.prepare(text)
-    prepared.set(text, statement)
-    return statement
-  }
-  const rows = (text: string, ...values: SQLInputValue[]) =>
-    prepare(text)
-      .all(...values)
-      .map(toRevocation)
-  const row = (text: string, ...values: SQLInputValue[]) => {
-    const found = prepare(text).get(...values)
-    return found ? toRevocation(found) : null
-  }
+  const prepared = prepareOn(database)
+  const { prepare, rows, row } = prepared
   // By position: SQLite finds a parameter by name in a search through all of them.
   const insertRow = prepare(
     `INSERT INTO revocations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
@@ -62,9 +34,12 @@ export function sqliteStatements(database: DatabaseSync) {
   const updateRow = prepare(
     `UPDATE revocations SET ${COLUMNS.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
   )
+  const unconfirmed = unconfirmedStatements(prepared)
   const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
 
   return {
+    unconfirmed,
+
     insert(revocation: Revocation): Revocation {
       insertRow.run(...valuesOf(revocation))
       return revocation
@@ -135,51 +110,8 @@ export function sqliteStatements(database: DatabaseSync) {
         `UPDATE revocations SET due_at = ?1 + ifnull(backoff_ms, ?2), next_attempt_at = ?1 + ifnull(backoff_ms, ?2)
          WHERE status = 'queued' AND next_attempt_at > ?1 + ifnull(backoff_ms, ?2)`,
       ).run(now, longest)
-      prepare(
-        `UPDATE revocations SET verification_due_at = ?1 + ifnull(backoff_ms, ?2)
-         WHERE status = 'completed' AND verification_due_at > ?1 + ifnull(backoff_ms, ?2)`,
-      ).run(now, LONGEST_LEEWAY_MS)
+      unconfirmed.waitNoLongerThan(now)
     },
-
-    /** The tenants that have a confirming listing due, the longest due first. */
-    tenantsUnconfirmed: (now: number): string[] =>
-      prepare(
-        `WITH RECURSIVE ${UNCONFIRMED_TENANTS}
-         SELECT name, (SELECT min(verification_due_at) FROM revocations
-           WHERE status = 'completed' AND verification_due_at IS NOT NULL AND tenant = name) AS due_at
-         FROM unconfirmed_tenants WHERE name IS NOT NULL AND due_at <= ? ORDER BY due_at`,
-      )
-        .all(now)
-        .map(({ name }) => String(name)),
-
-    /** Those of a tenant whose confirming listing is due, the longest due first. */
-    unconfirmed: (tenant: string, now: number, limit: number): Revocation[] =>
-      rows(
-        `SELECT * FROM revocations WHERE status = 'completed' AND verification_due_at <= ? AND tenant = ?
-         ORDER BY verification_due_at LIMIT ?`,
-        now,
-        tenant,
-        limit,
-      ),
-
-    /** Whether a newer one of the same user waits, runs, or is to be confirmed: that proves this one, too. */
-    hasSuccessor: (id: string): boolean =>
-      prepare(
-        `SELECT 1 FROM revocations AS r WHERE id = ? AND (
-           EXISTS (SELECT 1 FROM revocations AS other
-             WHERE ${SAME_USER('other', 'r')} AND other.place IN ('queued', 'running'))
-           OR EXISTS (SELECT 1 FROM revocations AS other
-             WHERE ${SAME_USER('other', 'r')} AND other.status = 'completed' AND other.verification_due_at IS NOT NULL
-               AND (other.completed_at, other.id) > (r.completed_at, r.id)))`,
-      ).get(id) !== undefined,
-
-    /** The others of the same user that are to be confirmed. */
-    unconfirmedOf: (id: string): Revocation[] =>
-      rows(
-        `SELECT other.* FROM revocations AS r JOIN revocations AS other ON ${SAME_USER('other', 'r')}
-         WHERE r.id = ? AND other.id <> r.id AND other.status = 'completed' AND other.verification_due_at IS NOT NULL`,
-        id,
-      ),
 
     running: (): Revocation[] => rows(`SELECT * FROM revocations WHERE status = 'running'`),
 
@@ -218,15 +150,9 @@ export function sqliteStatements(database: DatabaseSync) {
            WHERE status = 'queued' AND urgency = ?1 AND tenant = name AND due_at > ?2)) AS due_at
          FROM queued_tenants WHERE name IS NOT NULL`,
       )
-      const unconfirmed = prepare(
-        `WITH RECURSIVE ${UNCONFIRMED_TENANTS}
-         SELECT min((SELECT min(verification_due_at) FROM revocations
-           WHERE status = 'completed' AND verification_due_at > ?1 AND tenant = name)) AS due_at
-         FROM unconfirmed_tenants WHERE name IS NOT NULL`,
-      )
       const times = [
         ...REASONS.map((reason) => due.get(urgencyOf(reason), now)?.due_at),
-        unconfirmed.get(now)?.due_at,
+        unconfirmed.nextDueAt(now),
       ].filter((at) => typeof at === 'number')
       return times.length > 0 ? Math.min(...times) : null
     },

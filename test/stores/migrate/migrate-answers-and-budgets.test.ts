@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
-import { REPLAY_WINDOW_MS } from '../../../src/revocation/store.ts'
+import { REPLAY_WINDOW_MS } from '../../../src/revocation/replay.ts'
 import { openDatabase } from '../../../src/stores/sqlite/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
