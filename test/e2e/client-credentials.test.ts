@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient } from '../../src/sandbox/tenant.ts'
 import { clientKeyPair, ecPair } from '../support/client-keys.ts'
+import { testClock } from '../support/clock.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { nextCall } from '../support/events.ts'
 import { isProblem } from '../support/problems.ts'
@@ -23,7 +24,7 @@ async function setUp(
     files?: Record<string, string>
   },
 ) {
-  const sandbox = await startSandbox()
+  const sandbox = await startSandbox({ now: testClock.now })
   t.teardown(() => sandbox.close())
   const client = sandbox.tenant.addClient({ id: CLIENT_ID, ...atQlik })
   const file = configurationFile(t, {})
@@ -66,9 +67,9 @@ async function setUp(
       sandbox.tenant.expireAccessTokens(CLIENT_ID)
       tokenAnswers()
       const { id } = service.userWithTokens(3)
-      const { status, tokens } = await service.revoke({ userId: id })
+      const { status, verified, tokens } = await service.revoke({ userId: id })
       const alive = sandbox.tenant.tokensOf(id).length
-      return { status, revoked: tokens.revoked, alive, answers: tokenAnswers() }
+      return { status, verified, revoked: tokens.revoked, alive, answers: tokenAnswers() }
     },
     async check() {
       const { json } = await service.call('GET', '/health/ready')
@@ -79,7 +80,7 @@ async function setUp(
   }
 }
 
-const GONE = { status: 'completed', revoked: 3, alive: 0 }
+const GONE = { status: 'completed', verified: true, revoked: 3, alive: 0 }
 const REFUSES = 'the token endpoint refuses credentials of the OAuth client'
 const firstRefused = (kind: string) =>
   `Qlik Cloud refuses the first of the OAuth client's two ${kind}s; the second one is in use.`
