@@ -37,7 +37,7 @@ export const Revocation = z.object({
   id: z.string(),
   /** `occurredAt` is the latest of the signals that have joined, `acceptedAt` that of the first. */
   ...Signal.shape,
-  /** The `occurredAt` that `signalTime` covers: a version without such times may have joined a later signal. */
+  /** The `occurredAt` that `signalTime` covers; null where a version without such times may have joined a signal. */
   signalTimeOf: Time.nullable().default(null),
   status: Status.default('queued'),
   outcome: Outcome.nullable().default(null),

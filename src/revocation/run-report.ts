@@ -28,20 +28,13 @@ export function judgeRun(revocation: Revocation, result: TimedResult, context: R
   if (result.ended === 'completed') {
     const { outcome, proof, undecided, resolved, confirmInMs } = result
     const verificationDueAt = confirmInMs === null ? null : now + confirmInMs
-    const ending = {
-      tokens,
-      ...time,
-      undecided,
-      resolved,
-      outcome,
-      proof,
-      verificationDueAt,
-      completedAt: now,
-    }
-    return { do: 'end', ending: { ...ending, status: 'completed' }, failure: null }
+    const found = { tokens, ...time, undecided, resolved, outcome, proof }
+    const ending = { ...found, status: 'completed', verificationDueAt, completedAt: now } as const
+    return { do: 'end', ending, failure: null }
   }
   const findings = {
     tokens,
+    ...time,
     undecided: revocation.undecided,
     resolved: result.resolved ?? revocation.resolved,
   }

@@ -78,6 +78,7 @@ eachStore(async (t, opened, pass) => {
     t.not(queued.id, running.id)
     t.equal((await accept(store)).id, queued.id, 'further ones join the queued one')
     t.same(await claim(store), [])
+    t.equal((await accept(store)).id, queued.id, 'also once it is known to wait for the end')
     await store.end(
       running.id,
       aCompletion({

@@ -55,15 +55,17 @@ t.test('PostgreSQL gives back whatever revocation was written', async (t) => {
     await database.close()
     await store.close()
   })
-  const sql = postgresStatements(database.query)
   await fc.assert(
-    fc.asyncProperty(anyRevocation, anyRevocation, async (inserted, saved) => {
-      await sql.insert([inserted])
-      t.strictSame(await sql.find(inserted.id), inserted)
-      await sql.save({ ...saved, id: inserted.id })
-      t.strictSame(await sql.find(inserted.id), { ...saved, id: inserted.id })
-      await sql.remove(inserted.id)
-    }),
+    fc.asyncProperty(anyRevocation, anyRevocation, (inserted, saved) =>
+      database.transaction(async (query) => {
+        const sql = postgresStatements(query)
+        await sql.insert([inserted])
+        t.strictSame(await sql.find(inserted.id), inserted)
+        await sql.save({ ...saved, id: inserted.id })
+        t.strictSame(await sql.find(inserted.id), { ...saved, id: inserted.id })
+        await sql.remove(inserted.id)
+      }),
+    ),
     { numRuns: 50 },
   )
 })

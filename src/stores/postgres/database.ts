@@ -23,6 +23,12 @@ const types: pg.CustomTypesConfig = {
 /** After this, the transaction of a process that is frozen or cut off is undone: what it has locked, others need. */
 const IDLE_IN_TRANSACTION_MS = 3_000
 
+/**
+ * Which columns this version writes, as every transaction says in the setting `curfew.version`. A trigger of the schema
+ * (`curfew.distrust_earlier_version`) marks what a version wrote that knows fewer columns, and leaves them as they were.
+ */
+const VERSION = 2
+
 /** How every connection is made. Without the timeouts, one to a server that has gone silent would wait for ever. */
 export function connectionOptions(url: string): pg.ClientConfig {
   return {
@@ -86,7 +92,7 @@ export class PostgresDatabase {
     client.on('error', onError)
     try {
       // A server may be set to answer before a commit is on disk; what is acknowledged here has to be.
-      await client.query('BEGIN; SET LOCAL synchronous_commit = on')
+      await client.query(`BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL curfew.version = ${VERSION}`)
       const result = await work(async (text, values = []) => (await client.query(text, values)).rows)
       // One in which a statement has failed is undone by COMMIT, without an error.
       const { command } = await client.query('COMMIT')

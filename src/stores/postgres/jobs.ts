@@ -12,8 +12,11 @@ const LOST_QUEUE = 'revocations-lost'
 
 /** A process that was not heard of for this long has lost its jobs. The least that pg-boss takes. */
 const HEARTBEAT_SECONDS = 10
-/** How often a job may be lost in a row: then it is not the process that is to blame. */
-const LOST_AT_MOST = 20
+/**
+ * How often a job may be lost in a row before pg-boss gives it up: for 2.8 hours at least. Replicas of earlier versions fail
+ * its revocation then, and an upgrade is done before.
+ */
+const LOST_AT_MOST = 1_000
 /** No run is as long; heartbeats tell of those that are gone. The most that pg-boss takes. */
 const EXPIRE_SECONDS = 24 * 60 * 60
 /** A queued job is never thrown away: revocations give up by themselves. */
@@ -68,14 +71,25 @@ export class PostgresJobs {
     await this.#boss.start()
     const queue = { retryLimit: LOST_AT_MOST, retryDelay: 0, retentionSeconds: RETENTION_SECONDS }
     if (!(await this.#boss.getQueue(LOST_QUEUE))) await this.#boss.createQueue(LOST_QUEUE, queue)
-    if (await this.#boss.getQueue(QUEUE)) return
-    await this.#boss.createQueue(QUEUE, {
-      ...queue,
-      heartbeatSeconds: HEARTBEAT_SECONDS,
-      expireInSeconds: EXPIRE_SECONDS,
-      deadLetter: LOST_QUEUE,
-      notify: true,
-    })
+    const known = await this.#boss.getQueue(QUEUE)
+    if (!known) {
+      await this.#boss.createQueue(QUEUE, {
+        ...queue,
+        heartbeatSeconds: HEARTBEAT_SECONDS,
+        expireInSeconds: EXPIRE_SECONDS,
+        deadLetter: LOST_QUEUE,
+        notify: true,
+      })
+    } else if (known.retryLimit !== LOST_AT_MOST) await this.#raiseLimit()
+  }
+
+  /** An earlier version made the queue with a lower limit. It is raised for the jobs to come, and for those of runs. */
+  async #raiseLimit(): Promise<void> {
+    await this.#boss.updateQueue(QUEUE, { retryLimit: LOST_AT_MOST })
+    await this.#database.query(
+      `UPDATE ${JOBS_SCHEMA}.job SET retry_limit = $1 WHERE name = $2 AND state IN ('active', 'retry')`,
+      [LOST_AT_MOST, QUEUE],
+    )
   }
 
   /** Gives revocations their jobs, in the caller's transaction; due at once. */

@@ -62,7 +62,8 @@ export function postgresStatements(query: Query) {
 
     /**
      * Writes all of some revocations. One that runs belongs to whom it belonged, or to `claim` from now on; what ends or
-     * waits belongs to nobody, except for the sake of its confirming listing.
+     * waits belongs to nobody, except for the sake of its confirming listing. One that is parked stays so until it is claimed:
+     * it has no job until then.
      */
     async saveAll(revocations: readonly Revocation[], claim: string | null = null): Promise<void> {
       if (revocations.length === 0) return
