@@ -1,4 +1,5 @@
-import { Agent } from 'undici'
+import type { IncomingHttpHeaders } from 'node:http'
+import { Agent, type Dispatcher } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { ClockOffset } from '../clock-offset.ts'
@@ -42,11 +43,22 @@ const NOT_CONNECTED: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
+/** What carries requests to the tenant: undici's `Agent`, unless something stands in for it. */
+export interface Transport {
+  request(
+    options: Dispatcher.RequestOptions,
+  ): Promise<{ statusCode: number; headers: IncomingHttpHeaders; body: { text(): Promise<string> } }>
+  /** Ends what is under way. */
+  destroy(): Promise<void>
+}
+export type OpenTransport = (options: Pick<QlikHttpOptions, 'timeoutMs'>) => Transport
+
 export interface QlikHttpOptions {
   /** `https://host[:port]`, nothing behind it. */
   origin: string
   timeoutMs: number
   clock: Clock
+  openTransport?: OpenTransport | undefined
   /** Told of each call; status 0 stands for one without an answer. */
   onCall: (call: { route: Route; status: number; seconds: number }) => void
 }
@@ -67,23 +79,14 @@ const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
  */
 export class QlikHttp {
   readonly #options: QlikHttpOptions
-  readonly #agent: Agent
+  readonly #transport: Transport
   readonly #clockOffset: ClockOffset
 
   constructor(options: QlikHttpOptions) {
-    const { timeoutMs } = options
+    const { openTransport = openAgent } = options
     this.#options = options
     this.#clockOffset = new ClockOffset(options.clock)
-    this.#agent = new Agent({
-      connect: { timeout: timeoutMs },
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      maxResponseSize: LARGEST_ANSWER_BYTES,
-      connections: 128,
-      // Long enough for a user's next page, and for the next user in a burst.
-      keepAliveTimeout: KEEP_ALIVE_AT_MOST_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_AT_MOST_MS,
-    })
+    this.#transport = openTransport(options)
   }
 
   /** @throws QlikFailure `unavailable` when no whole answer came; the signal's reason when it aborts */
@@ -129,7 +132,7 @@ export class QlikHttp {
   }
 
   close(): Promise<void> {
-    return this.#agent.destroy()
+    return this.#transport.destroy()
   }
 
   async #exchange(call: Call): Promise<Answer> {
@@ -140,7 +143,7 @@ export class QlikHttp {
     const cancelTimer = clock.after(timeoutMs, () => limit.abort(new Error('timeout')))
     try {
       const noteReading = this.#clockOffset.begin()
-      const answer = await this.#agent.request({
+      const answer = await this.#transport.request({
         origin,
         path: call.path,
         method: call.method,
@@ -177,6 +180,19 @@ export class QlikHttp {
     noteReading({ earliest, latest: earliest + 1_000 })
     return earliest + 500
   }
+}
+
+function openAgent({ timeoutMs }: Pick<QlikHttpOptions, 'timeoutMs'>): Agent {
+  return new Agent({
+    connect: { timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    maxResponseSize: LARGEST_ANSWER_BYTES,
+    connections: 128,
+    // Long enough for a user's next page, and for the next user in a burst.
+    keepAliveTimeout: KEEP_ALIVE_AT_MOST_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_AT_MOST_MS,
+  })
 }
 
 function headersOf({ accessToken, form }: Call): Record<string, string> {

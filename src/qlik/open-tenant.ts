@@ -3,7 +3,7 @@ import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
 import { QlikClient } from './client.ts'
-import { QlikHttp, type Route } from './http.ts'
+import { type OpenTransport, QlikHttp, type Route } from './http.ts'
 import type { RateBudget } from './rate-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
 import type { TokenMemory } from './token-memory.ts'
@@ -14,15 +14,16 @@ export interface OpenTenantOptions {
   clock: Clock
   log: Log
   onCall: (call: { route: Route; status: number; seconds: number }) => void
+  openTransport?: OpenTransport | undefined
 }
 
 /** Puts a tenant together from its configuration. No call is made before `start`. */
 export function openTenant(
   config: TenantConfig,
-  { budget, memory, clock, log, onCall }: OpenTenantOptions,
+  { budget, memory, clock, log, onCall, openTransport }: OpenTenantOptions,
 ): HttpQlikTenant {
   const { name, origin, clientId, credentials, scope, timeoutMs, concurrency } = config
-  const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
+  const http = new QlikHttp({ origin, timeoutMs, clock, onCall, openTransport })
   return new HttpQlikTenant({
     name,
     clientId,

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Route } from './http.ts'
+import type { OpenTransport, Route } from './http.ts'
 import { openBudget } from './open-budget.ts'
 import { openTenant } from './open-tenant.ts'
 import type { Permits } from './permit-log.ts'
@@ -24,6 +24,7 @@ export interface TenantsOptions {
   clock: Clock
   log: Log
   onCall: (tenant: string, call: { route: Route; status: number; seconds: number }) => void
+  openTransport?: OpenTransport | undefined
 }
 
 /** What a reload has done to the tenants. */
@@ -145,11 +146,12 @@ export class Tenants {
   }
 
   #open(config: TenantConfig): Opened {
-    const { clock, log, onCall } = this.#options
+    const { clock, log, onCall, openTransport } = this.#options
     const { name } = config
     const budget = this.#budgetInUse(config) ?? openBudget(config, this.#options)
     const memory = this.#memoryOf(config) ?? new TokenMemory(clock)
-    const tenant = openTenant(config, { budget, memory, clock, log, onCall: (call) => onCall(name, call) })
+    const shared = { budget, memory, clock, log, openTransport }
+    const tenant = openTenant(config, { ...shared, onCall: (call) => onCall(name, call) })
     const opened = { config, budget, memory, tenant }
     this.#opened.set(name, opened)
     this.#watch()
