@@ -30,7 +30,8 @@ export class Attempt {
   #listing: Listing | null = null
   #rounds = 0
   #unproven = 0
-  #wasForbidden = false
+  /** Whether a delete was answered as it would be to a client that has lost its power. */
+  #isDoubtful = false
 
   constructor(options: AttemptOptions) {
     this.#options = options
@@ -103,7 +104,14 @@ export class Attempt {
       )
     }
     await revokeTokens(due, this.#options.tenant, this.#options)
-    this.#wasForbidden ||= [...this.#refused(due).values()].some(({ kind }) => kind === 'forbidden')
+    this.#isDoubtful ||= due.some((id) => this.#speaksAgainstPower(id))
+  }
+
+  /** 403, or 404 for a token that was just listed. */
+  #speaksAgainstPower(id: string): boolean {
+    const fate = this.#options.tenant.fateOf(id)
+    if (fate?.kind === 'gone') return fate.how === 'already-gone'
+    return fate?.kind === 'refused' && fate.failure.kind === 'forbidden'
   }
 
   /** Nothing is waited for where all of them are stuck: another attempt finds them no sooner. */
@@ -136,7 +144,7 @@ export class Attempt {
     const request = {
       listing,
       resolved,
-      mustLook: this.#wasForbidden,
+      mustLook: this.#isDoubtful,
       usersExist: async (role: Proof['role']) => {
         for (const id of unknown) {
           if (role === 'not-told' || !(await tenant.userExists(id, this.#options))) return false

@@ -3,7 +3,7 @@ import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { confirm, type Confirmation as Listing } from './confirm.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
-import { isFinal, judgeAttempt } from './retry-policy.ts'
+import { isOfOneUser, judgeAttempt } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
 import { RunTime } from './run-time.ts'
 import { Runs } from './runs.ts'
@@ -74,7 +74,7 @@ export class Confirmations {
     const { id, tenant } = revocation
     const listing = await this.#list(revocation, signal)
     if (signal.aborted) return
-    this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || isFinal(listing.error))
+    this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || isOfOneUser(listing.error))
     const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
     const confirmed = await store.confirm(id, confirmation)
     if (!confirmed) return

@@ -70,9 +70,13 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   'CURFEW_OWN_USER',
 ])
 
-/** Whether an error ends the revocation as failed, however much time is left. */
-export function isFinal(error: unknown): boolean {
-  return FINAL.has(toFailure(error).code)
+/** Codes of a list that is behind, or changes: the tenant answers, and other users' tokens can be revoked. */
+const OF_THE_LIST: ReadonlySet<ErrorCode> = new Set(['CURFEW_TOKENS_REMAIN', 'CURFEW_LISTING_UNSTABLE'])
+
+/** Whether an error says nothing against the tenant: it concerns one user only. */
+export function isOfOneUser(error: unknown): boolean {
+  const { code } = toFailure(error)
+  return FINAL.has(code) || OF_THE_LIST.has(code)
 }
 
 /**

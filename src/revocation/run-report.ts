@@ -1,4 +1,4 @@
-import { isFinal, judgeAttempt } from './retry-policy.ts'
+import { isOfOneUser, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import type { RunResult } from './revoke-all.ts'
 import type { Ending, Waiting } from './transitions.ts'
@@ -67,5 +67,5 @@ function timeOf(revocation: Revocation, { signalTime, signalTimeOf }: TimedResul
 
 /** Whether an attempt says something for the tenant: one that was stopped, or failed over its own user, says nothing against it. */
 export function isTenantWorking(result: RunResult, isStopped: boolean): boolean {
-  return result.ended === 'completed' || isStopped || result.progressed || isFinal(result.error)
+  return result.ended === 'completed' || isStopped || result.progressed || isOfOneUser(result.error)
 }

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
-import type { Revocation } from './revocation.ts'
+import type { Revocation, TokenCounts } from './revocation.ts'
 import { TokenTally } from './tally.ts'
 
 /** Longer than the longest backoff between two attempts, which is 5 minutes. */
@@ -27,12 +26,13 @@ export class Tallies {
     this.#clock = clock
   }
 
-  /** The tally of a revocation's next attempt. One that does not agree with what is stored is another process's to count. */
+  /** The tally of a revocation's next attempt; a new one where another process has counted in the meantime. */
   resume({ id, tokens }: Pick<Revocation, 'id' | 'tokens'>): TokenTally {
     const kept = this.#take(id)
-    const isCurrent = kept !== null && !this.#isOld(kept) && isDeepStrictEqual(kept.tally.counts, tokens)
-    if (!isCurrent) return new TokenTally(tokens)
-    kept.tally.beginAttempt()
+    if (kept === null || this.#isOld(kept) || !isSameGone(kept.tally.counts, tokens)) {
+      return new TokenTally(tokens)
+    }
+    kept.tally.beginAttempt(tokens)
     return kept.tally
   }
 
@@ -58,4 +58,8 @@ export class Tallies {
   #isOld({ at }: Kept): boolean {
     return this.#clock.monotonic() - at >= KEPT_FOR_MS
   }
+}
+
+function isSameGone(a: TokenCounts, b: TokenCounts): boolean {
+  return a.revoked === b.revoked && a.alreadyGone === b.alreadyGone
 }

@@ -24,7 +24,7 @@ export class TokenTally {
   constructor(before: TokenCounts) {
     this.counts = { ...before }
     this.#unseen = before.remaining
-    this.beginAttempt()
+    this.#goneBefore = this.#gone
   }
 
   /** How many tokens it knows by id. */
@@ -32,7 +32,11 @@ export class TokenTally {
     return this.#states.size
   }
 
-  beginAttempt(): void {
+  /** Another attempt begins. Whoever stored other tokens as remaining in the meantime has listed them. */
+  beginAttempt({ kept, remaining }: Pick<TokenCounts, 'kept' | 'remaining'>): void {
+    this.#unseen = Math.max(0, this.#unseen + remaining - this.counts.remaining)
+    this.counts.kept = kept
+    this.counts.remaining = remaining
     this.#goneBefore = this.#gone
   }
 
@@ -43,9 +47,13 @@ export class TokenTally {
 
   /** Takes in what a listing showed; one that is not complete says nothing of tokens that it does not show. */
   note({ inScope, kept, failure }: Pick<Listing, 'inScope' | 'kept' | 'failure'>, recall: Recall): void {
-    const knownBefore = this.#states.size
-    for (const id of inScope) this.#set(id, listedState(recall(id)))
-    this.#see(this.#states.size - knownBefore)
+    let unexpected = 0
+    for (const id of inScope) {
+      const state = this.#states.get(id)
+      if (state === undefined || !isRemaining(state)) unexpected += 1
+      this.#set(id, listedState(recall(id)))
+    }
+    this.#see(unexpected)
     if (failure !== null) return
     this.counts.kept = kept.size
     this.#vanishUnseen()
@@ -80,7 +88,7 @@ export class TokenTally {
     if (state !== undefined) this.counts[countOf(state)] -= 1
   }
 
-  /** Tokens that are listed for the first time may be those that remained. */
+  /** Tokens that are listed unexpectedly may be those that remained. */
   #see(count: number): void {
     const seen = Math.min(count, this.#unseen)
     this.#unseen -= seen

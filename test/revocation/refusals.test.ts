@@ -74,6 +74,19 @@ t.test('a client that loses its role in mid-run stops soon, and says so', async 
   }
 })
 
+t.test('a client that gets 404 for all, as it has lost its role, is not believed', async (t) => {
+  const runs = await openRuns(t)
+  const user = runs.userWithTokens(3)
+  const { tenant } = runs.sandbox
+  tenant.order({ kind: 'status', status: 404, route: 'revoke', times: 3 })
+  nextCall(runs.sandbox, ({ route, path }) => route === 'list' && path.includes(user.id)).then(() =>
+    tenant.changeClient(runs.client.id, { admin: false }),
+  )
+  const result = await runs.run(runs.revocation({ userId: user.id }))
+  t.match(result, { ended: 'stopped', error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
+  t.equal(tenant.tokensOf(user.id).length, 3)
+})
+
 t.test('a client that may not revoke, though it has its role, does not use up the budget', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(400)

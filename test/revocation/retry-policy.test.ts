@@ -1,7 +1,13 @@
 import t from 'tap'
 import { CurfewError } from '../../src/errors.ts'
 import { QlikFailure, type QlikFailureKind } from '../../src/revocation/qlik-tenant.ts'
-import { GIVE_UP_AFTER_MS, judgeAttempt, judgeCall, toFailure } from '../../src/revocation/retry-policy.ts'
+import {
+  GIVE_UP_AFTER_MS,
+  isOfOneUser,
+  judgeAttempt,
+  judgeCall,
+  toFailure,
+} from '../../src/revocation/retry-policy.ts'
 
 const CALL = { renewed: false, waitedMs: 0, windowMs: 300_000 }
 const ATTEMPT = { now: 1_000_000, failingSince: 1_000_000, fruitless: 1, random: 0.5 }
@@ -89,4 +95,21 @@ t.test('after 24 hours without success it fails', async (t) => {
 t.test('an error that is not our own keeps its text out of the revocation', async (t) => {
   t.notMatch(toFailure(new Error('ann@example.com')).detail, 'ann')
   t.equal(toFailure(new Error('ann@example.com')).code, 'CURFEW_INTERNAL')
+})
+
+t.test('what concerns one user says nothing against the tenant', async (t) => {
+  for (const [error, expected] of [
+    [failure('forbidden'), true],
+    [failure('rejected'), true],
+    [new CurfewError('CURFEW_AMBIGUOUS_USER'), true],
+    [new CurfewError('CURFEW_TOKENS_REMAIN'), true],
+    [new CurfewError('CURFEW_LISTING_UNSTABLE'), true],
+    [failure('unavailable'), false],
+    [failure('unauthorized'), false],
+    [new CurfewError('CURFEW_CLIENT_NOT_ADMIN'), false],
+    [new CurfewError('CURFEW_SCOPE_TOO_NARROW'), false],
+    [new Error('unexpected'), false],
+  ] as const) {
+    t.equal(isOfOneUser(error), expected, String(error))
+  }
 })

@@ -35,7 +35,7 @@ t.test(
     tally.go('b', 'revoked')
     tally.note(listed(['a', 'b']), remembering(['a', 'b']))
     t.strictSame(tally.counts, { ...NOTHING, revoked: 2 })
-    tally.beginAttempt()
+    tally.beginAttempt(tally.counts)
     tally.note(listed(['a']), remembering(['b'], ['a']))
     t.strictSame(tally.counts, { ...NOTHING, revoked: 1, remaining: 1 })
     tally.go('a', 'revoked')
@@ -99,11 +99,27 @@ t.test('the next attempt goes on with the tally, if it agrees with what is store
   t.equal(first.hasProgressed, false, 'an attempt of its own')
   tallies.keep('r', first)
   t.not(tallies.resume({ id: 'r', tokens: { ...tokens, revoked: 2 } }), first, 'another process went on')
+  t.not(tallies.resume({ id: 'another', tokens }), first)
   tallies.keep('r', first)
   clock.advance(600_000)
   const later = tallies.resume({ id: 'r', tokens })
   t.not(later, first, 'too old')
   t.strictSame(later.counts, tokens)
+})
+
+t.test('tokens that a confirming listing has found are looked for, and no token counts twice', async (t) => {
+  const tally = new TokenTally(NOTHING)
+  tally.note(listed(['a', 'b']), FORGOTTEN)
+  for (const id of ['a', 'b']) tally.go(id, 'revoked')
+  tally.note(listed([]), remembering(['a', 'b']))
+  // It found two: one that is new, and one that the list shows once more.
+  tally.beginAttempt({ kept: 0, remaining: 2 })
+  t.strictSame(tally.counts, { ...NOTHING, revoked: 2, remaining: 2 })
+  tally.note(listed(['b', 'c']), remembering(['a', 'b']))
+  t.strictSame(tally.counts, { ...NOTHING, revoked: 2, remaining: 1 })
+  tally.go('c', 'revoked')
+  tally.note(listed([]), remembering(['a', 'b', 'c']))
+  t.strictSame(tally.counts, { ...NOTHING, revoked: 3 })
 })
 
 t.test('tallies take bounded memory', async (t) => {
