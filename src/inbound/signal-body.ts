@@ -72,8 +72,7 @@ export interface SignalOrigin {
 }
 
 /**
- * The signal that a proven and valid request means. A time in the future, by a fast clock, is taken for now, lest
- * a token granted at the next login be revoked.
+ * The signal that a proven and valid request means.
  * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT
  */
 export function toSignal(
@@ -92,7 +91,7 @@ export function toSignal(
     reason,
     scope: details.scope ?? defaultScope(reason),
     deviceType: details.deviceType ?? null,
-    occurredAt: Math.min(occurredAt, now),
+    occurredAt,
     acceptedAt: now,
   }
 }

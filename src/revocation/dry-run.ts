@@ -155,8 +155,8 @@ function mayReadMore(shared: Shared): boolean {
 /** The time of a signal that is not stored, as measured by this process alone. */
 function timeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
   const options = { clock, tenant, storeClock: () => null }
-  const { signalTime = null } = stamped(signal, options)
-  return new RunTime({ ...signal, signalTime, signalTimeOf: signal.occurredAt }, options)
+  const { signalTime = null, occurredAt } = stamped(signal, options)
+  return new RunTime({ ...signal, occurredAt, signalTime, signalTimeOf: occurredAt }, options)
 }
 
 /**
@@ -177,7 +177,7 @@ async function findingOfNone(
 }
 
 function toView(
-  { tenant, user, reason, scope, deviceType, occurredAt }: Signal,
+  { tenant, user, reason, scope, deviceType, occurredAt, acceptedAt }: Signal,
   resolved: string[],
   finding: Finding,
   listed: Listed,
@@ -188,7 +188,7 @@ function toView(
     reason,
     scope,
     ...(deviceType === null ? {} : { deviceType }),
-    occurredAt: new Date(occurredAt).toISOString(),
+    occurredAt: new Date(Math.min(occurredAt, acceptedAt)).toISOString(),
     finding,
     ...listed,
   }

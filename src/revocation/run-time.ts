@@ -85,7 +85,10 @@ export class RunTime {
   }
 }
 
-/** A signal with its instant in the tenant's time, as far as that can be said at its acceptance. */
+/**
+ * A signal with its instant in the tenant's time, as far as that can be said at its acceptance. An `occurredAt` that is ahead
+ * of our clock counts as now in all other respects, lest a token granted at the next login be revoked.
+ */
 export function stamped(
   signal: Signal,
   {
@@ -96,10 +99,11 @@ export function stamped(
 ): Signal {
   const clocks = clocksOf(clock, tenant?.clockOffset() ?? null, storeClock())
   const { occurredAt, acceptedAt } = signal
-  // Told by its sender, or that of the acceptance.
-  const told = occurredAt < acceptedAt ? occurredAt : null
+  // Told by its sender, whose clock may be ahead of ours; or that of the acceptance.
+  const told = occurredAt === acceptedAt ? null : occurredAt
   const receivedAt = clocks.steady - Math.max(0, clocks.wall - acceptedAt)
-  return { ...signal, signalTime: signalTimeAt({ occurredAt: told, receivedAt }, clocks) }
+  const signalTime = signalTimeAt({ occurredAt: told, receivedAt }, clocks)
+  return { ...signal, occurredAt: Math.min(occurredAt, acceptedAt), signalTime }
 }
 
 /** What this process knows of the clocks, at one moment. */

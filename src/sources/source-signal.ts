@@ -26,8 +26,7 @@ export interface Statement {
 }
 
 /**
- * The signal that a statement means, within the bounds of its source's entry. A time in the future, by a fast clock, is
- * taken for now.
+ * The signal that a statement means, within the bounds of its source's entry.
  * @throws CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
  */
 export function sourceSignal(
@@ -46,7 +45,7 @@ export function sourceSignal(
     reason: why,
     scope: defaultScope(why),
     deviceType: null,
-    occurredAt: Math.min(Math.floor(occurredAt ?? now), now),
+    occurredAt: Math.floor(occurredAt ?? now),
     acceptedAt: now,
   }
 }

@@ -1,0 +1,159 @@
+import { loadConfig } from '../../src/config.ts'
+import type { TenantConfig } from '../../src/config-types.ts'
+import { webhookReplay } from '../../src/inbound/idempotency.ts'
+import { type SignalDetails, toSignal } from '../../src/inbound/signal-body.ts'
+import type { Log } from '../../src/log.ts'
+import type { Transport } from '../../src/qlik/http.ts'
+import { Tenants } from '../../src/qlik/tenants.ts'
+import { type Accept, createAccept } from '../../src/revocation/accept.ts'
+import { createDryRun, type DryRun } from '../../src/revocation/dry-run.ts'
+import { LateTimes } from '../../src/revocation/late-times.ts'
+import type { Reason, Signal, UserReference } from '../../src/revocation/signal.ts'
+import type { Accepted, RevocationStore } from '../../src/revocation/store.ts'
+import { createWorker, type Worker } from '../../src/revocation/worker.ts'
+import { openStore } from '../../src/stores/open-store.ts'
+import { COMPLETE } from '../support/configuration.ts'
+import type { ProcessClock } from './process-clock.ts'
+import { type Timeline, tracked } from './timeline.ts'
+
+export interface CurfewOptions {
+  database: string
+  config: TenantConfig
+  clock: ProcessClock
+  timeline: Timeline
+  random: () => number
+  transport: (process: object) => Transport
+  log: Log
+  /** Called after a revocation has ended, or was confirmed. */
+  onChange: () => void
+}
+
+/** What a sender says: the members of a request's body. */
+export interface SentSignal {
+  user: UserReference
+  details: SignalDetails
+  defaultReason: Reason
+}
+
+/** One process of Curfew without its HTTP server: everything else is put together as `src/app.ts` does. */
+export class Curfew {
+  readonly clock: ProcessClock
+  readonly store: RevocationStore
+  readonly #tenants: Tenants
+  readonly #worker: Worker
+  readonly #lateTimes: LateTimes
+  readonly #accept: Accept
+  readonly #dryRun: DryRun
+  #config: TenantConfig
+
+  private constructor(
+    { clock, config, timeline, random, transport, log, onChange }: CurfewOptions,
+    store: Awaited<ReturnType<typeof openStore>>,
+  ) {
+    const { permits } = store
+    this.clock = clock
+    this.store = tracked<RevocationStore>(store, timeline)
+    this.#config = config
+    this.#tenants = new Tenants([config], {
+      permits: tracked(permits, timeline),
+      clock,
+      log,
+      onCall: () => {},
+      openTransport: () => transport(this),
+    })
+    const tenants = this.#tenants
+    this.#worker = createWorker({
+      store: this.store,
+      tenants,
+      clock,
+      log,
+      random,
+      runsPerTenant: () => 2 * tenants.highestConcurrency,
+      onEnded: onChange,
+      onConfirmed: onChange,
+      onEndedElsewhere: () => {},
+    })
+    this.#lateTimes = new LateTimes({ store: this.store, tenants, clock, log })
+    this.#accept = createAccept({
+      store: this.store,
+      tenants,
+      clock,
+      onAccepted: (_signals, { revocations, replayed }) => {
+        if (!replayed) this.#lateTimes.note(revocations)
+        this.#worker.wake()
+      },
+    })
+    this.#dryRun = createDryRun({ tenants, clock })
+  }
+
+  /** Resolves when it works. */
+  static async start(options: CurfewOptions): Promise<Curfew> {
+    const { database, clock, log } = options
+    const curfew = new Curfew(options, await openStore(database, { connections: 3, clock, log }))
+    await curfew.#tenants.start()
+    await curfew.#worker.start()
+    return curfew
+  }
+
+  /** The signals that a request means, as its route makes them. @throws CURFEW_REQUEST_INVALID */
+  toSignals(sent: readonly SentSignal[]): Signal[] {
+    return sent.map(({ user, details, defaultReason }) =>
+      toSignal(details, {
+        user,
+        source: 'logout-hook',
+        defaultReason,
+        sender: { tenants: null },
+        tenants: this.#tenants,
+        now: this.clock.now(),
+      }),
+    )
+  }
+
+  /** @param webhookId of a delivery that may be repeated, or null */
+  accept(signals: Signal[], webhookId: string | null): Promise<Accepted> {
+    const delivery = { tenant: this.#config.name, body: Buffer.from(''), now: this.clock.now() }
+    return this.#accept(signals, webhookId === null ? null : webhookReplay(webhookId, delivery))
+  }
+
+  async retry(id: string): Promise<void> {
+    await this.store.retry(id, this.clock.now())
+    this.#worker.wake()
+  }
+
+  dryRun(signals: readonly Signal[]): ReturnType<DryRun> {
+    return this.#dryRun(signals)
+  }
+
+  reload(changes: Partial<TenantConfig>): void {
+    this.#config = { ...this.#config, ...changes }
+    this.#tenants.replace([this.#config])
+  }
+
+  /** What it knows of the tenant's clock. */
+  clockOffset() {
+    return this.#tenants.ifOpen(this.#config.name)?.clockOffset() ?? null
+  }
+
+  /** As closing the app does. */
+  async stop(): Promise<void> {
+    this.#lateTimes.stop()
+    const runs = this.#worker.stop()
+    await Promise.all([runs, this.#tenants.stop()])
+    await this.store.close()
+    this.clock.end()
+  }
+
+  /** What is left of it after a crash lets go of the database. Nothing of it reaches the tenant or anybody else. */
+  async abandon(): Promise<void> {
+    this.clock.end()
+    await this.store.close()
+  }
+}
+
+let tenantConfig: TenantConfig | null = null
+
+/** The configuration of the model tenant, with the defaults of everything that a run does not set. */
+export async function tenantConfigWith(changes: Partial<TenantConfig>): Promise<TenantConfig> {
+  tenantConfig ??= (await loadConfig({ ...COMPLETE })).tenants[0]
+  return { ...tenantConfig, ...changes }
+}

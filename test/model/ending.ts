@@ -1,0 +1,56 @@
+import { isSettled, isVerified, type Revocation } from '../../src/revocation/revocation.ts'
+import { LEEWAY_MS } from '../../src/revocation/signal-time.ts'
+import { retry } from './actions.ts'
+import { summaryOf } from './oracle.ts'
+import { Violation } from './violation.ts'
+import type { World } from './world.ts'
+
+/** Longer than the longest backoff, several times. */
+const ENDS_WITHIN_MS = 45 * 60_000
+
+/**
+ * Everything works again: each revocation must come to an end, and after a retry to the right one.
+ * @throws Violation
+ */
+export async function end(world: World): Promise<void> {
+  world.note('everything works again')
+  heal(world)
+  await settle(world)
+  for (const [id, revocation] of world.revocations) {
+    const curfew = world.fleet.at(0)
+    if (curfew && !isVerified(revocation)) await retry(world, curfew, id)
+  }
+  world.note('everything was retried')
+  await settle(world)
+  for (const revocation of new Set(world.revocations.values())) checkEnd(world, revocation)
+}
+
+function heal({ network, tenant }: World): void {
+  network.faults.clear()
+  tenant.setAdmin(true)
+  tenant.areRolesTold = true
+  tenant.grantedScope = 'admin_classic'
+}
+
+async function settle(world: World): Promise<void> {
+  world.touch()
+  const isDone = () => world.fleet.areAllUp && [...world.revocations.values()].every(isSettled)
+  await world.pass(ENDS_WITHIN_MS, isDone)
+  world.touch()
+  await world.look()
+  const waiting = [...world.revocations.values()].find((revocation) => !isSettled(revocation))
+  if (!world.fleet.areAllUp) throw new Error('A process did not start again.')
+  if (waiting) throw new Violation('a revocation does not come to an end', summaryOf(waiting))
+}
+
+function checkEnd(world: World, revocation: Revocation): void {
+  if (isVerified(revocation) || revocation.supersededBy !== null) return
+  const { oracle, tenant } = world
+  const sents = oracle.sentsOf(revocation)
+  const isNobody = sents.some(({ signal }) => oracle.usersOf(signal.user).length === 0)
+  const wasUnsure = sents.some(
+    ({ knownTo, epoch }) => knownTo === null || knownTo > LEEWAY_MS || epoch !== tenant.epoch,
+  )
+  if (isNobody || (revocation.undecided > 0 && wasUnsure)) return
+  throw new Violation('a revocation did not come to the right end', summaryOf(revocation))
+}

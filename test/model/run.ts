@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { Actions } from './actions.ts'
+import { anyCommand, type Command, describeCommand } from './commands.ts'
+import { end } from './ending.ts'
+import { anySetup, type Setup } from './setup.ts'
+import type { OpenModelStore } from './sqlite-files.ts'
+import { Violation } from './violation.ts'
+import { World } from './world.ts'
+
+const COMMANDS_AT_MOST = 40
+
+export interface Run {
+  setup: Setup
+  commands: Command[]
+}
+
+export const anyRun: fc.Arbitrary<Run> = fc.record({
+  setup: anySetup,
+  commands: fc.array(anyCommand, { minLength: 1, maxLength: COMMANDS_AT_MOST, size: 'max' }),
+})
+
+/** What a run was made of. */
+export interface RunSummary {
+  signals: number
+  tokens: number
+  calls: number
+  verified: number
+}
+
+/** Lets everything happen that a run consists of. @throws Violation when a guarantee does not hold */
+export async function execute({ setup, commands }: Run, openStore: OpenModelStore): Promise<RunSummary> {
+  const world = await World.open(setup, openStore)
+  const actions = new Actions(world)
+  try {
+    for (const [index, command] of commands.entries()) {
+      await actions.perform(command)
+      // A crash may come before anything is answered.
+      if (commands[index + 1]?.kind !== 'crash') await world.pass(0)
+    }
+    await world.pass(0)
+    await end(world)
+    return {
+      signals: world.oracle.sents.length,
+      tokens: world.tenant.tokens.length,
+      calls: [...world.watch.counts.values()].reduce((sum, count) => sum + count, 0),
+      verified: [...world.revocations.values()].filter(({ verified }) => verified).length,
+    }
+  } catch (error) {
+    if (error instanceof Violation) error.trace = world.trace
+    throw error
+  } finally {
+    await world.close()
+  }
+}
+
+/** A run as people read it. */
+export function describeRun({ setup, commands }: Run): string {
+  return [JSON.stringify(setup), ...commands.map((command) => `  ${describeCommand(command)}`)].join('\n')
+}
