@@ -152,7 +152,8 @@ export class Actions {
       },
       (error) => {
         const isDown = error instanceof CurfewError && error.code === 'CURFEW_STORE_UNAVAILABLE'
-        if (!isDown && !curfew.clock.isDead) this.#world.report(new Violation('a signal was not accepted', { error: String(error) }))
+        if (!isDown && !curfew.clock.isDead)
+          this.#world.report(new Violation('a signal was not accepted', { error: String(error) }))
       },
     )
     delivery.unanswered.push(...sents)
