@@ -7,7 +7,6 @@ import {
   boundAtFirstClaim,
   type Clocks,
   confirmAfter,
-  grantLimits,
   type SignalTime,
   signalTimeAt,
   tenantTimeOf,
@@ -65,9 +64,8 @@ export class RunTime {
    */
   missingMs(beganAt: number): number | null {
     this.#measure()
-    const limits = grantLimits(tenantTimeOf(this.#time))
     const tenantOffset = this.#options.tenant.clockOffset()
-    return untilPast(confirmAfter(limits), { steady: beganAt, tenantOffset })
+    return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset })
   }
 
   /** What is known of it, to be stored. */

@@ -167,11 +167,14 @@ export function grantLimits({ earliest, latest }: Interval): GrantLimits {
 }
 
 /**
- * The tenant's time from which on no further token can be granted that belongs to the signal, so that a listing contains
- * all of them if it does not lag. Times in ids are whole seconds, rounded down.
+ * The tenant's time from which on a listing contains every token that belongs to the signal, where it is behind by no more than
+ * the leeway: 5 s after the latest instant, and not before the whole second after the last time in scope. Times in ids are whole
+ * seconds, rounded down.
  */
-export function confirmAfter({ certain, undecidedUntil }: GrantLimits): number {
-  return Math.floor((undecidedUntil ?? certain) / 1000) * 1000 + 1000
+export function confirmAfter(instant: Interval): number {
+  const { certain, undecidedUntil } = grantLimits(instant)
+  const afterLastGrant = Math.floor((undecidedUntil ?? certain) / 1000) * 1000 + 1000
+  return Math.max(afterLastGrant, instant.latest + LEEWAY_MS)
 }
 
 /** How many ms until the tenant's clock has certainly reached `instant`; 0 if it has, null if its clock is not known. */

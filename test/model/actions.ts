@@ -137,6 +137,8 @@ export class Actions {
     const accepted = curfew.accept(signals, delivery.webhookId)
     accepted.then(
       ({ revocations, replayed }) => {
+        // What a process does that is gone reaches nobody.
+        if (curfew.clock.isDead) return
         const ids = revocations.map(({ id }) => id)
         if (delivery.isAcknowledged && !replayed)
           this.#world.report(new Violation('a repeated delivery counts as a new signal', { ids }))
@@ -150,7 +152,8 @@ export class Actions {
       },
       (error) => {
         const isDown = error instanceof CurfewError && error.code === 'CURFEW_STORE_UNAVAILABLE'
-        if (!isDown) this.#world.report(new Violation('a signal was not accepted', { error: String(error) }))
+        if (!isDown && !curfew.clock.isDead)
+          this.#world.report(new Violation('a signal was not accepted', { error: String(error) }))
       },
     )
     delivery.unanswered.push(...sents)
@@ -169,6 +172,9 @@ export class Actions {
   #toSent(curfew: Curfew, signal: Signal, { endedAt }: Pick<Delivery, 'endedAt'>): Sent {
     const { tenant, fleet } = this.#world
     const offset = curfew.clockOffset()
+    // The sender's clock may agree with ours or with the tenant's.
+    const isTold = signal.occurredAt !== signal.acceptedAt
+    const betweenReadings = isTold ? Math.abs(curfew.clock.now() - tenant.now()) : 0
     return {
       signal,
       endedAt,
@@ -176,7 +182,7 @@ export class Actions {
       epoch: tenant.epoch,
       process: curfew,
       clockChanges: fleet.clockChangesOf(curfew),
-      knownTo: offset && widthOf(offset),
+      unsureMs: offset && widthOf(offset) + betweenReadings,
       id: null,
       settledAt: null,
     }

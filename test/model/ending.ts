@@ -2,6 +2,7 @@ import { isSettled, isVerified, type Revocation } from '../../src/revocation/rev
 import { LEEWAY_MS } from '../../src/revocation/signal-time.ts'
 import { retry } from './actions.ts'
 import { summaryOf } from './oracle.ts'
+import { BOT } from './tenant.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
 
@@ -49,8 +50,9 @@ function checkEnd(world: World, revocation: Revocation): void {
   const sents = oracle.sentsOf(revocation)
   const isNobody = sents.some(({ signal }) => oracle.usersOf(signal.user).length === 0)
   const wasUnsure = sents.some(
-    ({ knownTo, epoch }) => knownTo === null || knownTo > LEEWAY_MS || epoch !== tenant.epoch,
+    ({ unsureMs, epoch }) => unsureMs === null || unsureMs > LEEWAY_MS || epoch !== tenant.epoch,
   )
-  if (isNobody || (revocation.undecided > 0 && wasUnsure)) return
+  const isOwn = revocation.resolved.includes(BOT.id)
+  if (isNobody || (revocation.undecided > 0 && (wasUnsure || isOwn))) return
   throw new Violation('a revocation did not come to the right end', summaryOf(revocation))
 }

@@ -21,8 +21,8 @@ export interface Sent {
   process: Curfew
   /** How often the clocks of that process had been set by then, or had stood still. */
   clockChanges: number
-  /** Whether that process knew the tenant's clock; how well, in ms. */
-  knownTo: number | null
+  /** How many ms lie between the earliest and the latest instant, as far as that process could know; null where it could not. */
+  unsureMs: number | null
   /** Of the revocation that it was acknowledged with; null before. */
   id: string | null
   /** Since when its revocation is settled; null while it is not. */
@@ -135,16 +135,16 @@ export class Oracle {
     const { timeline, tenant } = this.#options
     const lost = this.#isLinkLost(sent) ? sent.signal.occurredAt : Number.NEGATIVE_INFINITY
     const certain = Math.max(sent.tenantTime, lost) + (isOwn ? 0 : LEEWAY_MS)
-    const mayBeWide = sent.knownTo === null || sent.knownTo > LEEWAY_MS
+    const mayBeWide = sent.unsureMs === null || sent.unsureMs > LEEWAY_MS
     const isSecurity = this.sents.some(({ id, signal }) => id === sent.id && signal.reason === 'security')
     // What is undecided goes for the sake of security.
     return isSecurity && mayBeWide && !isOwn ? tenant.toTenantTime(timeline.now) : certain
   }
 
   /** Whether nothing links the clock of the process that accepted it with any other; see docs/clocks.md. */
-  #isLinkLost({ process, clockChanges, knownTo }: Sent): boolean {
+  #isLinkLost({ process, clockChanges, unsureMs }: Sent): boolean {
     const { isClockLocal, clockChangesOf } = this.#options
-    if (knownTo !== null && knownTo <= LEEWAY_MS) return false
+    if (unsureMs !== null && unsureMs <= LEEWAY_MS) return false
     return isClockLocal && (process.clock.isDead || clockChangesOf(process) !== clockChanges)
   }
 
@@ -219,11 +219,11 @@ export class Oracle {
     if (token.epoch !== sent.epoch) return false
     const mustBeListed = token.listedFrom <= endedAt + LEEWAY_MS
     if (!mustBeListed) return false
-    if (token.idTime === null || (signal.scope === 'all' && token.userId !== BOT.id))
-      return token.grantedAt <= endedAt
+    if (token.grantedAt <= endedAt) return true
+    // Granted in the same second, or shortly after it.
+    if (token.idTime === null || signal.scope === 'all' || token.userId === BOT.id) return false
     const { earliest } = tenantTimeOf(signalTimeOf(revocation))
-    const leeway = token.userId === BOT.id ? Number.NEGATIVE_INFINITY : earliest + LEEWAY_MS
-    return token.idTime <= Math.max(tenantTime, leeway)
+    return token.idTime <= Math.max(tenantTime, earliest + LEEWAY_MS)
   }
 
   /** Whether the client's role was withdrawn or restored so shortly before the listing that it may not have been noticed. */

@@ -30,7 +30,7 @@ export class Timeline {
     return this.#now
   }
 
-  /** Runs something once at that time; the answer cancels it. What it returns is waited for. */
+  /** Runs something once at that time; the answer cancels it. */
   at(at: number, run: () => unknown): () => void {
     const due = { at: Math.max(at, this.#now), run }
     let position = this.#due.length
@@ -85,7 +85,7 @@ export class Timeline {
       if (atOnce > EVENTS_AT_ONCE) throw new Error('Time does not move on: something repeats without end.')
       this.#due.shift()
       this.#now = next.at
-      this.#run(next)
+      next.run()
     }
     this.#now = end
   }
@@ -95,12 +95,7 @@ export class Timeline {
     const next = this.#due.shift()
     if (!next) return
     this.#now = next.at
-    this.#run(next)
-  }
-
-  #run({ run }: Due): void {
-    const result = run()
-    if (result instanceof Promise) this.track(result)
+    next.run()
   }
 
   #nextEnd(): Promise<void> {
