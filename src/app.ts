@@ -22,6 +22,7 @@ import metricsRoute, { createMetrics } from './ops/metrics.ts'
 import reload from './ops/reload.ts'
 import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
+import type { Tier } from './qlik/permit-log.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { createDryRun } from './revocation/dry-run.ts'
@@ -30,6 +31,7 @@ import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
 import { userKey } from './revocation/transitions.ts'
 import { Waiters } from './revocation/waiters.ts'
+import { createFindWait, type LimitedCalls } from './revocation/waiting-for.ts'
 import { createWorker } from './revocation/worker.ts'
 import { openSources } from './sources/open-sources.ts'
 import { openStore } from './stores/open-store.ts'
@@ -106,6 +108,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   const estimate = createEstimate(
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
+  const findWait = createFindWait({
+    blockedUntil: (tenant, calls) => tenants.blockedUntil(tenant, tierOf(calls)),
+    usedUpUntil: (tenant, calls) => tenants.ifOpen(tenant)?.budget.usedUpUntil(tierOf(calls)) ?? null,
+  })
   const fromSources = openSources(config.sources, {
     accept,
     tenants,
@@ -118,7 +124,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   const { sources, streams } = fromSources
   const dryRun = createDryRun({ tenants, clock })
-  const inbound = { accept, waiters, estimate, dryRun, tenants, clock }
+  const inbound = { accept, waiters, estimate, findWait, dryRun, tenants, clock }
 
   // Receive
   await app.register(lifecycle)
@@ -153,7 +159,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Report
-  await app.register(revocations, { store, waiters, estimate, wake: worker.wake, clock })
+  await app.register(revocations, { store, waiters, estimate, findWait, wake: worker.wake, clock })
   await app.register(health, {
     store,
     tenants,
@@ -180,6 +186,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await store.close()
   })
   return app
+}
+
+function tierOf(calls: LimitedCalls): Tier {
+  return calls === 'reads' ? 1 : 2
 }
 
 /** Fastify, with bounds against what is slow or too long; no routes yet. */

@@ -1,17 +1,16 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Tenants } from '../qlik/tenants.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import type { Sources } from '../sources/sources.ts'
 import type { EventStreams } from '../sources/streams/event-streams.ts'
 import { streamChecks } from './stream-checks.ts'
-import { Check, tenantChecks } from './tenant-checks.ts'
+import { Check, type KnownTenants, tenantChecks } from './tenant-checks.ts'
 
 const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
 
 export interface HealthOptions {
   store: RevocationStore
-  tenants: Pick<Tenants, 'names' | 'opened'>
+  tenants: KnownTenants
   sources: Pick<Sources, 'ofKind'>
   streams: EventStreams
   isStopping: () => boolean

@@ -22,6 +22,7 @@ const NO_LOG: PermitLog = {
   history: async () => ({ permits: [], blockedUntil: null }),
   note: async () => {},
   block: async () => {},
+  unblock: async () => {},
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
