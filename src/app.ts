@@ -22,6 +22,7 @@ import metricsRoute, { createMetrics } from './ops/metrics.ts'
 import reload from './ops/reload.ts'
 import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
+import { Deprecations } from './qlik/deprecations.ts'
 import type { Tier } from './qlik/permit-log.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
@@ -68,11 +69,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock,
     log: app.log,
   })
+  const deprecations = new Deprecations({ clock, log: app.log })
   const tenants = new Tenants(config.tenants, {
     permits: store.permits,
     clock,
     log: app.log,
-    onCall: metrics.qlikCall,
+    onCall: (tenant, call) => {
+      metrics.qlikCall(tenant, call)
+      deprecations.note(tenant, call)
+    },
   })
   const senders = new Senders(config.senders)
   const waiters = new Waiters(store, clock)
@@ -163,12 +168,13 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(health, {
     store,
     tenants,
+    deprecations,
     sources,
     streams,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
-  await app.register(metricsRoute, { metrics, store, tenants })
+  await app.register(metricsRoute, { metrics, store, tenants, deprecations })
 
   // Change the configuration
   await app.register(reload, { load, tenants, senders, sources: fromSources, log: app.log })

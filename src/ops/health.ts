@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Deprecations } from '../qlik/deprecations.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import type { Sources } from '../sources/sources.ts'
 import type { EventStreams } from '../sources/streams/event-streams.ts'
@@ -11,6 +12,7 @@ const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.arra
 export interface HealthOptions {
   store: RevocationStore
   tenants: KnownTenants
+  deprecations: Pick<Deprecations, 'of'>
   sources: Pick<Sources, 'ofKind'>
   streams: EventStreams
   isStopping: () => boolean
@@ -23,7 +25,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, sources, streams, isStopping, isClaimFailing },
+  { store, tenants, deprecations, sources, streams, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const }
 
@@ -54,7 +56,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       const checks = [
         lifecycleCheck(isStopping()),
         await storeCheck(store, isClaimFailing()),
-        ...tenantChecks(tenants),
+        ...tenantChecks(tenants, deprecations),
         ...streamChecks(sources, streams),
       ]
       const failed = checks.some((check) => check.status === 'failed')

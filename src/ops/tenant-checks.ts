@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Deprecations } from '../qlik/deprecations.ts'
 import { TIERS } from '../qlik/permit-log.ts'
 import type { TenantState } from '../qlik/tenant.ts'
 import type { Tenants } from '../qlik/tenants.ts'
@@ -22,14 +23,19 @@ export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'blockedUntil'>
  * What is known of the tenants, by those that are open. A client without its role makes the service not ready only
  * where that is so in every tenant: else the others would be sent away for the sake of one.
  */
-export function tenantChecks(tenants: KnownTenants): Check[] {
+export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecations, 'of'>): Check[] {
   const configured = tenants.names().length
   const opened = [...tenants.opened()]
   const lacking = opened.filter(({ state }) => state.power === 'lacking').length
   const isHopeless = lacking === configured
-  const checks = opened.map(({ name, state }) =>
-    tenantCheck(name, state, blocksOf(name, tenants), isHopeless),
-  )
+  const checks = opened.map(({ name, state }) => {
+    const warnings = [
+      ...stateWarnings(state),
+      ...blockWarnings(name, tenants),
+      ...deprecationWarnings(name, deprecations),
+    ]
+    return tenantCheck(name, state, warnings, isHopeless)
+  })
   if (configured <= LISTED_AT_MOST) return checks
   const notOk = checks.filter(({ status }) => status !== 'ok')
   return [summary(configured, notOk.length, isHopeless), ...notOk.slice(0, LISTED_AT_MOST)]
@@ -47,9 +53,8 @@ function summary(configured: number, notOk: number, isHopeless: boolean): Check 
 }
 
 /** A tenant with everything that should be seen to. */
-function tenantCheck(name: string, state: TenantState, blocks: string[], isHopeless: boolean): Check {
+function tenantCheck(name: string, state: TenantState, warnings: string[], isHopeless: boolean): Check {
   const check = { name: `tenant:${name}` }
-  const warnings = [...stateWarnings(state), ...blocks]
   if (warnings.length === 0) {
     const detail = state.power === 'not-checked' ? { detail: 'not yet looked at' } : {}
     return { ...check, status: 'ok', ...detail }
@@ -73,10 +78,23 @@ function stateWarnings({ power, finding, failure, clockOffsetMs }: TenantState):
   return []
 }
 
-function blocksOf(name: string, tenants: KnownTenants): string[] {
+function blockWarnings(name: string, tenants: KnownTenants): string[] {
   return TIERS.flatMap((tier) => {
     const until = tenants.blockedUntil(name, tier)
     if (until === null) return []
     return [`Qlik Cloud limits the rate: no calls of tier ${tier} until ${new Date(until).toISOString()}.`]
   })
+}
+
+/** Curfew has to change then; whoever runs it cannot do more than take a newer version. */
+function deprecationWarnings(name: string, deprecations: Pick<Deprecations, 'of'>): string[] {
+  const routes = deprecations
+    .of(name)
+    .map(({ route, sunset }) =>
+      sunset === null ? route : `${route} (not removed before ${new Date(sunset).toISOString()})`,
+    )
+  if (routes.length === 0) return []
+  return [
+    `Qlik Cloud has deprecated endpoints that Curfew calls: ${routes.join(', ')}. Look for a newer version.`,
+  ]
 }

@@ -8,6 +8,7 @@ import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { wallLead } from '../steady-clock.ts'
 import { ErrorAnswer } from './answers.ts'
+import { type Deprecation, readDeprecation } from './deprecation.ts'
 
 /** The names under which calls are counted in the metrics. */
 export type Route = 'token' | 'me' | 'user' | 'users' | 'list' | 'revoke'
@@ -29,7 +30,17 @@ export interface Answer {
   /** When the tenant answered, by its own clock; ms since the epoch. */
   date: number
   retryAfterMs: number | null
+  deprecation: Deprecation | null
   text: string
+}
+
+/** A call that was made; status 0 stands for one without an answer. */
+export interface MadeCall {
+  route: Route
+  status: number
+  seconds: number
+  /** What the answer says about the end of its endpoint. */
+  deprecation: Deprecation | null
 }
 
 /** Reasons for which no connection came about (Node's and undici's codes). */
@@ -45,10 +56,12 @@ const NOT_CONNECTED: ReadonlySet<string> = new Set([
 export interface QlikHttpOptions {
   /** `https://host[:port]`, nothing behind it. */
   origin: string
+  /** The release of Qlik's API that is acknowledged by `qlik-api-version`, or `none`: then no such header is sent. */
+  apiVersion: string
   timeoutMs: number
   clock: Clock
-  /** Told of each call; status 0 stands for one without an answer. */
-  onCall: (call: { route: Route; status: number; seconds: number }) => void
+  /** Told of each call. */
+  onCall: (call: MadeCall) => void
 }
 
 /** A page of 100 tokens is about 30 KB. */
@@ -92,9 +105,11 @@ export class QlikHttp {
     call.signal.throwIfAborted()
     const startedAt = clock.monotonic()
     let status = 0
+    let deprecation: Deprecation | null = null
     try {
       const answer = await this.#exchange(call)
       status = answer.status
+      deprecation = answer.deprecation
       return answer
     } catch (cause) {
       call.signal.throwIfAborted()
@@ -104,7 +119,7 @@ export class QlikHttp {
         isUnsent: NOT_CONNECTED.has(reason),
       })
     } finally {
-      onCall({ route: call.route, status, seconds: (clock.monotonic() - startedAt) / 1000 })
+      onCall({ route: call.route, status, seconds: (clock.monotonic() - startedAt) / 1000, deprecation })
     }
   }
 
@@ -128,7 +143,7 @@ export class QlikHttp {
   }
 
   async #exchange(call: Call): Promise<Answer> {
-    const { origin, clock, timeoutMs } = this.#options
+    const { origin, apiVersion, clock, timeoutMs } = this.#options
     const limit = new AbortController()
     const onAbort = () => limit.abort(call.signal.reason)
     call.signal.addEventListener('abort', onAbort, { once: true })
@@ -139,7 +154,7 @@ export class QlikHttp {
         origin,
         path: call.path,
         method: call.method,
-        headers: headersOf(call),
+        headers: headersOf(call, apiVersion),
         body: call.body ? JSON.stringify(call.body) : null,
         signal: limit.signal,
       })
@@ -156,6 +171,7 @@ export class QlikHttp {
           one(answer.headers['retry-after']),
           httpDateMs(one(answer.headers.date) ?? '', date) ?? date - 500,
         ),
+        deprecation: readDeprecation(answer.headers, date),
         text,
       }
     } finally {
@@ -174,10 +190,11 @@ export class QlikHttp {
   }
 }
 
-function headersOf({ accessToken, body }: Call): Record<string, string> {
+function headersOf({ accessToken, body }: Call, apiVersion: string): Record<string, string> {
   return {
     accept: 'application/json',
     'user-agent': 'curfew',
+    ...(apiVersion === 'none' ? {} : { 'qlik-api-version': apiVersion }),
     ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
   }

@@ -3,7 +3,7 @@ import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
 import { QlikClient } from './client.ts'
-import { QlikHttp, type Route } from './http.ts'
+import { type MadeCall, QlikHttp } from './http.ts'
 import type { RateBudget } from './rate-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
 import type { TokenMemory } from './token-memory.ts'
@@ -13,7 +13,7 @@ export interface OpenTenantOptions {
   memory: TokenMemory
   clock: Clock
   log: Log
-  onCall: (call: { route: Route; status: number; seconds: number }) => void
+  onCall: (call: MadeCall) => void
 }
 
 /** Puts a tenant together from its configuration. No call is made before `start`. */
@@ -21,8 +21,8 @@ export function openTenant(
   config: TenantConfig,
   { budget, memory, clock, log, onCall }: OpenTenantOptions,
 ): HttpQlikTenant {
-  const { name, origin, clientId, clientSecret, scope, timeoutMs, concurrency } = config
-  const http = new QlikHttp({ origin, timeoutMs, clock, onCall })
+  const { name, origin, apiVersion, clientId, clientSecret, scope, timeoutMs, concurrency } = config
+  const http = new QlikHttp({ origin, apiVersion, timeoutMs, clock, onCall })
   return new HttpQlikTenant({
     name,
     clientId,

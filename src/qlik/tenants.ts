@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import { latest } from '../revocation/waiting-for.ts'
-import type { Route } from './http.ts'
+import type { MadeCall } from './http.ts'
 import { openBudget } from './open-budget.ts'
 import { openTenant } from './open-tenant.ts'
 import type { Permits, Tier } from './permit-log.ts'
@@ -25,7 +25,7 @@ export interface TenantsOptions {
   permits: Permits
   clock: Clock
   log: Log
-  onCall: (tenant: string, call: { route: Route; status: number; seconds: number }) => void
+  onCall: (tenant: string, call: MadeCall) => void
 }
 
 /** What a reload has done to the tenants. */

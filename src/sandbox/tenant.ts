@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type CallListener, CallLog, type SandboxCall } from './call-log.ts'
+import { Deprecations } from './deprecations.ts'
 import { type Fault, FaultOrders, type OrderedFault } from './faults.ts'
 import { type Issue, type IssueOptions, newToken } from './new-token.ts'
 import { createObjectIds } from './object-id.ts'
@@ -56,6 +57,7 @@ export class Tenant {
   readonly tokens: TokenShelf
   readonly limiter: RateLimiter
   readonly faults = new FaultOrders()
+  readonly deprecations = new Deprecations()
   readonly log = new CallLog()
   readonly #objectId = createObjectIds()
   #serial = 0

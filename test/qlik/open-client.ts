@@ -18,7 +18,13 @@ export function clientOf(
   credentials = { clientId: 'c', clientSecret: 's' },
   timeoutMs = 5_000,
 ) {
-  const http = new QlikHttp({ origin, timeoutMs, clock: systemClock, onCall: () => {} })
+  const http = new QlikHttp({
+    origin,
+    apiVersion: '2026-11',
+    timeoutMs,
+    clock: systemClock,
+    onCall: () => {},
+  })
   t.teardown(() => http.close())
   return { http, client: new QlikClient(http, { ...credentials, scope: 'admin_classic' }) }
 }

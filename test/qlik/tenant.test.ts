@@ -18,6 +18,7 @@ const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 function tenantAt(origin: string, credentials = { clientId: 'c', clientSecret: 's' }, permits = NO_LOG) {
   const settings = {
     scope: 'admin_classic',
+    apiVersion: '2026-11',
     tier1Limit: 10,
     tier2Limit: 10,
     windowMs: 60_000,

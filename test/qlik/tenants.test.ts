@@ -10,6 +10,7 @@ const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 const limits = {
   scope: 'admin_classic',
+  apiVersion: '2026-11',
   tier1Limit: 100,
   tier2Limit: 10,
   windowMs: 300_000,

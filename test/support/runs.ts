@@ -82,6 +82,7 @@ function processOf(
     clientId: client.id,
     clientSecret: client.secret,
     scope,
+    apiVersion: '2026-11',
     tier1Limit: 5_000,
     tier2Limit: 500,
     windowMs: 300_000,

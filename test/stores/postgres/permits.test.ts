@@ -4,6 +4,7 @@ import { systemClock } from '../../../src/clock.ts'
 import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
 import { SharedLedger } from '../../../src/qlik/shared-ledger.ts'
 import { TierGate } from '../../../src/qlik/tier-gate.ts'
+import { MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'
@@ -204,6 +205,26 @@ t.test('calls of more than five minutes ago are forgotten', async (t) => {
   await permits[0]?.exchange(ask({ ended: 1, endedAgoMs: 290_000, held: 1 }))
   await permits[0]?.exchange(ask({ ended: 1, endedAgoMs: 301_000 }))
   t.same(await server.query(url, 'SELECT count FROM curfew.calls'), [{ count: 1 }])
+})
+
+t.test('an upgrade keeps the calls of the last window, the blocks and what processes hold', async (t) => {
+  const url = await server.createDatabase()
+  await server.query(url, 'CREATE SCHEMA curfew')
+  await server.query(url, 'CREATE TABLE curfew.schema_version (version integer NOT NULL)')
+  const first = `${MIGRATIONS[0]}; INSERT INTO curfew.schema_version VALUES (1);
+    INSERT INTO curfew.calls VALUES
+      ('default', 'c', 2, now() + interval '200 s', 2), ('default', 'c', 2, now() + interval '500 s', 1),
+      ('default', 'c', 2, now() - interval '1 s', 1);
+    INSERT INTO curfew.permits VALUES ('default', 'c', 2, '${OTHER}', 1, now() + interval '60 s');
+    INSERT INTO curfew.budgets VALUES ('default', 'c', 2, NULL), ('default', 'c', 1, now() + interval '60 s')`
+  await server.query(url, first)
+  const store = await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })
+  t.teardown(() => store.close())
+  const request = ask({ limit: 10, windowMs: 300_000, wanted: 10 })
+  const answer = await store.permits.exchange(request)
+  t.match(answer, { granted: 6 }, 'three calls and a permit')
+  t.ok(answer.waitMs > 190_000 && answer.waitMs <= 200_000, `${answer.waitMs}`)
+  t.match(await store.permits.exchange({ ...request, key: { ...key, tier: 1 } }), { granted: 0 })
 })
 
 /** What a process of the version before asks, by the function that it knows. */
