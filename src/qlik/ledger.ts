@@ -25,6 +25,8 @@ export interface Ledger {
   probed(passed: boolean): void
   /** When the `nth` next call (1 is the first) could start at the earliest, as far as this process knows. */
   freeAt(nth: number): number
+  /** When the next call could start, where the window has no room for it; null where it has, as far as this process knows. */
+  usedUpUntil(): number | null
   /** Calls back when there may be room for some of `wanted` calls, once; the answer cancels. One at a time. */
   whenRoom(wanted: number, callback: () => void): () => void
   /** Resolves when the call that has just begun will not be forgotten with this process. */

@@ -61,6 +61,12 @@ export class LocalLedger implements Ledger {
     return Math.max(this.#log.freeAt(nth, now), this.#block.until(now) ?? now)
   }
 
+  usedUpUntil(): number | null {
+    const now = this.#now()
+    const freeAt = this.#log.freeAt(1, now)
+    return freeAt > now ? freeAt : null
+  }
+
   /** At a window's or a block's end. Where only calls under way are in the way, their end is noticed by the caller. */
   whenRoom(_wanted: number, callback: () => void): () => void {
     const { clock } = this.#options

@@ -110,8 +110,8 @@ export class RateBudget {
 
   /** When the next call could start, where no room is left in the window; ms since the epoch, null where there is room. */
   usedUpUntil(tier: Tier): number | null {
-    const freeAt = this.#ledgers[tier].freeAt(1)
-    return freeAt > this.#options.clock.monotonic() ? this.#wallTime(freeAt) : null
+    const until = this.#ledgers[tier].usedUpUntil()
+    return until === null ? null : this.#wallTime(until)
   }
 
   /** How many calls of this tier could start now. */

@@ -106,6 +106,12 @@ export class SharedLedger implements Ledger {
     return next + Math.floor((nth - room - 1) / limit) * windowMs
   }
 
+  /** What the store said last: what is left of a window changes without this process. */
+  usedUpUntil(): number | null {
+    const isWaiting = this.#askNotBefore > Math.max(this.#options.clock.monotonic(), this.#blockedUntil)
+    return isWaiting ? this.#askNotBefore : null
+  }
+
   whenRoom(wanted: number, callback: () => void): () => void {
     this.#wanted = wanted
     this.#callback = callback

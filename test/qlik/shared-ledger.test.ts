@@ -105,6 +105,7 @@ t.test('where there is none, it asks again at the time it was told, and not befo
   await settle()
   t.equal(called(), 0)
   t.equal(ledger.remaining(), 0)
+  t.equal(ledger.usedUpUntil(), clock.monotonic() + 400)
   clock.advance(399)
   await settle()
   t.equal(asked.length, 1)
@@ -112,6 +113,7 @@ t.test('where there is none, it asks again at the time it was told, and not befo
   await settle()
   await settle()
   t.same([asked.length, called(), ledger.room()], [2, 1, 2])
+  t.equal(ledger.usedUpUntil(), null)
 })
 
 t.test('a call that is not made keeps its permit', async (t) => {
@@ -177,6 +179,7 @@ t.test('of a block that another process was told of, it learns with its next exc
   await settle()
   await settle()
   t.equal(ledger.blockedUntil(), clock.monotonic() + 5_000)
+  t.equal(ledger.usedUpUntil(), null, 'which is not because of the window')
   clock.advance(5_000)
   await settle()
   t.equal(ledger.blockedUntil(), null)

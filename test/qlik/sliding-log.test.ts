@@ -79,7 +79,8 @@ t.test('what is past is forgotten, and nothing else', async (t) => {
   const log = new SlidingLog({ limit: 1_000, windowMs: 100 })
   for (let now = 0; now < 1_000; now += 1) log.restore(now * 1_000, 1)
   const now = 999_000
-  t.equal(log.room(now), 999)
+  // Each time a part of it is forgotten.
+  for (let time = 0; time < 20; time += 1) t.equal(log.room(now), 999)
   log.change({ limit: 1_000, windowMs: 2 * REMEMBERED_FOR_MS })
   const known = 1_000 - log.room(now)
   t.ok(known >= 300, `${known} of the last 300 s`)

@@ -4,9 +4,10 @@ import { startPostgres } from '../support/postgres.ts'
 import { type Service, startService } from '../support/service.ts'
 
 const server = await startPostgres(t)
-const environment = { DATABASE_URL: await server.createDatabase(), REVOKE_CONCURRENCY: '1' }
+const environmentOf = async () => ({ DATABASE_URL: await server.createDatabase(), REVOKE_CONCURRENCY: '1' })
 
 t.test('all replicas say that Qlik blocks, wait for it, and go on when one call has passed', async (t) => {
+  const environment = await environmentOf()
   const first = await startService(t, { environment })
   const second = await startService(t, { share: first, environment })
   const { tenant } = first.sandbox
@@ -39,4 +40,26 @@ t.test('all replicas say that Qlik blocks, wait for it, and go on when one call 
     logLines.filter((line) => line.includes('limits the rate')),
   )
   t.ok(logged.length >= 1 && logged.length <= 2)
+})
+
+t.test('a replica that makes no calls itself says it, too', async (t) => {
+  const environment = await environmentOf()
+  const first = await startService(t, { environment })
+  const second = await startService(t, { share: first, environment })
+  for (const service of [first, second])
+    while (!/"tenant:default","status":"ok"\}/.test((await service.call('GET', '/health/ready')).text));
+  const query = (text: string) => server.query(environment.DATABASE_URL, text)
+  while ((await query('SELECT FROM curfew.permits')).length > 0);
+  // By another one, which both learn of by looking.
+  await query(`UPDATE curfew.budgets SET blocked_until = now() + interval '60 s' WHERE tier = 2`)
+  const user = first.userWithTokens(1)
+  const { json } = await first.call('POST', '/logout-hook', { body: { userId: user.id } })
+  for (const { call } of [first, second]) {
+    for (;;) {
+      const { waitingFor } = (await call('GET', `/revocations/${json.id}`)).json
+      if (waitingFor?.what === 'qlik-rate-limit') break
+    }
+    t.match((await call('GET', '/metrics')).text, /blocked_until_timestamp_seconds\{.*tier="2"\} 1\d{9}/)
+  }
+  t.equal(first.sandbox.tenant.tokensOf(user.id).length, 1)
 })

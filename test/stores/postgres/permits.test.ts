@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../../src/clock.ts'
+import type { LedgerLimits } from '../../../src/qlik/ledger.ts'
 import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
 import { SharedLedger } from '../../../src/qlik/shared-ledger.ts'
 import { TierGate } from '../../../src/qlik/tier-gate.ts'
@@ -256,44 +257,48 @@ t.test('a process of the version before shares the budget, its blocks and its pr
   t.match(await one?.exchange(ask({ wanted: 5 })), { granted: 2, isProbe: false })
 })
 
+/** Makes `total` calls by three processes that share a budget; `onCall` is told how many have been made. */
+async function makeCalls(
+  t: Test,
+  limits: LedgerLimits,
+  total: number,
+  onCall = (_made: number, _change: Change) => {},
+) {
+  const { permits } = await processes(t, 3)
+  const calls: { start: number; end: number }[] = []
+  let drawn = 0
+  const ledgers = permits.map((one) => {
+    const onFailure = (error: unknown) => t.fail(String(error))
+    return new SharedLedger({ ...limits, key, permits: one, clock: systemClock, onFailure })
+  })
+  const gates = ledgers.map((ledger) => new TierGate(ledger, 8))
+  const change: Change = (changed) => {
+    for (const ledger of ledgers) ledger.change(changed)
+    for (const gate of gates) gate.change(8)
+  }
+  const worker = async (gate: TierGate) => {
+    while (drawn < total) {
+      drawn += 1
+      const permit = await gate.draw({ urgency: 1, signal: new AbortController().signal })
+      const start = performance.now()
+      await new Promise((resolve) => setImmediate(resolve))
+      permit.end(true)
+      calls.push({ start, end: performance.now() })
+      onCall(calls.length, change)
+    }
+  }
+  await Promise.all(gates.flatMap((gate) => Array.from({ length: 8 }, () => worker(gate))))
+  await Promise.all(ledgers.map((ledger) => ledger.close()))
+  t.equal(calls.length, total)
+  return calls
+}
+type Change = (limits: LedgerLimits) => void
+
 t.test('several processes never start more calls than the limit in any window, and use it up', async (t) => {
   const limit = 20
   const windowMs = 300
-  const { permits } = await processes(t, 3)
-  const calls: { start: number; end: number }[] = []
-  const total = 70
-  let drawn = 0
-  const ledgers = permits.map(
-    (one) =>
-      new SharedLedger({
-        key,
-        limit,
-        windowMs,
-        timeoutMs: 1_000,
-        permits: one,
-        clock: systemClock,
-        onFailure: (error) => t.fail(String(error)),
-      }),
-  )
   const startedAt = performance.now()
-  await Promise.all(
-    ledgers.map(async (ledger) => {
-      const gate = new TierGate(ledger, 8)
-      const workers = Array.from({ length: 8 }, async () => {
-        while (drawn < total) {
-          drawn += 1
-          const permit = await gate.draw({ urgency: 1, signal: new AbortController().signal })
-          const start = performance.now()
-          await new Promise((resolve) => setImmediate(resolve))
-          permit.end(true)
-          calls.push({ start, end: performance.now() })
-        }
-      })
-      await Promise.all(workers)
-    }),
-  )
-  await Promise.all(ledgers.map((ledger) => ledger.close()))
-  t.equal(calls.length, total)
+  const calls = await makeCalls(t, { limit, windowMs, timeoutMs: 1_000 }, 70)
   // Wherever in between the calls arrive: what began within a window of another one's end counts against it.
   const worst = Math.max(
     ...calls.map(
@@ -302,4 +307,25 @@ t.test('several processes never start more calls than the limit in any window, a
   )
   t.ok(worst <= limit, `${worst} of ${limit} in one window`)
   t.ok(performance.now() - startedAt >= 3 * windowMs, 'four windows’ worth')
+})
+
+t.test('nor do they when the limit changes while they make calls', async (t) => {
+  const limits = { limit: 20, windowMs: 200, timeoutMs: 1_000 }
+  const lower = { ...limits, limit: 8, windowMs: 300 }
+  let [loweredAt, raisedAt] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  const calls = await makeCalls(t, limits, 90, (made, change) => {
+    if (made === 30) {
+      loweredAt = performance.now()
+      change(lower)
+    } else if (made === 50) {
+      raisedAt = performance.now()
+      change(limits)
+    }
+  })
+  for (const call of calls) {
+    const { limit, windowMs } = call.start > loweredAt && call.start < raisedAt ? lower : limits
+    const counted = calls.filter(({ start, end }) => start <= call.start && end > call.start - windowMs)
+    if (counted.length > limit) t.fail(`${counted.length} of ${limit} in one window`)
+  }
+  t.ok(loweredAt < raisedAt && raisedAt < Number.POSITIVE_INFINITY)
 })
