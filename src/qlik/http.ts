@@ -8,7 +8,7 @@ import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { wallLead } from '../steady-clock.ts'
 import { ErrorAnswer } from './answers.ts'
-import { type Deprecation, readDeprecation } from './deprecation.ts'
+import { type AnswerHeaders, type Deprecation, readDeprecation } from './deprecation.ts'
 
 /** The names under which calls are counted in the metrics. */
 export type Route = 'token' | 'me' | 'user' | 'users' | 'list' | 'revoke'
@@ -166,11 +166,7 @@ export class QlikHttp {
         status: answer.statusCode,
         location: one(answer.headers.location) ?? null,
         date,
-        // By the Date beside it, whatever that is worth; it is cut to whole seconds, so it is the earliest time.
-        retryAfterMs: retryAfterMs(
-          one(answer.headers['retry-after']),
-          httpDateMs(one(answer.headers.date) ?? '', date) ?? date - 500,
-        ),
+        retryAfterMs: retryAfterMs(one(answer.headers['retry-after']), this.#earliestTime(answer.headers)),
         deprecation: readDeprecation(answer.headers, date),
         text,
       }
@@ -178,6 +174,14 @@ export class QlikHttp {
       cancelTimer()
       call.signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  /** The earliest that the tenant's clock may show: the Date of the answer itself, however wrong, is cut to whole seconds. */
+  #earliestTime({ date }: AnswerHeaders): number {
+    const { clock } = this.#options
+    const offset = this.clockOffset
+    const guess = offset ? clock.monotonic() + offset.earliest : clock.now() - 500
+    return httpDateMs(one(date) ?? '', guess) ?? guess
   }
 
   /** @returns the tenant's time: a Date header has whole seconds, on average the answer was written half a second later */
@@ -200,8 +204,8 @@ function headersOf({ accessToken, body }: Call, apiVersion: string): Record<stri
   }
 }
 
-function one(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
+function one(header: AnswerHeaders[string]): string | undefined {
+  return typeof header === 'string' ? header : header?.[0]
 }
 
 function reasonOf(error: unknown): string {

@@ -73,10 +73,12 @@ t.test(
     await tenant.budget.block(2, { ms: 50, askedMs: null })
     sandbox.tenant.order({ kind: 'status', status: 503, route: 'revoke' })
     sandbox.tenant.order({ kind: 'reset', route: 'revoke' })
-    sandbox.tenant.latencyMs = 20
+    sandbox.tenant.settings.latencyMs = 20
     const phases: string[] = []
     sandbox.tenant.onCall((phase) => phases.push(phase))
-    const results = await Promise.allSettled(Array.from({ length: 5 }, () => tenant.revokeToken('x', call)))
+    const results = await Promise.allSettled(
+      Array.from({ length: 5 }, (_, index) => tenant.revokeToken(`x${index}`, call)),
+    )
     t.same(
       results.map(({ status }) => status),
       ['rejected', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'],
