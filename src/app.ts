@@ -22,6 +22,8 @@ import metricsRoute, { createMetrics } from './ops/metrics.ts'
 import reload, { logWarnings } from './ops/reload.ts'
 import { startRetention } from './ops/retention.ts'
 import revocations from './ops/revocations.ts'
+import { Deprecations } from './qlik/deprecations.ts'
+import type { Tier } from './qlik/permit-log.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { createDryRun } from './revocation/dry-run.ts'
@@ -30,6 +32,7 @@ import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
 import { userKey } from './revocation/transitions.ts'
 import { Waiters } from './revocation/waiters.ts'
+import { createFindWait, type LimitedCalls } from './revocation/waiting-for.ts'
 import { createWorker } from './revocation/worker.ts'
 import { openSources } from './sources/open-sources.ts'
 import { openStore } from './stores/open-store.ts'
@@ -67,11 +70,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock,
     log: app.log,
   })
+  const deprecations = new Deprecations({ clock, log: app.log })
   const tenants = new Tenants(config.tenants, {
     permits: store.permits,
     clock,
     log: app.log,
-    onCall: metrics.qlikCall,
+    onCall: (tenant, call) => {
+      metrics.qlikCall(tenant, call)
+      deprecations.note(tenant, call)
+    },
   })
   const senders = new Senders(config.senders)
   const waiters = new Waiters(store, clock)
@@ -107,6 +114,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   const estimate = createEstimate(
     (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
   )
+  const findWait = createFindWait({
+    blockedUntil: (tenant, calls) => tenants.blockedUntil(tenant, tierOf(calls)),
+    usedUpUntil: (tenant, calls) => tenants.ifOpen(tenant)?.budget.usedUpUntil(tierOf(calls)) ?? null,
+  })
   const fromSources = openSources(config.sources, {
     accept,
     tenants,
@@ -119,7 +130,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   const { sources, streams } = fromSources
   const dryRun = createDryRun({ tenants, clock })
-  const inbound = { accept, waiters, estimate, dryRun, tenants, clock }
+  const inbound = { accept, waiters, estimate, findWait, dryRun, tenants, clock }
 
   // Receive
   await app.register(lifecycle)
@@ -154,16 +165,17 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Report
-  await app.register(revocations, { store, waiters, estimate, wake: worker.wake, clock })
+  await app.register(revocations, { store, waiters, estimate, findWait, wake: worker.wake, clock })
   await app.register(health, {
     store,
     tenants,
+    deprecations,
     sources,
     streams,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
-  await app.register(metricsRoute, { metrics, store, tenants })
+  await app.register(metricsRoute, { metrics, store, tenants, deprecations })
 
   // Change the configuration
   await app.register(reload, { load, tenants, senders, sources: fromSources, log: app.log })
@@ -181,6 +193,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await store.close()
   })
   return app
+}
+
+function tierOf(calls: LimitedCalls): Tier {
+  return calls === 'reads' ? 1 : 2
 }
 
 /** Fastify, with bounds against what is slow or too long; no routes yet. */

@@ -47,6 +47,12 @@ export const Environment = z.object({
   QLIK_CLIENT_KEY_PREVIOUS_ALG: z.enum(KEY_ALGORITHMS).optional(),
   /** Scope of the access token. Revoking other users' tokens takes admin_classic. */
   QLIK_SCOPE: z.string().min(1).default('admin_classic'),
+  /**
+   * The release of Qlik's API that each call acknowledges (`qlik-api-version`): `YYYY-MM`, `latest`, or `none` for no such
+   * header. It changes no answer; Qlik announces what it has deprecated after that release. By default the newest that this
+   * version of Curfew was checked against: without one, Qlik assumes the oldest that it supports.
+   */
+  QLIK_API_VERSION: z.string().refine(FORMS.apiVersion.isGood, FORMS.apiVersion.expected).default('2026-11'),
   /** Reads per window. Qlik allows 1,000 a minute, counted over 5 minutes. */
   QLIK_TIER1_LIMIT: LIMITS.tier1Limit.default(5_000),
   /** Revocations (and requests for an access token) per window. Qlik allows 100 a minute, over 5 minutes. */

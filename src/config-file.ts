@@ -84,6 +84,7 @@ export function fromFile(
       clientId: client?.clientId ?? '',
       credentials: entryCredentials(client ?? {}) ?? [{ kind: 'secret', secret: '' }],
       scope: tenant.scope ?? client?.scope ?? defaults.scope,
+      apiVersion: tenant.apiVersion ?? defaults.apiVersion,
       tier1Limit: tenant.tier1Limit ?? defaults.tier1Limit,
       tier2Limit: tenant.tier2Limit ?? defaults.tier2Limit,
       windowMs: tenant.rateWindowMs ?? defaults.windowMs,

@@ -71,6 +71,11 @@ export const FORMS = {
     isGood: isTenantUrl,
     expected: 'expected https://<host>, without a path (http on loopback only)',
   },
+  /** https://qlik.dev/apis/versioning: releases come in February, May, August and November. */
+  apiVersion: {
+    isGood: (text) => /^(\d{4}-(02|05|08|11)|latest|none)$/.test(text),
+    expected: 'expected a release as YYYY-MM (MM is 02, 05, 08 or 11), latest or none',
+  },
   text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
   databaseUrl: {
     isGood: isDatabaseUrl,

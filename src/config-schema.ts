@@ -69,6 +69,11 @@ function tenantSchemas(readers: ValueReaders) {
     timeoutMs: LIMITS.timeoutMs.optional().describe('Longest a call may take in ms (QLIK_TIMEOUT_MS)'),
     concurrency: LIMITS.concurrency.optional().describe('Revoking calls in flight (REVOKE_CONCURRENCY)'),
   }
+  const apiVersion = z
+    .string()
+    .refine(FORMS.apiVersion.isGood, FORMS.apiVersion.expected)
+    .optional()
+    .describe("Release of Qlik's API that each call acknowledges (QLIK_API_VERSION)")
   const client = z.strictObject({ clientId, ...credentials })
   const tenant = z.strictObject({
     name: Identifier.describe('What signals call the tenant'),
@@ -76,6 +81,7 @@ function tenantSchemas(readers: ValueReaders) {
     client: z.string().optional().describe('Name of one of the clients'),
     clientId: clientId.optional(),
     ...credentials,
+    apiVersion,
     ...limits,
   })
   return {

@@ -17,6 +17,8 @@ export interface TenantConfig {
   clientId: string
   credentials: ClientCredentials
   scope: string
+  /** Release of Qlik's API that is acknowledged in each call, or `none`. */
+  apiVersion: string
   tier1Limit: number
   tier2Limit: number
   windowMs: number

@@ -130,6 +130,7 @@ function ownPart(values: Environment, { credentials, warnings }: OwnCredentials)
 function defaultsOf(values: Environment): TenantDefaults {
   return {
     scope: values.QLIK_SCOPE,
+    apiVersion: values.QLIK_API_VERSION,
     tier1Limit: values.QLIK_TIER1_LIMIT,
     tier2Limit: values.QLIK_TIER2_LIMIT,
     windowMs: values.QLIK_RATE_WINDOW_MS,

@@ -19,7 +19,7 @@ t.test('tenants come from the file, with what the environment says for all of th
     tenants: [
       { name: 'acme', url: variable('ACME_URL'), client: 'eu' },
       { name: 'globex', url: 'https://globex.us.qlikcloud.com/', client: 'us', tier1Limit: 7, tier2Limit: 8 },
-      { ...entryFor('own'), rateWindowMs: 100, timeoutMs: 200, concurrency: 3 },
+      { ...entryFor('own'), apiVersion: 'none', rateWindowMs: 100, timeoutMs: 200, concurrency: 3 },
       { name: 'second', url: 'https://second.eu.qlikcloud.com', client: 'eu', scope: 'its own' },
     ],
   })
@@ -32,7 +32,7 @@ t.test('tenants come from the file, with what the environment says for all of th
     US_SECRET: 'us-secret',
     ACME_URL: 'https://acme.de.qlikcloud.com',
   })
-  const common = { scope: 'admin_classic', tier1Limit: 5_000, tier2Limit: 400 }
+  const common = { scope: 'admin_classic', apiVersion: '2026-11', tier1Limit: 5_000, tier2Limit: 400 }
   const rest = { windowMs: 300_000, timeoutMs: 10_000, concurrency: 16 }
   const bySecret = (secret: string) => ({ credentials: [{ kind: 'secret', secret }] })
   const eu = { clientId: 'eu-client', ...bySecret('eu-secret') }
@@ -48,6 +48,7 @@ t.test('tenants come from the file, with what the environment says for all of th
       origin: 'http://127.0.0.1:1',
       ...common,
       ...ofFile,
+      apiVersion: 'none',
       windowMs: 100,
       timeoutMs: 200,
       concurrency: 3,
@@ -112,7 +113,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
       { name: 'a', url: 'https://marker.example/path', client: 'marker' },
       { name: 'a', url: variable('MARKER'), client: 'two', clientId: 'marker' },
       { ...entryFor('default'), timeoutMs: 'marker' },
-      { ...entryFor('marker'), name: undefined, concurrency: 129 },
+      { ...entryFor('marker'), name: undefined, apiVersion: 'marker', concurrency: 129 },
       'marker',
     ],
     apiKeys: [{ key: 'marker' }, { key: KEY, tenants: ['a', 'marker'] }, { keyFile: 'marker' }, {}],
@@ -136,6 +137,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     '/tenants/2/name',
     '/tenants/2/timeoutMs',
     '/tenants/3/name',
+    '/tenants/3/apiVersion',
     '/tenants/3/concurrency',
     '/tenants/4',
     '/apiKeys/0/key',

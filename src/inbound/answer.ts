@@ -9,6 +9,7 @@ import { type RevocationView, view } from '../revocation/revocation-view.ts'
 import type { Signal } from '../revocation/signal.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
+import type { FindWait } from '../revocation/waiting-for.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
 import { preferredWait } from './prefer.ts'
 
@@ -25,6 +26,7 @@ export interface InboundOptions {
   waiters: Waiters
   estimate: Estimate
   dryRun: DryRun
+  findWait: FindWait
   tenants: TenantNames
   clock: Clock
 }
@@ -45,7 +47,7 @@ export async function answerSignal(
   const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
   const revocation = waited ?? accepted
   reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
-  return view(revocation, options.estimate(revocation))
+  return view(revocation, options.estimate(revocation), options.findWait(revocation))
 }
 
 /** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */

@@ -39,7 +39,7 @@ const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: 
 
 /** `POST /revocations`: many users at once, all made durable in one transaction. */
 const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { accept, estimate, dryRun, tenants, clock } = options
+  const { accept, estimate, findWait, dryRun, tenants, clock } = options
 
   app.post(
     '/revocations',
@@ -75,7 +75,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       }
       const { revocations } = await accept(signals, replayKeyOf(request, tenant, clock))
       const results = revocations.map((revocation) => ({
-        revocation: view(revocation, estimate(revocation)),
+        revocation: view(revocation, estimate(revocation), findWait(revocation)),
       }))
       return reply.code(202).send({ items: inOrder(checked, results) })
     },

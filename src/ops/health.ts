@@ -1,17 +1,18 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Tenants } from '../qlik/tenants.ts'
+import type { Deprecations } from '../qlik/deprecations.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import type { Sources } from '../sources/sources.ts'
 import type { EventStreams } from '../sources/streams/event-streams.ts'
 import { streamChecks } from './stream-checks.ts'
-import { Check, tenantChecks } from './tenant-checks.ts'
+import { Check, type KnownTenants, tenantChecks } from './tenant-checks.ts'
 
 const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
 
 export interface HealthOptions {
   store: RevocationStore
-  tenants: Pick<Tenants, 'names' | 'opened'>
+  tenants: KnownTenants
+  deprecations: Pick<Deprecations, 'of'>
   sources: Pick<Sources, 'ofKind'>
   streams: EventStreams
   isStopping: () => boolean
@@ -24,7 +25,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, sources, streams, isStopping, isClaimFailing },
+  { store, tenants, deprecations, sources, streams, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const }
 
@@ -55,7 +56,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       const checks = [
         lifecycleCheck(isStopping()),
         await storeCheck(store, isClaimFailing()),
-        ...tenantChecks(tenants),
+        ...tenantChecks(tenants, deprecations),
         ...streamChecks(sources, streams),
       ]
       const failed = checks.some((check) => check.status === 'failed')

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import type { Deprecations } from '../qlik/deprecations.ts'
 import type { Route } from '../qlik/http.ts'
+import { TIERS } from '../qlik/permit-log.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
 import { outcomeOf } from '../revocation/revocation-view.ts'
@@ -101,13 +103,14 @@ export type Metrics = ReturnType<typeof createMetrics>
 export interface MetricsOptions {
   metrics: Metrics
   store: RevocationStore
-  tenants: Pick<Tenants, 'opened'>
+  tenants: Pick<Tenants, 'opened' | 'blockedUntil'>
+  deprecations: Pick<Deprecations, 'tenants' | 'of'>
 }
 
 /** `GET /metrics`, in Prometheus' format. What is a state, not a count, is read when asked for. */
 export default async function metricsRoute(
   app: FastifyInstance,
-  { metrics, store, tenants }: MetricsOptions,
+  { metrics, store, tenants, deprecations }: MetricsOptions,
 ) {
   const registers = [metrics.registry]
   const backlog = new Gauge({
@@ -120,6 +123,18 @@ export default async function metricsRoute(
     name: 'curfew_budget_remaining',
     help: 'Calls that could be made now within the limits of Qlik Cloud.',
     labelNames: ['tenant', 'client', 'tier'],
+    registers,
+  })
+  const blocked = new Gauge({
+    name: 'curfew_qlik_blocked_until_timestamp_seconds',
+    help: 'Until when Qlik Cloud has asked to wait with calls, after a 429; 0 where it has not.',
+    labelNames: ['tenant', 'client', 'tier'],
+    registers,
+  })
+  const deprecated = new Gauge({
+    name: 'curfew_qlik_deprecated',
+    help: 'Endpoints of Qlik Cloud that Curfew calls and that Qlik has deprecated, by answers of the last day: 1 each.',
+    labelNames: ['tenant', 'route'],
     registers,
   })
 
@@ -143,10 +158,17 @@ export default async function metricsRoute(
     }
     for (const { tenant, status, count } of counts) backlog.set({ tenant, status }, count)
     budget.reset()
+    blocked.reset()
     for (const { name, clientId, budget: own } of opened) {
-      for (const tier of [1, 2] as const) {
-        budget.set({ tenant: name, client: clientId, tier: String(tier) }, own.remaining(tier))
+      for (const tier of TIERS) {
+        const labels = { tenant: name, client: clientId, tier: String(tier) }
+        budget.set(labels, own.remaining(tier))
+        blocked.set(labels, (tenants.blockedUntil(name, tier) ?? 0) / 1000)
       }
+    }
+    deprecated.reset()
+    for (const tenant of deprecations.tenants()) {
+      for (const { route } of deprecations.of(tenant)) deprecated.set({ tenant, route }, 1)
     }
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })

@@ -14,11 +14,13 @@ import { Identifier } from '../revocation/signal.ts'
 import type { RevocationQuery, RevocationStore } from '../revocation/store.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
+import type { FindWait } from '../revocation/waiting-for.ts'
 
 export interface RevocationRoutesOptions {
   store: RevocationStore
   waiters: Waiters
   estimate: Estimate
+  findWait: FindWait
   /** Told that there is something to claim. */
   wake: () => void
   clock: Clock
@@ -32,7 +34,7 @@ const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 /** What became of a revocation: one, many, and once more. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
-  { store, waiters, estimate, wake, clock },
+  { store, waiters, estimate, findWait, wake, clock },
 ) => {
   const config = { senders: ['api-key'] as const }
 
@@ -43,7 +45,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
   }
 
-  const show = (revocation: Revocation) => view(revocation, estimate(revocation))
+  const show = (revocation: Revocation) => view(revocation, estimate(revocation), findWait(revocation))
 
   app.get(
     '/revocations/:id',

@@ -112,14 +112,14 @@ export class Calls {
     context: () => CallContext,
     send: () => Promise<T>,
   ): Promise<Spent<T>> {
-    let close = permit.end
+    let close = () => permit.end(true)
     try {
       return { answer: await send(), again: null }
     } catch (error) {
-      if (error instanceof QlikFailure && error.isUnsent) close = permit.cancel
+      close = () => (isUnsent(error) ? permit.cancel() : permit.end(hasPassed(error)))
       const decision = judgeCall(error, context())
       if (decision.action === 'give-up') throw error
-      if (decision.action === 'wait') await this.#options.budget.block(tier, decision.ms)
+      if (decision.action === 'wait') await this.#options.budget.block(tier, decision)
       return { answer: null, again: decision.action }
     } finally {
       // Last of all: a block must be in force before the next call is let through.
@@ -131,4 +131,13 @@ export class Calls {
     const { budget, clock } = this.#options
     return { renewed, waitedMs: clock.monotonic() - startedAt, windowMs: budget.windowMs }
   }
+}
+
+function isUnsent(error: unknown): boolean {
+  return error instanceof QlikFailure && error.isUnsent
+}
+
+/** Whether Qlik has answered a failed call, and has not refused it for the rate limit. A gateway's 503 proves nothing. */
+function hasPassed(error: unknown): boolean {
+  return error instanceof QlikFailure && error.kind !== 'rate-limited' && error.kind !== 'unavailable'
 }

@@ -9,6 +9,7 @@ import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { wallLead } from '../steady-clock.ts'
 import { ErrorAnswer } from './answers.ts'
+import { type AnswerHeaders, type Deprecation, readDeprecation } from './deprecation.ts'
 
 /** The names under which calls are counted in the metrics. */
 export type Route = 'token' | 'me' | 'user' | 'users' | 'list' | 'revoke'
@@ -30,7 +31,17 @@ export interface Answer {
   /** When the tenant answered, by its own clock; ms since the epoch. */
   date: number
   retryAfterMs: number | null
+  deprecation: Deprecation | null
   text: string
+}
+
+/** A call that was made; status 0 stands for one without an answer. */
+export interface MadeCall {
+  route: Route
+  status: number
+  seconds: number
+  /** What the answer says about the end of its endpoint. */
+  deprecation: Deprecation | null
 }
 
 /** Reasons for which no connection came about (Node's and undici's codes). */
@@ -56,11 +67,13 @@ export type OpenTransport = (options: Pick<QlikHttpOptions, 'timeoutMs'>) => Tra
 export interface QlikHttpOptions {
   /** `https://host[:port]`, nothing behind it. */
   origin: string
+  /** The release of Qlik's API that is acknowledged by `qlik-api-version`, or `none`: then no such header is sent. */
+  apiVersion: string
   timeoutMs: number
   clock: Clock
   openTransport?: OpenTransport | undefined
-  /** Told of each call; status 0 stands for one without an answer. */
-  onCall: (call: { route: Route; status: number; seconds: number }) => void
+  /** Told of each call. */
+  onCall: (call: MadeCall) => void
 }
 
 /** A page of 100 tokens is about 30 KB. */
@@ -95,9 +108,11 @@ export class QlikHttp {
     call.signal.throwIfAborted()
     const startedAt = clock.monotonic()
     let status = 0
+    let deprecation: Deprecation | null = null
     try {
       const answer = await this.#exchange(call)
       status = answer.status
+      deprecation = answer.deprecation
       return answer
     } catch (cause) {
       call.signal.throwIfAborted()
@@ -107,7 +122,7 @@ export class QlikHttp {
         isUnsent: NOT_CONNECTED.has(reason),
       })
     } finally {
-      onCall({ route: call.route, status, seconds: (clock.monotonic() - startedAt) / 1000 })
+      onCall({ route: call.route, status, seconds: (clock.monotonic() - startedAt) / 1000, deprecation })
     }
   }
 
@@ -136,7 +151,7 @@ export class QlikHttp {
   }
 
   async #exchange(call: Call): Promise<Answer> {
-    const { origin, clock, timeoutMs } = this.#options
+    const { origin, apiVersion, clock, timeoutMs } = this.#options
     const limit = new AbortController()
     const onAbort = () => limit.abort(call.signal.reason)
     call.signal.addEventListener('abort', onAbort, { once: true })
@@ -147,7 +162,7 @@ export class QlikHttp {
         origin,
         path: call.path,
         method: call.method,
-        headers: headersOf(call),
+        headers: headersOf(call, apiVersion),
         body: call.form ? new URLSearchParams(call.form).toString() : null,
         signal: limit.signal,
       })
@@ -159,17 +174,22 @@ export class QlikHttp {
         status: answer.statusCode,
         location: one(answer.headers.location) ?? null,
         date,
-        // By the Date beside it, whatever that is worth; it is cut to whole seconds, so it is the earliest time.
-        retryAfterMs: retryAfterMs(
-          one(answer.headers['retry-after']),
-          httpDateMs(one(answer.headers.date) ?? '', date) ?? date - 500,
-        ),
+        retryAfterMs: retryAfterMs(one(answer.headers['retry-after']), this.#earliestTime(answer.headers)),
+        deprecation: readDeprecation(answer.headers, date),
         text,
       }
     } finally {
       cancelTimer()
       call.signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  /** The earliest that the tenant's clock may show: the Date of the answer itself, however wrong, is cut to whole seconds. */
+  #earliestTime({ date }: AnswerHeaders): number {
+    const { clock } = this.#options
+    const offset = this.clockOffset
+    const guess = offset ? clock.monotonic() + offset.earliest : clock.now() - 500
+    return httpDateMs(one(date) ?? '', guess) ?? guess
   }
 
   /** @returns the tenant's time: a Date header has whole seconds, on average the answer was written half a second later */
@@ -195,17 +215,18 @@ function openAgent({ timeoutMs }: Pick<QlikHttpOptions, 'timeoutMs'>): Agent {
   })
 }
 
-function headersOf({ accessToken, form }: Call): Record<string, string> {
+function headersOf({ accessToken, form }: Call, apiVersion: string): Record<string, string> {
   return {
     accept: 'application/json',
     'user-agent': 'curfew',
+    ...(apiVersion === 'none' ? {} : { 'qlik-api-version': apiVersion }),
     ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
     ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
   }
 }
 
-function one(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
+function one(header: AnswerHeaders[string]): string | undefined {
+  return typeof header === 'string' ? header : header?.[0]
 }
 
 function reasonOf(error: unknown): string {

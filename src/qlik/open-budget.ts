@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, LedgerLimits } from './ledger.ts'
 import { LocalLedger } from './local-ledger.ts'
 import type { Permits, Tier } from './permit-log.ts'
 import { RateBudget } from './rate-budget.ts'
@@ -15,21 +15,24 @@ export interface OpenBudgetOptions {
 
 /** The budget of a tenant's client, empty until it is restored. */
 export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBudgetOptions): RateBudget {
-  const { name, clientId, timeoutMs, concurrency } = config
-  const openLedger = (tier: Tier, limit: number): Ledger => {
-    const key = { tenant: name, client: clientId, tier }
+  const { name, origin, clientId } = config
+  const openLedger = (tier: Tier, limits: LedgerLimits): Ledger => {
+    const key = { origin, tenant: name, client: clientId, tier }
     const onFailure = (error: unknown) =>
       log.error({ err: error, tenant: name }, 'the permits for calls to Qlik Cloud could not be stored')
-    const own = { key, limit, windowMs: config.windowMs, timeoutMs, clock, onFailure }
+    const own = { ...limits, key, clock, onFailure }
     return 'exchange' in permits
       ? new SharedLedger({ ...own, permits })
       : new LocalLedger({ ...own, permits })
   }
   return new RateBudget({
-    windowMs: config.windowMs,
-    ledgers: { 1: openLedger(1, config.tier1Limit), 2: openLedger(2, config.tier2Limit) },
-    // Reads are few for each revocation; the runs at once bound them.
-    concurrency: { 1: Number.POSITIVE_INFINITY, 2: concurrency },
+    limits: config,
+    openLedger,
     clock,
+    onBlock: ({ tier, until, askedMs }) =>
+      log.warn(
+        { tenant: name, client: clientId, tier, until: new Date(until).toISOString(), askedMs },
+        'Qlik Cloud limits the rate of calls: none of this tier are made until then',
+      ),
   })
 }

@@ -3,7 +3,7 @@ import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
 import { QlikClient } from './client.ts'
-import { type OpenTransport, QlikHttp, type Route } from './http.ts'
+import { type MadeCall, type OpenTransport, QlikHttp } from './http.ts'
 import type { RateBudget } from './rate-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
 import type { TokenMemory } from './token-memory.ts'
@@ -13,7 +13,7 @@ export interface OpenTenantOptions {
   memory: TokenMemory
   clock: Clock
   log: Log
-  onCall: (call: { route: Route; status: number; seconds: number }) => void
+  onCall: (call: MadeCall) => void
   openTransport?: OpenTransport | undefined
 }
 
@@ -22,8 +22,8 @@ export function openTenant(
   config: TenantConfig,
   { budget, memory, clock, log, onCall, openTransport }: OpenTenantOptions,
 ): HttpQlikTenant {
-  const { name, origin, clientId, credentials, scope, timeoutMs, concurrency } = config
-  const http = new QlikHttp({ origin, timeoutMs, clock, onCall, openTransport })
+  const { name, origin, apiVersion, clientId, credentials, scope, timeoutMs, concurrency } = config
+  const http = new QlikHttp({ origin, apiVersion, timeoutMs, clock, onCall, openTransport })
   return new HttpQlikTenant({
     name,
     clientId,

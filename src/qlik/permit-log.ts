@@ -1,8 +1,16 @@
 /** A rate tier of Qlik Cloud: 1 for reads, 2 for revoking tokens and for the token endpoint. */
 export type Tier = 1 | 2
 
+export const TIERS = [1, 2] as const satisfies readonly Tier[]
+
 /** One budget: Qlik counts by tenant, by user (so by OAuth client) and by tier. */
 export interface BudgetKey {
+  /** The tenant's address: what the budget belongs to, whatever the tenant is called. */
+  origin: string
+  /**
+   * What the tenant is called now. A store keeps a budget under the name that its tenant had first, and under the address
+   * where another tenant had that name before.
+   */
   tenant: string
   client: string
   tier: Tier
@@ -12,12 +20,9 @@ export interface BudgetKey {
 export interface BudgetHistory {
   /** Calls that may still count, oldest first. */
   permits: { at: number; count: number }[]
-  /** Until when Qlik asked to wait, or null. */
+  /** Until when Qlik asked to wait last; null where a call has passed since. */
   blockedUntil: number | null
 }
-
-/** A stored block that lasts longer was written by a clock that was wrong. */
-export const LONGEST_BLOCK_MS = 24 * 60 * 60_000
 
 /** Where drawn permits are kept, so that a restart does not forget the calls of the last window. */
 export interface PermitLog {
@@ -27,6 +32,8 @@ export interface PermitLog {
   note(key: BudgetKey, at: number, since: number): Promise<void>
   /** Notes that the tier is blocked. Resolves when it survives the process. */
   block(key: BudgetKey, until: number): Promise<void>
+  /** Notes that a call has passed after the block. */
+  unblock(key: BudgetKey): Promise<void>
 }
 
 /** What a process tells of its permits, and how many more it wants. */
@@ -46,6 +53,8 @@ export interface ExchangeRequest {
   /** How long ago the last of them ended. */
   endedAgoMs: number
   wanted: number
+  /** Whether it holds the permit of the probe, the first call after a block, or that call has passed. */
+  probe: 'none' | 'held' | 'passed'
 }
 
 export interface ExchangeAnswer {
@@ -54,6 +63,16 @@ export interface ExchangeAnswer {
   waitMs: number
   /** How many more could have been granted. */
   remaining: number
+  /** What was granted is the probe: whether its call passes must be reported. */
+  isProbe: boolean
+  /** How much longer the tier is blocked; 0 while the block is over and no call has passed since; null where it is open. */
+  blockedMs: number | null
+}
+
+/** A tier that Qlik has blocked, as any of the processes was told. */
+export interface SharedBlock extends Omit<BudgetKey, 'tenant'> {
+  /** How much longer. */
+  ms: number
 }
 
 /** Where the permits of several processes are issued, by one clock: never more than the limit in any window. */
@@ -62,6 +81,8 @@ export interface PermitExchange {
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>
   /** Issues nothing for `ms`: Qlik has asked to wait. */
   block(key: BudgetKey, ms: number): Promise<void>
+  /** The blocks in force, of all tenants. */
+  blocks(): Promise<SharedBlock[]>
 }
 
 /** A store has one or the other. */

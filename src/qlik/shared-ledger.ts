@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Ledger } from './ledger.ts'
-import type { BudgetKey, PermitExchange } from './permit-log.ts'
+import type { Ledger, LedgerLimits } from './ledger.ts'
+import type { BudgetKey, ExchangeAnswer, PermitExchange } from './permit-log.ts'
 
 /** Asked for beyond what is needed now, so that not every call waits for the database. */
 const SPARE_PERMITS = 4
@@ -13,11 +13,8 @@ const LEASE_MARGIN_MS = 3_000
 const SETTLE_AFTER_MS = 250
 const ASK_AGAIN_AFTER_FAILURE_MS = 500
 
-export interface SharedLedgerOptions {
+export interface SharedLedgerOptions extends LedgerLimits {
   key: BudgetKey
-  limit: number
-  windowMs: number
-  timeoutMs: number
   permits: PermitExchange
   clock: Clock
   /** Told when the exchange could not be reached: no call is made until it can. */
@@ -29,11 +26,14 @@ export interface SharedLedgerOptions {
  * process holds of them. One exchange at a time tells which calls have ended and asks for more.
  */
 export class SharedLedger implements Ledger {
-  readonly #options: SharedLedgerOptions
+  readonly #options: Pick<SharedLedgerOptions, 'key' | 'permits' | 'clock' | 'onFailure'>
   readonly #holder = randomUUID()
+  #limits: LedgerLimits
   #stock = 0
   #stockUntil = 0
   #underWay = 0
+  /** Where the one call is that goes first after a block, if it was granted to this process. */
+  #probe: 'none' | 'in-stock' | 'under-way' | 'passed' = 'none'
   /** When calls ended that the store has not been told of. */
   #ended: number[] = []
   #wanted = 0
@@ -48,14 +48,15 @@ export class SharedLedger implements Ledger {
   #isHolding = false
   #isClosed = false
 
-  constructor(options: SharedLedgerOptions) {
+  constructor({ limit, windowMs, timeoutMs, ...options }: SharedLedgerOptions) {
     this.#options = options
-    this.#remaining = options.limit
+    this.#limits = { limit, windowMs, timeoutMs }
+    this.#remaining = limit
   }
 
   room(): number {
     const now = this.#options.clock.monotonic()
-    if (this.#stock > 0 && (now >= this.#stockUntil || now < this.#blockedUntil)) this.#stock = 0
+    if (this.#stock > 0 && (now >= this.#stockUntil || now < this.#blockedUntil)) this.#giveBack()
     return this.#stock
   }
 
@@ -64,9 +65,12 @@ export class SharedLedger implements Ledger {
     return this.room() + (isWaiting ? 0 : this.#remaining)
   }
 
-  begin(): void {
+  begin(): boolean {
     this.#stock -= 1
     this.#underWay += 1
+    if (this.#probe !== 'in-stock') return false
+    this.#probe = 'under-way'
+    return true
   }
 
   end(): void {
@@ -81,13 +85,31 @@ export class SharedLedger implements Ledger {
     this.#schedule()
   }
 
+  probed(passed: boolean): void {
+    if (passed) {
+      this.#probe = 'passed'
+      this.#askNotBefore = this.#blockedUntil
+    } else {
+      this.#probe = 'none'
+      this.#giveBack()
+    }
+    this.#schedule()
+  }
+
   freeAt(nth: number): number {
-    const { clock, limit, windowMs } = this.#options
+    const { clock } = this.#options
+    const { limit, windowMs } = this.#limits
     const room = this.room() + this.#remaining
     const now = clock.monotonic()
     if (nth <= room) return Math.max(now, this.#askNotBefore)
     const next = this.#askNotBefore > now ? this.#askNotBefore : now + windowMs
     return next + Math.floor((nth - room - 1) / limit) * windowMs
+  }
+
+  /** What the store said last: what is left of a window changes without this process. */
+  usedUpUntil(): number | null {
+    const isWaiting = this.#askNotBefore > Math.max(this.#options.clock.monotonic(), this.#blockedUntil)
+    return isWaiting ? this.#askNotBefore : null
   }
 
   whenRoom(wanted: number, callback: () => void): () => void {
@@ -103,11 +125,22 @@ export class SharedLedger implements Ledger {
   async noted(): Promise<void> {}
 
   async block(ms: number): Promise<void> {
-    const { permits, key, clock, onFailure } = this.#options
-    this.#stock = 0
-    this.#blockedUntil = Math.max(this.#blockedUntil, clock.monotonic() + ms)
-    this.#askNotBefore = Math.max(this.#askNotBefore, this.#blockedUntil)
+    const { permits, key, onFailure } = this.#options
+    this.#noteBlock(ms)
     await permits.block(key, ms).catch(onFailure)
+  }
+
+  blockedUntil(): number | null {
+    return this.#blockedUntil > this.#options.clock.monotonic() ? this.#blockedUntil : null
+  }
+
+  /** What was granted by the old limits and not used yet goes back. */
+  change(limits: LedgerLimits): void {
+    this.#remaining = Math.max(0, this.#remaining + limits.limit - this.#limits.limit)
+    this.#limits = limits
+    this.#askNotBefore = this.#blockedUntil
+    this.#giveBack()
+    this.#schedule()
   }
 
   /** The store remembers. */
@@ -118,8 +151,20 @@ export class SharedLedger implements Ledger {
     this.#cancelTimer()
     await this.#exchanging
     this.#wanted = 0
-    this.#stock = 0
+    this.#giveBack()
     if (this.#isHolding || this.#ended.length > 0) await this.#exchange()
+  }
+
+  /** The next exchange tells that they are not held any more. */
+  #giveBack(): void {
+    this.#stock = 0
+    if (this.#probe === 'in-stock') this.#probe = 'none'
+  }
+
+  #noteBlock(ms: number): void {
+    this.#giveBack()
+    this.#blockedUntil = Math.max(this.#blockedUntil, this.#options.clock.monotonic() + ms)
+    this.#askNotBefore = Math.max(this.#askNotBefore, this.#blockedUntil)
   }
 
   #schedule(): void {
@@ -128,6 +173,8 @@ export class SharedLedger implements Ledger {
     const { clock } = this.#options
     const run = () => this.#exchange()
     if (this.#wanted > 0) this.#cancelTimer = clock.after(this.#askNotBefore - clock.monotonic(), run)
+    // The others wait for it.
+    else if (this.#probe === 'passed') this.#cancelTimer = clock.after(0, run)
     else if (this.#ended.length > 0 || this.#stock > 0) this.#cancelTimer = clock.after(SETTLE_AFTER_MS, run)
   }
 
@@ -145,30 +192,34 @@ export class SharedLedger implements Ledger {
 
   /** Never rejects: what fails is asked again. */
   async #askFor(needed: number): Promise<void> {
-    const { key, limit, windowMs, timeoutMs, permits, clock, onFailure } = this.#options
+    const { key, permits, clock, onFailure } = this.#options
+    const limits = this.#limits
     const askedAt = clock.monotonic()
     const ended = this.#ended
     this.#ended = []
     // Nobody asked for a while: what is left over is for others.
-    if (needed === 0) this.#stock = 0
-    const wanted = needed === 0 ? 0 : needed + SPARE_PERMITS
+    if (needed === 0) this.#giveBack()
     const held = this.#underWay + this.room()
+    const probe = this.#probe
     try {
       const answer = await permits.exchange({
         key,
         holder: this.#holder,
-        limit,
-        windowMs,
-        leaseMs: USABLE_FOR_MS + timeoutMs + LEASE_MARGIN_MS,
+        limit: limits.limit,
+        windowMs: limits.windowMs,
+        leaseMs: USABLE_FOR_MS + limits.timeoutMs + LEASE_MARGIN_MS,
         held,
         ended: ended.length,
         // They count from the last of them on.
         endedAgoMs: askedAt - (ended.at(-1) ?? askedAt),
-        wanted,
+        wanted: needed === 0 ? 0 : needed + SPARE_PERMITS,
+        probe: probe === 'in-stock' || probe === 'under-way' ? 'held' : probe,
       })
-      if (this.room() === 0) this.#stockUntil = askedAt + USABLE_FOR_MS
-      this.#stock += answer.granted
+      if (probe === 'passed') this.#probe = 'none'
       this.#isHolding = held + answer.granted > 0
+      // What was granted by limits that have changed since is not used, and told of with the next exchange.
+      if (limits !== this.#limits) return
+      this.#take(answer, askedAt)
       this.#remaining = answer.remaining
       const nextAt = answer.granted < needed ? clock.monotonic() + answer.waitMs : 0
       this.#askNotBefore = Math.max(nextAt, this.#blockedUntil)
@@ -177,5 +228,14 @@ export class SharedLedger implements Ledger {
       this.#ended = [...ended, ...this.#ended]
       this.#askNotBefore = Math.max(clock.monotonic() + ASK_AGAIN_AFTER_FAILURE_MS, this.#blockedUntil)
     }
+  }
+
+  #take({ granted, isProbe, blockedMs }: ExchangeAnswer, askedAt: number): void {
+    // What is left from before the block must not go beside the probe.
+    if (blockedMs !== null && this.#probe === 'none') this.#giveBack()
+    if (blockedMs !== null && blockedMs > 0) this.#noteBlock(blockedMs)
+    if (this.room() === 0) this.#stockUntil = askedAt + USABLE_FOR_MS
+    this.#stock += granted
+    if (isProbe) this.#probe = 'in-stock'
   }
 }

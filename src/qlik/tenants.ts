@@ -2,11 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { TenantConfig } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { OpenTransport, Route } from './http.ts'
+import { latest } from '../revocation/waiting-for.ts'
+import type { MadeCall, OpenTransport } from './http.ts'
 import { openBudget } from './open-budget.ts'
 import { openTenant } from './open-tenant.ts'
-import type { Permits } from './permit-log.ts'
+import type { Permits, Tier } from './permit-log.ts'
 import type { RateBudget } from './rate-budget.ts'
+import { SharedBlocks } from './shared-blocks.ts'
 import type { HttpQlikTenant } from './tenant.ts'
 import { TokenMemory } from './token-memory.ts'
 
@@ -23,7 +25,7 @@ export interface TenantsOptions {
   permits: Permits
   clock: Clock
   log: Log
-  onCall: (tenant: string, call: { route: Route; status: number; seconds: number }) => void
+  onCall: (tenant: string, call: MadeCall) => void
   openTransport?: OpenTransport | undefined
 }
 
@@ -47,6 +49,9 @@ export class Tenants {
   readonly #opened = new Map<string, Opened>()
   /** Replaced or removed; whoever still uses them may end what was begun. */
   readonly #retired = new Set<Opened>()
+  /** Those of all that are open or retired: a tenant and the one that it replaces draw from the same. */
+  readonly #budgets = new Map<string, RateBudget>()
+  readonly #sharedBlocks: SharedBlocks | null
   #configs: ReadonlyMap<string, TenantConfig> = new Map()
   #names: readonly string[] = []
   #highestConcurrency = 1
@@ -55,6 +60,8 @@ export class Tenants {
 
   constructor(configs: readonly TenantConfig[], options: TenantsOptions) {
     this.#options = options
+    const { permits, clock, log } = options
+    this.#sharedBlocks = 'exchange' in permits ? new SharedBlocks({ permits, clock, log }) : null
     this.#configure(configs)
   }
 
@@ -94,14 +101,29 @@ export class Tenants {
     for (const { tenant } of this.#opened.values()) yield tenant
   }
 
+  /**
+   * Until when Qlik has blocked a tier for a tenant's client, as any process was told that shares the store; ms since the
+   * epoch, null where it has not.
+   */
+  blockedUntil(name: string, tier: Tier): number | null {
+    const config = this.#configs.get(name)
+    if (!config) return null
+    const { origin, clientId: client } = config
+    return latest(
+      this.#budgets.get(budgetKey(config))?.blockedUntil(tier) ?? null,
+      this.#sharedBlocks?.until({ origin, client, tier }) ?? null,
+    )
+  }
+
   /** Opens all if they are few, and resolves when their budgets are read back. */
   async start(): Promise<void> {
-    await Promise.all(this.#openEagerly().map((tenant) => tenant.start()))
+    await Promise.all([this.#sharedBlocks?.start(), ...this.#openEagerly().map((tenant) => tenant.start())])
   }
 
   /**
    * From now on these. One that is as before goes on, with its access token and its budget. One that has changed is
-   * opened anew at its next use; the old one ends when nobody uses it any more.
+   * opened again at its next use; the old one ends when nobody uses it any more. Both draw from one budget, by the new
+   * limits at once.
    */
   replace(configs: readonly TenantConfig[]): TenantChanges {
     const before = this.#configs
@@ -110,6 +132,7 @@ export class Tenants {
     for (const opened of this.#opened.values()) {
       if (!isDeepStrictEqual(opened.config, after.get(opened.config.name))) this.#retire(opened)
     }
+    for (const config of configs) this.#budgets.get(budgetKey(config))?.change(config)
     for (const tenant of this.#openEagerly()) tenant.start().catch(() => {})
     this.#watch()
     const kept = configs.filter(({ name }) => before.has(name))
@@ -124,9 +147,10 @@ export class Tenants {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelTimer?.()
+    this.#sharedBlocks?.stop()
     const all = [...this.#opened.values(), ...this.#retired]
     await Promise.all(all.map(({ tenant }) => tenant.stop()))
-    await Promise.all([...new Set(all.map(({ budget }) => budget))].map((budget) => budget.close()))
+    await Promise.all([...this.#budgets.values()].map((budget) => budget.close()))
   }
 
   get #isEager(): boolean {
@@ -148,7 +172,8 @@ export class Tenants {
   #open(config: TenantConfig): Opened {
     const { clock, log, onCall, openTransport } = this.#options
     const { name } = config
-    const budget = this.#budgetInUse(config) ?? openBudget(config, this.#options)
+    const budget = this.#budgets.get(budgetKey(config)) ?? openBudget(config, this.#options)
+    this.#budgets.set(budgetKey(config), budget)
     const memory = this.#memoryOf(config) ?? new TokenMemory(clock)
     const shared = { budget, memory, clock, log, openTransport }
     const tenant = openTenant(config, { ...shared, onCall: (call) => onCall(name, call) })
@@ -158,16 +183,6 @@ export class Tenants {
     // While shutting down: whatever is begun there ends at once.
     if (this.#isStopped) this.#close(opened)
     return opened
-  }
-
-  /**
-   * The budget of the one that this one replaces: while that still draws, two would exceed Qlik's limits. With other
-   * limits a new one is made, which knows what the old one drew until then.
-   */
-  #budgetInUse(config: TenantConfig): RateBudget | null {
-    const part = budgetPart(config)
-    const retired = [...this.#retired].filter((one) => one.config.name === config.name)
-    return retired.find((one) => isDeepStrictEqual(budgetPart(one.config), part))?.budget ?? null
   }
 
   /** What was done to the tokens of the same tenant, by whichever client. It lives as long as one of those that share it. */
@@ -204,6 +219,7 @@ export class Tenants {
 
   #close({ config, tenant, budget }: Opened): void {
     const isShared = [...this.#opened.values(), ...this.#retired].some((other) => other.budget === budget)
+    if (!isShared) this.#budgets.delete(budgetKey(config))
     const closing = tenant.stop().then(() => (isShared ? undefined : budget.close()))
     closing.catch((error) => {
       this.#options.log.warn({ err: error, tenant: config.name }, 'a tenant could not be closed in order')
@@ -211,15 +227,7 @@ export class Tenants {
   }
 }
 
-/** What a budget is made of. */
-function budgetPart({
-  name,
-  clientId,
-  tier1Limit,
-  tier2Limit,
-  windowMs,
-  timeoutMs,
-  concurrency,
-}: TenantConfig) {
-  return { name, clientId, tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }
+/** Qlik counts by tenant and client, whatever the tenant is called here. */
+function budgetKey({ origin, clientId }: Pick<TenantConfig, 'origin' | 'clientId'>): string {
+  return JSON.stringify([origin, clientId])
 }

@@ -1,10 +1,10 @@
 import type { CallOptions } from '../revocation/qlik-tenant.ts'
 import type { Ledger } from './ledger.ts'
 
-/** A permit to make one call. Exactly one of the two is to be called, once. */
+/** A permit to make one call. Exactly one of the two must be called, once. */
 export interface Permit {
-  /** The call has ended, whatever its answer. */
-  end(): void
+  /** The call has ended; `passed` says that Qlik has let it through, whatever else it answered. */
+  end(passed: boolean): void
   /** The call was not made. */
   cancel(): void
 }
@@ -20,7 +20,7 @@ interface Waiter {
  */
 export class TierGate {
   readonly #ledger: Ledger
-  readonly #concurrency: number
+  #concurrency: number
   readonly #waiting: Waiter[] = []
   #underWay = 0
   #cancelWait = () => {}
@@ -28,6 +28,12 @@ export class TierGate {
   constructor(ledger: Ledger, concurrency: number) {
     this.#ledger = ledger
     this.#concurrency = concurrency
+  }
+
+  /** Fewer than so many are under way from now on. Called also when the ledger counts by other limits. */
+  change(concurrency: number): void {
+    this.#concurrency = concurrency
+    this.#letThrough()
   }
 
   /** Waits for a permit. Rejects with the signal's reason when that aborts first. */
@@ -62,27 +68,28 @@ export class TierGate {
   #letThrough(): void {
     this.#cancelWait()
     while (this.#waiting.length > 0 && this.#underWay < this.#concurrency && this.#ledger.room() > 0) {
-      this.#ledger.begin()
+      const isProbe = this.#ledger.begin()
       this.#underWay += 1
-      this.#waiting.shift()?.grant(this.#permit())
+      this.#waiting.shift()?.grant(this.#permit(isProbe))
     }
     // With as many under way as may be, the end of one of them comes back here.
     const wanted = Math.min(this.#waiting.length, this.#concurrency - this.#underWay)
     if (wanted > 0) this.#cancelWait = this.#ledger.whenRoom(wanted, () => this.#letThrough())
   }
 
-  #permit(): Permit {
+  #permit(isProbe: boolean): Permit {
     let open = true
-    const close = (note: () => void) => {
+    const close = (note: () => void, passed: boolean) => {
       if (!open) return
       open = false
       note()
+      if (isProbe) this.#ledger.probed(passed)
       this.#underWay -= 1
       this.#letThrough()
     }
     return {
-      end: () => close(() => this.#ledger.end()),
-      cancel: () => close(() => this.#ledger.cancel()),
+      end: (passed) => close(() => this.#ledger.end(), passed),
+      cancel: () => close(() => this.#ledger.cancel(), false),
     }
   }
 }

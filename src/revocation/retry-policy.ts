@@ -6,15 +6,24 @@ import type { Failure } from './revocation.ts'
 /** How long Curfew goes on trying while nothing is revoked. A new signal or a retry by hand begins anew. */
 export const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
 
-/** A Retry-After longer than this is taken for a mistake of the sender. */
-const LONGEST_TIER_WAIT_MS = GIVE_UP_AFTER_MS
+/**
+ * The longest that a tier waits after a 429 before one call asks again. Whatever Qlik counted has left its window of 5 minutes
+ * by then, three times over: a longer Retry-After is taken for a mistake.
+ */
+export const LONGEST_TIER_WAIT_MS = 15 * 60_000
 const SHORTEST_TIER_WAIT_MS = 1_000
 
 /** What to do at once about one failed call: nothing of it counts as an attempt. */
 export type CallDecision =
   | { action: 'renew-access-token' }
-  | { action: 'wait'; ms: number }
+  | ({ action: 'wait' } & TierWait)
   | { action: 'give-up' }
+
+/** How long a tier waits after a 429, and what Qlik asked for, or null where it did not say; both in ms. */
+export interface TierWait {
+  ms: number
+  askedMs: number | null
+}
 
 export interface CallContext {
   /** Whether this call has already been made with a renewed access token. */
@@ -28,21 +37,21 @@ export interface CallContext {
 /**
  * Judges one failed call.
  * - 401: the access token is renewed, once for each call; or the assertion by which one is asked for.
- * - 429: the tier waits as long as Qlik says, or a tenth of the window where it does not say.
+ * - 429: the tier waits as long as Qlik says, 15 minutes at most, or a tenth of the window where it does not say.
  * - anything else ends the attempt; `judgeAttempt` says what becomes of the revocation.
  */
 export function judgeCall(failure: unknown, { renewed, waitedMs, windowMs }: CallContext): CallDecision {
   if (!(failure instanceof QlikFailure)) return { action: 'give-up' }
   if (failure.kind === 'unauthorized' && !renewed) return { action: 'renew-access-token' }
   if (failure.kind === 'rate-limited' && waitedMs < GIVE_UP_AFTER_MS) {
-    return { action: 'wait', ms: tierWait(failure.retryAfterMs, windowMs) }
+    return { action: 'wait', ...tierWait(failure.retryAfterMs, windowMs) }
   }
   return { action: 'give-up' }
 }
 
-function tierWait(askedMs: number | null, windowMs: number): number {
+function tierWait(askedMs: number | null, windowMs: number): TierWait {
   const wanted = askedMs ?? windowMs / 10
-  return Math.min(Math.max(wanted, SHORTEST_TIER_WAIT_MS), LONGEST_TIER_WAIT_MS)
+  return { ms: Math.min(Math.max(wanted, SHORTEST_TIER_WAIT_MS), LONGEST_TIER_WAIT_MS), askedMs }
 }
 
 export type AttemptDecision =

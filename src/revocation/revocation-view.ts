@@ -3,6 +3,7 @@ import { ERRORS } from '../errors.ts'
 import { Proof } from './proof.ts'
 import { type Failure, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
 import { Reason, Scope } from './signal.ts'
+import { WaitingFor } from './waiting-for.ts'
 
 const count = z.number().int().min(0)
 const time = z.iso.datetime()
@@ -59,6 +60,7 @@ export const RevocationView = z
     completedAt: time.nullable(),
     nextAttemptAt: time.nullable(),
     estimatedCompletionAt: time.nullable(),
+    waitingFor: WaitingFor.nullable(),
   })
   .meta({ id: 'Revocation', description: "The revocation of one user's tokens" })
 export type RevocationView = z.infer<typeof RevocationView>
@@ -68,8 +70,13 @@ const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOStrin
 /**
  * The caller's view of a revocation.
  * @param estimatedCompletionAt ms since the epoch, or null where nothing can be said
+ * @param waitingFor null where it waits for nothing that is known
  */
-export function view(revocation: Revocation, estimatedCompletionAt: number | null): RevocationView {
+export function view(
+  revocation: Revocation,
+  estimatedCompletionAt: number | null,
+  waitingFor: WaitingFor | null,
+): RevocationView {
   const { user, tokens, error, deviceType, proof, resolved } = revocation
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
   return {
@@ -95,6 +102,7 @@ export function view(revocation: Revocation, estimatedCompletionAt: number | nul
     completedAt: iso(revocation.completedAt),
     nextAttemptAt: iso(revocation.nextAttemptAt),
     estimatedCompletionAt: iso(estimatedCompletionAt),
+    waitingFor,
   }
 }
 

@@ -16,6 +16,8 @@ export interface SandboxCall {
   tier: Tier | null
   /** Whose budget the call is counted against; null as long as, or when, the caller is not known. */
   userId: string | null
+  /** The release of the API that the caller acknowledges (`qlik-api-version`), as it was sent; null without one. */
+  apiVersion: string | null
   /** Kind of the ordered fault that was applied to it. */
   fault: string | null
 }

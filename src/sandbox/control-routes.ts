@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ApiError, errorBody } from './api-error.ts'
 import { behaviourSchema } from './behaviour.ts'
 import { CREDENTIAL_LISTS } from './client-credentials.ts'
+import { deprecationSchema } from './deprecations.ts'
 import { faultSchema } from './faults.ts'
 import { readInput } from './input.ts'
 import type { Tenant } from './tenant.ts'
@@ -105,6 +106,14 @@ export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
   app.patch('/sandbox/settings', (request) => {
     Object.assign(tenant.settings, readInput(behaviourSchema.partial(), request.body))
     return behaviourSchema.strip().parse(tenant.settings)
+  })
+  app.post('/sandbox/deprecations', (request, reply) => {
+    reply.code(201)
+    return tenant.deprecations.add(readInput(deprecationSchema, request.body))
+  })
+  app.delete('/sandbox/deprecations', (_request, reply) => {
+    tenant.deprecations.clear()
+    reply.code(204).send()
   })
   app.get('/sandbox/calls', () => ({ calls: tenant.calls }))
   app.get('/sandbox/state', () => ({ tenantId: tenant.id, users: usersWithCounts(tenant) }))

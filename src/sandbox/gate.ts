@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { authenticate } from './bearer.ts'
 import type { RouteName, SandboxCall } from './call-log.ts'
 import type { Delays } from './delays.ts'
+import { VERSION_HEADER } from './deprecations.ts'
 import { answerInstead, spoil, strikesFirst } from './fault-answers.ts'
 import type { FaultSpec } from './faults.ts'
 import { httpDate } from './http-date.ts'
@@ -37,6 +38,7 @@ export function createGate(tenant: Tenant, delays: Delays) {
       const call = recordCall(tenant, request, reply, route, tier)
       request.setDecorator<Passage>(PASSAGE, { call, fault: null })
       setDate(tenant, reply)
+      reply.headers(tenant.deprecations.headersFor(route, call.apiVersion))
       if (tenant.settings.latencyMs > 0) await delays.wait(tenant.settings.latencyMs)
     },
 
@@ -77,7 +79,11 @@ export function recordCall(
 ): SandboxCall {
   const { method, url: path } = request
   const at = tenant.settings.now()
-  const call: SandboxCall = { at, method, route, path, status: null, tier, userId: null, fault: null }
+  const apiVersion = request.headers[VERSION_HEADER]?.toString() ?? null
+  const call: SandboxCall = {
+    ...{ at, method, route, path, tier, apiVersion },
+    ...{ status: null, userId: null, fault: null },
+  }
   reply.raw.once('close', () => {
     if (reply.raw.writableFinished) call.status = reply.raw.statusCode
     tenant.log.answered(call)

@@ -60,6 +60,11 @@ export class RateLimiter {
     log.blockedUntil = Math.max(log.blockedUntil, now + seconds * 1000)
   }
 
+  /** Lifts a block before its time. What was counted still counts. */
+  lift(userId: string, tier: Tier): void {
+    this.#logOf(userId, tier).blockedUntil = Number.NEGATIVE_INFINITY
+  }
+
   #secondsToWait(log: Log, limit: number, now: number): number {
     if (now >= log.blockedUntil) {
       this.#forgetBefore(log, now - this.#windowMs)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type CallListener, CallLog, type SandboxCall } from './call-log.ts'
 import { ClientAssertions } from './client-assertion.ts'
 import { type ClientCredentials, newCredentials } from './client-credentials.ts'
+import { Deprecations } from './deprecations.ts'
 import { type Fault, FaultOrders, type OrderedFault } from './faults.ts'
 import { type Issue, type IssueOptions, newToken } from './new-token.ts'
 import { createObjectIds } from './object-id.ts'
@@ -59,6 +60,7 @@ export class Tenant {
   readonly tokens: TokenShelf
   readonly limiter: RateLimiter
   readonly faults = new FaultOrders()
+  readonly deprecations = new Deprecations()
   readonly log = new CallLog()
   readonly assertions = new ClientAssertions()
   readonly #objectId = createObjectIds()

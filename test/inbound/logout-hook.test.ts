@@ -58,6 +58,7 @@ t.test('the answer holds exactly what the contract says', async (t) => {
     completedAt: null,
     nextAttemptAt: null,
     estimatedCompletionAt: null,
+    waitingFor: null,
   })
 })
 

@@ -14,6 +14,8 @@ const METRICS: Record<string, string[]> = {
   curfew_time_to_verify_seconds: [],
   curfew_backlog: ['tenant', 'status'],
   curfew_budget_remaining: ['tenant', 'client', 'tier'],
+  curfew_qlik_blocked_until_timestamp_seconds: ['tenant', 'client', 'tier'],
+  curfew_qlik_deprecated: ['tenant', 'route'],
   curfew_qlik_requests_total: ['tenant', 'route', 'status'],
   curfew_qlik_request_seconds: ['route'],
 }

@@ -62,7 +62,7 @@ async function withDates(t: Test, dateOf: (clock: FakeClock) => string | undefin
     response.writeHead(200, date === undefined ? {} : { date }).end('{}')
   })
   const origin = `http://127.0.0.1:${await listen(server)}`
-  const http = new QlikHttp({ origin, timeoutMs: 60_000, clock, onCall: () => {} })
+  const http = new QlikHttp({ origin, apiVersion: '2026-11', timeoutMs: 60_000, clock, onCall: () => {} })
   t.teardown(async () => {
     await http.close()
     server.close()

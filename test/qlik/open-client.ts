@@ -26,7 +26,13 @@ export function clientOf(
   },
   timeoutMs = 5_000,
 ) {
-  const http = new QlikHttp({ origin, timeoutMs, clock: systemClock, onCall: () => {} })
+  const http = new QlikHttp({
+    origin,
+    apiVersion: '2026-11',
+    timeoutMs,
+    clock: systemClock,
+    onCall: () => {},
+  })
   t.teardown(() => http.close())
   const client = new QlikClient(http, { clientId, scope: 'admin_classic' })
   return { http, client, requestAccessToken: () => client.requestAccessToken(credential, SIGNAL) }
@@ -38,6 +44,7 @@ const NO_PERMITS = {
   history: async () => ({ permits: [], blockedUntil: null }),
   note: async () => {},
   block: async () => {},
+  unblock: async () => {},
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
@@ -49,7 +56,8 @@ export function tenantAt(
   log: Log = SILENT,
 ) {
   const limits = { tier1Limit: 10, tier2Limit: 10, windowMs: 60_000, timeoutMs: 5_000, concurrency: 4 }
-  const config = { name: 'default', origin, clientId, credentials, scope: 'admin_classic', ...limits }
+  const own = { name: 'default', origin, apiVersion: '2026-11', clientId, credentials }
+  const config = { ...own, scope: 'admin_classic', ...limits }
   const memory = new TokenMemory(systemClock)
   const options = { permits: NO_PERMITS, memory, clock: systemClock, log }
   return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })

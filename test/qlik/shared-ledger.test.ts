@@ -6,7 +6,7 @@ import { fakeClock } from '../support/clock.ts'
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** A ledger whose exchange answers what the test says, and remembers what it was asked. */
-function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[]) {
+function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[], onAsked = (_asked: number) => {}) {
   const clock = fakeClock()
   let frozen = 0
   const asked: ExchangeRequest[] = []
@@ -15,16 +15,18 @@ function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[]) {
   const permits: PermitExchange = {
     async exchange(request) {
       asked.push(request)
+      onAsked(asked.length)
       const answer = answers.shift() ?? {}
       if (answer instanceof Error) throw answer
-      return { granted: 0, waitMs: 0, remaining: 0, ...answer }
+      return { granted: 0, waitMs: 0, remaining: 0, isProbe: false, blockedMs: null, ...answer }
     },
     async block(_key, ms) {
       blocks.push(ms)
     },
+    blocks: async () => [],
   }
   const ledger = new SharedLedger({
-    key: { tenant: 'default', client: 'c', tier: 2 },
+    key: { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 },
     limit: 10,
     windowMs: 1_000,
     timeoutMs: 100,
@@ -103,6 +105,7 @@ t.test('where there is none, it asks again at the time it was told, and not befo
   await settle()
   t.equal(called(), 0)
   t.equal(ledger.remaining(), 0)
+  t.equal(ledger.usedUpUntil(), clock.monotonic() + 400)
   clock.advance(399)
   await settle()
   t.equal(asked.length, 1)
@@ -110,6 +113,7 @@ t.test('where there is none, it asks again at the time it was told, and not befo
   await settle()
   await settle()
   t.same([asked.length, called(), ledger.room()], [2, 1, 2])
+  t.equal(ledger.usedUpUntil(), null)
 })
 
 t.test('a call that is not made keeps its permit', async (t) => {
@@ -167,6 +171,130 @@ t.test('a permit that comes back during a block is not used', async (t) => {
   ledger.cancel()
   t.equal(ledger.room(), 0)
 })
+
+t.test('of a block that another process was told of, it learns with its next exchange', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ blockedMs: 5_000, waitMs: 5_000 }, { granted: 1 }])
+  t.equal(ledger.blockedUntil(), null)
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.blockedUntil(), clock.monotonic() + 5_000)
+  t.equal(ledger.usedUpUntil(), null, 'which is not because of the window')
+  clock.advance(5_000)
+  await settle()
+  t.equal(ledger.blockedUntil(), null)
+  t.equal(asked.length, 2)
+})
+
+t.test('the probe is told of while it is held, and at once when it has passed', async (t) => {
+  const { clock, ledger, asked, want, called } = setUp(t, [
+    { granted: 1, isProbe: true, blockedMs: 0, waitMs: 100 },
+    { blockedMs: 0, waitMs: 100 },
+    { granted: 3 },
+  ])
+  want(2)
+  await settle()
+  await settle()
+  t.same([called(), ledger.room()], [1, 1])
+  t.equal(ledger.begin(), true)
+  want(1)
+  clock.advance(100)
+  await settle()
+  await settle()
+  t.match(asked[1], { probe: 'held', held: 1 })
+  ledger.end()
+  ledger.probed(true)
+  await settle()
+  await settle()
+  t.match(asked[2], { probe: 'passed', held: 0, ended: 1 })
+  t.equal(ledger.room(), 3)
+  t.equal(ledger.begin(), false)
+  clock.advance(250)
+  await settle()
+  t.match(asked[3], { probe: 'none' })
+})
+
+t.test('also where it wants nothing more itself, for the others wait', async (t) => {
+  const { ledger, asked, want } = setUp(t, [
+    { granted: 1, isProbe: true, blockedMs: 0 },
+    new Error('away'),
+    {},
+  ])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  ledger.probed(true)
+  await settle()
+  await settle()
+  t.match(asked[1], { probe: 'passed' })
+  await settle()
+  await settle()
+  t.match(asked[2], { probe: 'passed' }, 'told again, for the exchange has failed')
+})
+
+t.test('a probe that has failed or was not made is given back', async (t) => {
+  for (const close of ['end', 'cancel'] as const) {
+    const { clock, ledger, asked, want } = setUp(t, [{ granted: 1, isProbe: true, blockedMs: 0 }])
+    want(1)
+    await settle()
+    await settle()
+    ledger.begin()
+    ledger[close]()
+    ledger.probed(false)
+    t.equal(ledger.room(), 0)
+    want(1)
+    clock.advance(100)
+    await settle()
+    t.match(asked[1], { probe: 'none', held: 0 }, close)
+  }
+})
+
+t.test('a probe that nobody uses is given back, and so is what was granted before the block', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [
+    { granted: 5 },
+    { granted: 1, isProbe: true, blockedMs: 0 },
+    {},
+  ])
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.room(), 5)
+  want(6)
+  await settle()
+  await settle()
+  t.equal(ledger.room(), 1, 'nothing goes beside the probe')
+  clock.advance(250)
+  await settle()
+  t.match(asked[2], { probe: 'none', held: 0, wanted: 0 })
+})
+
+t.test(
+  'other limits hold from the next exchange on; what was granted by the old ones is given back',
+  async (t) => {
+    const limits = { limit: 7, windowMs: 2_000, timeoutMs: 300 }
+    const { ledger, asked, want } = setUp(
+      t,
+      [{ granted: 5, remaining: 5 }, { granted: 1 }, { granted: 2 }],
+      (count) => {
+        if (count === 2) ledger.change({ ...limits, limit: 3 })
+      },
+    )
+    want(1)
+    await settle()
+    await settle()
+    ledger.change(limits)
+    t.equal(ledger.room(), 0)
+    t.equal(ledger.remaining(), 2)
+    want(1)
+    await settle()
+    await settle()
+    t.match(asked[1], { held: 0, limit: 7, windowMs: 2_000, leaseMs: 5_300 })
+    t.match(asked[2], { held: 0, limit: 3 })
+    t.equal(ledger.room(), 2, 'what the exchange under way brought is not used')
+  },
+)
 
 t.test('an exchange that fails is asked again, and nothing of it is forgotten', async (t) => {
   const { clock, ledger, asked, failures, want, called } = setUp(t, [

@@ -30,3 +30,33 @@ t.test('whoever gives up waiting for what is shared is let go, and the others ge
   t.match(await patient, { power: 'proven', ownUserId: client.userId })
   t.match(await rejection(tenant.power({ signal: giveUp.signal, urgency: 0 })), { message: 'enough' })
 })
+
+t.test(
+  'after a block one call goes at a time until one has passed; a server error proves nothing',
+  async (t) => {
+    const sandbox = await startSandbox()
+    const client = sandbox.tenant.addClient()
+    const tenant = tenantAt(sandbox.url, client.id, [secret(client.secret)])
+    t.teardown(async () => {
+      await tenant.stop()
+      await sandbox.close()
+    })
+    const call = { signal: new AbortController().signal, urgency: 0 }
+    await tenant.revokeToken('x', call)
+    await tenant.budget.block(2, { ms: 50, askedMs: null })
+    sandbox.tenant.order({ kind: 'status', status: 503, route: 'revoke' })
+    sandbox.tenant.order({ kind: 'reset', route: 'revoke' })
+    sandbox.tenant.settings.latencyMs = 20
+    const phases: string[] = []
+    sandbox.tenant.onCall((phase) => phases.push(phase))
+    const results = await Promise.allSettled(
+      Array.from({ length: 5 }, (_, index) => tenant.revokeToken(`x${index}`, call)),
+    )
+    t.same(
+      results.map(({ status }) => status),
+      ['rejected', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'],
+    )
+    const oneByOne = ['arrived', 'answered', 'arrived', 'answered', 'arrived', 'answered']
+    t.same(phases, [...oneByOne, 'arrived', 'arrived', 'answered', 'answered'])
+  },
+)

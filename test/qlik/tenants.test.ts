@@ -10,6 +10,7 @@ const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 const limits = {
   scope: 'admin_classic',
+  apiVersion: '2026-11',
   tier1Limit: 100,
   tier2Limit: 10,
   windowMs: 300_000,
@@ -21,7 +22,7 @@ const limits = {
 const config = (name: string, different: Partial<TenantConfig> = {}): TenantConfig => ({
   name,
   origin: 'http://127.0.0.1:1',
-  clientId: 'client',
+  clientId: `client-of-${name}`,
   credentials: [{ kind: 'secret', secret: 'client-secret' }],
   ...limits,
   ...different,
@@ -38,6 +39,7 @@ function open(t: Test, configs: TenantConfig[], clock: FakeClock = fakeClock()) 
     },
     note: async () => {},
     block: async () => {},
+    unblock: async () => {},
   }
   const tenants = new Tenants(configs, { permits, clock, log: SILENT, onCall: () => {} })
   t.teardown(() => tenants.stop())
@@ -104,7 +106,7 @@ t.test('however long it waits for an answer, it is in use', async (t) => {
   const { tenants, call, clock, names, sandbox, own } = await openSandbox(t)
   const tenant = tenants.get(own.name)
   await tenant?.power(call)
-  await tenant?.budget.block(2, 60 * MINUTE)
+  await tenant?.budget.block(2, { ms: 60 * MINUTE, askedMs: null })
   const waiting = tenant?.revokeToken('x', call)
   for (let minute = 0; minute < 50; minute += 1) clock.advance(MINUTE)
   t.same(names(), [own.name])
@@ -149,19 +151,27 @@ t.test('a replaced tenant may end what was begun, then it is closed', async (t) 
 })
 
 t.test(
-  'a tenant whose secret has changed goes on with its budget, so that Qlik counts no more',
+  'whatever a reload changes of a tenant, its client keeps the one budget that Qlik counts',
   async (t) => {
-    const { tenants, call, own, others, restored } = await openSandbox(t)
-    const old = tenants.get(own.name)
-    await old?.revokeToken('x', call)
-    tenants.replace([{ ...own, scope: 'another' }, ...others])
-    const renewed = tenants.get(own.name)
-    t.not(renewed, old)
-    t.equal(renewed?.budget, old?.budget)
-    t.equal(renewed?.budget.remaining(2), 8, 'a token and a revocation')
-    t.equal(restored.length, 2, 'which is not read back into it once more')
-    tenants.replace([{ ...own, tier2Limit: 7 }, ...others])
-    t.not(tenants.get(own.name)?.budget, old?.budget)
+    for (const [change, remaining] of [
+      [{ scope: 'another' }, 8],
+      [{ name: 'renamed' }, 8],
+      [{ tier2Limit: 7 }, 5],
+      [{ tier2Limit: 1 }, 0],
+      [{ tier2Limit: 12, tier1Limit: 5, windowMs: 60_000 }, 10],
+      [{ windowMs: 600_000, timeoutMs: 1_000, concurrency: 1 }, 8],
+    ] as const) {
+      const { tenants, call, own, others, restored } = await openSandbox(t)
+      const old = tenants.get(own.name)
+      await old?.revokeToken('x', call)
+      const changed = { ...own, ...change }
+      tenants.replace([changed, ...others])
+      t.equal(old?.budget.remaining(2), remaining, `at once, without the token and the revocation`)
+      const renewed = tenants.get(changed.name)
+      t.not(renewed, old)
+      t.equal(renewed?.budget, old?.budget, JSON.stringify(change))
+      t.equal(restored.length, 2, 'which is not read back into it once more')
+    }
   },
 )
 
@@ -176,6 +186,34 @@ t.test('a tenant that a reload has changed still knows which tokens it has revok
   t.equal(elsewhere?.fateOf('x'), null, 'another tenant has tokens of its own')
 })
 
+t.test('so it does through two reloads in a row, and when it is taken away and comes back', async (t) => {
+  const { tenants, call, clock, own, others } = await openSandbox(t)
+  const first = tenants.get(own.name)
+  await first?.revokeToken('x', call)
+  tenants.replace([{ ...own, tier2Limit: 20 }, ...others])
+  tenants.replace([{ ...own, tier2Limit: 6 }, ...others])
+  t.equal(tenants.get(own.name)?.budget, first?.budget)
+  t.equal(first?.budget.remaining(2), 4)
+  tenants.replace(others)
+  tenants.replace([own, ...others])
+  t.equal(tenants.get(own.name)?.budget, first?.budget)
+  t.equal(first?.budget.remaining(2), 8)
+
+  tenants.replace(others)
+  clock.advance(12 * MINUTE)
+  tenants.replace([own, ...others])
+  t.not(tenants.get(own.name)?.budget, first?.budget, 'once nobody draws from it, it is read back')
+})
+
+t.test('another client, or another address, is another budget', async (t) => {
+  const { tenants, own, others } = await openSandbox(t)
+  const first = tenants.get(own.name)
+  for (const change of [{ clientId: 'other' }, { origin: 'http://127.0.0.1:2' }]) {
+    tenants.replace([{ ...own, ...change }, ...others])
+    t.not(tenants.get(own.name)?.budget, first?.budget)
+  }
+})
+
 t.test('what was read by a budget that failed is read again', async (t) => {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
@@ -188,6 +226,7 @@ t.test('what was read by a budget that failed is read again', async (t) => {
     },
     note: async () => {},
     block: async () => {},
+    unblock: async () => {},
   }
   const one = config('one', { origin: sandbox.url, clientId: id, credentials: [{ kind: 'secret', secret }] })
   const tenants = new Tenants([one], { permits, clock: fakeClock(), log: SILENT, onCall: () => {} })

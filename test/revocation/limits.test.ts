@@ -1,7 +1,11 @@
 import t from 'tap'
 import { fakeClock } from '../support/clock.ts'
+import { configurationFile, entryFor } from '../support/config-file.ts'
 import { nextCall } from '../support/events.ts'
 import { type Service, startService } from '../support/service.ts'
+
+const SECOND = 1_000
+const MINUTE = 60_000
 
 const statusesOf = ({ sandbox }: Service) => new Set(sandbox.tenant.calls.map(({ status }) => status))
 
@@ -13,29 +17,30 @@ async function tierIsBlocked(service: Service, tier: 1 | 2): Promise<void> {
 
 for (const [name, fault, waitMs] of [
   ['in seconds', { seconds: 13 }, 13_000],
-  ['as a date', { seconds: 40, retryAfter: 'date' }, 41_000],
+  ['as a date', { seconds: 40, retryAfter: 'date' }, 40_000],
   ['missing', { retryAfter: 'missing' }, 30_000],
   ['longer than the window', { seconds: 900 }, 900_000],
 ] as const) {
   t.test(`a 429 with Retry-After ${name} holds its tier, and the other one goes on`, async (t) => {
-    const clock = fakeClock()
+    // At a whole second a Date header shows all of the time, so that a date must be waited for in full.
+    const clock = fakeClock(Math.ceil(Date.now() / SECOND) * SECOND)
     const service = await startService(t, { clock, sandbox: { now: clock.now } })
     const { tenant } = service.sandbox
     const user = service.userWithTokens(3)
     const other = service.userWithTokens(2)
-    tenant.order({ kind: 'rate-limited', route: 'revoke', ...fault })
+    tenant.order({ kind: 'rate-limited', route: 'revoke', after: 2, blocks: true, ...fault })
     const refused = nextCall(service.sandbox, ({ status }) => status === 429)
     const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
     await refused
     await tierIsBlocked(service, 2)
     const dryRun = await service.call('POST', `/users/${other.id}/revoke-all?dryRun=true`)
     t.equal(dryRun.json.tokens.length, 2, 'tier 1 goes on')
-    clock.advance(waitMs - 2_000)
+    clock.advance(waitMs - 10)
     await service.call('POST', `/users/${other.id}/revoke-all?dryRun=true`)
     t.equal(tenant.tokensOf(user.id).length, 1, 'nothing is called before the time')
     const waiting = (await service.call('GET', `/revocations/${json.id}`)).json
     t.match(waiting, { status: 'running', attempts: 1, nextAttemptAt: null })
-    clock.advance(2_010)
+    clock.advance(20)
     t.match(await service.settled(json.id), {
       status: 'completed',
       verified: true,
@@ -43,6 +48,69 @@ for (const [name, fault, waitMs] of [
       tokens: { revoked: 3 },
     })
     t.equal(tenant.calls.filter(({ status }) => status === 429).length, 1)
+  })
+}
+
+for (const [name, retryAfter] of [
+  ['in seconds', 'seconds'],
+  ['as a date', 'date'],
+] as const) {
+  t.test(`an absurd Retry-After ${name} is cut to 15 minutes; then one call asks, and again`, async (t) => {
+    const clock = fakeClock()
+    const service = await startService(t, {
+      clock,
+      sandbox: { now: clock.now },
+      environment: { REVOKE_CONCURRENCY: '4' },
+    })
+    const { tenant } = service.sandbox
+    const user = service.userWithTokens(20)
+    const revoking = () => tenant.calls.filter(({ route }) => route === 'revoke').length
+    const isRefused = ({ status }: { status: number | null }) => status === 429
+    const seconds = 99_999_999_999
+    tenant.order({ kind: 'rate-limited', route: 'revoke', after: 5, blocks: true, seconds, retryAfter })
+    const refused = nextCall(service.sandbox, isRefused)
+    const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+    await refused
+    await tierIsBlocked(service, 2)
+    const at = clock.now() + 15 * MINUTE
+    const lines = () =>
+      service.logLines.filter((line) => line.includes('limits the rate')).map((line) => JSON.parse(line))
+    const shown = (await service.call('GET', `/revocations/${json.id}`)).json
+    t.equal(shown.waitingFor.what, 'qlik-rate-limit')
+    t.ok(Math.abs(Date.parse(shown.waitingFor.until) - at) <= SECOND, shown.waitingFor.until)
+    t.match(lines(), [{ level: 40, tenant: 'default', tier: 2 }])
+    t.equal(lines().length, 1, 'not one for each call that was refused')
+    t.ok(lines()[0].askedMs > 24 * 60 * MINUTE)
+    const health = await service.call('GET', '/health/ready')
+    t.equal(health.status, 200)
+    t.match(health.text, /"status":"warning","detail":"Qlik Cloud limits the rate: no calls of tier 2 until/)
+    const metrics = (await service.call('GET', '/metrics')).text
+    const samples = /^curfew_qlik_blocked_until_timestamp_seconds\{.*tier="(.)"\} (.*)$/gm
+    const until = new Map([...metrics.matchAll(samples)].map(([, tier, value]) => [tier, Number(value)]))
+    t.equal(until.get('1'), 0)
+    t.ok(Math.abs(Number(until.get('2')) - at / 1000) < 1)
+
+    const before = revoking()
+    clock.advance(15 * MINUTE - SECOND)
+    await service.call('POST', `/users/${user.id}/revoke-all?dryRun=true`)
+    t.equal(revoking(), before, 'nothing is called before the time')
+    const refusedAgain = nextCall(service.sandbox, isRefused)
+    clock.advance(SECOND + 10)
+    await refusedAgain
+    await tierIsBlocked(service, 2)
+    while (lines().length < 2) await service.call('GET', '/health/live')
+    t.equal(revoking(), before + 1, 'one call, and no other')
+
+    tenant.limiter.lift(service.client.userId, 2)
+    clock.advance(15 * MINUTE + 10)
+    t.match(await service.ended(json.id), {
+      status: 'completed',
+      verified: true,
+      attempts: 1,
+      tokens: { revoked: 20 },
+      waitingFor: null,
+    })
+    t.ok(tenant.calls.filter(isRefused).length <= 5, 'those that were under way, and the one that asked')
   })
 }
 
@@ -138,6 +206,51 @@ t.test('a more urgent revocation is served first, however many wait for the budg
   const { items } = (await service.call('GET', '/revocations?status=completed')).json
   t.ok(items.length <= 3, 'the others are still waiting')
 })
+
+t.test(
+  'a reload changes the one budget that active runs draw from, and Qlik counts no more than it allows',
+  async (t) => {
+    const clock = fakeClock()
+    const file = configurationFile(t, { tenants: [] })
+    const service = await startService(t, {
+      clock,
+      sandbox: { now: clock.now, tier2Limit: 20 },
+      environment: { CONFIG_FILE: file.path, QLIK_TIER2_LIMIT: '20', REVOKE_CONCURRENCY: '4' },
+    })
+    const { tenant } = service.sandbox
+    const client = tenant.addClient()
+    const configure = async (change: { name?: string; tier2Limit?: number; concurrency?: number }) => {
+      file.write({ tenants: [{ ...entryFor('a', service.sandbox.url, client), ...change }] })
+      t.equal((await service.call('POST', '/config/reload')).status, 200)
+    }
+    const logOut = (tokens: number, name = 'a') =>
+      service.call('POST', '/logout-hook', {
+        body: { userId: service.userWithTokens(tokens).id, tenant: name },
+      })
+    const counted = () =>
+      tenant.calls.filter(({ tier, userId }) => tier === 2 && userId === client.userId).length
+    const untilCounted = async (count: number) => {
+      while (counted() < count) await service.call('GET', '/health/live')
+      // Whatever more could be called now is called by then.
+      for (let turn = 0; turn < 20; turn += 1) await service.call('GET', '/health/live')
+      t.equal(counted(), count)
+    }
+    await configure({})
+    await logOut(60)
+    await untilCounted(20)
+    await configure({ tier2Limit: 10 })
+    await logOut(60)
+    clock.advance(300_010)
+    await untilCounted(30)
+    await configure({ concurrency: 8 })
+    await untilCounted(40)
+    await configure({ name: 'renamed' })
+    await logOut(60, 'renamed')
+    clock.advance(300_010)
+    await untilCounted(60)
+    t.notOk(statusesOf(service).has(429))
+  },
+)
 
 t.test('tells how long it will take at the least', async (t) => {
   const clock = fakeClock()

@@ -8,7 +8,7 @@ t.test('every call is logged with whose it was and how it ended', async (t) => {
   await call('GET', '/api/v1/oauth-tokens?limit=5')
   await call('DELETE', '/api/v1/oauth-tokens/x', { token: null })
   await call('GET', '/elsewhere')
-  const known = { at: clock.time, fault: null }
+  const known = { at: clock.time, apiVersion: null, fault: null }
   t.strictSame(tenant.calls, [
     {
       ...known,

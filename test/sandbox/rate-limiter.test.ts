@@ -40,6 +40,17 @@ t.test('a block shuts the tier although calls are left', async (t) => {
   t.equal(limiter.take('bot', 2, 30_000), 0)
 })
 
+t.test('a block can be lifted before its time; what was counted still counts', async (t) => {
+  const limiter = new RateLimiter({ 1: 10, 2: 1 }, 10_000)
+  limiter.take('bot', 2, 0)
+  limiter.block('bot', 2, 0, 99_999_999_999)
+  limiter.block('bot', 1, 0, 99_999_999_999)
+  limiter.lift('bot', 1)
+  limiter.lift('bot', 2)
+  t.equal(limiter.take('bot', 1, 1_000), 0)
+  t.equal(limiter.take('bot', 2, 1_000), 9)
+})
+
 t.test('however calls are spread, no window holds more than the limit', async (t) => {
   const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 300 })
   t.doesNotThrow(() =>

@@ -23,6 +23,7 @@ const NO_LOG: PermitLog = {
   history: async () => ({ permits: [], blockedUntil: null }),
   note: async () => {},
   block: async () => {},
+  unblock: async () => {},
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
@@ -82,6 +83,7 @@ function processOf(
     clientId: client.id,
     credentials: [{ kind: 'secret', secret: client.secret }],
     scope,
+    apiVersion: '2026-11',
     tier1Limit: 5_000,
     tier2Limit: 500,
     windowMs: 300_000,

@@ -1,4 +1,5 @@
 import type { Log } from '../../log.ts'
+import { REMEMBERED_FOR_MS } from '../../qlik/sliding-log.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import { PostgresDatabase } from '../postgres/database.ts'
 import { PostgresJobs } from '../postgres/jobs.ts'
@@ -70,7 +71,7 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
   try {
     await migrate(url, () => jobs.start())
     onProgress(0, total)
-    const budgets = await source.budgets(now() - timeoutMs - windowMs)
+    const budgets = await source.budgets(now() - timeoutMs - Math.max(windowMs, REMEMBERED_FOR_MS))
     for (const { key, history } of budgets) {
       await database.transaction((query) =>
         importBudget(query, key, history, { timeoutMs, windowMs, now: now() }),

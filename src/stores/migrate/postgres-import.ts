@@ -1,5 +1,6 @@
 import { LONGEST_WAIT_MS } from '../../backoff.ts'
-import { type BudgetHistory, type BudgetKey, LONGEST_BLOCK_MS } from '../../qlik/permit-log.ts'
+import type { BudgetHistory, BudgetKey } from '../../qlik/permit-log.ts'
+import { LONGEST_TIER_WAIT_MS } from '../../revocation/retry-policy.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { queueAll, queueOrJoin } from '../postgres/accept.ts'
 import type { Query } from '../postgres/database.ts'
@@ -114,33 +115,38 @@ export interface BudgetWindow {
  */
 export async function importBudget(
   query: Query,
-  { tenant, client, tier }: BudgetKey,
+  { origin, tenant, client, tier }: BudgetKey,
   { permits, blockedUntil }: BudgetHistory,
   { windowMs, timeoutMs, now }: BudgetWindow,
 ): Promise<void> {
-  const isBlocked = blockedUntil !== null && blockedUntil > now
+  const named = await query(
+    `SELECT CASE WHEN $1 = '' THEN $3 ELSE curfew.budget_of($1, $2, $3) END AS budget`,
+    [origin, client, tenant],
+  )
+  const budget = named[0]?.budget
+  const until = blockedUntil === null ? null : Math.min(blockedUntil, now + LONGEST_TIER_WAIT_MS)
   // Locks the budget, as whoever asks for permits does.
   await query(
     `INSERT INTO curfew.budgets AS known (tenant, client, tier, blocked_until)
      VALUES ($1, $2, $3, to_timestamp($4::float8 / 1000))
      ON CONFLICT (tenant, client, tier)
      DO UPDATE SET blocked_until = greatest(known.blocked_until, excluded.blocked_until)`,
-    [tenant, client, tier, isBlocked ? Math.min(blockedUntil, now + LONGEST_BLOCK_MS) : null],
+    [budget, client, tier, until],
   )
-  // Gathered as `curfew.exchange_permits` does, but half a ms beside its ends: what is there under the same time has
+  // Gathered as `curfew.exchange_budget` does, but half a ms beside its ends: what is there under the same time has
   // been moved before.
   const part = windowMs / 500
   const counts = new Map<number, number>()
   for (const { at, count } of permits) {
-    const until = Math.ceil((Math.min(at, now) + timeoutMs + windowMs) / part) * part + 0.5
-    if (until > now) counts.set(until, (counts.get(until) ?? 0) + count)
+    const endedAt = Math.ceil((Math.min(at, now) + timeoutMs) / part) * part + 0.5
+    counts.set(endedAt, (counts.get(endedAt) ?? 0) + count)
   }
   await query(
-    `INSERT INTO curfew.calls AS known (tenant, client, tier, until, count)
-     SELECT $1, $2, $3, to_timestamp(until / 1000), count
-     FROM json_to_recordset($4) AS v (until float8, count integer) ORDER BY until
-     ON CONFLICT (tenant, client, tier, until) DO UPDATE SET count = greatest(known.count, excluded.count)`,
-    [tenant, client, tier, JSON.stringify([...counts].map(([until, count]) => ({ until, count })))],
+    `INSERT INTO curfew.calls AS known (tenant, client, tier, ended_at, count)
+     SELECT $1, $2, $3, to_timestamp(ended_at / 1000), count
+     FROM json_to_recordset($4) AS v (ended_at float8, count integer) ORDER BY ended_at
+     ON CONFLICT (tenant, client, tier, ended_at) DO UPDATE SET count = greatest(known.count, excluded.count)`,
+    [budget, client, tier, JSON.stringify([...counts].map(([ended_at, count]) => ({ ended_at, count })))],
   )
 }
 

@@ -133,15 +133,17 @@ export function openSqliteSource(path: string) {
     /** Those that were noted without a source. */
     unsourcedSessions: (now: number) => rows('sessions', UnsourcedSessionRow, now),
 
-    /** Every budget, with its calls at or after `since`. */
+    /** Every budget, with its calls at or after `since`. Where only an earlier version has drawn, `origin` is empty. */
     async budgets(since: number): Promise<{ key: BudgetKey; history: BudgetHistory }[]> {
       const found = database
         .prepare(
-          `SELECT tenant, client, tier FROM permits UNION SELECT tenant, client, tier FROM tier_blocks`,
+          `SELECT * FROM (SELECT tenant, client, tier FROM permits UNION SELECT tenant, client, tier FROM tier_blocks)
+           LEFT JOIN budget_names USING (tenant, client)`,
         )
         .all()
       const keys = found.map(
-        ({ tenant, client, tier }): BudgetKey => ({
+        ({ origin, tenant, client, tier }): BudgetKey => ({
+          origin: String(origin ?? ''),
           tenant: String(tenant),
           client: String(client),
           tier: tier === 1 ? 1 : 2,

@@ -1,4 +1,10 @@
-import type { BudgetKey, ExchangeAnswer, ExchangeRequest, PermitExchange } from '../../qlik/permit-log.ts'
+import type {
+  BudgetKey,
+  ExchangeAnswer,
+  ExchangeRequest,
+  PermitExchange,
+  SharedBlock,
+} from '../../qlik/permit-log.ts'
 import { Batches } from './batches.ts'
 import type { Query } from './database.ts'
 
@@ -6,7 +12,7 @@ import type { Query } from './database.ts'
 const EXCHANGED_AT_ONCE = 20
 
 /**
- * The permits of all processes, issued by `curfew.exchange_permits` in one round trip, by the clock of the database.
+ * The permits of all processes, issued by `curfew.exchange_budget` in one round trip, by the clock of the database.
  * Those of several tenants go together, where the database is busy.
  */
 export class PostgresPermits implements PermitExchange {
@@ -28,7 +34,7 @@ export class PostgresPermits implements PermitExchange {
   /** Budgets are locked one after the other, in the same order everywhere, so that no two wait in a circle. */
   async #exchangeAll(requests: readonly ExchangeRequest[]): Promise<ExchangeAnswer[]> {
     const values = requests.map(
-      ({ key, holder, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted }, place) => ({
+      ({ key, holder, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted, probe }, place) => ({
         ...key,
         holder,
         place,
@@ -39,33 +45,53 @@ export class PostgresPermits implements PermitExchange {
         ended,
         ended_ago_ms: endedAgoMs,
         wanted,
+        probe,
       }),
     )
     const answers = await this.#query(
-      `SELECT place, answer.* FROM (
-         SELECT * FROM json_to_recordset($1) AS v (tenant text, client text, tier integer, holder uuid, place integer,
-           call_limit integer, window_ms float8, lease_ms float8, held integer, ended integer, ended_ago_ms float8,
-           wanted integer)
-         ORDER BY tenant, client, tier) AS v
-       CROSS JOIN LATERAL curfew.exchange_permits(v.tenant, v.client, v.tier, v.holder, v.call_limit, v.window_ms, v.lease_ms,
-         v.held, v.ended, v.ended_ago_ms, v.wanted) AS answer
+      `WITH asked AS MATERIALIZED (
+         SELECT v.*, curfew.budget_of(v.origin, v.client, v.tenant) AS budget
+         FROM (
+           SELECT * FROM json_to_recordset($1) AS v (origin text, tenant text, client text, tier integer, holder uuid,
+             place integer, call_limit integer, window_ms float8, lease_ms float8, held integer, ended integer,
+             ended_ago_ms float8, wanted integer, probe text)
+           ORDER BY origin, client) AS v)
+       SELECT place, answer.* FROM (SELECT * FROM asked ORDER BY budget, client, tier) AS v
+       CROSS JOIN LATERAL curfew.exchange_budget(v.budget, v.client, v.tier, v.holder, v.call_limit, v.window_ms,
+         v.lease_ms, v.held, v.ended, v.ended_ago_ms, v.wanted, v.probe) AS answer
        ORDER BY place`,
       [JSON.stringify(values)],
     )
-    return answers.map(({ granted, wait_ms, remaining }) => ({
+    return answers.map(({ granted, wait_ms, remaining, is_probe, blocked_ms }) => ({
       granted: Number(granted),
       waitMs: Math.ceil(Number(wait_ms)),
       remaining: Number(remaining),
+      isProbe: is_probe === true,
+      blockedMs: blocked_ms === null ? null : Math.ceil(Number(blocked_ms)),
     }))
   }
 
-  async block({ tenant, client, tier }: BudgetKey, ms: number): Promise<void> {
+  async block({ origin, tenant, client, tier }: BudgetKey, ms: number): Promise<void> {
     await this.#query(
       `INSERT INTO curfew.budgets AS known (tenant, client, tier, blocked_until)
-       VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4 / 1000.0))
+       VALUES (curfew.budget_of($1, $2, $3), $2, $4, clock_timestamp() + make_interval(secs => $5 / 1000.0))
        ON CONFLICT (tenant, client, tier)
        DO UPDATE SET blocked_until = greatest(known.blocked_until, excluded.blocked_until)`,
-      [tenant, client, tier, ms],
+      [origin, client, tenant, tier, ms],
     )
+  }
+
+  async blocks(): Promise<SharedBlock[]> {
+    const found = await this.#query(
+      `SELECT origin, client, tier, extract(epoch FROM blocked_until - clock_timestamp()) * 1000 AS ms
+       FROM curfew.budgets JOIN curfew.budget_names USING (tenant, client)
+       WHERE blocked_until > now()`,
+    )
+    return found.map(({ origin, client, tier, ms }) => ({
+      origin: String(origin),
+      client: String(client),
+      tier: tier === 1 ? 1 : 2,
+      ms: Number(ms),
+    }))
   }
 }

@@ -137,4 +137,15 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX source_sessions_expired ON source_sessions (expires_at);
   `,
+  `
+  -- Under which name a budget is kept in permits and tier_blocks: the one that the tenant at this address had first, or
+  -- the address, where another tenant had that name before. So a tenant keeps its budget when it is renamed.
+  CREATE TABLE budget_names (
+    origin TEXT NOT NULL,
+    client TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    PRIMARY KEY (origin, client),
+    UNIQUE (tenant, client)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

@@ -3,60 +3,95 @@ import type { BudgetHistory, BudgetKey, PermitLog } from '../../qlik/permit-log.
 
 type Run = <T>(work: () => T) => Promise<T>
 
+/** The name that a budget is kept under; for one without calls, what its tenant is called now. */
+const NAME = `coalesce((SELECT tenant FROM budget_names WHERE origin = $origin AND client = $client), $tenant)`
+
 /** The drawn permits in SQLite; the writes join the store's group commit. */
 export class SqlitePermitLog implements PermitLog {
   readonly #write: Run
   readonly #read: Run
+  readonly #name: StatementSync
   readonly #note: StatementSync
   readonly #forget: StatementSync
   readonly #since: StatementSync
   readonly #block: StatementSync
+  readonly #unblock: StatementSync
   readonly #blocked: StatementSync
 
   constructor(database: DatabaseSync, write: Run, read: Run) {
     this.#write = write
     this.#read = read
+    this.#name = database.prepare(
+      `INSERT INTO budget_names (origin, client, tenant)
+       SELECT $origin, $client,
+         iif(EXISTS (SELECT 1 FROM budget_names WHERE tenant = $tenant AND client = $client), $origin, $tenant)
+       WHERE true ON CONFLICT DO NOTHING`,
+    )
     this.#note = database.prepare(
-      `INSERT INTO permits (tenant, client, tier, at, count) VALUES (?, ?, ?, ?, 1)
+      `INSERT INTO permits (tenant, client, tier, at, count) VALUES (${NAME}, $client, $tier, $at, 1)
        ON CONFLICT DO UPDATE SET count = count + 1`,
     )
     this.#forget = database.prepare(
-      'DELETE FROM permits WHERE tenant = ? AND client = ? AND tier = ? AND at < ?',
+      `DELETE FROM permits WHERE tenant = ${NAME} AND client = $client AND tier = $tier AND at < $since`,
     )
     this.#since = database.prepare(
-      `SELECT at, count FROM permits WHERE tenant = ? AND client = ? AND tier = ? AND at >= ? ORDER BY at`,
+      `SELECT at, count FROM permits
+       WHERE tenant = ${NAME} AND client = $client AND tier = $tier AND at >= $since ORDER BY at`,
     )
     this.#block = database.prepare(
-      `INSERT INTO tier_blocks (tenant, client, tier, until) VALUES (?, ?, ?, ?)
+      `INSERT INTO tier_blocks (tenant, client, tier, until) VALUES (${NAME}, $client, $tier, $until)
        ON CONFLICT DO UPDATE SET until = max(until, excluded.until)`,
     )
+    this.#unblock = database.prepare(
+      `DELETE FROM tier_blocks WHERE tenant = ${NAME} AND client = $client AND tier = $tier`,
+    )
     this.#blocked = database.prepare(
-      'SELECT until FROM tier_blocks WHERE tenant = ? AND client = ? AND tier = ?',
+      `SELECT until FROM tier_blocks WHERE tenant = ${NAME} AND client = $client AND tier = $tier`,
     )
   }
 
-  history({ tenant, client, tier }: BudgetKey, since: number): Promise<BudgetHistory> {
+  history(key: BudgetKey, since: number): Promise<BudgetHistory> {
     return this.#read(() => {
-      const until = this.#blocked.get(tenant, client, tier)?.until
+      const until = this.#blocked.get(named(key))?.until
       return {
         permits: this.#since
-          .all(tenant, client, tier, since)
+          .all({ ...named(key), since })
           .map(({ at, count }) => ({ at: Number(at), count: Number(count) })),
         blockedUntil: until === undefined ? null : Number(until),
       }
     })
   }
 
-  note({ tenant, client, tier }: BudgetKey, at: number, since: number): Promise<void> {
-    return this.#write(() => {
-      this.#note.run(tenant, client, tier, at)
-      this.#forget.run(tenant, client, tier, since)
+  note(key: BudgetKey, at: number, since: number): Promise<void> {
+    return this.#change(key, () => {
+      this.#note.run({ ...named(key), at })
+      this.#forget.run({ ...named(key), since })
     })
   }
 
-  block({ tenant, client, tier }: BudgetKey, until: number): Promise<void> {
-    return this.#write(() => {
-      this.#block.run(tenant, client, tier, until)
+  block(key: BudgetKey, until: number): Promise<void> {
+    return this.#change(key, () => {
+      this.#block.run({ ...named(key), until })
     })
   }
+
+  unblock(key: BudgetKey): Promise<void> {
+    return this.#change(key, () => {
+      this.#unblock.run(named(key))
+    })
+  }
+
+  /** What is written first gives the budget its name. */
+  #change(key: BudgetKey, work: () => void): Promise<void> {
+    return this.#write(() => {
+      const { origin, tenant, client } = key
+      this.#name.run({ origin, tenant, client })
+      work()
+    })
+  }
+}
+
+/** As the statements have it, and nothing else: SQLite refuses what it does not know. */
+function named({ origin, tenant, client, tier }: BudgetKey) {
+  return { origin, tenant, client, tier }
 }

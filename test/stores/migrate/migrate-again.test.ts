@@ -12,7 +12,7 @@ t.test('run again, it changes nothing, whatever has become of them', async (t) =
   const { fill, move, target, contents, path } = await stores(t)
   await fill(async (store) => {
     await oneOfEach(store)
-    await store.permits.note({ tenant: 'default', client: 'c', tier: 2 }, T0, 0)
+    await store.permits.note({ origin: 'https://a', tenant: 'default', client: 'c', tier: 2 }, T0, 0)
     await store.accept([aSignal({ userId: 'replayed' })], { key: 'k', fingerprint: null }, T0)
   })
   await move()

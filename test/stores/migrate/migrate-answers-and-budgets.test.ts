@@ -27,7 +27,7 @@ t.test('a request that is repeated gets the answer of before, while it would hav
 
 t.test('calls of the last window count there, once, until they would have ceased to count', async (t) => {
   const { fill, move, target, contents } = await stores(t)
-  const key = { tenant: 'default', client: 'c', tier: 2 } as const
+  const key = { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 } as const
   const now = Date.now()
   await fill(async (store) => {
     for (const ago of [320_000, 200_000, 200_000, 1_000]) await store.permits.note(key, now - ago, 0)
@@ -48,6 +48,7 @@ t.test('calls of the last window count there, once, until they would have ceased
     ended: 0,
     endedAgoMs: 0,
     wanted: 5,
+    probe: 'none',
   }
   const answer = await permits.exchange(ask)
   t.equal(answer.granted, 2, 'three of the last window count')

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../../src/clock.ts'
+import type { LedgerLimits } from '../../../src/qlik/ledger.ts'
 import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
 import { SharedLedger } from '../../../src/qlik/shared-ledger.ts'
 import { TierGate } from '../../../src/qlik/tier-gate.ts'
+import { MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'
 
 const server = await startPostgres(t)
-const key = { tenant: 'default', client: 'c', tier: 2 } as const
+const key = { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 } as const
 
 /** Processes that share a budget. */
 async function processes(t: Test, count: number) {
@@ -36,6 +38,7 @@ function ask(different: Partial<ExchangeRequest> = {}): ExchangeRequest {
     ended: 0,
     endedAgoMs: 0,
     wanted: 0,
+    probe: 'none',
     ...different,
   }
 }
@@ -52,7 +55,11 @@ t.test('permits are issued up to the limit, whoever asks, and not twice', async 
 t.test('other clients, tenants and tiers have budgets of their own', async (t) => {
   const [one] = (await processes(t, 1)).permits
   await one?.exchange(ask({ wanted: 5 }))
-  for (const different of [{ tier: 1 }, { client: 'other' }, { tenant: 'other' }] as const) {
+  for (const different of [
+    { tier: 1 },
+    { client: 'other' },
+    { origin: 'https://b', tenant: 'other' },
+  ] as const) {
     t.match(await one?.exchange(ask({ key: { ...key, ...different }, wanted: 5 })), { granted: 5 })
   }
 })
@@ -92,44 +99,206 @@ t.test('a block holds for all processes; a shorter one does not cut it short', a
   t.ok(answer && answer.waitMs > 29_000)
 })
 
+t.test(
+  'after a block one call goes first, whoever makes it, and the others follow when it has passed',
+  async (t) => {
+    const { url, permits } = await processes(t, 2)
+    const [one, other] = permits
+    if (!one || !other) throw new Error('expected two processes')
+    await one.block(key, 60_000)
+    const blocked = await other.exchange(ask({ holder: OTHER, wanted: 3 }))
+    t.match(blocked, { granted: 0, isProbe: false, remaining: 0 })
+    t.ok(Number(blocked.blockedMs) > 59_000 && Number(blocked.blockedMs) <= 60_000, `${blocked.blockedMs}`)
+    const endBlock = () => server.query(url, `UPDATE curfew.budgets SET blocked_until = clock_timestamp()`)
+    await endBlock()
+    const probe = await other.exchange(ask({ holder: OTHER, wanted: 3 }))
+    t.match(probe, { granted: 1, isProbe: true, blockedMs: 0, remaining: 0 })
+    t.match(await one.exchange(ask({ wanted: 3 })), { granted: 0, isProbe: false, waitMs: 100, remaining: 0 })
+    t.match(await one.exchange(ask({ wanted: 3, probe: 'passed' })), { granted: 0 }, 'it is not its to tell')
+    const held = ask({ holder: OTHER, held: 1, probe: 'held', wanted: 2 })
+    t.match(await other.exchange(held), { granted: 0, isProbe: false })
+
+    const returned = ask({ holder: OTHER, ended: 1, probe: 'none' })
+    await other.exchange(returned)
+    t.match(await one.exchange(ask({ wanted: 3 })), { granted: 1, isProbe: true }, 'it proved nothing')
+    await one.block(key, 60_000)
+    await one.exchange(ask({ ended: 1, probe: 'passed' }))
+    t.match(await other.exchange(ask({ holder: OTHER, wanted: 1 })), { granted: 0 }, 'refused meanwhile')
+    await endBlock()
+    t.match(await one.exchange(ask({ wanted: 1 })), { granted: 1, isProbe: true })
+    const passed = await one.exchange(ask({ ended: 1, probe: 'passed', wanted: 1 }))
+    t.match(passed, { granted: 1, isProbe: false, blockedMs: null })
+    t.match(await other.exchange(ask({ holder: OTHER, wanted: 3 })), { granted: 1, blockedMs: null })
+  },
+)
+
+t.test('a probe goes to another process when the one that held it is not heard of', async (t) => {
+  const { url, permits } = await processes(t, 2)
+  const [one, other] = permits
+  await one?.block(key, 60_000)
+  await server.query(url, `UPDATE curfew.budgets SET blocked_until = clock_timestamp()`)
+  t.match(await one?.exchange(ask({ wanted: 1, leaseMs: 1 })), { isProbe: true })
+  t.match(await other?.exchange(ask({ holder: OTHER, wanted: 1 })), { granted: 1, isProbe: true })
+})
+
+t.test('all processes can read which tiers are blocked, and for how long', async (t) => {
+  const { permits } = await processes(t, 2)
+  const [one, other] = permits
+  await one?.block(key, 60_000)
+  await one?.block({ ...key, client: 'over' }, 0)
+  const blocks = (await other?.blocks()) ?? []
+  t.match(blocks, [{ origin: 'https://a', client: 'c', tier: 2 }])
+  t.equal(blocks.length, 1)
+  t.ok(blocks.every(({ ms }) => ms > 50_000 && ms <= 60_000))
+})
+
+t.test('a tenant that is renamed keeps its budget, and the next one of that name has another', async (t) => {
+  const { permits } = await processes(t, 2)
+  const [one, other] = permits
+  await one?.exchange(ask({ wanted: 3 }))
+  const renamed = { ...key, tenant: 'renamed' }
+  t.match(await other?.exchange(ask({ key: renamed, holder: OTHER, wanted: 5 })), { granted: 2 })
+  const next = { ...key, origin: 'https://b' }
+  t.match(await one?.exchange(ask({ key: next, wanted: 5 })), { granted: 5 })
+  t.match(await other?.exchange(ask({ key: { ...next, tenant: 'x' }, holder: OTHER, wanted: 5 })), {
+    granted: 0,
+  })
+})
+
+t.test('processes that meet budgets for the first time, in any order, do not get in their way', async (t) => {
+  const { permits } = await processes(t, 2)
+  const keys = Array.from({ length: 40 }, (_, index) => ({
+    ...key,
+    origin: `https://${index}`,
+    tenant: `t${index}`,
+  }))
+  const answers = await Promise.all(
+    permits.flatMap((one, index) =>
+      (index === 0 ? keys : keys.toReversed()).map((key) =>
+        one.exchange(ask({ key, holder: randomUUID(), wanted: 3 })),
+      ),
+    ),
+  )
+  const granted = answers.map((answer) => answer.granted).sort()
+  t.same(granted, [...Array(40).fill(2), ...Array(40).fill(3)])
+})
+
+t.test('a call counts by the window of whoever asks, also when it had left a shorter one', async (t) => {
+  const [one] = (await processes(t, 1)).permits
+  await one?.exchange(ask({ wanted: 4 }))
+  await one?.exchange(ask({ ended: 4, endedAgoMs: 100_000 }))
+  for (const [windowMs, limit, granted] of [
+    [60_000, 5, 5],
+    [300_000, 5, 1],
+    [60_000, 2, 2],
+    [300_000, 3, 0],
+    [600_000, 6, 2],
+  ] as const) {
+    const answer = await one?.exchange(ask({ windowMs, limit, wanted: 6 }))
+    t.equal(answer?.granted, granted, `${limit} in ${windowMs} ms`)
+    await one?.exchange(ask())
+  }
+})
+
+t.test('calls of more than five minutes ago are forgotten', async (t) => {
+  const { url, permits } = await processes(t, 1)
+  await permits[0]?.exchange(ask({ wanted: 2 }))
+  await permits[0]?.exchange(ask({ ended: 1, endedAgoMs: 290_000, held: 1 }))
+  await permits[0]?.exchange(ask({ ended: 1, endedAgoMs: 301_000 }))
+  t.same(await server.query(url, 'SELECT count FROM curfew.calls'), [{ count: 1 }])
+})
+
+t.test('an upgrade keeps the calls of the last window, the blocks and what processes hold', async (t) => {
+  const url = await server.createDatabase()
+  await server.query(url, 'CREATE SCHEMA curfew')
+  await server.query(url, 'CREATE TABLE curfew.schema_version (version integer NOT NULL)')
+  const first = `${MIGRATIONS[0]}; INSERT INTO curfew.schema_version VALUES (1);
+    INSERT INTO curfew.calls VALUES
+      ('default', 'c', 2, now() + interval '200 s', 2), ('default', 'c', 2, now() + interval '500 s', 1),
+      ('default', 'c', 2, now() - interval '1 s', 1);
+    INSERT INTO curfew.permits VALUES ('default', 'c', 2, '${OTHER}', 1, now() + interval '60 s');
+    INSERT INTO curfew.budgets VALUES ('default', 'c', 2, NULL), ('default', 'c', 1, now() + interval '60 s')`
+  await server.query(url, first)
+  const store = await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })
+  t.teardown(() => store.close())
+  const request = ask({ limit: 10, windowMs: 300_000, wanted: 10 })
+  const answer = await store.permits.exchange(request)
+  t.match(answer, { granted: 6 }, 'three calls and a permit')
+  t.ok(answer.waitMs > 190_000 && answer.waitMs <= 200_000, `${answer.waitMs}`)
+  t.match(await store.permits.exchange({ ...request, key: { ...key, tier: 1 } }), { granted: 0 })
+})
+
+/** What a process of the version before asks, by the function that it knows. */
+function oldExchange(url: string, holder: string, { held = 0, ended = 0, wanted = 0 }) {
+  return server.query(
+    url,
+    `SELECT * FROM curfew.exchange_permits('default', 'c', 2, $1, 5, 60000, 60000, $2, $3, 0, $4)`,
+    [holder, held, ended, wanted],
+  )
+}
+
+t.test('a process of the version before shares the budget, its blocks and its probes', async (t) => {
+  const { url, permits } = await processes(t, 1)
+  const [one] = permits
+  t.same(await oldExchange(url, OTHER, { wanted: 3 }), [{ granted: 3, wait_ms: 0, remaining: 2 }])
+  t.match(await one?.exchange(ask({ wanted: 5 })), { granted: 2 })
+  await oldExchange(url, OTHER, {})
+  await one?.exchange(ask())
+  await server.query(
+    url,
+    `INSERT INTO curfew.budgets AS known (tenant, client, tier, blocked_until) VALUES ('default', 'c', 2, now())
+     ON CONFLICT (tenant, client, tier)
+     DO UPDATE SET blocked_until = greatest(known.blocked_until, excluded.blocked_until)`,
+  )
+  t.match(await oldExchange(url, OTHER, { wanted: 3 }), [{ granted: 1 }])
+  t.match(await one?.exchange(ask({ wanted: 1 })), { granted: 0 })
+  t.match(await oldExchange(url, OTHER, { held: 1, wanted: 1 }), [{ granted: 0 }])
+  t.match(await oldExchange(url, OTHER, { ended: 1, wanted: 2 }), [{ granted: 2 }])
+  t.match(await one?.exchange(ask({ wanted: 5 })), { granted: 2, isProbe: false })
+})
+
+/** Makes `total` calls by three processes that share a budget; `onCall` is told how many have been made. */
+async function makeCalls(
+  t: Test,
+  limits: LedgerLimits,
+  total: number,
+  onCall = (_made: number, _change: Change) => {},
+) {
+  const { permits } = await processes(t, 3)
+  const calls: { start: number; end: number }[] = []
+  let drawn = 0
+  const ledgers = permits.map((one) => {
+    const onFailure = (error: unknown) => t.fail(String(error))
+    return new SharedLedger({ ...limits, key, permits: one, clock: systemClock, onFailure })
+  })
+  const gates = ledgers.map((ledger) => new TierGate(ledger, 8))
+  const change: Change = (changed) => {
+    for (const ledger of ledgers) ledger.change(changed)
+    for (const gate of gates) gate.change(8)
+  }
+  const worker = async (gate: TierGate) => {
+    while (drawn < total) {
+      drawn += 1
+      const permit = await gate.draw({ urgency: 1, signal: new AbortController().signal })
+      const start = performance.now()
+      await new Promise((resolve) => setImmediate(resolve))
+      permit.end(true)
+      calls.push({ start, end: performance.now() })
+      onCall(calls.length, change)
+    }
+  }
+  await Promise.all(gates.flatMap((gate) => Array.from({ length: 8 }, () => worker(gate))))
+  await Promise.all(ledgers.map((ledger) => ledger.close()))
+  t.equal(calls.length, total)
+  return calls
+}
+type Change = (limits: LedgerLimits) => void
+
 t.test('several processes never start more calls than the limit in any window, and use it up', async (t) => {
   const limit = 20
   const windowMs = 300
-  const { permits } = await processes(t, 3)
-  const calls: { start: number; end: number }[] = []
-  const total = 70
-  let drawn = 0
-  const ledgers = permits.map(
-    (one) =>
-      new SharedLedger({
-        key,
-        limit,
-        windowMs,
-        timeoutMs: 1_000,
-        permits: one,
-        clock: systemClock,
-        onFailure: (error) => t.fail(String(error)),
-      }),
-  )
   const startedAt = performance.now()
-  await Promise.all(
-    ledgers.map(async (ledger) => {
-      const gate = new TierGate(ledger, 8)
-      const workers = Array.from({ length: 8 }, async () => {
-        while (drawn < total) {
-          drawn += 1
-          const permit = await gate.draw({ urgency: 1, signal: new AbortController().signal })
-          const start = performance.now()
-          await new Promise((resolve) => setImmediate(resolve))
-          permit.end()
-          calls.push({ start, end: performance.now() })
-        }
-      })
-      await Promise.all(workers)
-    }),
-  )
-  await Promise.all(ledgers.map((ledger) => ledger.close()))
-  t.equal(calls.length, total)
+  const calls = await makeCalls(t, { limit, windowMs, timeoutMs: 1_000 }, 70)
   // Wherever in between the calls arrive: what began within a window of another one's end counts against it.
   const worst = Math.max(
     ...calls.map(
@@ -138,4 +307,25 @@ t.test('several processes never start more calls than the limit in any window, a
   )
   t.ok(worst <= limit, `${worst} of ${limit} in one window`)
   t.ok(performance.now() - startedAt >= 3 * windowMs, 'four windows’ worth')
+})
+
+t.test('nor do they when the limit changes while they make calls', async (t) => {
+  const limits = { limit: 20, windowMs: 200, timeoutMs: 1_000 }
+  const lower = { ...limits, limit: 8, windowMs: 300 }
+  let [loweredAt, raisedAt] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  const calls = await makeCalls(t, limits, 90, (made, change) => {
+    if (made === 30) {
+      loweredAt = performance.now()
+      change(lower)
+    } else if (made === 50) {
+      raisedAt = performance.now()
+      change(limits)
+    }
+  })
+  for (const call of calls) {
+    const { limit, windowMs } = call.start > loweredAt && call.start < raisedAt ? lower : limits
+    const counted = calls.filter(({ start, end }) => start <= call.start && end > call.start - windowMs)
+    if (counted.length > limit) t.fail(`${counted.length} of ${limit} in one window`)
+  }
+  t.ok(loweredAt < raisedAt && raisedAt < Number.POSITIVE_INFINITY)
 })

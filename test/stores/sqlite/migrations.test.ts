@@ -48,7 +48,7 @@ t.test('every row of a file of an earlier version is there, and as it was', asyn
   t.match(again, { replayed: true, revocations: [{ id: queued.id, status: 'queued' }] })
   const of = { tenant: 'default', source: 'portal', isOnly: true }
   t.match(await store.findSession(of, 's', T0), { user: { value: 'u1' } })
-  const budget = { tenant: 'default', client: 'c', tier: 2 } as const
+  const budget = { origin: 'https://tenant.example', tenant: 'default', client: 'c', tier: 2 } as const
   t.match(await store.permits.history(budget, T0), { permits: [{ at: T0, count: 7 }] })
 })
 

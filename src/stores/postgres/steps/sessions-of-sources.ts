@@ -1,0 +1,15 @@
+/** Sessions by the source whose issuer names them. A step of `MIGRATIONS`. */
+export const SESSIONS_OF_SOURCES = `
+-- Whose a session is, until it expires. A sid belongs to the source whose issuer gave it. \`sessions\` holds what earlier
+-- versions have noted, without a source, until that expires; their replicas may still write to it.
+CREATE TABLE curfew.source_sessions (
+  tenant text NOT NULL,
+  source text NOT NULL,
+  sid text NOT NULL,
+  user_kind text NOT NULL,
+  user_value text NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (tenant, source, sid)
+);
+CREATE INDEX source_sessions_expired ON curfew.source_sessions (expires_at);
+`
