@@ -77,8 +77,9 @@ export class SlidingLog {
     const place = counted + nth - 1 - this.#limit
     const rounds = place < counted ? 0 : Math.ceil((place - counted + 1) / this.#limit)
     const before = place - rounds * this.#limit
-    const end = before < 0 ? now - this.#windowMs : (this.#ended[this.#first + before] ?? now)
-    return Math.max(now, end + this.#windowMs) + rounds * this.#windowMs
+    const end = this.#ended[this.#first + before] ?? now
+    const freeAt = before < 0 ? now : Math.max(now, end + this.#windowMs)
+    return freeAt + rounds * this.#windowMs
   }
 
   /** How many calls count at `now`. */

@@ -31,6 +31,11 @@ t.test('tells when the nth call is free', async (t) => {
   )
 })
 
+t.test('where there is room, that is exactly now', async (t) => {
+  const log = new SlidingLog({ limit: 2, windowMs: 300_000 })
+  for (const now of [0.1, 12.7, 1_234.567, 99.9, 0.7]) t.equal(log.freeAt(2, now), now)
+})
+
 t.test('more restored calls than the limit leave no room, and no debt for ever', async (t) => {
   const log = logOf(2)
   log.restore(0, 5)

@@ -26,7 +26,7 @@ t.test('a deprecation is told to callers who know only earlier releases', async 
 })
 
 t.test('it comes with every answer of its route, errors included', async (t) => {
-  const { call, tenant } = await openSandbox(t, { tier1Limit: 2 })
+  const { call, tenant } = await openSandbox(t, { tier1Limit: 4 })
   tenant.deprecations.add({ route: 'list', deprecation: '@1798761600' })
   tenant.order({ kind: 'status', status: 503, route: 'list', after: 1 })
   for (const status of [200, 503, 429]) {
