@@ -15,7 +15,7 @@ const LISTINGS_AT_MOST = 4
  * scope. `stopped`: it did not come about, or was no proof, and `error` says why.
  */
 export type Confirmation =
-  | { found: 'nothing'; proof: Proof | null; undecided: number; resolved: string[] }
+  | { found: 'nothing'; proof: Proof | null; kept: number; undecided: number; resolved: string[] }
   | { found: 'tokens'; count: number }
   | { found: 'early'; inMs: number }
   | { found: 'stopped'; error: unknown }
@@ -38,7 +38,7 @@ export async function confirm(
       revocation.resolved.length > 0
         ? revocation.resolved
         : await identify(revocation.user, ownUserId, tenant, options)
-    if (resolved.length === 0) return { found: 'nothing', proof: null, undecided: 0, resolved }
+    if (resolved.length === 0) return { found: 'nothing', proof: null, kept: 0, undecided: 0, resolved }
     return await listToConfirm({ ...revocation, resolved }, ownUserId, tenant, options)
   } catch (error) {
     return { found: 'stopped', error }
@@ -56,7 +56,7 @@ async function listToConfirm(
   let listing: Listing | null = null
   for (let count = 0; count < LISTINGS_AT_MOST; count += 1) {
     listing = await listAll(users, listing, tenant, options)
-    const { inScope, failure, undecided, owners, beganAt } = listing
+    const { inScope, kept, failure, undecided, owners, beganAt } = listing
     if (inScope.size > 0) return { found: 'tokens', count: inScope.size }
     if (failure !== null) throw failure
     const missing = options.time.missingMs(beganAt)
@@ -67,7 +67,7 @@ async function listToConfirm(
       return owners.has(user.value) || tenant.userExists(user.value, options)
     }
     const proof = await prove({ listing, resolved, mustLook: false, usersExist }, tenant, options)
-    if (proof) return { found: 'nothing', proof, undecided, resolved }
+    if (proof) return { found: 'nothing', proof, kept: kept.size, undecided, resolved }
   }
   throw new CurfewError('CURFEW_LISTING_UNSTABLE')
 }

@@ -148,7 +148,7 @@ function enqueue(revocation: Revocation, newer: Revocation | null): Queued {
 
 /** What a confirming listing has shown, or why there is none. */
 export type Confirmation =
-  | ({ found: 'nothing' } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
+  | ({ found: 'nothing'; kept: number } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
   | { found: 'tokens'; remaining: number; now: number }
   | ({ found: 'unknown' } & Pick<
       Revocation,
@@ -164,8 +164,9 @@ export function confirm(
   if (completed.status !== 'completed' || completed.verificationDueAt === null)
     return { confirmed: completed }
   if (confirmation.found === 'nothing') {
-    const { found: _, ...found } = confirmation
-    return { confirmed: settle({ ...completed, ...found, error: null }) }
+    const { found: _, kept, ...found } = confirmation
+    const tokens: TokenCounts = { ...completed.tokens, kept }
+    return { confirmed: settle({ ...completed, ...found, tokens, error: null }) }
   }
   if (confirmation.found === 'unknown') {
     const { found: _, ...waiting } = confirmation
@@ -187,7 +188,8 @@ function settle(completed: Revocation): Revocation {
 export function confirmBy(older: Revocation, newer: Revocation): Revocation | null {
   const reaches = newer.scope === 'all' || (older.scope !== 'all' && newer.occurredAt >= older.occurredAt)
   if (!reaches || newer.verificationDueAt !== null || older.verificationDueAt === null) return null
-  return settle({ ...older, proof: newer.proof, undecided: newer.undecided, error: newer.error })
+  const tokens: TokenCounts = { ...older.tokens, kept: newer.tokens.kept }
+  return settle({ ...older, tokens, proof: newer.proof, undecided: newer.undecided, error: newer.error })
 }
 
 /** What becomes of a revocation by a retry: which one is answered, and which others change. */

@@ -19,7 +19,7 @@ import {
 const DUE = T0 - 60_000
 const confirmations = (store: RevocationStore, now = T0) =>
   store.claimConfirmations({ now, room: room(0, 10, 0).logout })
-const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, resolved: ['u1'] }
+const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 
 /** A completed revocation whose confirming listing is due at a time. */
 async function completed(

@@ -9,6 +9,9 @@ import type { World } from './world.ts'
 /** Longer than the longest backoff, several times. */
 const ENDS_WITHIN_MS = 45 * 60_000
 
+/** Longer than a process relies on what it has found out about its client. */
+const KNOWN_FOR_MS = 15_000
+
 /**
  * Everything works again: each revocation must come to an end, and after a retry to the right one.
  * @throws Violation
@@ -17,6 +20,7 @@ export async function end(world: World): Promise<void> {
   world.note('everything works again')
   heal(world)
   await settle(world)
+  await world.pass(KNOWN_FOR_MS)
   for (const [id, revocation] of world.revocations) {
     const curfew = world.fleet.at(0)
     if (curfew && !isVerified(revocation)) await retry(world, curfew, id)

@@ -12,6 +12,8 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '200' },
     seed: { type: 'string' },
     path: { type: 'string' },
+    /** Kinds of commands to leave out. */
+    without: { type: 'string', multiple: true, default: [] },
   },
 })
 
@@ -24,8 +26,9 @@ const totals = { signals: 0, tokens: 0, calls: 0, verified: 0 }
 const beganAt = performance.now()
 const openStore = sqliteFiles(folder)
 const result = await fc.check(
-  fc.asyncProperty(anyRun, async (run) => {
-    const summary = await execute(run, openStore)
+  fc.asyncProperty(anyRun, async ({ setup, commands }) => {
+    const wanted = commands.filter(({ kind }) => !values.without.includes(kind))
+    const summary = await execute({ setup, commands: wanted }, openStore)
     for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += summary[name]
     done += 1
     if (done % 100 === 0)

@@ -27,7 +27,7 @@ const completed = (different: Parameters<typeof aCompletion>[0] = {}) =>
 /** Completed, and to be confirmed. */
 const unconfirmed = (different = {}) => ({ ...completed({ verificationDueAt: T0 + 6_000 }), ...different })
 const other = (different = {}) => newRevocation('other', aSignal(different))
-const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, resolved: ['u1'] }
+const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 
 t.test('a signal makes a queued revocation, due at once', async (t) => {
   t.match(queued({ deviceType: 'Phone' }), {
@@ -110,7 +110,9 @@ t.test('a confirming listing verifies, queues again, or is due again', async (t)
   t.match(confirm(unconfirmed(), PROVEN, null), {
     confirmed: { status: 'completed', verified: true, verificationDueAt: null },
   })
-  t.match(confirm(unconfirmed(), { ...PROVEN, undecided: 1 }, null), { confirmed: { verified: false } })
+  t.match(confirm(unconfirmed(), { ...PROVEN, kept: 2, undecided: 1 }, null), {
+    confirmed: { verified: false, tokens: { kept: 2 }, undecided: 1 },
+  })
   const found = { found: 'tokens', remaining: 2, now: T0 + 7_000 } as const
   t.match(confirm(unconfirmed(), found, other({ reason: 'security' })), {
     queued: { id: 'id', status: 'queued', reason: 'security', outcome: null, tokens: { remaining: 2 } },

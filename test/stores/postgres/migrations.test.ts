@@ -64,7 +64,7 @@ t.test('every row of an earlier version is there, and as it was', async (t) => {
 })
 
 const MEASURED = { tenant: { earliest: T0, latest: T0 + 1_000 }, open: null, unlinked: false }
-const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, resolved: ['u1'] }
+const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 
 /** A store of this version, and rows that are changed as an earlier version does: by statements that know fewer columns. */
 async function beside(t: Test) {

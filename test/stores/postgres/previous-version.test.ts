@@ -35,7 +35,7 @@ interface PreviousStore
 }
 
 const MEASURED = { tenant: { earliest: T0, latest: T0 + 1_000 }, open: null, unlinked: false }
-const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, undecided: 0, resolved: ['u1'] }
+const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 }
 
 /** A store of the previous version, and one of this version, which has migrated the database of both. */
