@@ -104,9 +104,11 @@ export function progress(running: Revocation, tokens: TokenCounts): Revocation {
   return { ...running, tokens, failingSince }
 }
 
-/** What an attempt has found out, however it ended. The time of the signals, where it was measured better. */
-export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> &
-  Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+/** The time of the signals as an attempt or a listing has measured it; left out where it has not. */
+export type MeasuredTime = Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+
+/** What an attempt has found out, however it ended. */
+export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> & MeasuredTime
 
 /** How a run ends. `verificationDueAt`: when the confirming listing is due, or null where it was that already. */
 export type Ending = Findings & { completedAt: number } & (
@@ -147,13 +149,15 @@ function enqueue(revocation: Revocation, newer: Revocation | null): Queued {
 }
 
 /** What a confirming listing has shown, or why there is none. */
-export type Confirmation =
-  | ({ found: 'nothing' } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
-  | { found: 'tokens'; remaining: number; now: number }
-  | ({ found: 'unknown' } & Pick<
-      Revocation,
-      'error' | 'fruitless' | 'failingSince' | 'verificationDueAt' | 'backoffMs'
-    >)
+export type Confirmation = MeasuredTime &
+  (
+    | ({ found: 'nothing' } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
+    | { found: 'tokens'; remaining: number; now: number }
+    | ({ found: 'unknown' } & Pick<
+        Revocation,
+        'error' | 'fruitless' | 'failingSince' | 'verificationDueAt' | 'backoffMs'
+      >)
+  )
 
 /** A confirming listing was made, or failed. `newer` is the one that is queued for the same user. */
 export function confirm(
@@ -171,8 +175,9 @@ export function confirm(
     const { found: _, ...waiting } = confirmation
     return { confirmed: { ...completed, ...waiting } }
   }
-  const tokens: TokenCounts = { ...completed.tokens, remaining: confirmation.remaining }
-  return enqueue({ ...renew(completed, confirmation.now), tokens }, newer)
+  const { found: _, remaining, now, ...time } = confirmation
+  const tokens: TokenCounts = { ...completed.tokens, remaining }
+  return enqueue({ ...renew(completed, now), ...time, tokens }, newer)
 }
 
 function settle(completed: Revocation): Revocation {

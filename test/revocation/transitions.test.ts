@@ -124,6 +124,12 @@ t.test('a confirming listing verifies, queues again, or is due again', async (t)
   t.match(given, { confirmed: { status: 'completed', verificationDueAt: null, error: FAILURE } })
   t.notOk('confirmed' in given && isVerified(given.confirmed), 'it stays unverified')
   t.strictSame(confirm(running(), PROVEN, null), { confirmed: running() }, 'nothing else is confirmed')
+  const tenant = { earliest: T0, latest: T0 + 60_000 }
+  const time = { signalTime: { tenant, open: null, unlinked: false }, signalTimeOf: T0 }
+  for (const listing of [PROVEN, found, { ...failed, verificationDueAt: T0 + 9 }]) {
+    const next = confirm(unconfirmed(), { ...listing, ...time }, null)
+    t.match('queued' in next ? next.queued : next.confirmed, time, 'the time that it measured is kept')
+  }
 })
 
 t.test('a newer one proves an older one of the same user, where it reaches as far', async (t) => {
