@@ -9,7 +9,7 @@ import { RunTime } from './run-time.ts'
 import { Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
-import type { Confirmation } from './transitions.ts'
+import type { Confirmation, MeasuredTime } from './transitions.ts'
 
 export interface ConfirmationsOptions {
   store: Pick<RevocationStore, 'claimConfirmations' | 'confirm' | 'clock'>
@@ -72,11 +72,12 @@ export class Confirmations {
   async #confirm(revocation: Revocation, signal: AbortSignal): Promise<void> {
     const { store, now, random, log, onConfirmed } = this.#options
     const { id, tenant } = revocation
-    const listing = await this.#list(revocation, signal)
+    const { listing, time } = await this.#list(revocation, signal)
     if (signal.aborted) return
     this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || isOfOneUser(listing.error))
     const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
-    const confirmed = await store.confirm(id, confirmation)
+    // The time, too: where the first claim bounds it, that is this one, if a version without such times has completed it.
+    const confirmed = await store.confirm(id, { ...confirmation, ...time })
     if (!confirmed) return
     if (listing.found === 'early') return
     if (confirmation.found === 'unknown') {
@@ -89,12 +90,19 @@ export class Confirmations {
     onConfirmed(confirmed)
   }
 
-  async #list(revocation: Revocation, signal: AbortSignal): Promise<Listing> {
+  async #list(
+    revocation: Revocation,
+    signal: AbortSignal,
+  ): Promise<{ listing: Listing; time: MeasuredTime }> {
     const { store, tenants, clock } = this.#options
     const tenant = tenants.get(revocation.tenant)
-    if (!tenant) return { found: 'stopped', error: new CurfewError('CURFEW_UNKNOWN_TENANT') }
+    if (!tenant) {
+      const listing: Listing = { found: 'stopped', error: new CurfewError('CURFEW_UNKNOWN_TENANT') }
+      return { listing, time: {} }
+    }
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
-    return confirm(revocation, tenant, { clock, signal, urgency: urgencyOf(revocation.reason), time })
+    const options = { clock, signal, urgency: urgencyOf(revocation.reason), time }
+    return { listing: await confirm(revocation, tenant, options), time: time.findings }
   }
 }
 

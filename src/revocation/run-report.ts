@@ -1,10 +1,10 @@
 import { isOfOneUser, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import type { RunResult } from './revoke-all.ts'
-import type { Ending, Waiting } from './transitions.ts'
+import type { Ending, MeasuredTime, Waiting } from './transitions.ts'
 
 /** How an attempt ended, and the time of the signals as it is known then. */
-export type TimedResult = RunResult & Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+export type TimedResult = RunResult & MeasuredTime
 
 /** What becomes of a revocation after an attempt. `failure`: what is to be logged, where the attempt failed. */
 export type RunReport =

@@ -104,9 +104,11 @@ export function progress(running: Revocation, tokens: TokenCounts): Revocation {
   return { ...running, tokens, failingSince }
 }
 
-/** What an attempt has found out, however it ended. The time of the signals, where it was measured better. */
-export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> &
-  Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+/** The time of the signals as an attempt or a listing has measured it; left out where it has not. */
+export type MeasuredTime = Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+
+/** What an attempt has found out, however it ended. */
+export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> & MeasuredTime
 
 /** How a run ends. `verificationDueAt`: when the confirming listing is due, or null where it was that already. */
 export type Ending = Findings & { completedAt: number } & (
@@ -147,13 +149,15 @@ function enqueue(revocation: Revocation, newer: Revocation | null): Queued {
 }
 
 /** What a confirming listing has shown, or why there is none. */
-export type Confirmation =
-  | ({ found: 'nothing'; kept: number } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
-  | { found: 'tokens'; remaining: number; now: number }
-  | ({ found: 'unknown' } & Pick<
-      Revocation,
-      'error' | 'fruitless' | 'failingSince' | 'verificationDueAt' | 'backoffMs'
-    >)
+export type Confirmation = MeasuredTime &
+  (
+    | ({ found: 'nothing'; kept: number } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
+    | { found: 'tokens'; remaining: number; now: number }
+    | ({ found: 'unknown' } & Pick<
+        Revocation,
+        'error' | 'fruitless' | 'failingSince' | 'verificationDueAt' | 'backoffMs'
+      >)
+  )
 
 /** A confirming listing was made, or failed. `newer` is the one that is queued for the same user. */
 export function confirm(
@@ -172,8 +176,9 @@ export function confirm(
     const { found: _, ...waiting } = confirmation
     return { confirmed: { ...completed, ...waiting } }
   }
-  const tokens: TokenCounts = { ...completed.tokens, remaining: confirmation.remaining }
-  return enqueue({ ...renew(completed, confirmation.now), tokens }, newer)
+  const { found: _, remaining, now, ...time } = confirmation
+  const tokens: TokenCounts = { ...completed.tokens, remaining }
+  return enqueue({ ...renew(completed, now), ...time, tokens }, newer)
 }
 
 function settle(completed: Revocation): Revocation {
@@ -186,10 +191,17 @@ function settle(completed: Revocation): Revocation {
  * same listing proves it, too, where the newer one reaches as far. Null where it does not.
  */
 export function confirmBy(older: Revocation, newer: Revocation): Revocation | null {
-  const reaches = newer.scope === 'all' || (older.scope !== 'all' && newer.occurredAt >= older.occurredAt)
+  const reaches = newer.scope === 'all' || (older.scope !== 'all' && isAsLate(newer, older))
   if (!reaches || newer.verificationDueAt !== null || older.verificationDueAt === null) return null
   const tokens: TokenCounts = { ...older.tokens, kept: newer.tokens.kept }
   return settle({ ...older, tokens, proof: newer.proof, undecided: newer.undecided, error: newer.error })
+}
+
+/** Whether every grant that may belong to the older one certainly belongs to the newer one, by the tenant's clock. */
+function isAsLate(newer: Revocation, older: Revocation): boolean {
+  const limitsOf = (one: Revocation) => times.grantLimits(times.tenantTimeOf(signalTimeOf(one)))
+  const { certain, undecidedUntil } = limitsOf(older)
+  return limitsOf(newer).certain >= (undecidedUntil ?? certain)
 }
 
 /** What becomes of a revocation by a retry: which one is answered, and which others change. */

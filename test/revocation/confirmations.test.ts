@@ -91,6 +91,20 @@ for (const [name, open] of Object.entries(STORES)) {
   })
 }
 
+t.test('what a version without proofs has completed is verified by a listing, however late', async (t) => {
+  const clock = skippingClock()
+  const url = await server.createDatabase()
+  const service = await startService(t, { clock, environment: { DATABASE_URL: url } })
+  const { id } = await complete(service, { userId: service.userWithTokens(1).id })
+  // As such a version has left it a minute ago: it is due at once, and of the signal's time only the upper bound is known.
+  await server.query(
+    url,
+    `UPDATE curfew.revocations SET verified = 1, proof = NULL, resolved = '[]', verification_due_at = 0,
+       signal_time = NULL, signal_time_of = NULL, occurred_at = occurred_at - 60000`,
+  )
+  t.match(await service.settled(id), { verified: true, proof: { listings: 1 }, tokens: { undecided: 0 } })
+})
+
 t.test('a retry before the confirming listing changes nothing', async (t) => {
   const service = await startService(t)
   const completed = await complete(service, { userId: service.userWithTokens(1).id })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { requireSameRequest } from '../../src/revocation/replay.ts'
 import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
+import { UNLINKED } from '../../src/revocation/signal-time.ts'
 import {
   type Confirmation,
   claim,
@@ -126,17 +127,30 @@ t.test('a confirming listing verifies, queues again, or is due again', async (t)
   t.match(given, { confirmed: { status: 'completed', verificationDueAt: null, error: FAILURE } })
   t.notOk('confirmed' in given && isVerified(given.confirmed), 'it stays unverified')
   t.strictSame(confirm(running(), PROVEN, null), { confirmed: running() }, 'nothing else is confirmed')
+  const tenant = { earliest: T0, latest: T0 + 60_000 }
+  const time = { signalTime: { tenant, open: null, unlinked: false }, signalTimeOf: T0 }
+  for (const listing of [PROVEN, found, { ...failed, verificationDueAt: T0 + 9 }]) {
+    const next = confirm(unconfirmed(), { ...listing, ...time }, null)
+    t.match('queued' in next ? next.queued : next.confirmed, time, 'the time that it measured is kept')
+  }
 })
 
 t.test('a newer one proves an older one of the same user, where it reaches as far', async (t) => {
   const newer = completed()
+  const at = (earliest: number, latest = earliest) => ({
+    signalTime: { tenant: { earliest, latest }, open: null, unlinked: false },
+  })
   const cases: [Partial<Revocation>, Partial<Revocation>, boolean][] = [
     [{}, {}, true],
-    [{ occurredAt: T0 - 1 }, {}, true],
-    [{ occurredAt: T0 + 1 }, {}, false],
+    [at(T0 - 1), {}, true],
+    [at(T0 + 1), {}, false],
+    [at(T0 - 9_000, T0 - 1), {}, true],
+    [at(T0 - 9_000, T0 + 6_000), {}, false],
+    [{ signalTime: UNLINKED }, {}, false],
+    [{}, { signalTime: UNLINKED }, false],
     [{ scope: 'all' }, {}, false],
     [{ scope: 'all' }, { scope: 'all' }, true],
-    [{ occurredAt: T0 + 1 }, { scope: 'all' }, true],
+    [at(T0 + 1), { scope: 'all' }, true],
     [{}, { verificationDueAt: T0 }, false],
     [{ verificationDueAt: null }, {}, false],
   ]
