@@ -14,8 +14,10 @@ export type Row = Record<string, Cell>
 
 interface Column {
   name: string
-  /** The member of `Revocation`, and the member of that one where it has several columns. */
-  path: [string, ...string[]]
+  /** The member of `Revocation`. */
+  member: string
+  /** The member of that one where it has several columns. */
+  part: string | null
   encode: (value: unknown) => Cell
   decode: (cell: unknown) => unknown
 }
@@ -47,10 +49,11 @@ function columnsOf([member, schema]: [string, unknown]): Column[] {
   const prefix = PREFIXES[member]
   const inner = bare(schema)
   if (prefix === undefined || !(inner instanceof z.ZodObject))
-    return [{ name: snakeCase(member), path: [member], ...codecOf(inner) }]
+    return [{ name: snakeCase(member), member, part: null, ...codecOf(inner) }]
   return Object.keys(inner.shape).map((part) => ({
     name: `${prefix}${snakeCase(part)}`,
-    path: [member, part],
+    member,
+    part,
     ...PLAIN,
   }))
 }
@@ -58,21 +61,31 @@ function columnsOf([member, schema]: [string, unknown]): Column[] {
 const STORED: readonly Column[] = Object.entries(Revocation.shape).flatMap(columnsOf)
 
 /** What the claim's index reads besides, by column. */
-const DERIVED = { urgency: ({ reason }: Revocation) => urgencyOf(reason) }
+const DERIVED = Object.entries({ urgency: ({ reason }: Revocation) => urgencyOf(reason) })
 
 /** The names of all columns that a revocation is kept in, in either store. */
-export const COLUMNS: readonly string[] = [...STORED.map(({ name }) => name), ...Object.keys(DERIVED)]
+export const COLUMNS: readonly string[] = [
+  ...STORED.map(({ name }) => name),
+  ...DERIVED.map(([name]) => name),
+]
 
 /** The names of the columns of one member. */
 export function columnsOfMember(member: keyof Revocation): string[] {
-  return STORED.filter(({ path }) => path[0] === member).map(({ name }) => name)
+  return STORED.filter((column) => column.member === member).map(({ name }) => name)
+}
+
+/** A revocation as the values of a row, in the order of `COLUMNS`. */
+export function toValues(revocation: Revocation): Cell[] {
+  const values = STORED.map((column) => cellOf(revocation, column))
+  for (const [, derive] of DERIVED) values.push(derive(revocation))
+  return values
 }
 
 /** A revocation as the values of a row, by column. */
 export function toRow(revocation: Revocation): Row {
   const row: Row = {}
-  for (const { name, path, encode } of STORED) row[name] = encode(valueAt(revocation, path))
-  for (const [name, derive] of Object.entries(DERIVED)) row[name] = derive(revocation)
+  for (const column of STORED) row[column.name] = cellOf(revocation, column)
+  for (const [name, derive] of DERIVED) row[name] = derive(revocation)
   return row
 }
 
@@ -80,24 +93,21 @@ export function toRow(revocation: Revocation): Row {
 export function toRevocation(row: unknown): Revocation {
   const cells: Record<string, unknown> = Object(row)
   const members: Record<string, unknown> = {}
-  for (const { name, path, decode } of STORED) {
-    const [member, part] = path
+  for (const { name, member, part, decode } of STORED) {
     const value = decode(cells[name])
-    if (part === undefined) members[member] = value
-    else members[member] = withPart(members[member], part, value)
+    members[member] = part === null ? value : withPart(members[member], part, value)
   }
   const revocation = Revocation.parse(members)
   return { ...revocation, verified: isVerified(revocation) }
 }
 
-function valueAt(revocation: Revocation, [member, part]: Column['path']): unknown {
+function cellOf(revocation: Revocation, { member, part, encode }: Column): Cell {
   const value: unknown = revocation[member as keyof Revocation]
-  if (part === undefined || value === null) return value
-  return (value as Record<string, unknown>)[part]
+  return encode(part === null || value === null ? value : (value as Record<string, unknown>)[part])
 }
 
 /** An object whose first part is missing is itself null. */
 function withPart(known: unknown, part: string, value: unknown): unknown {
   if (known === undefined) return value === null || value === undefined ? null : { [part]: value }
-  return known === null ? null : { ...known, [part]: value }
+  return known === null ? null : Object.assign(known, { [part]: value })
 }

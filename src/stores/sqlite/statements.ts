@@ -3,7 +3,7 @@ import type { ReplayKey } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { REASONS, type Reason, type Signal, urgencyOf } from '../../revocation/signal.ts'
 import type { BacklogCount, RevocationQuery } from '../../revocation/store.ts'
-import { COLUMNS, toRevocation, toRow } from '../rows.ts'
+import { COLUMNS, toRevocation, toRow, toValues } from '../rows.ts'
 import { prepareOn } from './prepared.ts'
 import { unconfirmedStatements } from './unconfirmed.ts'
 
@@ -16,12 +16,6 @@ const QUEUED_TENANTS = `queued_tenants (name) AS (
   SELECT (SELECT min(tenant) FROM revocations WHERE status = 'queued' AND urgency = ?1 AND tenant > name)
   FROM queued_tenants WHERE name IS NOT NULL
 )`
-
-/** A revocation's values in the order of `COLUMNS`. */
-function valuesOf(revocation: Revocation): SQLInputValue[] {
-  const row = toRow(revocation)
-  return COLUMNS.map((name) => row[name] ?? null)
-}
 
 /** Every SQL statement of the revocations, as functions. They read and write within the caller's transaction. */
 export function sqliteStatements(database: DatabaseSync) {
@@ -41,12 +35,12 @@ export function sqliteStatements(database: DatabaseSync) {
     unconfirmed,
 
     insert(revocation: Revocation): Revocation {
-      insertRow.run(...valuesOf(revocation))
+      insertRow.run(...toValues(revocation))
       return revocation
     },
 
     save(revocation: Revocation): Revocation {
-      updateRow.run(...valuesOf(revocation), revocation.id)
+      updateRow.run(...toValues(revocation), revocation.id)
       return revocation
     },
 
