@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { PostgresServer } from './postgres.ts'
 import { type ServiceProcess, startProcess } from './process.ts'
-import { environmentFor, type Reply, request } from './service.ts'
+import { environmentFor, type Reply, request, settledAt } from './service.ts'
 
 /** Of the role in the database's address. */
 export const PASSWORD = 'not-to-be-seen'
@@ -55,9 +55,8 @@ export async function setUpReplicas(t: Test, options: ReplicasOptions): Promise<
       return reply
     },
     async proveRevoked(t, service) {
-      const wait = { headers: { prefer: 'wait=30' } }
       for (const id of acknowledged.keys()) {
-        const { json } = await request(service.url, 'GET', `/revocations/${id}`, wait)
+        const { json } = await settledAt(service.url, id)
         if (json.status !== 'completed' || !json.verified) t.fail(`${id} is lost`, { found: json })
       }
       const alive = [...acknowledged.values()].filter((userId) => sandbox.tenant.tokensOf(userId).length > 0)
