@@ -40,9 +40,10 @@ const STORES: Record<string, (t: Test) => Promise<string>> = {
   postgres: async (t) => (await startPostgres(t)).createDatabase(),
 }
 
+const { hanging, working } = await startTenants(t)
+
 for (const [name, open] of Object.entries(STORES)) {
   t.test(`${name}: of 200 tenants 20 hang, and the others do not notice`, async (t) => {
-    const { hanging, working } = await startTenants(t)
     const tenants = [...hanging, ...working.map(({ entry }) => entry)]
     const { call, ended } = await startService(t, {
       environment: {

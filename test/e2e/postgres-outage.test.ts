@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { nextCall, until } from '../support/events.ts'
 import { startOwnPostgres } from '../support/postgres.ts'
@@ -6,6 +7,8 @@ import { request } from '../support/service.ts'
 
 /** A minute, say, to see what the suite has no time for. */
 const OUTAGE_MS = Number(process.env.OUTAGE_MS ?? 3_000)
+/** Between the signals of a sender: enough of them come, and the machine has time for the rest. */
+const PAUSE_MS = 20
 const server = await startOwnPostgres(t)
 
 t.test('PostgreSQL is stopped in mid-run: refusals, then all goes on by itself', async (t) => {
@@ -27,6 +30,7 @@ t.test('PostgreSQL is stopped in mid-run: refusals, then all goes on by itself',
     if (refusals === 0) proveRefused(t, reply)
     if (reply.status !== 503) t.fail('it is refused')
     refusals += 1
+    await pause(PAUSE_MS)
   }
   const seconds = (performance.now() - stoppedAt) / 1_000
   const lines = service.output().slice(before).split('\n').length
@@ -54,6 +58,7 @@ t.test('PostgreSQL is restarted under a stream of signals: every 202 is kept', a
     while (!isOver) {
       const userId = userWithTokens(2)
       const reply = await accept(service, userId)
+      await pause(PAUSE_MS)
       if (reply.status === 202) continue
       refused += 1
       proveRefused(t, reply)

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { until } from '../support/events.ts'
 import { startLoadBalancer } from '../support/load-balancer.ts'
@@ -5,6 +6,8 @@ import { startPostgres } from '../support/postgres.ts'
 import { setUpReplicas } from '../support/replicas.ts'
 
 const SENDERS = 6
+/** Between the signals of a sender: enough of them come, and the machine has time for the restarts. */
+const PAUSE_MS = 50
 const server = await startPostgres(t)
 
 t.test('while all replicas are restarted one by one, not one signal is refused or lost', async (t) => {
@@ -27,6 +30,7 @@ t.test('while all replicas are restarted one by one, not one signal is refused o
     while (!isOver) {
       const reply = await accept(balancer, userWithTokens(2)).catch((error: unknown) => ({ status: error }))
       if (reply.status !== 202) failures.push(reply)
+      await pause(PAUSE_MS)
     }
   })
   const sentBefore = acknowledged.size

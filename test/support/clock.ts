@@ -9,8 +9,8 @@ export interface FakeClock extends Clock {
   /** How long until the next timer, in ms; null when none is set. */
   untilNextTimer(): number | null
   /**
-   * Resolves once a timer is pending that was set in this file of `src/`, now or later: what waits there waits for the
-   * clock and for nothing else. Answers how long until it is due, in ms.
+   * Resolves once a timer is pending that was set in this file of `src/`, or by a function called there, now or later:
+   * what waits there waits for the clock and for nothing else. Answers how long until it is due, in ms.
    */
   timerOf(file: string): Promise<number>
 }
@@ -35,8 +35,9 @@ export function fakeClock(start = Date.now()): FakeClock {
         const immediate = setImmediate(callback)
         return () => clearImmediate(immediate)
       }
-      // The line of the stack below this one.
-      const timer = { at: monotonic + ms, callback, setBy: new Error().stack?.split('\n')[2] }
+      // By the functions that are running, not by those that await them.
+      const setBy = new Error().stack?.replace(/^ +at async .*$/gm, '')
+      const timer = { at: monotonic + ms, callback, setBy }
       timers.add(timer)
       for (const look of observers) look()
       return () => timers.delete(timer)
