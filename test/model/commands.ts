@@ -136,7 +136,7 @@ const rare = fc.oneof(
     turns: fc.nat({ max: 6 }),
     downMs: fc.constantFrom(500, 2_000, 15_000),
   }),
-  fc.record({ kind: is('restart'), process, downMs: fc.constantFrom(100, 5_000) }),
+  fc.record({ kind: is('restart'), process, downMs: fc.constantFrom(500, 5_000) }),
   fc.record({
     kind: is('step'),
     process,

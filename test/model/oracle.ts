@@ -76,7 +76,7 @@ export class Oracle {
   check(revocations: ReadonlyMap<string, Revocation | null>): void {
     for (const [id, revocation] of revocations) {
       if (revocation === null) throw new Violation('an acknowledged signal is lost', { id })
-      this.#follow(id, revocation)
+      this.#follow(id, revocation, revocations)
     }
     for (const revocation of new Set(revocations.values())) {
       if (revocation === null) continue
@@ -96,8 +96,8 @@ export class Oracle {
   }
 
   /** A signal is the affair of the revocation that its own one has joined, or was superseded by. */
-  #follow(id: string, revocation: Revocation): void {
-    const responsible = revocation.supersededBy ?? revocation.id
+  #follow(id: string, revocation: Revocation, all: ReadonlyMap<string, Revocation | null>): void {
+    const responsible = all.get(revocation.supersededBy ?? '')?.id ?? revocation.supersededBy ?? revocation.id
     for (const sent of this.sents) if (sent.id === id) sent.id = responsible
   }
 
