@@ -14,9 +14,16 @@ export interface ServiceProcess {
   end: (signal: NodeJS.Signals) => Promise<number | NodeJS.Signals>
 }
 
-/** The real service as a process of its own; it is killed, if need be, when the test ends. */
-export async function startProcess(t: Test, environment: Record<string, string>): Promise<ServiceProcess> {
-  const child = fork(MAIN, {
+/**
+ * The real service as a process of its own; it is killed, if need be, when the test ends.
+ * @param main the entry point, of another version too
+ */
+export async function startProcess(
+  t: Test,
+  environment: Record<string, string>,
+  main = MAIN,
+): Promise<ServiceProcess> {
+  const child = fork(main, {
     // With this process's own, by which tap measures coverage there, too.
     env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -52,9 +59,9 @@ export function bare(environment: Record<string, string>): Record<string, string
 }
 
 /** Starts the service, which is to end by itself, in an environment of nothing else. */
-export function startInVain(environment: Record<string, string>) {
+export function startInVain(environment: Record<string, string>, main = MAIN) {
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [MAIN], { env: bare(environment) }, (error, stdout, stderr) => {
+    execFile(process.execPath, [main], { env: bare(environment) }, (error, stdout, stderr) => {
       resolve({ code: error?.code, stdout, stderr })
     })
   })

@@ -1,0 +1,238 @@
+import root, { type Test } from 'tap'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { until } from '../support/events.ts'
+import { startIssuer } from '../support/issuer.ts'
+import { CLIENT, EVENT } from '../support/logout-service.ts'
+import { type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { previousIsMissing, previousVersion } from '../support/previous-version.ts'
+import { type ServiceProcess, startInVain, startProcess } from '../support/process.ts'
+import { environmentFor, type Reply, request, settledAt } from '../support/service.ts'
+
+// They mostly wait, for heartbeats that do not come and for the leeway to pass.
+root.jobs = 2
+const options = { skip: previousIsMissing(), buffered: true, timeout: 180_000 }
+const LIMITS = { tier1Limit: 400, tier2Limit: 150, windowMs: 2_000 }
+/** So late that the tokens are those of a later login, whenever a signal is looked at. */
+const LATER_MS = 4 * 60_000
+const WAIT = { prefer: 'wait=30' }
+let server: Promise<PostgresServer> | undefined
+
+/** A tenant that keeps to its limits, and processes of both versions on one database. */
+async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
+  const previous = previousVersion(t)
+  server ??= startPostgres(root)
+  const sandbox = await startSandbox({ latencyMs, ...LIMITS })
+  t.teardown(() => sandbox.close())
+  const { tenant } = sandbox
+  const issuer = await startIssuer(t, { typ: 'logout+jwt' })
+  const source = { name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT }
+  const common = {
+    CONFIG_FILE: configurationFile(t, { sources: [source] }).path,
+    QLIK_TIER1_LIMIT: String(LIMITS.tier1Limit),
+    QLIK_TIER2_LIMIT: String(LIMITS.tier2Limit),
+    QLIK_RATE_WINDOW_MS: String(LIMITS.windowMs),
+    QLIK_TIMEOUT_MS: '2000',
+  }
+  const database = await (await server).createDatabase()
+  const client = tenant.addClient()
+  const environment = (more: Record<string, string>, own: typeof client) =>
+    environmentFor(sandbox, own, database, { ...common, ...more })
+  const replicas: ServiceProcess[] = []
+  /** Answers that no request of these tests should get. */
+  const refused: Reply[] = []
+  const start = async (main: string | undefined, more: Record<string, string>, own: typeof client) => {
+    const replica = await startProcess(t, environment(more, own), main)
+    replicas.push(replica)
+    return replica
+  }
+  const call = async ({ url }: ServiceProcess, method: string, path: string, options: object = {}) => {
+    const reply = await request(url, method, path, options)
+    if (reply.status >= 400) refused.push(reply)
+    return reply
+  }
+  return {
+    tenant,
+    refused,
+    call,
+    startOld: (more = {}, own = client) => start(previous.main, more, own),
+    startNew: (more = {}, own = client) => start(undefined, more, own),
+    startOldInVain: () => startInVain(environment({}, client), previous.main),
+    /** What processes wrote that should never happen. */
+    errors: () => replicas.flatMap((replica) => linesOf(replica).filter(({ level }) => level >= 50)),
+    /** A user with so many tokens, and two of a later login. */
+    userWithTokens(count: number, user: Parameters<typeof tenant.addUser>[0] = {}) {
+      const { id } = tenant.addUser(user)
+      tenant.issueTokens(id, count)
+      tenant.issueTokens(id, 2, { issuedAt: Date.now() + LATER_MS })
+      return id
+    },
+    async accept(replica: ServiceProcess, userId: string, headers = {}): Promise<string> {
+      return (await call(replica, 'POST', '/logout-hook', { body: { userId }, headers })).json.id
+    },
+    /** A logout token that names a session alone. */
+    async endSession(replica: ServiceProcess, sid: string) {
+      const iat = Math.floor(Date.now() / 1000)
+      const claims = {
+        iss: issuer.url,
+        aud: CLIENT,
+        iat,
+        exp: iat + 60,
+        jti: sid,
+        sid,
+        events: { [EVENT]: {} },
+      }
+      const body = new URLSearchParams({ logout_token: await issuer.sign(claims) }).toString()
+      const headers = { authorization: '', 'content-type': 'application/x-www-form-urlencoded' }
+      await call(replica, 'POST', '/sources/op/backchannel-logout', { body, headers })
+    },
+  }
+}
+
+function linesOf({ output }: ServiceProcess) {
+  const lines = output().split('\n')
+  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+}
+
+/** The ids of the revocations that a process has ended. */
+function endedBy(replica: ServiceProcess): string[] {
+  return linesOf(replica).flatMap(({ msg, id }) => (msg === 'a revocation has ended' ? [id] : []))
+}
+
+root.test('replicas of both versions work side by side', options, async (t) => {
+  const world = await setUp(t, { latencyMs: 20 })
+  const { tenant, refused, call, userWithTokens, endSession } = world
+  const old = await world.startOld()
+  /** Whose tokens each revocation is about, of those that are to be verified in the end. */
+  const users = new Map<string, string>()
+  const accept = async (replica: ServiceProcess, userId: string, headers = {}) => {
+    const id = await world.accept(replica, userId, headers)
+    users.set(id, userId)
+    return id
+  }
+  const record = (replica: ServiceProcess, sid: string, userId: string) =>
+    call(replica, 'PUT', `/sessions/${sid}`, { body: { userId } })
+  const repeatable = (key: string) => ({ 'idempotency-key': key })
+
+  // What has ended before the upgrade.
+  const answered = userWithTokens(1)
+  const headers = { ...WAIT, ...repeatable('old') }
+  const before = [
+    await world.accept(old, answered, headers),
+    await world.accept(old, userWithTokens(3), WAIT),
+  ]
+  for (const email of ['twin@example.com', 'Twin@example.com']) userWithTokens(1, { email })
+  const body = { email: 'twin@EXAMPLE.com' }
+  const ambiguous = (await call(old, 'POST', '/logout-hook', { body, headers: WAIT })).json
+  t.match(ambiguous, { status: 'failed', error: { code: 'CURFEW_AMBIGUOUS_USER' } })
+
+  // What is not done when the new version comes: users whose tokens cannot be listed, and a session.
+  const [waiting, other] = [userWithTokens(3), userWithTokens(3)]
+  const outages = [waiting, other].map((id) =>
+    tenant.order({ kind: 'status', status: 503, route: 'list', id, times: Number.POSITIVE_INFINITY }),
+  )
+  const ofTheOld = await accept(old, waiting)
+  const sessions = [userWithTokens(2), userWithTokens(2)] as const
+  await record(old, 'of-the-old', sessions[0])
+
+  const young = await world.startNew()
+  const both = [old, young]
+  const { code, stderr } = await world.startOldInVain()
+  t.match([code, stderr], [75, /^CURFEW_STORE_NEWER: /], 'an old one that starts now is refused')
+
+  // Signals at both, and some that join across versions.
+  const ofTheNew = await accept(young, other)
+  await Promise.all(
+    both.map(async (replica) => {
+      for (let count = 0; count < 20; count += 1) await accept(replica, userWithTokens(4))
+      for (const userId of [waiting, other, waiting, other]) await accept(replica, userId)
+    }),
+  )
+  t.equal(await world.accept(young, answered, repeatable('old')), before[0])
+  const again = userWithTokens(1)
+  const id = await accept(young, again, repeatable('new'))
+  t.equal(await accept(old, again, repeatable('new')), id)
+  await record(young, 'of-the-new', sessions[1])
+  for (const sid of ['of-the-old', 'of-the-new']) await endSession(young, sid)
+  for (const userId of sessions) {
+    const { items } = (await call(young, 'GET', `/revocations?userId=${userId}`)).json
+    t.equal(items.length, 1, 'a logout token ends a session that either version recorded')
+    users.set(items[0].id, userId)
+  }
+
+  // Both read what either wrote, and try it again.
+  for (const replica of both) {
+    for (const id of [...users.keys(), ...before]) await call(replica, 'GET', `/revocations/${id}`)
+    const { items } = (await call(replica, 'GET', '/revocations?limit=200')).json
+    t.ok(items.length > 40)
+    await call(replica, 'POST', `/revocations/${ambiguous.id}/retry`)
+  }
+  await call(young, 'POST', `/revocations/${ofTheOld}/retry`)
+  await call(old, 'POST', `/revocations/${ofTheNew}/retry`)
+  for (const outage of outages) outage.cancel()
+
+  // The old one ends, with a run under way.
+  const busy = userWithTokens(300)
+  await accept(old, busy)
+  await until('it is under way', () => tenant.tokensOf(busy).length < 290)
+  t.equal(await old.end('SIGTERM'), 0)
+
+  const settled = async (id: string) => (await settledAt(young.url, id)).json
+  for (const [id, userId] of users) {
+    const { status, verified, proof } = await settled(id)
+    if (status !== 'completed' || !verified || !proof) t.fail(`${id} is not verified`, { status, proof })
+    if (tenant.tokensOf(userId).length !== 2) t.fail('the tokens of the later login are left, and no others')
+  }
+  for (const id of before) t.match(await settled(id), { status: 'completed', verified: true, proof: null })
+  t.match(await settled(ambiguous.id), { status: 'failed', verified: false, proof: null })
+  for (const userId of [waiting, other]) {
+    const ids = [...users].filter(([, of]) => of === userId).map(([id]) => id)
+    const leading = await Promise.all(ids.map(async (id) => (await settled(id)).id))
+    t.equal(new Set(leading).size, 1, 'all signals joined, whichever version took them')
+  }
+
+  for (const replica of both)
+    t.ok(
+      endedBy(replica).some((id) => users.has(id)),
+      'each version did some of the work',
+    )
+  t.same(refused, [], 'no request was refused')
+  t.same(world.errors(), [], 'and nothing was unreadable')
+  const limited = tenant.calls.filter(({ status }) => status === 429)
+  t.same(limited, [], 'together they keep to the limits')
+  t.equal(await young.end('SIGTERM'), 0)
+})
+
+root.test('a run goes on in the other version when its replica is killed', options, async (t) => {
+  const { tenant, startOld, startNew, accept, errors } = await setUp(t, { latencyMs: 50 })
+  // A client each, so that the tenant can tell their calls apart.
+  const [oldClient, newClient] = [tenant.addClient(), tenant.addClient()]
+  const one = { REVOKE_CONCURRENCY: '1' }
+  /** A revocation that is under way in the replica of this client. */
+  const runOf = async (client: typeof oldClient, replica: ServiceProcess) => {
+    for (;;) {
+      const { id: userId } = tenant.addUser()
+      const tokens = new Set(tenant.issueTokens(userId, 60).map(({ id }) => id))
+      const id = await accept(replica, userId)
+      const deletes = () => tenant.calls.filter(({ path }) => tokens.has(path.split('/').at(-1) ?? ''))
+      await until('it is under way', () => deletes().length > 2)
+      if (deletes()[0]?.userId === client.userId) return { id, userId }
+    }
+  }
+  const old = await startOld(one, oldClient)
+  const first = await startNew(one, newClient)
+  const ofTheNew = await runOf(newClient, old)
+  t.equal(await first.end('SIGKILL'), 'SIGKILL')
+  const { json } = await request(old.url, 'GET', `/revocations/${ofTheNew.id}`, { headers: WAIT })
+  t.match(json, { status: 'completed', attempts: 2 }, 'the old version goes on with a run of the new one')
+
+  const second = await startNew(one, newClient)
+  const listedAgain = (await settledAt(second.url, ofTheNew.id)).json
+  t.match(listedAgain, { attempts: 2, verified: true, proof: { client: newClient.id } })
+  const ofTheOld = await runOf(oldClient, second)
+  t.equal(await old.end('SIGKILL'), 'SIGKILL')
+  const goneOn = (await settledAt(second.url, ofTheOld.id)).json
+  t.match(goneOn, { attempts: 2, verified: true, proof: { client: newClient.id } }, 'and the reverse')
+  for (const { userId } of [ofTheNew, ofTheOld]) t.same(tenant.tokensOf(userId), [])
+  t.same(errors(), [])
+})
