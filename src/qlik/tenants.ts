@@ -102,8 +102,8 @@ export class Tenants {
   }
 
   /**
-   * Until when Qlik has blocked a tier for a tenant's client, as any process was told that shares the store; ms since the
-   * epoch, null where it has not.
+   * Until when Qlik has blocked a tier for a tenant's client, in any process that shares the store; ms since the epoch, null
+   * where it has not.
    */
   blockedUntil(name: string, tier: Tier): number | null {
     const config = this.#configs.get(name)
