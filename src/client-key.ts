@@ -18,7 +18,7 @@ export interface ClientKey {
    */
   pkcs8: string
   algorithm: KeyAlgorithm
-  /** The key's name at Qlik (`kid`), or null where the client's keys are told apart without one. */
+  /** The key's name at Qlik (`kid`), or null where Qlik finds the client's key without one. */
   keyId: string | null
 }
 

@@ -61,8 +61,8 @@ export function replayKeyOf(request: FastifyRequest, tenant: string, clock: Cloc
 }
 
 /**
- * The revocation after the time that the caller prefers to wait; null where none is preferred. One that has ended and is to be
- * confirmed is waited for until that; any other one until it ends.
+ * Waits as long as the caller prefers, until the revocation ends, or until it is settled if it has ended already. Null where
+ * the caller prefers no wait.
  */
 export async function afterPreferredWait(
   request: FastifyRequest,

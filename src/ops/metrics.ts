@@ -91,7 +91,7 @@ export function createMetrics() {
   }
 }
 
-/** What has become of a revocation that was completed; null while it is to be confirmed. */
+/** What became of a completed revocation; null while its confirming listing is due. */
 function verificationOf(revocation: Revocation): 'verified' | 'unverified' | 'token-found' | null {
   if (!hasEnded(revocation)) return 'token-found'
   if (revocation.status === 'failed' || !isSettled(revocation)) return null

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { AccessTokenText } from '../access-token.ts'
+import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import type { Answer } from './http.ts'
 
 /**
  * Qlik's answers, as far as Curfew reads them. Unknown members are let through; a member that is missing or of
@@ -48,7 +50,7 @@ export const TokensAnswer = z.looseObject({
   links: z.looseObject({ next: Link }).nullish(),
 })
 
-/** Roles are told by name; `roles` is the older member (strings), `assignedRoles` the newer one (objects). */
+/** Roles are given by name; `roles` is the older member (strings), `assignedRoles` the newer one (objects). */
 const Roles = z.array(z.string()).nullish().catch(null)
 const AssignedRoles = z
   .array(z.looseObject({ name: z.string() }))
@@ -72,9 +74,54 @@ const ErrorCode = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/)
  * The code of the first error, where it is one, or OAuth's own (RFC 6749, section 5.2): the rest of an error answer may
  * repeat what was sent.
  */
-export const ErrorAnswer = z.union([
+const ErrorAnswer = z.union([
   z
     .looseObject({ errors: z.tuple([z.looseObject({ code: ErrorCode })], z.unknown()) })
     .transform(({ errors }) => errors[0].code),
   z.looseObject({ error: ErrorCode }).transform(({ error }) => error),
 ])
+
+/**
+ * The failure that an answer's status means; null for the statuses in `good`.
+ * Statuses as documented at https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
+ */
+export function failureOf(answer: Answer, good: readonly number[]): QlikFailure | null {
+  const { route, status, retryAfterMs } = answer
+  if (good.includes(status)) return null
+  const code = errorCodeOf(answer)
+  const message = `Qlik Cloud answered ${route} with ${status}${code === null ? '' : ` (${code})`}.`
+  if (status === 401) return new QlikFailure('unauthorized', message)
+  if (status === 403) return new QlikFailure('forbidden', message)
+  if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs })
+  if (status === 400) return new QlikFailure('rejected', message)
+  if (status >= 500 || status === 408) return new QlikFailure('unavailable', message, { retryAfterMs })
+  return new QlikFailure('unreadable', message)
+}
+
+/** The code in an error answer, Qlik's own or OAuth's; null where there is none. */
+export function errorCodeOf({ text }: Answer): string | null {
+  return ErrorAnswer.safeParse(parseJson(text)).data ?? null
+}
+
+/**
+ * The answer's JSON in the form of `schema`.
+ * @throws QlikFailure `unreadable`; the answer's text stays out of it
+ */
+export function read<T>({ route, text }: Answer, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(parseJson(text))
+  if (parsed.success) return parsed.data
+  const member = parsed.error.issues[0]?.path.join('.') || 'the whole'
+  throw new QlikFailure(
+    'unreadable',
+    `Qlik Cloud's answer to ${route} has not the documented form (${member}).`,
+  )
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not JSON: undefined fits no schema, so the caller says what that means.
+    return undefined
+  }
+}

@@ -137,7 +137,7 @@ function isUnsent(error: unknown): boolean {
   return error instanceof QlikFailure && error.isUnsent
 }
 
-/** Whether Qlik has answered a failed call, and has not refused it for the rate limit. A gateway's 503 proves nothing. */
+/** Whether Qlik has answered a failed call, and has not refused it for the rate limit. A gateway's 503 is no answer of Qlik's limiter. */
 function hasPassed(error: unknown): boolean {
   return error instanceof QlikFailure && error.kind !== 'rate-limited' && error.kind !== 'unavailable'
 }

@@ -4,9 +4,18 @@ import type { ClientCredential } from '../config.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isSameName, isSimilarName } from '../revocation/user-names.ts'
-import { AccessTokenAnswer, OwnUserAnswer, TokensAnswer, UserAnswer, UsersAnswer } from './answers.ts'
+import {
+  AccessTokenAnswer,
+  errorCodeOf,
+  failureOf,
+  OwnUserAnswer,
+  read,
+  TokensAnswer,
+  UserAnswer,
+  UsersAnswer,
+} from './answers.ts'
 import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client-assertion.ts'
-import { type Answer, errorCodeOf, failureOf, type QlikHttp, read } from './http.ts'
+import type { Answer, QlikHttp } from './http.ts'
 
 /** The OAuth client, whatever it proves itself by. */
 export interface ClientIdentity {
@@ -23,7 +32,7 @@ const TOKEN_PATH = '/oauth/token'
 
 export interface OwnUser {
   id: string
-  /** The names of the roles, or null where Qlik does not tell them. */
+  /** The names of the roles, or null where Qlik does not report them. */
   roles: string[] | null
 }
 
@@ -49,8 +58,8 @@ export class QlikClient {
 
   /**
    * `POST /oauth/token` by client credentials (Tier 2). An answer without `scope` grants what was requested (RFC 6749,
-   * section 5.1). A key's assertion that was made on a wrong clock is `unauthorized`,
-   * not refused: the answer tells the tenant's time, by which the next one is made.
+   * section 5.1). An assertion that was made on a wrong clock is `unauthorized`, not
+   * refused: the answer shows the tenant's time, and the next assertion uses it.
    */
   async requestAccessToken(credential: ClientCredential, signal: AbortSignal): Promise<Grant> {
     const { clientId, scope } = this.#identity
@@ -182,8 +191,8 @@ export class QlikClient {
   }
 
   /**
-   * `GET /users/{id}` (Tier 1): whether the tenant has a user with exactly this id. The list of tokens does not tell: for an
-   * id that nobody has it is empty, not an error.
+   * `GET /users/{id}` (Tier 1): whether the tenant has a user with exactly this id. The list of tokens does not
+   * show that: for an id that nobody has, it is empty.
    */
   async userExists(accessToken: string, id: string, signal: AbortSignal): Promise<boolean> {
     // Segments that mean something else than an id.

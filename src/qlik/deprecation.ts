@@ -12,7 +12,7 @@ export interface Deprecation {
 
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Qlik has named no header of its own so far; whatever one is called, its name is enough to tell. */
+/** Qlik has named no header of its own so far; any header with such a name counts. */
 const OWN_HEADER = /^(x-)?qlik-.*(deprecat|sunset)/
 /** The last time that a `Date` can hold. */
 const LAST_TIME_MS = 8.64e15

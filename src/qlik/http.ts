@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, type Dispatcher } from 'undici'
-import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { ClockOffset } from '../clock-offset.ts'
 import { httpDateMs } from '../http-date.ts'
@@ -8,7 +7,6 @@ import { type Interval, midpointOf } from '../interval.ts'
 import { retryAfterMs } from '../retry-after.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { wallLead } from '../steady-clock.ts'
-import { ErrorAnswer } from './answers.ts'
 import { type AnswerHeaders, type Deprecation, readDeprecation } from './deprecation.ts'
 
 /** The names under which calls are counted in the metrics. */
@@ -72,7 +70,7 @@ export interface QlikHttpOptions {
   timeoutMs: number
   clock: Clock
   openTransport?: OpenTransport | undefined
-  /** Told of each call. */
+  /** Called after each call. */
   onCall: (call: MadeCall) => void
 }
 
@@ -88,7 +86,7 @@ const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 
 /**
  * Makes single calls to one origin: no retries, no redirects, a time limit on every phase and on the whole.
- * What the answers mean is for the caller to say, by `failureOf` and `read`.
+ * What an answer means is in `answers.ts`.
  */
 export class QlikHttp {
   readonly #options: QlikHttpOptions
@@ -232,49 +230,4 @@ function one(header: AnswerHeaders[string]): string | undefined {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown reason'
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
-}
-
-/**
- * The failure that an answer's status means; null for the statuses in `good`.
- * Statuses as documented at https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
- */
-export function failureOf(answer: Answer, good: readonly number[]): QlikFailure | null {
-  const { route, status, retryAfterMs } = answer
-  if (good.includes(status)) return null
-  const code = errorCodeOf(answer)
-  const message = `Qlik Cloud answered ${route} with ${status}${code === null ? '' : ` (${code})`}.`
-  if (status === 401) return new QlikFailure('unauthorized', message)
-  if (status === 403) return new QlikFailure('forbidden', message)
-  if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs })
-  if (status === 400) return new QlikFailure('rejected', message)
-  if (status >= 500 || status === 408) return new QlikFailure('unavailable', message, { retryAfterMs })
-  return new QlikFailure('unreadable', message)
-}
-
-/** The code in an error answer, Qlik's own or OAuth's; null where there is none. */
-export function errorCodeOf({ text }: Answer): string | null {
-  return ErrorAnswer.safeParse(parseJson(text)).data ?? null
-}
-
-/**
- * The answer's JSON in the form of `schema`.
- * @throws QlikFailure `unreadable`; the answer's text stays out of it
- */
-export function read<T>({ route, text }: Answer, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
-  const member = parsed.error.issues[0]?.path.join('.') || 'the whole'
-  throw new QlikFailure(
-    'unreadable',
-    `Qlik Cloud's answer to ${route} has not the documented form (${member}).`,
-  )
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not JSON: undefined fits no schema, so the caller says what that means.
-    return undefined
-  }
 }

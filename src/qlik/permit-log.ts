@@ -69,7 +69,7 @@ export interface ExchangeAnswer {
   blockedMs: number | null
 }
 
-/** A tier that Qlik has blocked, as any of the processes was told. */
+/** A tier that Qlik has blocked for any of the processes. */
 export interface SharedBlock extends Omit<BudgetKey, 'tenant'> {
   /** How much longer. */
   ms: number

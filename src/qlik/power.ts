@@ -11,7 +11,7 @@ const POWER_OF: Record<Evidence, Power> = {
   'others-seen': 'proven',
   'scope-too-narrow': 'lacking',
   'role-missing': 'lacking',
-  'not-told': 'unknown',
+  'not-reported': 'unknown',
 }
 
 /** How long a finding is trusted. A missing role is looked for again soon: somebody may be assigning it. */
@@ -23,7 +23,7 @@ const TRUSTED_FOR_MS: Record<Power, number> = { proven: 60 * 60_000, unknown: 5 
 const LONGEST_NARROW_MS = 5 * 60_000
 
 export interface Observations {
-  /** The names of the roles of the client's bot user, or null where Qlik does not tell them. */
+  /** The names of the roles of the client's bot user, or null where Qlik does not report them. */
   roles: string[] | null
   /** The scope that was granted (RFC 6749, section 3.3): words separated by spaces. */
   scope: string
@@ -37,7 +37,7 @@ export function judgePower({ roles, scope, sawOthers }: Observations): Evidence 
   if (hasScope && roles?.includes(ADMIN_ROLE)) return 'tenant-admin'
   if (sawOthers) return 'others-seen'
   if (!hasScope) return 'scope-too-narrow'
-  return roles === null ? 'not-told' : 'role-missing'
+  return roles === null ? 'not-reported' : 'role-missing'
 }
 
 export interface PowerMonitorOptions {

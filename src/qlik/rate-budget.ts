@@ -24,7 +24,7 @@ export interface RateBudgetOptions {
   limits: BudgetLimits
   openLedger: (tier: Tier, limits: LedgerLimits) => Ledger
   clock: Clock
-  /** Told once for each block, however many calls are refused at the same time. */
+  /** Called once for each block, however many calls are refused at the same time. */
   onBlock: (block: NewBlock) => void
 }
 

@@ -12,8 +12,8 @@ export interface SharedBlocksOptions {
 }
 
 /**
- * The tiers that Qlik has blocked, as any of the processes was told: so that each of them can say what a revocation waits
- * for, also one that makes no calls itself.
+ * The tiers that Qlik has blocked for any of the processes. So each process can report what a revocation waits for, even if
+ * it makes no calls itself.
  */
 export class SharedBlocks {
   readonly #options: SharedBlocksOptions
@@ -34,7 +34,7 @@ export class SharedBlocks {
       const now = clock.monotonic()
       this.#blocks = new Map(found.map(({ ms, ...key }) => [nameOf(key), now + ms]))
     } catch (error) {
-      log.warn({ err: error }, 'it could not be read what Qlik Cloud blocks; will try again')
+      log.warn({ err: error }, 'could not read which tiers Qlik Cloud blocks; will try again')
     }
     if (!this.#isStopped) this.#cancelTimer = clock.after(READ_EVERY_MS, () => this.start())
   }

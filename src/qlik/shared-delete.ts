@@ -1,5 +1,4 @@
-import type { CallOptions } from '../revocation/qlik-tenant.ts'
-import type { Gone } from '../revocation/token-fate.ts'
+import type { CallOptions, Gone } from '../revocation/qlik-tenant.ts'
 import { abortable } from './abortable.ts'
 
 /**

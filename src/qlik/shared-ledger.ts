@@ -155,7 +155,7 @@ export class SharedLedger implements Ledger {
     if (this.#isHolding || this.#ended.length > 0) await this.#exchange()
   }
 
-  /** The next exchange tells that they are not held any more. */
+  /** The next exchange reports that they are no longer held. */
   #giveBack(): void {
     this.#stock = 0
     if (this.#probe === 'in-stock') this.#probe = 'none'
@@ -217,7 +217,7 @@ export class SharedLedger implements Ledger {
       })
       if (probe === 'passed') this.#probe = 'none'
       this.#isHolding = held + answer.granted > 0
-      // What was granted by limits that have changed since is not used, and told of with the next exchange.
+      // Permits under limits that have changed since are not used; the next exchange gives them back.
       if (limits !== this.#limits) return
       this.#take(answer, askedAt)
       this.#remaining = answer.remaining

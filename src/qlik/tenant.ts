@@ -5,16 +5,17 @@ import type { Interval } from '../interval.ts'
 import type {
   CallOptions,
   ClientPower,
+  Gone,
   Power,
   PowerOptions,
   QlikTenant,
+  TokenFate,
   TokenPage,
   UserMatch,
 } from '../revocation/qlik-tenant.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
 import type { Failure } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
-import type { Gone, TokenFate } from '../revocation/token-fate.ts'
 import { abortable } from './abortable.ts'
 import { Calls } from './calls.ts'
 import type { QlikClient } from './client.ts'

@@ -13,7 +13,7 @@ import type { HttpQlikTenant } from './tenant.ts'
 import { TokenMemory } from './token-memory.ts'
 
 /** So many are opened at the start and looked at all the time; of more, each is opened when it is first used. */
-export const EAGER_AT_MOST = 20
+const EAGER_AT_MOST = 20
 /**
  * Unused for so long, a tenant that was opened lazily is closed. Its access token goes with it, and the next one costs
  * one of 500 calls: not shorter.
@@ -102,8 +102,8 @@ export class Tenants {
   }
 
   /**
-   * Until when Qlik has blocked a tier for a tenant's client, as any process was told that shares the store; ms since the
-   * epoch, null where it has not.
+   * Until when Qlik has blocked a tier for a tenant's client, in any process that shares the store; ms since the epoch, null
+   * where it has not.
    */
   blockedUntil(name: string, tier: Tier): number | null {
     const config = this.#configs.get(name)

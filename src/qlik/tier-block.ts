@@ -38,7 +38,7 @@ export class TierBlock {
     return true
   }
 
-  /** The probe has ended; true where that has opened the tier. One that got no answer proves nothing: another goes first. */
+  /** The probe has ended; true where that has opened the tier. One without an answer does not: another goes first. */
   probed(passed: boolean, now: number): boolean {
     this.#isProbing = false
     if (!passed || this.#until === null || this.#until > now) return false

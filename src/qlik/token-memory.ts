@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
-import type { CallOptions } from '../revocation/qlik-tenant.ts'
-import { type Gone, isRefusal, mayDelete, type TokenFate } from '../revocation/token-fate.ts'
+import type { CallOptions, Gone, TokenFate } from '../revocation/qlik-tenant.ts'
+import { isRefusal, mayDelete } from '../revocation/token-fate.ts'
 import { type DeleteToken, SharedDelete } from './shared-delete.ts'
 
 /** Longer than the longest backoff between two attempts (5 minutes): the next attempt still recognizes its tokens. */

@@ -80,7 +80,7 @@ export class Attempt {
     return listing
   }
 
-  /** The tokens in scope by what is to be done: revoke them, wait until the list shows them no more, or report them. */
+  /** The tokens in scope: those to revoke, those to wait for until they leave the list, and those to report. */
   #sort({ inScope }: Listing): { due: string[]; gone: string[]; refused: string[] } {
     const { tenant, clock } = this.#options
     const now = clock.monotonic()
@@ -147,7 +147,7 @@ export class Attempt {
       mustLook: this.#isDoubtful,
       usersExist: async (role: Proof['role']) => {
         for (const id of unknown) {
-          if (role === 'not-told' || !(await tenant.userExists(id, this.#options))) return false
+          if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false
         }
         return true
       },

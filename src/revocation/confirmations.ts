@@ -110,7 +110,7 @@ export class Confirmations {
  * What a confirming listing means for its revocation. One that fails is made again after a backoff, for 24 hours; then the
  * revocation stays unverified, with the last error. Pure.
  */
-export function judgeListing(
+function judgeListing(
   { fruitless, failingSince, error, backoffMs }: Revocation,
   listing: Listing,
   { now, random }: { now: number; random: number },

@@ -30,7 +30,7 @@ export interface Listing {
   inScope: Set<string>
   /** The ids of those that are not. */
   kept: Set<string>
-  /** Those among them of which the clocks do not tell whether they are in scope. */
+  /** How many of the kept ones may be in scope, as far as the clocks show. */
   undecided: number
   /** The ids of the users who had tokens. */
   owners: Set<string>

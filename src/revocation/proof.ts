@@ -5,9 +5,9 @@ import { z } from 'zod'
  * - `own-user`: they are those of the client's own user, which every client sees
  * - `tenant-admin`: the client's user has the role TenantAdmin, and the granted scope includes admin_classic
  * - `others-seen`: tokens of another user were listed with an access token of the same grant
- * - `not-told`: Qlik names no roles, and no token of another user was seen
+ * - `not-reported`: Qlik names no roles, and no token of another user was seen
  */
-export const ROLES = ['own-user', 'tenant-admin', 'others-seen', 'not-told'] as const
+export const ROLES = ['own-user', 'tenant-admin', 'others-seen', 'not-reported'] as const
 export const Role = z.enum(ROLES)
 export type Role = z.infer<typeof Role>
 
@@ -30,7 +30,7 @@ export const Proof = z.object({
 export type Proof = z.infer<typeof Proof>
 
 export interface ProofContext {
-  /** Tokens of which the clocks do not tell whether they were granted before the signal. */
+  /** Kept tokens that may have been granted before the signal, as far as the clocks show. */
   undecided: number
   /** Whether the listing began when the tenant's clock was certainly past the signal's leeway. */
   isConfirmed: boolean
@@ -42,7 +42,7 @@ export interface ProofContext {
  */
 export function provesGone(proof: Proof | null, { undecided, isConfirmed }: ProofContext): boolean {
   if (proof === null || undecided > 0 || !isConfirmed) return false
-  return proof.userExists && proof.role !== 'not-told' && isStable(proof)
+  return proof.userExists && proof.role !== 'not-reported' && isStable(proof)
 }
 
 /**
@@ -56,5 +56,5 @@ export function isStable({ pages, listings }: Pick<Proof, 'pages' | 'listings'>)
 
 /** The weakest of several roles: a name can belong to several Qlik users. */
 export function weakestRole(roles: readonly Role[]): Role {
-  return ROLES.findLast((role) => roles.includes(role)) ?? 'not-told'
+  return ROLES.findLast((role) => roles.includes(role)) ?? 'not-reported'
 }

@@ -37,5 +37,5 @@ export async function prove(
 function roleFor(userId: string, { ownUserId, evidence }: ClientPower): Role {
   if (userId === ownUserId) return 'own-user'
   // A power that is lacking has been thrown.
-  return evidence === 'tenant-admin' || evidence === 'others-seen' ? evidence : 'not-told'
+  return evidence === 'tenant-admin' || evidence === 'others-seen' ? evidence : 'not-reported'
 }

@@ -1,6 +1,5 @@
 import type { Interval } from '../interval.ts'
 import type { UserReference } from './signal.ts'
-import type { Gone, TokenFate } from './token-fate.ts'
 
 /** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
 export interface QlikTenant {
@@ -25,6 +24,22 @@ export interface QlikTenant {
   fateOf(id: string): TokenFate | null
 }
 
+/** How a delete of a token ended well: 204, or 404. */
+export type Gone = 'revoked' | 'already-gone'
+
+/** What became of a token that this process has tried to delete in the last minutes. Times are monotonic, in ms. */
+export type TokenFate =
+  | {
+      kind: 'gone'
+      /** `revoked` once this process has revoked it, whatever a repeated delete was answered with. */
+      how: Gone
+      /** When the first delete was answered. */
+      since: number
+      /** When the latest delete was answered. */
+      at: number
+    }
+  | { kind: 'refused'; failure: QlikFailure; at: number }
+
 export interface CallOptions {
   /** Aborts waiting and calling. */
   signal: AbortSignal
@@ -46,9 +61,9 @@ export type Power = 'proven' | 'lacking' | 'unknown'
  * - `others-seen`: it was shown tokens of another user
  * - `scope-too-narrow`: the granted scope does not include admin_classic
  * - `role-missing`: the role TenantAdmin is not among those that Qlik names
- * - `not-told`: Qlik names no roles
+ * - `not-reported`: Qlik names no roles
  */
-export type Evidence = 'tenant-admin' | 'others-seen' | 'scope-too-narrow' | 'role-missing' | 'not-told'
+export type Evidence = 'tenant-admin' | 'others-seen' | 'scope-too-narrow' | 'role-missing' | 'not-reported'
 
 export interface ClientPower {
   power: Power

@@ -5,11 +5,11 @@ import { CurfewError } from '../errors.ts'
  * twice, for `REPLAY_WINDOW_MS`.
  */
 export interface ReplayKey {
-  /** Tells senders and routes apart: a webhook-id, or an Idempotency-Key with the API key it came with. */
+  /** Distinguishes senders and routes: a webhook-id, or an Idempotency-Key with the API key it came with. */
   key: string
   /** A digest of the request, or null where the key alone decides (a webhook-id). */
   fingerprint: string | null
-  /** Until when it is remembered, at the least; ms since the epoch. For `REPLAY_WINDOW_MS` when left out. */
+  /** It is remembered at least until then, ms since the epoch; for `REPLAY_WINDOW_MS` when left out. */
   keepUntil?: number
 }
 

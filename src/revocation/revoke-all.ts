@@ -24,10 +24,10 @@ export type RunResult =
       resolved: string[]
       /** Of the last listing, which showed no token in scope; null where there was nobody to list. */
       proof: Proof | null
-      /** Tokens of which the clocks do not tell whether they are in scope. */
+      /** Kept tokens that may be in scope, as far as the clocks show. */
       undecided: number
       /**
-       * After how many ms a confirming listing is to be made; null where the last listing was one, or there is nobody to list.
+       * In how many ms the confirming listing is due; null where the last listing was one, or there is nobody to list.
        */
       confirmInMs: number | null
       tokens: TokenCounts
@@ -93,6 +93,6 @@ function knownToExist({ user, tokens }: Revocation, resolved: string[], ownUserI
 function outcomeOf(proof: Proof | null, { revoked, alreadyGone }: TokenCounts): Outcome {
   if (proof === null) return 'no-such-user'
   if (revoked + alreadyGone > 0) return 'revoked'
-  if (proof.role === 'not-told') return 'none-visible'
+  if (proof.role === 'not-reported') return 'none-visible'
   return proof.userExists ? 'nothing-to-revoke' : 'no-such-user'
 }

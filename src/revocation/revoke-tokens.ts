@@ -19,7 +19,7 @@ export interface RevokeOptions extends ListOptions {
 
 /**
  * Revokes these tokens, up to the tenant's concurrency at once. One that fails, or that Qlik refuses to revoke, does not
- * stop the others; one that was refused to another run since this attempt began is passed over. `refusalSince` says
+ * stop the others; one that was refused to another run since this attempt began is passed over. `refusedSince` says
  * which were refused.
  *
  * Rejects once no call is under way any more: with the first failure that may pass by itself; as `requirePower` does,
@@ -70,7 +70,7 @@ export async function revokeTokens(
 }
 
 /** Why Qlik refused to revoke a token since then, to whichever run of this process; null where it did not. */
-export function refusalSince(startedAt: number, id: string, tenant: QlikTenant): QlikFailure | null {
+function refusalSince(startedAt: number, id: string, tenant: QlikTenant): QlikFailure | null {
   const fate = tenant.fateOf(id)
   return fate?.kind === 'refused' && fate.at >= startedAt ? fate.failure : null
 }

@@ -6,7 +6,7 @@ import type { Ending, MeasuredTime, Waiting } from './transitions.ts'
 /** How an attempt ended, and the time of the signals as it is known then. */
 export type TimedResult = RunResult & MeasuredTime
 
-/** What becomes of a revocation after an attempt. `failure`: what is to be logged, where the attempt failed. */
+/** What becomes of a revocation after an attempt. `failure`: why the attempt failed, for the log; null where it did not. */
 export type RunReport =
   | { do: 'end'; ending: Ending; failure: Failure | null }
   | { do: 'put-back'; waiting: Waiting; failure: Failure | null }

@@ -97,10 +97,10 @@ export function stamped(
 ): Signal {
   const clocks = clocksOf(clock, tenant?.clockOffset() ?? null, storeClock())
   const { occurredAt, acceptedAt } = signal
-  // Told by its sender, whose clock may be ahead of ours; or that of the acceptance.
-  const told = occurredAt === acceptedAt ? null : occurredAt
+  // The sender's clock may be ahead of ours. Both are equal where the sender sent no time.
+  const sentTime = occurredAt === acceptedAt ? null : occurredAt
   const receivedAt = clocks.steady - Math.max(0, clocks.wall - acceptedAt)
-  const signalTime = signalTimeAt({ occurredAt: told, receivedAt }, clocks)
+  const signalTime = signalTimeAt({ occurredAt: sentTime, receivedAt }, clocks)
   return { ...signal, occurredAt: Math.min(occurredAt, acceptedAt), signalTime }
 }
 

@@ -185,11 +185,6 @@ export function untilPast(
   return tenantOffset && Math.max(0, instant - (steady + tenantOffset.earliest))
 }
 
-/** Whether the tenant's clock has certainly reached `instant`. */
-export function isPast(instant: number, clocks: Pick<Clocks, 'steady' | 'tenantOffset'>): boolean {
-  return untilPast(instant, clocks) === 0
-}
-
 /** @param offset the tenant's clock minus the clock that the stamp's times are on */
 function inTenantsTime(
   { received, asOurs, asTenants }: Pick<Stamp, 'received' | 'asOurs' | 'asTenants'>,

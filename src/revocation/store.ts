@@ -115,7 +115,7 @@ export interface RevocationStore {
 
   /**
    * Takes completed revocations whose confirming listing is due: all tenants in turn. One that has a newer revocation of
-   * the same user, which waits, runs or is to be confirmed itself, is passed over: that one proves both. A confirmation
+   * the same user, which waits, runs or has a confirming listing due itself, is passed over: that one proves both. A confirmation
    * that is not reported by `confirm` within `CONFIRMATION_LEASE_MS` is due again. There may be more unless the answer is
    * empty.
    */

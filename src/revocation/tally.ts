@@ -1,6 +1,6 @@
 import type { Listing } from './listing.ts'
+import type { Gone } from './qlik-tenant.ts'
 import type { TokenCounts } from './revocation.ts'
-import type { Gone } from './token-fate.ts'
 
 /** `stuck`: still listed long after its delete; it counts as remaining until the list shows it no more. */
 type State = 'remaining' | 'stuck' | 'revoked' | 'alreadyGone'

@@ -1,26 +1,10 @@
-import { QlikFailure } from './qlik-tenant.ts'
+import { QlikFailure, type TokenFate } from './qlik-tenant.ts'
 
 /**
  * How far Qlik's list of tokens may be behind its answers to deletes. A token that is listed for longer after its delete
  * is stuck: it is reported, and deleted again at most this often.
  */
 export const LISTING_LAG_MS = 60_000
-
-/** How a delete of a token ended well: 204, or 404. */
-export type Gone = 'revoked' | 'already-gone'
-
-/** What became of a token that this process has tried to delete in the last minutes. Times are monotonic, in ms. */
-export type TokenFate =
-  | {
-      kind: 'gone'
-      /** `revoked` once this process has revoked it, whatever a repeated delete was answered with. */
-      how: Gone
-      /** When the first delete was answered. */
-      since: number
-      /** When the latest delete was answered. */
-      at: number
-    }
-  | { kind: 'refused'; failure: QlikFailure; at: number }
 
 /** Whether a token that is listed now should have left the list long ago. */
 export function isStuck(fate: TokenFate | null, now: number): boolean {

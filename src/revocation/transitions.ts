@@ -228,7 +228,7 @@ export function retry(revocation: Revocation, other: Revocation | null, now: num
   return { answer, change: 'widened', superseded: { ...revocation, supersededBy: other.id } }
 }
 
-/** Due at once, with 24 hours ahead. A time of acceptance that lies ahead was told by a clock that was wrong. */
+/** Due at once, with 24 hours ahead. A time of acceptance that lies ahead comes from a clock that was wrong. */
 function hasten(queued: Revocation, now: number): Revocation {
   const dueAt = Math.min(queued.acceptedAt, now)
   return { ...queued, fruitless: 0, nextAttemptAt: null, backoffMs: null, failingSince: null, dueAt }

@@ -28,10 +28,10 @@ export type CallListener = (phase: CallPhase, call: SandboxCall) => void
 /** The answer of a call leaves when what this returns has settled. */
 export type AnswerHold = (call: SandboxCall) => unknown
 
-/** So many calls are kept at the least; the log is cut back to that when it is twice as long. */
+/** How many calls are kept at least; the log is cut back to that when it is twice as long. */
 const KEPT = 50_000
 
-/** Remembers the latest calls, and tells listeners of each as it arrives and as it ends. */
+/** Remembers the latest calls, and notifies listeners of each as it arrives and as it ends. */
 export class CallLog {
   /** Ended calls, oldest first. A test may empty it (`calls.length = 0`). */
   readonly calls: SandboxCall[] = []
@@ -39,7 +39,7 @@ export class CallLog {
   readonly #holds = new Set<AnswerHold>()
 
   arrived(call: SandboxCall): void {
-    this.#tell('arrived', call)
+    this.#notify('arrived', call)
   }
 
   /** Returns the function that ends the subscription. */
@@ -95,10 +95,10 @@ export class CallLog {
   answered(call: SandboxCall): void {
     this.calls.push(call)
     if (this.calls.length >= 2 * KEPT) this.calls.splice(0, KEPT)
-    this.#tell('answered', call)
+    this.#notify('answered', call)
   }
 
-  #tell(phase: CallPhase, call: SandboxCall): void {
+  #notify(phase: CallPhase, call: SandboxCall): void {
     for (const listener of this.#listeners) listener(phase, call)
   }
 }

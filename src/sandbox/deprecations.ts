@@ -12,7 +12,7 @@ const OLDEST = '2026-05'
 /** A deprecation that the tenant announces in the answers of one route. */
 export const deprecationSchema = z.strictObject({
   route: z.enum(ROUTES),
-  /** The release in which it comes; whoever acknowledges that one, or a later one, is told no more. */
+  /** The release in which it comes; a caller that acknowledges it, or a later one, gets no header. */
   release: release.default('2027-02'),
   /** `Deprecation`: `true`, as in https://qlik.dev/changelog/209-data-qualities-deprecation, or `@` and seconds (RFC 9745). */
   deprecation: z.string().default('true'),

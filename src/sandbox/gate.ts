@@ -102,7 +102,7 @@ function chargeNotFound(tenant: Tenant, { route, userId, tier }: SandboxCall, re
   tenant.limiter.charge(userId, tier, tenant.settings.now(), tenant.settings.notFoundCost - 1)
 }
 
-/** Sets the Date header to the tenant's time now, unless it is to be missing. */
+/** Sets the Date header to the tenant's time now, unless the settings leave it out. */
 export function setDate(tenant: Tenant, reply: FastifyReply): void {
   const { dateHeader } = tenant.settings
   reply.raw.sendDate = dateHeader !== 'missing'

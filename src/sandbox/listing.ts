@@ -1,11 +1,13 @@
 import type { Behaviour } from './behaviour.ts'
-import type { SandboxToken } from './token-shelf.ts'
 
 /** How far listings are behind, in either direction. */
-export type ListingLag = Pick<Behaviour, 'lagAfterIssueMs' | 'lagAfterRevokeMs'>
+type ListingLag = Pick<Behaviour, 'lagAfterIssueMs' | 'lagAfterRevokeMs'>
 
 /** What decides whether a listing has a token. Times are Unix ms by the clock that the tenant was given. */
-export type Dates = Pick<SandboxToken, 'storedAt' | 'revokedAt'>
+interface Dates {
+  storedAt: number
+  revokedAt: number | null
+}
 
 /**
  * Whether a listing that is read at `now` has the token: from `lagAfterIssueMs` after its issue, until
@@ -25,7 +27,7 @@ export function hasLeft(revokedAt: number | null, now: number, lag: ListingLag):
 }
 
 /** Tokens in the order of a listing, by user id and, within a user, by issue. Takes them oldest first. */
-export function inOrder<Row extends Pick<SandboxToken, 'userId' | 'serial'>>(
+export function inOrder<Row extends { userId: string; serial: number }>(
   rows: readonly Row[],
   order: Behaviour['listingOrder'],
 ): readonly Row[] {

@@ -15,7 +15,7 @@ export interface IssueOptions {
   lastUsed?: number | null
 }
 
-/** What is to be issued: to whom, and what an M2M client's token has besides. */
+/** What to issue: to whom, and what an M2M client's token has in addition. */
 export type Issue = IssueOptions & { userId: string } & Partial<
     Pick<SandboxToken, 'clientId' | 'scope' | 'expiresAt'>
   >

@@ -7,7 +7,7 @@ const TERMS = new RegExp(TERM, 'gi')
 const FILTER = new RegExp(String.raw`^\s*${TERM}(?:\s+or\s+${TERM})*\s*$`, 'i')
 
 /** How far "without regard to case" goes: Qlik does not say. `unicode` also takes compatible forms for the same. */
-export const FOLDINGS = {
+const FOLDINGS = {
   ascii: (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
   unicode: (text: string) => text.normalize('NFKC').toLowerCase().toUpperCase(),
 } as const

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Accept } from '../revocation/accept.ts'
+import type { SessionSource } from '../revocation/session.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { Accepted, RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
-import type { SessionSources } from './session-sources.ts'
 import { COMMON, ISSUER } from './source-schema.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from './source-signal.ts'
 import { expand } from './template.ts'
@@ -58,7 +58,7 @@ export interface TakeLogoutTokenOptions {
   clock: Clock
   /** Whose session it is, where a token names nothing else. */
   findSession: RevocationStore['findSession']
-  sessionSources: Pick<SessionSources, 'of'>
+  sessionSources: { of(source: string, tenant: string): SessionSource }
 }
 
 export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogoutToken {

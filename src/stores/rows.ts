@@ -69,11 +69,6 @@ export const COLUMNS: readonly string[] = [
   ...DERIVED.map(([name]) => name),
 ]
 
-/** The names of the columns of one member. */
-export function columnsOfMember(member: keyof Revocation): string[] {
-  return STORED.filter((column) => column.member === member).map(({ name }) => name)
-}
-
 /** A revocation as the values of a row, in the order of `COLUMNS`. */
 export function toValues(revocation: Revocation): Cell[] {
   const values = STORED.map((column) => cellOf(revocation, column))

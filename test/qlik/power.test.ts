@@ -18,7 +18,7 @@ t.test('only the role within the scope, or the sight of others, proves the power
     [['Developer'], 'user_default', false, 'scope-too-narrow'],
     [[], ADMIN, false, 'role-missing'],
     [null, ADMIN, true, 'others-seen'],
-    [null, ADMIN, false, 'not-told'],
+    [null, ADMIN, false, 'not-reported'],
     [null, 'user_default', false, 'scope-too-narrow'],
   ] as const) {
     const name = JSON.stringify([roles, scope, sawOthers])
@@ -100,7 +100,7 @@ t.test('a token of another user proves what was unknown', async (t) => {
   t.match(await monitor.get(), { power: 'unknown' })
   monitor.noteOwners(new Set(['bot', 'ann']), ADMIN)
   t.match(await monitor.get(), { power: 'proven' })
-  t.same(changes, ['unknown: not-told', 'proven: others-seen'])
+  t.same(changes, ['unknown: not-reported', 'proven: others-seen'])
 })
 
 t.test('an access token with another scope resets what was known', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TokenMemory } from '../../src/qlik/token-memory.ts'
+import type { Gone } from '../../src/revocation/qlik-tenant.ts'
 import { type CallOptions, QlikFailure } from '../../src/revocation/qlik-tenant.ts'
-import type { Gone } from '../../src/revocation/token-fate.ts'
 import { fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'
 

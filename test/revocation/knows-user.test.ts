@@ -9,7 +9,7 @@ function knowsUser(findUsers: QlikTenant['findUsers'], power: Power = 'proven') 
   const clock = fakeClock()
   const tenant = {
     findUsers,
-    power: async () => ({ power, evidence: 'not-told' as const, scope: '', ownUserId: 'own' }),
+    power: async () => ({ power, evidence: 'not-reported' as const, scope: '', ownUserId: 'own' }),
   }
   const get = (name: string) => (name === 'default' ? tenant : undefined)
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }

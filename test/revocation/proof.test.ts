@@ -18,7 +18,7 @@ t.test('the truth table', async (t) => {
     [{}, {}, true],
     [{ role: 'others-seen' }, {}, true],
     [{ role: 'own-user' }, {}, true],
-    [{ role: 'not-told' }, {}, false],
+    [{ role: 'not-reported' }, {}, false],
     [{ userExists: false }, {}, false],
     [{ pages: 2 }, {}, false],
     [{ pages: 2, listings: 2 }, {}, true],
@@ -39,8 +39,8 @@ const CELLS: Record<string, (value: unknown) => boolean> = {
   any: () => true,
   yes: (value) => value === true,
   no: (value) => value === false,
-  '`not-told`': (value) => value === 'not-told',
-  'any other': (value) => value !== 'not-told',
+  '`not-reported`': (value) => value === 'not-reported',
+  'any other': (value) => value !== 'not-reported',
   more: (value) => Number(value) > 1,
   some: (value) => Number(value) > 0,
   '1': (value) => value === 1,
@@ -71,7 +71,7 @@ t.test('docs/proof.md has the same table', async (t) => {
 
 t.test('of several users the weakest role counts', async (t) => {
   t.equal(weakestRole(['own-user', 'tenant-admin']), 'tenant-admin')
-  t.equal(weakestRole(['tenant-admin', 'not-told', 'own-user']), 'not-told')
+  t.equal(weakestRole(['tenant-admin', 'not-reported', 'own-user']), 'not-reported')
   t.equal(weakestRole(['own-user']), 'own-user')
-  t.equal(weakestRole([]), 'not-told')
+  t.equal(weakestRole([]), 'not-reported')
 })

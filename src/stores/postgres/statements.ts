@@ -21,7 +21,7 @@ const BY_USER = 'tenant, user_kind, user_value, device_key'
 /** As ids are written: a caller may ask for anything. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** Told to all processes when a revocation has ended or was confirmed, with its `userKey`. */
+/** Notifies all processes that a revocation has ended or was confirmed; the payload is its `userKey`. */
 export const ENDED_CHANNEL = 'curfew_ended'
 /** Told when a queued revocation waits for a running one: it may be the more urgent. */
 export const PARKED_CHANNEL = 'curfew_parked'
@@ -151,7 +151,7 @@ export function postgresStatements(query: Query) {
       await query('SELECT pg_notify($1, $2)', [PARKED_CHANNEL, ''])
     },
 
-    /** Tells those who wait for these users, by `userKey`. */
+    /** Wakes those who wait for these users, by `userKey`. */
     async notifyEnded(userKeys: readonly string[]): Promise<void> {
       await query(`SELECT pg_notify('${ENDED_CHANNEL}', key) FROM unnest($1::text[]) AS key`, [userKeys])
     },

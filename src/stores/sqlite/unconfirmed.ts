@@ -37,7 +37,7 @@ export function unconfirmedStatements({ prepare, rows }: Prepared) {
         limit,
       ),
 
-    /** Whether a newer one of the same user waits, runs, or is to be confirmed: that proves this one, too. */
+    /** Whether a newer one of the same user waits, runs, or has a confirming listing due: that proves this one, too. */
     hasSuccessor: (id: string): boolean =>
       prepare(
         `SELECT 1 FROM revocations AS r WHERE id = ? AND (
@@ -48,7 +48,7 @@ export function unconfirmedStatements({ prepare, rows }: Prepared) {
                AND (other.completed_at, other.id) > (r.completed_at, r.id)))`,
       ).get(id) !== undefined,
 
-    /** The others of the same user that are to be confirmed. */
+    /** The others of the same user whose confirming listing is due. */
     othersOf: (id: string): Revocation[] =>
       rows(
         `SELECT other.* FROM revocations AS r JOIN revocations AS other ON ${SAME_USER('other', 'r')}

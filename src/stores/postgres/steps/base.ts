@@ -103,7 +103,7 @@ CREATE TABLE curfew.permits (
   PRIMARY KEY (tenant, client, tier, holder)
 );
 
--- One exchange of a process with its budget: it tells how many permits it holds and how many of its calls have
+-- One exchange of a process with its budget: it reports how many permits it holds and how many of its calls have
 -- ended, and gets more. The row of the budget is locked, so exchanges come one after the other and none is issued
 -- twice. One round trip; not synced to disk, as a lost window costs a 429 at worst, and a sync for each call would
 -- double the time of a revocation.

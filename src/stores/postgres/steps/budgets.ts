@@ -36,7 +36,7 @@ ALTER TABLE curfew.budgets ADD COLUMN prober uuid;
 CREATE INDEX budgets_blocked ON curfew.budgets (blocked_until) WHERE blocked_until IS NOT NULL;
 
 -- As exchange_permits was, and besides:
--- After a block one call goes first, the probe; all others wait until its process tells that it has passed. Where that
+-- After a block one call goes first, the probe; all others wait until its process reports that it has passed. Where that
 -- process does not hold it any more, or has died, it is granted again. A budget without blocked_until is open.
 -- Calls are remembered for Qlik's window at least (REMEMBERED_FOR_MS), so that a window that was too short can be put
 -- right at any time.
@@ -136,8 +136,7 @@ BEGIN
   END IF;
 END $$;
 
--- For replicas of the version before, which tell nothing of a probe: an end is taken for a pass. They tell of a 429 before
--- that.
+-- For replicas of the version before, which report no probe: an end is taken for a pass. They report a 429 before that.
 CREATE OR REPLACE FUNCTION curfew.exchange_permits(
   of_tenant text, of_client text, of_tier integer, of_holder uuid, call_limit integer, window_ms float8,
   lease_ms float8, held integer, ended integer, ended_ago_ms float8, wanted integer,
