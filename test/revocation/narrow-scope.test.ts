@@ -7,7 +7,7 @@ import { type Service, startService } from '../support/service.ts'
 async function untilWaiting({ call }: Service, id: string) {
   for (;;) {
     const { json } = await call('GET', `/revocations/${id}`)
-    if (json.nextAttemptAt !== null) return json
+    if (json.nextAttemptAt !== null || json.status === 'completed') return json
   }
 }
 

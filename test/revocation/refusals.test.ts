@@ -1,5 +1,8 @@
 import t from 'tap'
-import { nextCall } from '../support/events.ts'
+import { refusedSince, revokeTokens } from '../../src/revocation/revoke-tokens.ts'
+import { RunTime } from '../../src/revocation/run-time.ts'
+import { TokenTally } from '../../src/revocation/tally.ts'
+import { nextCall, rejection } from '../support/events.ts'
 import { openRuns } from '../support/runs.ts'
 
 const ALWAYS = Number.POSITIVE_INFINITY
@@ -47,6 +50,31 @@ t.test('what Qlik refuses to one run, no other one repeats at once', async (t) =
     t.match(result, { ended: 'stopped', error: { kind: 'forbidden' }, tokens: { revoked: 17, remaining: 3 } })
   }
   t.equal(runs.deletes(), 20)
+})
+
+t.test('a token that was refused since an attempt began is passed over', async (t) => {
+  const runs = await openRuns(t)
+  const { qlik, clock, sandbox } = runs
+  const user = runs.userWithTokens(2)
+  const ids = sandbox.tenant.tokensOf(user.id).map(({ id }) => id)
+  const startedAt = clock.monotonic()
+  const revocation = runs.revocation({ userId: user.id })
+  const time = new RunTime(revocation, { clock, tenant: qlik, storeClock: () => null })
+  const call = { urgency: 1, signal: new AbortController().signal }
+  const revoke = (since: number) => {
+    const tally = new TokenTally(revocation.tokens)
+    const options = { ...call, clock, time, tally, startedAt: since, onChange: () => {} }
+    return runs.drive(revokeTokens(ids, qlik, options))
+  }
+  clock.advance(1)
+  sandbox.tenant.order({ kind: 'status', status: 400, route: 'revoke' })
+  t.match(await rejection(runs.drive(qlik.revokeToken(String(ids[0]), call))), { kind: 'rejected' })
+  await revoke(startedAt)
+  t.same([...refusedSince(startedAt, ids, qlik).keys()], [ids[0]])
+  t.equal(runs.deletes(), 2)
+  clock.advance(1)
+  await revoke(clock.monotonic())
+  t.equal(runs.deletes(), 3, 'a later attempt tries it again')
 })
 
 t.test('a client that loses its role in mid-run stops soon, and says so', async (t) => {
