@@ -3,7 +3,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { configurationFile } from '../support/config-file.ts'
 import { until } from '../support/events.ts'
 import { startIssuer } from '../support/issuer.ts'
-import { CLIENT, EVENT } from '../support/logout-service.ts'
+import { CLIENT, endSession } from '../support/logout-service.ts'
 import { type PostgresServer, startPostgres } from '../support/postgres.ts'
 import { previousIsMissing, previousVersion } from '../support/previous-version.ts'
 import { type ServiceProcess, startInVain, startProcess } from '../support/process.ts'
@@ -53,6 +53,7 @@ async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
   }
   return {
     tenant,
+    issuer,
     refused,
     call,
     startOld: (more = {}, own = client) => start(previous.main, more, own),
@@ -70,22 +71,6 @@ async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
     async accept(replica: ServiceProcess, userId: string, headers = {}): Promise<string> {
       return (await call(replica, 'POST', '/logout-hook', { body: { userId }, headers })).json.id
     },
-    /** A logout token that names a session alone. */
-    async endSession(replica: ServiceProcess, sid: string) {
-      const iat = Math.floor(Date.now() / 1000)
-      const claims = {
-        iss: issuer.url,
-        aud: CLIENT,
-        iat,
-        exp: iat + 60,
-        jti: sid,
-        sid,
-        events: { [EVENT]: {} },
-      }
-      const body = new URLSearchParams({ logout_token: await issuer.sign(claims) }).toString()
-      const headers = { authorization: '', 'content-type': 'application/x-www-form-urlencoded' }
-      await call(replica, 'POST', '/sources/op/backchannel-logout', { body, headers })
-    },
   }
 }
 
@@ -101,7 +86,7 @@ function endedBy(replica: ServiceProcess): string[] {
 
 root.test('replicas of both versions work side by side', options, async (t) => {
   const world = await setUp(t, { latencyMs: 20 })
-  const { tenant, refused, call, userWithTokens, endSession } = world
+  const { tenant, issuer, refused, call, userWithTokens } = world
   const old = await world.startOld()
   /** Whose tokens each revocation is about, of those that are to be verified in the end. */
   const users = new Map<string, string>()
@@ -153,7 +138,7 @@ root.test('replicas of both versions work side by side', options, async (t) => {
   const id = await accept(young, again, repeatable('new'))
   t.equal(await accept(old, again, repeatable('new')), id)
   await record(young, 'of-the-new', sessions[1])
-  for (const sid of ['of-the-old', 'of-the-new']) await endSession(young, sid)
+  for (const sid of ['of-the-old', 'of-the-new']) await endSession(young.url, issuer, sid)
   for (const userId of sessions) {
     const { items } = (await call(young, 'GET', `/revocations?userId=${userId}`)).json
     t.equal(items.length, 1, 'a logout token ends a session that either version recorded')

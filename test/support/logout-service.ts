@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
 import { type Issuer, type IssuerKey, issuerKey, startIssuer } from './issuer.ts'
-import type { Reply, Service } from './service.ts'
+import { type Reply, request, type Service } from './service.ts'
 import { type SourceService, type SourceServiceOptions, startWithSources } from './source-service.ts'
 
 export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
@@ -56,6 +56,14 @@ export async function startLogoutService(
     token: (different, header) => issuer.sign(claims(different), header),
     logout: (token, source = 'op') => postToken(service, token, source),
   }
+}
+
+/** Posts a logout token that names a session and no user, to the source `op` of a service that runs as a process. */
+export async function endSession(url: string, issuer: Issuer, sid: string): Promise<Reply> {
+  const iat = Math.floor(Date.now() / 1000)
+  const claims = { iss: issuer.url, aud: CLIENT, iat, exp: iat + 60, jti: sid, sid, events: { [EVENT]: {} } }
+  const token = await issuer.sign(claims)
+  return postToken({ call: (method, path, options) => request(url, method, path, options) }, token)
 }
 
 export function postToken({ call }: Pick<Service, 'call'>, token: string, source = 'op'): Promise<Reply> {
