@@ -7,6 +7,7 @@ import {
   boundAtFirstClaim,
   type Clocks,
   confirmAfter,
+  isPending,
   type SignalTime,
   signalTimeAt,
   tenantTimeOf,
@@ -59,11 +60,12 @@ export class RunTime {
 
   /**
    * How long after it began a listing would have had to begin to show every token in scope, in ms; 0 if it does, null where
-   * the tenant's clock is not known.
+   * the tenant's clock or the time of the signals is not known.
    * @param beganAt when it began, on the monotonic clock
    */
   missingMs(beganAt: number): number | null {
     this.#measure()
+    if (isPending(this.#time)) return null
     const tenantOffset = this.#options.tenant.clockOffset()
     return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset })
   }

@@ -177,6 +177,17 @@ export function confirmAfter(instant: Interval): number {
   return Math.max(afterLastGrant, instant.latest + LEEWAY_MS)
 }
 
+/**
+ * Whether every token that belongs to one signal, or may, certainly belongs to another one, and a listing that is late enough for
+ * that is late enough for both. Not where either time is unknown.
+ */
+export function covers(time: SignalTime, other: SignalTime): boolean {
+  if (isPending(time) || isPending(other)) return false
+  const [{ earliest, latest }, covered] = [tenantTimeOf(time), tenantTimeOf(other)]
+  const isLater = earliest >= covered.earliest && latest >= covered.latest
+  return isLater && covered.latest <= grantLimits({ earliest, latest }).certain
+}
+
 /** How many ms until the tenant's clock has certainly reached `instant`; 0 if it has, null if its clock is not known. */
 export function untilPast(
   instant: number,

@@ -187,21 +187,18 @@ function settle(completed: Revocation): Revocation {
 }
 
 /**
- * An older revocation of the same user and device type, whose confirming listing is due, after a newer one was confirmed: the
- * same listing proves it, too, where the newer one reaches as far. Null where it does not.
+ * Another revocation of the same user and device type, whose confirming listing is due, after a newer one was confirmed: the
+ * same listing proves it, too, where the newer one reaches as far: in scope, in the tenant's time, which says also that the
+ * listing began late enough, and in the Qlik users that were listed. Null where it does not.
  */
 export function confirmBy(older: Revocation, newer: Revocation): Revocation | null {
-  const reaches = newer.scope === 'all' || (older.scope !== 'all' && isAsLate(newer, older))
+  const reaches =
+    (newer.scope === 'all' || older.scope !== 'all') &&
+    times.covers(signalTimeOf(newer), signalTimeOf(older)) &&
+    older.resolved.every((userId) => newer.resolved.includes(userId))
   if (!reaches || newer.verificationDueAt !== null || older.verificationDueAt === null) return null
   const tokens: TokenCounts = { ...older.tokens, kept: newer.tokens.kept }
   return settle({ ...older, tokens, proof: newer.proof, undecided: newer.undecided, error: newer.error })
-}
-
-/** Whether every grant that may belong to the older one certainly belongs to the newer one, by the tenant's clock. */
-function isAsLate(newer: Revocation, older: Revocation): boolean {
-  const limitsOf = (one: Revocation) => times.grantLimits(times.tenantTimeOf(signalTimeOf(one)))
-  const { certain, undecidedUntil } = limitsOf(older)
-  return limitsOf(newer).certain >= (undecidedUntil ?? certain)
 }
 
 /** What becomes of a revocation by a retry: which one is answered, and which others change. */

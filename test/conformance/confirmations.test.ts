@@ -100,6 +100,17 @@ eachStore(async (t, opened) => {
     t.match(await store.get(older.id), { verified: true, verificationDueAt: null })
   })
 
+  t.test('one that was confirmed proves none whose signal came after its listing', async (t) => {
+    const store = await opened(t)
+    const all = await completed(store, DUE, { scope: 'all', reason: 'security' })
+    t.match(await confirmations(store), { claimed: [{ id: all.id }] })
+    // While it lists.
+    const later = await completed(store, DUE, { occurredAt: T0 + 6_000 })
+    await store.confirm(all.id, PROVEN)
+    t.match(await store.get(all.id), { verified: true })
+    t.match(await store.get(later.id), { verified: false, verificationDueAt: later.verificationDueAt })
+  })
+
   t.test('one that fails is due again, and at last stays unverified', async (t) => {
     const store = await opened(t)
     const one = await completed(store)

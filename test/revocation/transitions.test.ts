@@ -136,26 +136,35 @@ t.test('a confirming listing verifies, queues again, or is due again', async (t)
 })
 
 t.test('a newer one proves an older one of the same user, where it reaches as far', async (t) => {
-  const newer = completed()
   const at = (earliest: number, latest = earliest) => ({
-    signalTime: { tenant: { earliest, latest }, open: null, unlinked: false },
+    signalTime: { tenant: { earliest: T0 + earliest, latest: T0 + latest }, open: null, unlinked: false },
   })
+  const known = at(0, 1_000)
+  const newer = completed()
   const cases: [Partial<Revocation>, Partial<Revocation>, boolean][] = [
     [{}, {}, true],
-    [at(T0 - 1), {}, true],
-    [at(T0 + 1), {}, false],
-    [at(T0 - 9_000, T0 - 1), {}, true],
-    [at(T0 - 9_000, T0 + 6_000), {}, false],
+    [at(-1, 999), {}, true],
+    [at(1, 1_000), {}, false],
+    [at(0, 1_001), {}, false],
+    [at(-9_000, 5_000), at(0, 9_000), true],
+    [at(-9_000, 5_001), at(0, 9_000), false],
+    // Their processes' clocks differ.
+    [{ occurredAt: T0 + 60_000, signalTimeOf: T0 + 60_000 }, {}, true],
+    [{ occurredAt: T0 - 60_000, ...at(1, 1_001) }, {}, false],
     [{ signalTime: UNLINKED }, {}, false],
     [{}, { signalTime: UNLINKED }, false],
+    [{ signalTime: UNLINKED }, { signalTime: UNLINKED }, false],
     [{ scope: 'all' }, {}, false],
     [{ scope: 'all' }, { scope: 'all' }, true],
-    [at(T0 + 1), { scope: 'all' }, true],
+    // What was granted in between may not have been listed yet.
+    [at(1, 1_001), { scope: 'all' }, false],
+    [{ resolved: ['u1', 'u2'] }, {}, false],
+    [{ resolved: ['u2'] }, { resolved: ['u1', 'u2'] }, true],
     [{}, { verificationDueAt: T0 }, false],
     [{ verificationDueAt: null }, {}, false],
   ]
   for (const [old, young, proves] of cases) {
-    const confirmed = confirmBy(unconfirmed(old), { ...newer, ...young })
+    const confirmed = confirmBy(unconfirmed({ ...known, ...old }), { ...newer, ...known, ...young })
     t.equal(confirmed?.verified ?? false, proves, JSON.stringify([old, young]))
   }
 })
