@@ -15,7 +15,7 @@ const CREDENTIALS_AT_MOST = 2
 
 export const EXPOSED = 'expected a file that not every user of the machine can read'
 
-/** The ways of an entry of CONFIG_FILE to say by what its client proves itself: exactly one of these members. */
+/** The members that hold the credentials of a client in CONFIG_FILE: exactly one of them must be given. */
 export const CREDENTIAL_WAYS = [
   'clientSecret',
   'clientSecretFile',
@@ -82,7 +82,7 @@ function distinct(all: readonly ClientCredential[]): ClientCredentials | null {
   return first ? [first, ...others.filter((one) => !isDeepStrictEqual(one, first))] : null
 }
 
-/** What the environment says of the client of its own tenant. */
+/** The credentials of the tenant that the environment configures. */
 export interface OwnCredentials {
   /** Null where there are none, or not usable ones. */
   credentials: ClientCredentials | null
@@ -93,7 +93,7 @@ export interface OwnCredentials {
 const OWN_SECRETS = ['QLIK_CLIENT_SECRET', 'QLIK_CLIENT_SECRET_PREVIOUS'] as const
 const OWN_KEYS = ['QLIK_CLIENT_KEY', 'QLIK_CLIENT_KEY_PREVIOUS'] as const
 
-/** Keys of the environment that say nothing without another one. */
+/** Keys of the environment that require another one. */
 const BESIDE: readonly [key: string, other: string][] = [
   ['QLIK_CLIENT_SECRET_PREVIOUS', 'QLIK_CLIENT_SECRET'],
   ['QLIK_CLIENT_KEY_PREVIOUS_FILE', 'QLIK_CLIENT_KEY_FILE'],
@@ -104,8 +104,8 @@ const BESIDE: readonly [key: string, other: string][] = [
 ]
 
 /**
- * Reads by what the client of the environment's own tenant proves itself, and reports all that is wrong with it. An empty
- * previous secret or file with a key counts as none, so that it can stay configured between rotations.
+ * Reads the credentials of the tenant that the environment configures, and reports every mistake. An empty previous secret
+ * or key file counts as none, so that it can stay configured between rotations.
  * @param isTold whether a key of the environment is already known to be wrong
  */
 export function ownCredentials(given: Given, isTold: (key: string) => boolean): OwnCredentials {

@@ -4,7 +4,7 @@ import type { SourceConfig } from './sources/source-kinds.ts'
 
 // What the configuration is, once it is read.
 
-/** By what an OAuth client proves itself at the token endpoint. */
+/** What an OAuth client authenticates with at the token endpoint. */
 export type ClientCredential = { kind: 'secret'; secret: string } | ClientKey
 
 /** One, or two of one kind during a rotation, in the order in which they are tried. */
@@ -43,7 +43,7 @@ export interface Reloadable {
   senders: { apiKeys: ApiKeyConfig[]; webhookSecrets: WebhookSecretConfig[] }
   /** Identity providers and other services, each with a way in of its own. */
   sources: SourceConfig[]
-  /** What is usable and yet should be changed: by key, and what would be better. Never holds a value. */
+  /** Keys that work but should be changed, and what is expected instead. Never holds a value. */
   warnings: Mistake[]
 }
 

@@ -38,7 +38,7 @@ export interface ReloadOptions {
   log: Log
 }
 
-/** Logs what is usable in the configuration and yet should be changed. */
+/** Logs what works in the configuration but should be changed. */
 export function logWarnings(log: Log, { warnings }: Pick<Reloadable, 'warnings'>): void {
   for (const warning of warnings) log.warn(warning, 'the configuration should be changed')
 }

@@ -18,7 +18,7 @@ const PathId = z
 
 const OptionalText = z.string().nullish().catch(null)
 
-/** RFC 6749, appendix A.4. What is not of that form grants nothing that is known. */
+/** RFC 6749, appendix A.4. A scope of another form counts as empty. */
 const GrantedScope = z
   .string()
   .regex(/^[\x20-\x7e]{0,1024}$/)

@@ -137,7 +137,7 @@ function isUnsent(error: unknown): boolean {
   return error instanceof QlikFailure && error.isUnsent
 }
 
-/** Whether Qlik has answered a failed call, and has not refused it for the rate limit. A gateway's 503 is no answer of Qlik's limiter. */
+/** Whether the rate limit let a failed call through. A 503 does not show that: a gateway may have answered. */
 function hasPassed(error: unknown): boolean {
   return error instanceof QlikFailure && error.kind !== 'rate-limited' && error.kind !== 'unavailable'
 }

@@ -14,8 +14,8 @@ export interface AssertionForm {
 }
 
 /**
- * Proves an OAuth client by its private key (`private_key_jwt`: RFC 7523, section 3; OpenID Connect Core 1.0, section 9), once: each
- * assertion has its own `jti`.
+ * Proves an OAuth client by its private key (`private_key_jwt`: RFC 7523, section 3; OpenID Connect Core 1.0, section 9). Each
+ * assertion has its own `jti`, and is accepted once.
  * @param audience the address of the token endpoint, without a slash at its end
  * @param now the tenant's time, ms since the epoch; it may be wrong by a minute
  */

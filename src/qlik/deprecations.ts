@@ -17,8 +17,8 @@ export interface DeprecatedRoute extends Deprecation {
 }
 
 /**
- * What Qlik has deprecated of that which Curfew calls, by tenant and route, as answers of the last day say. One entry for
- * each route that is called. Each is a warning in the log, once a day.
+ * The routes that Curfew calls and Qlik has deprecated, by tenant, according to the answers of the last day. Each is a warning
+ * in the log, once a day.
  */
 export class Deprecations {
   readonly #clock: Clock
@@ -51,7 +51,7 @@ export class Deprecations {
     return [...routes].map(([route, { since, sunset, link }]) => ({ route, since, sunset, link }))
   }
 
-  /** The tenants where anything is. */
+  /** The tenants that have deprecated a route. */
   tenants(): string[] {
     return [...this.#tenants.keys()].filter((tenant) => this.of(tenant).length > 0)
   }

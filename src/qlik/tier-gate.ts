@@ -30,7 +30,7 @@ export class TierGate {
     this.#concurrency = concurrency
   }
 
-  /** Fewer than so many are under way from now on. Called also when the ledger counts by other limits. */
+  /** Changes how many calls may be under way. Also called when the limits of the ledger have changed. */
   change(concurrency: number): void {
     this.#concurrency = concurrency
     this.#letThrough()

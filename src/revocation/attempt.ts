@@ -114,7 +114,7 @@ export class Attempt {
     return fate?.kind === 'refused' && fate.failure.kind === 'forbidden'
   }
 
-  /** Nothing is waited for where all of them are stuck: another attempt finds them no sooner. */
+  /** Fails at once where all of them are stuck: waiting does not help. */
   async #waitForTheList(gone: string[]): Promise<void> {
     const { tenant, clock } = this.#options
     const stuck = gone.filter((id) => isStuck(tenant.fateOf(id), clock.monotonic()))
@@ -127,7 +127,7 @@ export class Attempt {
     await this.#wait(error)
   }
 
-  /** @throws `error` where it was waited for often enough */
+  /** @throws `error` after the last wait */
   async #wait(error: CurfewError): Promise<void> {
     const { clock, signal } = this.#options
     const { value: ms } = this.#waits.next()

@@ -11,8 +11,8 @@ import type { Revocation } from './revocation.ts'
 const LISTINGS_AT_MOST = 4
 
 /**
- * What the confirming listing showed. `early`: the tenant's clock is not past the leeway yet, so it would not show all tokens in
- * scope. `stopped`: it did not come about, or was no proof, and `error` says why.
+ * What the confirming listing showed. `early`: the tenant's clock is not past the leeway yet, so the listing may lack tokens in
+ * scope. `stopped`: it failed, or was no proof, and `error` says why.
  */
 export type Confirmation =
   | { found: 'nothing'; proof: Proof | null; kept: number; undecided: number; resolved: string[] }

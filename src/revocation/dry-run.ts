@@ -78,7 +78,7 @@ function errorOf(cause: unknown, { aborted }: AbortSignal): CurfewError {
   return new CurfewError(code, detail, { cause })
 }
 
-/** What a name is that a revocation fails for. */
+/** The findings for names that fail a revocation. */
 const FINDING_OF: Partial<Record<ErrorCode, Finding>> = {
   CURFEW_AMBIGUOUS_USER: 'ambiguous',
   CURFEW_OWN_USER: 'own-user',

@@ -26,15 +26,15 @@ export interface Listing {
   at: number
   /** The same on the monotonic clock. */
   beganAt: number
-  /** The ids of the tokens that are to be revoked, in the order of the list. */
+  /** The ids of the tokens in scope, in the order of the list. */
   inScope: Set<string>
-  /** The ids of those that are not. */
+  /** The ids of the others. */
   kept: Set<string>
   /** How many of the kept ones may be in scope, as far as the clocks show. */
   undecided: number
   /** The ids of the users who had tokens. */
   owners: Set<string>
-  /** Of one user, at most. */
+  /** The most pages that one user had. */
   pages: number
   /** How many listings in a row, this one included, showed the same tokens. */
   listings: number
@@ -87,7 +87,7 @@ export async function listAll(
   return listing
 }
 
-/** A token that was listed, without what nobody asks for. */
+/** A listed token, reduced to what decides about it. */
 interface Found extends Pick<Token, 'id' | 'deviceType'> {
   owner: ListedUser
 }

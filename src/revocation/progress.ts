@@ -11,7 +11,7 @@ export interface ProgressOptions {
   log: Log
 }
 
-/** Writes how far a run is, once a second while that changes: what a crash loses of it is only a number. */
+/** Stores the counts of a run once a second while they change: a crash loses only numbers. */
 export function noteProgress(id: string, { store, clock, log }: ProgressOptions) {
   let latest: TokenCounts | null = null
   let cancelTimer = () => {}

@@ -16,7 +16,7 @@ export interface ProofRequest {
 
 /**
  * What a listing proves, or null where it must be repeated: its pages may not fit together, or another scope was granted
- * meanwhile. The client's power is looked up where it was not seen just now: a client without it gets empty lists.
+ * in the meantime. The client's power is looked up where it was not seen just now: a client without it gets empty lists.
  * @throws as `requirePower` does
  */
 export async function prove(
@@ -36,6 +36,6 @@ export async function prove(
 
 function roleFor(userId: string, { ownUserId, evidence }: ClientPower): Role {
   if (userId === ownUserId) return 'own-user'
-  // A power that is lacking has been thrown.
+  // `requirePower` throws where the power is lacking.
   return evidence === 'tenant-admin' || evidence === 'others-seen' ? evidence : 'not-reported'
 }

@@ -1,8 +1,7 @@
 import { CurfewError } from '../errors.ts'
 
 /**
- * Recognizes a request that is sent again. The first answer under `key` is given again, with nothing done
- * twice, for `REPLAY_WINDOW_MS`.
+ * Recognizes a repeated request. It gets the first answer under `key` again, and nothing is done twice.
  */
 export interface ReplayKey {
   /** Distinguishes senders and routes: a webhook-id, or an Idempotency-Key with the API key it came with. */
@@ -16,9 +15,9 @@ export interface ReplayKey {
 export const REPLAY_WINDOW_MS = 10 * 60_000
 
 /**
- * How long the id of a delivery is remembered, in ms. Senders of webhooks repeat one, signed again each time, for hours or days:
- * Svix for more than a day, Standard Webhooks recommends several. Forgotten too early, a repetition is a new signal, and ends
- * what the user has begun since.
+ * How long the id of a delivery is remembered, in ms. Senders repeat a webhook for hours or days, and sign it again each time:
+ * Svix for more than a day, Standard Webhooks recommends several. If the id is forgotten too early, a repetition is a new
+ * signal and ends the user's next session.
  */
 export const DELIVERY_WINDOW_MS = 3 * 24 * 60 * 60_000
 

@@ -39,7 +39,7 @@ export function judgeRun(revocation: Revocation, result: TimedResult, context: R
     resolved: result.resolved ?? revocation.resolved,
   }
   if (isStopped) {
-    // That is no attempt.
+    // A stopped attempt does not count.
     const { attempts, fruitless, failingSince, error } = revocation
     const waited = { attempts: attempts - 1, fruitless, failingSince, error }
     const waiting = { ...findings, ...waited, nextAttemptAt: null, backoffMs: null }
@@ -65,7 +65,7 @@ function timeOf(revocation: Revocation, { signalTime, signalTimeOf }: TimedResul
   return { signalTime, signalTimeOf }
 }
 
-/** Whether an attempt says something for the tenant: one that was stopped, or failed over its own user, says nothing against it. */
+/** Whether the tenant works, as far as an attempt shows: stopping it, or an error of one user, is not the tenant's fault. */
 export function isTenantWorking(result: RunResult, isStopped: boolean): boolean {
   return result.ended === 'completed' || isStopped || result.progressed || isOfOneUser(result.error)
 }

@@ -16,7 +16,7 @@ const Stamp = z.object({
   received: z.number(),
   /** The instant if the sender's clock agrees with ours; the reception where the sender sent no time. */
   asOurs: Interval,
-  /** In the tenant's time: the instant if the sender's clock agrees with the tenant's. A bound is null where the sender sent no time. */
+  /** In the tenant's time: the instant if the sender's clock agrees with the tenant's. Null where the sender sent no time. */
   asTenants: z.object({ earliest: z.number().nullable(), latest: z.number().nullable() }),
   /** In the tenant's time: the instant as measured so far; null before the first measurement. */
   measured: Interval.nullable(),

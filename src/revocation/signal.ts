@@ -57,7 +57,7 @@ export const Signal = z.object({
   scope: Scope,
   /** Only tokens of this device type, or null for all. */
   deviceType: z.string().nullable(),
-  /** When the session ended. Of a signal that is accepted never later than `acceptedAt`; before, as its sender said (`stamped`). */
+  /** When the session ended, as the sender sent it; once accepted, not later than `acceptedAt` (`stamped`). */
   occurredAt: Time,
   acceptedAt: Time,
   /** The instant in the tenant's time, as far as it is known; null for what a version without such times accepted. */

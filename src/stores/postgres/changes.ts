@@ -4,6 +4,7 @@ import { isSettled, type Revocation, type TokenCounts } from '../../revocation/r
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
+import { heldUsers } from './held-users.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { postgresStatements } from './statements.ts'
 
@@ -36,7 +37,7 @@ export async function endTogether(
   await sql.saveAll(ended)
   await confirmOlder(query, ended)
   await sql.notifyEnded(ended.map(({ tenant, user }) => transitions.userKey(tenant, user)))
-  await sql.releaseUsers(ids)
+  await heldUsers(query).release(ids)
   await jobs.remove(query, ids)
   await jobs.add(query, await sql.unpark(ids))
   return new Set(ids)
@@ -104,7 +105,7 @@ export async function requeue(
     await sql.remove(absorbed.id)
   }
   await sql.save(queued)
-  await sql.releaseUsers([queued.id])
+  await heldUsers(query).release([queued.id])
   await jobs.remove(query, absorbed ? [queued.id, absorbed.id] : [queued.id])
   await jobs.addWaiting(query, [queued], now)
   return queued

@@ -16,6 +16,7 @@ import {
 } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
 import type { PostgresDatabase } from './database.ts'
+import { heldUsers } from './held-users.ts'
 import type { Job, PostgresJobs } from './jobs.ts'
 import { postgresStatements } from './statements.ts'
 
@@ -147,7 +148,7 @@ export class PostgresRuns {
     const own = this.#held.get(id)
     if (!own) return false
     const isHeld = await this.#options.database.transaction((query) =>
-      postgresStatements(query).holdUsers(own, userIds, urgency),
+      heldUsers(query).hold(own, userIds, urgency),
     )
     if (isHeld) own.userIds = userIds
     return isHeld
@@ -157,7 +158,7 @@ export class PostgresRuns {
   async overtaken(): Promise<string[]> {
     const held = [...this.#held.values()]
     const overtaken = held.length > 0 ? await this.#sql.overtaken(held.map(({ id }) => id)) : []
-    const displaced = await this.#sql.displaced(
+    const displaced = await heldUsers(this.#options.database.query).displaced(
       held.flatMap(({ id, claim, tenant, userIds }) =>
         userIds.map((userId) => ({ id, claim, tenant, user_id: userId })),
       ),

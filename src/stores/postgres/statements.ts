@@ -12,7 +12,7 @@ export const SAME_USER = (one: string, other: string) =>
   ['tenant', 'user_kind', 'user_value', 'device_key']
     .map((name) => `${one}.${name} = ${other}.${name}`)
     .join(' AND ')
-/** Completed, and to be confirmed. */
+/** Completed, and its confirming listing is due. */
 export const UNCONFIRMED = (row: string) =>
   `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
 /** Rows are locked in this order everywhere: running before queued, then by user. */
@@ -164,51 +164,7 @@ export function postgresStatements(query: Query) {
         [ids],
       ),
 
-    /**
-     * Takes users for a run, in the caller's transaction: all, or none. One that a run holds which is not at work any more,
-     * or is less urgent, is taken away from it.
-     */
-    async holdUsers(
-      { id, claim, tenant }: { id: string; claim: string; tenant: string },
-      userIds: readonly string[],
-      urgency: number,
-    ): Promise<boolean> {
-      const held = await query(
-        `INSERT INTO curfew.held_users AS known (tenant, user_id, revocation_id, claim, urgency)
-         SELECT $1, user_id, $3, $4, $5 FROM unnest($2::text[]) AS user_id ORDER BY user_id
-         ON CONFLICT (tenant, user_id) DO UPDATE
-           SET revocation_id = excluded.revocation_id, claim = excluded.claim, urgency = excluded.urgency
-           WHERE known.revocation_id = excluded.revocation_id OR known.urgency > excluded.urgency
-             OR NOT EXISTS (SELECT FROM curfew.revocations AS r
-               WHERE r.id = known.revocation_id AND r.claim = known.claim AND r.status = 'running')
-         RETURNING 1`,
-        [tenant, [...new Set(userIds)], id, claim, urgency],
-      )
-      if (held.length === new Set(userIds).size) return true
-      await this.releaseUsers([id])
-      return false
-    },
-
-    async releaseUsers(ids: readonly string[]): Promise<void> {
-      await query('DELETE FROM curfew.held_users WHERE revocation_id = ANY ($1)', [ids])
-    },
-
-    /** Of these runs and the users that they hold, the runs from which one was taken away. */
-    async displaced(
-      held: readonly { id: string; claim: string; tenant: string; user_id: string }[],
-    ): Promise<string[]> {
-      if (held.length === 0) return []
-      const found = await query(
-        `SELECT DISTINCT own.id
-         FROM json_to_recordset($1) AS own (id uuid, claim uuid, tenant text, user_id text)
-         LEFT JOIN curfew.held_users AS h ON h.tenant = own.tenant AND h.user_id = own.user_id
-         WHERE (h.revocation_id, h.claim) IS DISTINCT FROM (own.id, own.claim)`,
-        [JSON.stringify(held)],
-      )
-      return found.map(({ id }) => String(id))
-    },
-
-    /** The others of the same users that are to be confirmed; they stay as they are until the transaction ends. */
+    /** The others of the same users whose confirming listings are due; they stay as they are until the transaction ends. */
     unconfirmedOf: (ids: readonly string[]): Promise<Revocation[]> =>
       rows(
         `SELECT other.* FROM curfew.revocations AS other

@@ -16,7 +16,7 @@ import {
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
 
-/** What changes revocations: rows are found, a transition is applied, and the new state is written, in the caller's transaction. */
+/** Changes of revocations: find rows, apply a transition, write the new state, all in the caller's transaction. */
 export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
   function acceptOne(signal: Signal): Revocation {
     const queued = sql.queuedOf(signal)
