@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { CurfewError } from '../errors.ts'
 import { isVerified, Revocation, type TokenCounts } from './revocation.ts'
-import { type Signal, type UserReference, urgencyOf } from './signal.ts'
+import { type Signal, urgencyOf } from './signal.ts'
 import * as times from './signal-time.ts'
 
 /**
@@ -236,16 +235,4 @@ function renew(ended: Revocation, now: number): Revocation {
   const { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt } = INITIAL
   const forgotten = { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt }
   return { ...hasten(ended, now), ...forgotten, status: 'queued' }
-}
-
-/** The same text for the same tenant and reference, and another one for every other. It does not show who it is. */
-export function userKey(tenant: string, { kind, value }: UserReference): string {
-  return createHash('sha256')
-    .update(JSON.stringify([tenant, kind, value]))
-    .digest('base64')
-}
-
-/** What joins what: signals for the same user and device type have the same key. */
-export function queueKey({ tenant, user, deviceType }: Signal): string {
-  return `${userKey(tenant, user)} ${deviceType ?? ''}`
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
+import { userKey } from './keys.ts'
 import type { Revocation } from './revocation.ts'
 import type { RevocationStore } from './store.ts'
-import { userKey } from './transitions.ts'
 
 /** Each waiting caller holds a connection and a timer; beyond this many, further ones are not kept waiting. */
 const WAITING_AT_MOST = 1_000

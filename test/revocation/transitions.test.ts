@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { userKey } from '../../src/revocation/keys.ts'
 import { requireSameRequest } from '../../src/revocation/replay.ts'
 import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
 import { UNLINKED } from '../../src/revocation/signal-time.ts'
@@ -15,7 +16,6 @@ import {
   putBack,
   recover,
   retry,
-  userKey,
 } from '../../src/revocation/transitions.ts'
 import { aCompletion, aFailure, FAILURE, PROOF, TOKENS, waiting } from '../conformance/stores.ts'
 import { anyRevocation } from '../support/arbitrary.ts'

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { queueKey, userKey } from '../../revocation/keys.ts'
 import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
 import { isSettled, type Revocation, type TokenCounts } from '../../revocation/revocation.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
@@ -36,7 +37,7 @@ export async function endTogether(
   const ids = ended.map(({ id }) => id)
   await sql.saveAll(ended)
   await confirmOlder(query, ended)
-  await sql.notifyEnded(ended.map(({ tenant, user }) => transitions.userKey(tenant, user)))
+  await sql.notifyEnded(ended.map(({ tenant, user }) => userKey(tenant, user)))
   await heldUsers(query).release(ids)
   await jobs.remove(query, ids)
   await jobs.add(query, await sql.unpark(ids))
@@ -50,7 +51,7 @@ export async function confirmOlder(query: Query, revocations: readonly Revocatio
   const sql = postgresStatements(query)
   const older = await sql.unconfirmedOf(settled.map(({ id }) => id))
   const confirmed = older.flatMap((one) => {
-    const newer = settled.filter((other) => transitions.queueKey(other) === transitions.queueKey(one))
+    const newer = settled.filter((other) => queueKey(other) === queueKey(one))
     return newer.map((other) => transitions.confirmBy(one, other)).find((found) => found !== null) ?? []
   })
   await sql.saveAll(confirmed)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { userKey } from '../../revocation/keys.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import {
   type ClaimedConfirmations,
@@ -145,7 +146,7 @@ async function confirmClaimed(
   if (!row) return null
   const completed = toRevocation(row)
   const next = transitions.confirm(completed, confirmation, await sql.queuedOf(completed))
-  await sql.notifyEnded([transitions.userKey(completed.tenant, completed.user)])
+  await sql.notifyEnded([userKey(completed.tenant, completed.user)])
   if ('queued' in next) return requeue(query, jobs, next, now)
   await sql.saveAll([next.confirmed])
   await confirmOlder(query, [next.confirmed])
