@@ -43,13 +43,13 @@ export function grantScopeOf(
   tenantTime: Interval,
   isOwnUser: boolean,
 ): GrantScope {
-  const { earliest } = tenantTime
+  const { earliest, latest } = tenantTime
   if (!isOwnUser) {
     const revokesUndecided = reason === 'security'
     return { scope, deviceType, limits: grantLimits(tenantTime), revokesUndecided, isOwnUser }
   }
-  const { undecidedUntil } = grantLimits(tenantTime)
-  const limits = { certain: earliest, undecidedUntil }
+  // A time in an id is rounded down: granted before is what was granted in a second that had passed by then.
+  const limits = { certain: earliest - 1_000, undecidedUntil: latest }
   return { scope: 'issued-before', deviceType, limits, revokesUndecided: false, isOwnUser }
 }
 

@@ -77,7 +77,7 @@ export async function openPostgresStore(
     largest: SESSIONS_AT_ONCE,
   })
   let closed = false
-  let timer: NodeJS.Timeout | undefined
+  let cancelTimer = () => {}
 
   async function beat(): Promise<void> {
     try {
@@ -86,7 +86,7 @@ export async function openPostgresStore(
       log.warn({ err: error }, 'the database did not take the heartbeat; will try again')
     }
     onWork()
-    if (!closed) timer = setTimeout(beat, BEAT_EVERY_MS)
+    if (!closed) cancelTimer = clock.after(BEAT_EVERY_MS, beat)
   }
 
   listener.on(ENDED_CHANNEL, (key) => watcher.onEnded(key))
@@ -100,7 +100,7 @@ export async function openPostgresStore(
     await database.close()
     throw error
   }
-  timer = setTimeout(beat, BEAT_EVERY_MS)
+  cancelTimer = clock.after(BEAT_EVERY_MS, beat)
 
   return {
     permits: new PostgresPermits(database.query),
@@ -180,7 +180,7 @@ export async function openPostgresStore(
     async close() {
       if (closed) return
       closed = true
-      clearTimeout(timer)
+      cancelTimer()
       await jobs.stop()
       await listener.close()
       await database.close()

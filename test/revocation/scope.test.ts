@@ -42,8 +42,8 @@ t.test('a token is decided by its device type, the scope, and the time of its gr
     [phones, false, GRANTED, 'Tablet', 'keep', 'other-device-type'],
     [phones, false, GRANTED, null, 'keep', 'other-device-type'],
     [{ ...all, deviceType: 'Phone' }, false, GRANTED, 'Tablet', 'keep', 'other-device-type'],
-    [before, true, GRANTED - 5_000, null, 'revoke', 'granted-before'],
-    [before, true, GRANTED - 4_000, null, 'undecided', 'undecided'],
+    [before, true, GRANTED - 6_000, null, 'revoke', 'granted-before'],
+    [before, true, GRANTED - 5_000, null, 'undecided', 'undecided'],
     [before, true, LATER, null, 'undecided', 'undecided'],
     [{ ...all, reason: 'security' }, true, LATER, null, 'undecided', 'undecided'],
     [{ ...all, reason: 'security' }, true, LATER + 1_000, null, 'keep', 'granted-after'],
@@ -61,4 +61,13 @@ t.test('where the signal is known precisely, nothing is undecided', async (t) =>
   t.equal(decideToken(token(id(GRANTED)), scope, NOW).verdict, 'revoke')
   t.equal(decideToken(token(id(LATER)), scope, NOW).verdict, 'keep')
   t.equal(decideToken(token('f'.repeat(24)), scope, NOW).why, 'no-grant-time', 'its digits are not a time')
+})
+
+t.test("tokens of Curfew's own user are undecided between both instants, however close", async (t) => {
+  const limits = { earliest: GRANTED + 500, latest: LATER }
+  const decided = (at: number) => decideToken(token(id(at)), grantScopeOf(aSignal(), limits, true), NOW).verdict
+  t.equal(decided(GRANTED - 1_000), 'revoke')
+  t.equal(decided(GRANTED), 'undecided', 'it may have been granted after the signal, in the same second')
+  t.equal(decided(LATER), 'undecided', 'it may have been granted before the signal')
+  t.equal(decided(LATER + 1_000), 'keep')
 })
