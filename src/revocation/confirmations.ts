@@ -42,11 +42,14 @@ export class Confirmations {
     this.#runs = new Runs(options.runsPerTenant)
   }
 
-  /** Begins those that are due, as many as there is room for. Answers whether there may be more. */
+  /**
+   * Begins those that are due, as many as there is room for. One that is still under way goes on, by the new claim: it takes
+   * longer than a claim lasts. Answers whether there may be more.
+   */
   async claim(now: number): Promise<boolean> {
     const { store } = this.#options
     const { claimed, postponed } = await store.claimConfirmations({ now, room: this.#runs.roomOfAll() })
-    for (const revocation of claimed) this.#run(revocation)
+    for (const revocation of claimed) if (!this.#isUnderWay(revocation)) this.#run(revocation)
     return claimed.length + postponed > 0
   }
 
@@ -54,6 +57,11 @@ export class Confirmations {
   async stop(): Promise<void> {
     this.#runs.stopAll()
     await Promise.all(this.#underWay)
+  }
+
+  /** One of an earlier completion is not meant: its signals may have been others. */
+  #isUnderWay({ id, completedAt }: Revocation): boolean {
+    return this.#runs.get(id)?.revocation.completedAt === completedAt
   }
 
   #run(revocation: Revocation): void {

@@ -40,6 +40,8 @@ export class LateTimes {
     for (const revocation of revocations) {
       if (this.#count >= REMEMBERED_AT_MOST || !isPending(signalTimeOf(revocation))) continue
       const ids = this.#waiting.get(revocation.tenant) ?? new Set()
+      // Another signal may have joined it.
+      if (ids.has(revocation.id)) continue
       ids.add(revocation.id)
       this.#waiting.set(revocation.tenant, ids)
       this.#count += 1

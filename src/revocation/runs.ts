@@ -39,6 +39,11 @@ export class Runs {
     if (this.isLatest(run)) this.#runs.delete(run.revocation.id)
   }
 
+  /** What runs of this revocation, if anything does. */
+  get(id: string): Run | undefined {
+    return this.#runs.get(id)
+  }
+
   /** Whether its revocation is still this run's: if it was lost and claimed anew, it is the new one's to report on. */
   isLatest(run: Run): boolean {
     return this.#runs.get(run.revocation.id) === run

@@ -49,7 +49,7 @@ export function newRevocation(id: string, signal: Signal): Revocation {
  * A queued revocation after one more signal for the same user and device type joined it: the latest time, the highest urgency
  * and the widest scope win, and it may fail for another 24 hours. When it is due does not change.
  */
-export function join(queued: Revocation, signal: Signal): Revocation {
+export function join(queued: Revocation, signal: Signal | Revocation): Revocation {
   return {
     ...queued,
     reason: urgencyOf(signal.reason) < urgencyOf(queued.reason) ? signal.reason : queued.reason,
@@ -61,8 +61,14 @@ export function join(queued: Revocation, signal: Signal): Revocation {
 }
 
 /** The later of both times, and the `occurredAt` that it covers. */
-function joinTimes(queued: Revocation, signal: Signal): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
-  const signalTime = times.join(signalTimeOf(queued), signal.signalTime ?? times.UNLINKED)
+function joinTimes(
+  queued: Revocation,
+  signal: Signal | Revocation,
+): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
+  const { signalTime: joinedTime = null } = signal
+  // A signal's own time covers it; that of a revocation may not.
+  const joining = { signalTimeOf: signal.occurredAt, ...signal, signalTime: joinedTime }
+  const signalTime = times.join(signalTimeOf(queued), signalTimeOf(joining))
   return { signalTime, signalTimeOf: Math.max(queued.occurredAt, signal.occurredAt) }
 }
 

@@ -165,11 +165,13 @@ export function createWorker(options: WorkerOptions): Worker {
   async function exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     while (!(await take())) {
       const { promise, resolve } = Promise.withResolvers<void>()
-      const cancel = clock.after(HOLD_AGAIN_MS, resolve)
-      waitingForEnd.add(resolve)
-      signal.addEventListener('abort', () => resolve(), { once: true })
+      const goOn = () => resolve()
+      const cancel = clock.after(HOLD_AGAIN_MS, goOn)
+      waitingForEnd.add(goOn)
+      signal.addEventListener('abort', goOn, { once: true })
       await promise
-      waitingForEnd.delete(resolve)
+      signal.removeEventListener('abort', goOn)
+      waitingForEnd.delete(goOn)
       cancel()
       signal.throwIfAborted()
     }

@@ -66,3 +66,14 @@ t.test('one whose clock is known is measured at once', async (t) => {
   t.match(existing(revocations[0]).signalTime, { open: null, tenant: { earliest: T0 + 60_000 } })
   t.equal(clock.untilNextTimer(), null)
 })
+
+t.test('a revocation that many signals join takes the place of one', async (t) => {
+  const { clock, store, tenant, accept, measured } = await setUp(t)
+  const alike = Array.from({ length: 1_000 }, () => aSignal())
+  for (let times = 0; times < 10; times += 1) await accept(alike, null)
+  const { revocations } = await accept([aSignal({ userId: 'u2' })], null)
+  tenant.known = true
+  clock.advance(1_000)
+  await measured
+  t.match(existing(await store.get(existing(revocations[0]).id)).signalTime, { open: null })
+})

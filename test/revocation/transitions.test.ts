@@ -101,6 +101,15 @@ t.test('a run that is put back waits, and a newer queued one joins it', async (t
   t.match(both, { queued: { id: 'id', scope: 'all', dueAt: T0 }, absorbed: { id: 'other' } })
 })
 
+t.test('what joins takes along that a signal of an earlier version joined it', async (t) => {
+  const doubtful = { ...other(), signalTimeOf: null }
+  const { queued: waits } = putBack(running(), waiting(running(), null), doubtful)
+  t.match(waits, { signalTime: { unlinked: true }, signalTimeOf: T0 })
+  const failed = { ...end(running(), aFailure()), signalTimeOf: null }
+  t.match(retry(failed, other(), T0), { answer: { signalTime: { unlinked: true } } })
+  t.match(join(queued(), aSignal()), { signalTime: { unlinked: false } })
+})
+
 t.test('a run whose process is gone goes back without waiting', async (t) => {
   t.match(recover({ ...running(), tokens: TOKENS }, null), {
     queued: { status: 'queued', tokens: TOKENS, attempts: 1, nextAttemptAt: null, dueAt: T0 },
