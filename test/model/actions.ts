@@ -62,7 +62,7 @@ export class Actions {
       case 'reload':
         return this.#reload(command)
       case 'crash':
-        timeline.step()
+        await timeline.step()
         for (let turn = 0; turn < command.turns; turn += 1) await nextTurn()
         return fleet.crash(command.process, command.downMs)
       case 'restart':
@@ -182,6 +182,7 @@ export class Actions {
       epoch: tenant.epoch,
       process: curfew,
       clockChanges: fleet.clockChangesOf(curfew),
+      isLinked: curfew.store.clock() !== null,
       unsureMs: offset && widthOf(offset) + betweenReadings,
       id: null,
       settledAt: null,

@@ -1,9 +1,9 @@
 import type { TenantConfig } from '../../src/config-types.ts'
 import type { RevocationStore } from '../../src/revocation/store.ts'
 import { Curfew } from './curfew.ts'
+import type { ModelStore } from './model-store.ts'
 import type { Network } from './network.ts'
 import { ProcessClock } from './process-clock.ts'
-import type { ModelStore } from './sqlite-files.ts'
 import type { ModelTenant } from './tenant.ts'
 import type { Timeline } from './timeline.ts'
 import { Violation } from './violation.ts'
@@ -17,6 +17,8 @@ interface Place {
   /** When somebody set it ahead last. */
   setAheadAt: number
   curfew: Curfew | null
+  /** Of the store, for the process that is or was last here. */
+  address: string
 }
 
 interface Born {
@@ -36,6 +38,8 @@ export interface FleetOptions {
   random: () => number
   onChange: () => void
   onViolation: (violation: Violation) => void
+  /** A process could not be started. */
+  onFailure: (error: unknown) => void
   trace: (line: string) => void
 }
 
@@ -49,7 +53,12 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.#options = options
     const skews = options.skewsMs.slice(0, options.store.processes)
-    this.#places = skews.map((skewMs) => ({ skewMs, setAheadAt: Number.NEGATIVE_INFINITY, curfew: null }))
+    this.#places = skews.map((skewMs) => ({
+      skewMs,
+      setAheadAt: Number.NEGATIVE_INFINITY,
+      curfew: null,
+      address: '',
+    }))
   }
 
   async startAll(): Promise<void> {
@@ -84,12 +93,14 @@ export class Fleet {
     if (place.curfew) return
     const clock = new ProcessClock(timeline, place.skewMs)
     const forgetsMs = config.windowMs + config.timeoutMs
-    if (timeline.now - place.setAheadAt < forgetsMs) this.#mayExceedUntil = timeline.now + forgetsMs
+    const forgets = store.isClockLocal && timeline.now - place.setAheadAt < forgetsMs
+    if (forgets) this.#mayExceedUntil = timeline.now + forgetsMs
+    place.address = await store.nextAddress()
     const born = { epoch: tenant.epoch, clockChanges: 0 }
     place.curfew = await timeline.track(
       Curfew.start({
         ...{ config, clock, timeline, random, onChange },
-        database: await store.addressOf(number),
+        database: place.address,
         transport: (process) => {
           this.#born.set(process, born)
           return network.transportOf(process, clock)
@@ -106,7 +117,7 @@ export class Fleet {
     if (!curfew) return
     place.curfew = null
     curfew.clock.end()
-    await store.crash(this.#indexOf(number))
+    await store.crash(place.address)
     await curfew.abandon()
     this.#startLater(number, downMs)
   }
@@ -140,6 +151,7 @@ export class Fleet {
     const place = this.#placeOf(number)
     if (!place.curfew || place.curfew.clock.isPaused) return
     place.curfew.clock.pause(ms, sleeps)
+    this.#options.store.noteSilence(ms)
     if (sleeps) this.#noteClockChange(place)
   }
 
@@ -164,7 +176,8 @@ export class Fleet {
 
   #startLater(number: number, downMs: number): void {
     const { timeline } = this.#options
-    timeline.at(timeline.now + downMs, () => this.start(number))
+    const start = () => this.start(number).catch((error) => this.#options.onFailure(error))
+    timeline.at(timeline.now + downMs, () => timeline.track(start()))
   }
 
   #indexOf(number: number): number {

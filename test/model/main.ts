@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
+import { startOwnPostgres } from '../support/postgres.ts'
+import { postgresDatabases } from './postgres-databases.ts'
 import { anyRun, describeRun, execute, type Run } from './run.ts'
 import { sqliteFiles } from './sqlite-files.ts'
 import { Violation } from './violation.ts'
@@ -12,6 +14,9 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '200' },
     seed: { type: 'string' },
     path: { type: 'string' },
+    store: { type: 'string', default: 'sqlite' },
+    /** Of PostgreSQL: how many processes share a database. */
+    processes: { type: 'string', default: '2' },
     /** Kinds of commands to leave out. */
     without: { type: 'string', multiple: true, default: [] },
   },
@@ -24,7 +29,14 @@ console.log(`${runs} runs, seed ${seed}`)
 let done = 0
 const totals = { signals: 0, tokens: 0, calls: 0, verified: 0 }
 const beganAt = performance.now()
-const openStore = sqliteFiles(folder)
+const teardowns: (() => unknown)[] = []
+const openStore =
+  values.store === 'postgres'
+    ? await postgresDatabases(
+        await startOwnPostgres({ teardown: (end) => teardowns.push(end) }),
+        Number(values.processes),
+      )
+    : sqliteFiles(folder)
 const result = await fc.check(
   fc.asyncProperty(anyRun, async ({ setup, commands }) => {
     const wanted = commands.filter(({ kind }) => !values.without.includes(kind))
@@ -52,4 +64,5 @@ if (result.failed) {
   } else console.log(error)
   process.exitCode = 1
 }
+for (const end of teardowns) await end()
 rmSync(folder, { recursive: true, force: true })

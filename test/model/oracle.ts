@@ -23,6 +23,8 @@ export interface Sent {
   clockChanges: number
   /** How many ms lie between the earliest and the latest instant, as far as that process could know; null where it could not. */
   unsureMs: number | null
+  /** Whether that process knew the clock of the store. */
+  isLinked: boolean
   /** Of the revocation that it was acknowledged with; null before. */
   id: string | null
   /** Since when its revocation is settled; null while it is not. */
@@ -142,10 +144,11 @@ export class Oracle {
   }
 
   /** Whether nothing links the clock of the process that accepted it with any other; see docs/clocks.md. */
-  #isLinkLost({ process, clockChanges, unsureMs }: Sent): boolean {
+  #isLinkLost({ process, clockChanges, unsureMs, isLinked }: Sent): boolean {
     const { isClockLocal, clockChangesOf } = this.#options
     if (unsureMs !== null && unsureMs <= LEEWAY_MS) return false
-    return isClockLocal && (process.clock.isDead || clockChangesOf(process) !== clockChanges)
+    if (!isClockLocal) return !isLinked
+    return process.clock.isDead || clockChangesOf(process) !== clockChanges
   }
 
   /** Whether the tenant's clock was set meanwhile: then times before and after cannot be compared. */

@@ -20,6 +20,8 @@ export class Timeline {
   #pending = 0
   #activity = 0
   #wakeUp = () => {}
+  /** Called when time has moved, before anything happens. */
+  onMove = async (): Promise<void> => {}
 
   /** @param start ms since the epoch */
   constructor(start: number) {
@@ -84,18 +86,24 @@ export class Timeline {
       atOnce = next.at > this.#now ? 0 : atOnce + 1
       if (atOnce > EVENTS_AT_ONCE) throw new Error('Time does not move on: something repeats without end.')
       this.#due.shift()
-      this.#now = next.at
+      await this.#moveTo(next.at)
       next.run()
     }
-    this.#now = end
+    await this.#moveTo(end)
   }
 
   /** Runs what is due next, and does not wait for what follows from it. */
-  step(): void {
+  async step(): Promise<void> {
     const next = this.#due.shift()
     if (!next) return
-    this.#now = next.at
+    await this.#moveTo(next.at)
     next.run()
+  }
+
+  async #moveTo(at: number): Promise<void> {
+    if (at === this.#now) return
+    this.#now = at
+    await this.onMove()
   }
 
   #nextEnd(): Promise<void> {

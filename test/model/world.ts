@@ -3,10 +3,10 @@ import type { Revocation } from '../../src/revocation/revocation.ts'
 import { CallWatch } from './call-watch.ts'
 import { tenantConfigWith } from './curfew.ts'
 import { Fleet } from './fleet.ts'
+import type { ModelStore, OpenModelStore } from './model-store.ts'
 import { Network, TIMEOUT_MS } from './network.ts'
 import { Oracle, summaryOf } from './oracle.ts'
 import type { Setup } from './setup.ts'
-import type { ModelStore, OpenModelStore } from './sqlite-files.ts'
 import { ModelTenant, type Token } from './tenant.ts'
 import { TenantApi } from './tenant-api.ts'
 import { randomFrom, Timeline } from './timeline.ts'
@@ -30,6 +30,7 @@ export class World {
   readonly #store: ModelStore
   #revocations: ReadonlyMap<string, Revocation> = new Map()
   #violation: Violation | null = null
+  #failure: unknown = null
   #isDirty = false
 
   private constructor(setup: Setup, timeline: Timeline, store: ModelStore, config: TenantConfig) {
@@ -45,6 +46,9 @@ export class World {
       ...{ timeline, tenant, network, store, config, skewsMs, onViolation },
       random: randomFrom(setup.seed + 1),
       onChange: () => this.touch(),
+      onFailure: (error) => {
+        this.#failure ??= error
+      },
       trace: (line) => this.note(line),
     })
     const { bornEpochOf, clockChangesOf } = fleet
@@ -67,7 +71,9 @@ export class World {
       concurrency: setup.concurrency,
     })
     const timeline = new Timeline(START)
-    const world = new World(setup, timeline, await openStore(setup, timeline), config)
+    const store = await openStore(setup, timeline)
+    timeline.onMove = () => store.onTime()
+    const world = new World(setup, timeline, store, config)
     await world.fleet.startAll()
     return world
   }
@@ -102,6 +108,7 @@ export class World {
 
   /** Whether all guarantees hold now. @throws Violation */
   async look(): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
     if (this.#violation) throw this.#violation
     const { store } = this.fleet
     if (!this.#isDirty || !store) return
