@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AccessTokenText } from '../access-token.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import { Identifier } from '../revocation/signal.ts'
 import type { Answer } from './http.ts'
 
 /**
@@ -9,12 +10,11 @@ import type { Answer } from './http.ts'
  * https://qlik.dev/apis/rest/oauth-tokens, …/users and https://qlik.dev/authenticate/oauth.
  */
 
-/** An id that goes into a path: bounded, and not one of the segments that a URL parser would take away. */
-const PathId = z
-  .string()
-  .min(1)
-  .max(512)
-  .refine((id) => id !== '.' && id !== '..')
+/**
+ * An id that goes into a path and into the store: bounded, without what either refuses (half of a surrogate pair, NUL), and not
+ * one of the segments that a URL parser would take away.
+ */
+const PathId = Identifier.refine((id) => id !== '.' && id !== '..')
 
 const OptionalText = z.string().nullish().catch(null)
 

@@ -5,6 +5,7 @@ import { isPlainName, isSameName, isSimilarName } from '../revocation/user-names
 
 /** One filter with this many terms fits into a URL whatever the names are, and into a page whatever their case. */
 const TOGETHER_AT_MOST = 10
+/** Calls that are as urgent or more, so that those which wait behind all others for the budget keep nobody else waiting. */
 const UNDER_WAY_AT_MOST = 4
 /**
  * Short: whoever is made anew under the same name has another id. Whoever was not there yet must not have been made, logged
@@ -37,7 +38,7 @@ export class UserLookups {
   readonly #clock: Clock
   readonly #known = new Map<string, { matches: UserMatch[]; until: number }>()
   readonly #pending = new Map<string, Pending>()
-  #underWay = 0
+  readonly #underWay = new Set<{ urgency: number }>()
 
   constructor(search: Search, clock: Clock) {
     this.#search = search
@@ -57,20 +58,24 @@ export class UserLookups {
   }
 
   #searchNext(): void {
-    while (this.#pending.size > 0 && this.#underWay < UNDER_WAY_AT_MOST) {
-      const batch = this.#take()
-      this.#underWay += 1
-      this.#lookUp(batch).finally(() => {
-        this.#underWay -= 1
+    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+      const urgency = Math.min(...batch.map((pending) => pending.urgency))
+      const search = { urgency }
+      this.#underWay.add(search)
+      this.#lookUp(batch, urgency).finally(() => {
+        this.#underWay.delete(search)
         this.#searchNext()
       })
     }
   }
 
-  /** The first that waits, and others that may go with it. */
+  /** The most urgent that waits, and others that may go with it; none while there are enough calls that are as urgent. */
   #take(): Pending[] {
     const batch: Pending[] = []
-    for (const [key, pending] of this.#pending) {
+    const waiting = [...this.#pending].sort(([, one], [, other]) => one.urgency - other.urgency)
+    const most = waiting[0]?.[1].urgency ?? 0
+    if ([...this.#underWay].filter(({ urgency }) => urgency <= most).length >= UNDER_WAY_AT_MOST) return batch
+    for (const [key, pending] of waiting) {
       if (batch.length === TOGETHER_AT_MOST) break
       if (!batch.every(({ user }) => mayGoTogether(user, pending.user))) continue
       batch.push(pending)
@@ -80,9 +85,8 @@ export class UserLookups {
   }
 
   /** Never rejects: whoever waits hears of it. */
-  async #lookUp(batch: Pending[]): Promise<void> {
+  async #lookUp(batch: Pending[], urgency: number): Promise<void> {
     try {
-      const urgency = Math.min(...batch.map((pending) => pending.urgency))
       const matches = await this.#search(
         batch.map(({ user }) => user),
         urgency,
@@ -95,7 +99,8 @@ export class UserLookups {
     } catch (error) {
       // It may be that only one of the names, or their number, is not understood, or that one finds similar names.
       const isOfBatch = error instanceof QlikFailure && ['rejected', 'unreadable'].includes(error.kind)
-      if (batch.length > 1 && isOfBatch) for (const pending of batch) await this.#lookUp([pending])
+      if (batch.length > 1 && isOfBatch)
+        for (const pending of batch) await this.#lookUp([pending], pending.urgency)
       else for (const { found } of batch) found.reject(error)
     }
   }

@@ -146,6 +146,8 @@ t.test('unknown members are let through, others must have the documented form', 
     { data: {} },
     { data: [{ id: 7, userId: 'u1' }] },
     { data: [{ ...row, id: '..' }] },
+    { data: [{ ...row, id: 'a\0' }] },
+    { data: [{ ...row, id: 'a\ud800' }] },
   ]) {
     const odd = await withAnswer(t, json(body))
     t.match(await rejection(odd.listTokens('x', FIRST, SIGNAL)), { kind: 'unreadable' }, JSON.stringify(body))

@@ -63,6 +63,24 @@ t.test('names that a comparison could take for one another do not go together', 
   t.same(searches.slice(4), [['kate', 'strasse', 'ben'], ['Kate'], ['\u212Aate'], ['straße'], ['KATE']])
 })
 
+t.test('an urgent name waits behind no others, be they on their way already', async (t) => {
+  const asked: [string[], number][] = []
+  const held = Promise.withResolvers<void>()
+  const { lookups } = setUp(async (users, urgency) => {
+    asked.push([users.map(({ value }) => value), urgency])
+    // As where the budget is short: what is urgent goes first.
+    if (urgency > 0) await held.promise
+    return []
+  })
+  const others = Array.from({ length: 30 }, (_, index) => lookups.find(email(`\u00e4${index}`), 3))
+  await lookups.find(email('urgent'), 0)
+  t.same(asked.at(-1), [['urgent'], 0])
+  t.equal(asked.length, 5, 'and of the others there are four')
+  held.resolve()
+  await Promise.all(others)
+  t.equal(asked.length, 31)
+})
+
 t.test('one that finds similar names is asked for alone, and gets what it finds', async (t) => {
   const similar = { id: '3', value: '\u212Aate' }
   const { lookups, searches, hold } = setUp(async (users) => {
@@ -72,7 +90,7 @@ t.test('one that finds similar names is asked for alone, and gets what it finds'
     return [...found, ...MATCHES.filter(({ value }) => isAsked(users, value))]
   })
   const release = hold()
-  const busy = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 2))
+  const busy = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 1))
   const both = [lookups.find(email('kate'), 1), lookups.find(email('bob@example.com'), 1)]
   release()
   await Promise.all(busy)
