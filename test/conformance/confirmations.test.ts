@@ -51,6 +51,12 @@ eachStore(async (t, opened) => {
     await completed(store, T0 + 3_600_000)
     t.match(await confirmations(store), { claimed: [], postponed: 0 })
     t.ok(Number(await store.nextDueAt(T0)) > T0)
+    const elsewhere = await completed(store, T0 + 1_800_000, { tenant: 'other' })
+    await completed(store, T0 + 7_200_000, { tenant: 'third' })
+    const next = Number(await store.nextDueAt(T0))
+    // Where a store has a clock of its own, that differs from this one.
+    const ahead = Number(elsewhere.verificationDueAt) - T0 - 1_800_000
+    t.ok(Math.abs(next + ahead - Number(elsewhere.verificationDueAt)) < 5_000, 'of all tenants the first')
   })
 
   t.test('a token that is found queues it again, under the same id', async (t) => {

@@ -16,6 +16,13 @@ import type { PostgresDatabase, Query } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { postgresStatements, SAME_USER, UNCONFIRMED } from './statements.ts'
 
+/** The tenants that have a confirming listing due, now or later, by one look-up each in the index `revocations_unconfirmed`. */
+const UNCONFIRMED_TENANTS = `tenants (name) AS (
+  SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')}
+  UNION ALL
+  SELECT (SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')} AND tenant > name)
+  FROM tenants WHERE name IS NOT NULL)`
+
 export interface ConfirmationsOptions {
   database: PostgresDatabase
   databaseClock: DatabaseClock
@@ -55,8 +62,10 @@ export class PostgresConfirmations {
   async nextDueAt(now: number): Promise<number | null> {
     const { database, databaseClock } = this.#options
     const [found] = await database.query(
-      `SELECT min(verification_due_at) AS at FROM curfew.revocations AS r
-       WHERE ${UNCONFIRMED('r')} AND verification_due_at > $1`,
+      `WITH RECURSIVE ${UNCONFIRMED_TENANTS}
+       SELECT min((SELECT min(verification_due_at) FROM curfew.revocations AS r
+         WHERE ${UNCONFIRMED('r')} AND tenant = tenants.name AND verification_due_at > $1)) AS at
+       FROM tenants WHERE name IS NOT NULL`,
       [databaseClock.toDatabase(now)],
     )
     return typeof found?.at === 'number' ? databaseClock.fromDatabase(found.at) : null
@@ -87,11 +96,7 @@ async function dueIds(
   dueBy: number,
 ): Promise<string[]> {
   const due = await query(
-    `WITH RECURSIVE tenants (name) AS (
-       SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')}
-       UNION ALL
-       SELECT (SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')} AND tenant > name)
-       FROM tenants WHERE name IS NOT NULL),
+    `WITH RECURSIVE ${UNCONFIRMED_TENANTS},
      rooms AS (SELECT key AS name, value::integer AS room FROM json_each_text($3))
      SELECT due.id FROM tenants LEFT JOIN rooms USING (name)
      CROSS JOIN LATERAL (
