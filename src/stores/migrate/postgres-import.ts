@@ -5,6 +5,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { queueAll, queueOrJoin } from '../postgres/accept.ts'
 import type { Query } from '../postgres/database.ts'
 import type { PostgresJobs } from '../postgres/jobs.ts'
+import { postgresStatements } from '../postgres/statements.ts'
 import { COLUMNS, toRow } from '../rows.ts'
 import type { Page, Replay } from './sqlite-source.ts'
 
@@ -72,9 +73,11 @@ export async function importEnded(query: Query, { revocations, joins }: Page): P
     `INSERT INTO curfew.revocations (${NAMES})
      SELECT ${NAMES} FROM json_populate_recordset(NULL::curfew.revocations, $1) AS v
      WHERE NOT EXISTS (SELECT 1 FROM curfew.joined_ids AS joined WHERE joined.id = v.id)
-     ON CONFLICT (id) DO NOTHING RETURNING status`,
+     ON CONFLICT (id) DO NOTHING RETURNING id, status`,
     [JSON.stringify(revocations.map(toRow))],
   )
+  const insertedIds = new Set(inserted.map(({ id }) => id))
+  await postgresStatements(query).noteResolved(revocations.filter(({ id }) => insertedIds.has(id)))
   await noteJoins(query, joins)
   const completed = inserted.filter(({ status }) => status === 'completed').length
   return {

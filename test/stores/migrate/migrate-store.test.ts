@@ -37,6 +37,19 @@ t.test('every revocation is the same there, by every id; what ran is queued', as
   t.same(claimed.sort(), [kinds.older?.id, kinds.running?.id, kinds.queued?.id].sort())
 })
 
+t.test('what has ended is found there by the Qlik user that its name led to', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const { id } = await fill(async (store) => {
+    const one = await accept(store, { user: { kind: 'email', value: 'ann@example.com' } })
+    await claim(store)
+    await store.end(one.id, aCompletion({ resolved: ['u7', 'u8'] }))
+    return one
+  })
+  await move()
+  const store = await target()
+  for (const userId of ['u7', 'u8']) t.match(await store.list({ userId, limit: 9 }), { items: [{ id }] })
+})
+
 t.test('what was running takes in what was queued behind it', async (t) => {
   const { fill, move, target } = await stores(t)
   const [running, queued] = await fill(async (store) => {
