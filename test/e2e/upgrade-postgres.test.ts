@@ -13,6 +13,10 @@ import { environmentFor, type Reply, request, settledAt } from '../support/servi
 root.jobs = 2
 const options = { skip: previousIsMissing(), buffered: true, timeout: 180_000 }
 const LIMITS = { tier1Limit: 400, tier2Limit: 150, windowMs: 2_000 }
+/** What is aborted when a process ends reaches the tenant later: that counts there, and the process counts until the end. */
+const WINDOW_MARGIN_MS = 1_000
+/** What an old replica logs if the migration overtakes one of its exchanges, which it repeats then. */
+const OVERTAKEN = 'the permits for calls to Qlik Cloud could not be stored'
 /** So late that the tokens are those of a later login, whenever a signal is looked at. */
 const LATER_MS = 4 * 60_000
 const WAIT = { prefer: 'wait=30' }
@@ -31,7 +35,7 @@ async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
     CONFIG_FILE: configurationFile(t, { sources: [source] }).path,
     QLIK_TIER1_LIMIT: String(LIMITS.tier1Limit),
     QLIK_TIER2_LIMIT: String(LIMITS.tier2Limit),
-    QLIK_RATE_WINDOW_MS: String(LIMITS.windowMs),
+    QLIK_RATE_WINDOW_MS: String(LIMITS.windowMs + WINDOW_MARGIN_MS),
     QLIK_TIMEOUT_MS: '2000',
   }
   const database = await (await server).createDatabase()
@@ -60,7 +64,10 @@ async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
     startNew: (more = {}, own = client) => start(undefined, more, own),
     startOldInVain: () => startInVain(environment({}, client), previous.main),
     /** What processes wrote that should never happen. */
-    errors: () => replicas.flatMap((replica) => linesOf(replica).filter(({ level }) => level >= 50)),
+    errors: () =>
+      replicas.flatMap((replica) =>
+        linesOf(replica).filter(({ level, msg }) => level >= 50 && msg !== OVERTAKEN),
+      ),
     /** A user with so many tokens, and two of a later login. */
     userWithTokens(count: number, user: Parameters<typeof tenant.addUser>[0] = {}) {
       const { id } = tenant.addUser(user)

@@ -65,7 +65,8 @@ t.test('where the signal is known precisely, nothing is undecided', async (t) =>
 
 t.test("tokens of Curfew's own user are undecided between both instants, however close", async (t) => {
   const limits = { earliest: GRANTED + 500, latest: LATER }
-  const decided = (at: number) => decideToken(token(id(at)), grantScopeOf(aSignal(), limits, true), NOW).verdict
+  const decided = (at: number) =>
+    decideToken(token(id(at)), grantScopeOf(aSignal(), limits, true), NOW).verdict
   t.equal(decided(GRANTED - 1_000), 'revoke')
   t.equal(decided(GRANTED), 'undecided', 'it may have been granted after the signal, in the same second')
   t.equal(decided(LATER), 'undecided', 'it may have been granted before the signal')

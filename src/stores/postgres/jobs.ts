@@ -83,12 +83,17 @@ export class PostgresJobs {
     } else if (known.retryLimit !== LOST_AT_MOST) await this.#raiseLimit()
   }
 
-  /** An earlier version made the queue with a lower limit. It is raised for the jobs to come, and for those of runs. */
+  /**
+   * An earlier version made the queue with a lower limit. It is raised for the jobs to come, and for those of runs. Others may
+   * be changing these: a transaction is tried again.
+   */
   async #raiseLimit(): Promise<void> {
     await this.#boss.updateQueue(QUEUE, { retryLimit: LOST_AT_MOST })
-    await this.#database.query(
-      `UPDATE ${JOBS_SCHEMA}.job SET retry_limit = $1 WHERE name = $2 AND state IN ('active', 'retry')`,
-      [LOST_AT_MOST, QUEUE],
+    await this.#database.transaction((query) =>
+      query(
+        `UPDATE ${JOBS_SCHEMA}.job SET retry_limit = $1 WHERE name = $2 AND state IN ('active', 'retry')`,
+        [LOST_AT_MOST, QUEUE],
+      ),
     )
   }
 

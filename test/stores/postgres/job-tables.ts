@@ -1,5 +1,4 @@
 import type { Test } from 'tap'
-import type { RevocationStore } from '../../../src/revocation/store.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'
@@ -13,7 +12,7 @@ export async function jobTables(t: Test, server: PostgresServer) {
   return {
     url,
     query,
-    async open(): Promise<RevocationStore> {
+    async open() {
       const store = await openPostgresStore(url, { connections: 4, clock: fakeClock(T0), log: SILENT })
       t.teardown(() => store.close())
       return store

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../../src/revocation/id.ts'
 import type { Revocation } from '../../../src/revocation/revocation.ts'
@@ -14,6 +16,7 @@ import {
   room,
   waiting,
 } from '../../conformance/stores.ts'
+import { until } from '../../support/events.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
 import { earlierRows } from '../earlier-rows.ts'
@@ -23,7 +26,7 @@ const server = await startPostgres(t)
 
 /** A database of the version without proofs, with a revocation in every state, opened by this one. */
 async function openMigrated(t: Test) {
-  const { query, open } = await jobTables(t, server)
+  const { url, query, open } = await jobTables(t, server)
   const [step] = MIGRATIONS
   await query('CREATE SCHEMA curfew')
   await query(`CREATE TABLE curfew.schema_version (version integer NOT NULL); ${step};
@@ -43,7 +46,7 @@ async function openMigrated(t: Test) {
     'revocations',
     rows.map(({ row }) => row),
   )
-  return { query, open, insert, rows }
+  return { url, query, open, insert, rows }
 }
 
 t.test('every row of an earlier version is there, and as it was', async (t) => {
@@ -61,6 +64,29 @@ t.test('every row of an earlier version is there, and as it was', async (t) => {
   t.match(again, { replayed: true, revocations: [{ id: queued?.id, status: 'queued' }] })
   const of = { tenant: 'default', source: 'portal', isOnly: true }
   t.match(await store.findSession(of, 's', T0), { user: { value: 'u1' } })
+})
+
+t.test('a replica of an earlier version that asks for permits is waited for, and finishes', async (t) => {
+  const { url, query, open, insert } = await openMigrated(t)
+  const budget = { tenant: 'default', client: 'c', tier: 2 }
+  await insert('budgets', [budget])
+  const earlier = new pg.Client(url)
+  await earlier.connect()
+  t.teardown(() => earlier.end())
+  // In the order of curfew.exchange_permits.
+  await earlier.query('BEGIN; SELECT FROM curfew.budgets FOR UPDATE')
+  const opened = open()
+  const isWaiting = 'SELECT FROM pg_locks WHERE NOT granted'
+  await until('the migration waits', async () => (await query(isWaiting)).length > 0)
+  await earlier.query(
+    `INSERT INTO curfew.calls VALUES ('default', 'c', 2, now() + interval '5 minutes', 7); COMMIT`,
+  )
+  const { permits } = await opened
+  const key = { ...budget, origin: 'https://tenant.example', tier: 2 } as const
+  const holder = randomUUID()
+  const spent = { ended: 0, endedAgoMs: 0, held: 0, probe: 'none' } as const
+  const limits = { limit: 10, windowMs: 300_000, leaseMs: 1_000 }
+  t.match(await permits.exchange({ key, holder, ...limits, ...spent, wanted: 10 }), { granted: 3 })
 })
 
 const MEASURED = { tenant: { earliest: T0, latest: T0 + 1_000 }, open: null, unlinked: false }

@@ -26,14 +26,15 @@ BEGIN
   RETURN coalesce(found, of_origin);
 END $$;
 
+-- Who makes the one call that goes first after a block. Before the calls, as exchange_permits locks them: replicas of the
+-- version before are at work meanwhile.
+ALTER TABLE curfew.budgets ADD COLUMN prober uuid;
+CREATE INDEX budgets_blocked ON curfew.budgets (blocked_until) WHERE blocked_until IS NOT NULL;
+
 -- Calls are noted by when they ended, so that each process can count them by the window that it is configured with.
 -- Until now it was when they cease to count: by Qlik's window, unless another one was configured.
 ALTER TABLE curfew.calls RENAME COLUMN until TO ended_at;
 ALTER TABLE curfew.calls ALTER COLUMN ended_at TYPE timestamptz USING ended_at - interval '300 seconds';
-
--- Who makes the one call that goes first after a block.
-ALTER TABLE curfew.budgets ADD COLUMN prober uuid;
-CREATE INDEX budgets_blocked ON curfew.budgets (blocked_until) WHERE blocked_until IS NOT NULL;
 
 -- As exchange_permits was, and besides:
 -- After a block one call goes first, the probe; all others wait until its process reports that it has passed. Where that
