@@ -1,16 +1,13 @@
 import { z } from 'zod'
-import { type LoadOrder, type LoadResult, LoadResults } from './load-generator.ts'
+import { CONNECTIONS, describe, inRounds, REQUESTS_A_ROUND, rateRatios, sideOf } from './rounds.ts'
 import {
-  ask,
   type Bench,
   type Child,
   call,
-  cpuMs,
   type Figure,
   median,
   memoryMb,
   print,
-  signedLogout,
   spread,
   startChild,
   startService,
@@ -18,17 +15,8 @@ import {
 } from './support.ts'
 import { startTenant } from './tenant.ts'
 
-const CONNECTIONS = 64
-const REQUESTS_A_ROUND = 9_600
 const ROUNDS = 7
 const AIM = 0.5
-
-interface Side {
-  child: Child
-  results: LoadResult[]
-  /** CPU time a second of load, by round. */
-  cores: number[]
-}
 
 /**
  * Signed, durable accepts a second, beside a bare Fastify that is sent the very same requests. Both servers and the
@@ -56,24 +44,16 @@ export function accept(): Promise<Figure[]> {
 
 async function compare(bench: Bench, rounds: number, environment: Record<string, string>) {
   const tenant = await startTenant(bench, { latencyMs: 50 })
-  const service = await startService(bench, tenant.url, environment)
-  const bare = await startChild(bench, 'bench/bare-server.ts')
-  const generator = await startChild(bench, 'bench/load-generator.ts')
-  const ours: Side = { child: service, results: [], cores: [] }
-  const theirs: Side = { child: bare, results: [], cores: [] }
-  for (let round = 0; round <= rounds; round += 1) {
-    const order = round % 2 === 0 ? [ours, theirs] : [theirs, ours]
-    await oneRound(generator, order)
-    if (round === 0) for (const side of order) side.results.length = side.cores.length = 0
-  }
+  const ours = sideOf(await startService(bench, tenant.url, environment))
+  const theirs = sideOf(await startChild(bench, 'bench/bare-server.ts'))
+  await inRounds(bench, rounds, [ours, theirs])
   const accepted = (rounds + 1) * REQUESTS_A_ROUND
-  await allAccepted(service, accepted)
-  const memory = `${memoryMb(service, 'VmRSS').toFixed(0)} MB after ${accepted} accepts`
-  for (const child of [generator, bare, service, tenant]) await child.stop()
-  const ratios = ours.results.map((one, round) => one.perSecond / (theirs.results[round]?.perSecond ?? 0))
+  await allAccepted(ours.child, accepted)
+  const memory = `${memoryMb(ours.child, 'VmRSS').toFixed(0)} MB after ${accepted} accepts`
+  for (const child of [theirs.child, ours.child, tenant]) await child.stop()
   return {
-    ratios,
     memory,
+    ratios: rateRatios(ours, theirs),
     rates: `${describe(ours)} to ${describe(theirs)}`,
     cores:
       `Cores used, service, bare, load generator: ${median(ours.cores).toFixed(2)}, ${median(theirs.cores).toFixed(2)}, ` +
@@ -81,24 +61,7 @@ async function compare(bench: Bench, rounds: number, environment: Record<string,
   }
 }
 
-/** The same requests to one server and then to the other. */
-async function oneRound(generator: Child, sides: Side[]): Promise<void> {
-  const requests = Array.from({ length: REQUESTS_A_ROUND }, () => signedLogout())
-  for (const { child, results, cores } of sides) {
-    const before = cpuMs(child)
-    const order: LoadOrder = { urls: [child.url], requests, connections: CONNECTIONS }
-    const [result] = LoadResults.parse(await ask(generator, order, 60_000))
-    if (!result) throw new Error('The load generator told no result.')
-    results.push(result)
-    cores.push((cpuMs(child) - before) / result.durationMs)
-  }
-}
-
-const describe = ({ results }: Side) =>
-  `${Math.round(median(results.map((result) => result.perSecond)))}/s ` +
-  `(p50 ${median(results.map((result) => result.p50Ms))} ms, p99 ${median(results.map((result) => result.p99Ms))} ms)`
-
-/** What was answered with 202 was counted as accepted, each of it anew. */
+/** What was answered with 202 was counted as accepted, none of it as a repetition. */
 async function allAccepted(service: Child, count: number): Promise<void> {
   const { json } = await call(service.url, 'GET', '/metrics')
   const line = /^curfew_signals_total\{source="logout-hook",result="accepted"\} (\d+)/m.exec(

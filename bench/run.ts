@@ -4,17 +4,20 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { accept } from './accept.ts'
 import { backlog } from './backlog.ts'
+import { deletes } from './deletes.ts'
 import { fairness } from './fairness.ts'
 import { pickup } from './pickup.ts'
+import { replays } from './replays.ts'
 import { revoke } from './revoke.ts'
 import { scale } from './scale.ts'
 import { sharedWindows } from './shared-window.ts'
 import { sources } from './sources.ts'
 import type { Figure } from './support.ts'
+import { verify } from './verify.ts'
 import { windows } from './window.ts'
 
 /** A bench that hangs is ended with all that it started. */
-const LONGEST_MS = 25 * 60_000
+const LONGEST_MS = 45 * 60_000
 
 const cell = (text: string) => text.replaceAll('|', '\\|')
 
@@ -56,7 +59,20 @@ setTimeout(() => {
 }, LONGEST_MS).unref()
 
 const figures: Figure[] = []
-for (const measure of [accept, revoke, backlog, windows, pickup, sharedWindows, fairness, scale, sources]) {
+for (const measure of [
+  accept,
+  replays,
+  revoke,
+  verify,
+  deletes,
+  backlog,
+  windows,
+  pickup,
+  sharedWindows,
+  fairness,
+  scale,
+  sources,
+]) {
   process.stderr.write(`${measure.name} …\n`)
   figures.push(...(await measure()))
 }

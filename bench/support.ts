@@ -192,15 +192,36 @@ export function call(
   return request(url, method, path, { ...options, headers })
 }
 
-export const Ended = z.object({
+/** A revocation after the first listing without a token in scope. It is verified seconds later, by another one. */
+const Completed = z.object({
   id: z.string(),
   status: z.literal('completed'),
-  verified: z.literal(true),
-  tokens: z.object({ revoked: z.int() }),
+  tokens: z.object({ revoked: z.int(), alreadyGone: z.int() }),
   acceptedAt: z.iso.datetime(),
   completedAt: z.iso.datetime(),
+  verificationDueAt: z.iso.datetime().nullable(),
 })
-export type Ended = z.infer<typeof Ended>
+export type Completed = z.infer<typeof Completed>
+const Verified = Completed.extend({ verified: z.literal(true) })
+
+/** Sends a signed logout of a user, and waits until that many tokens are revoked. */
+export async function untilCompleted({ url }: Child, userId: string, tokens: number): Promise<Completed> {
+  const { body, headers } = signedLogout(userId)
+  const waiting = { ...headers, prefer: 'wait=30' }
+  const { json } = await request(url, 'POST', '/logout-hook', { body, headers: waiting })
+  const completed = Completed.parse(json)
+  if (completed.tokens.revoked !== tokens) throw new Error('Not every token was revoked.')
+  return completed
+}
+
+/** Waits for the end of a revocation and for the listing that confirms it. */
+export async function untilVerified({ url }: Child, id: string): Promise<Completed> {
+  for (;;) {
+    const { json } = await call(url, 'GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
+    const completed = Completed.parse(json)
+    if (completed.verificationDueAt === null) return Verified.parse(json)
+  }
+}
 
 /** A number of a process from `/proc/<pid>/status`, in MB (10^6 bytes). */
 export function memoryMb({ process: { pid } }: Child, field: 'VmRSS' | 'VmHWM'): number {

@@ -5,6 +5,8 @@ import { ask, type Bench, CLIENT, startChild, UNLIMITED } from './support.ts'
 /** What a process with sandbox tenants is started with, as JSON. */
 export const TenantSettings = z.object({
   latencyMs: z.number(),
+  /** How long a token stays in listings after it was revoked. */
+  lagAfterRevokeMs: z.number(),
   tier1Limit: z.int(),
   tier2Limit: z.int(),
   windowMs: z.int(),
@@ -16,7 +18,7 @@ export type TenantOptions = Partial<Omit<TenantSettings, 'client'>>
 /** No latency, and limits that are out of the way, where nothing else is said. */
 export function tenantSettings(options: TenantOptions): TenantSettings {
   const limits = { tier1Limit: UNLIMITED, tier2Limit: UNLIMITED, windowMs: 300_000 }
-  return { latencyMs: 0, ...limits, ...options, client: CLIENT }
+  return { latencyMs: 0, lagAfterRevokeMs: 0, ...limits, ...options, client: CLIENT }
 }
 
 /** What the process may be asked. */
@@ -31,6 +33,10 @@ type TenantOrder = z.infer<typeof TenantOrder>
 /** A call as the tenant saw it: from its arrival to the end of its answer. */
 const TenantCall = z.object({ route: z.string(), status: z.int().nullable(), ms: z.number() })
 export type TenantCall = z.infer<typeof TenantCall>
+
+/** What the tenant's users are called besides their ids. */
+export const emailOf = (userId: string) => `${userId}@example.com`
+export const subjectOf = (userId: string) => `idp|${userId}`
 
 export type Tenant = Awaited<ReturnType<typeof startTenant>>
 
@@ -68,9 +74,10 @@ if (import.meta.main) {
       calls = []
       return
     }
-    const { id } = tenant.addUser()
-    tenant.issueTokens(id, order.userWithTokens)
-    process.send?.(id)
+    const user = tenant.addUser()
+    user.email = emailOf(user.id)
+    tenant.issueTokens(user.id, order.userWithTokens)
+    process.send?.(user.id)
   })
   process.once('SIGTERM', () => process.exit(0))
   process.send?.({ url })

@@ -1,11 +1,10 @@
 import {
   type Bench,
-  Ended,
   type Figure,
   print,
-  request,
-  signedLogout,
   startService,
+  untilCompleted,
+  untilVerified,
   withBench,
 } from './support.ts'
 import { startTenant } from './tenant.ts'
@@ -19,8 +18,9 @@ const RUNS = 3
 const AIM = 1.05
 
 const WINDOWS = Math.floor((TOKENS - 1) / LIMIT)
-/** List, what is over after the full windows by 16 at once, list again. */
-const BURST_MS = (1 + Math.ceil((TOKENS - WINDOWS * LIMIT) / CONCURRENCY) + 1) * LATENCY_MS
+const PAGES = Math.ceil(TOKENS / 100)
+/** List all pages, what is over after the full windows by 16 at once, list again. */
+const BURST_MS = (PAGES + Math.ceil((TOKENS - WINDOWS * LIMIT) / CONCURRENCY) + 1) * LATENCY_MS
 const IDEAL_MS = WINDOWS * WINDOW_MS + BURST_MS
 
 /** More tokens than the limit allows at once, with a window short enough to be waited for. */
@@ -42,7 +42,8 @@ export async function windows(): Promise<Figure[]> {
       note:
         `The slowest of ${RUNS} runs, each with a new process and a fresh budget, QLIK_RATE_WINDOW_MS=${WINDOW_MS}, ` +
         `a tenant with the same limits that waits ${LATENCY_MS} ms before each answer. ⌊${TOKENS - 1} / ${LIMIT}⌋ × ${WINDOW_MS} ms + ` +
-        `${BURST_MS} ms for the burst: (1 + ⌈${TOKENS - WINDOWS * LIMIT} / ${CONCURRENCY}⌉ + 1) × ${LATENCY_MS} ms.`,
+        `${BURST_MS} ms for listing and the burst: (${PAGES} + ⌈${TOKENS - WINDOWS * LIMIT} / ${CONCURRENCY}⌉ + 1) × ${LATENCY_MS} ms. ` +
+        `The ${Math.round(slowest - IDEAL_MS)} ms beyond do not grow with the window: of two windows of 300 s they are ${(((slowest - IDEAL_MS) / 600_000) * 100).toFixed(2)} %.`,
     },
   ]
 }
@@ -56,14 +57,11 @@ async function oneRun(bench: Bench): Promise<{ ms: number; refused: number }> {
     QLIK_RATE_WINDOW_MS: String(WINDOW_MS),
     REVOKE_CONCURRENCY: String(CONCURRENCY),
   })
-  const { body, headers } = signedLogout(await tenant.userWithTokens(TOKENS))
+  const userId = await tenant.userWithTokens(TOKENS)
   const before = performance.now()
-  const { json } = await request(service.url, 'POST', '/logout-hook', {
-    body,
-    headers: { ...headers, prefer: 'wait=30' },
-  })
+  const { id } = await untilCompleted(service, userId, TOKENS)
   const ms = performance.now() - before
-  if (Ended.parse(json).tokens.revoked !== TOKENS) throw new Error('Not every token was revoked.')
+  await untilVerified(service, id)
   const refused = (await tenant.calls()).filter(({ status }) => status === 429)
   return { ms, refused: refused.length }
 }
