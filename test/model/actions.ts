@@ -185,6 +185,7 @@ export class Actions {
       isLinked: curfew.store.clock() !== null,
       unsureMs: offset && widthOf(offset) + betweenReadings,
       id: null,
+      revocations: new Set(),
       settledAt: null,
     }
   }

@@ -1,68 +1,46 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import fc from 'fast-check'
-import { startOwnPostgres } from '../support/postgres.ts'
-import { postgresDatabases } from './postgres-databases.ts'
-import { anyRun, describeRun, execute, type Run } from './run.ts'
-import { sqliteFiles } from './sqlite-files.ts'
-import { Violation } from './violation.ts'
+import { describe, search } from './search.ts'
+import { openStores } from './stores.ts'
+
+/** `npm run model`: makes runs, shows how far it is, and stops at the first that shows that a guarantee does not hold. */
+const SAY_EVERY_MS = 10_000
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '200' },
+    runs: { type: 'string', default: '2000' },
     seed: { type: 'string' },
     path: { type: 'string' },
     store: { type: 'string', default: 'sqlite' },
-    /** Of PostgreSQL: how many processes share a database. */
-    processes: { type: 'string', default: '2' },
-    /** Kinds of commands to leave out. */
     without: { type: 'string', multiple: true, default: [] },
   },
 })
-
-const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'curfew-model-'))
 const runs = Number(values.runs)
-const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
-console.log(`${runs} runs, seed ${seed}`)
-let done = 0
-const totals = { signals: 0, tokens: 0, calls: 0, verified: 0 }
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+
 const beganAt = performance.now()
-const teardowns: (() => unknown)[] = []
-const openStore =
-  values.store === 'postgres'
-    ? await postgresDatabases(
-        await startOwnPostgres({ teardown: (end) => teardowns.push(end) }),
-        Number(values.processes),
-      )
-    : sqliteFiles(folder)
-const result = await fc.check(
-  fc.asyncProperty(anyRun, async ({ setup, commands }) => {
-    const wanted = commands.filter(({ kind }) => !values.without.includes(kind))
-    const summary = await execute({ setup, commands: wanted }, openStore)
-    for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += summary[name]
-    done += 1
-    if (done % 100 === 0)
-      console.log(
-        `${done} runs, ${((performance.now() - beganAt) / 1000).toFixed(0)} s, ${JSON.stringify(totals)}`,
-      )
-  }),
-  { numRuns: runs, seed, ...(values.path === undefined ? {} : { path: values.path }), endOnFailure: false },
-)
-console.log(`${done} runs, ${((performance.now() - beganAt) / 1000).toFixed(0)} s, ${JSON.stringify(totals)}`)
-if (result.failed) {
-  const [run] = result.counterexample as [Run]
-  const error: unknown = result.errorInstance
-  console.log(
-    `found after ${result.numRuns} runs, shrunk ${result.numShrinks} times; --seed ${result.seed} --path ${result.counterexamplePath}`,
-  )
-  console.log(describeRun(run))
-  if (error instanceof Violation) {
-    console.log(error.trace.join('\n'))
-    console.log(error.message)
-  } else console.log(error)
-  process.exitCode = 1
+const totals = { runs: 0, signals: 0, tokens: 0, calls: 0, verified: 0 }
+let saidAt = beganAt
+const say = () => {
+  saidAt = performance.now()
+  const counts = Object.entries(totals).map(([name, count]) => `${count} ${name}`)
+  console.log(`${((saidAt - beganAt) / 1000).toFixed(0)} s: ${counts.join(', ')}`)
 }
-for (const end of teardowns) await end()
-rmSync(folder, { recursive: true, force: true })
+
+console.log(`${runs} runs with seed ${seed} on ${values.store}`)
+const stores = await openStores()
+const counterexample = await search({
+  ...{ runs, seed, path: values.path, without: values.without },
+  openStore: values.store === 'postgres' ? await stores.postgres() : await stores.sqlite(),
+  onRun({ signals, tokens, calls, verified }) {
+    totals.runs += 1
+    totals.signals += signals
+    totals.tokens += tokens
+    totals.calls += calls
+    totals.verified += verified
+    if (performance.now() > saidAt + SAY_EVERY_MS) say()
+  },
+})
+say()
+await stores.close()
+console.log(counterexample ? describe(counterexample) : 'All guarantees held.')
+process.exitCode = counterexample ? 1 : 0

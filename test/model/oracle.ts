@@ -1,4 +1,4 @@
-import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
+import { isSettled, isVerified, type Revocation } from '../../src/revocation/revocation.ts'
 import type { Signal, UserReference } from '../../src/revocation/signal.ts'
 import { LEEWAY_MS, tenantTimeOf } from '../../src/revocation/signal-time.ts'
 import { signalTimeOf } from '../../src/revocation/transitions.ts'
@@ -27,7 +27,9 @@ export interface Sent {
   isLinked: boolean
   /** Of the revocation that it was acknowledged with; null before. */
   id: string | null
-  /** Since when its revocation is settled; null while it is not. */
+  /** Of all revocations that are about it: that one, what it has joined, and what has superseded it. */
+  revocations: Set<string>
+  /** Since when all of them are settled; null while one is not. */
   settledAt: number | null
 }
 
@@ -76,15 +78,14 @@ export class Oracle {
 
   /** What is stored under each acknowledged id, after something has changed. */
   check(revocations: ReadonlyMap<string, Revocation | null>): void {
-    for (const [id, revocation] of revocations) {
+    for (const [id, revocation] of revocations)
       if (revocation === null) throw new Violation('an acknowledged signal is lost', { id })
-      this.#follow(id, revocation, revocations)
-    }
-    for (const revocation of new Set(revocations.values())) {
-      if (revocation === null) continue
+    const all = new Map([...revocations.values()].flatMap((one) => (one ? [[one.id, one]] : [])))
+    for (const sent of this.sents) this.#follow(sent, revocations)
+    for (const sent of this.sents) this.#noteSettled(sent, all)
+    for (const revocation of all.values()) {
       this.#checkCounts(revocation)
       const sents = this.sentsOf(revocation)
-      for (const sent of sents) this.#noteSettled(sent, revocation)
       this.#checkTime(revocation, sents)
       if (isVerified(revocation)) this.#checkVerified(revocation, sents)
       else if (this.#verified.has(revocation.id))
@@ -94,13 +95,17 @@ export class Oracle {
 
   /** The signals that a revocation stands for. */
   sentsOf(revocation: Revocation): Sent[] {
-    return this.sents.filter(({ id }) => id === revocation.id)
+    return this.sents.filter(({ revocations }) => revocations.has(revocation.id))
   }
 
-  /** A signal is the affair of the revocation that its own one has joined, or was superseded by. */
-  #follow(id: string, revocation: Revocation, all: ReadonlyMap<string, Revocation | null>): void {
-    const responsible = all.get(revocation.supersededBy ?? '')?.id ?? revocation.supersededBy ?? revocation.id
-    for (const sent of this.sents) if (sent.id === id) sent.id = responsible
+  /** Other revocations may have become responsible for a signal. */
+  #follow({ id, revocations }: Sent, stored: ReadonlyMap<string, Revocation | null>): void {
+    if (id !== null) revocations.add(id)
+    for (const one of revocations) {
+      const { id: leader = one, supersededBy } = stored.get(one) ?? {}
+      revocations.add(leader)
+      if (supersededBy) revocations.add(supersededBy)
+    }
   }
 
   /** Whom a name means, in truth: nobody where it is not certain. */
@@ -138,7 +143,10 @@ export class Oracle {
     const lost = this.#isLinkLost(sent) ? sent.signal.occurredAt : Number.NEGATIVE_INFINITY
     const certain = Math.max(sent.tenantTime, lost) + (isOwn ? 0 : LEEWAY_MS)
     const mayBeWide = sent.unsureMs === null || sent.unsureMs > LEEWAY_MS
-    const isSecurity = this.sents.some(({ id, signal }) => id === sent.id && signal.reason === 'security')
+    const isSecurity = this.sents.some(
+      ({ revocations, signal }) =>
+        signal.reason === 'security' && [...revocations].some((id) => sent.revocations.has(id)),
+    )
     // What is undecided goes for the sake of security.
     return isSecurity && mayBeWide && !isOwn ? tenant.toTenantTime(timeline.now) : certain
   }
@@ -157,9 +165,9 @@ export class Oracle {
     return tenant.epoch !== epoch || bornEpochOf(process) !== epoch
   }
 
-  #noteSettled(sent: Sent, { status, verificationDueAt }: Revocation): void {
-    const isSettled = status === 'failed' || (status === 'completed' && verificationDueAt === null)
-    if (!isSettled) sent.settledAt = null
+  #noteSettled(sent: Sent, all: ReadonlyMap<string, Revocation>): void {
+    const known = [...sent.revocations].flatMap((id) => all.get(id) ?? [])
+    if (known.length === 0 || !known.every(isSettled)) sent.settledAt = null
     else sent.settledAt ??= this.#options.timeline.now
   }
 

@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { Actions } from './actions.ts'
-import { anyCommand, type Command, describeCommand } from './commands.ts'
+import { anyCommand, type Command } from './commands.ts'
 import { end } from './ending.ts'
 import type { OpenModelStore } from './model-store.ts'
 import { anySetup, type Setup } from './setup.ts'
 import { Violation } from './violation.ts'
 import { World } from './world.ts'
 
-const COMMANDS_AT_MOST = 40
+/** Several lists, as most lists are short. */
+const someCommands = fc.array(anyCommand, { maxLength: 20, size: 'max' })
 
 export interface Run {
   setup: Setup
@@ -16,7 +17,7 @@ export interface Run {
 
 export const anyRun: fc.Arbitrary<Run> = fc.record({
   setup: anySetup,
-  commands: fc.array(anyCommand, { minLength: 1, maxLength: COMMANDS_AT_MOST, size: 'max' }),
+  commands: fc.tuple(someCommands, someCommands, someCommands).map((lists) => lists.flat()),
 })
 
 /** What a run was made of. */
@@ -51,9 +52,4 @@ export async function execute({ setup, commands }: Run, openStore: OpenModelStor
   } finally {
     await world.close()
   }
-}
-
-/** A run as people read it. */
-export function describeRun({ setup, commands }: Run): string {
-  return [JSON.stringify(setup), ...commands.map((command) => `  ${describeCommand(command)}`)].join('\n')
 }

@@ -1,15 +1,19 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { openSqliteStore } from '../../src/stores/sqlite.ts'
 import type { OpenModelStore } from './model-store.ts'
 
 /** Opens stores for one process each, in files in `folder`. */
-export function sqliteFiles(folder: string): OpenModelStore {
+export async function sqliteFiles(folder: string): Promise<OpenModelStore> {
+  const empty = join(folder, 'empty.db')
+  await openSqliteStore(empty).close()
   let runs = 0
   return async () => {
     runs += 1
     const run = runs
     let crashes = 0
     const file = () => join(folder, `run-${run}-${crashes}.db`)
+    copyFileSync(empty, file())
     return {
       processes: 1,
       isClockLocal: true,

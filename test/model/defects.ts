@@ -1,0 +1,56 @@
+/** A defect that Curfew once had, or might have, as a change of one place in its source. */
+export interface Defect {
+  name: string
+  /** In `src/`. */
+  file: string
+  /** What is there now, exactly once. */
+  now: string
+  instead: string
+}
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    name: 'the first empty listing verifies',
+    file: 'revocation/run-time.ts',
+    now: 'return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset })',
+    instead:
+      'return tenantOffset && untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset }) && 0',
+  },
+  {
+    name: 'the granted scope is not read',
+    file: 'qlik/client.ts',
+    now: 'scope: token.scope ?? scope,',
+    instead: 'scope,',
+  },
+  {
+    name: 'deleted tokens are not remembered',
+    file: 'qlik/token-memory.ts',
+    now: 'return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS ? fate : null',
+    instead: 'return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS && fate.kind !== "gone" ? fate : null',
+  },
+  {
+    name: 'the time of a signal is that of our wall clock',
+    file: 'revocation/run-time.ts',
+    now: 'const signalTime = signalTimeAt({ occurredAt: sentTime, receivedAt }, clocks)',
+    instead:
+      'const signalTime = signalTimeAt({ occurredAt: sentTime, receivedAt }, { ...clocks, tenantOffset: { earliest: clocks.wall - clocks.steady, latest: clocks.wall - clocks.steady } })',
+  },
+  {
+    name: 'pages that shift are a proof',
+    file: 'revocation/proof.ts',
+    now: 'return pages === 1 || listings >= 2',
+    instead: 'return pages + listings > 0',
+  },
+  {
+    name: 'an id that nobody has is verified',
+    file: 'revocation/attempt.ts',
+    now: "if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false",
+    instead: 'if (id === role) return false',
+  },
+  {
+    name: 'a delivery is forgotten after ten minutes',
+    file: 'revocation/replay.ts',
+    now: 'export const DELIVERY_WINDOW_MS = 3 * 24 * 60 * 60_000',
+    instead: 'export const DELIVERY_WINDOW_MS = 10 * 60_000',
+  },
+]
