@@ -39,8 +39,10 @@ for (const [name, open] of Object.entries(STORES)) {
     const waiting = service.call('GET', `/revocations/${completed.id}`, WAIT)
     clock.skip(LEEWAY_MS)
     t.match((await waiting).json, { status: 'completed', verified: true, verificationDueAt: null })
+    // On a busy machine, what is known of Curfew's role is older than FRESH_POWER_MS by then, and is read again.
+    const routes = calls.slice(before).map(({ route }) => route)
     t.same(
-      calls.slice(before).map(({ route }) => route),
+      routes.filter((route) => route !== 'me' && route !== 'user'),
       ['list'],
     )
   })
