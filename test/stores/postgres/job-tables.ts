@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import { systemClock } from '../../../src/clock.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'
@@ -13,7 +14,9 @@ export async function jobTables(t: Test, server: PostgresServer) {
     url,
     query,
     async open() {
-      const store = await openPostgresStore(url, { connections: 4, clock: fakeClock(T0), log: SILENT })
+      // Its time stands, and its heart beats.
+      const clock = { ...fakeClock(T0), after: systemClock.after }
+      const store = await openPostgresStore(url, { connections: 4, clock, log: SILENT })
       t.teardown(() => store.close())
       return store
     },

@@ -35,7 +35,7 @@ t.test('a process that has lost its run is told so, once', async (t) => {
   await lose()
   await claim(other)
   const told: string[] = []
-  await until('it is told', async () => told.push(...(await frozen.overtaken())) > 0, 5_000)
+  await until('it is told', async () => told.push(...(await frozen.overtaken())) > 0)
   t.same(told, [id])
   t.same(await frozen.overtaken(), [])
   t.same(await other.overtaken(), [])
