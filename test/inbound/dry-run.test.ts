@@ -133,7 +133,9 @@ t.test('a client that may not see tokens of others leaves it open whether there 
   for (const name of [{ userId: ann.id }, { email: 'ann@example.com' }])
     t.match(await preview(service, 'bulk', name), { finding: 'none-visible', tokens: [], kept: [] })
   const own = await preview(service, 'bulk', { userId: service.client.userId })
-  t.match(own, { finding: 'exists', tokens: [{}] })
+  t.equal(own.finding, 'exists')
+  // Curfew's own token may have been granted in the second of the signal, and is undecided then.
+  t.equal(own.tokens.length + own.kept.length, 1)
 })
 
 t.test('a client that was granted less than it asked for is an error, not an empty list', async (t) => {
