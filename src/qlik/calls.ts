@@ -72,9 +72,10 @@ export class Calls {
     for (;;) {
       const grant = await abortable(this.#accessTokens.get(), options.signal)
       const permit = await budget.draw(tier, options)
-      if (this.#accessTokens.current() !== grant) {
-        // It ended while this call waited for its turn.
+      // While this call waited for its turn, the caller may have given up, or the access token may have ended.
+      if (options.signal.aborted || this.#accessTokens.current() !== grant) {
         permit.cancel()
+        options.signal.throwIfAborted()
         continue
       }
       const context = () => this.#context(renewed, startedAt)

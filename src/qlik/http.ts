@@ -172,7 +172,7 @@ export class QlikHttp {
         status: answer.statusCode,
         location: one(answer.headers.location) ?? null,
         date,
-        retryAfterMs: retryAfterMs(one(answer.headers['retry-after']), this.#earliestTime(answer.headers)),
+        retryAfterMs: this.#retryAfterMs(answer.headers),
         deprecation: readDeprecation(answer.headers, date),
         text,
       }
@@ -180,6 +180,11 @@ export class QlikHttp {
       cancelTimer()
       call.signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  #retryAfterMs(headers: AnswerHeaders): number | null {
+    const header = one(headers['retry-after'])
+    return header === undefined ? null : retryAfterMs(header, this.#earliestTime(headers))
   }
 
   /** The earliest that the tenant's clock may show: the Date of the answer itself, however wrong, is cut to whole seconds. */

@@ -19,6 +19,7 @@ export class SharedDelete {
   #urgency: number
   #callers = 0
   #isSent = false
+  #isSettled = false
   #turn = new AbortController()
 
   constructor(urgency: number, deleteToken: DeleteToken) {
@@ -55,6 +56,8 @@ export class SharedDelete {
       } catch (error) {
         // Another turn means that it was only asked to wait more urgently.
         if (turn === this.#turn) throw error
+      } finally {
+        this.#isSettled = turn === this.#turn
       }
     }
   }
@@ -79,6 +82,6 @@ export class SharedDelete {
   }
 
   #endIfAbandoned(): void {
-    if (this.#callers === 0 && !this.#isSent) this.#turn.abort()
+    if (this.#callers === 0 && !this.#isSent && !this.#isSettled) this.#turn.abort()
   }
 }

@@ -9,8 +9,12 @@ const SPARE_PERMITS = 4
 const USABLE_FOR_MS = 2_000
 /** Besides that and the call itself: for an answer that comes late, and timers that do. */
 const LEASE_MARGIN_MS = 3_000
-/** How long ends are gathered, and spare permits kept, while nobody asks for more. */
+/** How long ends are gathered, and spare permits kept, while nobody asks for more: others may wait for them. */
 const SETTLE_AFTER_MS = 250
+/** The same while the window has so much room that nobody waits: a busy database has better things to do. */
+const SETTLE_LATER_AFTER_MS = USABLE_FOR_MS
+/** This part of the limit, at least, is room enough. */
+const AMPLE_PART = 0.5
 const ASK_AGAIN_AFTER_FAILURE_MS = 500
 
 export interface SharedLedgerOptions extends LedgerLimits {
@@ -175,7 +179,12 @@ export class SharedLedger implements Ledger {
     if (this.#wanted > 0) this.#cancelTimer = clock.after(this.#askNotBefore - clock.monotonic(), run)
     // The others wait for it.
     else if (this.#probe === 'passed') this.#cancelTimer = clock.after(0, run)
-    else if (this.#ended.length > 0 || this.#stock > 0) this.#cancelTimer = clock.after(SETTLE_AFTER_MS, run)
+    else if (this.#ended.length > 0 || this.#stock > 0)
+      this.#cancelTimer = clock.after(this.#settleAfterMs(), run)
+  }
+
+  #settleAfterMs(): number {
+    return this.#remaining >= this.#limits.limit * AMPLE_PART ? SETTLE_LATER_AFTER_MS : SETTLE_AFTER_MS
   }
 
   async #exchange(): Promise<void> {

@@ -53,13 +53,13 @@ export function tenantAt(
   origin: string,
   clientId: string,
   credentials: ClientCredentials,
-  log: Log = SILENT,
+  { log = SILENT, note = NO_PERMITS.note }: { log?: Log; note?: () => Promise<void> } = {},
 ) {
   const limits = { tier1Limit: 10, tier2Limit: 10, windowMs: 60_000, timeoutMs: 5_000, concurrency: 4 }
   const own = { name: 'default', origin, apiVersion: '2026-11', clientId, credentials }
   const config = { ...own, scope: 'admin_classic', ...limits }
   const memory = new TokenMemory(systemClock)
-  const options = { permits: NO_PERMITS, memory, clock: systemClock, log }
+  const options = { permits: { ...NO_PERMITS, note }, memory, clock: systemClock, log }
   return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })
 }
 

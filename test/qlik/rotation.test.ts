@@ -21,7 +21,7 @@ async function setUp(
   const lines: { detail?: string }[] = []
   const note = (details: object) => void lines.push(details)
   const log = { info: note, warn: note, error: note }
-  const tenant = tenantAt(sandbox.url, client.id, credentials, log)
+  const tenant = tenantAt(sandbox.url, client.id, credentials, { log })
   t.teardown(async () => {
     await tenant.stop()
     await sandbox.close()

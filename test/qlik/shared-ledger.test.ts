@@ -87,6 +87,21 @@ t.test('gives back what nobody wants, and tells of ends, after a while', async (
   t.equal(asked.length, 2, 'and is silent then')
 })
 
+t.test('it keeps them for longer while the window has much room: nobody waits for them', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 5, remaining: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  clock.advance(1_999)
+  await settle()
+  t.equal(asked.length, 1)
+  clock.advance(1)
+  await settle()
+  t.match(asked[1], { wanted: 0, held: 0, ended: 1, endedAgoMs: 2_000 })
+})
+
 t.test('a process that was stopped does not use the permits that it had', async (t) => {
   const { freeze, ledger, want } = setUp(t, [{ granted: 5 }])
   want(1)

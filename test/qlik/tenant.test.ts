@@ -31,6 +31,36 @@ t.test('whoever gives up waiting for what is shared is let go, and the others ge
   t.match(await rejection(tenant.power({ signal: giveUp.signal, urgency: 0 })), { message: 'enough' })
 })
 
+t.test('a call that is given up while its permit is noted is not made, and costs nothing', async (t) => {
+  const sandbox = await startSandbox()
+  const client = sandbox.tenant.addClient()
+  const noting = Promise.withResolvers<void>()
+  let noted = 0
+  const note = () => {
+    noted += 1
+    // That of the access token, and then that of the delete.
+    return noted === 1 ? Promise.resolve() : noting.promise
+  }
+  const tenant = tenantAt(sandbox.url, client.id, [secret(client.secret)], { note })
+  t.teardown(async () => {
+    await tenant.stop()
+    await sandbox.close()
+  })
+  const giveUp = new AbortController()
+  const only = rejection(tenant.revokeToken('x', { signal: giveUp.signal, urgency: 0 }))
+  while (noted < 2) await new Promise((resolve) => setImmediate(resolve))
+  t.equal(tenant.budget.remaining(2), 8)
+  giveUp.abort(new Error('enough'))
+  noting.resolve()
+  t.match(await only, { message: 'enough' })
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(
+    sandbox.tenant.calls.map(({ route }) => route),
+    ['token'],
+  )
+  t.equal(tenant.budget.remaining(2), 9)
+})
+
 t.test(
   'after a block one call goes at a time until one has passed; a server error proves nothing',
   async (t) => {

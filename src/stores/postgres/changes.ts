@@ -7,15 +7,9 @@ import * as transitions from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
 import { heldUsers } from './held-users.ts'
 import type { PostgresJobs } from './jobs.ts'
-import { postgresStatements } from './statements.ts'
+import { type Claimed, postgresStatements } from './statements.ts'
 
 // What becomes of a revocation: its row and its job change together, each of these in one transaction of the caller's.
-
-/** A run of a process: what it reports has an effect only while the claim is valid. */
-export interface Claimed {
-  id: string
-  claim: string
-}
 
 export interface EndingOf extends Claimed {
   ending: transitions.Ending
@@ -57,14 +51,14 @@ export async function confirmOlder(query: Query, revocations: readonly Revocatio
   await sql.saveAll(confirmed)
 }
 
-/** Notes how far runs are whose claims are still valid. */
+/** Notes how far runs are whose claims are still valid. One that is just ending needs that no more, and is not waited for. */
 export async function progressTogether(
   query: Query,
   progress: readonly (Claimed & { tokens: TokenCounts })[],
 ): Promise<void> {
   const sql = postgresStatements(query)
   const byId = new Map(progress.map(({ id, tokens }) => [id, tokens]))
-  const running = await sql.findClaimed(progress)
+  const running = await sql.findIdle(progress)
   await sql.saveAll(running.map((one) => transitions.progress(one, byId.get(one.id) ?? one.tokens)))
 }
 

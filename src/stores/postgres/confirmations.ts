@@ -10,11 +10,12 @@ import {
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { toRevocation } from '../rows.ts'
+import { Batches } from './batches.ts'
 import { confirmOlder, requeue } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
-import type { PostgresDatabase, Query } from './database.ts'
+import { type PostgresDatabase, type Query, UNSYNCED } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
-import { postgresStatements, SAME_USER, UNCONFIRMED } from './statements.ts'
+import { type Claimed, postgresStatements, SAME_USER, UNCONFIRMED } from './statements.ts'
 
 /** The tenants that have a confirming listing due, now or later, by one look-up each in the index `revocations_unconfirmed`. */
 const UNCONFIRMED_TENANTS = `tenants (name) AS (
@@ -31,6 +32,12 @@ export interface ConfirmationsOptions {
   now: () => number
 }
 
+const CONFIRMED_AT_ONCE = 200
+
+interface ConfirmationOf extends Claimed {
+  confirmation: transitions.Confirmation
+}
+
 /**
  * Confirming listings: which are due, and what they have shown. They are found in the table itself, not by jobs: replicas of
  * versions without them fetch every job that they see. When one is due is on the clock of the database, which all replicas
@@ -40,9 +47,21 @@ export class PostgresConfirmations {
   readonly #options: ConfirmationsOptions
   /** The claims of the confirmations that this process makes now, by the id of the revocation. */
   readonly #claims = new Map<string, string>()
+  readonly #confirms: Batches<ConfirmationOf, Revocation | null>
 
   constructor(options: ConfirmationsOptions) {
+    const { database, jobs, now } = options
     this.#options = options
+    this.#confirms = new Batches({
+      run: async (confirmations: readonly ConfirmationOf[]) => {
+        const became = await database.transaction((query) =>
+          confirmTogether(query, jobs, confirmations, now()),
+        )
+        return confirmations.map(({ id }) => became.get(id) ?? null)
+      },
+      concurrency: 2,
+      largest: CONFIRMED_AT_ONCE,
+    })
   }
 
   /** See `RevocationStore.claimConfirmations`. */
@@ -53,7 +72,10 @@ export class PostgresConfirmations {
     const ids = await dueIds(database.query, room, dueBy)
     if (ids.length === 0) return { claimed: [], postponed: 0 }
     const claim = randomUUID()
-    const { claimed, postponed } = await database.transaction((query) => take(query, ids, claim, dueBy))
+    const { claimed, postponed } = await database.transaction(
+      (query) => take(query, ids, claim, dueBy),
+      UNSYNCED,
+    )
     for (const { id } of claimed) this.#claims.set(id, claim)
     return { claimed, postponed }
   }
@@ -73,12 +95,10 @@ export class PostgresConfirmations {
 
   /** See `RevocationStore.confirm`. */
   async confirm(id: string, confirmation: transitions.Confirmation): Promise<Revocation | null> {
-    const { database, databaseClock, jobs, now } = this.#options
     const claim = this.#claims.get(id)
     if (claim === undefined) return null
-    const confirmed = await database.transaction((query) =>
-      confirmClaimed(query, jobs, { id, claim }, onClock(databaseClock, confirmation), now()),
-    )
+    const onDatabaseClock = onClock(this.#options.databaseClock, confirmation)
+    const confirmed = await this.#confirms.ask({ id, claim, confirmation: onDatabaseClock })
     if (this.#claims.get(id) === claim) this.#claims.delete(id)
     return confirmed
   }
@@ -136,24 +156,29 @@ async function take(
   return { claimed, postponed: later.length }
 }
 
-async function confirmClaimed(
+/** Notes what listings have shown whose claims are still valid. Answers what has become of the revocations, by id. */
+async function confirmTogether(
   query: Query,
   jobs: PostgresJobs,
-  { id, claim }: { id: string; claim: string },
-  confirmation: transitions.Confirmation,
+  confirmations: readonly ConfirmationOf[],
   now: number,
-): Promise<Revocation | null> {
+): Promise<Map<string, Revocation>> {
   const sql = postgresStatements(query)
-  const [row] = await query(
-    `SELECT * FROM curfew.revocations AS r WHERE id = $1 AND claim = $2 AND ${UNCONFIRMED('r')} FOR UPDATE`,
-    [id, claim],
-  )
-  if (!row) return null
-  const completed = toRevocation(row)
-  const next = transitions.confirm(completed, confirmation, await sql.queuedOf(completed))
-  await sql.notifyEnded([userKey(completed.tenant, completed.user)])
-  if ('queued' in next) return requeue(query, jobs, next, now)
-  await sql.saveAll([next.confirmed])
-  await confirmOlder(query, [next.confirmed])
-  return next.confirmed
+  const byId = new Map(confirmations.map(({ id, confirmation }) => [id, confirmation]))
+  const confirmed: Revocation[] = []
+  const became = new Map<string, Revocation>()
+  for (const completed of await sql.findUnconfirmed(confirmations)) {
+    const confirmation = byId.get(completed.id)
+    if (!confirmation) continue
+    // Only one that is queued again meets what is queued.
+    const newer = confirmation.found === 'tokens' ? await sql.queuedOf(completed) : null
+    const next = transitions.confirm(completed, confirmation, newer)
+    if ('queued' in next) became.set(completed.id, await requeue(query, jobs, next, now))
+    else confirmed.push(next.confirmed)
+  }
+  await sql.saveAll(confirmed)
+  await confirmOlder(query, confirmed)
+  for (const one of confirmed) became.set(one.id, one)
+  await sql.notifyEnded([...became.values()].map(({ tenant, user }) => userKey(tenant, user)))
+  return became
 }

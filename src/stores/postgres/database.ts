@@ -43,6 +43,12 @@ export function connectionOptions(url: string): pg.ClientConfig {
   }
 }
 
+/**
+ * For what need not survive a crash of the server, as claims: what is lost of them is found, and claimed again. A later
+ * transaction that is on disk never survives without them.
+ */
+export const UNSYNCED = { mustSync: false }
+
 /** A pool of connections. A connection on which anything went wrong is not used again. */
 export class PostgresDatabase {
   readonly #pool: pg.Pool
@@ -71,19 +77,20 @@ export class PostgresDatabase {
 
   /**
    * Several statements: all are committed, or none. What `work` rejects with undoes them. It may be run again.
+   * @param mustSync whether the answer waits until they are on disk; see `UNSYNCED`
    * @throws CURFEW_STORE_UNAVAILABLE, and what `work` rejects with
    */
-  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (query: Query) => Promise<T>, { mustSync = true } = {}): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#attempt(work)
+        return await this.#attempt(work, mustSync)
       } catch (error) {
         if (attempt === ATTEMPTS || !REPEATABLE.has(codeOf(error))) throw asCurfewError(error)
       }
     }
   }
 
-  async #attempt<T>(work: (query: Query) => Promise<T>): Promise<T> {
+  async #attempt<T>(work: (query: Query) => Promise<T>, mustSync: boolean): Promise<T> {
     const client = await this.#pool.connect()
     let broken: unknown = null
     const onError = (error: Error) => {
@@ -92,7 +99,8 @@ export class PostgresDatabase {
     client.on('error', onError)
     try {
       // A server may be set to answer before a commit is on disk; what is acknowledged here has to be.
-      await client.query(`BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL curfew.version = ${VERSION}`)
+      const sync = `SET LOCAL synchronous_commit = ${mustSync ? 'on' : 'off'}`
+      await client.query(`BEGIN; ${sync}; SET LOCAL curfew.version = ${VERSION}`)
       const result = await work(async (text, values = []) => (await client.query(text, values)).rows)
       // One in which a statement has failed is undone by COMMIT, without an error.
       const { command } = await client.query('COMMIT')

@@ -1,31 +1,42 @@
 import type { Query } from './database.ts'
+import type { Claimed } from './statements.ts'
 
-/** The Qlik users that runs hold, as functions; each runs where `query` does. See `RevocationStore.holdUsers`. */
+/** The Qlik users that a run takes. */
+export interface Hold extends Claimed {
+  tenant: string
+  userIds: readonly string[]
+  urgency: number
+}
+
+/** The Qlik users that runs hold, as statements: see `RevocationStore.holdUsers`. */
 export function heldUsers(query: Query) {
   return {
     /**
-     * Takes users for a run, in the caller's transaction: all, or none. One that a run holds which is not at work any more,
-     * or is less urgent, is taken away from it.
+     * Takes users for runs, for each all or none, and answers the ids of those that have them. One that a run holds which is
+     * not at work any more, or is less urgent, is taken away from it. No two of these may be about the same user.
      */
-    async hold(
-      { id, claim, tenant }: { id: string; claim: string; tenant: string },
-      userIds: readonly string[],
-      urgency: number,
-    ): Promise<boolean> {
+    async hold(holds: readonly Hold[]): Promise<Set<string>> {
+      const wanted = holds.flatMap(({ userIds, ...hold }) =>
+        [...new Set(userIds)].map((user_id) => ({ ...hold, user_id })),
+      )
       const held = await query(
         `INSERT INTO curfew.held_users AS known (tenant, user_id, revocation_id, claim, urgency)
-         SELECT $1, user_id, $3, $4, $5 FROM unnest($2::text[]) AS user_id ORDER BY user_id
+         SELECT tenant, user_id, id, claim, urgency FROM json_to_recordset($1)
+           AS v (tenant text, user_id text, id uuid, claim uuid, urgency smallint) ORDER BY tenant, user_id
          ON CONFLICT (tenant, user_id) DO UPDATE
            SET revocation_id = excluded.revocation_id, claim = excluded.claim, urgency = excluded.urgency
            WHERE known.revocation_id = excluded.revocation_id OR known.urgency > excluded.urgency
              OR NOT EXISTS (SELECT FROM curfew.revocations AS r
                WHERE r.id = known.revocation_id AND r.claim = known.claim AND r.status = 'running')
-         RETURNING 1`,
-        [tenant, [...new Set(userIds)], id, claim, urgency],
+         RETURNING tenant, user_id`,
+        [JSON.stringify(wanted)],
       )
-      if (held.length === new Set(userIds).size) return true
-      await this.release([id])
-      return false
+      const key = ({ tenant, user_id }: { tenant?: unknown; user_id?: unknown }) =>
+        JSON.stringify([tenant, user_id])
+      const taken = new Set(held.map(key))
+      const incomplete = new Set(wanted.filter((one) => !taken.has(key(one))).map(({ id }) => id))
+      if (incomplete.size > 0) await this.release([...incomplete])
+      return new Set(holds.map(({ id }) => id).filter((id) => !incomplete.has(id)))
     },
 
     async release(ids: readonly string[]): Promise<void> {

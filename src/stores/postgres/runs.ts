@@ -5,20 +5,12 @@ import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
 import type { ClaimRequest } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { Batches } from './batches.ts'
-import {
-  type Claimed,
-  type EndingOf,
-  endTogether,
-  giveUp,
-  progressTogether,
-  putBack,
-  setAside,
-} from './changes.ts'
+import { type EndingOf, endTogether, giveUp, progressTogether, putBack, setAside } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
-import type { PostgresDatabase } from './database.ts'
-import { heldUsers } from './held-users.ts'
+import { type PostgresDatabase, UNSYNCED } from './database.ts'
+import { type Hold, heldUsers } from './held-users.ts'
 import type { Job, PostgresJobs } from './jobs.ts'
-import { postgresStatements } from './statements.ts'
+import { type Claimed, postgresStatements } from './statements.ts'
 
 /** A run of this process: its claim in our row, and its job. */
 interface Held extends Job, Claimed {
@@ -29,7 +21,7 @@ interface Held extends Job, Claimed {
 
 /** Under load, notifications come faster than claims are worth: what comes meanwhile is claimed together. */
 const CLAIM_EVERY_MS = 5
-const ENDED_AT_ONCE = 200
+const REPORTED_AT_ONCE = 200
 
 export interface RunsOptions {
   database: PostgresDatabase
@@ -44,31 +36,43 @@ export interface RunsOptions {
 export class PostgresRuns {
   readonly #options: RunsOptions
   readonly #sql: ReturnType<typeof postgresStatements>
+  readonly #heldUsers: ReturnType<typeof heldUsers>
   readonly #held = new Map<string, Held>()
   readonly #lost = new Set<Held>()
   readonly #ends: Batches<EndingOf, boolean>
   readonly #progress: Batches<Claimed & { tokens: TokenCounts }, true>
+  readonly #holds: Batches<Hold, boolean>
   #claimNotBefore = 0
 
   constructor(options: RunsOptions) {
     const { database, jobs } = options
     this.#options = options
     this.#sql = postgresStatements(database.query)
+    this.#heldUsers = heldUsers(database.query)
     this.#ends = new Batches({
       run: async (endings: readonly EndingOf[]) => {
         const ended = await database.transaction((query) => endTogether(query, jobs, endings))
         return endings.map(({ id }) => ended.has(id))
       },
       concurrency: 2,
-      largest: ENDED_AT_ONCE,
+      largest: REPORTED_AT_ONCE,
     })
     this.#progress = new Batches({
       run: async (progress: readonly (Claimed & { tokens: TokenCounts })[]) => {
-        await database.transaction((query) => progressTogether(query, progress))
+        await database.transaction((query) => progressTogether(query, progress), UNSYNCED)
         return progress.map((): true => true)
       },
       concurrency: 1,
-      largest: ENDED_AT_ONCE,
+      largest: REPORTED_AT_ONCE,
+    })
+    this.#holds = new Batches({
+      run: async (holds: readonly Hold[]) => {
+        const held = await database.transaction((query) => heldUsers(query).hold(holds), UNSYNCED)
+        return holds.map(({ id }) => held.has(id))
+      },
+      concurrency: 2,
+      largest: REPORTED_AT_ONCE,
+      fits: (hold, batch) => !batch.some((other) => shareUsers(hold, other)),
     })
   }
 
@@ -107,7 +111,7 @@ export class PostgresRuns {
       const claimed = (await sql.claimable(ids, again)).map((one) => transitions.claim(one, now))
       await sql.saveAll(claimed, claim)
       return new Map(claimed.map((one) => [one.id, one]))
-    })
+    }, UNSYNCED)
   }
 
   #setAside(id: string): Promise<void> {
@@ -147,9 +151,8 @@ export class PostgresRuns {
   async holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean> {
     const own = this.#held.get(id)
     if (!own) return false
-    const isHeld = await this.#options.database.transaction((query) =>
-      heldUsers(query).hold(own, userIds, urgency),
-    )
+    const { claim, tenant } = own
+    const isHeld = await this.#holds.ask({ id, claim, tenant, userIds, urgency })
     if (isHeld) own.userIds = userIds
     return isHeld
   }
@@ -158,7 +161,7 @@ export class PostgresRuns {
   async overtaken(): Promise<string[]> {
     const held = [...this.#held.values()]
     const overtaken = held.length > 0 ? await this.#sql.overtaken(held.map(({ id }) => id)) : []
-    const displaced = await heldUsers(this.#options.database.query).displaced(
+    const displaced = await this.#heldUsers.displaced(
       held.flatMap(({ id, claim, tenant, userIds }) =>
         userIds.map((userId) => ({ id, claim, tenant, user_id: userId })),
       ),
@@ -189,4 +192,8 @@ export class PostgresRuns {
   #letGo(own: Held): boolean {
     return this.#held.get(own.id) === own && this.#held.delete(own.id)
   }
+}
+
+function shareUsers(one: Hold, other: Hold): boolean {
+  return one.tenant === other.tenant && one.userIds.some((userId) => other.userIds.includes(userId))
 }

@@ -26,10 +26,22 @@ export const ENDED_CHANNEL = 'curfew_ended'
 /** Told when a queued revocation waits for a running one: it may be the more urgent. */
 export const PARKED_CHANNEL = 'curfew_parked'
 
+/** What a process has claimed: what it reports has an effect only while the claim is valid. */
+export interface Claimed {
+  id: string
+  claim: string
+}
+
 /** Every SQL statement of the revocations, as functions; each runs where `query` does. */
 export function postgresStatements(query: Query) {
   const rows = async (text: string, values: unknown[]) => (await query(text, values)).map(toRevocation)
   const row = async (text: string, values: unknown[]) => (await rows(text, values))[0] ?? null
+  const claimed = (claims: readonly Claimed[], condition: string, lock: string) =>
+    rows(
+      `SELECT r.* FROM curfew.revocations AS r JOIN unnest($1::uuid[], $2::uuid[]) AS own (id, claim) USING (id)
+       WHERE r.claim = own.claim AND ${condition} ORDER BY ${BY_USER} ${lock}`,
+      [claims.map(({ id }) => id), claims.map(({ claim }) => claim)],
+    )
 
   return {
     /** Inserts those whose user has nothing queued, and answers their ids. In order, so that no two wait in a circle. */
@@ -110,12 +122,16 @@ export function postgresStatements(query: Query) {
     },
 
     /** Of these runs those whose claims are still valid; they stay as they are until the transaction ends. */
-    findClaimed: (claims: readonly { id: string; claim: string }[]): Promise<Revocation[]> =>
-      rows(
-        `SELECT r.* FROM curfew.revocations AS r JOIN unnest($1::uuid[], $2::uuid[]) AS own (id, claim) USING (id)
-         WHERE r.claim = own.claim AND r.status = 'running' ORDER BY ${BY_USER} FOR UPDATE OF r`,
-        [claims.map(({ id }) => id), claims.map(({ claim }) => claim)],
-      ),
+    findClaimed: (claims: readonly Claimed[]): Promise<Revocation[]> =>
+      claimed(claims, `r.status = 'running'`, 'FOR UPDATE OF r'),
+
+    /** The same, without those that another transaction is changing. */
+    findIdle: (claims: readonly Claimed[]): Promise<Revocation[]> =>
+      claimed(claims, `r.status = 'running'`, 'FOR UPDATE OF r SKIP LOCKED'),
+
+    /** Of these confirmations those whose claims are still valid; they stay as they are until the transaction ends. */
+    findUnconfirmed: (claims: readonly Claimed[]): Promise<Revocation[]> =>
+      claimed(claims, UNCONFIRMED('r'), 'FOR UPDATE OF r'),
 
     async noteJoined(id: string, intoId: string): Promise<void> {
       await query('UPDATE curfew.joined_ids SET into_id = $2 WHERE into_id = $1', [id, intoId])
