@@ -1,13 +1,17 @@
 import { execFile } from 'node:child_process'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { folderWith } from './support/service.ts'
 
 const RUN = join(import.meta.dirname, 'run.ts')
+const MODULES = join(import.meta.dirname, '../node_modules')
 
 /** The files as `test/NAME.test.ts`, run as `npm test` does. */
 function run(t: Test, files: Record<string, string>, ...args: string[]) {
-  const named = Object.entries(files).map(([name, text]) => [`${name}.test.ts`, text])
-  const folder = t.testdir({ test: Object.fromEntries(named) })
+  const named = Object.entries(files).map(([name, text]) => [pathOf(name), `import t from 'tap'; ${text}`])
+  const folder = folderWith(t, { 'package.json': '{"type":"module"}', ...Object.fromEntries(named) })
+  symlinkSync(MODULES, join(folder, 'node_modules'))
   // Without the variables by which tap tells a child that its parent reads TAP.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TAP')))
   return new Promise<{ code: unknown; lines: string[] }>((resolve) => {
@@ -17,42 +21,60 @@ function run(t: Test, files: Record<string, string>, ...args: string[]) {
   })
 }
 
-// What tap would print, without the time that it takes to load.
-const print = (...lines: string[]) =>
-  `console.log(${JSON.stringify(['TAP version 14', ...lines].join('\n'))})`
-const GOOD = print('ok 1', 'ok 2', '1..2')
+const pathOf = (name: string) => `test/${name}.test.ts`
+const failedIn = (lines: string[]) => lines.filter((line) => line.startsWith('# failed: '))
+const failures = (...names: string[]) => names.map((name) => `# failed: ${pathOf(name)}`)
+
+const GOOD = `t.test('works', async (t) => t.ok(true))`
+const BAD = `t.test('does not work', async (t) => t.ok(false))`
 
 t.test('what passes is counted in the last lines, below the slowest files', async (t) => {
-  const { code, lines } = await run(t, { good: GOOD, tap: `import t from 'tap'; t.ok(true)` })
+  const { code, lines } = await run(t, {
+    'a/one': GOOD,
+    'a/two': `t.ok(true); t.ok(true)`,
+    'e2e/three': GOOD,
+  })
   t.equal(code, 0)
-  t.match(lines.slice(-5), [
-    '# the 2 slowest files:',
-    /^# +\d+\.\d s test\/\w+\.test\.ts$/,
-    /^# +\d+\.\d s test\/\w+\.test\.ts$/,
-    '# { total: 3, pass: 3 }',
+  t.match(lines.slice(-6), [
+    '# the 3 slowest files:',
+    ...Array(3).fill(/^# +\d+\.\d s test\/\w+\/\w+\.test\.ts$/),
+    '# { total: 4, pass: 4 }',
     /^# time=/,
   ])
   t.same(
     lines.filter((line) => /^(not )?ok/.test(line)).map((line) => line.replace(/ #.*/, '')),
-    ['ok 1 - test/good.test.ts', 'ok 2 - test/tap.test.ts'],
+    [`ok 1 - ${pathOf('e2e/three')}`, `ok 2 - ${pathOf('a/one')} ${pathOf('a/two')}`],
+    'files of a folder share a process, others have their own',
   )
 })
 
 t.test('what fails in a test, outside of one, or by the exit code is named, and fails the run', async (t) => {
   const { code, lines } = await run(t, {
-    assertion: print('not ok 1', '1..1'),
-    crash: `throw new Error('broken')`,
-    exit: `${GOOD}; process.exitCode = 3`,
-    good: GOOD,
-    killed: `${GOOD}; process.kill(process.pid, 'SIGKILL')`,
-    unplanned: print('ok 1'),
+    'e2e/assertion': BAD,
+    'e2e/crash': `throw new Error('broken')`,
+    'e2e/exit': `${GOOD}; process.exitCode = 3`,
+    'e2e/good': GOOD,
+    'e2e/killed': `${GOOD}; process.kill(process.pid, 'SIGKILL')`,
+    'e2e/late': `${GOOD}; t.teardown(() => { throw new Error('broken') })`,
+    'e2e/unplanned': `t.test('does half', async (t) => { t.plan(2); t.ok(true) })`,
   })
   t.equal(code, 1)
-  t.same(
-    lines.filter((line) => line.startsWith('# failed')),
-    ['assertion', 'crash', 'exit', 'killed', 'unplanned'].map((name) => `# failed: test/${name}.test.ts`),
-  )
+  const failing = ['assertion', 'crash', 'exit', 'killed', 'late', 'unplanned']
+  t.same(failedIn(lines), failures(...failing.map((name) => `e2e/${name}`)))
   t.match(lines.at(-2), /^# \{ total: \d+, pass: \d+, fail: \d+ \}$/)
+})
+
+t.test('of files that share a process, those that failed or were not run are named', async (t) => {
+  const bad = await run(t, { 'a/1': GOOD, 'a/2': BAD, 'a/3': GOOD })
+  t.same([bad.code, failedIn(bad.lines)], [1, failures('a/2')])
+  const crash = await run(t, { 'a/1': GOOD, 'a/2': `throw new Error('broken')`, 'a/3': GOOD })
+  t.same([crash.code, failedIn(crash.lines)], [1, failures('a/2', 'a/3')])
+})
+
+t.test('what a file tears down is gone before the next one begins', async (t) => {
+  const first = `await 0; t.teardown(() => { globalThis.gone = true }); ${GOOD}`
+  const second = `await new Promise((resolve) => setTimeout(resolve, 20)); t.ok(globalThis.gone)`
+  t.equal((await run(t, { 'a/1': first, 'a/2': second })).code, 0)
 })
 
 t.test('a part of a path selects files, and one that selects none fails', async (t) => {
@@ -62,8 +84,7 @@ t.test('a part of a path selects files, and one that selects none fails', async 
 })
 
 t.test('no hook of the command line of tap is loaded into a file, nor into what it starts', async (t) => {
-  const quiet = `import t from 'tap'
-    t.notMatch(process.env.NODE_OPTIONS ?? '', /tapjs/)
+  const quiet = `t.notMatch(process.env.NODE_OPTIONS ?? '', /tapjs/)
     t.strictSame(process.execArgv, [])`
   t.equal((await run(t, { quiet })).code, 0)
 })

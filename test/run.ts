@@ -1,18 +1,25 @@
 import type { ChildProcess } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 
 /**
- * `npm test`: runs every test file, or those whose path contains one of the arguments, each in a process of its own,
- * as `node FILE` does. Prints TAP, the slowest files, the failed files, and the counts; exits with 1 if a test failed.
+ * `npm test`: runs every test file, or those whose path contains one of the arguments. Prints TAP, the slowest files, the
+ * failed files, and the counts; exits with 1 if a test failed.
  *
- * This is tap without its command line, which loads hooks for mocks, TypeScript and coverage into each process: about
- * 0.8 s of CPU per file.
+ * Files of a folder share a process, one after the other: loading tap and the service takes longer than most of them. This
+ * is tap without its command line, which loads hooks for mocks, TypeScript and coverage into each process: about 0.8 s of
+ * CPU more.
  */
-const JOBS = 2
-/** For one file: several times what the slowest takes on an idle machine. */
+const JOBS = 3
+const TOGETHER = 8
+/** Each of these has a process of its own: they take long, and start, stop and kill processes. */
+const ALONE = ['test/e2e/', 'test/model/']
+/** For one process: several times what the slowest takes on an idle machine. */
 const TIMEOUT_SECONDS = 300
 const SLOWEST = 10
+
+const RUN_FILES = join(import.meta.dirname, 'run-files.ts')
 
 const parts = process.argv.slice(2)
 const files = globSync('test/**/*.test.ts')
@@ -21,11 +28,15 @@ const files = globSync('test/**/*.test.ts')
 // tap adds hooks by NODE_OPTIONS as well: `env` puts back what was set here.
 const environment = [`NODE_OPTIONS=${process.env.NODE_OPTIONS ?? ''}`, `TAP_TIMEOUT=${TIMEOUT_SECONDS}`]
 
-const started = new Map<string, number>()
 const children = new Set<ChildProcess>()
+/** What `run-files.ts` said of a file that it has run to the end. */
+const outcomes = new Map<string, { failed: boolean; seconds: number }>()
 let stopping = false
 t.on('spawn', (file) => {
-  started.set(file.name, performance.now())
+  file.parser.on('comment', (line) => {
+    const [, name = '', outcome, seconds] = /^# (\S+): (passed|failed), ([\d.]+) s$/.exec(line.trim()) ?? []
+    if (outcome) outcomes.set(name, { failed: outcome === 'failed', seconds: Number(seconds) })
+  })
   file.once('process', (child) => {
     children.add(child)
     if (stopping) child.kill()
@@ -43,16 +54,40 @@ for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) {
 t.jobs = JOBS
 t.setTimeout(0)
 if (files.length === 0) t.fail(`no test file has ${parts.join(' or ')} in its path`)
-const ended = files.map(async (name) => {
-  const options = { name, buffered: true, timeout: TIMEOUT_SECONDS * 1000, at: null, stack: '' }
-  const result = await t.spawn('env', [...environment, process.execPath, name], options)
-  return { name, failed: !result?.ok, seconds: (performance.now() - (started.get(name) ?? 0)) / 1000 }
+const ended = groupsOf(files).map(async (names) => {
+  const options = {
+    name: names.join(' '),
+    buffered: true,
+    timeout: TIMEOUT_SECONDS * 1000,
+    at: null,
+    stack: '',
+  }
+  const result = await t.spawn('env', [...environment, process.execPath, RUN_FILES, ...names], options)
+  const failed = names.filter((name) => outcomes.get(name)?.failed !== false)
+  // What fails when all have ended can be of any of them.
+  return result?.ok || failed.length > 0 ? failed : names
 })
 
 t.teardown(async () => {
-  const results = await Promise.all(ended)
-  const slowest = results.toSorted((one, other) => other.seconds - one.seconds).slice(0, SLOWEST)
+  const failed = (await Promise.all(ended)).flat()
+  const slowest = [...outcomes].sort(([, one], [, other]) => other.seconds - one.seconds).slice(0, SLOWEST)
   t.comment(`the ${slowest.length} slowest files:`)
-  for (const { name, seconds } of slowest) t.comment(`${seconds.toFixed(1).padStart(7)} s ${name}`)
-  for (const { name } of results.filter(({ failed }) => failed)) t.comment(`failed: ${name}`)
+  for (const [name, { seconds }] of slowest) t.comment(`${seconds.toFixed(1).padStart(7)} s ${name}`)
+  for (const name of failed) t.comment(`failed: ${name}`)
 })
+
+/** The slow ones first, so that none of them is left over at the end. */
+function groupsOf(files: string[]): string[][] {
+  const isAlone = (file: string) => ALONE.some((folder) => file.startsWith(folder))
+  const folders = Map.groupBy(
+    files.filter((file) => !isAlone(file)),
+    dirname,
+  )
+  const alone = files.filter(isAlone).map((file) => [file])
+  return [...alone, ...[...folders.values()].flatMap(chunks)]
+}
+
+function chunks(files: string[]): string[][] {
+  const count = Math.ceil(files.length / TOGETHER)
+  return Array.from({ length: count }, (_, index) => files.filter((_file, place) => place % count === index))
+}

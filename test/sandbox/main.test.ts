@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { clientAssertion } from '../../src/qlik/client-assertion.ts'
 import { clientKeyPair } from '../support/client-keys.ts'
 import { listen } from '../support/listen.ts'
+import { folderWith } from '../support/service.ts'
 import type { Json } from './open-sandbox.ts'
 
 const PROGRAM = new URL('../../src/sandbox/main.ts', import.meta.url).pathname
@@ -100,7 +101,7 @@ t.test('it takes limits, a client, and leaves the people out', async (t) => {
 })
 
 t.test('it reads the secret from a file', async (t) => {
-  const folder = t.testdir({ secret: 'from a file\n' })
+  const folder = folderWith(t, { secret: 'from a file\n' })
   const program = start(t, '--client-secret-file', `${folder}/secret`)
   t.equal(await grant(await urlOf(program), 'curfew', 'from a file'), 200)
 })
@@ -108,7 +109,7 @@ t.test('it reads the secret from a file', async (t) => {
 t.test('its client can have several secrets and public keys, PEM or JWK', async (t) => {
   const [rsa, ec] = [clientKeyPair('RS512'), clientKeyPair('ES384', 'k2')]
   const pem = String(createPublicKey(rsa.privateKey).export({ type: 'spki', format: 'pem' }))
-  const folder = t.testdir({ 'rsa.pem': pem, 'ec.jwk': JSON.stringify(ec.publicKey) })
+  const folder = folderWith(t, { 'rsa.pem': pem, 'ec.jwk': JSON.stringify(ec.publicKey) })
   const keys = ['rsa.pem', 'ec.jwk'].flatMap((name) => ['--client-public-key-file', `${folder}/${name}`])
   const url = await urlOf(start(t, '--client-secret', 'a', '--client-secret', 'b', ...keys))
   for (const secret of ['a', 'b']) t.equal(await grant(url, 'curfew', secret), 200, secret)
@@ -127,7 +128,10 @@ t.test('it says how it is used', async (t) => {
 })
 
 t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
-  const folder = t.testdir({ empty: '\n', key: clientKeyPair('ES384').pem.replaceAll('PRIVATE', 'PUBLIC') })
+  const folder = folderWith(t, {
+    empty: '\n',
+    key: clientKeyPair('ES384').pem.replaceAll('PRIVATE', 'PUBLIC'),
+  })
   const sixSecrets = ['a', 'b', 'c', 'd', 'e', 'f'].flatMap((secret) => ['--client-secret', secret])
   const mistakes: [string[], RegExp][] = [
     [['--port', 'x'], /--port takes a whole number, 0 to 65535; it was "x"/],

@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.ts'
@@ -20,6 +20,17 @@ export const WEBHOOK_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 export function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(join(fastFolder(), 'curfew-test-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The same with these files: their contents, by name. Folders in between are made. */
+export function folderWith(t: Test, files: Record<string, string>): string {
+  const folder = temporaryFolder(t)
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+  }
   return folder
 }
 

@@ -1,0 +1,20 @@
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+
+// Runs test files in this process, one after the other, and says of each how it went: for `run.ts`.
+
+// With a teardown of tap's own, the first file that is idle would end the process: what a file tears down goes with it.
+const teardowns: (() => unknown)[] = []
+t.teardown = (teardown) => void teardowns.push(teardown)
+
+for (const name of process.argv.slice(2)) {
+  const started = performance.now()
+  const wasPassing = t.passing()
+  await import(pathToFileURL(resolve(name)).href)
+  if (!t.idle) await once(t, 'idle')
+  for (const teardown of teardowns.splice(0).reverse()) await teardown()
+  const outcome = wasPassing && !t.passing() ? 'failed' : 'passed'
+  t.comment(`${name}: ${outcome}, ${((performance.now() - started) / 1000).toFixed(2)} s`)
+}
