@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Clock } from './clock.ts'
+import { elapsedMs, type Moment, momentOf } from './moment.ts'
 
 /** Renewed in the background when less than this part of its life is left. */
 const RENEW_AHEAD = 0.1
@@ -34,8 +35,7 @@ export function boundedLifetime(told: number): number {
 
 interface Cached<T extends AccessToken> {
   token: T
-  /** By both clocks: a jump of the wall clock must not keep an ended token in use, nor must a sleep. */
-  fetchedAt: { wall: number; monotonic: number }
+  fetchedAt: Moment
 }
 
 /**
@@ -86,9 +86,7 @@ export class AccessTokenCache<T extends AccessToken> {
 
   #left(): number {
     if (!this.#cached) return 0
-    const { wall, monotonic } = this.#cached.fetchedAt
-    const elapsed = Math.max(Math.abs(this.#clock.now() - wall), this.#clock.monotonic() - monotonic)
-    return this.#cached.token.lifetimeMs - elapsed
+    return this.#cached.token.lifetimeMs - elapsedMs(this.#clock, this.#cached.fetchedAt)
   }
 
   #renewAhead(): void {
@@ -106,8 +104,7 @@ export class AccessTokenCache<T extends AccessToken> {
 
   async #fetchAndKeep(): Promise<T> {
     const token = await this.#fetch()
-    const fetchedAt = { wall: this.#clock.now(), monotonic: this.#clock.monotonic() }
-    this.#cached = { token, fetchedAt }
+    this.#cached = { token, fetchedAt: momentOf(this.#clock) }
     return token
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { elapsedMs, type Moment } from '../moment.ts'
 import type { ClientPower, Evidence, Power } from '../revocation/qlik-tenant.ts'
 import type { OwnUser } from './client.ts'
 
@@ -40,12 +41,20 @@ export function judgePower({ roles, scope, sawOthers }: Observations): Evidence 
   return roles === null ? 'not-reported' : 'role-missing'
 }
 
+/** What is known of a call that has been answered. */
+export interface Asked {
+  /** That of its access token. */
+  scope: string
+  /** When it was sent: what it shows may have changed while the answer was on its way. */
+  askedAt: Moment
+}
+
 export interface PowerMonitorOptions {
   clock: Clock
-  /** The client's own user, and the scope of the access token by which it was looked up. */
-  ownUser: () => Promise<OwnUser & { scope: string }>
-  /** The owners of the tokens on the first page of a list without a filter, and the scope by which it was listed. */
-  visibleOwners: () => Promise<{ owners: Set<string>; scope: string }>
+  /** The client's own user. */
+  ownUser: () => Promise<OwnUser & Asked>
+  /** The owners of the tokens on the first page of a list without a filter. */
+  visibleOwners: () => Promise<{ owners: Set<string> } & Asked>
   /** The scope of the latest access token; null before the first. */
   grantedScope: () => string | null
   /** Makes the next call ask for a new access token. */
@@ -54,16 +63,13 @@ export interface PowerMonitorOptions {
   onChange: (power: ClientPower) => void
 }
 
-interface Finding extends ClientPower {
-  /** When it was found; monotonic ms. */
-  at: number
-}
+type Finding = ClientPower & Pick<Asked, 'askedAt'>
 
 /** What is known of the client's power, looked up again when it has become old or an access token has another scope. */
 export class PowerMonitor {
   readonly #options: PowerMonitorOptions
   #known: Finding | null = null
-  #checking: Promise<ClientPower> | null = null
+  #checking: Promise<Finding> | null = null
   /** How many looks in a row found the scope too narrow. */
   #narrowLooks = 0
   #renewedAt = Number.NEGATIVE_INFINITY
@@ -82,24 +88,32 @@ export class PowerMonitor {
    * revoking must not stop for it. Rejects when nothing is known, or nothing as new as `knownForMs` asks for.
    */
   async get(knownForMs = Number.POSITIVE_INFINITY): Promise<ClientPower> {
+    const oldest = this.#options.clock.monotonic() - knownForMs
     const known = this.#current()
     if (known && this.#ageOf(known) < this.#trustedForMs(known, knownForMs)) return known
-    this.#checking ??= this.#check().finally(() => {
-      this.#checking = null
-    })
     try {
-      return await this.#checking
+      const found = await this.#checkOnce()
+      // It was under way already, and asked too long ago. A missing power is not depended on.
+      const isOld = found.power !== 'lacking' && found.askedAt.monotonic < oldest
+      return isOld ? await this.#checkOnce() : found
     } catch (error) {
       if (!known || knownForMs !== Number.POSITIVE_INFINITY) throw error
       return known
     }
   }
 
-  /** The client was shown tokens of these users by an access token of this scope. */
-  noteOwners(owners: Set<string>, scope: string): void {
+  /** The client was shown tokens of these users. */
+  noteOwners(owners: Set<string>, asked: Asked): void {
     const known = this.#current()
-    if (known?.scope === scope && hasOther(owners, known.ownUserId))
-      this.#keep(known.ownUserId, 'others-seen', scope)
+    if (known?.scope !== asked.scope || known.askedAt.monotonic > asked.askedAt.monotonic) return
+    if (hasOther(owners, known.ownUserId)) this.#keep(known.ownUserId, 'others-seen', asked)
+  }
+
+  #checkOnce(): Promise<Finding> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = null
+    })
+    return this.#checking
   }
 
   /** The last finding, unless the access token has another scope now. */
@@ -117,14 +131,14 @@ export class PowerMonitor {
     return Math.min(TRUSTED_FOR_MS.lacking * 2 ** (this.#narrowLooks - 1), LONGEST_NARROW_MS)
   }
 
-  async #check(): Promise<ClientPower> {
+  async #check(): Promise<Finding> {
     this.#renewIfNarrow()
-    const { id, roles, scope } = await this.#options.ownUser()
-    const evidence = judgePower({ roles, scope, sawOthers: false })
-    if (POWER_OF[evidence] === 'proven') return this.#keep(id, evidence, scope)
+    const { id, roles, ...asked } = await this.#options.ownUser()
+    const evidence = judgePower({ roles, scope: asked.scope, sawOthers: false })
+    if (POWER_OF[evidence] === 'proven') return this.#keep(id, evidence, asked)
     const seen = await this.#options.visibleOwners()
     const observed = { roles, scope: seen.scope, sawOthers: hasOther(seen.owners, id) }
-    return this.#keep(id, judgePower(observed), seen.scope)
+    return this.#keep(id, judgePower(observed), seen)
   }
 
   /** The scope may have been widened in the meantime; an access token never is. */
@@ -136,19 +150,19 @@ export class PowerMonitor {
     this.#options.renewGrant()
   }
 
-  #keep(ownUserId: string, evidence: Evidence, scope: string): ClientPower {
+  #keep(ownUserId: string, evidence: Evidence, { scope, askedAt }: Asked): Finding {
     const before = this.#known
     const power = POWER_OF[evidence]
     this.#narrowLooks = evidence === 'scope-too-narrow' ? this.#narrowLooks + 1 : 0
-    this.#known = { ownUserId, power, evidence, scope, at: this.#options.clock.monotonic() }
+    this.#known = { ownUserId, power, evidence, scope, askedAt }
     if (before?.power !== power || (power !== 'proven' && before.evidence !== evidence)) {
       this.#options.onChange(this.#known)
     }
     return this.#known
   }
 
-  #ageOf({ at }: Finding): number {
-    return this.#options.clock.monotonic() - at
+  #ageOf({ askedAt }: Finding): number {
+    return elapsedMs(this.#options.clock, askedAt)
   }
 }
 

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.ts'
 import type { ClientCredentials } from '../config.ts'
 import type { Interval } from '../interval.ts'
+import { momentOf } from '../moment.ts'
 import type {
   CallOptions,
   ClientPower,
@@ -21,7 +22,7 @@ import { Calls } from './calls.ts'
 import type { QlikClient } from './client.ts'
 import { CredentialChoice } from './credential-choice.ts'
 import type { QlikHttp } from './http.ts'
-import { PowerMonitor } from './power.ts'
+import { type Asked, PowerMonitor } from './power.ts'
 import type { RateBudget } from './rate-budget.ts'
 import type { TokenMemory } from './token-memory.ts'
 import { UserLookups } from './user-lookups.ts'
@@ -110,21 +111,12 @@ export class HttpQlikTenant implements QlikTenant {
       grantedScope: () => this.#calls.grantedScope,
       renewGrant: () => this.#calls.renewGrant(),
       ownUser: async () => {
-        const me = await this.#calls.make(1, own, async (token, scope) => ({
-          ...(await client.me(token, own.signal)),
-          scope,
-        }))
+        const me = await this.#ask(own, (token) => client.me(token, own.signal))
         if (!('path' in me)) return me
-        return this.#calls.make(1, own, async (token, scope) => ({
-          ...(await client.user(token, me.path, own.signal)),
-          scope,
-        }))
+        return this.#ask(own, (token) => client.user(token, me.path, own.signal))
       },
       visibleOwners: () =>
-        this.#calls.make(1, own, async (token, scope) => {
-          const { owners } = await client.listTokens(token, { userId: null, page: null }, own.signal)
-          return { owners, scope }
-        }),
+        this.#ask(own, (token) => client.listTokens(token, { userId: null, page: null }, own.signal)),
     })
   }
 
@@ -186,13 +178,10 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
-    const { tokens, next, owners, scope } = await this.#inUse(() =>
-      this.#calls.make(1, call, async (token, scope) => ({
-        ...(await this.#client.listTokens(token, { userId, page }, call.signal)),
-        scope,
-      })),
+    const { tokens, next, owners, scope, askedAt } = await this.#inUse(() =>
+      this.#ask(call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
     )
-    this.#powerMonitor.noteOwners(owners, scope)
+    this.#powerMonitor.noteOwners(owners, { scope, askedAt })
     return { tokens, next, scope }
   }
 
@@ -209,6 +198,14 @@ export class HttpQlikTenant implements QlikTenant {
 
   fateOf(id: string): TokenFate | null {
     return this.#options.memory.fateOf(id)
+  }
+
+  /** A read, with the scope that its access token has and when it was sent. */
+  #ask<T extends object>(call: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T & Asked> {
+    return this.#calls.make(1, call, async (accessToken, scope) => {
+      const askedAt = momentOf(this.#options.clock)
+      return { ...(await send(accessToken)), scope, askedAt }
+    })
   }
 
   async #inUse<T>(work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { momentOf } from '../../src/moment.ts'
 import { judgePower, PowerMonitor } from '../../src/qlik/power.ts'
 import { fakeClock } from '../support/clock.ts'
 
@@ -30,8 +31,17 @@ function setUp(roles: string[] | null = ['TenantAdmin'], visible: string[] = ['b
   const clock = fakeClock()
   const changes: string[] = []
   /** `granted`: the scope that the next access token has; `scope`: that of the current one. */
-  const tenant = { roles, visible, granted: ADMIN, scope: null as string | null, checks: 0, grants: 0 }
+  const tenant = {
+    roles,
+    visible,
+    granted: ADMIN,
+    scope: null as string | null,
+    checks: 0,
+    grants: 0,
+    answering: Promise.resolve(),
+  }
   const failures: Error[] = []
+  const asked = (scope: string) => ({ scope, askedAt: momentOf(clock) })
   const call = () => {
     const failure = failures.shift()
     if (failure) throw failure
@@ -43,16 +53,18 @@ function setUp(roles: string[] | null = ['TenantAdmin'], visible: string[] = ['b
     clock,
     ownUser: async () => {
       tenant.checks += 1
-      return { scope: call(), id: 'bot', roles: tenant.roles }
+      const askedAt = momentOf(clock)
+      await tenant.answering
+      return { scope: call(), askedAt, id: 'bot', roles: tenant.roles }
     },
-    visibleOwners: async () => ({ scope: call(), owners: new Set(tenant.visible) }),
+    visibleOwners: async () => ({ scope: call(), askedAt: momentOf(clock), owners: new Set(tenant.visible) }),
     grantedScope: () => tenant.scope,
     renewGrant: () => {
       tenant.scope = null
     },
     onChange: ({ power, evidence }) => changes.push(`${power}: ${evidence}`),
   })
-  return { clock, changes, tenant, failures, monitor }
+  return { clock, changes, tenant, failures, monitor, asked }
 }
 
 t.test('is looked up once for all who ask, and again when it has become old', async (t) => {
@@ -72,16 +84,34 @@ t.test('is looked up once for all who ask, and again when it has become old', as
 })
 
 t.test('whoever depends on it gets it as new as asked for; the sight of others is as good', async (t) => {
-  const { clock, tenant, monitor } = setUp()
+  const { clock, tenant, monitor, asked } = setUp()
   await monitor.get()
   clock.advance(20_000)
-  monitor.noteOwners(new Set(['ann']), ADMIN)
+  monitor.noteOwners(new Set(['ann']), asked(ADMIN))
   t.match(await monitor.get(10_000), { evidence: 'others-seen' })
   t.equal(tenant.checks, 1)
   clock.advance(20_000)
-  monitor.noteOwners(new Set(['bot']), ADMIN)
+  monitor.noteOwners(new Set(['bot']), asked(ADMIN))
   await monitor.get(10_000)
   t.equal(tenant.checks, 2)
+})
+
+t.test('it is as old as the question, by the clock that shows more', async (t) => {
+  const { clock, tenant, monitor, asked } = setUp()
+  const answering = Promise.withResolvers<void>()
+  tenant.answering = answering.promise
+  const slow = monitor.get(10_000)
+  const early = asked(ADMIN)
+  clock.advance(11_000)
+  const joined = monitor.get(10_000)
+  answering.resolve()
+  await Promise.all([slow, joined])
+  t.equal(tenant.checks, 2, 'one who comes later does not get what was asked too long ago')
+  monitor.noteOwners(new Set(['ann']), early)
+  t.match(await monitor.get(), { evidence: 'tenant-admin' }, 'what was asked before that changes nothing')
+  clock.jump(11_000)
+  await monitor.get(10_000)
+  t.equal(tenant.checks, 3, 'the machine may have slept')
 })
 
 t.test('while it cannot be looked up, what was known is used, but nothing depends on it', async (t) => {
@@ -96,20 +126,20 @@ t.test('while it cannot be looked up, what was known is used, but nothing depend
 })
 
 t.test('a token of another user proves what was unknown', async (t) => {
-  const { changes, monitor } = setUp(null)
+  const { changes, monitor, asked } = setUp(null)
   t.match(await monitor.get(), { power: 'unknown' })
-  monitor.noteOwners(new Set(['bot', 'ann']), ADMIN)
+  monitor.noteOwners(new Set(['bot', 'ann']), asked(ADMIN))
   t.match(await monitor.get(), { power: 'proven' })
   t.same(changes, ['unknown: not-reported', 'proven: others-seen'])
 })
 
 t.test('an access token with another scope resets what was known', async (t) => {
-  const { changes, tenant, monitor } = setUp()
+  const { changes, tenant, monitor, asked } = setUp()
   await monitor.get()
-  monitor.noteOwners(new Set(['ann']), ADMIN)
+  monitor.noteOwners(new Set(['ann']), asked(ADMIN))
   tenant.scope = 'user_default'
   t.match(await monitor.get(), { power: 'lacking', evidence: 'scope-too-narrow', scope: 'user_default' })
-  monitor.noteOwners(new Set(['ann']), ADMIN)
+  monitor.noteOwners(new Set(['ann']), asked(ADMIN))
   t.match(await monitor.get(), { power: 'lacking' }, 'what an older access token saw does not count')
   tenant.scope = ADMIN
   t.match(await monitor.get(), { power: 'proven', scope: ADMIN })
