@@ -6,10 +6,11 @@ import type { QlikTenant } from './qlik-tenant.ts'
 import { isOfOneUser, judgeAttempt } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
 import { RunTime } from './run-time.ts'
-import { Runs } from './runs.ts'
+import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
 import type { Confirmation, MeasuredTime } from './transitions.ts'
+import { untilStored } from './until-stored.ts'
 
 export interface ConfirmationsOptions {
   store: Pick<RevocationStore, 'claimConfirmations' | 'confirm' | 'clock'>
@@ -65,29 +66,36 @@ export class Confirmations {
   }
 
   #run(revocation: Revocation): void {
-    const { log, onDone } = this.#options
     const run = this.#runs.begin(revocation)
-    const work = this.#confirm(revocation, run.stop.signal)
-      .catch((error) => log.error({ err: error, id: revocation.id }, 'a confirmation could not be stored'))
-      .finally(() => {
-        this.#runs.end(run)
-        this.#underWay.delete(work)
-        onDone()
-      })
+    const work = this.#confirm(run).finally(() => {
+      this.#runs.end(run)
+      this.#underWay.delete(work)
+      this.#options.onDone()
+    })
     this.#underWay.add(work)
   }
 
-  async #confirm(revocation: Revocation, signal: AbortSignal): Promise<void> {
-    const { store, now, random, log, onConfirmed } = this.#options
-    const { id, tenant } = revocation
-    const { listing, time } = await this.#list(revocation, signal)
-    if (signal.aborted) return
+  async #confirm(run: Run): Promise<void> {
+    const { now, random } = this.#options
+    const { revocation, stop } = run
+    const { listing, time } = await this.#list(revocation, stop.signal)
+    if (stop.signal.aborted) return
     this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || isOfOneUser(listing.error))
     const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
     // The time, too: where the first claim bounds it, that is this one, if a version without such times has completed it.
-    const confirmed = await store.confirm(id, { ...confirmation, ...time })
-    if (!confirmed) return
-    if (listing.found === 'early') return
+    const write = () => this.#report(revocation, { ...confirmation, ...time }, listing.found === 'early')
+    const isStopping = () => stop.signal.aborted
+    await untilStored(run, write, { ...this.#options, runs: this.#runs, isStopping })
+  }
+
+  async #report(
+    { id, tenant }: Revocation,
+    confirmation: Confirmation & MeasuredTime,
+    isEarly: boolean,
+  ): Promise<void> {
+    const { store, log, onConfirmed } = this.#options
+    const confirmed = await store.confirm(id, confirmation)
+    if (!confirmed || isEarly) return
     if (confirmation.found === 'unknown') {
       const { code, detail } = confirmation.error ?? {}
       log.warn({ id, tenant, code, detail }, 'a confirming listing has failed')

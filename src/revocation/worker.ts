@@ -8,13 +8,13 @@ import type { Failure, Revocation } from './revocation.ts'
 import { revokeAll } from './revoke-all.ts'
 import { isTenantWorking, judgeRun, type TimedResult } from './run-report.ts'
 import { RunTime } from './run-time.ts'
-import { type Run, Runs } from './runs.ts'
+import { Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
 import type { RevocationStore } from './store.ts'
 import { Tallies } from './tallies.ts'
 import * as transitions from './transitions.ts'
+import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
 
-const STORE_RETRY_MS = 1_000
 const HOLD_AGAIN_MS = 250
 /** Then it is no hiccup of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
@@ -65,6 +65,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const underWay = new Set<Promise<void>>()
   const waitingForEnd = new Set<() => void>()
   let isStopping = false
+  const storing = { runs, clock, log, isStopping: () => isStopping }
   let failedClaims = 0
   let claiming: Promise<void> | null = null
   let claimAgain = false
@@ -123,7 +124,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const { signal } = own.stop
     if (isStopping) own.stop.abort()
     const work = attempt(revocation, signal)
-      .then((result) => untilStored(own, () => report(revocation, result, signal)))
+      .then((result) => untilStored(own, () => report(revocation, result, signal), storing))
       .finally(() => {
         runs.end(own)
         underWay.delete(work)
@@ -174,20 +175,6 @@ export function createWorker(options: WorkerOptions): Worker {
       waitingForEnd.delete(goOn)
       cancel()
       signal.throwIfAborted()
-    }
-  }
-
-  /** Tries until the store takes it. On shutdown it stays running in the store; the next start puts it back. */
-  async function untilStored(own: Run, write: () => Promise<void>): Promise<void> {
-    const { id } = own.revocation
-    while (runs.isLatest(own)) {
-      try {
-        return await write()
-      } catch (error) {
-        log.error({ err: error, id }, 'could not store how a revocation ended; will try again')
-        if (isStopping) return
-        await new Promise<void>((resolve) => clock.after(STORE_RETRY_MS, resolve))
-      }
     }
   }
 
