@@ -117,7 +117,7 @@ export class Calls {
     try {
       return { answer: await send(), again: null }
     } catch (error) {
-      close = () => (isUnsent(error) ? permit.cancel() : permit.end(hasPassed(error)))
+      close = () => closeAfter(error, permit)
       const decision = judgeCall(error, context())
       if (decision.action === 'give-up') throw error
       if (decision.action === 'wait') await this.#options.budget.block(tier, decision)
@@ -134,11 +134,10 @@ export class Calls {
   }
 }
 
-function isUnsent(error: unknown): boolean {
-  return error instanceof QlikFailure && error.isUnsent
-}
-
-/** Whether the rate limit let a failed call through. A 503 does not show that: a gateway may have answered. */
-function hasPassed(error: unknown): boolean {
-  return error instanceof QlikFailure && error.kind !== 'rate-limited' && error.kind !== 'unavailable'
+/** What a call that failed means for its permit. One that ends with another error was ended by its caller. */
+function closeAfter(error: unknown, permit: Permit): void {
+  if (!(error instanceof QlikFailure)) permit.abandon()
+  else if (error.isUnsent) permit.cancel()
+  // A 503 does not show that the rate limit let it through: a gateway may have answered.
+  else permit.end(error.kind !== 'rate-limited' && error.kind !== 'unavailable')
 }

@@ -39,14 +39,16 @@ export class RateBudget {
   readonly #gates: Record<Tier, TierGate>
   #limits: BudgetLimits
   #restoring: Promise<void> | null = null
+  /** Of calls that were abandoned. */
+  readonly #timers = new Set<() => void>()
 
   constructor({ limits, openLedger, ...options }: RateBudgetOptions) {
     this.#options = options
     this.#limits = limits
     this.#ledgers = { 1: openLedger(1, limitsOf(1, limits)), 2: openLedger(2, limitsOf(2, limits)) }
     this.#gates = {
-      1: new TierGate(this.#ledgers[1], concurrencyOf(1, limits)),
-      2: new TierGate(this.#ledgers[2], concurrencyOf(2, limits)),
+      1: new TierGate(this.#ledgers[1], concurrencyOf(1, limits), (end) => this.#atTimeout(end)),
+      2: new TierGate(this.#ledgers[2], concurrencyOf(2, limits), (end) => this.#atTimeout(end)),
     }
   }
 
@@ -124,8 +126,17 @@ export class RateBudget {
     return this.#wallTime(this.#ledgers[tier].freeAt(calls))
   }
 
-  /** Gives back what was drawn and not used. */
+  #atTimeout(end: () => void): void {
+    const cancel = this.#options.clock.after(this.#limits.timeoutMs, () => {
+      this.#timers.delete(cancel)
+      end()
+    })
+    this.#timers.add(cancel)
+  }
+
+  /** Gives back what was drawn and not used. Calls that were abandoned count as under way. */
   async close(): Promise<void> {
+    for (const cancel of this.#timers) cancel()
     await Promise.all([this.#ledgers[1].close(), this.#ledgers[2].close()])
   }
 

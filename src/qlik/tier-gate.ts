@@ -1,12 +1,14 @@
 import type { CallOptions } from '../revocation/qlik-tenant.ts'
 import type { Ledger } from './ledger.ts'
 
-/** A permit to make one call. Exactly one of the two must be called, once. */
+/** A permit to make one call. Exactly one of these must be called, once. */
 export interface Permit {
   /** The call has ended; `passed` says that Qlik has let it through, whatever else it answered. */
   end(passed: boolean): void
   /** The call was not made. */
   cancel(): void
+  /** Nobody waits for the call any more, but it was sent: Qlik may count it until its timeout. */
+  abandon(): void
 }
 
 interface Waiter {
@@ -20,13 +22,16 @@ interface Waiter {
  */
 export class TierGate {
   readonly #ledger: Ledger
+  readonly #atTimeout: (end: () => void) => void
   #concurrency: number
   readonly #waiting: Waiter[] = []
   #underWay = 0
   #cancelWait = () => {}
 
-  constructor(ledger: Ledger, concurrency: number) {
+  /** @param atTimeout calls back when a call that was sent just now has ended in any case */
+  constructor(ledger: Ledger, concurrency: number, atTimeout: (end: () => void) => void) {
     this.#ledger = ledger
+    this.#atTimeout = atTimeout
     this.#concurrency = concurrency
   }
 
@@ -90,6 +95,7 @@ export class TierGate {
     return {
       end: (passed) => close(() => this.#ledger.end(), passed),
       cancel: () => close(() => this.#ledger.cancel(), false),
+      abandon: () => close(() => this.#atTimeout(() => this.#ledger.end()), false),
     }
   }
 }

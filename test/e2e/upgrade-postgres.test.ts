@@ -13,7 +13,7 @@ import { environmentFor, type Reply, request, settledAt } from '../support/servi
 root.jobs = 2
 const options = { skip: previousIsMissing(), buffered: true, timeout: 180_000 }
 const LIMITS = { tier1Limit: 400, tier2Limit: 150, windowMs: 2_000 }
-/** What is aborted when a process ends reaches the tenant later: that counts there, and the process counts until the end. */
+/** What an old replica aborts when it ends may reach the tenant later, and count there. The old one counts it until the abort. */
 const WINDOW_MARGIN_MS = 1_000
 /** What an old replica logs if the migration overtakes one of its exchanges, which it repeats then. */
 const OVERTAKEN = 'the permits for calls to Qlik Cloud could not be stored'

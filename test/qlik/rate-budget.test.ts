@@ -47,6 +47,24 @@ t.test('the tiers are counted apart', async (t) => {
   t.same([budget.remaining(1), budget.remaining(2)], [2, 0])
 })
 
+t.test('a call that nobody waits for any more counts until a window after its timeout', async (t) => {
+  const clock = fakeClock()
+  const budget = await budgetOn(openPermits(t).permits, clock)
+  const [first, second] = [await budget.draw(2, CALL), await budget.draw(2, CALL)]
+  first.end(true)
+  second.abandon()
+  second.end(true)
+  clock.advance(1_010)
+  t.equal(budget.remaining(2), 1)
+  clock.advance(80)
+  t.equal(budget.remaining(2), 1)
+  clock.advance(20)
+  t.equal(budget.remaining(2), 2)
+  ;(await budget.draw(2, CALL)).abandon()
+  await budget.close()
+  t.equal(clock.untilNextTimer(), null)
+})
+
 t.test('a restart remembers the calls of the last window', async (t) => {
   const clock = fakeClock()
   const { path, store, permits } = openPermits(t)

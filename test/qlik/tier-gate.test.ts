@@ -15,7 +15,7 @@ function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
   const key = { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 } as const
   const onFailure = () => {}
   const ledger = new LocalLedger({ key, limit, windowMs, timeoutMs: 100, permits, clock, onFailure })
-  const gate = new TierGate(ledger, concurrency)
+  const gate = new TierGate(ledger, concurrency, (end) => clock.after(100, end))
   const granted: string[] = []
   const drawn: Permit[] = []
   const draw = (name: string, urgency = 1, signal = new AbortController().signal) =>

@@ -271,7 +271,7 @@ async function makeCalls(
     const onFailure = (error: unknown) => t.fail(String(error))
     return new SharedLedger({ ...limits, key, permits: one, clock: systemClock, onFailure })
   })
-  const gates = ledgers.map((ledger) => new TierGate(ledger, 8))
+  const gates = ledgers.map((ledger) => new TierGate(ledger, 8, () => {}))
   const change: Change = (changed) => {
     for (const ledger of ledgers) ledger.change(changed)
     for (const gate of gates) gate.change(8)
