@@ -11,8 +11,8 @@ export function momentOf(clock: Clock): Moment {
 }
 
 /**
- * How long ago a moment was, in ms, at least: what must not be used for too long does not survive a jump of the wall clock, in
- * either direction, nor a sleep of the machine, in which the monotonic clock stands still.
+ * The time since a moment, in ms, by the clock that shows more. A jump of the wall clock, in either direction, and a sleep of
+ * the machine, in which the monotonic clock stops, make it larger, never smaller.
  */
 export function elapsedMs(clock: Clock, since: Moment): number {
   return Math.max(Math.abs(clock.now() - since.wall), clock.monotonic() - since.monotonic)

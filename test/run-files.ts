@@ -11,10 +11,10 @@ t.teardown = (teardown) => void teardowns.push(teardown)
 
 for (const name of process.argv.slice(2)) {
   const started = performance.now()
-  const wasPassing = t.passing()
+  const failedBefore = t.counts.fail
   await import(pathToFileURL(resolve(name)).href)
   if (!t.idle) await once(t, 'idle')
   for (const teardown of teardowns.splice(0).reverse()) await teardown()
-  const outcome = wasPassing && !t.passing() ? 'failed' : 'passed'
+  const outcome = t.counts.fail > failedBefore ? 'failed' : 'passed'
   t.comment(`${name}: ${outcome}, ${((performance.now() - started) / 1000).toFixed(2)} s`)
 }

@@ -65,8 +65,8 @@ t.test('what fails in a test, outside of one, or by the exit code is named, and 
 })
 
 t.test('of files that share a process, those that failed or were not run are named', async (t) => {
-  const bad = await run(t, { 'a/1': GOOD, 'a/2': BAD, 'a/3': GOOD })
-  t.same([bad.code, failedIn(bad.lines)], [1, failures('a/2')])
+  const bad = await run(t, { 'a/1': GOOD, 'a/2': BAD, 'a/3': GOOD, 'a/4': BAD })
+  t.same([bad.code, failedIn(bad.lines)], [1, failures('a/2', 'a/4')])
   const crash = await run(t, { 'a/1': GOOD, 'a/2': `throw new Error('broken')`, 'a/3': GOOD })
   t.same([crash.code, failedIn(crash.lines)], [1, failures('a/2', 'a/3')])
 })

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { elapsedMs, type Moment } from '../moment.ts'
+import { elapsedMs, type Moment, momentOf } from '../moment.ts'
 import type { ClientPower, Evidence, Power } from '../revocation/qlik-tenant.ts'
 import type { OwnUser } from './client.ts'
 
@@ -88,13 +88,13 @@ export class PowerMonitor {
    * revoking must not stop for it. Rejects when nothing is known, or nothing as new as `knownForMs` asks for.
    */
   async get(knownForMs = Number.POSITIVE_INFINITY): Promise<ClientPower> {
-    const oldest = this.#options.clock.monotonic() - knownForMs
+    const now = momentOf(this.#options.clock)
     const known = this.#current()
     if (known && this.#ageOf(known) < this.#trustedForMs(known, knownForMs)) return known
     try {
       const found = await this.#checkOnce()
       // It was under way already, and asked too long ago. A missing power is not depended on.
-      const isOld = found.power !== 'lacking' && found.askedAt.monotonic < oldest
+      const isOld = found.power !== 'lacking' && isOlder(found.askedAt, now, knownForMs)
       return isOld ? await this.#checkOnce() : found
     } catch (error) {
       if (!known || knownForMs !== Number.POSITIVE_INFINITY) throw error
@@ -105,7 +105,7 @@ export class PowerMonitor {
   /** The client was shown tokens of these users. */
   noteOwners(owners: Set<string>, asked: Asked): void {
     const known = this.#current()
-    if (known?.scope !== asked.scope || known.askedAt.monotonic > asked.askedAt.monotonic) return
+    if (known?.scope !== asked.scope) return
     if (hasOther(owners, known.ownUserId)) this.#keep(known.ownUserId, 'others-seen', asked)
   }
 
@@ -138,7 +138,7 @@ export class PowerMonitor {
     if (POWER_OF[evidence] === 'proven') return this.#keep(id, evidence, asked)
     const seen = await this.#options.visibleOwners()
     const observed = { roles, scope: seen.scope, sawOthers: hasOther(seen.owners, id) }
-    return this.#keep(id, judgePower(observed), seen)
+    return this.#keep(id, judgePower(observed), { scope: seen.scope, askedAt: asked.askedAt })
   }
 
   /** The scope may have been widened in the meantime; an access token never is. */
@@ -153,6 +153,9 @@ export class PowerMonitor {
   #keep(ownUserId: string, evidence: Evidence, { scope, askedAt }: Asked): Finding {
     const before = this.#known
     const power = POWER_OF[evidence]
+    // What was asked earlier does not replace what was asked later, unless it says that the power is missing.
+    if (before?.scope === scope && before.askedAt.monotonic > askedAt.monotonic && power !== 'lacking')
+      return before
     this.#narrowLooks = evidence === 'scope-too-narrow' ? this.#narrowLooks + 1 : 0
     this.#known = { ownUserId, power, evidence, scope, askedAt }
     if (before?.power !== power || (power !== 'proven' && before.evidence !== evidence)) {
@@ -164,6 +167,11 @@ export class PowerMonitor {
   #ageOf({ askedAt }: Finding): number {
     return elapsedMs(this.#options.clock, askedAt)
   }
+}
+
+/** Whether one moment is more than `ms` before another, by either clock. */
+function isOlder(one: Moment, other: Moment, ms: number): boolean {
+  return other.monotonic - one.monotonic > ms || other.wall - one.wall > ms
 }
 
 function hasOther(owners: Set<string>, ownUserId: string): boolean {

@@ -179,7 +179,7 @@ export class SharedLedger implements Ledger {
     if (this.#wanted > 0) this.#cancelTimer = clock.after(this.#askNotBefore - clock.monotonic(), run)
     // The others wait for it.
     else if (this.#probe === 'passed') this.#cancelTimer = clock.after(0, run)
-    else if (this.#ended.length > 0 || this.#stock > 0)
+    else if (this.#ended.length > 0 || this.#stock > 0 || (this.#isHolding && this.#underWay === 0))
       this.#cancelTimer = clock.after(this.#settleAfterMs(), run)
   }
 

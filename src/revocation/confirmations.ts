@@ -8,7 +8,7 @@ import { isVerified, type Revocation } from './revocation.ts'
 import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './signal.ts'
-import type { RevocationStore } from './store.ts'
+import { CONFIRMATION_LEASE_MS, type RevocationStore } from './store.ts'
 import type { Confirmation, MeasuredTime } from './transitions.ts'
 import { untilStored } from './until-stored.ts'
 
@@ -67,11 +67,14 @@ export class Confirmations {
 
   #run(revocation: Revocation): void {
     const run = this.#runs.begin(revocation)
-    const work = this.#confirm(run).finally(() => {
-      this.#runs.end(run)
-      this.#underWay.delete(work)
-      this.#options.onDone()
-    })
+    const { log, onDone } = this.#options
+    const work = this.#confirm(run)
+      .catch((error) => log.error({ err: error, id: revocation.id }, 'a confirming listing has failed'))
+      .finally(() => {
+        this.#runs.end(run)
+        this.#underWay.delete(work)
+        onDone()
+      })
     this.#underWay.add(work)
   }
 
@@ -85,7 +88,8 @@ export class Confirmations {
     // The time, too: where the first claim bounds it, that is this one, if a version without such times has completed it.
     const write = () => this.#report(revocation, { ...confirmation, ...time }, listing.found === 'early')
     const isStopping = () => stop.signal.aborted
-    await untilStored(run, write, { ...this.#options, runs: this.#runs, isStopping })
+    const storing = { ...this.#options, runs: this.#runs, isStopping, forMs: CONFIRMATION_LEASE_MS }
+    await untilStored(run, write, storing)
   }
 
   async #report(

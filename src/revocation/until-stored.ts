@@ -9,23 +9,26 @@ export interface UntilStoredOptions {
   clock: Clock
   log: Log
   isStopping: () => boolean
+  /** Given up after this time. Without it, only when somebody else runs the revocation, or the service stops. */
+  forMs?: number
 }
 
 /**
- * Reports what a run found: again, until the store takes it, or the revocation is another run's. On shutdown it is given
- * up: the store finds the revocation unfinished, and it is run again.
+ * Reports what a run found, again and again until the store takes it. What is given up is not lost: the store finds the
+ * revocation unfinished, and it is run again. When the service stops, it is tried once more. The first failure is logged.
  */
 export async function untilStored(
   run: Run,
   write: () => Promise<void>,
-  { runs, clock, log, isStopping }: UntilStoredOptions,
+  { runs, clock, log, isStopping, forMs = Number.POSITIVE_INFINITY }: UntilStoredOptions,
 ): Promise<void> {
   const { id } = run.revocation
-  while (runs.isLatest(run)) {
+  const startedAt = clock.monotonic()
+  for (let failures = 0; runs.isLatest(run) && clock.monotonic() - startedAt < forMs; failures += 1) {
     try {
       return await write()
     } catch (error) {
-      log.error({ err: error, id }, 'could not store how a revocation ended; will try again')
+      if (failures === 0) log.error({ err: error, id }, 'could not store a result; will try again')
       if (isStopping()) return
       await new Promise<void>((resolve) => clock.after(STORE_RETRY_MS, resolve))
     }

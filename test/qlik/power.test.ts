@@ -114,6 +114,31 @@ t.test('it is as old as the question, by the clock that shows more', async (t) =
   t.equal(tenant.checks, 3, 'the machine may have slept')
 })
 
+t.test('a look that the machine slept through is not joined', async (t) => {
+  const { clock, tenant, monitor } = setUp()
+  const answering = Promise.withResolvers<void>()
+  tenant.answering = answering.promise
+  const before = monitor.get(10_000)
+  clock.jump(3_600_000)
+  const after = monitor.get(10_000)
+  answering.resolve()
+  await Promise.all([before, after])
+  t.equal(tenant.checks, 2)
+})
+
+t.test('a look that was begun before others were seen does not hide them', async (t) => {
+  const { clock, tenant, monitor, asked } = setUp(null)
+  await monitor.get()
+  const answering = Promise.withResolvers<void>()
+  tenant.answering = answering.promise
+  clock.advance(20_000)
+  const look = monitor.get(10_000)
+  clock.advance(1_000)
+  monitor.noteOwners(new Set(['ann']), asked(ADMIN))
+  answering.resolve()
+  t.match(await look, { evidence: 'others-seen' })
+})
+
 t.test('while it cannot be looked up, what was known is used, but nothing depends on it', async (t) => {
   const { clock, failures, monitor } = setUp()
   failures.push(new Error('down'))

@@ -266,6 +266,22 @@ t.test('a probe that has failed or was not made is given back', async (t) => {
   }
 })
 
+t.test('also where it wants nothing more itself', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 1, isProbe: true, blockedMs: 0 }])
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.begin(), true)
+  ledger.cancel()
+  ledger.probed(false)
+  clock.advance(250)
+  await settle()
+  t.match(asked[1], { wanted: 0, held: 0, probe: 'none' })
+  clock.advance(10_000)
+  await settle()
+  t.equal(asked.length, 2)
+})
+
 t.test('a probe that nobody uses is given back, and so is what was granted before the block', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [
     { granted: 5 },

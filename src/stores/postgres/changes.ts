@@ -51,14 +51,17 @@ export async function confirmOlder(query: Query, revocations: readonly Revocatio
   await sql.saveAll(confirmed)
 }
 
-/** Notes how far runs are whose claims are still valid. One that is just ending needs that no more, and is not waited for. */
+/**
+ * Notes how far runs are whose claims are still valid. Rows that another transaction has locked are skipped: mostly runs that
+ * are ending, which write their own counts.
+ */
 export async function progressTogether(
   query: Query,
   progress: readonly (Claimed & { tokens: TokenCounts })[],
 ): Promise<void> {
   const sql = postgresStatements(query)
   const byId = new Map(progress.map(({ id, tokens }) => [id, tokens]))
-  const running = await sql.findIdle(progress)
+  const running = await sql.findClaimedUnlocked(progress)
   await sql.saveAll(running.map((one) => transitions.progress(one, byId.get(one.id) ?? one.tokens)))
 }
 

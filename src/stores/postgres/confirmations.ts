@@ -166,6 +166,7 @@ async function confirmTogether(
   const sql = postgresStatements(query)
   const byId = new Map(confirmations.map(({ id, confirmation }) => [id, confirmation]))
   const confirmed: Revocation[] = []
+  const again: transitions.Queued[] = []
   const became = new Map<string, Revocation>()
   for (const completed of await sql.findUnconfirmed(confirmations)) {
     const confirmation = byId.get(completed.id)
@@ -173,12 +174,14 @@ async function confirmTogether(
     // Only one that is queued again meets what is queued.
     const newer = confirmation.found === 'tokens' ? await sql.queuedOf(completed) : null
     const next = transitions.confirm(completed, confirmation, newer)
-    if ('queued' in next) became.set(completed.id, await requeue(query, jobs, next, now))
+    if ('queued' in next) again.push(next)
     else confirmed.push(next.confirmed)
   }
   await sql.saveAll(confirmed)
   await confirmOlder(query, confirmed)
   for (const one of confirmed) became.set(one.id, one)
+  // In the order in which the end of runs changes rows: what is queued comes last. Of one user there is one claim.
+  for (const next of again) became.set(next.queued.id, await requeue(query, jobs, next, now))
   await sql.notifyEnded([...became.values()].map(({ tenant, user }) => userKey(tenant, user)))
   return became
 }

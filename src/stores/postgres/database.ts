@@ -44,8 +44,8 @@ export function connectionOptions(url: string): pg.ClientConfig {
 }
 
 /**
- * For what need not survive a crash of the server, as claims: what is lost of them is found, and claimed again. A later
- * transaction that is on disk never survives without them.
+ * For writes that a crash of the server may lose, such as claims: the loss is noticed, and the revocation is claimed again.
+ * The log is written in order: no later transaction survives without an earlier one.
  */
 export const UNSYNCED = { mustSync: false }
 

@@ -39,8 +39,15 @@ export function heldUsers(query: Query) {
       return new Set(holds.map(({ id }) => id).filter((id) => !incomplete.has(id)))
     },
 
+    /** Rows are locked in the order in which `hold` locks them, so that no two wait in a circle. */
     async release(ids: readonly string[]): Promise<void> {
-      await query('DELETE FROM curfew.held_users WHERE revocation_id = ANY ($1)', [ids])
+      await query(
+        `WITH own AS MATERIALIZED (
+           SELECT tenant, user_id FROM curfew.held_users WHERE revocation_id = ANY ($1) ORDER BY tenant, user_id FOR UPDATE)
+         DELETE FROM curfew.held_users AS h USING own WHERE h.tenant = own.tenant AND h.user_id = own.user_id
+           AND h.revocation_id = ANY ($1)`,
+        [ids],
+      )
     },
 
     /** Of these runs and the users that they hold, the runs from which one was taken away. */

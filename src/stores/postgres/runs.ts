@@ -21,7 +21,7 @@ interface Held extends Job, Claimed {
 
 /** Under load, notifications come faster than claims are worth: what comes meanwhile is claimed together. */
 const CLAIM_EVERY_MS = 5
-const REPORTED_AT_ONCE = 200
+const BATCH_SIZE = 200
 
 export interface RunsOptions {
   database: PostgresDatabase
@@ -55,7 +55,7 @@ export class PostgresRuns {
         return endings.map(({ id }) => ended.has(id))
       },
       concurrency: 2,
-      largest: REPORTED_AT_ONCE,
+      largest: BATCH_SIZE,
     })
     this.#progress = new Batches({
       run: async (progress: readonly (Claimed & { tokens: TokenCounts })[]) => {
@@ -63,7 +63,7 @@ export class PostgresRuns {
         return progress.map((): true => true)
       },
       concurrency: 1,
-      largest: REPORTED_AT_ONCE,
+      largest: BATCH_SIZE,
     })
     this.#holds = new Batches({
       run: async (holds: readonly Hold[]) => {
@@ -71,7 +71,7 @@ export class PostgresRuns {
         return holds.map(({ id }) => held.has(id))
       },
       concurrency: 2,
-      largest: REPORTED_AT_ONCE,
+      largest: BATCH_SIZE,
       fits: (hold, batch) => !batch.some((other) => shareUsers(hold, other)),
     })
   }

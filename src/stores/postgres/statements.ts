@@ -126,7 +126,7 @@ export function postgresStatements(query: Query) {
       claimed(claims, `r.status = 'running'`, 'FOR UPDATE OF r'),
 
     /** The same, without those that another transaction is changing. */
-    findIdle: (claims: readonly Claimed[]): Promise<Revocation[]> =>
+    findClaimedUnlocked: (claims: readonly Claimed[]): Promise<Revocation[]> =>
       claimed(claims, `r.status = 'running'`, 'FOR UPDATE OF r SKIP LOCKED'),
 
     /** Of these confirmations those whose claims are still valid; they stay as they are until the transaction ends. */
