@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steadyNow } from '../clock.ts'
 import { CurfewError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { REPLAY_WINDOW_MS } from '../revocation/replay.ts'
@@ -47,8 +47,9 @@ export async function openPostgresStore(
 ): Promise<RevocationStore & { permits: PostgresPermits }> {
   const database = new PostgresDatabase(url, connections)
   const listener = new PostgresListener(url)
-  const databaseClock = new DatabaseClock(database.query, clock)
-  const { now } = clock
+  // As the worker's: the times that it hands over are compared with it.
+  const now = steadyNow(clock)
+  const databaseClock = new DatabaseClock(database.query, clock, now)
   let watcher: Watcher = { onWork: () => {}, onEnded: () => {} }
   const onWork = () => watcher.onWork()
   const jobs = new PostgresJobs(database, listener, { log, onWork })

@@ -2,18 +2,22 @@ import type { Clock } from '../../clock.ts'
 import { ClockOffset } from '../../clock-offset.ts'
 import { midpointOf } from '../../interval.ts'
 import type { StoreClock } from '../../revocation/store.ts'
-import { wallLead } from '../../steady-clock.ts'
 import type { Query } from './database.ts'
 
 /** The clock of the database, which all replicas share, as this process knows it. */
 export class DatabaseClock {
   readonly #query: Query
   readonly #clock: Clock
+  readonly #now: () => number
   readonly #offset: ClockOffset
+  /** Its lead over our monotonic clock when it was measured last: setting our wall clock does not change that. */
+  #lead: number | null = null
 
-  constructor(query: Query, clock: Clock) {
+  /** @param now this process's time, which never goes back (`steadyNow`): that of the times to be converted */
+  constructor(query: Query, clock: Clock, now: () => number) {
     this.#query = query
     this.#clock = clock
+    this.#now = now
     this.#offset = new ClockOffset(clock)
   }
 
@@ -23,6 +27,8 @@ export class DatabaseClock {
     const [row] = await this.#query('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now')
     const now = Number(row?.now)
     note({ earliest: now, latest: now })
+    const offset = this.#offset.interval()
+    if (offset) this.#lead = midpointOf(offset)
   }
 
   /** See `RevocationStore.clock`. */
@@ -31,7 +37,7 @@ export class DatabaseClock {
     return offset && { clock: 'database', offset }
   }
 
-  /** A time on this process's wall clock, on the clock of the database; both in ms since the epoch. */
+  /** A time of this process, on the clock of the database; both in ms since the epoch. */
   toDatabase(at: number): number {
     return Math.round(at + this.#ahead())
   }
@@ -42,7 +48,6 @@ export class DatabaseClock {
   }
 
   #ahead(): number {
-    const offset = this.#offset.interval()
-    return offset === null ? 0 : midpointOf(offset) - wallLead(this.#clock)
+    return this.#lead === null ? 0 : this.#lead - (this.#now() - this.#clock.monotonic())
   }
 }
