@@ -6,7 +6,7 @@ const LONGEST_WAIT_S = 30
  */
 export function preferredWait(header: string | string[] | undefined): number | null {
   for (const preference of [header ?? ''].flat().join(',').split(',')) {
-    const match = /^\s*wait\s*=\s*"?(\d{1,9})"?\s*(;.*)?$/i.exec(preference)
+    const match = /^\s*wait\s*=\s*"?(\d+)"?\s*(;.*)?$/i.exec(preference)
     if (match) return Math.min(Number(match[1]), LONGEST_WAIT_S)
   }
   return null

@@ -14,6 +14,8 @@ t.test('the header tells how long to wait, at most 30 s; what is not understood 
     ['wait=30', 30],
     ['wait=31', 30],
     ['wait=999999999', 30],
+    ['wait=99999999999', 30],
+    [`wait=${'9'.repeat(400)}`, 30],
     ['respond-async, wait=5', 5],
     ['respond-async; x=y, wait=5; z', 5],
     [['respond-async', 'wait=5'], 5],
