@@ -93,7 +93,7 @@ export function failureOf(answer: Answer, good: readonly number[]): QlikFailure 
   if (status === 401) return new QlikFailure('unauthorized', message)
   if (status === 403) return new QlikFailure('forbidden', message)
   if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs })
-  if (status === 400) return new QlikFailure('rejected', message)
+  if (status === 400 || status === 414) return new QlikFailure('rejected', message)
   if (status >= 500 || status === 408) return new QlikFailure('unavailable', message, { retryAfterMs })
   return new QlikFailure('unreadable', message)
 }

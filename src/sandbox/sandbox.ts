@@ -44,7 +44,12 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 }
 
 function buildApp(tenant: Tenant, delays: Delays): FastifyInstance {
-  const app = Fastify({ forceCloseConnections: true, exposeHeadRoutes: false })
+  const app = Fastify({
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    // Of an id that nobody has, however long: 404, as of any other.
+    routerOptions: { maxParamLength: 16_384 },
+  })
   const gate = createGate(tenant, delays)
   app.decorateRequest(PASSAGE, null)
   app.setErrorHandler(answerError)

@@ -19,6 +19,9 @@ t.test('a Qlik user id that nobody has exactly is no success, whatever the list 
     '%2e%2e',
     `${zoe.id}?limit=1`,
     `${zoe.id}/`,
+    zoe.id.repeat(5),
+    'x'.repeat(512),
+    '名'.repeat(512),
   ]) {
     const path = `/users/${encodeURIComponent(id)}/revoke-all`
     const ended = await service.revoke({}, path)
