@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { invalidMember } from '../errors.ts'
 import {
+  DeviceType,
   defaultScope,
   EmailAddress,
   Identifier,
@@ -30,7 +31,7 @@ export const SignalDetails = z.strictObject({
   scope: Scope.optional().describe(
     'Which tokens go: those granted before (default, for security: all), or all',
   ),
-  deviceType: Identifier.optional().describe('Only the tokens of this device type'),
+  deviceType: DeviceType.optional().describe('Only the tokens of this device type'),
 })
 export type SignalDetails = z.infer<typeof SignalDetails>
 

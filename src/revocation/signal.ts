@@ -37,6 +37,13 @@ export const EmailAddress = Identifier.refine(
   'expected an e-mail address',
 )
 
+/** The store finds what joins by the user's name and the device type together: an index of PostgreSQL takes 2,704 bytes. */
+const DEVICE_TYPE_BYTES = 512
+export const DeviceType = Identifier.refine(
+  (text) => Buffer.byteLength(text) <= DEVICE_TYPE_BYTES,
+  `expected at most ${DEVICE_TYPE_BYTES} bytes of UTF-8`,
+)
+
 /** What a user can be called by. */
 export const UserKind = z.enum(['userId', 'subject', 'email'])
 export type UserKind = z.infer<typeof UserKind>

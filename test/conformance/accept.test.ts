@@ -1,5 +1,12 @@
+import { DeviceType, Identifier } from '../../src/revocation/signal.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 import { accept, claim, eachStore } from './stores.ts'
+
+/** So many characters of three bytes each, which no store can shorten by much. */
+const incompressible = (length: number) =>
+  Array.from({ length }, (_, index) => String.fromCharCode(0x4e00 + ((index * index * 7_919) % 20_000))).join(
+    '',
+  )
 
 eachStore(async (t, opened) => {
   t.test('an accepted signal is a queued revocation, found by its id', async (t) => {
@@ -50,6 +57,17 @@ eachStore(async (t, opened) => {
     const types = [null, 'Phone', 'Laptop']
     const ids = await Promise.all(types.map((deviceType) => accept(store, { deviceType })))
     t.equal(new Set(ids.map(({ id }) => id)).size, 3)
+    t.equal((await claim(store)).length, 3)
+  })
+
+  t.test('the longest name and device type that may be sent are taken', async (t) => {
+    const store = await opened(t)
+    for (const kind of ['userId', 'subject', 'email'] as const) {
+      const signal = { user: { kind, value: incompressible(512) }, deviceType: incompressible(170) }
+      t.ok(Identifier.safeParse(signal.user.value).success && DeviceType.safeParse(signal.deviceType).success)
+      const { id } = await accept(store, signal)
+      t.equal((await accept(store, signal)).id, id)
+    }
     t.equal((await claim(store)).length, 3)
   })
 

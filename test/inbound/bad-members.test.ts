@@ -56,6 +56,7 @@ const BODIES: [body: unknown, member: string][] = [
   [{ userId: 'u1', deviceType: '' }, '/deviceType'],
   [{ userId: 'u1', deviceType: 'a\tb' }, '/deviceType'],
   [{ userId: 'u1', deviceType: 'x'.repeat(513) }, '/deviceType'],
+  [{ userId: 'u1', deviceType: '端'.repeat(171) }, '/deviceType'],
   [{ userId: 'u1', userid: 'u2' }, '/userid'],
   [{ userId: 'u1', 'a/b~': 1 }, '/a~1b~0'],
   [{ userId: 'u1', constructor: 1 }, '/constructor'],

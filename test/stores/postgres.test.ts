@@ -45,6 +45,19 @@ t.test('many large requests do not become one transaction that takes too long', 
   t.same(await server.query(url, together), [{ count: 1_000 }, { count: 1_000 }, { count: 1_001 }])
 })
 
+t.test('a signal that the database cannot take fails alone', async (t) => {
+  const store = await open(t, await server.createDatabase())
+  const wide = Array.from({ length: 900 }, (_, index) =>
+    String.fromCharCode(0x4e00 + ((index * index * 7_919) % 20_000)),
+  )
+  const signals = ['u1', wide.join(''), 'u2'].map((userId) => aSignal({ userId }))
+  const results = await Promise.allSettled(signals.map((signal) => store.accept([signal], null, T0)))
+  t.same(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+})
+
 t.test('a database of a newer version is refused, and left alone', async (t) => {
   const url = await server.createDatabase()
   await (await open(t, url)).close()

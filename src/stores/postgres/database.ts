@@ -138,13 +138,13 @@ function isRefusal(error: unknown): boolean {
 }
 
 /**
- * An error of PostgreSQL in the terms of the store's contract. Wrong data (SQLSTATE class 22) and a broken constraint
- * (23) would be a mistake of ours, so they stay as they are.
+ * An error of PostgreSQL in the terms of the store's contract. Wrong data (SQLSTATE class 22), a broken constraint (23)
+ * and more than the database takes (54) would be a mistake of ours, so they stay as they are.
  */
 export function asCurfewError(error: unknown): unknown {
   if (error instanceof CurfewError) return error
   const code = codeOf(error)
-  if (error instanceof pg.DatabaseError && /^2[23]/.test(code)) return error
+  if (error instanceof pg.DatabaseError && /^(2[23]|54)/.test(code)) return error
   return new CurfewError('CURFEW_STORE_UNAVAILABLE', `The database does not work: ${code || 'no answer'}.`, {
     cause: error,
     retryAfterSeconds: 5,
