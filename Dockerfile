@@ -42,7 +42,7 @@ EXPOSE 3000
 # Live, not ready: an orchestrator restarts what is unhealthy. What makes the service unready (a role that is
 # missing, a full disk) is not mended by a restart, and a service that is live still takes signals.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["node", "src/healthcheck.ts"]
+    CMD ["node", "src/commands/healthcheck.ts"]
 
 # The base image's entry point is a shell script; this one starts Node itself, which gets SIGTERM as it is sent
 # and ends in order within SHUTDOWN_GRACE_MS.

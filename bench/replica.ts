@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { buildApp } from '../src/app.ts'
-import { loadConfig } from '../src/config.ts'
+import { loadConfig } from '../src/config/load-config.ts'
 import { type Bench, type Child, serviceEnvironment, startChild } from './support.ts'
 
 const Origins = z.tuple([z.string()], z.string())

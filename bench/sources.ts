@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { SourceKind } from '../src/sources/source-kinds.ts'
+import type { SourceKind } from '../src/sources/kinds.ts'
 import type { WebhookKind } from '../src/sources/webhook/endpoint.ts'
 import { type Issuer, startIssuer } from '../test/support/issuer.ts'
 import { EVENT } from '../test/support/logout-service.ts'

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
-import { type Config, ConfigError, loadConfig } from './config.ts'
-import { CurfewError, UsageError } from './errors.ts'
+import { CurfewError, UsageError } from './base/errors.ts'
+import { type Config, ConfigError, loadConfig } from './config/load-config.ts'
 
 /** Exit codes as in sysexits.h. */
 const EXIT_USAGE = 64
@@ -24,7 +24,7 @@ async function main([name = 'serve', ...args]: string[]): Promise<void> {
 
 /** Loaded where it is used, since it brings both stores with it. */
 async function migrateStore(args: string[]): Promise<void> {
-  const { migrateStoreCommand } = await import('./migrate-command.ts')
+  const { migrateStoreCommand } = await import('./commands/migrate-store.ts')
   await migrateStoreCommand(args)
 }
 
@@ -44,14 +44,23 @@ function reloadOnSignal(app: FastifyInstance): void {
   })
 }
 
+/** npm forwards what the terminal has already sent: a signal that comes this soon after the first one is the same one. */
+const FORWARDED_WITHIN_MS = 1_000
+
 /**
- * The first signal lets the replica be taken out, then closes gracefully; the second ends the process at once.
+ * The first signal lets the replica be taken out, then closes gracefully; a later one ends the process at once.
  * Closing stops listening, and whoever has not yet noticed would be refused: hence the drain before it.
  */
 function stopOnSignals(app: FastifyInstance, config: Config): void {
   const { shutdownDrainMs: drainMs, shutdownGraceMs: graceMs } = config
+  let mayForce = false
   const stop = (signal: NodeJS.Signals) => {
-    if (app.lifecycle.isStopping()) process.exit(1)
+    if (mayForce) process.exit(1)
+    if (app.lifecycle.isStopping()) return
+    setTimeout(() => {
+      mayForce = true
+      app.log.info('still shutting down; another signal ends the process at once')
+    }, FORWARDED_WITHIN_MS).unref()
     app.log.info({ signal, drainMs }, 'shutting down')
     app.lifecycle.beginStopping()
     setTimeout(close, drainMs)

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Environment } from '../src/config-environment.ts'
+import { Environment } from '../src/config/environment.ts'
 import { dockerfileStages, imageArguments, imageEnvironment, ROOT, read } from './support/deployment.ts'
 import { listen } from './support/listen.ts'
 import { startService } from './support/service.ts'
@@ -103,8 +103,11 @@ t.test('the health check', async (t) => {
 function check({ port = '', args = [] }: { port?: string; args?: string[] }) {
   const env = { ...process.env, PORT: port }
   return new Promise<{ code: unknown; output: string }>((resolve) => {
-    execFile(process.execPath, [join(ROOT, 'src/healthcheck.ts'), ...args], { env }, (error, output) =>
-      resolve({ code: error ? error.code : 0, output }),
+    execFile(
+      process.execPath,
+      [join(ROOT, 'src/commands/healthcheck.ts'), ...args],
+      { env },
+      (error, output) => resolve({ code: error ? error.code : 0, output }),
     )
   })
 }

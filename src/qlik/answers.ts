@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AccessTokenText } from '../access-token.ts'
+import { AccessTokenText } from '../base/access-token.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { Answer } from './http.ts'

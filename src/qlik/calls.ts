@@ -1,14 +1,14 @@
-import { AccessTokenCache } from '../access-token.ts'
-import type { Clock } from '../clock.ts'
-import type { ClientCredential } from '../config.ts'
+import { AccessTokenCache } from '../base/access-token.ts'
+import type { Clock } from '../base/clock.ts'
 import { type CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
 import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
 import { abortable } from './abortable.ts'
+import type { Tier } from './budget/permit-log.ts'
+import type { RateBudget } from './budget/rate-budget.ts'
+import type { Permit } from './budget/tier-gate.ts'
 import type { Grant } from './client.ts'
 import type { CredentialChoice } from './credential-choice.ts'
-import type { Tier } from './permit-log.ts'
-import type { RateBudget } from './rate-budget.ts'
-import type { Permit } from './tier-gate.ts'
+import type { ClientCredential } from './tenant-config.ts'
 
 /** The access token goes before everything: all other calls wait for it. */
 const ACCESS_TOKEN_URGENCY = -1

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { importPKCS8, SignJWT } from 'jose'
-import type { ClientKey } from '../client-key.ts'
+import type { ClientKey } from '../base/client-key.ts'
 
 /** An assertion is accepted although the clocks differ by this much. */
 export const ASSERTION_SKEW_MS = 60_000

@@ -1,6 +1,5 @@
 import type { z } from 'zod'
-import { type AccessToken, boundedLifetime } from '../access-token.ts'
-import type { ClientCredential } from '../config.ts'
+import { type AccessToken, boundedLifetime } from '../base/access-token.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isSameName, isSimilarName } from '../revocation/user-names.ts'
@@ -16,6 +15,7 @@ import {
 } from './answers.ts'
 import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client-assertion.ts'
 import type { Answer, QlikHttp } from './http.ts'
+import type { ClientCredential } from './tenant-config.ts'
 
 /** The OAuth client, whatever it proves itself by. */
 export interface ClientIdentity {

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts'
-import type { ClientCredential, ClientCredentials } from '../config.ts'
+import type { Clock } from '../base/clock.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import type { ClientCredential, ClientCredentials } from './tenant-config.ts'
 
 /** A first credential that was refused is tried again after this long: it may have been added at Qlik only then. */
 const TRY_FIRST_AGAIN_MS = 60 * 60_000

@@ -1,4 +1,4 @@
-import { httpDateMs } from '../http-date.ts'
+import { httpDateMs } from '../base/http-date.ts'
 
 /** What the headers of an answer say about the end of an endpoint. Nothing in it is text that Qlik wrote, but for the link. */
 export interface Deprecation {

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, type Dispatcher } from 'undici'
-import type { Clock } from '../clock.ts'
-import { ClockOffset } from '../clock-offset.ts'
-import { httpDateMs } from '../http-date.ts'
-import { type Interval, midpointOf } from '../interval.ts'
-import { retryAfterMs } from '../retry-after.ts'
+import type { Clock } from '../base/clock.ts'
+import { ClockOffset } from '../base/clock-offset.ts'
+import { httpDateMs } from '../base/http-date.ts'
+import { type Interval, midpointOf } from '../base/interval.ts'
+import { retryAfterMs } from '../base/retry-after.ts'
+import { wallLead } from '../base/steady-clock.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
-import { wallLead } from '../steady-clock.ts'
 import { type AnswerHeaders, type Deprecation, readDeprecation } from './deprecation.ts'
 
 /** The names under which calls are counted in the metrics. */

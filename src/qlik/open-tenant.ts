@@ -1,11 +1,11 @@
-import type { Clock } from '../clock.ts'
-import type { TenantConfig } from '../config.ts'
-import type { Log } from '../log.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
+import type { RateBudget } from './budget/rate-budget.ts'
 import { QlikClient } from './client.ts'
 import { type MadeCall, type OpenTransport, QlikHttp } from './http.ts'
-import type { RateBudget } from './rate-budget.ts'
 import { HttpQlikTenant } from './tenant.ts'
+import type { TenantConfig } from './tenant-config.ts'
 import type { TokenMemory } from './token-memory.ts'
 
 export interface OpenTenantOptions {

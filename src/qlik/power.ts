@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import { elapsedMs, type Moment, momentOf } from '../moment.ts'
+import type { Clock } from '../base/clock.ts'
+import { elapsedMs, type Moment, momentOf } from '../base/moment.ts'
 import type { ClientPower, Evidence, Power } from '../revocation/qlik-tenant.ts'
 import type { OwnUser } from './client.ts'
 

@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events'
-import type { Clock } from '../clock.ts'
-import type { ClientCredentials } from '../config.ts'
-import type { Interval } from '../interval.ts'
-import { momentOf } from '../moment.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Interval } from '../base/interval.ts'
+import { momentOf } from '../base/moment.ts'
 import type {
   CallOptions,
   ClientPower,
@@ -18,12 +17,13 @@ import { toFailure } from '../revocation/retry-policy.ts'
 import type { Failure } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { abortable } from './abortable.ts'
+import type { RateBudget } from './budget/rate-budget.ts'
 import { Calls } from './calls.ts'
 import type { QlikClient } from './client.ts'
 import { CredentialChoice } from './credential-choice.ts'
 import type { QlikHttp } from './http.ts'
 import { type Asked, PowerMonitor } from './power.ts'
-import type { RateBudget } from './rate-budget.ts'
+import type { ClientCredentials } from './tenant-config.ts'
 import type { TokenMemory } from './token-memory.ts'
 import { UserLookups } from './user-lookups.ts'
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { CallOptions, Gone, TokenFate } from '../revocation/qlik-tenant.ts'
 import { isRefusal, mayDelete } from '../revocation/token-fate.ts'
 import { type DeleteToken, SharedDelete } from './shared-delete.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { QlikFailure, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isPlainName, isSameName, isSimilarName } from '../revocation/user-names.ts'

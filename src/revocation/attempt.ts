@@ -1,5 +1,5 @@
-import { CurfewError } from '../errors.ts'
-import { pause } from '../pause.ts'
+import { CurfewError } from '../base/errors.ts'
+import { pause } from '../base/pause.ts'
 import { type ListedUser, type Listing, listAll } from './listing.ts'
 import type { Proof } from './proof.ts'
 import { prove } from './prove.ts'

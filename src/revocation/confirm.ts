@@ -1,4 +1,4 @@
-import { CurfewError } from '../errors.ts'
+import { CurfewError } from '../base/errors.ts'
 import { identify } from './identify.ts'
 import { type Listing, type ListOptions, listAll, usersOf } from './listing.ts'
 import type { Proof } from './proof.ts'

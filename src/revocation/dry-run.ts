@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import { CurfewError, type ErrorCode } from '../errors.ts'
+import type { Clock } from '../base/clock.ts'
+import { CurfewError, type ErrorCode } from '../base/errors.ts'
 import type { DryRunView, Finding } from './dry-run-view.ts'
 import { identify } from './identify.ts'
 import { pages } from './listing.ts'

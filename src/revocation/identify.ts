@@ -1,4 +1,4 @@
-import { CurfewError } from '../errors.ts'
+import { CurfewError } from '../base/errors.ts'
 import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
 import type { UserReference } from './signal.ts'
 import { isSameName } from './user-names.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { UserReference } from './signal.ts'
 

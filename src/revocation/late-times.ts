@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import type { Log } from '../log.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { clocksOf } from './run-time.ts'

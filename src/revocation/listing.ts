@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { type CallOptions, QlikFailure, type QlikTenant, type Token, type TokenPage } from './qlik-tenant.ts'
 import type { RunTime } from './run-time.ts'
 import { decideToken } from './scope.ts'

@@ -1,4 +1,5 @@
-import type { Interval } from '../interval.ts'
+import { OwnError } from '../base/errors.ts'
+import type { Interval } from '../base/interval.ts'
 import type { UserReference } from './signal.ts'
 
 /** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
@@ -117,7 +118,7 @@ export type QlikFailureKind =
   | 'unreadable'
 
 /** A failed call to Qlik. The message holds no token, no user name and nothing of the answer's text. */
-export class QlikFailure extends Error {
+export class QlikFailure extends OwnError {
   readonly kind: QlikFailureKind
   /** How long Qlik asked to wait in ms, or null where it did not say. */
   readonly retryAfterMs: number | null

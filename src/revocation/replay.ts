@@ -1,4 +1,4 @@
-import { CurfewError } from '../errors.ts'
+import { CurfewError } from '../base/errors.ts'
 
 /**
  * Recognizes a repeated request. It gets the first answer under `key` again, and nothing is done twice.

@@ -1,4 +1,4 @@
-import { CurfewError } from '../errors.ts'
+import { CurfewError } from '../base/errors.ts'
 import type { ClientPower, PowerOptions, QlikTenant } from './qlik-tenant.ts'
 
 /** How old the knowledge of the client's power may be where an empty list depends on it. */

@@ -1,5 +1,5 @@
-import { backoffMs } from '../backoff.ts'
-import { CurfewError, type ErrorCode } from '../errors.ts'
+import { backoffMs } from '../base/backoff.ts'
+import { CurfewError, type ErrorCode } from '../base/errors.ts'
 import { QlikFailure, type QlikFailureKind } from './qlik-tenant.ts'
 import type { Failure } from './revocation.ts'
 

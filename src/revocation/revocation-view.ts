@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ERRORS } from '../errors.ts'
+import { ERRORS } from '../base/errors.ts'
 import { Proof } from './proof.ts'
 import { type Failure, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
 import { Reason, Scope } from './signal.ts'

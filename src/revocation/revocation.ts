@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ERRORS, type ErrorCode } from '../errors.ts'
+import { ERRORS, type ErrorCode } from '../base/errors.ts'
 import { Proof, provesGone } from './proof.ts'
 import { Signal, Time } from './signal.ts'
 

@@ -1,4 +1,4 @@
-import type { Interval } from '../interval.ts'
+import type { Interval } from '../base/interval.ts'
 import type { Token } from './qlik-tenant.ts'
 import type { Scope, Signal } from './signal.ts'
 import { type GrantLimits, grantLimits } from './signal-time.ts'

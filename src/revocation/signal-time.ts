@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { DRIFT } from '../clock-offset.ts'
-import { difference, hullOf, Interval, intersect, laterOf, shift, widen, widthOf } from '../interval.ts'
+import { DRIFT } from '../base/clock-offset.ts'
+import { difference, hullOf, Interval, intersect, laterOf, shift, widen, widthOf } from '../base/interval.ts'
 
 /** Tokens granted up to this long after the signal still belong to it: clocks and callbacks lag. */
 export const LEEWAY_MS = 5_000

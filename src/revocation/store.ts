@@ -1,4 +1,4 @@
-import type { Interval } from '../interval.ts'
+import type { Interval } from '../base/interval.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Session, SessionSource } from './session.ts'

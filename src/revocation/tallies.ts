@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Revocation, TokenCounts } from './revocation.ts'
 import { TokenTally } from './tally.ts'
 

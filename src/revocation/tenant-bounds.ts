@@ -1,4 +1,4 @@
-import { CurfewError, invalidMember } from '../errors.ts'
+import { CurfewError, invalidMember } from '../base/errors.ts'
 
 /** The tenants that are configured now. */
 export interface TenantNames {

@@ -1,4 +1,4 @@
-import { CurfewError } from '../errors.ts'
+import { CurfewError } from '../base/errors.ts'
 import { isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import { type Signal, urgencyOf } from './signal.ts'
 import * as times from './signal-time.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { userKey } from './keys.ts'
 import type { Revocation } from './revocation.ts'
 import type { RevocationStore } from './store.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 
 /** Timers that can be ended together, so that closing the sandbox leaves none behind. */
 export class Delays {

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts'
 import type { Folding } from './scim-filter.ts'
 

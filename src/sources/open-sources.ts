@@ -1,19 +1,19 @@
-import type { Clock } from '../clock.ts'
-import type { Log } from '../log.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { KnowsUser } from '../revocation/knows-user.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
-import { createTakeLogoutToken } from './back-channel-logout.ts'
-import { createFetchJson } from './fetch-json.ts'
-import { createTakeGlobalRevocation } from './global-token-revocation.ts'
+import { createTakeLogoutToken } from './back-channel-logout/logout-token.ts'
+import { createTakeGlobalRevocation } from './global-token-revocation/revocation-token.ts'
+import type { SourceConfig } from './kinds.ts'
 import { SessionSources } from './session-sources.ts'
-import type { SourceConfig } from './source-kinds.ts'
+import { EventStreams } from './shared-signals/streams/event-streams.ts'
+import { StreamKeepers } from './shared-signals/streams/stream-keepers.ts'
+import { createSendToTransmitter } from './shared-signals/streams/transmitter-http.ts'
+import { createTakeSecurityEvent } from './shared-signals/take-security-event.ts'
 import { Sources } from './sources.ts'
-import { EventStreams } from './streams/event-streams.ts'
-import { StreamKeepers } from './streams/stream-keepers.ts'
-import { createSendToTransmitter } from './streams/transmitter-http.ts'
-import { createTakeSecurityEvent } from './take-security-event.ts'
+import { createFetchJson } from './token/fetch-json.ts'
 import { createProveWebhook, createTakeWebhook } from './webhook/take-webhook.ts'
 
 export interface OpenSourcesOptions {
@@ -42,7 +42,7 @@ export function openSources(configs: readonly SourceConfig[], options: OpenSourc
   const proveWebhook = createProveWebhook(clock)
   const keepers = new StreamKeepers({
     ...options,
-    sources,
+    sources: () => sources.ofKind('shared-signals'),
     fetchJson,
     send,
     take: takeSecurityEvent,

@@ -1,7 +1,7 @@
-import { invalidMember } from '../errors.ts'
+import { invalidMember } from '../base/errors.ts'
 import type { SessionSource } from '../revocation/session.ts'
 import { mayUse, type TenantNames } from '../revocation/tenant-bounds.ts'
-import type { SourceKind } from './source-kinds.ts'
+import type { SourceKind } from './kinds.ts'
 import type { Sources } from './sources.ts'
 
 /** The kinds whose tokens may name a session (`sid`) and no user: what sessions are noted for. */

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock } from '../clock.ts'
-import type { FetchJson } from './fetch-json.ts'
-import { KeySet } from './key-set.ts'
-import type { SourceConfig, SourceKind } from './source-kinds.ts'
+import type { Clock } from '../base/clock.ts'
+import type { SourceConfig, SourceKind } from './kinds.ts'
+import type { FetchJson } from './token/fetch-json.ts'
+import { KeySet } from './token/key-set.ts'
+import { discoverKeys } from './token/well-known.ts'
 import { type Endpoint, openEndpoint, type WebhookConfig, type WebhookKind } from './webhook/endpoint.ts'
-import { discoverKeys } from './well-known.ts'
 
 /** A source that is configured: with the keys of its issuer, or with what proves the webhooks of its vendor. */
 export type OpenSource<K extends SourceKind = SourceKind> = K extends WebhookKind

@@ -1,4 +1,4 @@
-import type { Permits } from '../qlik/permit-log.ts'
+import type { Permits } from '../qlik/budget/permit-log.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import type { PostgresStoreOptions } from './postgres.ts'
 import { openSqliteStore } from './sqlite.ts'

@@ -1,6 +1,6 @@
-import { type Clock, steadyNow } from '../clock.ts'
-import { CurfewError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { type Clock, steadyNow } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { REPLAY_WINDOW_MS } from '../revocation/replay.ts'
 import type { RevocationStore, Watcher } from '../revocation/store.ts'
 import { pageOf, purgeAll } from './pages.ts'
@@ -38,7 +38,7 @@ export interface PostgresStoreOptions {
 
 /**
  * The store for several replicas, in PostgreSQL; pg-boss carries the work. See `RevocationStore` for what each method
- * promises, and `docs/architecture.md` for how a row and its job agree.
+ * promises, and `docs/decisions/0003-two-stores-one-contract.md` for how a row and its job agree.
  * @throws CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function openPostgresStore(

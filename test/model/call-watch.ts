@@ -1,4 +1,4 @@
-import type { Tier } from '../../src/qlik/permit-log.ts'
+import type { Tier } from '../../src/qlik/budget/permit-log.ts'
 import type { ModelCall, Network, NetworkObserver } from './network.ts'
 import type { Timeline } from './timeline.ts'
 import { Violation } from './violation.ts'

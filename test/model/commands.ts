@@ -1,6 +1,6 @@
 import fc from 'fast-check'
+import type { Tier } from '../../src/qlik/budget/permit-log.ts'
 import type { Route } from '../../src/qlik/http.ts'
-import type { Tier } from '../../src/qlik/permit-log.ts'
 import { REASONS, type Reason, type Scope, type UserReference } from '../../src/revocation/signal.ts'
 import { FAULTS, type FaultKind } from './faults.ts'
 import { BOT, PEOPLE } from './tenant.ts'

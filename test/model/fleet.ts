@@ -1,4 +1,4 @@
-import type { TenantConfig } from '../../src/config-types.ts'
+import type { TenantConfig } from '../../src/qlik/tenant-config.ts'
 import type { RevocationStore } from '../../src/revocation/store.ts'
 import { Curfew } from './curfew.ts'
 import type { ModelStore } from './model-store.ts'

@@ -1,4 +1,4 @@
-import type { Tier } from '../../src/qlik/permit-log.ts'
+import type { Tier } from '../../src/qlik/budget/permit-log.ts'
 
 interface Arrival {
   at: number

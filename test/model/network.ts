@@ -1,5 +1,5 @@
+import type { Tier } from '../../src/qlik/budget/permit-log.ts'
 import type { Route, Transport } from '../../src/qlik/http.ts'
-import type { Tier } from '../../src/qlik/permit-log.ts'
 import { type FaultKind, Faults } from './faults.ts'
 import { Limiter } from './limiter.ts'
 import type { ProcessClock } from './process-clock.ts'

@@ -43,7 +43,7 @@ export interface OracleOptions {
   clockChangesOf: (process: Curfew) => number
 }
 
-/** How old the knowledge may be that the client has its role, for an empty list to count; see docs/architecture.md. */
+/** How old the knowledge may be that the client has its role, for an empty list to count; see docs/decisions/README.md. */
 const ROLE_KNOWN_FOR_MS = 10_000
 
 /** Knows what was sent and what is true, and says whether what Curfew does and reports agrees with that. */

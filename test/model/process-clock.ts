@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import type { Timeline } from './timeline.ts'
 
 /** The clocks of one process. Its timers end with it; while it stands still, they wait, and so does what it receives. */

@@ -1,4 +1,4 @@
-import type { Tier } from '../../src/qlik/permit-log.ts'
+import type { Tier } from '../../src/qlik/budget/permit-log.ts'
 import type { Timeline } from './timeline.ts'
 
 /** How a tenant behaves that Qlik does not document, or that depends on the tenant. */

@@ -1,4 +1,4 @@
-import type { TenantConfig } from '../../src/config-types.ts'
+import type { TenantConfig } from '../../src/qlik/tenant-config.ts'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import { CallWatch } from './call-watch.ts'
 import { tenantConfigWith } from './curfew.ts'

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import t from 'tap'
-import { KEY_ALGORITHMS } from '../../src/client-key.ts'
+import { KEY_ALGORITHMS } from '../../src/base/client-key.ts'
 import { clientAssertion } from '../../src/qlik/client-assertion.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { clientKeyPair } from '../support/client-keys.ts'

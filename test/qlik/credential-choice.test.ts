@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { ClientCredential, ClientCredentials } from '../../src/config.ts'
 import {
   CredentialChoice,
   positionsToTry,
@@ -7,6 +6,7 @@ import {
   type Standing,
   standingAfter,
 } from '../../src/qlik/credential-choice.ts'
+import type { ClientCredential, ClientCredentials } from '../../src/qlik/tenant-config.ts'
 import { QlikFailure } from '../../src/revocation/qlik-tenant.ts'
 import { fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import t, { type Test } from 'tap'
-import { widthOf } from '../../src/interval.ts'
+import { widthOf } from '../../src/base/interval.ts'
 import { QlikHttp } from '../../src/qlik/http.ts'
 import { httpDate } from '../../src/sandbox/http-date.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'

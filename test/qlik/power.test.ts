@@ -1,5 +1,5 @@
 import t from 'tap'
-import { momentOf } from '../../src/moment.ts'
+import { momentOf } from '../../src/base/moment.ts'
 import { judgePower, PowerMonitor } from '../../src/qlik/power.ts'
 import { fakeClock } from '../support/clock.ts'
 

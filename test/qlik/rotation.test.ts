@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import t, { type Test } from 'tap'
-import type { ClientCredentials } from '../../src/config.ts'
+import type { ClientCredentials } from '../../src/qlik/tenant-config.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { clientKeyPair } from '../support/client-keys.ts'

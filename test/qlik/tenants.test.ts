@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { TenantConfig } from '../../src/config.ts'
+import type { TenantConfig } from '../../src/qlik/tenant-config.ts'
 import { Tenants } from '../../src/qlik/tenants.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'

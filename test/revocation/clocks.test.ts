@@ -1,5 +1,6 @@
 import t from 'tap'
-import { ClockOffset } from '../../src/clock-offset.ts'
+import { ClockOffset } from '../../src/base/clock-offset.ts'
+import { steadyClock } from '../../src/base/steady-clock.ts'
 import { type Decision, decideToken, grantScopeOf } from '../../src/revocation/scope.ts'
 import {
   boundAtFirstClaim,
@@ -10,7 +11,6 @@ import {
   signalTimeAt,
   tenantTimeOf,
 } from '../../src/revocation/signal-time.ts'
-import { steadyClock } from '../../src/steady-clock.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'
 import { T0 } from '../support/signals.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { CurfewError } from '../../src/errors.ts'
+import { CurfewError } from '../../src/base/errors.ts'
 import { QlikFailure, type QlikFailureKind } from '../../src/revocation/qlik-tenant.ts'
 import {
   GIVE_UP_AFTER_MS,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { CurfewError } from '../../src/errors.ts'
+import { CurfewError } from '../../src/base/errors.ts'
 import type { RunResult } from '../../src/revocation/revoke-all.ts'
 import { judgeRun, type RunReport } from '../../src/revocation/run-report.ts'
 import { claim, newRevocation } from '../../src/revocation/transitions.ts'

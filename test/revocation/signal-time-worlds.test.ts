@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { widthOf } from '../../src/interval.ts'
+import { widthOf } from '../../src/base/interval.ts'
 import {
   boundAtFirstClaim,
   type Clocks,

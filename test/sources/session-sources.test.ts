@@ -1,6 +1,6 @@
 import t from 'tap'
+import type { SourceConfig } from '../../src/sources/kinds.ts'
 import { SessionSources } from '../../src/sources/session-sources.ts'
-import type { SourceConfig } from '../../src/sources/source-kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { z } from 'zod'
-import { sourceSchema } from '../../src/sources/source-kinds.ts'
+import { sourceSchema } from '../../src/sources/kinds.ts'
 import { Sources } from '../../src/sources/sources.ts'
 import { fakeClock } from '../support/clock.ts'
 

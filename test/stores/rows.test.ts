@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { systemClock } from '../../src/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { PostgresDatabase } from '../../src/stores/postgres/database.ts'
 import { postgresStatements } from '../../src/stores/postgres/statements.ts'
 import { openPostgresStore } from '../../src/stores/postgres.ts'

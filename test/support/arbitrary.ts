@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { z } from 'zod'
-import { ERRORS, type ErrorCode } from '../../src/errors.ts'
+import { ERRORS, type ErrorCode } from '../../src/base/errors.ts'
 import { isVerified, Revocation } from '../../src/revocation/revocation.ts'
 
 /** Any text that PostgreSQL stores. */

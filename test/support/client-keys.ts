@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { ClientKey, KeyAlgorithm } from '../../src/client-key.ts'
+import type { ClientKey, KeyAlgorithm } from '../../src/base/client-key.ts'
 import type { PublicKey } from '../../src/sandbox/client-assertion.ts'
 
 /** A key of an OAuth client: for Curfew, as a file holds it, and as Qlik knows it. */

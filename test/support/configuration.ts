@@ -1,5 +1,5 @@
-import { ConfigError, loadConfig } from '../../src/config.ts'
-import type { Mistake } from '../../src/config-environment.ts'
+import type { Mistake } from '../../src/config/environment.ts'
+import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 
 export const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 5).toString('base64')}`
 export const KEY = 'k'.repeat(24)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../../src/clock.ts'
-import type { SourceKind } from '../../src/sources/source-kinds.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { SourceKind } from '../../src/sources/kinds.ts'
 import type { Issuer } from './issuer.ts'
 import { EVENT } from './logout-service.ts'
 import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'

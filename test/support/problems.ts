@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { ERRORS, type ErrorCode } from '../../src/errors.ts'
+import { ERRORS, type ErrorCode } from '../../src/base/errors.ts'
 import type { Reply, Service } from './service.ts'
 
 /** That an answer is the problem with this code, in full, and names the member that is meant. */

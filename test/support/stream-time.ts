@@ -3,7 +3,7 @@ import type { Asked, FakeTransmitter } from './transmitter.ts'
 
 /** Resolves once the stream's keeper has nothing to do until the clock moves, and holds no poll; answers how long, in ms. */
 export const nextPause = (clock: FakeClock): Promise<number> =>
-  clock.timerOf('sources/streams/keep-stream.ts')
+  clock.timerOf('sources/shared-signals/streams/keep-stream.ts')
 
 /** Moves the clock on by `ms`, never while the stream's keeper works, and resolves when it pauses again. */
 export async function passPauses(clock: FakeClock, ms: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { KeySet } from '../key-set.ts'
+import type { KeySet } from '../token/key-set.ts'
 import { type presetEntries, secretsOf } from './entry.ts'
 import { type GenericConfig, genericPreset } from './generic.ts'
 import type { Preset } from './preset.ts'
@@ -14,6 +14,12 @@ export type WebhookConfig = z.infer<ReturnType<typeof presetEntries>[number]> | 
 export interface Endpoint {
   preset: Preset
   verify: Verify
+}
+
+/** A source that is configured, with what proves its webhooks. */
+export interface WebhookSource {
+  config: WebhookConfig
+  endpoint: Endpoint
 }
 
 /** What the webhooks of a source look like, and what proves them. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type Form, oneWay, SecureAddress, split } from '../../config-forms.ts'
+import { type Form, oneWay, SecureAddress, split } from '../../base/config-forms.ts'
 import { Reason } from '../../revocation/signal.ts'
-import { COMMON, type ValueForms } from '../source-schema.ts'
+import { COMMON, type ValueForms } from '../common/entry.ts'
 import { PRESET_KINDS, PRESETS, type PresetKind } from './presets.ts'
 
 /** The types of events that end a session, in place of the kind's own. */

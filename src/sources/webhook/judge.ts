@@ -1,11 +1,11 @@
-import { CurfewError } from '../../errors.ts'
+import { CurfewError } from '../../base/errors.ts'
 import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Reason, Signal } from '../../revocation/signal.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
-import { instantOf } from '../instant.ts'
-import type { CommonConfig } from '../source-schema.ts'
-import { type Statement, sourceSignal } from '../source-signal.ts'
-import { expand, valueAt } from '../template.ts'
+import type { CommonConfig } from '../common/entry.ts'
+import { instantOf } from '../common/instant.ts'
+import { type Statement, sourceSignal } from '../common/source-signal.ts'
+import { expand, valueAt } from '../common/template.ts'
 import { isEvent, type Preset } from './preset.ts'
 
 /** A sender's clock may be so much ahead. What is later yet is no time of an event. */

@@ -1,7 +1,7 @@
-import type { Form } from '../../config-forms.ts'
+import type { Form } from '../../base/config-forms.ts'
 import type { Reason, UserKind } from '../../revocation/signal.ts'
-import type { KeySet } from '../key-set.ts'
-import { valueAt } from '../template.ts'
+import { valueAt } from '../common/template.ts'
+import type { KeySet } from '../token/key-set.ts'
 import type { Verify } from './proof.ts'
 
 /** An object of JSON. */

@@ -1,5 +1,5 @@
-import { CurfewError } from '../../errors.ts'
-import { soleHeader } from '../../sole-header.ts'
+import { CurfewError } from '../../base/errors.ts'
+import { soleHeader } from '../../base/sole-header.ts'
 
 /** A request as far as it can prove its sender: nothing of the body is parsed yet. */
 export interface WebhookRequest {

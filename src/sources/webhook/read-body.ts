@@ -1,5 +1,5 @@
-import { CurfewError, invalidMember } from '../../errors.ts'
-import { decodeUtf8, parseForeignJson } from '../../strict-json.ts'
+import { CurfewError, invalidMember } from '../../base/errors.ts'
+import { decodeUtf8, parseForeignJson } from '../../base/strict-json.ts'
 import { isEvent, type Preset } from './preset.ts'
 
 /** Events in one request. */

@@ -1,21 +1,19 @@
 import { createHash } from 'node:crypto'
-import type { Clock } from '../../clock.ts'
-import type { Log } from '../../log.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import { soleHeader } from '../../base/sole-header.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { ReplayKey } from '../../revocation/replay.ts'
 import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
-import { soleHeader } from '../../sole-header.ts'
-import { sourceReplay } from '../source-signal.ts'
-import type { OpenSource } from '../sources.ts'
-import { expand } from '../template.ts'
-import type { WebhookKind } from './endpoint.ts'
+import { sourceReplay } from '../common/source-signal.ts'
+import { expand } from '../common/template.ts'
+import type { WebhookSource } from './endpoint.ts'
 import { type Judgement, judge } from './judge.ts'
 import type { Preset } from './preset.ts'
 import type { Proof, WebhookRequest } from './proof.ts'
 import { type ReadBody, readBody } from './read-body.ts'
 
-type WebhookSource = OpenSource<WebhookKind>
 type ReceivedWebhook = Omit<WebhookRequest, 'now'>
 
 /** Decides whether a request comes from its source. @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE */

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
-import { areEqual } from '../../constant-time.ts'
-import { CurfewError } from '../../errors.ts'
-import { TOLERANCE_MS, verifyWebhook, webhookKey } from '../../standard-webhooks.ts'
+import { areEqual } from '../../base/constant-time.ts'
+import { CurfewError } from '../../base/errors.ts'
+import { TOLERANCE_MS, verifyWebhook, webhookKey } from '../../base/standard-webhooks.ts'
 import { requiredHeader, requireRecent, unproven, type Verify } from './proof.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { Log } from '../../log.ts'
-import { REMEMBERED_FOR_MS } from '../../qlik/sliding-log.ts'
+import type { Log } from '../../base/log.ts'
+import { REMEMBERED_FOR_MS } from '../../qlik/budget/sliding-log.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import { PostgresDatabase } from '../postgres/database.ts'
 import { PostgresJobs } from '../postgres/jobs.ts'

@@ -1,5 +1,5 @@
-import { LONGEST_WAIT_MS } from '../../backoff.ts'
-import type { BudgetHistory, BudgetKey } from '../../qlik/permit-log.ts'
+import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
+import type { BudgetHistory, BudgetKey } from '../../qlik/budget/permit-log.ts'
 import { LONGEST_TIER_WAIT_MS } from '../../revocation/retry-policy.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { queueAll, queueOrJoin } from '../postgres/accept.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { z } from 'zod'
-import type { BudgetHistory, BudgetKey } from '../../qlik/permit-log.ts'
+import type { BudgetHistory, BudgetKey } from '../../qlik/budget/permit-log.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { REASONS, urgencyOf } from '../../revocation/signal.ts'
 import { toRevocation } from '../rows.ts'

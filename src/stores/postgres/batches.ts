@@ -1,4 +1,4 @@
-import { CurfewError } from '../../errors.ts'
+import { CurfewError } from '../../base/errors.ts'
 
 interface Item<Request, Answer> {
   request: Request

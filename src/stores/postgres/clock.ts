@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.ts'
-import { ClockOffset } from '../../clock-offset.ts'
-import { midpointOf } from '../../interval.ts'
+import type { Clock } from '../../base/clock.ts'
+import { ClockOffset } from '../../base/clock-offset.ts'
+import { midpointOf } from '../../base/interval.ts'
 import type { StoreClock } from '../../revocation/store.ts'
 import type { Query } from './database.ts'
 

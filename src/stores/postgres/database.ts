@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { CurfewError } from '../../errors.ts'
+import { CurfewError } from '../../base/errors.ts'
 
 /** Runs one statement, on a connection of its own or in a transaction. */
 export type Query = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>

@@ -1,5 +1,5 @@
 import { type Db, type JobInsert, PgBoss } from 'pg-boss'
-import type { Log } from '../../log.ts'
+import type { Log } from '../../base/log.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { REASONS, type Reason, urgencyOf } from '../../revocation/signal.ts'
 import type { Room } from '../../revocation/store.ts'

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { CurfewError } from '../../errors.ts'
+import { CurfewError } from '../../base/errors.ts'
 import { asCurfewError, connectionOptions } from './database.ts'
 import { JOBS_SCHEMA } from './jobs.ts'
 import { BASE } from './steps/base.ts'

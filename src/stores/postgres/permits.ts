@@ -4,7 +4,7 @@ import type {
   ExchangeRequest,
   PermitExchange,
   SharedBlock,
-} from '../../qlik/permit-log.ts'
+} from '../../qlik/budget/permit-log.ts'
 import { Batches } from './batches.ts'
 import type { Query } from './database.ts'
 

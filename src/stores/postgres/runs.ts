@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Log } from '../../log.ts'
+import type { Log } from '../../base/log.ts'
 import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
 import type { ClaimRequest } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'

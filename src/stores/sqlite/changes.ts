@@ -1,4 +1,4 @@
-import { LONGEST_WAIT_MS } from '../../backoff.ts'
+import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { CurfewError } from '../../errors.ts'
+import { CurfewError } from '../../base/errors.ts'
 import { MIGRATIONS } from './migrations.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { CurfewError } from '../../errors.ts'
+import { CurfewError } from '../../base/errors.ts'
 import { asCurfewError } from './database.ts'
 
 interface Write {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { BudgetHistory, BudgetKey, PermitLog } from '../../qlik/permit-log.ts'
+import type { BudgetHistory, BudgetKey, PermitLog } from '../../qlik/budget/permit-log.ts'
 
 type Run = <T>(work: () => T) => Promise<T>
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { ExchangeRequest } from '../../../src/qlik/permit-log.ts'
+import type { ExchangeRequest } from '../../../src/qlik/budget/permit-log.ts'
 import { REPLAY_WINDOW_MS } from '../../../src/revocation/replay.ts'
 import { openDatabase } from '../../../src/stores/sqlite/database.ts'
 import { startPostgres } from '../../support/postgres.ts'

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
-import { LONGEST_WAIT_MS } from '../../../src/backoff.ts'
+import { LONGEST_WAIT_MS } from '../../../src/base/backoff.ts'
 import { MIGRATIONS } from '../../../src/stores/sqlite/migrations.ts'
 import { aCompletion, accept, claim, existing, room, TOKENS, waiting } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'

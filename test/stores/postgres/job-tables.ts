@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { systemClock } from '../../../src/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'

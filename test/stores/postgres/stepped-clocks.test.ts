@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { steadyNow } from '../../../src/clock.ts'
+import { steadyNow } from '../../../src/base/clock.ts'
 import { DatabaseClock } from '../../../src/stores/postgres/clock.ts'
 import { openPostgresStore } from '../../../src/stores/postgres.ts'
 import { aCompletion, accept, claim, existing, SILENT, waiting } from '../../conformance/stores.ts'

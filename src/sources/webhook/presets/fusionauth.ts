@@ -1,5 +1,5 @@
-import { FORMS } from '../../../config-forms.ts'
-import { valueAt } from '../../template.ts'
+import { FORMS } from '../../../base/config-forms.ts'
+import { valueAt } from '../../common/template.ts'
 import { bodyToken } from '../body-token.ts'
 import { isEvent, type NamedPreset, one } from '../preset.ts'
 

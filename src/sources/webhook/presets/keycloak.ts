@@ -1,5 +1,5 @@
-import { FORMS } from '../../../config-forms.ts'
-import { expand, valueAt } from '../../template.ts'
+import { FORMS } from '../../../base/config-forms.ts'
+import { expand, valueAt } from '../../common/template.ts'
 import { type Event, type NamedPreset, one } from '../preset.ts'
 import { hmacOfBody } from '../verifiers.ts'
 

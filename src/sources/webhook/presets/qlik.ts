@@ -1,4 +1,4 @@
-import { FORMS } from '../../../config-forms.ts'
+import { FORMS } from '../../../base/config-forms.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { hmacOfBody } from '../verifiers.ts'
 

@@ -1,5 +1,5 @@
-import { FORMS } from '../../../config-forms.ts'
-import { expand } from '../../template.ts'
+import { FORMS } from '../../../base/config-forms.ts'
+import { expand } from '../../common/template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 

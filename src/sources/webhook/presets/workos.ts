@@ -1,5 +1,5 @@
-import { FORMS } from '../../../config-forms.ts'
-import { valueAt } from '../../template.ts'
+import { FORMS } from '../../../base/config-forms.ts'
+import { valueAt } from '../../common/template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { requiredHeader, unproven } from '../proof.ts'
 import { type HmacRule, hmac } from '../verifiers.ts'

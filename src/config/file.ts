@@ -1,0 +1,156 @@
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { invalidMembers, pointer } from '../base/json-pointer.ts'
+import { readKeyFile, readSecretFile } from '../base/secret-file.ts'
+import type { TenantConfig } from '../qlik/tenant-config.ts'
+import { type CredentialEntry, EXPOSED, entryCredentials } from './credentials.ts'
+import type { Mistake, Variables } from './environment.ts'
+import { wrongReferences } from './references.ts'
+import { type ConfigFile, configFileSchema } from './schema.ts'
+import type { Reloadable } from './types.ts'
+
+const LARGEST_FILE_BYTES = 16 * 1024 * 1024
+
+/** What every tenant has that says nothing else; the file's tenants have names, addresses and clients of their own. */
+export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' | 'credentials'>
+
+/** Tenants and senders of one source: the file, or what is beside it. */
+export interface FilePart {
+  tenants: TenantConfig[]
+  sources: Reloadable['sources']
+  senders: Reloadable['senders']
+  warnings: Mistake[]
+}
+
+export type FileReading = { file: ConfigFile; mistakes: [] } | { file: null; mistakes: Mistake[] }
+
+/**
+ * Reads the file at `path` and tells everything that is wrong with it.
+ * @param named the tenants that are configured elsewhere, which the file may name but not define
+ */
+export function readConfigFile(
+  path: string,
+  { environment, named }: { environment: Variables; named: readonly string[] },
+): FileReading {
+  const read = readJson(path)
+  if ('mistake' in read) return { file: null, mistakes: [{ key: 'CONFIG_FILE', expected: read.mistake }] }
+  const beside = (name: string) => resolve(dirname(path), name)
+  const schema = configFileSchema({
+    variable: (name) => environment[name],
+    file: (name) => readSecretFile(beside(name)),
+    keyFile: (name) => readKeyFile(beside(name)),
+  })
+  const { data, error } = schema.safeParse(read.json)
+  const members = [...(error ? invalidMembers(error) : []), ...wrongReferences(read.json, named)]
+  if (data && members.length === 0) return { file: data, mistakes: [] }
+  return { file: null, mistakes: members.map(({ member, expected }) => mistakeAt(member, expected)) }
+}
+
+function readJson(path: string): { json: unknown } | { mistake: string } {
+  try {
+    const stats = statSync(path)
+    if (!stats.isFile()) return { mistake: 'expected the path of a readable file' }
+    if (stats.size > LARGEST_FILE_BYTES) return { mistake: 'expected a file of at most 16 MiB' }
+    // An editor may have put a byte order mark before it.
+    return { json: JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, '')) }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) return { mistake: 'expected the path of a readable file' }
+    // The rest of the message quotes the file.
+    const place = /\(line \d+ column \d+\)/.exec(error.message)?.[0]
+    return { mistake: `expected JSON${place ? ` ${place}` : ''}` }
+  }
+}
+
+const TEXT_LENGTH = 300
+
+/** A place in the file, and what was expected there; zod says first what is wrong with the value. */
+function mistakeAt(member: string, message: string): Mistake {
+  return {
+    key: `CONFIG_FILE ${member}`.slice(0, TEXT_LENGTH),
+    expected: message.replace(/^[A-Z][\w ]*: (?=expected )/, ''),
+  }
+}
+
+/** What the file configures, with what the environment says for all of its tenants. */
+export function fromFile(
+  { clients, tenants, apiKeys, webhookSecrets, sources }: ConfigFile,
+  defaults: TenantDefaults,
+): FilePart {
+  const toTenant = (tenant: ConfigFile['tenants'][number]): TenantConfig => {
+    const client = tenant.client === undefined ? tenant : clients[tenant.client]
+    return {
+      name: tenant.name,
+      origin: new URL(tenant.url).origin,
+      // The schema and the check of the references have seen to it that all of these are there.
+      clientId: client?.clientId ?? '',
+      credentials: entryCredentials(client ?? {}) ?? [{ kind: 'secret', secret: '' }],
+      scope: tenant.scope ?? client?.scope ?? defaults.scope,
+      apiVersion: tenant.apiVersion ?? defaults.apiVersion,
+      tier1Limit: tenant.tier1Limit ?? defaults.tier1Limit,
+      tier2Limit: tenant.tier2Limit ?? defaults.tier2Limit,
+      windowMs: tenant.rateWindowMs ?? defaults.windowMs,
+      timeoutMs: tenant.timeoutMs ?? defaults.timeoutMs,
+      concurrency: tenant.concurrency ?? defaults.concurrency,
+    }
+  }
+  // One that is named twice is still one: a sender for a single tenant need not name it.
+  const bounds = (names: string[] | undefined) => (names ? [...new Set(names)] : null)
+  return {
+    tenants: tenants.map(toTenant),
+    sources,
+    senders: {
+      apiKeys: apiKeys.map((one) => ({ key: one.key ?? one.keyFile ?? '', tenants: bounds(one.tenants) })),
+      webhookSecrets: webhookSecrets.map((one) => ({
+        secret: one.secret ?? one.secretFile ?? '',
+        tenants: bounds(one.tenants),
+      })),
+    },
+    warnings: [...warningsOf('clients', clients), ...warningsOf('tenants', tenants)],
+  }
+}
+
+/** Keys in files that every user of the machine can read. */
+function warningsOf(list: string, entries: Record<string, CredentialEntry> | CredentialEntry[]): Mistake[] {
+  return Object.entries(entries).flatMap(([name, { privateKeys = [] }]) =>
+    privateKeys.flatMap(({ isExposed }, index) => {
+      const member = pointer([list, name, 'privateKeys', index, 'keyFile'])
+      return isExposed ? [mistakeAt(member, EXPOSED)] : []
+    }),
+  )
+}
+
+/**
+ * Entries of the file that are given twice, in it or beside it: a client at one tenant under two names would have two
+ * budgets where Qlik has one, and of a secret with two entries nobody could tell which one bounds it.
+ * @param own what is configured elsewhere
+ */
+export function clashesOf(own: FilePart, file: FilePart): Mistake[] {
+  const twice = <T>(list: string, mine: T[], others: T[], keyOf: (item: T) => string, expected: string) => {
+    const known = new Set(others.map(keyOf))
+    return mine.flatMap((item, index): Mistake[] => {
+      const key = keyOf(item)
+      if (known.has(key)) return [mistakeAt(pointer([list, index]), expected)]
+      known.add(key)
+      return []
+    })
+  }
+  const tenantKey = ({ origin, clientId }: TenantConfig) => JSON.stringify([origin, clientId])
+  const { senders } = file
+  return [
+    ...twice('tenants', file.tenants, own.tenants, tenantKey, 'expected another url or client than before'),
+    ...twice(
+      'apiKeys',
+      senders.apiKeys,
+      own.senders.apiKeys,
+      ({ key }) => key,
+      'expected another key than before',
+    ),
+    ...twice(
+      'webhookSecrets',
+      senders.webhookSecrets,
+      own.senders.webhookSecrets,
+      ({ secret }) => secret,
+      'expected another secret than before',
+    ),
+  ]
+}

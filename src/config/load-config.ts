@@ -1,0 +1,165 @@
+import { split } from '../base/config-forms.ts'
+import { CurfewError } from '../base/errors.ts'
+import { type OwnCredentials, ownCredentials } from './credentials.ts'
+import {
+  Environment,
+  type Given,
+  type Mistake,
+  readEnvironment,
+  SECRETS,
+  type Variables,
+} from './environment.ts'
+import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './file.ts'
+import { type ConfigFile, WEBHOOK_SECRETS_AT_MOST } from './schema.ts'
+import type { Config } from './types.ts'
+
+export type * from './types.ts'
+
+const DEFAULT_TENANT = 'default'
+/** What the environment's own tenant needs; where several keys stand, one of them. */
+const TENANT_KEYS = [
+  ['QLIK_TENANT_URL'],
+  ['QLIK_CLIENT_ID'],
+  ['QLIK_CLIENT_SECRET', 'QLIK_CLIENT_KEY_FILE'],
+] as const
+const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
+const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
+
+const MISTAKES_TOLD = 50
+
+/** All that is wrong with the configuration, at once; of hundreds of mistakes the first 50, and how many more there are. */
+export class ConfigError extends CurfewError {
+  readonly mistakes: Mistake[]
+
+  constructor(mistakes: Mistake[]) {
+    const told = mistakes.slice(0, MISTAKES_TOLD)
+    const lines = told.map(({ key, expected }) => `  ${key}: ${expected}`)
+    const more = mistakes.length - told.length
+    if (more > 0) lines.push(`  and ${more} more`)
+    const members = told.map(({ key, expected }) => ({ member: key, expected }))
+    super('CURFEW_CONFIG_INVALID', `The configuration is not usable:\n${lines.join('\n')}`, { members })
+    this.mistakes = mistakes
+  }
+}
+
+/**
+ * Reads the configuration from an environment, and from the files that it names.
+ * @throws ConfigError with every mistake
+ */
+export async function loadConfig(environment: Variables): Promise<Config> {
+  const { given, values, mistakes } = await readEnvironment(Environment, SECRETS, environment)
+  const isTold = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
+  const own = ownCredentials(given, isTold)
+  const named = TENANT_KEYS.flat().some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
+  const reading = given.CONFIG_FILE
+    ? readConfigFile(given.CONFIG_FILE, { environment, named })
+    : { file: NO_FILE, mistakes: [] }
+  const missing = [
+    ...missingTenant(given, reading.file).filter(({ key }) => !isTold(key)),
+    ...(SENDER_KEYS.some(isTold) ? [] : missingSenders(given, reading.file)),
+  ]
+  const all = [...mistakes, ...own.mistakes, ...missing, ...reading.mistakes]
+  if (all.length > 0 || !reading.file) throw new ConfigError(all)
+  return toConfig(Environment.parse(values), own, reading.file)
+}
+
+/** @param file null where it is not usable, so that nothing is known to be missing for want of it */
+function missingTenant(given: Given, file: ConfigFile | null): Mistake[] {
+  const missing = TENANT_KEYS.filter((keys) => keys.every((key) => given[key] === undefined))
+  if (missing.length === TENANT_KEYS.length && (file === null || file.tenants.length > 0)) return []
+  return missing.map(([key, ...others]) => ({ key, expected: ['must be set', ...others].join(', or ') }))
+}
+
+function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
+  if (!file || file.apiKeys.length + file.webhookSecrets.length + file.sources.length > 0) return []
+  if (SENDER_KEYS.some((key) => split(given[key] ?? '').length > 0)) return []
+  return [
+    {
+      key: 'WEBHOOK_SECRETS or API_KEYS',
+      expected: 'at least one must be set, or nobody could send a signal',
+    },
+  ]
+}
+
+/** @throws ConfigError when the environment and the file do not go together */
+function toConfig(values: Environment, credentials: OwnCredentials, file: ConfigFile): Config {
+  const own = ownPart(values, credentials)
+  const more = fromFile(file, defaultsOf(values))
+  const mistakes = clashesOf(own, more)
+  const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
+  if (webhookSecrets.length > WEBHOOK_SECRETS_AT_MOST) {
+    const expected = `expected at most ${WEBHOOK_SECRETS_AT_MOST} webhook secrets in all`
+    const isOwn = more.senders.webhookSecrets.length === 0
+    mistakes.push({ key: isOwn ? 'WEBHOOK_SECRETS' : 'CONFIG_FILE /webhookSecrets', expected })
+  }
+  const [first, ...others] = [...own.tenants, ...more.tenants]
+  if (mistakes.length > 0 || !first) throw new ConfigError(mistakes)
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    tenants: [first, ...others],
+    senders: { apiKeys: [...own.senders.apiKeys, ...more.senders.apiKeys], webhookSecrets },
+    sources: more.sources,
+    warnings: [...own.warnings, ...more.warnings],
+    databaseUrl: values.DATABASE_URL,
+    databaseConnections: values.DATABASE_CONNECTIONS,
+    retentionDays: values.RETENTION_DAYS,
+    shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
+  }
+}
+
+/** The tenant and the senders of the environment itself. */
+function ownPart(values: Environment, { credentials, warnings }: OwnCredentials): FilePart {
+  const { QLIK_TENANT_URL: url, QLIK_CLIENT_ID: clientId } = values
+  const isGiven = url !== undefined && clientId !== undefined && credentials !== null
+  return {
+    tenants: isGiven
+      ? [{ name: DEFAULT_TENANT, origin: new URL(url).origin, clientId, credentials, ...defaultsOf(values) }]
+      : [],
+    sources: [],
+    senders: {
+      apiKeys: split(values.API_KEYS).map((key) => ({ key, tenants: null })),
+      webhookSecrets: split(values.WEBHOOK_SECRETS).map((secret) => ({ secret, tenants: null })),
+    },
+    warnings,
+  }
+}
+
+function defaultsOf(values: Environment): TenantDefaults {
+  return {
+    scope: values.QLIK_SCOPE,
+    apiVersion: values.QLIK_API_VERSION,
+    tier1Limit: values.QLIK_TIER1_LIMIT,
+    tier2Limit: values.QLIK_TIER2_LIMIT,
+    windowMs: values.QLIK_RATE_WINDOW_MS,
+    timeoutMs: values.QLIK_TIMEOUT_MS,
+    concurrency: values.REVOKE_CONCURRENCY,
+  }
+}
+
+/** What a command needs that works on the store alone. */
+export interface StoreConfig {
+  databaseUrl: string
+  /** How long a call to Qlik Cloud may take, and how long it counts after that, in ms. */
+  timeoutMs: number
+  windowMs: number
+}
+
+const StoreEnvironment = Environment.pick({
+  DATABASE_URL: true,
+  QLIK_TIMEOUT_MS: true,
+  QLIK_RATE_WINDOW_MS: true,
+})
+
+/**
+ * Reads what a command needs that works on the store alone; whatever else is in the environment is not looked at.
+ * @throws ConfigError with every mistake
+ */
+export async function loadStoreConfig(environment: Variables): Promise<StoreConfig> {
+  const { values, mistakes } = await readEnvironment(StoreEnvironment, ['DATABASE_URL'], environment)
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const { DATABASE_URL, QLIK_TIMEOUT_MS, QLIK_RATE_WINDOW_MS } = StoreEnvironment.parse(values)
+  return { databaseUrl: DATABASE_URL, timeoutMs: QLIK_TIMEOUT_MS, windowMs: QLIK_RATE_WINDOW_MS }
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { isSecureAddress } from '../base/config-forms.ts'
+import type { InvalidMember } from '../base/errors.ts'
+import { pointer } from '../base/json-pointer.ts'
+
+/** The file as far as its names go, whatever else is wrong with it, so that nothing hides these mistakes. */
+const anything = z.unknown().optional()
+const texts = z.array(z.unknown()).catch([])
+const Bounded = z.array(z.looseObject({ tenants: texts }).catch({ tenants: [] })).catch([])
+const Source = z.looseObject({
+  ...{ name: anything, tenant: anything, tenantFrom: anything, issuer: anything, jwksUri: anything },
+  transmitter: z.looseObject({ configurationUrl: anything }).optional().catch(undefined),
+  tenants: texts.optional(),
+})
+const References = z
+  .looseObject({
+    clients: z.record(z.string(), z.unknown()).catch({}),
+    tenants: z.array(z.looseObject({ name: anything, client: anything }).catch({})).catch([]),
+    apiKeys: Bounded,
+    webhookSecrets: Bounded,
+    sources: z.array(Source.catch({})).catch([]),
+  })
+  .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] })
+
+type Note = (expected: string, ...path: PropertyKey[]) => void
+
+/**
+ * Names that are given twice, those that lead nowhere, and members that do not go together.
+ * @param named the tenants that are configured elsewhere
+ */
+export function wrongReferences(json: unknown, named: readonly string[]): InvalidMember[] {
+  const references = References.parse(json)
+  const wrong: InvalidMember[] = []
+  const note: Note = (expected, ...path) => wrong.push({ member: pointer(path), expected })
+  const names = new Set<unknown>(named)
+  for (const [index, { name, client }] of references.tenants.entries()) {
+    if (typeof name === 'string' && names.has(name))
+      note('expected a name that no other tenant has', 'tenants', index, 'name')
+    names.add(name)
+    if (typeof client === 'string' && !Object.hasOwn(references.clients, client))
+      note('expected the name of one of the clients', 'tenants', index, 'client')
+  }
+  const noteUnknown = (name: unknown, ...path: PropertyKey[]) => {
+    if (typeof name === 'string' && !names.has(name))
+      note('expected the name of a configured tenant', ...path)
+  }
+  for (const list of ['apiKeys', 'webhookSecrets'] as const) {
+    for (const [index, { tenants }] of references[list].entries()) {
+      for (const [position, name] of tenants.entries()) noteUnknown(name, list, index, 'tenants', position)
+    }
+  }
+  const sourceNames = new Set<unknown>()
+  for (const [index, source] of references.sources.entries()) {
+    if (typeof source.name === 'string' && sourceNames.has(source.name))
+      note('expected a name that no other source has', 'sources', index, 'name')
+    sourceNames.add(source.name)
+    noteUnknown(source.tenant, 'sources', index, 'tenant')
+    for (const [position, name] of (source.tenants ?? []).entries())
+      noteUnknown(name, 'sources', index, 'tenants', position)
+    noteContradictions(source, (expected, member) => note(expected, 'sources', index, member))
+  }
+  return wrong
+}
+
+/** What each member allows, the other one would forbid; nobody could tell which is meant. */
+function noteContradictions(
+  { tenant, tenantFrom, tenants, issuer, jwksUri, transmitter }: z.infer<typeof Source>,
+  note: (expected: string, member: string) => void,
+): void {
+  if (tenant !== undefined && tenantFrom !== undefined)
+    note('expected tenant or tenantFrom, not both', 'tenantFrom')
+  if (tenants !== undefined && tenantFrom === undefined) note('expected tenantFrom beside it', 'tenants')
+  if (typeof issuer !== 'string' || issuer === '' || isSecureAddress(issuer)) return
+  if (jwksUri === undefined)
+    note('expected https://… where jwksUri is left out (http on loopback only)', 'issuer')
+  else if (transmitter && transmitter.configurationUrl === undefined)
+    note("expected https://… where the transmitter's configurationUrl is left out", 'issuer')
+}

@@ -1,0 +1,77 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../base/clock.ts'
+import type { Accept } from '../revocation/accept.ts'
+import type { DryRun } from '../revocation/dry-run.ts'
+import type { Estimate } from '../revocation/estimate.ts'
+import type { ReplayKey } from '../revocation/replay.ts'
+import { hasEnded, isSettled, type Revocation } from '../revocation/revocation.ts'
+import { type RevocationView, view } from '../revocation/revocation-view.ts'
+import type { Signal } from '../revocation/signal.ts'
+import type { TenantNames } from '../revocation/tenant-bounds.ts'
+import type { Waiters } from '../revocation/waiters.ts'
+import type { FindWait } from '../revocation/waiting-for.ts'
+import { idempotencyReplay, webhookReplay } from './idempotency.ts'
+import { preferredWait } from './prefer.ts'
+
+/** For the documentation of the routes. */
+export const REPEATABLE =
+  'Sent again with the same `webhook-id` within 3 days, or with the same `Idempotency-Key` within 10 minutes, it gets the ' +
+  'first answer again.'
+export const WAITING =
+  '`Prefer: wait=N` waits up to 30 s for the end: 200 with the finished revocation when it comes in time.'
+
+/** What every way in needs. */
+export interface InboundOptions {
+  accept: Accept
+  waiters: Waiters
+  estimate: Estimate
+  dryRun: DryRun
+  findWait: FindWait
+  tenants: TenantNames
+  clock: Clock
+}
+
+/**
+ * Makes a signal durable and answers with its revocation: 202 and where to look, or, where the sender prefers to
+ * wait and it ends in time, 200 with the finished one.
+ */
+export async function answerSignal(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signal: Signal,
+  options: InboundOptions,
+): Promise<RevocationView> {
+  const { revocations } = await options.accept([signal], replayKeyOf(request, signal.tenant, options.clock))
+  const [accepted] = revocations
+  if (!accepted) throw new Error('The store accepted a signal and answered with no revocation.')
+  const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
+  const revocation = waited ?? accepted
+  reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
+  return view(revocation, options.estimate(revocation), options.findWait(revocation))
+}
+
+/** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */
+export function replayKeyOf(request: FastifyRequest, tenant: string, clock: Clock): ReplayKey | null {
+  const { sender, headers, method, url, rawBody } = request
+  if (sender?.kind === 'webhook')
+    return webhookReplay(sender.webhookId, { tenant, body: rawBody, now: clock.now() })
+  if (sender?.kind !== 'api-key') return null
+  const header = headers['idempotency-key']
+  return idempotencyReplay({ header, apiKey: sender.fingerprint, route: `${method} ${url}`, body: rawBody })
+}
+
+/**
+ * Waits as long as the caller prefers, until the revocation ends, or until it is settled if it has ended already. Null where
+ * the caller prefers no wait.
+ */
+export async function afterPreferredWait(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  revocation: Revocation,
+  waiters: Waiters,
+): Promise<Revocation | null> {
+  const seconds = preferredWait(request.headers.prefer)
+  if (seconds === null) return null
+  reply.header('preference-applied', `wait=${seconds}`)
+  return waiters.until(hasEnded(revocation) ? isSettled : hasEnded, revocation, seconds * 1000)
+}

@@ -1,0 +1,78 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import { signedHeaders } from '../base/standard-webhooks.ts'
+import { decodeUtf8, parseJson } from '../base/strict-json.ts'
+import type { Sender, Senders } from './senders.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null until the sender is proven. */
+    sender: Sender | null
+    /** The body as it came; null where there is none. */
+    rawBody: Buffer | null
+  }
+  interface FastifyContextConfig {
+    /** How a sender may be proven; a route without it is open to everybody. */
+    senders?: readonly Sender['kind'][]
+  }
+}
+
+export interface AuthenticateOptions {
+  senders: Senders
+  clock: Clock
+}
+
+/**
+ * Proves senders before anything of a body is parsed: by API key before the body is read, by signature over the
+ * body's bytes. Then parses JSON, strictly.
+ */
+async function authenticate(app: FastifyInstance, { senders, clock }: AuthenticateOptions) {
+  const signatureOf = (request: FastifyRequest) =>
+    request.routeOptions.config.senders?.includes('webhook') ? signedHeaders(request.headers) : null
+
+  function proveBySignature(request: FastifyRequest, body: Buffer): void {
+    const signed = signatureOf(request)
+    if (!signed || request.sender) return
+    request.sender = senders.bySignature(signed, body, clock.now())
+  }
+
+  app.decorateRequest('sender', null)
+  app.decorateRequest('rawBody', null)
+
+  app.addHook('onRequest', async (request) => {
+    if (!request.routeOptions.config.senders || signatureOf(request)) return
+    request.sender = senders.byApiKey(request.headers.authorization)
+    if (!request.sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+  })
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    try {
+      request.rawBody = body
+      proveBySignature(request, body)
+      if (body.length === 0) return done(null, undefined)
+      if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {
+        throw new CurfewError('CURFEW_MEDIA_TYPE')
+      }
+      done(null, parseJson(decodeUtf8(body)))
+    } catch (error) {
+      done(error instanceof CurfewError ? error : new CurfewError('CURFEW_BODY_UNREADABLE'))
+    }
+  })
+
+  // A request without a body does not come by the parser.
+  app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
+}
+
+/** The sender of a request to a route that lets in nobody else. */
+export function provenSender({ sender }: FastifyRequest): Sender {
+  if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+  return sender
+}
+
+/** For plugins whose routes need proven senders: without these registered before, the service does not start. */
+export const PROVEN = { dependencies: ['authenticate', 'strict-routes', 'problems'], encapsulate: true }
+
+export default fp(authenticate, { name: 'authenticate' })

@@ -1,0 +1,111 @@
+import type { Socket } from 'node:net'
+import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { z } from 'zod'
+import { CurfewError, ERRORS, type ErrorCode, invalidMember } from '../base/errors.ts'
+
+/** An error as callers see it: RFC 9457, with Curfew's code and what to do next. */
+export const Problem = z
+  .object({
+    type: z.literal('about:blank'),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string().describe('One of the codes in docs/errors.md'),
+    action: z.string().describe('What to do next'),
+    errors: z.array(z.object({ member: z.string(), expected: z.string() })).optional(),
+    requestId: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'An error (RFC 9457)' })
+export type Problem = z.infer<typeof Problem>
+
+/** Every error answer, for the schemas of the routes. */
+export const problemAnswer = {
+  description: 'An error',
+  content: { 'application/problem+json': { schema: Problem } },
+}
+
+const MEMBERS_SHOWN = 20
+
+/** An error in the form of a problem. */
+export function toProblem({ code, message, members }: CurfewError): Problem {
+  const { status, title, action } = ERRORS[code]
+  const shown = members.slice(0, MEMBERS_SHOWN)
+  return {
+    type: 'about:blank',
+    title,
+    status: status ?? 500,
+    detail: message,
+    code,
+    action,
+    ...(shown.length > 0 ? { errors: shown } : {}),
+  }
+}
+
+/** Fastify's own errors, in the terms of the table. Their texts may repeat what was sent, so none is shown. */
+const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'CURFEW_BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'CURFEW_MEDIA_TYPE',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'CURFEW_BODY_UNREADABLE',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'CURFEW_BODY_UNREADABLE',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'CURFEW_BODY_UNREADABLE',
+  FST_ERR_NOT_FOUND: 'CURFEW_NOT_FOUND',
+}
+
+/** Whatever was thrown, as an error of the table. */
+export function toCurfewError(error: unknown): CurfewError {
+  if (error instanceof CurfewError) return error
+  if (!(error instanceof Error)) return new CurfewError('CURFEW_INTERNAL')
+  const { code = '', statusCode } = error as Partial<FastifyError>
+  if (code === 'FST_ERR_BAD_URL') return invalidMember('path', 'expected percent-encoded UTF-8')
+  const known = CODE_OF_FASTIFY[code]
+  if (known) return new CurfewError(known)
+  // The JSON parser's refusals have a status of 400 and no code.
+  if (statusCode === 400) return new CurfewError('CURFEW_BODY_UNREADABLE')
+  return new CurfewError('CURFEW_INTERNAL', undefined, { cause: error })
+}
+
+/** Answers every error with a problem. */
+async function problems(app: FastifyInstance) {
+  app.setErrorHandler(sendProblem)
+  app.setNotFoundHandler((request, reply) => sendProblem(new CurfewError('CURFEW_NOT_FOUND'), request, reply))
+}
+
+/** For errors that come before Fastify knows the route, too. */
+export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toCurfewError(thrown)
+  const problem = { ...toProblem(error), requestId: request.id }
+  const seen = { source: request.sourceName, code: error.code }
+  if (problem.status >= 500) request.log.error({ ...seen, err: error }, 'a request failed')
+  else request.log.debug(seen, 'a request was refused')
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+  if (error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)
+  return reply
+    .code(problem.status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problem)
+}
+
+const STATUS_OF_CONNECTION_ERROR: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/** Answers what is not even HTTP, or too slow, on the bare socket. */
+export function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const statusLine = STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'
+  const problem = {
+    ...toProblem(new CurfewError('CURFEW_REQUEST_INVALID')),
+    status: Number(statusLine.slice(0, 3)),
+  }
+  const body = JSON.stringify(problem)
+  socket.end(
+    `HTTP/1.1 ${statusLine}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
+
+export default fp(problems, { name: 'problems' })

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { invalidMember } from '../base/errors.ts'
+import {
+  DeviceType,
+  defaultScope,
+  EmailAddress,
+  Identifier,
+  Reason,
+  Scope,
+  type Signal,
+  type UserReference,
+} from '../revocation/signal.ts'
+import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
+import type { Sender } from './senders.ts'
+
+/** A sender's clock may be this far ahead. */
+const FUTURE_TOLERANCE_MS = 5 * 60_000
+
+const tenant = Identifier.describe(
+  'Name of the Qlik tenant; when it is left out, the only one that the sender is for, else the default one',
+)
+
+/** What a signal may say besides the user. */
+export const SignalDetails = z.strictObject({
+  tenant: tenant.optional(),
+  reason: Reason.optional().describe('Why the session is over; also the urgency'),
+  occurredAt: z.iso
+    .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
+    .optional()
+    .describe('When the session ended (ISO 8601); now when it is left out'),
+  scope: Scope.optional().describe(
+    'Which tokens go: those granted before (default, for security: all), or all',
+  ),
+  deviceType: DeviceType.optional().describe('Only the tokens of this device type'),
+})
+export type SignalDetails = z.infer<typeof SignalDetails>
+
+/** The members by which a user is named. */
+export const UserNames = z.strictObject({
+  userId: Identifier.optional().describe('Qlik user id'),
+  subject: Identifier.optional().describe("The identity provider's subject"),
+  email: EmailAddress.optional().describe('E-mail address'),
+})
+export type UserNames = z.infer<typeof UserNames>
+
+export const hasOneName = ({ userId, subject, email }: UserNames) =>
+  [userId, subject, email].filter((name) => name !== undefined).length === 1
+export const ONE_NAME = 'expected exactly one of userId, subject, email'
+
+/** One user, by exactly one name. */
+export const User = UserNames.refine(hasOneName, ONE_NAME)
+
+/** The body of `POST /logout-hook`. */
+export const LogoutBody = z
+  .strictObject({ ...UserNames.shape, ...SignalDetails.shape })
+  .refine(hasOneName, ONE_NAME)
+
+/** The user that the one given name means. */
+export function userOf({ userId, subject, email }: UserNames): UserReference {
+  if (userId !== undefined) return { kind: 'userId', value: userId }
+  if (subject !== undefined) return { kind: 'subject', value: subject }
+  return { kind: 'email', value: email ?? '' }
+}
+
+export interface SignalOrigin {
+  user: UserReference
+  source: string
+  defaultReason: Reason
+  sender: Pick<Sender, 'tenants'>
+  tenants: TenantNames
+  /** ms since the epoch. */
+  now: number
+}
+
+/**
+ * The signal that a proven and valid request means.
+ * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT
+ */
+export function toSignal(
+  details: SignalDetails,
+  { user, source, defaultReason, sender, tenants, now }: SignalOrigin,
+): Signal {
+  const occurredAt = details.occurredAt === undefined ? now : Date.parse(details.occurredAt)
+  if (occurredAt > now + FUTURE_TOLERANCE_MS) {
+    throw invalidMember('/occurredAt', 'expected a time that is not in the future')
+  }
+  const reason = details.reason ?? defaultReason
+  return {
+    tenant: tenantFor(details.tenant, sender, tenants),
+    user,
+    source,
+    reason,
+    scope: details.scope ?? defaultScope(reason),
+    deviceType: details.deviceType ?? null,
+    occurredAt,
+    acceptedAt: now,
+  }
+}

@@ -1,0 +1,124 @@
+import type { Clock } from '../../base/clock.ts'
+import { LONGEST_TIER_WAIT_MS } from '../../revocation/retry-policy.ts'
+import type { Ledger, LedgerLimits } from './ledger.ts'
+import type { BudgetKey, PermitLog } from './permit-log.ts'
+import { REMEMBERED_FOR_MS, SlidingLog } from './sliding-log.ts'
+import { TierBlock } from './tier-block.ts'
+
+/** Timers and clocks may differ by a few ms from those of the tenant. */
+const MARGIN_MS = 5
+
+export interface LocalLedgerOptions extends LedgerLimits {
+  key: BudgetKey
+  permits: PermitLog
+  clock: Clock
+  /** Told when a permit could not be stored; the call is made all the same, since revoking matters more. */
+  onFailure: (error: unknown) => void
+}
+
+/** Calls of this process alone, in memory; each is stored before it is made, so that a restart remembers the window. */
+export class LocalLedger implements Ledger {
+  readonly #options: Pick<LocalLedgerOptions, 'key' | 'permits' | 'clock' | 'onFailure'>
+  readonly #log: SlidingLog
+  readonly #block = new TierBlock()
+  #limits: LedgerLimits
+
+  constructor({ limit, windowMs, timeoutMs, ...options }: LocalLedgerOptions) {
+    this.#options = options
+    this.#limits = { limit, windowMs, timeoutMs }
+    this.#log = new SlidingLog(this.#limits)
+  }
+
+  room(): number {
+    const now = this.#now()
+    return this.#block.allows(this.#log.room(now), now)
+  }
+
+  remaining(): number {
+    return this.room()
+  }
+
+  begin(): boolean {
+    this.#log.begin()
+    return this.#block.begin()
+  }
+
+  end(): void {
+    this.#log.end(this.#options.clock.monotonic())
+  }
+
+  cancel(): void {
+    this.#log.cancel()
+  }
+
+  probed(passed: boolean): void {
+    const { key, permits, onFailure } = this.#options
+    if (this.#block.probed(passed, this.#now())) permits.unblock(key).catch(onFailure)
+  }
+
+  freeAt(nth: number): number {
+    const now = this.#now()
+    return Math.max(this.#log.freeAt(nth, now), this.#block.until(now) ?? now)
+  }
+
+  usedUpUntil(): number | null {
+    const now = this.#now()
+    const freeAt = this.#log.freeAt(1, now)
+    return freeAt > now ? freeAt : null
+  }
+
+  /** At a window's or a block's end. Where only calls under way are in the way, their end is noticed by the caller. */
+  whenRoom(_wanted: number, callback: () => void): () => void {
+    const { clock } = this.#options
+    if (this.#block.isProbing) return () => {}
+    const freeAt = this.freeAt(1) + MARGIN_MS
+    return clock.after(Math.max(1, Math.ceil(freeAt - clock.monotonic())), callback)
+  }
+
+  async noted(): Promise<void> {
+    const { key, permits, clock, onFailure } = this.#options
+    const now = clock.now()
+    await permits.note(key, now, this.#since(now)).catch(onFailure)
+  }
+
+  async block(ms: number): Promise<void> {
+    const { key, permits, clock, onFailure } = this.#options
+    this.#block.block(clock.monotonic() + ms)
+    await permits.block(key, Math.ceil(clock.now() + ms)).catch(onFailure)
+  }
+
+  blockedUntil(): number | null {
+    return this.#block.until(this.#options.clock.monotonic())
+  }
+
+  change(limits: LedgerLimits): void {
+    this.#limits = limits
+    this.#log.change(limits)
+  }
+
+  async restore(): Promise<void> {
+    const { key, permits, clock } = this.#options
+    const now = clock.now()
+    const toMonotonic = (at: number) => clock.monotonic() + Math.min(at - now, 0)
+    const history = await permits.history(key, this.#since(now))
+    // Only the start of these calls is known; each ended within the timeout, and before this process began.
+    for (const { at, count } of history.permits)
+      this.#log.restore(toMonotonic(at + this.#limits.timeoutMs), count)
+    if (history.blockedUntil !== null) {
+      // A block that lasts longer was written by a clock that was wrong, or by an earlier version.
+      this.#block.block(clock.monotonic() + Math.min(history.blockedUntil - now, LONGEST_TIER_WAIT_MS))
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  /** Calls that began earlier are over, whatever window is configured next. */
+  #since(now: number): number {
+    const { windowMs, timeoutMs } = this.#limits
+    return now - Math.max(windowMs, REMEMBERED_FOR_MS) - timeoutMs
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonic() - MARGIN_MS
+  }
+}

@@ -1,0 +1,38 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { TenantConfig } from '../tenant-config.ts'
+import type { Ledger, LedgerLimits } from './ledger.ts'
+import { LocalLedger } from './local-ledger.ts'
+import type { Permits, Tier } from './permit-log.ts'
+import { RateBudget } from './rate-budget.ts'
+import { SharedLedger } from './shared-ledger.ts'
+
+export interface OpenBudgetOptions {
+  permits: Permits
+  clock: Clock
+  log: Log
+}
+
+/** The budget of a tenant's client, empty until it is restored. */
+export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBudgetOptions): RateBudget {
+  const { name, origin, clientId } = config
+  const openLedger = (tier: Tier, limits: LedgerLimits): Ledger => {
+    const key = { origin, tenant: name, client: clientId, tier }
+    const onFailure = (error: unknown) =>
+      log.error({ err: error, tenant: name }, 'the permits for calls to Qlik Cloud could not be stored')
+    const own = { ...limits, key, clock, onFailure }
+    return 'exchange' in permits
+      ? new SharedLedger({ ...own, permits })
+      : new LocalLedger({ ...own, permits })
+  }
+  return new RateBudget({
+    limits: config,
+    openLedger,
+    clock,
+    onBlock: ({ tier, until, askedMs }) =>
+      log.warn(
+        { tenant: name, client: clientId, tier, until: new Date(until).toISOString(), askedMs },
+        'Qlik Cloud limits the rate of calls: none of this tier are made until then',
+      ),
+  })
+}

@@ -1,0 +1,101 @@
+import type { CallOptions } from '../../revocation/qlik-tenant.ts'
+import type { Ledger } from './ledger.ts'
+
+/** A permit to make one call. Exactly one of these must be called, once. */
+export interface Permit {
+  /** The call has ended; `passed` says that Qlik has let it through, whatever else it answered. */
+  end(passed: boolean): void
+  /** The call was not made. */
+  cancel(): void
+  /** Nobody waits for the call any more, but it was sent: Qlik may count it until its timeout. */
+  abandon(): void
+}
+
+interface Waiter {
+  urgency: number
+  grant: (permit: Permit) => void
+}
+
+/**
+ * Lets calls of one tier through: the most urgent first, then in order of asking, as long as the ledger has room and
+ * fewer than `concurrency` are under way.
+ */
+export class TierGate {
+  readonly #ledger: Ledger
+  readonly #atTimeout: (end: () => void) => void
+  #concurrency: number
+  readonly #waiting: Waiter[] = []
+  #underWay = 0
+  #cancelWait = () => {}
+
+  /** @param atTimeout calls back when a call that was sent just now has ended in any case */
+  constructor(ledger: Ledger, concurrency: number, atTimeout: (end: () => void) => void) {
+    this.#ledger = ledger
+    this.#atTimeout = atTimeout
+    this.#concurrency = concurrency
+  }
+
+  /** Changes how many calls may be under way. Also called when the limits of the ledger have changed. */
+  change(concurrency: number): void {
+    this.#concurrency = concurrency
+    this.#letThrough()
+  }
+
+  /** Waits for a permit. Rejects with the signal's reason when that aborts first. */
+  draw({ urgency, signal }: CallOptions): Promise<Permit> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      const onAbort = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        if (this.#waiting.length === 0) this.#cancelWait()
+        reject(signal.reason)
+      }
+      const waiter: Waiter = {
+        urgency,
+        grant: (permit) => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(permit)
+        },
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#enqueue(waiter)
+      this.#letThrough()
+    })
+  }
+
+  /** Behind all that are as urgent. The queue is short-lived and mostly of one urgency, so looking from its end is cheap. */
+  #enqueue(waiter: Waiter): void {
+    let position = this.#waiting.length
+    while (position > 0 && (this.#waiting[position - 1]?.urgency ?? 0) > waiter.urgency) position -= 1
+    this.#waiting.splice(position, 0, waiter)
+  }
+
+  #letThrough(): void {
+    this.#cancelWait()
+    while (this.#waiting.length > 0 && this.#underWay < this.#concurrency && this.#ledger.room() > 0) {
+      const isProbe = this.#ledger.begin()
+      this.#underWay += 1
+      this.#waiting.shift()?.grant(this.#permit(isProbe))
+    }
+    // With as many under way as may be, the end of one of them comes back here.
+    const wanted = Math.min(this.#waiting.length, this.#concurrency - this.#underWay)
+    if (wanted > 0) this.#cancelWait = this.#ledger.whenRoom(wanted, () => this.#letThrough())
+  }
+
+  #permit(isProbe: boolean): Permit {
+    let open = true
+    const close = (note: () => void, passed: boolean) => {
+      if (!open) return
+      open = false
+      note()
+      if (isProbe) this.#ledger.probed(passed)
+      this.#underWay -= 1
+      this.#letThrough()
+    }
+    return {
+      end: (passed) => close(() => this.#ledger.end(), passed),
+      cancel: () => close(() => this.#ledger.cancel(), false),
+      abandon: () => close(() => this.#atTimeout(() => this.#ledger.end()), false),
+    }
+  }
+}

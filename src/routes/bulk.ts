@@ -1,0 +1,101 @@
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { invalidMember } from '../base/errors.ts'
+import { type InboundOptions, REPEATABLE, replayKeyOf } from '../http/answer.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { DRY_RUNS, isDryRun, previewSignals, SignalQuery } from '../http/dry-run.ts'
+import { Problem, problemAnswer, toProblem } from '../http/problems.ts'
+import { SignalDetails, toSignal, User, userOf } from '../http/signal-body.ts'
+import { invalidRequest } from '../http/validate.ts'
+import { DryRunView } from '../revocation/dry-run-view.ts'
+import { RevocationView, view } from '../revocation/revocation-view.ts'
+import type { UserReference } from '../revocation/signal.ts'
+import { tenantFor } from '../revocation/tenant-bounds.ts'
+
+const BODY_LIMIT_BYTES = 1024 * 1024
+const USERS_AT_MOST = 1_000
+/** Each costs calls to Qlik while the caller waits. */
+const DRY_RUN_USERS_AT_MOST = 100
+
+/** Each user is checked on its own: one mistake in a thousand must not stop the others. */
+const BulkBody = z.strictObject({
+  users: z
+    .array(z.unknown().meta(z.toJSONSchema(User)))
+    .min(1)
+    .max(USERS_AT_MOST)
+    .describe(
+      `Each by exactly one of userId, subject, email; at most ${DRY_RUN_USERS_AT_MOST} for a dry run`,
+    ),
+  ...SignalDetails.shape,
+})
+
+const index = z.number().int().describe('Position in `users`')
+const Refused = z.object({ index, error: Problem })
+const BulkAnswer = z.object({
+  items: z.array(z.union([z.object({ index, revocation: RevocationView }), Refused])),
+})
+const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: DryRunView }), Refused])) })
+
+/** `POST /revocations`: many users at once, all made durable in one transaction. */
+const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
+  const { accept, estimate, findWait, dryRun, tenants, clock } = options
+
+  app.post(
+    '/revocations',
+    {
+      bodyLimit: BODY_LIMIT_BYTES,
+      config: { senders: ['api-key'], source: 'bulk' },
+      schema: {
+        summary: "Revoke many users' tokens",
+        description: `${REPEATABLE} Each user is taken or refused on its own. ${DRY_RUNS}`,
+        tags: ['signals'],
+        security: [{ apiKey: [] }],
+        querystring: SignalQuery,
+        body: BulkBody,
+        response: { 200: BulkDryRun, 202: BulkAnswer, default: problemAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { users, ...details } = request.body
+      const isDry = isDryRun(request, request.query)
+      if (isDry && users.length > DRY_RUN_USERS_AT_MOST) {
+        throw invalidMember('/users', `expected at most ${DRY_RUN_USERS_AT_MOST} users for a dry run`)
+      }
+      const now = clock.now()
+      const sender = provenSender(request)
+      const tenant = tenantFor(details.tenant, sender, tenants)
+      const toOne = (user: UserReference) =>
+        toSignal(details, { user, source: 'bulk', defaultReason: 'security', sender, tenants, now })
+      const checked = users.map((user) => User.safeParse(user))
+      const signals = checked.flatMap(({ data }) => (data ? [toOne(userOf(data))] : []))
+      if (isDry) {
+        const results = await previewSignals(request, signals, dryRun)
+        return reply.code(200).send({ items: inOrder(checked, results) })
+      }
+      const { revocations } = await accept(signals, replayKeyOf(request, tenant, clock))
+      const results = revocations.map((revocation) => ({
+        revocation: view(revocation, estimate(revocation), findWait(revocation)),
+      }))
+      return reply.code(202).send({ items: inOrder(checked, results) })
+    },
+  )
+}
+
+type Refused = z.infer<typeof Refused>
+
+/** The results of the users that are well-formed, and what is wrong with the others, in the order of the request. */
+function inOrder<Result extends object>(
+  checked: readonly { error?: z.ZodError }[],
+  results: readonly Result[],
+): ((Result & { index: number }) | Refused)[] {
+  const taken = results.values()
+  return checked.map(({ error }, index) => {
+    if (error) return { index, error: toProblem(invalidRequest(error)) }
+    const { value, done } = taken.next()
+    if (done) throw new Error('Signals were taken and answered with fewer results.')
+    return { index, ...value }
+  })
+}
+
+export default fp(bulk, { name: 'bulk', ...PROVEN })

@@ -1,0 +1,85 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Deprecations } from '../qlik/deprecations.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+import type { EventStreams } from '../sources/shared-signals/streams/event-streams.ts'
+import type { Sources } from '../sources/sources.ts'
+import { streamChecks } from './stream-checks.ts'
+import { Check, type KnownTenants, tenantChecks } from './tenant-checks.ts'
+
+const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
+
+export interface HealthOptions {
+  store: RevocationStore
+  tenants: KnownTenants
+  deprecations: Pick<Deprecations, 'of'>
+  sources: Pick<Sources, 'ofKind'>
+  streams: EventStreams
+  isStopping: () => boolean
+  isClaimFailing: () => boolean
+}
+
+/**
+ * `GET /health/live` and `GET /health/ready`. A tenant that is down does not make the service unready: signals
+ * are still made durable, and sent away they would be lost.
+ */
+const health: FastifyPluginAsyncZod<HealthOptions> = async (
+  app,
+  { store, tenants, deprecations, sources, streams, isStopping, isClaimFailing },
+) => {
+  const options = { logLevel: 'silent' as const }
+
+  app.get(
+    '/health/live',
+    {
+      ...options,
+      schema: {
+        summary: 'Whether the process runs',
+        tags: ['operations'],
+        response: { 200: z.object({ status: z.literal('live') }) },
+      },
+    },
+    async () => ({ status: 'live' as const }),
+  )
+
+  app.get(
+    '/health/ready',
+    {
+      ...options,
+      schema: {
+        summary: 'Whether signals are taken and can be acted on',
+        tags: ['operations'],
+        response: { 200: Health, 503: Health },
+      },
+    },
+    async (_request, reply) => {
+      const checks = [
+        lifecycleCheck(isStopping()),
+        await storeCheck(store, isClaimFailing()),
+        ...tenantChecks(tenants, deprecations),
+        ...streamChecks(sources, streams),
+      ]
+      const failed = checks.some((check) => check.status === 'failed')
+      return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready', checks })
+    },
+  )
+}
+
+function lifecycleCheck(stopping: boolean): Check {
+  return stopping
+    ? { name: 'lifecycle', status: 'failed', detail: 'shutting down' }
+    : { name: 'lifecycle', status: 'ok' }
+}
+
+async function storeCheck(store: RevocationStore, isClaimFailing: boolean): Promise<Check> {
+  if (isClaimFailing)
+    return { name: 'store', status: 'failed', detail: 'Nothing can be claimed: see the log.' }
+  try {
+    await store.check()
+    return { name: 'store', status: 'ok' }
+  } catch {
+    return { name: 'store', status: 'failed', detail: 'The database cannot be written: see the log.' }
+  }
+}
+
+export default health

@@ -1,0 +1,53 @@
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from '../http/dry-run.ts'
+import { problemAnswer } from '../http/problems.ts'
+import { LogoutBody, toSignal, userOf } from '../http/signal-body.ts'
+import { DryRunView } from '../revocation/dry-run-view.ts'
+import { RevocationView } from '../revocation/revocation-view.ts'
+
+/** `POST /logout-hook`: a web back end or a session store says that a user has logged out. */
+const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
+  const { dryRun, tenants, clock } = options
+
+  app.post(
+    '/logout-hook',
+    {
+      config: { senders: ['webhook', 'api-key'], source: 'logout-hook' },
+      schema: {
+        summary: 'A user has logged out, or their session has expired',
+        description:
+          'Signed by Standard Webhooks (`webhook-*` or `svix-*` headers), or with an API key. ' +
+          `${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
+        tags: ['signals'],
+        security: [{ webhook: [] }, { apiKey: [] }],
+        querystring: SignalQuery,
+        body: LogoutBody,
+        response: {
+          200: z.union([RevocationView, DryRunView]),
+          202: RevocationView,
+          default: problemAnswer,
+        },
+      },
+    },
+    async (request, reply) => {
+      const isDry = isDryRun(request, request.query)
+      const { userId, subject, email, ...details } = request.body
+      const signal = toSignal(details, {
+        user: userOf({ userId, subject, email }),
+        source: 'logout-hook',
+        defaultReason: 'logout',
+        sender: provenSender(request),
+        tenants,
+        now: clock.now(),
+      })
+      if (isDry) return previewSignal(signal, dryRun)
+      return answerSignal(request, reply, signal, options)
+    },
+  )
+}
+
+export default fp(logoutHook, { name: 'logout-hook', ...PROVEN })

@@ -1,0 +1,175 @@
+import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { TIERS } from '../qlik/budget/permit-log.ts'
+import type { Deprecations } from '../qlik/deprecations.ts'
+import type { Route } from '../qlik/http.ts'
+import type { Tenants } from '../qlik/tenants.ts'
+import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
+import { outcomeOf } from '../revocation/revocation-view.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+
+/**
+ * Everything that is counted. The histograms have no label for the tenant: a dozen series each, and there may be
+ * thousands of tenants. `docs/operations.md` lists the same names (a test holds both equal).
+ */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  const signals = new Counter({
+    name: 'curfew_signals_total',
+    help: 'Signals by way in and result: accepted, replayed, ignored or rejected.',
+    labelNames: ['source', 'result'],
+    registers,
+  })
+  const revocations = new Counter({
+    name: 'curfew_revocations_total',
+    help: 'Revocations that have ended.',
+    labelNames: ['tenant', 'status', 'outcome'],
+    registers,
+  })
+  const tokensRevoked = new Counter({
+    name: 'curfew_tokens_revoked_total',
+    help: 'Tokens revoked.',
+    labelNames: ['tenant'],
+    registers,
+  })
+  const timeToRevoke = new Histogram({
+    name: 'curfew_time_to_revoke_seconds',
+    help: 'From the acceptance of a signal to the first listing without a token in scope.',
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
+    registers,
+  })
+  const timeToVerify = new Histogram({
+    name: 'curfew_time_to_verify_seconds',
+    help: 'From the acceptance of a signal to the listing that proves that no token in scope is left.',
+    buckets: [5, 6, 6.5, 7, 8, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
+    registers,
+  })
+  const verifications = new Counter({
+    name: 'curfew_verifications_total',
+    help: 'Completed revocations that are verified, stay unverified, or are queued again for a token found.',
+    labelNames: ['tenant', 'result'],
+    registers,
+  })
+  const qlikRequests = new Counter({
+    name: 'curfew_qlik_requests_total',
+    help: 'Calls to Qlik Cloud by their status; 0 stands for no answer.',
+    labelNames: ['tenant', 'route', 'status'],
+    registers,
+  })
+  const qlikSeconds = new Histogram({
+    name: 'curfew_qlik_request_seconds',
+    help: 'How long calls to Qlik Cloud take.',
+    labelNames: ['route'],
+    registers,
+  })
+  return {
+    registry,
+    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected', count = 1) =>
+      signals.inc({ source, result }, count),
+    ended(revocation: Revocation) {
+      const { tenant, status, acceptedAt, completedAt } = revocation
+      revocations.inc({ tenant, status, outcome: outcomeOf(revocation) ?? '' })
+      if (status === 'completed' && completedAt !== null)
+        timeToRevoke.observe((completedAt - acceptedAt) / 1000)
+      this.settled(revocation, completedAt ?? acceptedAt)
+    },
+    /** A completed revocation is verified or not, for good, or queued again. */
+    settled(revocation: Revocation, now: number) {
+      const result = verificationOf(revocation)
+      if (result === null) return
+      verifications.inc({ tenant: revocation.tenant, result })
+      if (result === 'verified') timeToVerify.observe((now - revocation.acceptedAt) / 1000)
+    },
+    qlikCall(tenant: string, { route, status, seconds }: { route: Route; status: number; seconds: number }) {
+      qlikRequests.inc({ tenant, route, status: String(status) })
+      qlikSeconds.observe({ route }, seconds)
+      // Each as it goes: a revocation that fails and is retried would count its tokens twice at its ends.
+      if (route === 'revoke' && status >= 200 && status < 300) tokensRevoked.inc({ tenant })
+    },
+  }
+}
+
+/** What became of a completed revocation; null while its confirming listing is due. */
+function verificationOf(revocation: Revocation): 'verified' | 'unverified' | 'token-found' | null {
+  if (!hasEnded(revocation)) return 'token-found'
+  if (revocation.status === 'failed' || !isSettled(revocation)) return null
+  return isVerified(revocation) ? 'verified' : 'unverified'
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+export interface MetricsOptions {
+  metrics: Metrics
+  store: RevocationStore
+  tenants: Pick<Tenants, 'opened' | 'blockedUntil'>
+  deprecations: Pick<Deprecations, 'tenants' | 'of'>
+}
+
+/** `GET /metrics`, in Prometheus' format. What is a state, not a count, is read when asked for. */
+export default async function metricsRoute(
+  app: FastifyInstance,
+  { metrics, store, tenants, deprecations }: MetricsOptions,
+) {
+  const registers = [metrics.registry]
+  const backlog = new Gauge({
+    name: 'curfew_backlog',
+    help: 'Revocations that have not ended.',
+    labelNames: ['tenant', 'status'],
+    registers,
+  })
+  const budget = new Gauge({
+    name: 'curfew_budget_remaining',
+    help: 'Calls that could be made now within the limits of Qlik Cloud.',
+    labelNames: ['tenant', 'client', 'tier'],
+    registers,
+  })
+  const blocked = new Gauge({
+    name: 'curfew_qlik_blocked_until_timestamp_seconds',
+    help: 'Until when Qlik Cloud has asked to wait with calls, after a 429; 0 where it has not.',
+    labelNames: ['tenant', 'client', 'tier'],
+    registers,
+  })
+  const deprecated = new Gauge({
+    name: 'curfew_qlik_deprecated',
+    help: 'Endpoints of Qlik Cloud that Curfew calls and that Qlik has deprecated, by answers of the last day: 1 each.',
+    labelNames: ['tenant', 'route'],
+    registers,
+  })
+
+  const schema = {
+    summary: "What was counted, in Prometheus' format",
+    tags: ['operations'],
+    response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
+  }
+
+  app.get('/metrics', { schema }, async (_request, reply) => {
+    const counts = await store.backlog()
+    // Of all the tenants only those that are in use: those with an open connection or a backlog.
+    const opened = [...tenants.opened()]
+    backlog.reset()
+    for (const tenant of new Set([
+      ...opened.map(({ name }) => name),
+      ...counts.map(({ tenant }) => tenant),
+    ])) {
+      backlog.set({ tenant, status: 'queued' }, 0)
+      backlog.set({ tenant, status: 'running' }, 0)
+    }
+    for (const { tenant, status, count } of counts) backlog.set({ tenant, status }, count)
+    budget.reset()
+    blocked.reset()
+    for (const { name, clientId, budget: own } of opened) {
+      for (const tier of TIERS) {
+        const labels = { tenant: name, client: clientId, tier: String(tier) }
+        budget.set(labels, own.remaining(tier))
+        blocked.set(labels, (tenants.blockedUntil(name, tier) ?? 0) / 1000)
+      }
+    }
+    deprecated.reset()
+    for (const tenant of deprecations.tenants()) {
+      for (const { route } of deprecations.of(tenant)) deprecated.set({ tenant, route }, 1)
+    }
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
+}

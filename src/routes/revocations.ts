@@ -1,0 +1,128 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import { afterPreferredWait } from '../http/answer.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { problemAnswer } from '../http/problems.ts'
+import type { Estimate } from '../revocation/estimate.ts'
+import type { Revocation } from '../revocation/revocation.ts'
+import { RevocationView, StatusView, view } from '../revocation/revocation-view.ts'
+import { Identifier } from '../revocation/signal.ts'
+import type { RevocationQuery, RevocationStore } from '../revocation/store.ts'
+import { mayUse } from '../revocation/tenant-bounds.ts'
+import type { Waiters } from '../revocation/waiters.ts'
+import type { FindWait } from '../revocation/waiting-for.ts'
+
+export interface RevocationRoutesOptions {
+  store: RevocationStore
+  waiters: Waiters
+  estimate: Estimate
+  findWait: FindWait
+  /** Told that there is something to claim. */
+  wake: () => void
+  clock: Clock
+}
+
+/** Whatever is no id of ours is not found, be it well-formed or not. */
+const byId = z.object({ id: z.string().describe('Id of a revocation') })
+
+const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
+
+/** What became of a revocation: one, many, and once more. */
+const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
+  app,
+  { store, waiters, estimate, findWait, wake, clock },
+) => {
+  const config = { senders: ['api-key'] as const }
+
+  /** A revocation in a tenant that is not the caller's is as unknown as one that does not exist. */
+  async function visible(request: FastifyRequest, id: string): Promise<Revocation> {
+    const revocation = await store.get(id)
+    if (revocation && mayUse(provenSender(request), revocation.tenant)) return revocation
+    throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+  }
+
+  const show = (revocation: Revocation) => view(revocation, estimate(revocation), findWait(revocation))
+
+  app.get(
+    '/revocations/:id',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'One revocation',
+        description:
+          '`Prefer: wait=N` waits up to 30 s for its end, or, where it is completed and `verificationDueAt` is set, for ' +
+          'the listing that confirms it.',
+        params: byId,
+        response: { 200: RevocationView, default: problemAnswer },
+      },
+    },
+    async (request, reply) => {
+      const revocation = await visible(request, request.params.id)
+      return show((await afterPreferredWait(request, reply, revocation, waiters)) ?? revocation)
+    },
+  )
+
+  app.get(
+    '/revocations',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'Revocations, the newest first',
+        querystring: z.strictObject({
+          status: StatusView.optional(),
+          tenant: Identifier.optional(),
+          userId: Identifier.optional(),
+          limit: z.coerce.number().int().min(1).max(1_000).default(100),
+          cursor: z
+            .uuid('expected the nextCursor of the page before')
+            .optional()
+            .describe('`nextCursor` of the page before'),
+        }),
+        response: {
+          200: z.object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() }),
+          default: problemAnswer,
+        },
+      },
+    },
+    async (request) => {
+      const tenants = provenSender(request).tenants ?? undefined
+      const { status, ...query } = request.query
+      const { items, nextCursor } = await store.list({ ...query, ...withStatus(status), tenants })
+      return { items: items.map(show), nextCursor }
+    },
+  )
+
+  app.post(
+    '/revocations/:id/retry',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'Try a failed, unverified or waiting revocation again now',
+        params: byId,
+        response: { 202: RevocationView, default: problemAnswer },
+      },
+    },
+    async (request, reply) => {
+      await visible(request, request.params.id)
+      const revocation = await store.retry(request.params.id, clock.now())
+      if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+      wake()
+      return reply.code(202).header('location', `/revocations/${revocation.id}`).send(show(revocation))
+    },
+  )
+}
+
+/** A superseded one is stored as failed, with what has superseded it. */
+function withStatus(status: StatusView | undefined): Pick<RevocationQuery, 'status' | 'superseded'> {
+  if (status === 'superseded') return { status: 'failed', superseded: true }
+  return status === 'failed' ? { status, superseded: false } : { status }
+}
+
+export default fp(revocations, { name: 'revocations', ...PROVEN })

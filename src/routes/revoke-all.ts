@@ -1,0 +1,63 @@
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { invalidMember } from '../base/errors.ts'
+import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from '../http/dry-run.ts'
+import { problemAnswer } from '../http/problems.ts'
+import { SignalDetails, toSignal } from '../http/signal-body.ts'
+import { DryRunView } from '../revocation/dry-run-view.ts'
+import { RevocationView } from '../revocation/revocation-view.ts'
+import { Identifier } from '../revocation/signal.ts'
+
+/** `POST /users/:id/revoke-all`: somebody who may end a user's access, by the Qlik user id. */
+const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
+  const { tenants, clock, dryRun } = options
+
+  app.post(
+    '/users/:id/revoke-all',
+    {
+      config: { senders: ['api-key'], source: 'revoke-all' },
+      // The path says it all: no body means no further details. Fastify would check it as null.
+      preValidation: async (request) => {
+        if (request.body === undefined) request.body = {}
+      },
+      schema: {
+        summary: "Revoke a user's tokens",
+        description: `The body can be left out. ${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
+        tags: ['signals'],
+        security: [{ apiKey: [] }],
+        params: z.object({ id: Identifier.describe('Qlik user id') }),
+        querystring: SignalQuery.extend({ tenant: Identifier.optional() }),
+        body: SignalDetails,
+        response: {
+          200: z.union([RevocationView, DryRunView]),
+          202: RevocationView,
+          default: problemAnswer,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { params, query, body } = request
+      if (query.tenant !== undefined && body.tenant !== undefined && query.tenant !== body.tenant) {
+        throw invalidMember('/tenant', 'expected the same tenant as in the query')
+      }
+      const signal = toSignal(
+        { tenant: query.tenant, ...body },
+        {
+          user: { kind: 'userId', value: params.id },
+          source: 'revoke-all',
+          defaultReason: 'security',
+          sender: provenSender(request),
+          tenants,
+          now: clock.now(),
+        },
+      )
+      if (isDryRun(request, query)) return previewSignal(signal, dryRun)
+      return answerSignal(request, reply, signal, options)
+    },
+  )
+}
+
+export default fp(revokeAll, { name: 'revoke-all', ...PROVEN })

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { TIERS } from '../qlik/budget/permit-log.ts'
+import type { Deprecations } from '../qlik/deprecations.ts'
+import type { TenantState } from '../qlik/tenant.ts'
+import type { Tenants } from '../qlik/tenants.ts'
+
+/** One thing that readiness depends on, or that should be seen to. */
+export const Check = z.object({
+  name: z.string(),
+  status: z.enum(['ok', 'warning', 'failed']),
+  detail: z.string().optional(),
+})
+export type Check = z.infer<typeof Check>
+
+/** Of more tenants only those are listed that are not ok, and not more than so many. */
+const LISTED_AT_MOST = 20
+/** Curfew allows for the difference, but a clock that is this far off should be set. */
+const CLOCK_OFFSET_WARNING_MS = 5_000
+
+export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'blockedUntil'>
+
+/**
+ * What is known of the tenants, by those that are open. A client without its role makes the service not ready only
+ * where that is so in every tenant: else the others would be sent away for the sake of one.
+ */
+export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecations, 'of'>): Check[] {
+  const configured = tenants.names().length
+  const opened = [...tenants.opened()]
+  const lacking = opened.filter(({ state }) => state.power === 'lacking').length
+  const isHopeless = lacking === configured
+  const checks = opened.map(({ name, state }) => {
+    const warnings = [
+      ...stateWarnings(state),
+      ...blockWarnings(name, tenants),
+      ...deprecationWarnings(name, deprecations),
+    ]
+    return tenantCheck(name, state, warnings, isHopeless)
+  })
+  if (configured <= LISTED_AT_MOST) return checks
+  const notOk = checks.filter(({ status }) => status !== 'ok')
+  return [summary(configured, notOk.length, isHopeless), ...notOk.slice(0, LISTED_AT_MOST)]
+}
+
+function summary(configured: number, notOk: number, isHopeless: boolean): Check {
+  const count = (tenants: number) => tenants.toLocaleString('en-US')
+  const good = `${count(configured - notOk)} ok or not looked at`
+  if (notOk === 0) return { name: 'tenants', status: 'ok', detail: good }
+  return {
+    name: 'tenants',
+    status: isHopeless ? 'failed' : 'warning',
+    detail: `${good}, ${count(notOk)} not ok`,
+  }
+}
+
+/** A tenant with everything that should be seen to. */
+function tenantCheck(name: string, state: TenantState, warnings: string[], isHopeless: boolean): Check {
+  const check = { name: `tenant:${name}` }
+  if (warnings.length === 0) {
+    const detail = state.power === 'not-checked' ? { detail: 'not yet looked at' } : {}
+    return { ...check, status: 'ok', ...detail }
+  }
+  const isFailed = isHopeless && state.power === 'lacking'
+  return { ...check, status: isFailed ? 'failed' : 'warning', detail: warnings.join(' ') }
+}
+
+function stateWarnings({ power, finding, failure, refusal, clockOffsetMs }: TenantState): string[] {
+  if (power === 'lacking')
+    return [
+      finding?.evidence === 'scope-too-narrow'
+        ? `The OAuth client was granted the scope "${finding.scope}": without admin_classic it cannot see the tokens of other users.`
+        : 'The OAuth client lacks the role TenantAdmin: it cannot see the tokens of other users.',
+    ]
+  if (failure) return [failure.detail]
+  if (refusal !== null) return [refusal]
+  if (power === 'unknown')
+    return ['It is not known whether the OAuth client can see the tokens of other users.']
+  if (Math.abs(clockOffsetMs) > CLOCK_OFFSET_WARNING_MS)
+    return [`The tenant's clock differs by ${Math.round(clockOffsetMs / 1000)} s.`]
+  return []
+}
+
+function blockWarnings(name: string, tenants: KnownTenants): string[] {
+  return TIERS.flatMap((tier) => {
+    const until = tenants.blockedUntil(name, tier)
+    if (until === null) return []
+    return [`Qlik Cloud limits the rate: no calls of tier ${tier} until ${new Date(until).toISOString()}.`]
+  })
+}
+
+/** Curfew has to change then; whoever runs it cannot do more than take a newer version. */
+function deprecationWarnings(name: string, deprecations: Pick<Deprecations, 'of'>): string[] {
+  const routes = deprecations
+    .of(name)
+    .map(({ route, sunset }) =>
+      sunset === null ? route : `${route} (not removed before ${new Date(sunset).toISOString()})`,
+    )
+  if (routes.length === 0) return []
+  return [
+    `Qlik Cloud has deprecated endpoints that Curfew calls: ${routes.join(', ')}. Look for a newer version.`,
+  ]
+}

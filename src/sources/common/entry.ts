@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { type Form, SecureAddress } from '../../base/config-forms.ts'
+import { Reason, UserKind } from '../../revocation/signal.ts'
+import { isTemplate } from './template.ts'
+
+/** How a kind of source reads values that may be in the file, in a variable or in a file of their own. */
+export interface ValueForms {
+  given: (form: Form) => z.ZodType<string, string>
+  inFile: (form: Form) => z.ZodType<string, string>
+}
+
+export const Template = z
+  .string()
+  .max(1_024)
+  .refine(isTemplate, 'expected a text with members in braces, as {sub}, {iss}|{sub} or {/data/user_id}')
+
+/** What an entry says whatever its kind: who it is, whom it may speak for, and how its users are called at Qlik. */
+export const COMMON = {
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower case letters, digits and hyphens, 63 at most')
+    .describe('Its name in the path, and in metrics'),
+  tenant: z.string().optional().describe('The tenant that it speaks for; the default one when left out'),
+  tenantFrom: Template.optional().describe('Where it says itself which tenant it means, as {org_id}'),
+  tenants: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('With tenantFrom: the tenants that it may mean; all when left out'),
+  user: z
+    .strictObject({
+      as: UserKind.describe('What Qlik knows the user by'),
+      from: Template.optional().describe(
+        "The text that it is, as {iss}|{sub}; the kind's own choice when left out",
+      ),
+    })
+    .optional()
+    .describe('How its subject becomes a Qlik user'),
+  reason: Reason.optional().describe("Why its sessions end; the kind's own choice when left out"),
+}
+
+export const ASYMMETRIC = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const
+
+/** What an entry says of an issuer whose tokens prove it. */
+export const ISSUER = {
+  issuer: z.string().min(1).max(1_024).describe('`iss` of its tokens, to the letter'),
+  audience: z
+    .union(
+      [z.string().min(1), z.array(z.string().min(1)).min(1).max(20)],
+      'expected a text, or 1 to 20 of them',
+    )
+    .describe('`aud` of its tokens: your client id, or what it was told; one of these'),
+  jwksUri: SecureAddress.optional().describe(
+    "Where its keys are; found by the issuer's discovery when left out",
+  ),
+  algorithms: z
+    .array(z.enum(ASYMMETRIC))
+    .min(1)
+    .default(['RS256', 'PS256', 'ES256', 'EdDSA'])
+    .describe('Algorithms that its signatures may have'),
+}
+
+const Common = z.strictObject(COMMON)
+export type CommonConfig = z.infer<typeof Common>
+const Issuer = z.strictObject(ISSUER)
+export type IssuerConfig = z.infer<typeof Issuer>

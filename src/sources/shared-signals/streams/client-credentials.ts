@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { type AccessToken, AccessTokenText, boundedLifetime } from '../../../base/access-token.ts'
+import type { TransmitterClient } from '../entry.ts'
+import { readAs, TransmitterFailure } from './transmitter-answers.ts'
+import type { SendToTransmitter } from './transmitter-http.ts'
+
+/** RFC 6749, section 5.1. A token of another type must not be used (section 7.1). */
+const TokenAnswer = z.looseObject({
+  access_token: AccessTokenText,
+  token_type: z.string().regex(/^bearer$/i),
+  expires_in: z.number().nullish().catch(null),
+})
+
+export interface ClientCredentials extends Pick<TransmitterClient, 'tokenUrl' | 'clientId' | 'scope'> {
+  secret: string
+}
+
+/**
+ * An access token by client credentials (RFC 6749, section 4.4).
+ * @throws TransmitterFailure, or what the connection fails with
+ */
+export async function requestAccessToken(
+  { tokenUrl, clientId, secret, scope }: ClientCredentials,
+  { send, signal }: { send: SendToTransmitter; signal: AbortSignal },
+): Promise<AccessToken> {
+  const { status, json, retryAfter } = await send({
+    method: 'POST',
+    url: tokenUrl,
+    authorization: basicAuthorization(clientId, secret),
+    form: { grant_type: 'client_credentials', ...(scope === undefined ? {} : { scope }) },
+    signal,
+  })
+  if (status !== 200)
+    throw new TransmitterFailure(`Asked for an access token, the token endpoint answered ${status}.`, {
+      retryAfter,
+    })
+  const { access_token, expires_in } = readAs(TokenAnswer, json(), 'an access token')
+  return { value: access_token, lifetimeMs: boundedLifetime((expires_in ?? 0) * 1_000) }
+}
+
+/** `client_secret_basic`: both are encoded as in a form before they are put together (RFC 6749, section 2.3.1). */
+export function basicAuthorization(clientId: string, secret: string): string {
+  const encoded = [clientId, secret].map((text) => new URLSearchParams({ '': text }).toString().slice(1))
+  return `Basic ${Buffer.from(encoded.join(':')).toString('base64')}`
+}

@@ -1,0 +1,92 @@
+import { Agent, request } from 'undici'
+import type { Clock } from '../../../base/clock.ts'
+
+const TIMEOUT_MS = 10_000
+/** A transmitter may hold a poll for so long until there is an event (RFC 8936, section 2.4); then it is asked again. */
+const LONG_POLL_MS = 90_000
+const LARGEST_ANSWER_BYTES = 1024 * 1024
+/** Some hundreds of tokens of 16 KiB: not all transmitters keep to how many were asked for. */
+const LARGEST_POLL_BYTES = 8 * LARGEST_ANSWER_BYTES
+const FORM = 'application/x-www-form-urlencoded'
+
+export interface TransmitterRequest {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  url: string
+  /** The header. */
+  authorization: string
+  /** Goes as JSON. */
+  body?: unknown
+  /** Goes as a form, in place of a body. */
+  form?: Record<string, string>
+  isLongPoll?: boolean
+  signal: AbortSignal
+}
+
+export interface TransmitterAnswer {
+  status: number
+  /** The parsed body; undefined where there is none. @throws SyntaxError where it is no JSON */
+  json: () => unknown
+  retryAfter: string | null
+}
+
+/** One request to a transmitter or its token endpoint, with every bound there is; redirects are not followed. */
+export type SendToTransmitter = (request: TransmitterRequest) => Promise<TransmitterAnswer>
+
+/** A poll was held for longer than Curfew waits: nothing has come. */
+export class PollTimeout extends Error {}
+
+export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
+  send: SendToTransmitter
+  close: () => Promise<void>
+} {
+  const agent = newAgent(TIMEOUT_MS, LARGEST_ANSWER_BYTES)
+  // Some answer with headers at once, and hold the body.
+  const polls = newAgent(LONG_POLL_MS + TIMEOUT_MS, LARGEST_POLL_BYTES)
+  return {
+    async send({ method, url, authorization, body, form, isLongPoll = false, signal }) {
+      const content = form ? new URLSearchParams(form).toString() : (JSON.stringify(body) ?? null)
+      const timeout = isLongPoll ? pollTimeout(clock) : { signal: AbortSignal.timeout(TIMEOUT_MS) }
+      try {
+        const answer = await request(url, {
+          dispatcher: isLongPoll ? polls : agent,
+          method,
+          headers: {
+            accept: 'application/json',
+            authorization,
+            'user-agent': 'curfew',
+            ...(content === null ? {} : { 'content-type': form ? FORM : 'application/json' }),
+          },
+          body: content,
+          signal: AbortSignal.any([signal, timeout.signal]),
+        })
+        const text = await answer.body.text()
+        const retryAfter = answer.headers['retry-after']
+        return {
+          status: answer.statusCode,
+          json: () => (text === '' ? undefined : JSON.parse(text)),
+          retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
+        }
+      } catch (error) {
+        throw !signal.aborted && timeout.signal.reason instanceof PollTimeout ? timeout.signal.reason : error
+      } finally {
+        timeout.cancel?.()
+      }
+    },
+    close: async () => void (await Promise.all([agent.destroy(), polls.destroy()])),
+  }
+}
+
+function newAgent(answerMs: number, maxResponseSize: number): Agent {
+  return new Agent({
+    connect: { timeout: TIMEOUT_MS },
+    headersTimeout: answerMs,
+    bodyTimeout: answerMs,
+    maxResponseSize,
+  })
+}
+
+function pollTimeout(clock: Pick<Clock, 'after'>): { signal: AbortSignal; cancel?: () => void } {
+  const abort = new AbortController()
+  const cancel = clock.after(LONG_POLL_MS, () => abort.abort(new PollTimeout()))
+  return { signal: abort.signal, cancel }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Accept } from '../../revocation/accept.ts'
+import type { Signal } from '../../revocation/signal.ts'
+import type { TenantNames } from '../../revocation/tenant-bounds.ts'
+import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
+import { chooseSubject } from '../common/subject-identifier.ts'
+import { SetRefused } from '../token/set-error.ts'
+import { verifyToken } from '../token/verify-token.ts'
+import type { SharedSignalsConfig, SharedSignalsSource } from './entry.ts'
+import {
+  meaningOf,
+  readSecurityEvent,
+  reasonOf,
+  SECURITY_EVENT_TOKEN,
+  type SecurityEvent,
+  streamStatusIn,
+  verificationIn,
+} from './security-event.ts'
+import type { EventStreams } from './streams/event-streams.ts'
+import { isOwnState, stateKeyOf } from './streams/verification-state.ts'
+
+/**
+ * Takes one security event token, pushed or polled. When it resolves, what there is to do is durable.
+ * @throws what `setErrorOf` tells apart
+ */
+export type TakeSecurityEvent = (source: SharedSignalsSource, token: string) => Promise<void>
+
+export interface TakeSecurityEventOptions {
+  accept: Accept
+  tenants: TenantNames
+  streams: EventStreams
+  clock: Clock
+  /** Told of events that end no sessions. */
+  onIgnored: (source: string) => void
+}
+
+export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
+  const { accept, streams, clock, onIgnored } = options
+  return async (source, token) => {
+    const { config } = source
+    const claims = await verifyToken(token, source, SECURITY_EVENT_TOKEN, clock.now())
+    const event = readSecurityEvent(claims, clock.now())
+    switch (meaningOf(event, config.events)) {
+      case 'ends-sessions':
+        await accept([toSignal(config, event, options)], sourceReplay(config, event.jti, event.keepUntil))
+        return
+      case 'verification':
+        return noteVerification(source, event, streams)
+      case 'stream-updated': {
+        const status = streamStatusIn(event)
+        if (status && isOwnStream(source, event, streams)) streams.noteStatus(source, status)
+        return
+      }
+      case 'other':
+        return onIgnored(config.name)
+    }
+  }
+}
+
+function toSignal(
+  config: SharedSignalsConfig,
+  told: SecurityEvent,
+  { tenants, clock }: TakeSecurityEventOptions,
+): Signal {
+  const { subject, event, claims, occurredAt } = told
+  const statement = {
+    ...chooseSubject(subject, config, { event, claims }),
+    reason: reasonOf(told),
+    occurredAt,
+  }
+  return sourceSignal(config, statement, { tenants, now: clock.now() })
+}
+
+/**
+ * A verification that was asked for has a state of ours; one that the transmitter sends by itself has none (section
+ * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state. The state is for one
+ * stream: another replica may have asked, for one that is not known here yet.
+ */
+async function noteVerification(
+  source: SharedSignalsSource,
+  event: SecurityEvent,
+  streams: EventStreams,
+): Promise<void> {
+  const { config } = source
+  const { transmitter } = config
+  if (!transmitter) return
+  const { state, streamId } = verificationIn(event)
+  const key = state === null ? null : await stateKeyOf({ config, transmitter })
+  const id = streamId ?? streams.get(source)?.streamId ?? null
+  if (state !== null && key && id !== null && isOwnState(state, id, key)) {
+    streams.noteStream(source, id)
+    return streams.noteVerified(source)
+  }
+  if (!isOwnStream(source, event, streams))
+    throw new SetRefused('invalid_request', 'The verification is of another stream.')
+  // Before the stream is known, what names none cannot be judged, and proves nothing.
+  if (state !== null && id !== null)
+    throw new SetRefused('invalid_state', 'Nobody has asked for a verification with this state.')
+}
+
+/** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */
+function isOwnStream(source: SharedSignalsSource, event: SecurityEvent, streams: EventStreams): boolean {
+  const { streamId } = verificationIn(event)
+  const own = streams.get(source)?.streamId ?? null
+  return own === null || streamId === null || streamId === own
+}

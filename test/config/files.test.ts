@@ -1,0 +1,73 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { SECRETS } from '../../src/config/environment.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
+import { temporaryFolder } from '../support/service.ts'
+
+t.test('a secret can come from a file', async (t) => {
+  const file = fileMaker(t)
+  const values = {
+    QLIK_CLIENT_SECRET: 'from-file',
+    QLIK_CLIENT_SECRET_PREVIOUS: 'also from-file',
+    WEBHOOK_SECRETS: secretOf(24),
+    API_KEYS: `${KEY}\n${KEY}2`,
+    DATABASE_URL: 'sqlite:/elsewhere/curfew.db',
+  }
+  t.same(Object.keys(values), SECRETS)
+  const files = Object.entries(values).map(([key, value]) => [`${key}_FILE`, file(key, `${value}\n`)])
+  const { QLIK_TENANT_URL, QLIK_CLIENT_ID } = COMPLETE
+  const config = await loadConfig({ QLIK_TENANT_URL, QLIK_CLIENT_ID, ...Object.fromEntries(files) })
+  t.match(config, {
+    tenants: [{ credentials: [{ secret: 'from-file' }, { secret: 'also from-file' }] }],
+    senders: { webhookSecrets: [{ secret: secretOf(24) }], apiKeys: [{ key: KEY }, { key: `${KEY}2` }] },
+    databaseUrl: 'sqlite:/elsewhere/curfew.db',
+  })
+})
+
+t.test('a file that is not usable is told by its key alone', async (t) => {
+  const file = fileMaker(t)
+  const folder = join(temporaryFolder(t), 'marker')
+  mkdirSync(folder)
+  const cases: [string, Record<string, string | undefined>, string[]][] = [
+    ['not there', { API_KEYS: undefined, API_KEYS_FILE: '/marker/none' }, ['API_KEYS_FILE']],
+    [
+      'a folder',
+      { QLIK_CLIENT_SECRET: undefined, QLIK_CLIENT_SECRET_FILE: folder },
+      ['QLIK_CLIENT_SECRET_FILE'],
+    ],
+    ['beside the value', { API_KEYS_FILE: file('both', KEY) }, ['API_KEYS']],
+    [
+      'empty',
+      { QLIK_CLIENT_SECRET: undefined, QLIK_CLIENT_SECRET_FILE: file('empty', '\n') },
+      ['QLIK_CLIENT_SECRET'],
+    ],
+    [
+      'empty, where a sender is needed',
+      { API_KEYS: '', API_KEYS_FILE: file('no', '') },
+      ['WEBHOOK_SECRETS or API_KEYS'],
+    ],
+    ['of another form', { API_KEYS: '', API_KEYS_FILE: file('form', 'marker') }, ['API_KEYS']],
+    [
+      'for what is no secret',
+      { QLIK_CLIENT_ID: '', QLIK_CLIENT_ID_FILE: file('id', 'marker') },
+      ['QLIK_CLIENT_ID'],
+    ],
+  ]
+  for (const [name, changes, keys] of cases) {
+    const mistakes = await mistakesOf(changes)
+    t.same(keysOf(mistakes), keys, name)
+    t.notMatch(JSON.stringify(mistakes), 'marker')
+  }
+})
+
+/** Writes files into a temporary folder. */
+function fileMaker(t: Test): (name: string, content: string) => string {
+  const folder = temporaryFolder(t)
+  return (name, content) => {
+    const path = join(folder, name)
+    writeFileSync(path, content)
+    return path
+  }
+}

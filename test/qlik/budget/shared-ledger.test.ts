@@ -1,0 +1,371 @@
+import t, { type Test } from 'tap'
+import type { ExchangeAnswer, ExchangeRequest, PermitExchange } from '../../../src/qlik/budget/permit-log.ts'
+import { SharedLedger } from '../../../src/qlik/budget/shared-ledger.ts'
+import { fakeClock } from '../../support/clock.ts'
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** A ledger whose exchange answers what the test says, and remembers what it was asked. */
+function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[], onAsked = (_asked: number) => {}) {
+  const clock = fakeClock()
+  let frozen = 0
+  const asked: ExchangeRequest[] = []
+  const blocks: number[] = []
+  const failures: unknown[] = []
+  const permits: PermitExchange = {
+    async exchange(request) {
+      asked.push(request)
+      onAsked(asked.length)
+      const answer = answers.shift() ?? {}
+      if (answer instanceof Error) throw answer
+      return { granted: 0, waitMs: 0, remaining: 0, isProbe: false, blockedMs: null, ...answer }
+    },
+    async block(_key, ms) {
+      blocks.push(ms)
+    },
+    blocks: async () => [],
+  }
+  const ledger = new SharedLedger({
+    key: { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 },
+    limit: 10,
+    windowMs: 1_000,
+    timeoutMs: 100,
+    permits,
+    clock: { ...clock, monotonic: () => clock.monotonic() + frozen },
+    onFailure: (error) => failures.push(error),
+  })
+  t.teardown(() => ledger.close())
+  let calls = 0
+  const want = (count: number) => ledger.whenRoom(count, () => (calls += 1))
+  /** Time in which no timer runs, as in a process that is stopped. */
+  const freeze = (ms: number) => {
+    frozen += ms
+  }
+  return { clock, freeze, ledger, asked, blocks, failures, want, called: () => calls }
+}
+
+t.test('asks for what is wanted and a few to spare, at once', async (t) => {
+  const { ledger, asked, want, called } = setUp(t, [{ granted: 7 }])
+  t.equal(ledger.room(), 0)
+  want(3)
+  await settle()
+  await settle()
+  t.match(asked, [{ wanted: 7, held: 0, ended: 0, limit: 10, windowMs: 1_000 }])
+  t.equal(called(), 1)
+  t.equal(ledger.room(), 7)
+})
+
+t.test('tells which calls have ended, and what is still held', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 3 }, { granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  for (let index = 0; index < 3; index += 1) ledger.begin()
+  ledger.end()
+  clock.advance(30)
+  ledger.end()
+  clock.advance(20)
+  want(1)
+  await settle()
+  await settle()
+  t.match(asked[1], { held: 1, ended: 2, endedAgoMs: 20 })
+})
+
+t.test('gives back what nobody wants, and tells of ends, after a while', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  clock.advance(250)
+  await settle()
+  t.match(asked[1], { wanted: 0, held: 0, ended: 1, endedAgoMs: 250 })
+  t.equal(ledger.room(), 0)
+  clock.advance(10_000)
+  await settle()
+  t.equal(asked.length, 2, 'and is silent then')
+})
+
+t.test('it keeps them for longer while the window has much room: nobody waits for them', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 5, remaining: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  clock.advance(1_999)
+  await settle()
+  t.equal(asked.length, 1)
+  clock.advance(1)
+  await settle()
+  t.match(asked[1], { wanted: 0, held: 0, ended: 1, endedAgoMs: 2_000 })
+})
+
+t.test('a process that was stopped does not use the permits that it had', async (t) => {
+  const { freeze, ledger, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  freeze(1_999)
+  t.equal(ledger.room(), 5)
+  freeze(1)
+  t.equal(ledger.room(), 0)
+})
+
+t.test('where there is none, it asks again at the time it was told, and not before', async (t) => {
+  const { clock, ledger, asked, want, called } = setUp(t, [{ granted: 0, waitMs: 400 }, { granted: 2 }])
+  want(2)
+  await settle()
+  await settle()
+  t.equal(called(), 0)
+  t.equal(ledger.remaining(), 0)
+  t.equal(ledger.usedUpUntil(), clock.monotonic() + 400)
+  clock.advance(399)
+  await settle()
+  t.equal(asked.length, 1)
+  clock.advance(1)
+  await settle()
+  await settle()
+  t.same([asked.length, called(), ledger.room()], [2, 1, 2])
+  t.equal(ledger.usedUpUntil(), null)
+})
+
+t.test('a call that is not made keeps its permit', async (t) => {
+  const { ledger, want } = setUp(t, [{ granted: 2 }])
+  want(2)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.cancel()
+  t.equal(ledger.room(), 2)
+})
+
+t.test('a block stops everything here, and is told to the others', async (t) => {
+  const { clock, ledger, asked, blocks, want } = setUp(t, [{ granted: 5 }, { granted: 1 }])
+  want(1)
+  await settle()
+  await settle()
+  await ledger.block(5_000)
+  t.same([ledger.room(), blocks], [0, [5_000]])
+  want(1)
+  clock.advance(4_999)
+  await settle()
+  t.equal(asked.length, 1)
+  clock.advance(1)
+  await settle()
+  t.equal(asked.length, 2)
+})
+
+t.test('a block holds, whatever an exchange that is under way brings', async (t) => {
+  for (const answer of [{ granted: 5 }, new Error('away')]) {
+    const { clock, ledger, asked, want, called } = setUp(t, [answer, { granted: 1 }])
+    want(1)
+    const blocked = ledger.block(5_000)
+    await settle()
+    await settle()
+    await blocked
+    t.same([asked.length, ledger.room(), called()], [1, 0, 0])
+    clock.advance(4_999)
+    await settle()
+    t.same([asked.length, ledger.room(), called()], [1, 0, 0])
+    clock.advance(1)
+    await settle()
+    await settle()
+    t.same([asked.length, ledger.room(), called()], [2, 1, 1])
+  }
+})
+
+t.test('a permit that comes back during a block is not used', async (t) => {
+  const { ledger, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  await ledger.block(5_000)
+  ledger.cancel()
+  t.equal(ledger.room(), 0)
+})
+
+t.test('of a block that another process was told of, it learns with its next exchange', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ blockedMs: 5_000, waitMs: 5_000 }, { granted: 1 }])
+  t.equal(ledger.blockedUntil(), null)
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.blockedUntil(), clock.monotonic() + 5_000)
+  t.equal(ledger.usedUpUntil(), null, 'which is not because of the window')
+  clock.advance(5_000)
+  await settle()
+  t.equal(ledger.blockedUntil(), null)
+  t.equal(asked.length, 2)
+})
+
+t.test('the probe is told of while it is held, and at once when it has passed', async (t) => {
+  const { clock, ledger, asked, want, called } = setUp(t, [
+    { granted: 1, isProbe: true, blockedMs: 0, waitMs: 100 },
+    { blockedMs: 0, waitMs: 100 },
+    { granted: 3 },
+  ])
+  want(2)
+  await settle()
+  await settle()
+  t.same([called(), ledger.room()], [1, 1])
+  t.equal(ledger.begin(), true)
+  want(1)
+  clock.advance(100)
+  await settle()
+  await settle()
+  t.match(asked[1], { probe: 'held', held: 1 })
+  ledger.end()
+  ledger.probed(true)
+  await settle()
+  await settle()
+  t.match(asked[2], { probe: 'passed', held: 0, ended: 1 })
+  t.equal(ledger.room(), 3)
+  t.equal(ledger.begin(), false)
+  clock.advance(250)
+  await settle()
+  t.match(asked[3], { probe: 'none' })
+})
+
+t.test('also where it wants nothing more itself, for the others wait', async (t) => {
+  const { ledger, asked, want } = setUp(t, [
+    { granted: 1, isProbe: true, blockedMs: 0 },
+    new Error('away'),
+    {},
+  ])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  ledger.probed(true)
+  await settle()
+  await settle()
+  t.match(asked[1], { probe: 'passed' })
+  await settle()
+  await settle()
+  t.match(asked[2], { probe: 'passed' }, 'told again, for the exchange has failed')
+})
+
+t.test('a probe that has failed or was not made is given back', async (t) => {
+  for (const close of ['end', 'cancel'] as const) {
+    const { clock, ledger, asked, want } = setUp(t, [{ granted: 1, isProbe: true, blockedMs: 0 }])
+    want(1)
+    await settle()
+    await settle()
+    ledger.begin()
+    ledger[close]()
+    ledger.probed(false)
+    t.equal(ledger.room(), 0)
+    want(1)
+    clock.advance(100)
+    await settle()
+    t.match(asked[1], { probe: 'none', held: 0 }, close)
+  }
+})
+
+t.test('also where it wants nothing more itself', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [{ granted: 1, isProbe: true, blockedMs: 0 }])
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.begin(), true)
+  ledger.cancel()
+  ledger.probed(false)
+  clock.advance(250)
+  await settle()
+  t.match(asked[1], { wanted: 0, held: 0, probe: 'none' })
+  clock.advance(10_000)
+  await settle()
+  t.equal(asked.length, 2)
+})
+
+t.test('a probe that nobody uses is given back, and so is what was granted before the block', async (t) => {
+  const { clock, ledger, asked, want } = setUp(t, [
+    { granted: 5 },
+    { granted: 1, isProbe: true, blockedMs: 0 },
+    {},
+  ])
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.room(), 5)
+  want(6)
+  await settle()
+  await settle()
+  t.equal(ledger.room(), 1, 'nothing goes beside the probe')
+  clock.advance(250)
+  await settle()
+  t.match(asked[2], { probe: 'none', held: 0, wanted: 0 })
+})
+
+t.test(
+  'other limits hold from the next exchange on; what was granted by the old ones is given back',
+  async (t) => {
+    const limits = { limit: 7, windowMs: 2_000, timeoutMs: 300 }
+    const { ledger, asked, want } = setUp(
+      t,
+      [{ granted: 5, remaining: 5 }, { granted: 1 }, { granted: 2 }],
+      (count) => {
+        if (count === 2) ledger.change({ ...limits, limit: 3 })
+      },
+    )
+    want(1)
+    await settle()
+    await settle()
+    ledger.change(limits)
+    t.equal(ledger.room(), 0)
+    t.equal(ledger.remaining(), 2)
+    want(1)
+    await settle()
+    await settle()
+    t.match(asked[1], { held: 0, limit: 7, windowMs: 2_000, leaseMs: 5_300 })
+    t.match(asked[2], { held: 0, limit: 3 })
+    t.equal(ledger.room(), 2, 'what the exchange under way brought is not used')
+  },
+)
+
+t.test('an exchange that fails is asked again, and nothing of it is forgotten', async (t) => {
+  const { clock, ledger, asked, failures, want, called } = setUp(t, [
+    { granted: 1 },
+    new Error('away'),
+    { granted: 1 },
+  ])
+  want(1)
+  await settle()
+  await settle()
+  ledger.begin()
+  ledger.end()
+  want(1)
+  await settle()
+  await settle()
+  t.match(failures, [{ message: 'away' }])
+  t.equal(called(), 1, 'no call without a permit')
+  clock.advance(500)
+  await settle()
+  await settle()
+  t.match(asked[2], { ended: 1, held: 0 })
+  t.equal(called(), 2)
+})
+
+t.test('closing gives back everything', async (t) => {
+  const { ledger, asked, want } = setUp(t, [{ granted: 5 }])
+  want(1)
+  await settle()
+  await settle()
+  await ledger.close()
+  t.match(asked[1], { wanted: 0, held: 0 })
+})
+
+t.test('estimates when so many calls could have started', async (t) => {
+  const { clock, ledger, want } = setUp(t, [{ granted: 2, remaining: 3 }])
+  t.equal(ledger.freeAt(10), clock.monotonic())
+  want(1)
+  await settle()
+  await settle()
+  t.equal(ledger.freeAt(5), clock.monotonic())
+  t.equal(ledger.freeAt(6), clock.monotonic() + 1_000)
+  t.equal(ledger.freeAt(16), clock.monotonic() + 2_000)
+})

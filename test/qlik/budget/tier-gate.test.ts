@@ -1,0 +1,167 @@
+import t from 'tap'
+import { LocalLedger } from '../../../src/qlik/budget/local-ledger.ts'
+import type { PermitLog } from '../../../src/qlik/budget/permit-log.ts'
+import { type Permit, TierGate } from '../../../src/qlik/budget/tier-gate.ts'
+import { fakeClock } from '../../support/clock.ts'
+
+function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
+  const clock = fakeClock()
+  const permits: PermitLog = {
+    history: async () => ({ permits: [], blockedUntil: null }),
+    note: async () => {},
+    block: async () => {},
+    unblock: async () => {},
+  }
+  const key = { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 } as const
+  const onFailure = () => {}
+  const ledger = new LocalLedger({ key, limit, windowMs, timeoutMs: 100, permits, clock, onFailure })
+  const gate = new TierGate(ledger, concurrency, (end) => clock.after(100, end))
+  const granted: string[] = []
+  const drawn: Permit[] = []
+  const draw = (name: string, urgency = 1, signal = new AbortController().signal) =>
+    gate.draw({ urgency, signal }).then((permit) => {
+      granted.push(name)
+      drawn.push(permit)
+      return permit
+    })
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+  return { clock, ledger, granted, permits: drawn, draw, settle }
+}
+
+t.test('lets a burst through at once, and the rest as the window frees it', async (t) => {
+  const { clock, ledger, granted, permits, draw, settle } = setUp()
+  for (const name of ['a', 'b', 'c', 'd']) draw(name)
+  await settle()
+  t.same(granted, ['a', 'b'])
+  t.equal(ledger.remaining(), 0)
+  clock.advance(50)
+  for (const permit of permits) permit.end(true)
+  clock.advance(1_000)
+  await settle()
+  t.same(granted, ['a', 'b'], 'not before the margin has passed, too')
+  clock.advance(5)
+  await settle()
+  t.same(granted, ['a', 'b', 'c', 'd'])
+})
+
+t.test('the most urgent goes first, then the first that asked', async (t) => {
+  const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
+  draw('first')
+  for (const [name, urgency] of [
+    ['expired', 2],
+    ['logout', 1],
+    ['later logout', 1],
+    ['security', 0],
+    ['token', -1],
+  ] as const) {
+    draw(name, urgency)
+  }
+  for (let index = 0; index < 5; index += 1) {
+    await settle()
+    permits.at(-1)?.end(true)
+    clock.advance(1_005)
+  }
+  await settle()
+  t.same(granted, ['first', 'token', 'security', 'logout', 'later logout', 'expired'])
+})
+
+t.test('keeps to the calls under way at most; one that ends lets the next through', async (t) => {
+  const { granted, permits, draw, settle } = setUp({ limit: 100, concurrency: 2 })
+  for (const name of ['a', 'b', 'c']) draw(name)
+  await settle()
+  t.same(granted, ['a', 'b'])
+  permits[0]?.end(true)
+  permits[0]?.end(true)
+  await settle()
+  t.same(granted, ['a', 'b', 'c'], 'ending twice is ending once')
+})
+
+t.test('a call that is not made gives its permit back', async (t) => {
+  const { granted, permits, draw, settle } = setUp({ limit: 1 })
+  draw('a')
+  draw('b')
+  await settle()
+  permits[0]?.cancel()
+  await settle()
+  t.same(granted, ['a', 'b'])
+})
+
+t.test('a block holds everything until it is over; a shorter one does not cut it short', async (t) => {
+  const { clock, ledger, granted, draw, settle } = setUp()
+  ledger.block(60_000)
+  ledger.block(10)
+  draw('a')
+  clock.advance(59_999)
+  await settle()
+  t.same(granted, [])
+  t.equal(ledger.remaining(), 0)
+  clock.advance(6)
+  await settle()
+  t.same(granted, ['a'])
+})
+
+t.test('after a block one call goes first; when it has passed, the others follow', async (t) => {
+  const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
+  ledger.block(1_000)
+  for (const name of ['a', 'b', 'c']) draw(name)
+  clock.advance(1_005)
+  await settle()
+  t.same(granted, ['a'])
+  t.equal(clock.untilNextTimer(), null, 'the others wait for its end, not for a time')
+  clock.advance(10)
+  permits[0]?.end(true)
+  await settle()
+  t.same(granted, ['a', 'b', 'c'])
+})
+
+t.test(
+  'a first call that is refused, has no answer or is not made lets no other one go beside it',
+  async (t) => {
+    const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
+    ledger.block(1_000)
+    for (const name of ['a', 'b', 'c', 'd', 'e']) draw(name)
+    clock.advance(1_005)
+    await settle()
+    ledger.block(2_000)
+    permits[0]?.end(false)
+    clock.advance(2_000)
+    await settle()
+    t.same(granted, ['a'])
+    clock.advance(5)
+    await settle()
+    t.same(granted, ['a', 'b'])
+    permits[1]?.end(false)
+    await settle()
+    t.same(granted, ['a', 'b', 'c'])
+    permits[2]?.cancel()
+    await settle()
+    t.same(granted, ['a', 'b', 'c', 'd'])
+  },
+)
+
+t.test('calls from before the block end without opening the tier', async (t) => {
+  const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
+  draw('before')
+  await settle()
+  ledger.block(1_000)
+  for (const name of ['a', 'b']) draw(name)
+  clock.advance(1_005)
+  await settle()
+  permits[0]?.end(true)
+  await settle()
+  t.same(granted, ['before', 'a'])
+})
+
+t.test('one that gives up waiting leaves the queue and sets no timer', async (t) => {
+  const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
+  draw('a')
+  await settle()
+  permits[0]?.end(true)
+  const giveUp = new AbortController()
+  const waiting = draw('b', 1, giveUp.signal)
+  giveUp.abort(new Error('enough'))
+  await t.rejects(waiting, { message: 'enough' })
+  t.equal(clock.untilNextTimer(), null)
+  await t.rejects(draw('c', 1, AbortSignal.abort(new Error('already'))), { message: 'already' })
+  t.same(granted, ['a'])
+})

@@ -1,0 +1,47 @@
+import t from 'tap'
+import { fakeClock } from '../../../support/clock.ts'
+import { passPauses, pauseUntil } from '../../../support/stream-time.ts'
+import { type Asked, acknowledged, keepStreamAt, startTransmitter } from '../../../support/transmitter.ts'
+
+const isDeletion = ({ method }: Asked) => method === 'DELETE'
+
+t.test('a stream is not deleted while some of its events are to come again', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
+  const jti = await set()
+  fake.streams.push(fake.stream('another'))
+  await passPauses(clock, 80_000)
+  t.notOk(fake.asked.some(isDeletion))
+  t.notOk(fake.asked.some(acknowledged(jti)))
+  fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.jwk] })
+  await pauseUntil(clock, fake, isDeletion)
+  t.ok(fake.asked.findIndex(acknowledged(jti)) < fake.asked.findIndex(isDeletion))
+  t.ok(fake.asked.some(acknowledged(jti)))
+})
+
+for (const failure of [null, { status: 500 }])
+  t.test(
+    `what was taken is acknowledged before the stream is deleted, ${failure ? 'or not' : 'once'}`,
+    async (t) => {
+      const clock = fakeClock()
+      const fake = await startTransmitter(t)
+      const { service, set } = await keepStreamAt(t, fake, { clock })
+      await fake.until(({ path }) => path === '/poll')
+      fake.streams.push(fake.stream('another'))
+      fake.override('/poll', ({ body }) => (body.maxEvents === 0 ? failure : null))
+      clock.advance(61_000)
+      const jti = await set()
+      await fake.until(isDeletion)
+      const last = fake.asked.findIndex(({ body }) => body?.maxEvents === 0)
+      t.match(fake.asked[last]?.body, { ack: [jti], returnImmediately: true })
+      t.ok(last < fake.asked.findIndex(isDeletion))
+      t.equal(fake.asked.filter(acknowledged(jti)).length, 1)
+      t.equal(
+        service.logLines.filter((line) => line.includes('could not be acknowledged')).length,
+        failure ? 1 : 0,
+      )
+    },
+  )

@@ -1,0 +1,116 @@
+import t from 'tap'
+import { fakeClock } from '../../../support/clock.ts'
+import { nothingStored } from '../../../support/problems.ts'
+import { ADA, CAEP, SSF, setClaims } from '../../../support/shared-signals.ts'
+import { nextPause, pauseUntil } from '../../../support/stream-time.ts'
+import { acknowledged, keepStreamAt, refused, startTransmitter } from '../../../support/transmitter.ts'
+
+t.test('tokens that are not good are reported, and the others acknowledged', async (t) => {
+  const fake = await startTransmitter(t)
+  const elsewhere = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake)
+  const forged = await elsewhere.issuer.sign({
+    iss: fake.issuer.url,
+    aud: 'https://curfew.example.com',
+    jti: 'forged',
+    iat: Math.floor(Date.now() / 1000),
+    events: { [`${CAEP}session-revoked`]: {} },
+    sub_id: ADA,
+  })
+  fake.queue('forged', forged)
+  fake.queue('text', 'no token')
+  const table: [jti: string, err: string][] = [
+    ['forged', 'invalid_key'],
+    ['text', 'invalid_request'],
+    [await set({ iss: 'https://evil.example.com' }), 'invalid_issuer'],
+    [await set({ aud: 'other' }), 'invalid_audience'],
+    [await set({ subject: null }), 'invalid_request'],
+    [
+      await set({
+        type: `${SSF}verification`,
+        subject: { format: 'opaque', id: 'stream-1' },
+        event: { state: 'made-up' },
+      }),
+      'invalid_state',
+    ],
+    [
+      await set({ type: `${SSF}verification`, subject: { format: 'opaque', id: 'stream-9' } }),
+      'invalid_request',
+    ],
+  ]
+  const good = await set({ type: `${SSF}verification`, subject: { format: 'opaque', id: 'stream-1' } })
+  for (const [jti, err] of table) {
+    const { body } = await fake.until(refused(jti))
+    t.match(body.setErrs[jti], { err, description: /./ }, jti)
+    t.notOk(body.ack.includes(jti))
+  }
+  await fake.until(acknowledged(good))
+  await nothingStored(t, service)
+  t.match(await service.counts(), { 'idp rejected': table.length })
+})
+
+t.test('nothing is acknowledged that could not be made durable', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  // Without keys nothing can be proven, nor refused.
+  fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
+  const polls = () => fake.asked.filter(({ path }) => path === '/poll').length
+  const jti = await set()
+  await pauseUntil(clock, fake, () => polls() >= 4)
+  t.notOk(fake.asked.some(acknowledged(jti)))
+  t.notOk(fake.asked.some(refused(jti)))
+  t.ok(service.logLines.some((line) => line.includes('cannot be taken now')))
+  fake.issuer.answer('/jwks', null)
+  await pauseUntil(clock, fake, acknowledged(jti))
+  t.equal((await service.stored()).length, 1)
+})
+
+t.test(
+  'of more events than were asked for the first ones are taken, and the others when they come again',
+  async (t) => {
+    const fake = await startTransmitter(t, { eventsAtOnce: 1_000 })
+    const jtis = Array.from({ length: 60 }, (_, index) => `many-${index}`)
+    for (const jti of jtis) {
+      const claims = setClaims(fake.issuer.url, Date.now(), { jti, type: `${CAEP}credential-change` })
+      fake.queue(jti, await fake.issuer.sign(claims))
+    }
+    await keepStreamAt(t, fake)
+    for (const jti of jtis) await fake.until(acknowledged(jti))
+    const reports = fake.asked.filter(({ path }) => path === '/poll').map(({ body }) => body.ack.length)
+    t.same(reports.slice(0, 3), [0, 50, 10])
+  },
+)
+
+t.test('what is no token at all is refused by its name, and the others are taken', async (t) => {
+  const fake = await startTransmitter(t)
+  const { set } = await keepStreamAt(t, fake)
+  const long = 'j'.repeat(300)
+  for (const jti of ['number', 'object', long]) fake.queue(jti, (jti === 'number' ? 5 : {}) as string)
+  const good = await set()
+  const { body } = await fake.until(({ path, body }) => path === '/poll' && body.ack.includes(good))
+  const refused = fake.asked.flatMap(({ body }) => Object.entries(body?.setErrs ?? {}))
+  t.same(new Set(refused.map(([jti]) => jti)), new Set(['number', 'object', long]))
+  for (const [, error] of refused) t.match(error, { err: 'invalid_request' })
+  t.notHas(body.setErrs, { [good]: Object })
+})
+
+t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/poll', { status: 200, body: { sets: {}, moreAvailable: true } })
+  await keepStreamAt(t, fake, { clock })
+  t.equal(await nextPause(clock), 5_000)
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 1)
+})
+
+t.test('a transmitter that sends the same again whatever it is told is not asked without end', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/poll', { status: 200, body: { sets: { same: 'no token' }, moreAvailable: true } })
+  await keepStreamAt(t, fake, { clock })
+  t.equal(await nextPause(clock), 5_000)
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 2)
+  t.ok(fake.asked.some(refused('same')))
+})

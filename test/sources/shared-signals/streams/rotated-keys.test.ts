@@ -1,0 +1,72 @@
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import t, { type Test } from 'tap'
+import { AwaitedKeys } from '../../../../src/sources/shared-signals/streams/take-polled.ts'
+import { TokenError } from '../../../../src/sources/token/verify-token.ts'
+import { fakeClock } from '../../../support/clock.ts'
+import { setClaims } from '../../../support/shared-signals.ts'
+import { passPauses, pauseUntil } from '../../../support/stream-time.ts'
+import {
+  type Asked,
+  acknowledged,
+  keepStreamAt,
+  refused,
+  startTransmitter,
+} from '../../../support/transmitter.ts'
+
+/** A stream whose transmitter has sent an event by a key that it shows only when it is told to. */
+async function startRotated(t: Test) {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(acknowledged(await set()))
+  const { privateKey, publicKey } = await generateKeyPair('RS256')
+  const jwk: JWK = { ...(await exportJWK(publicKey)), kid: 'k2', alg: 'RS256', use: 'sig' }
+  const claims = setClaims(fake.issuer.url, clock.now())
+  fake.queue(claims.jti, await fake.issuer.sign(claims as never, { kid: 'k2' }, privateKey))
+  const told = (is: (jti: string) => (asked: Asked) => boolean) => fake.asked.some(is(claims.jti))
+  return {
+    ...{ clock, fake, service, jti: claims.jti },
+    rotate: () => fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.jwk, jwk] }),
+    isAcknowledged: () => told(acknowledged),
+    isRefused: () => told(refused),
+  }
+}
+
+t.test('an event by a key that is not known yet is waited for, and taken', async (t) => {
+  const { clock, fake, service, rotate, isAcknowledged, isRefused, jti } = await startRotated(t)
+  await passPauses(clock, 20_000)
+  t.notOk(isAcknowledged() || isRefused(), 'within the cooldown of the keys')
+  t.ok(service.logLines.some((line) => line.includes('are not known yet')))
+  rotate()
+  await pauseUntil(clock, fake, acknowledged(jti))
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 2)
+  t.notOk(isRefused())
+  t.match((await service.call('GET', '/metrics')).text, /source="idp",result="accepted"\} 2/)
+})
+
+t.test('one by a key that stays unknown is refused after that time', async (t) => {
+  const { clock, fake, isAcknowledged, isRefused, jti } = await startRotated(t)
+  await passPauses(clock, 25_000)
+  t.notOk(isRefused())
+  const { body } = await pauseUntil(clock, fake, refused(jti))
+  t.match(body.setErrs[jti], { err: 'invalid_key' })
+  t.notOk(isAcknowledged())
+})
+
+t.test('the memory of events whose key is waited for is bounded', async (t) => {
+  const clock = fakeClock()
+  const keys = new AwaitedKeys(clock)
+  const unknown = new TokenError('key', 'x')
+  const jtis = Array.from({ length: 1_000 }, (_, index) => `${index}`)
+  t.ok(jtis.every((jti) => keys.isToWait(jti, unknown)))
+  t.notOk(keys.isToWait('more', unknown))
+  t.ok(keys.isToWait('0', unknown))
+  keys.settle('0')
+  t.ok(keys.isToWait('more', unknown))
+  t.notOk(keys.isToWait('other', new TokenError('signature', 'x')), 'which no other key would mend')
+  clock.advance(30_000)
+  t.notOk(keys.isToWait('1', unknown))
+  t.notOk(keys.isToWait('another', unknown))
+  clock.advance(270_000)
+  t.ok(keys.isToWait('another', unknown), 'those that never came again are forgotten')
+})

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { ADA, SSF, setClaims } from '../../../support/shared-signals.ts'
+import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../../support/transmitter.ts'
+
+t.test('a source that a reload takes away is polled no more, and one that stays goes on', async (t) => {
+  const fake = await startTransmitter(t)
+  const { service, entry, set } = await keepStreamAt(t, fake)
+  await fake.until(acknowledged(await set()))
+  const more = { ...entry, name: 'more', transmitter: undefined }
+  t.equal((await service.configure([entry, more])).status, 200)
+  await fake.until(acknowledged(await set()))
+  t.equal(fake.asked.filter(({ path }) => path === '/verify').length, 1, 'the same stream goes on')
+  await service.configure([])
+  t.equal(await checkOf(service), undefined)
+})
+
+t.test('what a source was told when a reload had taken it away shows no more', async (t) => {
+  const fake = await startTransmitter(t)
+  const { service, entry } = await keepStreamAt(t, fake)
+  await fake.until(({ path }) => path === '/poll')
+  // The event is proven only after the reload: its keys are late.
+  let answerKeys = () => {}
+  const asked = new Promise<void>((resolve) => {
+    fake.issuer.answer('/jwks', (_, response) => {
+      answerKeys = () => response.end(JSON.stringify({ keys: fake.issuer.keys }))
+      resolve()
+    })
+  })
+  const claims = setClaims(fake.issuer.url, Date.now(), {
+    type: `${SSF}stream-updated`,
+    subject: ADA,
+    event: { status: 'paused' },
+  })
+  fake.queue(claims.jti, await fake.issuer.sign(claims))
+  await asked
+  t.equal((await service.configure([{ ...entry, transmitter: undefined }])).status, 200)
+  answerKeys()
+  while (!service.logLines.some((line) => line.includes('has stopped the event stream')))
+    await service.call('GET', '/health/live')
+  t.equal(await checkOf(service), undefined)
+})

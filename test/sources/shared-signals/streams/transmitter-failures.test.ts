@@ -1,0 +1,74 @@
+import t from 'tap'
+import { fakeClock } from '../../../support/clock.ts'
+import { nextPause } from '../../../support/stream-time.ts'
+import { checkOf, keepStreamAt, POLL, startTransmitter } from '../../../support/transmitter.ts'
+
+t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const other = await startTransmitter(t)
+  const configuration = '/.well-known/ssf-configuration'
+  const endpoints = { issuer: fake.issuer.url, configuration_endpoint: `${fake.issuer.url}/streams` }
+  /** A stream that shows nothing by which it is of anybody, where no other is allowed. */
+  const onlyOne = (members: object) => {
+    const stream = fake.stream('s', { description: undefined, ...members })
+    fake.override('/streams', ({ method }) =>
+      method === 'POST' ? { status: 409 } : { status: 200, body: [stream] },
+    )
+  }
+  const table: [detail: RegExp, break_: () => void][] = [
+    [/answered 401/, () => fake.override('/streams', { status: 401 })],
+    [
+      /answered 302/,
+      () => fake.override('/streams', { status: 302, headers: { location: `${other.issuer.url}/streams` } }),
+    ],
+    [/something else/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
+    [/no JSON|something else/, () => fake.override('/streams', { status: 200 })],
+    [/another issuer \(iss\)/, () => onlyOne({ iss: other.issuer.url })],
+    [/audience/, () => onlyOne({ iss: fake.issuer.url, aud: 'other' })],
+    [
+      /another origin/,
+      () =>
+        onlyOne({
+          iss: fake.issuer.url,
+          delivery: { method: POLL, endpoint_url: `${other.issuer.url}/poll` },
+        }),
+    ],
+    [
+      /another origin/,
+      () =>
+        fake.issuer.answerJson(configuration, {
+          ...endpoints,
+          configuration_endpoint: `${other.issuer.url}/streams`,
+        }),
+    ],
+    [
+      /another issuer/,
+      () => fake.issuer.answerJson(configuration, { ...endpoints, issuer: other.issuer.url }),
+    ],
+    [
+      /cannot be reached/,
+      () =>
+        fake.issuer.answer(
+          configuration,
+          (_, response) => void response.writeHead(302, { location: other.issuer.url }).end(),
+        ),
+    ],
+  ]
+  fake.override('/streams', { status: 503 })
+  const { service } = await keepStreamAt(t, fake, { clock, random: () => 0.5 })
+  const problem = async (pattern: RegExp) => {
+    await nextPause(clock)
+    const { detail } = await checkOf(service)
+    t.match(detail, pattern)
+    t.notMatch(detail, /127\.0\.0\.1|http/)
+  }
+  await problem(/answered 503/)
+  for (const [detail, break_] of table) {
+    break_()
+    clock.advance(await nextPause(clock))
+    await problem(detail)
+  }
+  t.same(other.asked, [], 'nothing was sent elsewhere')
+  t.notOk(other.issuer.asked('/streams') || other.issuer.asked('/poll'))
+})

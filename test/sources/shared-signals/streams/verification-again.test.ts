@@ -1,0 +1,95 @@
+import t from 'tap'
+import { fakeClock } from '../../../support/clock.ts'
+import { SSF } from '../../../support/shared-signals.ts'
+import {
+  type Asked,
+  acknowledged,
+  checkOf,
+  type FakeTransmitter,
+  keepStreamAt,
+  startTransmitter,
+} from '../../../support/transmitter.ts'
+
+const isVerification = ({ path }: Asked) => path === '/verify'
+const asked = (fake: FakeTransmitter) => fake.asked.filter(isVerification).length
+
+t.test('a verification that does not come is asked for again, three times at most', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(acknowledged(await set()))
+  t.equal(asked(fake), 1)
+  for (const count of [2, 3, 3, 3]) {
+    clock.advance(61_000)
+    await fake.until(acknowledged(await set()))
+    t.equal(asked(fake), count)
+  }
+})
+
+t.test('one that comes is not asked for again', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake, { clock })
+  const { body } = await fake.until(isVerification)
+  const verification = { subject: { format: 'opaque', id: 'stream-1' }, event: { state: body.state } }
+  await fake.until(acknowledged(await set({ type: `${SSF}verification`, ...verification })))
+  for (const _ of [1, 2]) {
+    clock.advance(61_000)
+    await fake.until(acknowledged(await set()))
+  }
+  t.equal(asked(fake), 1)
+  t.match(await checkOf(service), { detail: 'verified' })
+})
+
+t.test('where the transmitter says when it may be asked for again, it is asked for then', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  fake.override('/verify', { status: 429, headers: { 'retry-after': '300' } })
+  const { service, set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(acknowledged(await set()))
+  for (const count of [1, 1, 1, 1, 2]) {
+    clock.advance(65_000)
+    await fake.until(acknowledged(await set()))
+    t.equal(asked(fake), count)
+  }
+  t.match(await checkOf(service), { status: 'ok' })
+})
+
+t.test('closing while a verification is asked for logs nothing', async (t) => {
+  const fake = await startTransmitter(t)
+  const verifying = Promise.withResolvers<void>()
+  fake.before('/verify', () => {
+    verifying.resolve()
+    return new Promise(() => {})
+  })
+  const { service } = await keepStreamAt(t, fake)
+  await verifying.promise
+  await service.app.close()
+  t.same(
+    service.logLines.filter((line) => JSON.parse(line).level >= 40),
+    [],
+  )
+})
+
+t.test('closing waits also for what a reload has taken away', async (t) => {
+  const clock = fakeClock()
+  const fake = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake, { clock })
+  await fake.until(({ path }) => path === '/poll')
+  // The event is taken only when its keys are there.
+  const keys = Promise.withResolvers<() => void>()
+  fake.issuer.answer('/jwks', (_, response) =>
+    keys.resolve(() => response.end(JSON.stringify({ keys: [fake.issuer.key.jwk] }))),
+  )
+  await set()
+  const answerKeys = await keys.promise
+  t.equal((await service.configure([])).status, 200)
+  let isClosed = false
+  const closed = service.app.close().then(() => {
+    isClosed = true
+  })
+  for (let index = 0; index < 100; index += 1) await fetch(`${fake.issuer.url}/time`)
+  t.notOk(isClosed)
+  answerKeys()
+  await closed
+})

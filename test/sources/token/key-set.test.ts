@@ -1,0 +1,250 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { errors, exportJWK, type JWK } from 'jose'
+import t, { type Test } from 'tap'
+import { createFetchJson, type FetchJson } from '../../../src/sources/token/fetch-json.ts'
+import {
+  COOLDOWN_MS,
+  FAILURE_COOLDOWN_MS,
+  FRESH_FOR_MS,
+  GOOD_FOR_MS,
+  KeySet,
+  type KeySetOptions,
+  LONGEST_WAIT_MS,
+} from '../../../src/sources/token/key-set.ts'
+import { discoverKeys } from '../../../src/sources/token/well-known.ts'
+import { fakeClock } from '../../support/clock.ts'
+import { rejection } from '../../support/events.ts'
+import { DISCOVERY, issuerKey, JWKS, startIssuer } from '../../support/issuer.ts'
+
+const UNAVAILABLE = { code: 'CURFEW_KEYS_UNAVAILABLE', retryAfterSeconds: 5 }
+const token = { payload: '', signature: '' }
+const first = await issuerKey('first')
+const second = await issuerKey('second')
+const third = await issuerKey('third')
+
+/** The keys of an issuer at loopback HTTP, and a clock that stands. */
+async function keySet(t: Test, different: Partial<KeySetOptions> = {}) {
+  const issuer = await startIssuer(t, { key: first })
+  const clock = fakeClock()
+  const { fetchJson, close } = createFetchJson()
+  t.teardown(close)
+  const address = () => discoverKeys(issuer.url, 'openid-configuration', fetchJson)
+  const keys = new KeySet({ address, fetchJson, clock, ...different })
+  return {
+    issuer,
+    clock,
+    keys,
+    /** Whether a token that names this key would find it. */
+    find: async (kid?: string, alg = 'ES256') =>
+      keys.find({ alg, ...(kid === undefined ? {} : { kid }) }, token),
+  }
+}
+
+/** Answers calls when it is told to; `called` resolves with the first one. */
+function slowFetch() {
+  const { promise: called, resolve } = Promise.withResolvers<void>()
+  const asked: ((body: unknown) => void)[] = []
+  const fetchJson: FetchJson = () =>
+    new Promise((end) => {
+      asked.push(end)
+      resolve()
+    })
+  return { asked, called, fetchJson }
+}
+
+t.test('a key is found by discovery, once for all', async (t) => {
+  const { find, issuer } = await keySet(t)
+  const found = await Promise.all([find('first'), find('first'), find('first')])
+  for (const key of found) t.match(key, { type: 'public' })
+  await find('first')
+  t.same([issuer.asked(DISCOVERY), issuer.asked(JWKS)], [1, 1])
+})
+
+t.test('a configured address is asked without discovery, and may be on another host', async (t) => {
+  const other = await startIssuer(t, { key: second })
+  const { find, issuer } = await keySet(t, { address: async () => other.jwksUri })
+  await find('second')
+  t.same([issuer.asked(DISCOVERY), other.asked(JWKS)], [0, 1])
+})
+
+t.test('an unknown kid is looked for once in the cooldown, and found after a rotation', async (t) => {
+  const { find, issuer, clock } = await keySet(t)
+  await find('first')
+  issuer.keys = [second.jwk]
+  for (let index = 0; index < 50; index += 1)
+    t.ok((await rejection(find(`unknown-${index}`))) instanceof errors.JWKSNoMatchingKey)
+  t.equal(issuer.asked(JWKS), 1, 'it was asked just before')
+  clock.advance(COOLDOWN_MS)
+  await Promise.all(Array.from({ length: 50 }, (_, index) => rejection(find(`other-${index}`))))
+  t.equal(issuer.asked(JWKS), 2)
+  await find('second')
+  await t.rejects(find('first'), errors.JWKSNoMatchingKey, 'the old one is gone')
+  t.equal(issuer.asked(JWKS), 2)
+})
+
+t.test('without a kid it is the only key of that algorithm; of several, none', async (t) => {
+  const { find, issuer, clock } = await keySet(t)
+  await find(undefined)
+  issuer.keys = [first.jwk, second.jwk]
+  clock.advance(FRESH_FOR_MS + 1)
+  await t.rejects(find(undefined), errors.JWKSMultipleMatchingKeys)
+  await t.rejects(find(undefined, 'RS256'), errors.JWKSNoMatchingKey)
+  t.equal(issuer.asked(JWKS), 2, 'asking again would not help')
+})
+
+t.test('a key that was taken away is good for ten minutes, and not for one token more', async (t) => {
+  const { find, issuer, clock } = await keySet(t)
+  await find('first')
+  issuer.keys = [second.jwk]
+  clock.advance(FRESH_FOR_MS)
+  await find('first')
+  clock.advance(1)
+  await t.rejects(find('first'), errors.JWKSNoMatchingKey)
+  await find('second')
+})
+
+t.test('while the issuer is down, its keys stay good for a day and no longer', async (t) => {
+  const { find, issuer, clock } = await keySet(t)
+  await find('first')
+  issuer.answer(DISCOVERY, (_, response) => response.writeHead(503).end())
+  clock.advance(GOOD_FOR_MS)
+  await find('first')
+  clock.advance(1)
+  t.match(await rejection(find('first')), UNAVAILABLE)
+  issuer.answer(DISCOVERY, null)
+  clock.advance(FAILURE_COOLDOWN_MS)
+  await find('first')
+})
+
+t.test('after a failure it is asked again after 5 s, not sooner', async (t) => {
+  const { find, issuer, clock } = await keySet(t)
+  issuer.answer(JWKS, (_, response) => response.writeHead(500).end())
+  for (let index = 0; index < 20; index += 1)
+    t.match(await rejection(find('first')), { ...UNAVAILABLE, cause: { code: 'HTTP_500' } })
+  t.equal(issuer.asked(JWKS), 1)
+  issuer.answer(JWKS, null)
+  clock.advance(FAILURE_COOLDOWN_MS - 1)
+  await t.rejects(find('first'), UNAVAILABLE)
+  clock.advance(1)
+  await find('first')
+  t.equal(issuer.asked(JWKS), 2)
+})
+
+t.test('nobody waits longer than 2 s; what comes later is used by the next one', async (t) => {
+  const { fetchJson, asked, called } = slowFetch()
+  const { find, clock } = await keySet(t, { fetchJson, address: async () => 'https://op.example/keys' })
+  const waiting = Promise.all([rejection(find('first')), rejection(find('first'))])
+  await called
+  t.equal(asked.length, 1, 'one call for all who wait')
+  clock.advance(LONGEST_WAIT_MS)
+  for (const error of await waiting) t.match(error, UNAVAILABLE)
+  const next = find('first')
+  asked[0]?.({ keys: [first.jwk] })
+  t.match(await next, { type: 'public' })
+  t.equal(asked.length, 1)
+  t.equal(clock.untilNextTimer(), null, 'no timer is left')
+})
+
+t.test('what is no set of keys is no set of keys', async (t) => {
+  const flood = Array.from({ length: 10_000 }, (_, index) => ({ ...first.jwk, kid: `k${index}` }))
+  const wrong: [name: string, body: string][] = [
+    ['HTML', '<html></html>'],
+    ['no list', '{"keys":{}}'],
+    ['keys that are none', '{"keys":[null,5]}'],
+    ['10,000 keys', JSON.stringify({ keys: flood.map(({ kid }) => ({ kty: 'EC', kid })) })],
+    ['too many bytes', JSON.stringify({ keys: [first.jwk], padding: 'x'.repeat(600 * 1024) })],
+    ['nothing', ''],
+  ]
+  for (const [name, body] of wrong) {
+    const { find, issuer } = await keySet(t)
+    issuer.answer(JWKS, (_, response) => response.end(body))
+    t.match(await rejection(find('first')), UNAVAILABLE, name)
+  }
+})
+
+t.test('a body that trickles is cut off', async (t) => {
+  const { find, issuer } = await keySet(t)
+  let cut = () => {}
+  const isCut = new Promise<void>((resolve) => {
+    cut = resolve
+  })
+  issuer.answer(JWKS, (_, response) => {
+    const timer = setInterval(() => response.write(' '), 100)
+    response.on('close', () => {
+      clearInterval(timer)
+      cut()
+    })
+  })
+  await t.rejects(find('first'), UNAVAILABLE)
+  await isCut
+})
+
+t.test('redirects are not followed, neither of discovery nor of the keys', async (t) => {
+  const other = await startIssuer(t, { key: first })
+  for (const path of [DISCOVERY, JWKS]) {
+    const { find, issuer } = await keySet(t)
+    for (const status of [301, 302, 307, 308]) {
+      issuer.answer(path, (_, response) =>
+        response.writeHead(status, { location: `${other.url}${path}` }).end(),
+      )
+      t.match(await rejection(find('first')), UNAVAILABLE, `${path} ${status}`)
+    }
+  }
+  t.same([other.asked(DISCOVERY), other.asked(JWKS)], [0, 0])
+})
+
+t.test('discovery leads to keys of this issuer at its own host, else nowhere', async (t) => {
+  const other = await startIssuer(t, { key: first })
+  const { find, issuer, clock } = await keySet(t)
+  for (const [issuerName, address] of [
+    [issuer.url, other.jwksUri],
+    [other.url, issuer.jwksUri],
+    [`${issuer.url}/`, issuer.jwksUri],
+    [issuer.url, 'http://op.example/jwks'],
+    [issuer.url, 'file:///etc/passwd'],
+    [issuer.url, issuer.jwksUri.replace('//', '//user:word@')],
+    [issuer.url, 5],
+  ]) {
+    issuer.answerJson(DISCOVERY, { issuer: issuerName, jwks_uri: address })
+    t.match(await rejection(find('first')), UNAVAILABLE, `${issuerName} ${address}`)
+    clock.advance(FAILURE_COOLDOWN_MS)
+  }
+  t.same([other.asked(JWKS), issuer.asked(JWKS)], [0, 0])
+})
+
+t.test('keys that anybody may know, or guess, prove nothing', async (t) => {
+  const rsa = (bits: number, publicExponent = 0x10001) =>
+    exportJWK(generateKeyPairSync('rsa', { modulusLength: bits, publicExponent }).publicKey)
+  const good = { ...(await rsa(2048)), kid: 'good' }
+  const wrong: Record<string, JWK> = {
+    weak: await rsa(1024),
+    private: await exportJWK(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey),
+    'by 1': { ...good, e: 'AQ' },
+    'by 0': { ...good, e: '' },
+    'by much': { ...good, e: `AQ${'A'.repeat(20)}B` },
+    endless: { ...good, n: Buffer.alloc(1025, 255).toString('base64url') },
+    padded: { ...good, n: Buffer.concat([Buffer.alloc(200), Buffer.alloc(128, 255)]).toString('base64url') },
+    symmetric: { kty: 'oct', k: 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' },
+    other: { kty: 'AKP' },
+    encryption: { ...good, use: 'enc' },
+  }
+  const { find, issuer } = await keySet(t)
+  issuer.keys = [good, ...Object.entries(wrong).map(([kid, jwk]) => ({ ...jwk, kid }))]
+  await find('good', 'RS256')
+  for (const kid of Object.keys(wrong))
+    t.ok((await rejection(find(kid, 'RS256'))) instanceof errors.JWKSNoMatchingKey, kid)
+})
+
+t.test('a rotation that failed to be fetched does not take the known keys away', async (t) => {
+  const { find, issuer, clock } = await keySet(t)
+  await find('first')
+  clock.advance(COOLDOWN_MS)
+  issuer.answer(JWKS, (_, response) => response.destroy())
+  await t.rejects(find('third'), UNAVAILABLE, 'it may be a new one: to be asked again')
+  await t.rejects(find('third'), UNAVAILABLE, 'also while it is not looked for')
+  await find('first')
+  issuer.answer(JWKS, null)
+  issuer.keys = [third.jwk]
+  clock.advance(FAILURE_COOLDOWN_MS)
+  await find('third')
+})
