@@ -58,8 +58,7 @@ setTimeout(() => {
   process.exit(1)
 }, LONGEST_MS).unref()
 
-const figures: Figure[] = []
-for (const measure of [
+const BENCHES = [
   accept,
   replays,
   revoke,
@@ -72,10 +71,17 @@ for (const measure of [
   fairness,
   scale,
   sources,
-]) {
+]
+/** Those that are named, or all of them; only all of them are written down. */
+const named = process.argv.slice(2)
+const figures: Figure[] = []
+for (const measure of BENCHES.filter(({ name }) => named.length === 0 || named.includes(name))) {
   process.stderr.write(`${measure.name} …\n`)
-  figures.push(...(await measure()))
+  const measured = await measure()
+  // Now: a later one may fail.
+  for (const { name, measured: value } of measured) process.stderr.write(`  ${name}: ${value}\n`)
+  figures.push(...measured)
 }
 const text = results(figures, startedAt, loadBefore)
-writeFileSync(join(import.meta.dirname, 'results.md'), text)
+if (named.length === 0) writeFileSync(join(import.meta.dirname, 'results.md'), text)
 process.stdout.write(text)
