@@ -55,7 +55,7 @@ t.test('the image', async (t) => {
   })
 
   t.test('checks its health in Node, on the port that it exposes', async (t) => {
-    t.match(imageArguments('HEALTHCHECK')[0], /CMD \["node", "src\/healthcheck\.ts"\]$/)
+    t.match(imageArguments('HEALTHCHECK')[0], /CMD \["node", "src\/commands\/healthcheck\.ts"\]$/)
     t.same(imageArguments('EXPOSE'), [imageEnvironment().PORT])
   })
 })
