@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { CurfewError, UsageError } from './base/errors.ts'
 import { type Config, ConfigError, loadConfig } from './config/load-config.ts'
@@ -34,7 +35,15 @@ async function serve(): Promise<void> {
   reloadOnSignal(app)
   stopOnSignals(app, config)
   await app.listen({ host: config.host, port: config.port })
+  app.log.info(summaryOf(app, config), 'Curfew is ready')
   process.send?.({ url: app.listeningOrigin })
+}
+
+/** What operators look for first. The address of the database may hold a password, so only its kind is named. */
+function summaryOf({ listeningOrigin }: FastifyInstance, { databaseUrl, tenants, sources }: Config): object {
+  const store = databaseUrl.split(':')[0]
+  const { version } = packageJson
+  return { version, store, tenants: tenants.length, sources: sources.length, address: listeningOrigin }
 }
 
 /** As `POST /config/reload`. What is wrong is in the log, and the configuration before goes on working. */
@@ -90,7 +99,13 @@ function exitCodeOf(error: unknown): number {
 
 function textOf(error: unknown): string {
   if (error instanceof UsageError) return error.message
+  if (isInUse(error))
+    return `Curfew could not start: ${error.address}:${error.port} is in use (EADDRINUSE). Stop what listens there, or set PORT or HOST.`
   return error instanceof CurfewError ? `${error.code}: ${error.message}` : `Curfew could not start: ${error}`
+}
+
+function isInUse(error: unknown): error is { address: string; port: number } {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -76,7 +76,20 @@ t.test('a port in use ends it with 69 and a line that says so', async (t) => {
   const port = String(await listen(other))
   const { code, stderr } = await startInVain(await workingEnvironment(t, { PORT: port }))
   t.equal(code, 69)
-  t.match(stderr, new RegExp(`^Curfew could not start: .*EADDRINUSE.*:${port}\n$`))
+  t.match(stderr, new RegExp(`^Curfew could not start: .*:${port} is in use .EADDRINUSE.. Stop .*PORT.*\n$`))
+})
+
+t.test('one line says what has started, with a time that people can read', async (t) => {
+  const { url, output, end } = await startProcess(t, await workingEnvironment(t))
+  t.equal(await end('SIGTERM'), 0)
+  const lines = output()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const ready = lines.filter(({ msg }) => msg === 'Curfew is ready')
+  t.match(ready, [{ version: /^\d+\.\d+\.\d+$/, store: 'sqlite', tenants: 1, sources: 0, address: url }])
+  t.match(ready[0].time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  t.notMatch(JSON.stringify(ready), /curfew\.db/)
 })
 
 /** Resolves when the process has written a line with this text. */

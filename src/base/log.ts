@@ -1,4 +1,4 @@
-import type { LogFn, LoggerOptions } from 'pino'
+import pino, { type LogFn, type LoggerOptions } from 'pino'
 import { CurfewError, type ErrorCode, OwnError } from './errors.ts'
 
 /** Where lines of the log go: what happened, without names of users, and a message that is always the same. */
@@ -16,6 +16,7 @@ export function loggerOptions(level: string): LoggerOptions {
   return {
     level,
     base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: (error: unknown) => safeError(error) },
     hooks: { logMethod: calmly() },
   }
