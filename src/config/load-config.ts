@@ -10,6 +10,7 @@ import {
   type Variables,
 } from './environment.ts'
 import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './file.ts'
+import { misspelt } from './misspelt.ts'
 import { type ConfigFile, WEBHOOK_SECRETS_AT_MOST } from './schema.ts'
 import type { Config } from './types.ts'
 
@@ -23,6 +24,8 @@ const TENANT_KEYS = [
   ['QLIK_CLIENT_SECRET', 'QLIK_CLIENT_KEY_FILE'],
 ] as const
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
+/** All variables that are read. */
+const KEYS = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`)]
 const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
 
 const MISTAKES_TOLD = 50
@@ -58,9 +61,11 @@ export async function loadConfig(environment: Variables): Promise<Config> {
     ...missingTenant(given, reading.file).filter(({ key }) => !isTold(key)),
     ...(SENDER_KEYS.some(isTold) ? [] : missingSenders(given, reading.file)),
   ]
+  const unknown = misspelt(Object.keys(environment), KEYS)
   const all = [...mistakes, ...own.mistakes, ...missing, ...reading.mistakes]
-  if (all.length > 0 || !reading.file) throw new ConfigError(all)
-  return toConfig(Environment.parse(values), own, reading.file)
+  if (all.length > 0 || !reading.file) throw new ConfigError([...all, ...unknown])
+  const config = toConfig(Environment.parse(values), own, reading.file)
+  return { ...config, warnings: [...config.warnings, ...unknown] }
 }
 
 /** @param file null where it is not usable, so that nothing is known to be missing for want of it */

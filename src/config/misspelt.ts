@@ -1,0 +1,31 @@
+import type { Mistake } from './environment.ts'
+
+/** Others' variables may look like a short key: HOME is not a misspelt HOST. */
+const SHORTEST = 7
+const EDITS_AT_MOST = 2
+
+/** Names that nobody reads and that are nearly those of known keys. Pure. */
+export function misspelt(names: readonly string[], known: readonly string[]): Mistake[] {
+  const unknown = names.filter((name) => name.length >= SHORTEST && !known.includes(name))
+  return unknown.flatMap((name) => {
+    const nearest = known
+      .map((key) => ({ key, edits: editsBetween(name.toUpperCase(), key) }))
+      .filter(({ edits }) => edits <= EDITS_AT_MOST)
+      .toSorted((one, other) => one.edits - other.edits)[0]
+    return nearest ? [{ key: name, expected: `is not known; did you mean ${nearest.key}?` }] : []
+  })
+}
+
+/** How many characters must be inserted, removed or replaced (the Levenshtein distance). */
+function editsBetween(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (const [index, letter] of [...one].entries()) {
+    const next = [index + 1]
+    for (let column = 1; column <= other.length; column += 1) {
+      const replaced = (row[column - 1] ?? 0) + (letter === other[column - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}

@@ -1,0 +1,34 @@
+import t from 'tap'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { misspelt } from '../../src/config/misspelt.ts'
+import { rejection } from '../support/events.ts'
+
+const KNOWN = ['REVOKE_CONCURRENCY', 'WEBHOOK_SECRETS', 'HOST', 'PORT']
+const GOOD = {
+  QLIK_TENANT_URL: 'https://acme.eu.qlikcloud.com',
+  QLIK_CLIENT_ID: 'id',
+  QLIK_CLIENT_SECRET: 'secret-of-the-client',
+  API_KEYS: 'api-key-0123456789abcdef-0123456789',
+}
+
+t.test('what is nearly a known key is named with the nearest one', async (t) => {
+  t.same(misspelt(['REVOKE_CONCURENCY', 'WEBHOOKS_SECRET', 'webhook_secrets'], KNOWN), [
+    { key: 'REVOKE_CONCURENCY', expected: 'is not known; did you mean REVOKE_CONCURRENCY?' },
+    { key: 'WEBHOOKS_SECRET', expected: 'is not known; did you mean WEBHOOK_SECRETS?' },
+    { key: 'webhook_secrets', expected: 'is not known; did you mean WEBHOOK_SECRETS?' },
+  ])
+})
+
+t.test('known keys, and what others set, are left alone', async (t) => {
+  t.same(misspelt([...KNOWN, 'HOME', 'PATH', 'HOSTNAME', 'REVOKE', 'QLIK_CLOUD_REGION'], KNOWN), [])
+})
+
+t.test('it is a warning, and stands beside what is wrong', async (t) => {
+  const { warnings } = await loadConfig({ ...GOOD, REVOKE_CONCURENCY: '8' })
+  t.match(warnings, [{ key: 'REVOKE_CONCURENCY', expected: /REVOKE_CONCURRENCY/ }])
+  const { API_KEYS: keys, ...others } = GOOD
+  const error = await rejection(loadConfig({ ...others, API_KEY: keys, API_KEYS_FIEL: 'x' }))
+  t.match(error, {
+    mistakes: [{ key: 'WEBHOOK_SECRETS or API_KEYS' }, { key: 'API_KEY' }, { key: 'API_KEYS_FIEL' }],
+  })
+})
