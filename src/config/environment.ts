@@ -146,6 +146,9 @@ function withSecretFiles(
     const content = readSecretFile(path)
     // The path may be anything; the key is enough to find it.
     if (content === null) fileMistakes.push({ key: `${key}_FILE`, expected: 'the path of a readable file' })
+    // The file of the second secret stays in place, empty, between rotations.
+    else if (content === '' && !key.endsWith('_PREVIOUS'))
+      fileMistakes.push({ key: `${key}_FILE`, expected: 'a file that is not empty' })
     else given[key] = content
   }
   return { given, fileMistakes }

@@ -1,3 +1,10 @@
+export const HELP = `npm run demo [-- OPTIONS]
+
+Starts a sandbox tenant and Curfew, logs users out, and proves that their tokens are gone.
+
+  --keep   Leaves both running, with curl lines to try.
+  --help   Prints this text.`
+
 export function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }

@@ -4,14 +4,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Part, startPart } from './demo-parts.ts'
-import { byHand, heading, json, say, step, tokenTable } from './demo-texts.ts'
+import { byHand, HELP, heading, json, say, step, tokenTable } from './demo-texts.ts'
 import { signWebhook } from './sign-webhook.ts'
 
 /**
  * `npm run demo`: a sandbox tenant and the real service as two processes, two logouts, and the proof that they
  * did what they should and nothing else. Exits with 0 when all of it is proven; `-- --keep` leaves both running.
  */
-const { keep } = parseArgs({ options: { keep: { type: 'boolean', default: false } } }).values
+const { keep, help } = parseArgs({
+  options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+}).values
+if (help) {
+  say(HELP)
+  process.exit(0)
+}
 const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
 const webhookSecret = `whsec_${randomBytes(32).toString('base64')}`
 const apiKey = randomBytes(24).toString('base64url')

@@ -26,6 +26,13 @@ t.test('the demo proves a logout and a revoke-all, and ends by itself with 0', a
   t.match(output(), /curl -i http/)
 })
 
+t.test('it says what it does', async (t) => {
+  const { ended, output } = startDemo(t, '--help')
+  t.same(await ended, [0, null])
+  t.match(output(), /--keep .*\n.*--help/)
+  t.notMatch(output(), '✔')
+})
+
 t.test('it can be kept running, and then the printed requests work until Ctrl+C', async (t) => {
   const { demo, ended, output } = startDemo(t, '--keep')
   while (!output().includes('run until')) await once(demo.stdout, 'data')
