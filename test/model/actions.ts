@@ -169,11 +169,13 @@ export class Actions {
     }
   }
 
-  #toSent(curfew: Curfew, signal: Signal, { endedAt }: Pick<Delivery, 'endedAt'>): Sent {
-    const { tenant, fleet } = this.#world
+  #toSent(curfew: Curfew, signal: Signal, delivery: Pick<Delivery, 'endedAt'>): Sent {
+    const { tenant, fleet, timeline } = this.#world
     const offset = curfew.clockOffset()
-    // The sender's clock may agree with ours or with the tenant's.
     const isTold = signal.occurredAt !== signal.acceptedAt
+    // Without a time of the sender's, a delivery is about the moment in which it arrives, also where an earlier one was lost.
+    const endedAt = isTold ? delivery.endedAt : timeline.now
+    // The sender's clock may agree with ours or with the tenant's.
     const betweenReadings = isTold ? Math.abs(curfew.clock.now() - tenant.now()) : 0
     return {
       signal,
