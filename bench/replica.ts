@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config/load-config.ts'
+import { parts } from '../src/parts.ts'
 import { type Bench, type Child, serviceEnvironment, startChild } from './support.ts'
 
 const Origins = z.tuple([z.string()], z.string())
@@ -34,13 +35,16 @@ if (import.meta.main) {
   const [first, ...others] = Origins.parse(JSON.parse(readFileSync(String(process.argv[2]), 'utf8')))
   const config = await loadConfig(process.env)
   const [tenant] = config.tenants
-  const app = await buildApp({
-    ...config,
-    tenants: [
-      { ...tenant, origin: first, name: tenantName(0) },
-      ...others.map((origin, index) => ({ ...tenant, origin, name: tenantName(index + 1) })),
-    ],
-  })
+  const app = await buildApp(
+    {
+      ...config,
+      tenants: [
+        { ...tenant, origin: first, name: tenantName(0) },
+        ...others.map((origin, index) => ({ ...tenant, origin, name: tenantName(index + 1) })),
+      ],
+    },
+    { parts },
+  )
   const url = await app.listen({ host: config.host, port: config.port })
   process.once('SIGTERM', async () => {
     await app.close()

@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { type Clock, systemClock } from './base/clock.ts'
+import { hasCode } from './base/errors.ts'
 import { loggerOptions } from './base/log.ts'
 import type { Config, Reloadable } from './config/load-config.ts'
 import authenticate from './http/authenticate.ts'
@@ -30,42 +31,58 @@ import reload, { logWarnings } from './routes/reload.ts'
 import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
-import backChannelLogout from './sources/back-channel-logout/route.ts'
-import globalTokenRevocation from './sources/global-token-revocation/route.ts'
-import { openSources } from './sources/open-sources.ts'
-import securityEvents from './sources/shared-signals/route.ts'
-import vendorWebhook from './sources/webhook/route.ts'
+import type { SourcePart } from './sources/common/part.ts'
+import { Sources } from './sources/sources.ts'
 import { openStore } from './stores/open-store.ts'
+import type { StorePart } from './stores/store.ts'
+
+/** What can be left out: see `parts.ts`. */
+export interface Parts {
+  /** Stores besides SQLite. */
+  stores?: readonly StorePart[]
+  /** Ways in for others: identity providers and other services, by entries in CONFIG_FILE. */
+  sources?: readonly SourcePart[]
+  /** Commands besides `serve`, by name. */
+  commands?: Readonly<Record<string, (args: string[]) => Promise<void>>>
+}
 
 export interface AppOptions {
-  /** Reads the configuration anew; without it a reload finds the same one. */
+  /** None by default. */
+  parts?: Parts
+  /** Reads the configuration for a reload; by default a reload finds the same one. */
   load?: () => Promise<Reloadable>
   clock?: Clock
   /** A number from 0 up to 1, for the jitter of backoffs. */
   random?: () => number
-  /** Where the log goes instead of to standard output. */
+  /** Receives the log instead of standard output. */
   logStream?: { write(line: string): void }
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The way in that the route is, where it is one. */
+    /** Name of this way in, for metrics, if the route takes signals. */
     source?: string
   }
 }
 
 /**
  * The whole service, ready to listen. The order is the path of a logout: receive, authenticate, accept, answer,
- * then claim, list, revoke, verify, report. Closing it answers what is in flight, stops claiming, puts unfinished
- * runs back, and lets go of the database.
+ * then claim, list, revoke, verify, report. Closing it answers requests in flight, stops claiming, returns unfinished
+ * runs to the queue, and closes the database.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function buildApp(config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const { load = async () => config, clock = systemClock, random = Math.random, logStream } = options
+  const {
+    parts = {},
+    load = async () => config,
+    clock = systemClock,
+    random = Math.random,
+    logStream,
+  } = options
   const app = createServer(config.logLevel, logStream)
   logWarnings(app.log, config)
   const metrics = createMetrics()
-  const store = await openStore(config.databaseUrl, {
+  const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
     clock,
     log: app.log,
@@ -88,7 +105,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock,
     log: app.log,
     random,
-    // Twice the calls in flight: while some runs list, others keep the revoking calls coming.
+    // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
     onEnded: (revocation) => {
       metrics.ended(revocation)
@@ -118,7 +135,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     blockedUntil: (tenant, calls) => tenants.blockedUntil(tenant, tierOf(calls)),
     usedUpUntil: (tenant, calls) => tenants.ifOpen(tenant)?.budget.usedUpUntil(tierOf(calls)) ?? null,
   })
-  const fromSources = openSources(config.sources, {
+  const sources = new Sources(parts.sources ?? [], config.sources, {
     accept,
     tenants,
     clock,
@@ -128,7 +145,6 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     findSession: store.findSession,
     knowsUser: createKnowsUser({ tenants, clock }),
   })
-  const { sources, streams } = fromSources
   const dryRun = createDryRun({ tenants, clock })
   const inbound = { accept, waiters, estimate, findWait, dryRun, tenants, clock }
 
@@ -136,9 +152,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(lifecycle)
   await app.register(problems)
   await app.register(documentation)
-  app.addHook('onError', async (request) => {
+  app.addHook('onError', async (request, _reply, error) => {
     const source = request.routeOptions.config.source ?? request.sourceName
-    if (source) metrics.signal(source, 'rejected')
+    // A replayed token is counted when its signal is accepted.
+    if (source && !hasCode(error, 'CURFEW_TOKEN_REPLAYED')) metrics.signal(source, 'rejected')
   })
 
   // Authenticate
@@ -149,18 +166,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, inbound)
   await app.register(bulk, inbound)
-  await app.register(backChannelLogout, fromSources)
-  await app.register(vendorWebhook, fromSources)
-  await app.register(globalTokenRevocation, fromSources)
-  await app.register(securityEvents, fromSources)
-  await app.register(sessions, { store, tenants, clock, sessionSources: fromSources.sessionSources })
+  await app.register(sources.routes)
+  await app.register(sessions, { store, tenants, clock, sessionSources: sources.sessions })
 
   // Claim, list, revoke, verify
   let stopRetention = () => {}
   app.addHook('onReady', async () => {
     await tenants.start()
     await worker.start()
-    fromSources.start()
+    sources.start()
     stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
   })
 
@@ -171,21 +185,20 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     tenants,
     deprecations,
     sources,
-    streams,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, { metrics, store, tenants, deprecations })
 
   // Change the configuration
-  await app.register(reload, { load, tenants, senders, sources: fromSources, log: app.log })
+  await app.register(reload, { load, tenants, senders, sources, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopRetention()
     lateTimes.stop()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop(), fromSources.stop()])
+    stopped = Promise.all([runs, tenants.stop(), sources.stop()])
     waiters.close()
   })
   app.addHook('onClose', async () => {
@@ -199,25 +212,24 @@ function tierOf(calls: LimitedCalls): Tier {
   return calls === 'reads' ? 1 : 2
 }
 
-/** Fastify, with bounds against what is slow or too long; no routes yet. */
+/** Fastify, with limits for slow and oversized requests; no routes yet. */
 function createServer(logLevel: string, logStream: AppOptions['logStream']): FastifyInstance {
   const app = Fastify({
     logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
-    // Longer than any URL that Node lets through: the routes say how long an id may be, after authentication.
+    // Longer than any URL Node accepts: routes check the length of ids after authentication.
     routerOptions: { maxParamLength: 16_384 },
-    // A slow sender is cut off; without the short interval Node would look only every 30 s.
+    // Disconnects slow senders. By default Node checks only every 30 s.
     http: { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 },
     requestTimeout: 10_000,
     clientErrorHandler: refuseConnection,
     frameworkErrors: sendProblem,
-    // While closing, a request on a connection that is still open is served like any other: the store is open
-    // until the last one is answered.
+    // While closing, requests on open connections are still served: the store closes after the last answer.
     return503OnClosing: false,
   })
   app.setValidatorCompiler(validatorCompiler)
-  // The answers' types are those of the schemas, at compile time; parsing them again would be for nothing.
+  // Compile-time types already hold answers to their schemas.
   app.setSerializerCompiler(() => JSON.stringify)
   return app
 }

@@ -3,6 +3,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { CurfewError, UsageError } from './base/errors.ts'
 import { type Config, ConfigError, loadConfig } from './config/load-config.ts'
+import { parts } from './parts.ts'
 
 /** Exit codes as in sysexits.h. */
 const EXIT_USAGE = 64
@@ -10,28 +11,22 @@ const EXIT_CONFIG = 78
 const EXIT_TEMPORARY = 75
 const EXIT_UNAVAILABLE = 69
 
-/** What the process does, by its first argument. */
+/** By the first argument of the process. */
 const COMMANDS = new Map<string, (args: string[]) => Promise<void>>([
   ['serve', serve],
-  ['migrate-store', migrateStore],
+  ...Object.entries(parts.commands),
 ])
 
 async function main([name = 'serve', ...args]: string[]): Promise<void> {
   const command = COMMANDS.get(name)
-  if (!command)
-    throw new UsageError(`There is no such command; there are: ${[...COMMANDS.keys()].join(', ')}.`)
+  if (!command) throw new UsageError(`Unknown command. Commands: ${[...COMMANDS.keys()].join(', ')}.`)
   await command(args)
 }
 
-/** Loaded where it is used, since it brings both stores with it. */
-async function migrateStore(args: string[]): Promise<void> {
-  const { migrateStoreCommand } = await import('./commands/migrate-store.ts')
-  await migrateStoreCommand(args)
-}
-
 async function serve(): Promise<void> {
-  const config = await loadConfig(process.env)
-  const app = await buildApp(config, { load: () => loadConfig(process.env) })
+  const load = () => loadConfig(process.env, parts.sources)
+  const config = await load()
+  const app = await buildApp(config, { parts, load })
   reloadOnSignal(app)
   stopOnSignals(app, config)
   await app.listen({ host: config.host, port: config.port })
@@ -39,26 +34,26 @@ async function serve(): Promise<void> {
   process.send?.({ url: app.listeningOrigin })
 }
 
-/** What operators look for first. The address of the database may hold a password, so only its kind is named. */
+/** What operators need first. The address of the database may contain a password: only its scheme is logged. */
 function summaryOf({ listeningOrigin }: FastifyInstance, { databaseUrl, tenants, sources }: Config): object {
   const store = databaseUrl.split(':')[0]
   const { version } = packageJson
   return { version, store, tenants: tenants.length, sources: sources.length, address: listeningOrigin }
 }
 
-/** As `POST /config/reload`. What is wrong is in the log, and the configuration before goes on working. */
+/** As `POST /config/reload`. Mistakes are logged, and the current configuration stays in use. */
 function reloadOnSignal(app: FastifyInstance): void {
   process.on('SIGHUP', () => {
     app.reloadConfig().catch(() => {})
   })
 }
 
-/** npm forwards what the terminal has already sent: a signal that comes this soon after the first one is the same one. */
+/** npm forwards the signal that the terminal has already sent: a second one within this time is the same one. */
 const FORWARDED_WITHIN_MS = 1_000
 
 /**
- * The first signal lets the replica be taken out, then closes gracefully; a later one ends the process at once.
- * Closing stops listening, and whoever has not yet noticed would be refused: hence the drain before it.
+ * The first signal drains the replica, then closes it gracefully; a later one ends the process at once. During the drain it
+ * reports that it is not ready and still serves, until proxies stop sending: after closing, connections are refused.
  */
 function stopOnSignals(app: FastifyInstance, config: Config): void {
   const { shutdownDrainMs: drainMs, shutdownGraceMs: graceMs } = config
@@ -75,13 +70,13 @@ function stopOnSignals(app: FastifyInstance, config: Config): void {
     setTimeout(close, drainMs)
   }
   const close = () => {
-    // A client that is still sending may take its time, but not all of ours.
+    // Clients that are still sending get part of the time.
     setTimeout(() => app.server.closeAllConnections(), graceMs * 0.7).unref()
     setTimeout(() => process.exit(1), graceMs).unref()
     app.close().then(
       () => process.exit(0),
       (error) => {
-        app.log.error({ err: error }, 'could not close in order')
+        app.log.error({ err: error }, 'the shutdown failed')
         process.exit(1)
       },
     )
@@ -100,7 +95,7 @@ function exitCodeOf(error: unknown): number {
 function textOf(error: unknown): string {
   if (error instanceof UsageError) return error.message
   if (isInUse(error))
-    return `Curfew could not start: ${error.address}:${error.port} is in use (EADDRINUSE). Stop what listens there, or set PORT or HOST.`
+    return `Curfew could not start: ${error.address}:${error.port} is in use (EADDRINUSE). Stop the process that listens there, or set PORT or HOST.`
   return error instanceof CurfewError ? `${error.code}: ${error.message}` : `Curfew could not start: ${error}`
 }
 

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { type ClientKey, KEY_ALGORITHMS, readClientKey } from '../base/client-key.ts'
 import { FORMS } from '../base/config-forms.ts'
 import { type KeyFile, readKeyFile } from '../base/secret-file.ts'
+import type { ValueForms } from '../base/source-entry.ts'
 import type { ClientCredential, ClientCredentials } from '../qlik/tenant-config.ts'
-import type { ValueForms } from '../sources/common/entry.ts'
 import type { Given, Mistake } from './environment.ts'
 
 /**

@@ -2,11 +2,12 @@ import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { invalidMembers, pointer } from '../base/json-pointer.ts'
 import { readKeyFile, readSecretFile } from '../base/secret-file.ts'
+import type { SourceKinds } from '../base/source-entry.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
 import { type CredentialEntry, EXPOSED, entryCredentials } from './credentials.ts'
 import type { Mistake, Variables } from './environment.ts'
 import { wrongReferences } from './references.ts'
-import { type ConfigFile, configFileSchema } from './schema.ts'
+import { type ConfigFile, configFileSchema, type ValueReaders } from './schema.ts'
 import type { Reloadable } from './types.ts'
 
 const LARGEST_FILE_BYTES = 16 * 1024 * 1024
@@ -24,22 +25,25 @@ export interface FilePart {
 
 export type FileReading = { file: ConfigFile; mistakes: [] } | { file: null; mistakes: Mistake[] }
 
-/**
- * Reads the file at `path` and tells everything that is wrong with it.
- * @param named the tenants that are configured elsewhere, which the file may name but not define
- */
-export function readConfigFile(
-  path: string,
-  { environment, named }: { environment: Variables; named: readonly string[] },
-): FileReading {
+export interface FileContext {
+  environment: Variables
+  /** Tenants configured elsewhere: the file may name them but not define them. */
+  named: readonly string[]
+  /** The kinds of sources that it may have. */
+  sourceKinds: readonly SourceKinds[]
+}
+
+/** Reads the file at `path`, and reports every mistake in it. */
+export function readConfigFile(path: string, { environment, named, sourceKinds }: FileContext): FileReading {
   const read = readJson(path)
   if ('mistake' in read) return { file: null, mistakes: [{ key: 'CONFIG_FILE', expected: read.mistake }] }
   const beside = (name: string) => resolve(dirname(path), name)
-  const schema = configFileSchema({
+  const readers: ValueReaders = {
     variable: (name) => environment[name],
     file: (name) => readSecretFile(beside(name)),
     keyFile: (name) => readKeyFile(beside(name)),
-  })
+  }
+  const schema = configFileSchema(readers, sourceKinds)
   const { data, error } = schema.safeParse(read.json)
   const members = [...(error ? invalidMembers(error) : []), ...wrongReferences(read.json, named)]
   if (data && members.length === 0) return { file: data, mistakes: [] }

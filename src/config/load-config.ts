@@ -1,5 +1,6 @@
 import { split } from '../base/config-forms.ts'
 import { CurfewError } from '../base/errors.ts'
+import type { SourceKinds } from '../base/source-entry.ts'
 import { type OwnCredentials, ownCredentials } from './credentials.ts'
 import {
   Environment,
@@ -47,15 +48,19 @@ export class ConfigError extends CurfewError {
 
 /**
  * Reads the configuration from an environment, and from the files that it names.
+ * @param sourceKinds the kinds of sources that CONFIG_FILE may have
  * @throws ConfigError with every mistake
  */
-export async function loadConfig(environment: Variables): Promise<Config> {
+export async function loadConfig(
+  environment: Variables,
+  sourceKinds: readonly SourceKinds[] = [],
+): Promise<Config> {
   const { given, values, mistakes } = await readEnvironment(Environment, SECRETS, environment)
   const isTold = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
   const own = ownCredentials(given, isTold)
   const named = TENANT_KEYS.flat().some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
   const reading = given.CONFIG_FILE
-    ? readConfigFile(given.CONFIG_FILE, { environment, named })
+    ? readConfigFile(given.CONFIG_FILE, { environment, named, sourceKinds })
     : { file: NO_FILE, mistakes: [] }
   const missing = [
     ...missingTenant(given, reading.file).filter(({ key }) => !isTold(key)),

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { FORMS, type Form, LIMITS, oneWay } from '../base/config-forms.ts'
 import type { KeyFile } from '../base/secret-file.ts'
+import type { SourceEntry, SourceKinds, ValueForms } from '../base/source-entry.ts'
 import { Identifier } from '../revocation/signal.ts'
-import { sourceSchema } from '../sources/kinds.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
 
 const TENANTS_AT_MOST = 20_000
@@ -27,16 +27,21 @@ export interface ValueReaders {
 
 /** As a whole value, it stands for the value of that environment variable. */
 const VARIABLE = `\${NAME}`
-const UNSET = 'expected the environment variable to be set'
+
+/** A name that is not a variable's may be a secret that only looks like one. */
+function unset(name: string): string {
+  const isName = /^[A-Za-z_]\w{0,127}$/.test(name)
+  return `expected the environment variable${isName ? ` ${name}` : ''} to be set`
+}
 
 /**
  * The schema of CONFIG_FILE. Parsing with it puts in what `readers` find; a value that is not there is a mistake like
  * any other. No message repeats a value.
  */
-export function configFileSchema(readers: ValueReaders) {
+export function configFileSchema(readers: ValueReaders, sourceKinds: readonly SourceKinds[]) {
   const { clients, tenants } = tenantSchemas(readers)
   const { apiKeys, webhookSecrets } = senderSchemas(readers)
-  const source = sourceSchema(valuesFrom(readers))
+  const source = sourceSchema(sourceKinds, valuesFrom(readers))
   return z.strictObject({
     $schema: z.string().optional().describe('Where the schema for editors is'),
     clients: clients.default({}).describe('OAuth clients that tenants share, by name'),
@@ -121,14 +126,26 @@ function senderSchemas(readers: ValueReaders) {
   }
 }
 
+/** An entry of `sources`, by its kind. */
+function sourceSchema(parts: readonly SourceKinds[], values: ValueForms): z.ZodType<SourceEntry> {
+  const kinds = parts.flatMap((part) => part.kinds)
+  const [first, ...others] = parts.flatMap((part) => part.entries(values))
+  const error =
+    kinds.length > 0 ? `expected a kind: ${kinds.join(', ')}` : 'expected no sources: this build has none'
+  if (!first) return z.never(error)
+  return z.discriminatedUnion('kind', [first, ...others], {
+    error: ({ code }) => (code === 'invalid_union' ? error : undefined),
+  })
+}
+
 function valuesFrom(readers: ValueReaders) {
   return {
-    /** A text that is the value, or names the environment variable that holds it. */
+    /** The value itself, or `${NAME}` for the value of an environment variable. */
     given: ({ isGood, expected }: Form) =>
       z.string().transform((text, context) => {
         const name = /^\$\{(.*)\}$/s.exec(text)?.[1]
         const value = name === undefined ? text : (readers.variable(name) ?? '')
-        if (value === '' && name !== undefined) context.addIssue(UNSET)
+        if (value === '' && name !== undefined) context.addIssue(unset(name))
         else if (!isGood(value)) context.addIssue(expected)
         return value
       }),
@@ -143,8 +160,9 @@ function valuesFrom(readers: ValueReaders) {
   }
 }
 
-/** The JSON Schema of CONFIG_FILE, by which editors complete and check it. */
-export function configFileJsonSchema(): object {
-  const schema = configFileSchema({ variable: () => undefined, file: () => null, keyFile: () => null })
+/** The JSON Schema of CONFIG_FILE, for completion and checks in editors. */
+export function configFileJsonSchema(sourceKinds: readonly SourceKinds[]): object {
+  const readers = { variable: () => undefined, file: () => null, keyFile: () => null }
+  const schema = configFileSchema(readers, sourceKinds)
   return z.toJSONSchema(schema, { target: 'draft-7', io: 'input' })
 }

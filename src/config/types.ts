@@ -1,6 +1,6 @@
+import type { SourceEntry } from '../base/source-entry.ts'
 import type { SendersConfig } from '../http/senders.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
-import type { SourceConfig } from '../sources/kinds.ts'
 import type { Environment, Mistake } from './environment.ts'
 
 // What the configuration is, once it is read.
@@ -11,7 +11,7 @@ export interface Reloadable {
   tenants: [TenantConfig, ...TenantConfig[]]
   senders: SendersConfig
   /** Identity providers and other services, each with a way in of its own. */
-  sources: SourceConfig[]
+  sources: SourceEntry[]
   /** Keys that work but should be changed, and what is expected instead. Never holds a value. */
   warnings: Mistake[]
 }

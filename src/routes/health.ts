@@ -1,11 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { Check } from '../http/check.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-import type { EventStreams } from '../sources/shared-signals/streams/event-streams.ts'
-import type { Sources } from '../sources/sources.ts'
-import { streamChecks } from './stream-checks.ts'
-import { Check, type KnownTenants, tenantChecks } from './tenant-checks.ts'
+import { type KnownTenants, tenantChecks } from './tenant-checks.ts'
 
 const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
 
@@ -13,8 +11,7 @@ export interface HealthOptions {
   store: RevocationStore
   tenants: KnownTenants
   deprecations: Pick<Deprecations, 'of'>
-  sources: Pick<Sources, 'ofKind'>
-  streams: EventStreams
+  sources: { checks(): Check[] }
   isStopping: () => boolean
   isClaimFailing: () => boolean
 }
@@ -25,7 +22,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, deprecations, sources, streams, isStopping, isClaimFailing },
+  { store, tenants, deprecations, sources, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const }
 
@@ -57,7 +54,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         lifecycleCheck(isStopping()),
         await storeCheck(store, isClaimFailing()),
         ...tenantChecks(tenants, deprecations),
-        ...streamChecks(sources, streams),
+        ...sources.checks(),
       ]
       const failed = checks.some((check) => check.status === 'failed')
       return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready', checks })

@@ -8,7 +8,6 @@ import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Senders } from '../http/senders.ts'
 import type { Tenants } from '../qlik/tenants.ts'
-import type { Sources } from '../sources/sources.ts'
 
 const count = z.number().int()
 const Reloaded = z.object({
@@ -34,7 +33,7 @@ export interface ReloadOptions {
   load: () => Promise<Reloadable>
   tenants: Pick<Tenants, 'replace'>
   senders: Pick<Senders, 'replace'>
-  sources: Pick<Sources, 'replace'>
+  sources: { replace(sources: Reloadable['sources']): void }
   log: Log
 }
 

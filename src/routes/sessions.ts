@@ -6,10 +6,10 @@ import type { InboundOptions } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { hasOneName, ONE_NAME, UserNames, userOf } from '../http/signal-body.ts'
+import type { SessionSources } from '../revocation/session-sources.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import { tenantFor } from '../revocation/tenant-bounds.ts'
-import type { SessionSources } from '../sources/session-sources.ts'
 
 const DAY_S = 24 * 60 * 60
 /** Longer than providers keep sessions; what is forgotten too early is a logout that is refused. */

@@ -1,16 +1,8 @@
-import { z } from 'zod'
+import type { Check } from '../http/check.ts'
 import { TIERS } from '../qlik/budget/permit-log.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import type { TenantState } from '../qlik/tenant.ts'
 import type { Tenants } from '../qlik/tenants.ts'
-
-/** One thing that readiness depends on, or that should be seen to. */
-export const Check = z.object({
-  name: z.string(),
-  status: z.enum(['ok', 'warning', 'failed']),
-  detail: z.string().optional(),
-})
-export type Check = z.infer<typeof Check>
 
 /** Of more tenants only those are listed that are not ok, and not more than so many. */
 const LISTED_AT_MOST = 20

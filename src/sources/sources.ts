@@ -1,75 +1,59 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { Clock } from '../base/clock.ts'
-import type { SourceConfig, SourceKind } from './kinds.ts'
-import type { FetchJson } from './token/fetch-json.ts'
-import { KeySet } from './token/key-set.ts'
-import { discoverKeys } from './token/well-known.ts'
-import { type Endpoint, openEndpoint, type WebhookConfig, type WebhookKind } from './webhook/endpoint.ts'
+import type { SourceEntry } from '../base/source-entry.ts'
+import type { Check } from '../http/check.ts'
+import { SessionSources } from '../revocation/session-sources.ts'
+import type { OpenPart, SourceContext, SourcePart } from './common/part.ts'
+import type { SourceRoutes } from './common/route.ts'
+import { createFetchJson } from './token/fetch-json.ts'
 
-/** A source that is configured: with the keys of its issuer, or with what proves the webhooks of its vendor. */
-export type OpenSource<K extends SourceKind = SourceKind> = K extends WebhookKind
-  ? { config: WebhookConfig & { kind: K }; endpoint: Endpoint }
-  : { config: Extract<SourceConfig, { kind: K }>; keys: KeySet }
-
-type KeyOwner = Extract<SourceConfig, { issuer: string }>
-
-export interface SourcesOptions {
-  fetchJson: FetchJson
-  clock: Clock
-}
-
-/** The sources that are configured now, by name. */
+/** The sources of the configuration: each entry belongs to the part that has its kind. */
 export class Sources {
-  readonly #options: SourcesOptions
-  #opened: ReadonlyMap<string, OpenSource> = new Map()
+  /** Those that name sessions. */
+  readonly sessions: SessionSources
+  readonly #parts: readonly { part: SourcePart; opened: OpenPart }[]
+  readonly #closeFetch: () => Promise<void>
+  #entries: readonly SourceEntry[] = []
 
-  constructor(configs: readonly SourceConfig[], options: SourcesOptions) {
-    this.#options = options
-    this.replace(configs)
+  constructor(
+    parts: readonly SourcePart[],
+    entries: readonly SourceEntry[],
+    options: Omit<SourceContext, 'fetchJson' | 'sessionSources'>,
+  ) {
+    const { fetchJson, close } = createFetchJson()
+    this.#closeFetch = close
+    const namingSessions = parts.filter(({ namesSessions }) => namesSessions).flatMap(({ kinds }) => kinds)
+    this.sessions = new SessionSources(() => this.#ofKinds(namingSessions), options.tenants)
+    const context = { ...options, fetchJson, sessionSources: this.sessions }
+    this.#parts = parts.map((part) => ({ part, opened: part.open(context) }))
+    this.replace(entries)
   }
 
-  /** From now on these. One whose issuer is as before keeps the keys that it has. */
-  replace(configs: readonly SourceConfig[]): void {
-    const before = this.#opened
-    this.#opened = new Map(
-      configs.map((config) => {
-        const known = before.get(config.name) ?? null
-        return [
-          config.name,
-          known && isDeepStrictEqual(known.config, config) ? known : this.#open(config, known),
-        ]
-      }),
-    )
+  /** Registers the routes of all parts. */
+  readonly routes: SourceRoutes = async (app) => {
+    for (const { opened } of this.#parts) await app.register(opened.routes)
   }
 
-  /** The source of that name, if it is of one of these kinds. */
-  find<K extends SourceKind>(name: string, ...kinds: K[]): OpenSource<K> | null {
-    const found = this.#opened.get(name)
-    const isWanted = kinds.some((kind) => kind === found?.config.kind)
-    // The map holds sources of all kinds; which this one is has just been looked at.
-    return isWanted ? (found as unknown as OpenSource<K>) : null
+  /** Replaces the sources, all at once. */
+  replace(entries: readonly SourceEntry[]): void {
+    this.#entries = entries
+    for (const { part, opened } of this.#parts) opened.replace(this.#ofKinds(part.kinds))
   }
 
-  /** All of one kind. */
-  ofKind<K extends SourceKind>(kind: K): OpenSource<K>[] {
-    return [...this.#opened.keys()].flatMap((name) => this.find(name, kind) ?? [])
+  /** Starts the background work, such as polling. */
+  start(): void {
+    for (const { opened } of this.#parts) opened.start?.()
   }
 
-  #open(config: SourceConfig, before: OpenSource | null): OpenSource {
-    const { fetchJson } = this.#options
-    const keysAt = (address: () => Promise<string>) => new KeySet({ ...this.#options, address })
-    const { jwksUri } = 'jwksUri' in config ? config : {}
-    const given = jwksUri === undefined ? null : keysAt(async () => jwksUri)
-    if (!('issuer' in config)) return { config, endpoint: openEndpoint(config, given) } as OpenSource
-    const wellKnown = config.kind === 'shared-signals' ? 'ssf-configuration' : 'openid-configuration'
-    if (before && 'keys' in before && haveSameKeys(before.config, config))
-      return { config, keys: before.keys } as OpenSource
-    const keys = given ?? keysAt(() => discoverKeys(config.issuer, wellKnown, fetchJson))
-    return { config, keys } as OpenSource
+  checks(): Check[] {
+    return this.#parts.flatMap(({ opened }) => opened.checks?.() ?? [])
   }
-}
 
-/** Whether keys are found in the same way, at the same place. */
-function haveSameKeys(one: KeyOwner, other: KeyOwner): boolean {
-  return one.kind === other.kind && one.issuer === other.issuer && one.jwksUri === other.jwksUri
+  /** Ends the background work and closes all connections. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#parts.map(({ opened }) => opened.stop?.()))
+    await this.#closeFetch()
+  }
+
+  #ofKinds(kinds: readonly string[]): SourceEntry[] {
+    return this.#entries.filter(({ kind }) => kinds.includes(kind))
+  }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 import { configFileJsonSchema } from '../../src/config/schema.ts'
+import { parts } from '../../src/parts.ts'
 import { configurationFile, entryFor, mistakesIn } from '../support/config-file.ts'
 import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 
@@ -111,7 +112,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
     },
     tenants: [
       { name: 'a', url: 'https://marker.example/path', client: 'marker' },
-      { name: 'a', url: variable('MARKER'), client: 'two', clientId: 'marker' },
+      { name: 'a', url: variable('UNSET_ADDRESS'), client: 'two', clientId: 'marker' },
       { ...entryFor('default'), timeoutMs: 'marker' },
       { ...entryFor('marker'), name: undefined, apiVersion: 'marker', concurrency: 129 },
       'marker',
@@ -155,6 +156,8 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
   t.same(keysOf(mistakes).sort(), ['PORT', ...places.map((place) => `CONFIG_FILE ${place}`)].sort())
   const { message } = new ConfigError(mistakes)
   t.notMatch(message, /marker/i)
+  t.match(message, /tenants\/1\/url: expected the environment variable UNSET_ADDRESS to be set/)
+  t.match(message, /sources\/1\/kind: expected a kind: oidc-back-channel-logout, .*clerk/)
   for (const { expected } of mistakes) t.match(expected, /^(expected|must)/)
 })
 
@@ -207,7 +210,7 @@ t.test('what would be counted or found twice is refused', async (t) => {
 
 t.test('the JSON Schema for editors is the one that the file is checked by', async (t) => {
   const committed = JSON.parse(readFileSync(join(DOCS, 'config-file.schema.json'), 'utf8'))
-  t.same(committed, configFileJsonSchema(), 'npm run config-schema writes it')
+  t.same(committed, configFileJsonSchema(parts.sources), 'npm run config-schema writes it')
 })
 
 t.test('the example is a configuration that works, and the one that the documentation shows', async (t) => {
@@ -218,13 +221,16 @@ t.test('the example is a configuration that works, and the one that the document
   for (const name of ['qlik-eu', 'qlik-initech']) file.beside(`secrets/${name}`, `${name}\n`)
   file.beside('secrets/operators-key', KEY)
   file.beside('secrets/portal-webhook', secretOf(24))
-  const config = await loadConfig({
-    CONFIG_FILE: file.path,
-    QLIK_EU_CLIENT_ID: 'eu',
-    QLIK_US_CLIENT_ID: 'us',
-    QLIK_US_CLIENT_SECRET: 'us-secret',
-    ACME_API_KEY: `${KEY}-acme`,
-    INITECH_WEBHOOK_SECRET: secretOf(32),
-  })
+  const config = await loadConfig(
+    {
+      CONFIG_FILE: file.path,
+      QLIK_EU_CLIENT_ID: 'eu',
+      QLIK_US_CLIENT_ID: 'us',
+      QLIK_US_CLIENT_SECRET: 'us-secret',
+      ACME_API_KEY: `${KEY}-acme`,
+      INITECH_WEBHOOK_SECRET: secretOf(32),
+    },
+    parts.sources,
+  )
   t.match(config.tenants, [{ name: 'acme' }, { name: 'globex' }, { name: 'initech' }])
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
+import { parts } from '../../src/parts.ts'
 import { configurationFile, entryFor, mistakesIn } from '../support/config-file.ts'
 import { COMPLETE, keysOf } from '../support/configuration.ts'
 
@@ -27,7 +28,7 @@ t.test('sources come from the file, with the defaults of their kind', async (t) 
     user: { as: 'subject', from: '{iss}|{sub}' },
   }
   const file = configurationFile(t, { tenants: [entryFor('acme')], sources: [SOURCE, full] })
-  const { sources } = await loadConfig({ ...COMPLETE, CONFIG_FILE: file.path })
+  const { sources } = await loadConfig({ ...COMPLETE, CONFIG_FILE: file.path }, parts.sources)
   t.same(sources, [{ ...SOURCE, algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'] }, full])
 })
 

@@ -13,6 +13,7 @@ import type { Reason, Signal, UserReference } from '../../src/revocation/signal.
 import type { Accepted, RevocationStore } from '../../src/revocation/store.ts'
 import { createWorker, type Worker } from '../../src/revocation/worker.ts'
 import { openStore } from '../../src/stores/open-store.ts'
+import { postgres } from '../../src/stores/postgres/part.ts'
 import { COMPLETE } from '../support/configuration.ts'
 import type { ProcessClock } from './process-clock.ts'
 import { type Timeline, tracked } from './timeline.ts'
@@ -91,7 +92,7 @@ export class Curfew {
   static async start(options: CurfewOptions): Promise<Curfew> {
     const { database, log } = options
     const clock = storeClock(options)
-    const curfew = new Curfew(options, await openStore(database, { connections: 3, clock, log }))
+    const curfew = new Curfew(options, await openStore(database, [postgres], { connections: 3, clock, log }))
     await curfew.#tenants.start()
     await curfew.#worker.start()
     return curfew

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { PgBoss } from 'pg-boss'
 import { systemClock } from '../../src/base/clock.ts'
-import { openPostgresStore } from '../../src/stores/postgres.ts'
+import { openPostgresStore } from '../../src/stores/postgres/store.ts'
 import type { PostgresServer } from '../support/postgres.ts'
 import type { ModelStore, OpenModelStore } from './model-store.ts'
 

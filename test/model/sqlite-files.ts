@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import type { OpenModelStore } from './model-store.ts'
 
 /** Opens stores for one process each, in files in `folder`. */

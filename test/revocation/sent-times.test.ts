@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { createAccept } from '../../src/revocation/accept.ts'
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { existing } from '../conformance/stores.ts'
 import { fakeClock } from '../support/clock.ts'
 import { temporaryFolder } from '../support/service.ts'

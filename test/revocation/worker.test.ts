@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { SandboxUser } from '../../src/sandbox/tenant.ts'
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { fakeClock } from '../support/clock.ts'
 import { nextCall } from '../support/events.ts'
 import { type Service, startService } from '../support/service.ts'

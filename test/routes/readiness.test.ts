@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { fakeClock } from '../support/clock.ts'
 import { databaseUrl, type Service, startService } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'

@@ -117,9 +117,9 @@ t.test('a source has to be named where the tenant has several that name sessions
     isProblem(t, forgotten, 'CURFEW_REQUEST_INVALID', 'source')
     for (const { json } of [noted, forgotten]) t.match(json.errors[0].expected, expected)
   }
-  await isRefused('', {}, /of kind oidc-back-channel-logout and of this tenant: none is configured/)
+  await isRefused('', {}, /whose tokens name sessions .*: none is configured/)
   await configure([source('one'), source('two'), source('of-acme', { tenant: 'acme' })])
-  await isRefused('', {}, /the name of a source of kind oidc-back-channel-logout/)
+  await isRefused('', {}, /the name of a source whose tokens name sessions/)
   for (const name of ['one', 'two']) {
     t.equal((await put({ source: name })).status, 204)
     t.equal((await call('DELETE', `/sessions/s?source=${name}`)).status, 204)

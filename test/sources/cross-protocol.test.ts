@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { z } from 'zod'
-import { sourceSchema } from '../../src/sources/kinds.ts'
+import { parts } from '../../src/parts.ts'
 import { fakeClock } from '../support/clock.ts'
 import { everyKind, tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
@@ -57,8 +56,7 @@ t.test('a token of one protocol is none of another, whatever type it says it has
 t.test('a good request of one source is none at the address of another', async (t) => {
   const issuer = await startIssuer(t)
   const kinds = everyKind(issuer)
-  const any = { given: () => z.string(), inFile: () => z.string() }
-  const named = sourceSchema(any).options.map(({ shape }) => shape.kind.value)
+  const named = parts.sources.flatMap<string>((part) => part.kinds)
   t.same(kinds.map(({ kind }) => kind).sort(), named.sort(), 'none is left out')
   const entries = kinds.map(({ entry }) => entry)
   const service = await startWithSources(t, entries)

@@ -1,51 +1,58 @@
+import Fastify from 'fastify'
 import t from 'tap'
-import { z } from 'zod'
-import { sourceSchema } from '../../src/sources/kinds.ts'
+import type { SourceEntry } from '../../src/base/source-entry.ts'
+import type { SourceContext, SourcePart } from '../../src/sources/common/part.ts'
 import { Sources } from '../../src/sources/sources.ts'
-import { fakeClock } from '../support/clock.ts'
 
-const schema = sourceSchema({ given: () => z.string(), inFile: () => z.string() })
-const entry = (name: string, more: object = {}) =>
-  schema.parse({
-    name,
-    kind: 'oidc-back-channel-logout',
-    issuer: 'https://op.example',
-    audience: 'client',
+/** The sources do nothing with these by themselves. */
+const OPTIONS = { tenants: { has: () => true, names: () => ['default'] } } as unknown as SourceContext
+
+function aPart(kinds: string[], more: Partial<SourcePart> = {}) {
+  const calls: unknown[] = []
+  const part: SourcePart = {
+    kinds,
+    entries: () => [],
+    open: () => ({
+      routes: async (app) => void app.get(`/${kinds[0]}`, async () => kinds),
+      replace: (entries) => void calls.push(entries.map(({ name }) => name)),
+      start: () => void calls.push('start'),
+      checks: () => [{ name: `${kinds[0]}`, status: 'ok' }],
+      stop: async () => void calls.push('stop'),
+    }),
     ...more,
-  })
-const open = (...entries: ReturnType<typeof entry>[]) =>
-  new Sources(entries, { fetchJson: async () => ({}), clock: fakeClock() })
+  }
+  return { part, calls }
+}
+const entry = (kind: string, name: string): SourceEntry => ({ kind, name })
 
-t.test('a source is found by its name, for the ways in of its kind', async (t) => {
-  const sources = open(entry('a'), entry('b'))
-  t.equal(sources.find('a', 'oidc-back-channel-logout')?.config.name, 'a')
-  t.equal(sources.find('c', 'oidc-back-channel-logout'), null)
-  t.equal(sources.find('constructor', 'oidc-back-channel-logout'), null)
-  t.equal(sources.find('a'), null, 'for no kind')
+t.test('each part gets the entries of its kinds, and its turn at start, readiness and stop', async (t) => {
+  const one = aPart(['a', 'b'])
+  const other = aPart(['c'])
+  const entries = [entry('a', 'a1'), entry('c', 'c1'), entry('b', 'b1')]
+  const sources = new Sources([one.part, other.part], entries, OPTIONS)
+  sources.start()
+  sources.replace([entry('c', 'c2')])
   t.same(
-    sources.ofKind('oidc-back-channel-logout').map(({ config }) => config.name),
-    ['a', 'b'],
+    sources.checks().map(({ name }) => name),
+    ['a', 'c'],
   )
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(sources.routes)
+  t.same((await app.inject('/c')).json(), ['c'])
+  await sources.stop()
+  t.same(one.calls, [['a1', 'b1'], 'start', [], 'stop'])
+  t.same(other.calls, [['c1'], 'start', ['c2'], 'stop'])
 })
 
-t.test('replaced, what has the same issuer keeps its keys; what has another gets new ones', async (t) => {
-  const sources = open(entry('same'), entry('changed'), entry('moved'), entry('elsewhere'), entry('gone'))
-  const keysOf = (name: string) => sources.find(name, 'oidc-back-channel-logout')?.keys
-  const names = ['same', 'changed', 'moved', 'elsewhere']
-  const before = names.map(keysOf)
-  sources.replace([
-    entry('new'),
-    entry('changed', { audience: 'other' }),
-    entry('moved', { issuer: 'https://other.example' }),
-    entry('elsewhere', { jwksUri: 'https://keys.example/jwks' }),
-    entry('same'),
-  ])
-  t.ok([...before, ...names.map(keysOf)].every(Boolean))
-  t.same(
-    names.map((name, index) => keysOf(name) === before[index]),
-    [true, true, false, false],
-  )
-  t.equal(sources.find('changed', 'oidc-back-channel-logout')?.config.audience, 'other')
-  t.ok(keysOf('new'))
-  t.equal(keysOf('gone'), undefined)
+t.test('sessions belong to the sources of parts that name sessions', async (t) => {
+  const naming = aPart(['a'], { namesSessions: true })
+  const other = aPart(['b'])
+  const sources = new Sources([naming.part, other.part], [entry('a', 'a1'), entry('b', 'b1')], OPTIONS)
+  t.same(sources.sessions.named(undefined, 'default', '/source'), {
+    tenant: 'default',
+    source: 'a1',
+    isOnly: true,
+  })
+  await sources.stop()
 })

@@ -1,5 +1,6 @@
 import type { Mistake } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
+import { parts } from '../../src/parts.ts'
 
 export const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 5).toString('base64')}`
 export const KEY = 'k'.repeat(24)
@@ -13,7 +14,7 @@ export const COMPLETE: Record<string, string> = {
 /** What is wrong with a complete environment after these changes; nothing when it is usable. */
 export async function mistakesOf(changes: Record<string, string | undefined>): Promise<Mistake[]> {
   try {
-    await loadConfig({ ...COMPLETE, ...changes })
+    await loadConfig({ ...COMPLETE, ...changes }, parts.sources)
     return []
   } catch (error) {
     if (error instanceof ConfigError) return error.mistakes

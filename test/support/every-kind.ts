@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../src/base/clock.ts'
-import type { SourceKind } from '../../src/sources/kinds.ts'
 import type { Issuer } from './issuer.ts'
 import { EVENT } from './logout-service.ts'
 import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
@@ -13,7 +12,7 @@ export interface SignedRequest {
 
 /** A kind of source as the tests play it: its entry, and a good request of it. */
 export interface Player {
-  kind: SourceKind
+  kind: string
   /** Its entry in CONFIG_FILE, named as its kind. */
   entry: object
   path: string

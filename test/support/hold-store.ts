@@ -1,4 +1,4 @@
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
+import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { aSignal, T0 } from './signals.ts'
 
 // A process of its own that holds the store in the file it is given, and accepts a signal when told to.

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
+import { parts } from '../../src/parts.ts'
 import type { RevocationView } from '../../src/revocation/revocation-view.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
@@ -96,8 +97,9 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     environment,
   )
   const logLines: string[] = []
-  const load = () => loadConfig(fullEnvironment)
+  const load = () => loadConfig(fullEnvironment, parts.sources)
   const app = await buildApp(await load(), {
+    parts,
     load,
     logStream: { write: (line) => void logLines.push(line) },
     ...appOptions,

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import type { Reason, UserReference } from '../../src/revocation/signal.ts'
-import type { WebhookKind } from '../../src/sources/webhook/endpoint.ts'
+import type { WebhookConfig } from '../../src/sources/webhook/endpoint.ts'
 import * as SAMPLES from './vendor-samples.ts'
 
 /** What a vendor does to a request before it sends it. */
@@ -12,7 +12,7 @@ type Headers = Record<string, string>
 
 /** A vendor as the tests play it: its documented body, and its way to prove it. */
 export interface Vendor {
-  kind: WebhookKind
+  kind: WebhookConfig['kind']
   secret: string
   otherSecret: string
   /** Members of the entry besides name, kind and secret. */

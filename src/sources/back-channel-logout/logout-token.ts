@@ -1,30 +1,25 @@
 import { z } from 'zod'
-import type { Clock } from '../../base/clock.ts'
-import type { Accept } from '../../revocation/accept.ts'
-import type { SessionSource } from '../../revocation/session.ts'
+import { CurfewError } from '../../base/errors.ts'
 import { Identifier } from '../../revocation/signal.ts'
-import type { Accepted, RevocationStore } from '../../revocation/store.ts'
-import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { COMMON, ISSUER } from '../common/entry.ts'
+import type { SourceContext } from '../common/part.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
-import {
-  TokenError,
-  type TokenIssuer,
-  type TokenProfile,
-  takenUntil,
-  verifyToken,
-} from '../token/verify-token.ts'
+import type { IssuerSource } from '../token/issuer-source.ts'
+import { type TokenProfile, takenUntil, verifyToken } from '../token/verify-token.ts'
 
-/** An OpenID provider that tells of logouts by OpenID Connect Back-Channel Logout 1.0. */
-export function backChannelLogout() {
-  return z.strictObject({ kind: z.literal('oidc-back-channel-logout'), ...COMMON, ...ISSUER })
-}
-type Source = TokenIssuer & { config: z.infer<ReturnType<typeof backChannelLogout>> }
+/** An OpenID provider that reports logouts by OpenID Connect Back-Channel Logout 1.0. */
+export const LogoutEntry = z.strictObject({
+  kind: z.literal('oidc-back-channel-logout'),
+  ...COMMON,
+  ...ISSUER,
+})
+export type LogoutEntry = z.infer<typeof LogoutEntry>
+export type LogoutSource = IssuerSource<LogoutEntry>
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
-// Other members of `events` are of no matter: Keycloak puts one there that is no object (section 2.4 lets it).
+// Other members of `events` are ignored: Keycloak adds one that is not an object (section 2.4 permits it).
 const LogoutClaims = z
   .looseObject({
     jti: Identifier,
@@ -40,32 +35,28 @@ const LogoutClaims = z
   })
 type LogoutClaims = z.infer<typeof LogoutClaims>
 
-/** What a logout token must and must not be (section 2.6). */
+/** The requirements of section 2.6. */
 const LOGOUT_TOKEN: TokenProfile<typeof LogoutClaims> = {
   name: 'a logout token',
-  // Only recommended, and some send none.
+  // The type is only recommended; some providers send none.
   types: [null, 'jwt', 'logout+jwt'],
-  // An ID token has one: it must not be taken for a logout token.
+  // An ID token has one, and must not be accepted as a logout token.
   forbidden: ['nonce'],
   claims: LogoutClaims,
-  // The specification advises two minutes (section 4); providers send one to fifteen.
+  // Section 4 recommends two minutes; providers use one to fifteen.
   longestLifeS: 60 * 60,
 }
 
 /**
- * Takes one logout token. When it resolves, what there is to do is durable; `replayed` where the token was used before.
- * @throws TokenError; CURFEW_KEYS_UNAVAILABLE, CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
+ * Takes one logout token. When it resolves, the signal is durable.
+ * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE, CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
  */
-export type TakeLogoutToken = (source: Source, token: string) => Promise<Accepted>
+export type TakeLogoutToken = (source: LogoutSource, token: string) => Promise<void>
 
-export interface TakeLogoutTokenOptions {
-  accept: Accept
-  tenants: TenantNames
-  clock: Clock
-  /** Whose session it is, where a token names nothing else. */
-  findSession: RevocationStore['findSession']
-  sessionSources: { of(source: string, tenant: string): SessionSource }
-}
+export type TakeLogoutTokenOptions = Pick<
+  SourceContext,
+  'accept' | 'tenants' | 'clock' | 'findSession' | 'sessionSources'
+>
 
 export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogoutToken {
   const { accept, tenants, clock } = options
@@ -74,14 +65,15 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
     const claims = await verifyToken(token, source, LOGOUT_TOKEN, clock.now())
     const statement = await statementOf(source, claims, options)
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
-    // A token is good once (section 2.6, number 8): sent again it does nothing, as long as it has not expired.
-    return accept([signal], sourceReplay(config, claims.jti, takenUntil(claims)))
+    // A token is accepted once (section 2.6, number 8).
+    const { replayed } = await accept([signal], sourceReplay(config, claims.jti, takenUntil(claims)))
+    if (replayed) throw new CurfewError('CURFEW_TOKEN_REPLAYED', 'The token was used before (jti).')
   }
 }
 
-/** What the token says: by the entry's template, or, where the token does not have that, by a session whose user is known. */
+/** The statement of a token: by the entry's template or, if the token lacks its members, by the user recorded for its session. */
 async function statementOf(
-  { config }: Source,
+  { config }: LogoutSource,
   claims: LogoutClaims,
   { tenants, clock, findSession, sessionSources }: TakeLogoutTokenOptions,
 ): Promise<Statement> {
@@ -93,8 +85,8 @@ async function statementOf(
   const session = await findSession(of, sid, clock.now())
   if (session) return { ...statement, user: session.user }
   if (sub !== undefined) return statement
-  throw new TokenError(
-    'claims',
-    'The token names a session (sid) and no user (sub), and none is noted for this source: see PUT /sessions/{sid}.',
+  throw new CurfewError(
+    'CURFEW_TOKEN_CLAIMS_INVALID',
+    'The token names a session (sid) and no user (sub), and no user is recorded for it: see PUT /sessions/{sid}.',
   )
 }

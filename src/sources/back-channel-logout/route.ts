@@ -1,57 +1,43 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { CurfewError } from '../../base/errors.ts'
+import type { ConfiguredSources } from '../common/configured-sources.ts'
 import { oauthError, refusalOf } from '../common/refusal.ts'
-import {
-  bodyOf,
-  requireType,
-  SourceParams,
-  type SourceRoutes,
-  sourceOf,
-  withRawBodies,
-} from '../common/route.ts'
-import { TokenError } from '../token/verify-token.ts'
-import type { TakeLogoutToken } from './logout-token.ts'
+import { bodyOf, requireType, sourceRoute } from '../common/route.ts'
+import type { LogoutSource, TakeLogoutToken } from './logout-token.ts'
 
 /**
- * `POST /sources/{name}/backchannel-logout`: an OpenID provider tells that a user has logged out
- * (https://openid.net/specs/openid-connect-backchannel-1_0.html). Answers 200 when that is durable: providers take
- * nothing else for a success, and wait 2.5 s at the least.
+ * `POST /sources/{name}/backchannel-logout`: an OpenID provider reports that a user has logged out
+ * (https://openid.net/specs/openid-connect-backchannel-1_0.html). The answer is 200 when the signal is durable: providers
+ * accept no other status as success, and wait at least 2.5 s.
  */
-export default withRawBodies<SourceRoutes & { takeLogoutToken: TakeLogoutToken }>(
-  ['oidc-back-channel-logout'],
-  (app, options) => {
-    const { sources, takeLogoutToken } = options
-    app.post(
-      '/sources/:name/backchannel-logout',
-      {
-        schema: {
-          summary: 'OpenID Connect Back-Channel Logout 1.0',
-          description:
-            'A form with a `logout_token`, signed by the issuer of the source. With `sid` and without `sub` the session ' +
-            'must have been told before, by `PUT /sessions/{sid}`.',
-          tags: ['sources'],
-          params: SourceParams,
-          consumes: ['application/x-www-form-urlencoded'],
-          body: z.object({ logout_token: z.string().describe('A signed JWT') }),
-          response: {
-            200: z.null().describe('It is durable'),
-            400: oauthError('The token proves nothing, or names nobody'),
-            503: oauthError("The issuer's keys or the store cannot be had: send it again"),
-          },
-        },
-        errorHandler: refuse,
+export function backChannelLogoutRoute(
+  sources: ConfiguredSources<LogoutSource>,
+  takeLogoutToken: TakeLogoutToken,
+): FastifyPluginAsync {
+  return sourceRoute(sources, {
+    method: 'POST',
+    path: 'backchannel-logout',
+    schema: {
+      summary: 'OpenID Connect Back-Channel Logout 1.0',
+      description:
+        'A form with a `logout_token`, signed by the issuer of the source. A token with `sid` and without `sub` requires that ' +
+        '`PUT /sessions/{sid}` has recorded the session.',
+      consumes: ['application/x-www-form-urlencoded'],
+      body: z.object({ logout_token: z.string().describe('A signed JWT') }),
+      response: {
+        200: z.null().describe('The signal is durable'),
+        400: oauthError('The token is not accepted as proof, or identifies no user'),
+        503: oauthError("The issuer's keys or the store are unavailable: send it again"),
       },
-      async (request, reply) => {
-        const source = sourceOf(request, sources, 'oidc-back-channel-logout')
-        const { replayed } = await takeLogoutToken(source, logoutTokenOf(request))
-        // Not thrown: it is counted as a repetition already, not as a refusal.
-        if (replayed)
-          return refuse(new TokenError('claims', 'The token was used before (jti).'), request, reply)
-        return reply.header('cache-control', 'no-store').code(200).send()
-      },
-    )
-  },
-)
+    },
+    errorHandler: refuse,
+    async handle(source, request) {
+      await takeLogoutToken(source, logoutTokenOf(request))
+      return { status: 200 }
+    },
+  })
+}
 
 /** The one parameter of the form (section 2.5). */
 function logoutTokenOf(request: FastifyRequest): string {
@@ -59,11 +45,11 @@ function logoutTokenOf(request: FastifyRequest): string {
   const tokens = new URLSearchParams(bodyOf(request).toString('utf8')).getAll('logout_token')
   const [token] = tokens
   if (token === undefined || tokens.length > 1)
-    throw new TokenError('malformed', 'Expected one logout_token.')
+    throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'Expected one logout_token.')
   return token
 }
 
-/** Answers as section 2.8 has it: 400 with `error` and `error_description`; what may pass is a 503. */
+/** Section 2.8: 400 with `error` and `error_description`. A temporary failure is a 503. */
 function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, error, description } = refusalOf(thrown, request, reply)
   return reply.code(status).send({ error, error_description: description })

@@ -1,13 +1,7 @@
 import { z } from 'zod'
-import { type Form, SecureAddress } from '../../base/config-forms.ts'
+import { SecureAddress } from '../../base/config-forms.ts'
 import { Reason, UserKind } from '../../revocation/signal.ts'
 import { isTemplate } from './template.ts'
-
-/** How a kind of source reads values that may be in the file, in a variable or in a file of their own. */
-export interface ValueForms {
-  given: (form: Form) => z.ZodType<string, string>
-  inFile: (form: Form) => z.ZodType<string, string>
-}
 
 export const Template = z
   .string()

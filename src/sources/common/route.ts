@@ -1,71 +1,84 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
-import type { SourceKind } from '../kinds.ts'
-import type { OpenSource, Sources } from '../sources.ts'
+import type { ConfiguredSource } from './configured-sources.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The source that the path names, once it is known to be one. */
+    /** The source that the path names, once it is known to exist. */
     sourceName?: string
   }
 }
 
-/** Of every route below `/sources/{name}`. */
-export const SourceParams = z.object({ name: z.string().describe('Name of the source in CONFIG_FILE') })
+/** A plugin with routes below `/sources/{name}`. */
+export type SourceRoutes = FastifyPluginAsync
 
-/** What every way in of sources needs, besides what takes its requests. */
-export interface SourceRoutes {
-  sources: Sources
+const SourceParams = z.object({ name: z.string().describe('Name of the source in CONFIG_FILE') })
+
+export interface SourceRoute<Source> {
+  method: 'GET' | 'POST'
+  /** Below `/sources/{name}/`. */
+  path: string
+  /** For the documentation only: bodies are not parsed before the source is authenticated. */
+  schema: FastifySchema
+  bodyLimit?: number
+  /** Answers errors in the form of the protocol; with a problem if left out. */
+  errorHandler?: FastifyInstance['errorHandler']
+  /** Authenticates the source and handles the request. An answer without a body is empty. */
+  handle(source: Source, request: FastifyRequest): Promise<{ status: number; body?: object }>
 }
 
 /**
- * A plugin whose routes get the bytes of a body, whatever its type: a source is proven by them, before anything of them
- * is parsed. So the schemas of bodies are for the documentation. Where there is no such source, no body is read.
- * @param kinds those of the sources that its routes are for
+ * A plugin with one route for the sources of a part. The handler gets the bytes of the body, whatever its type: they
+ * authenticate the source before anything parses them. If the path names no source of the part, the body is not read.
  */
-export function withRawBodies<Options extends SourceRoutes>(
-  kinds: readonly SourceKind[],
-  routes: (app: FastifyInstance, options: Options) => void,
-): FastifyPluginAsync<Options> {
-  return async (app, options) => {
+export function sourceRoute<Source extends ConfiguredSource>(
+  sources: { find(name: string): Source | null },
+  { method, path, schema, handle, ...options }: SourceRoute<Source>,
+): SourceRoutes {
+  return async (app) => {
     app.addHook('onRequest', async (request) => {
-      sourceOf(request, options.sources, ...kinds)
-      // Fastify refuses a type that it cannot read before it is known who asks. Routes look at what was sent.
+      sourceOf(request, sources)
+      // Fastify rejects a media type without a parser before the handler runs. Handlers check the original header.
       request.raw.headers['content-type'] = 'application/octet-stream'
     })
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
     app.setValidatorCompiler(() => (value) => ({ value }))
-    routes(app, options)
+    app.route({
+      method,
+      url: `/sources/:name/${path}`,
+      schema: { ...schema, tags: ['sources'], params: SourceParams },
+      ...options,
+      handler: async (request, reply) => {
+        const { status, body } = await handle(sourceOf(request, sources), request)
+        return reply.header('cache-control', 'no-store').code(status).send(body)
+      },
+    })
   }
 }
 
-/** The bytes of the body; empty where there is none. */
+/** The bytes of the body, empty if there is none. */
 export function bodyOf({ body }: FastifyRequest): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
 }
 
-/** The content type of the route's bodies. */
+/** The media type of the route's bodies. */
 export function typeOf({ routeOptions }: FastifyRequest): string {
   return routeOptions.schema?.consumes?.[0] ?? ''
 }
 
-/** @throws CURFEW_MEDIA_TYPE, where the request does not say once that its body is of the route's type */
+/** @throws CURFEW_MEDIA_TYPE unless exactly one Content-Type header names the route's type */
 export function requireType(request: FastifyRequest): void {
   const [type] = (soleHeader(request.raw.headersDistinct, 'content-type') ?? '').split(';')
   if (type?.trim().toLowerCase() !== typeOf(request)) throw new CurfewError('CURFEW_MEDIA_TYPE')
 }
 
-/** The source that the path names. @throws CURFEW_NOT_FOUND, as for any other path that leads nowhere */
-export function sourceOf<K extends SourceKind>(
-  request: FastifyRequest,
-  sources: Sources,
-  ...kinds: K[]
-): OpenSource<K> {
+/** The source that the path names. @throws CURFEW_NOT_FOUND, as for any path that does not exist */
+function sourceOf<Source>(request: FastifyRequest, sources: { find(name: string): Source | null }): Source {
   const { name } = SourceParams.parse(request.params)
-  const source = sources.find(name, ...kinds)
+  const source = sources.find(name)
   if (!source) throw new CurfewError('CURFEW_NOT_FOUND')
   request.sourceName = name
   return source

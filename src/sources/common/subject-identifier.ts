@@ -14,9 +14,6 @@ export interface NamedSubject {
   user: { as: UserKind; from: string } | null
 }
 
-/** This is no subject identifier. The message names what is wrong, and repeats nothing of it. */
-export class SubjectError extends Error {}
-
 const Text = z.string().min(1).max(1_024)
 const Simple = z.discriminatedUnion('format', [
   z.object({ format: z.literal('account'), uri: Text }),
@@ -36,7 +33,7 @@ const Aliases = z.object({ identifiers: z.array(z.looseObject({})).min(1).max(AL
  * The subjects that an identifier may stand for (RFC 9493; `complex` by the Shared Signals Framework 1.0):
  * one, or those of `aliases` in their order. None where it names no user: a format that is not known, or a complex one
  * that speaks of a device or a session only.
- * @throws SubjectError
+ * @throws CURFEW_SUBJECT_INVALID
  */
 export function readSubject(identifier: unknown): NamedSubject[] {
   const { format, members } = formatOf(identifier)
@@ -56,7 +53,7 @@ export interface SubjectRules {
  * is complete with; without a template the first that can be named by itself, and of aliases rather one of the kind that
  * the entry asks for.
  * @param context what templates may name besides the subject's members and, as `subject`, the whole identifier
- * @throws SubjectError; CURFEW_SUBJECT_UNKNOWN where there is none
+ * @throws CURFEW_SUBJECT_INVALID; CURFEW_SUBJECT_UNKNOWN if it names none
  */
 export function chooseSubject(
   identifier: unknown,
@@ -91,29 +88,33 @@ function isSame(one: string, other: string): boolean {
 function readSimpleOrAliases(identifier: unknown): NamedSubject[] {
   if (formatOf(identifier).format !== 'aliases') return readSimple(identifier)
   const { data } = Aliases.safeParse(identifier)
-  if (!data) throw new SubjectError(`Aliases need identifiers, from 1 to ${ALIASES_AT_MOST}.`)
+  if (!data)
+    throw new CurfewError('CURFEW_SUBJECT_INVALID', `Aliases need identifiers, from 1 to ${ALIASES_AT_MOST}.`)
   // RFC 9493, section 3.2.8: they are not nested.
   return data.identifiers.flatMap(readSimple)
 }
 
 function readSimple(identifier: unknown): NamedSubject[] {
   const { format, members } = formatOf(identifier)
-  if (format === 'aliases') throw new SubjectError('Aliases must not be nested.')
+  if (format === 'aliases') throw new CurfewError('CURFEW_SUBJECT_INVALID', 'Aliases must not be nested.')
   if (!FORMATS.has(format)) return []
   const { data, error } = Simple.safeParse({ ...members, format })
   if (data) return [named(data)]
   const member = String(error.issues[0]?.path[0] ?? 'format')
-  throw new SubjectError(`The member ${member} of the subject is missing, or is no text that can be used.`)
+  throw new CurfewError(
+    'CURFEW_SUBJECT_INVALID',
+    `The member ${member} of the subject is missing, or is no text that can be used.`,
+  )
 }
 
 /** Drafts called it `subject_type`, with hyphens (Google still does); some leave it out of complex subjects (Okta). */
 function formatOf(identifier: unknown): { format: string; members: Record<string, unknown> } {
   const { data: members } = z.looseObject({}).safeParse(identifier)
-  if (!members) throw new SubjectError('A subject is an object with a format.')
+  if (!members) throw new CurfewError('CURFEW_SUBJECT_INVALID', 'A subject is an object with a format.')
   const format = members.format ?? members.subject_type
   if (typeof format === 'string') return { format: format.replaceAll('-', '_'), members }
   if (format === undefined && 'user' in members) return { format: 'complex', members }
-  throw new SubjectError('A subject needs a format.')
+  throw new CurfewError('CURFEW_SUBJECT_INVALID', 'A subject needs a format.')
 }
 
 function named(subject: Simple): NamedSubject {
@@ -144,5 +145,5 @@ function addressOf(uri: string): string {
       // No UTF-8: said below.
     }
   }
-  throw new SubjectError('The uri of an account is acct:user@host.')
+  throw new CurfewError('CURFEW_SUBJECT_INVALID', 'The uri of an account is acct:user@host.')
 }

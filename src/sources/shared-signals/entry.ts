@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { atMostOne, FORMS, oneWay, SecureAddress } from '../../base/config-forms.ts'
-import { COMMON, ISSUER, type ValueForms } from '../common/entry.ts'
-import type { KeySet } from '../token/key-set.ts'
+import type { ValueForms } from '../../base/source-entry.ts'
+import { COMMON, ISSUER } from '../common/entry.ts'
+import type { IssuerSource } from '../token/issuer-source.ts'
 
 /** A transmitter of security events, by the OpenID Shared Signals Framework 1.0: CAEP and RISC, pushed or polled. */
-export function sharedSignals(forms: ValueForms) {
+export function sharedSignalsEntry(forms: ValueForms) {
   const { given, inFile } = forms
   const schema = z.strictObject({
     kind: z.literal('shared-signals'),
@@ -70,12 +71,8 @@ function oauth({ given, inFile }: ValueForms) {
   return oneWay(schema, [['clientSecret'], ['clientSecretFile']])
 }
 
-export type SharedSignalsConfig = z.infer<ReturnType<typeof sharedSignals>>
-/** A source that is configured, with the keys of its issuer. */
-export interface SharedSignalsSource {
-  config: SharedSignalsConfig
-  keys: KeySet
-}
+export type SharedSignalsConfig = z.infer<ReturnType<typeof sharedSignalsEntry>>
+export type SharedSignalsSource = IssuerSource<SharedSignalsConfig>
 export type TransmitterConfig = NonNullable<SharedSignalsConfig['transmitter']>
 
 export type TransmitterClient = NonNullable<TransmitterConfig['oauth']>

@@ -1,18 +1,13 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { areEqual } from '../../base/constant-time.ts'
+import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
+import type { ConfiguredSources } from '../common/configured-sources.ts'
 import { refusalOf } from '../common/refusal.ts'
-import {
-  bodyOf,
-  requireType,
-  SourceParams,
-  type SourceRoutes,
-  sourceOf,
-  withRawBodies,
-} from '../common/route.ts'
-import { SetError, SetRefused, setErrorOf } from '../token/set-error.ts'
-import { pushAuthorizationOf } from './entry.ts'
+import { bodyOf, requireType, sourceRoute } from '../common/route.ts'
+import { SetError, setErrorOf } from '../token/set-error.ts'
+import { pushAuthorizationOf, type SharedSignalsSource } from './entry.ts'
 import type { TakeSecurityEvent } from './take-security-event.ts'
 
 const refusal = (description: string) => ({
@@ -21,47 +16,42 @@ const refusal = (description: string) => ({
 })
 
 /**
- * `POST /sources/{name}/events`: a security event token is pushed (RFC 8935). 202 when what there is to do is durable;
- * the same for one that was here before.
+ * `POST /sources/{name}/events`: a transmitter pushes a security event token (RFC 8935). The answer is 202 when its effect is
+ * durable, and also for a token that arrived before.
  */
-export default withRawBodies<SourceRoutes & { takeSecurityEvent: TakeSecurityEvent }>(
-  ['shared-signals'],
-  (app, { sources, takeSecurityEvent }) => {
-    app.post(
-      '/sources/:name/events',
-      {
-        schema: {
-          summary: 'Shared Signals: CAEP and RISC events by push (RFC 8935)',
-          description:
-            'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
-          tags: ['sources'],
-          params: SourceParams,
-          consumes: ['application/secevent+jwt'],
-          body: z.string().describe('A signed JWT'),
-          response: {
-            202: z.null().describe('What there is to do is durable'),
-            400: refusal('The token proves nothing, or cannot be acted on'),
-            503: refusal("The issuer's keys or the store cannot be had: send it again"),
-          },
-        },
-        errorHandler: refuse,
+export function securityEventsRoute(
+  sources: ConfiguredSources<SharedSignalsSource>,
+  takeSecurityEvent: TakeSecurityEvent,
+): FastifyPluginAsync {
+  return sourceRoute(sources, {
+    method: 'POST',
+    path: 'events',
+    schema: {
+      summary: 'Shared Signals: CAEP and RISC events by push (RFC 8935)',
+      description:
+        'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
+      consumes: ['application/secevent+jwt'],
+      body: z.string().describe('A signed JWT'),
+      response: {
+        202: z.null().describe('The effect of the event is durable'),
+        400: refusal('The token is not accepted as proof, or cannot be acted on'),
+        503: refusal("The issuer's keys or the store are unavailable: send it again"),
       },
-      async (request, reply) => {
-        const source = sourceOf(request, sources, 'shared-signals')
-        requireAuthorization(request, pushAuthorizationOf(source.config))
-        requireType(request)
-        await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
-        return reply.header('cache-control', 'no-store').code(202).send()
-      },
-    )
-  },
-)
+    },
+    errorHandler: refuse,
+    async handle(source, request) {
+      requireAuthorization(request, pushAuthorizationOf(source.config))
+      requireType(request)
+      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
+      return { status: 202 }
+    },
+  })
+}
 
-function requireAuthorization(request: FastifyRequest, expected: string | null): void {
+function requireAuthorization({ raw }: FastifyRequest, expected: string | null): void {
   if (expected === null) return
-  const { headersDistinct } = request.raw
-  if (!areEqual(soleHeader(headersDistinct, 'authorization') ?? '', expected))
-    throw new SetRefused('authentication_failed', 'The header Authorization is not the one that was agreed.')
+  if (!areEqual(soleHeader(raw.headersDistinct, 'authorization') ?? '', expected))
+    throw new CurfewError('CURFEW_STREAM_UNAUTHENTICATED')
 }
 
 /** RFC 8935, section 2.3: 400 with `err` and `description`. */

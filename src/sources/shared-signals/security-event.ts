@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { CurfewError } from '../../base/errors.ts'
 import { Identifier, type Reason } from '../../revocation/signal.ts'
 import { instantOf } from '../common/instant.ts'
-import { TokenError, type TokenProfile } from '../token/verify-token.ts'
+import type { TokenProfile } from '../token/verify-token.ts'
 
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
@@ -65,12 +66,12 @@ export const SECURITY_EVENT_TOKEN: TokenProfile<typeof Claims> = {
 /**
  * What a token says that is proven. The subject is in `sub_id`, or in the event itself, as in drafts (Okta, Google).
  * @param now ms since the epoch
- * @throws TokenError
+ * @throws CURFEW_TOKEN_TIME_INVALID
  */
 export function readSecurityEvent(claims: z.infer<typeof Claims>, now: number): SecurityEvent {
   const { jti, iat, toe, events } = claims
   if (iat * 1000 < now - OLDEST_S * 1000)
-    throw new TokenError('time', 'The token is older than 30 days (iat).')
+    throw new CurfewError('CURFEW_TOKEN_TIME_INVALID', 'The token is older than 30 days (iat).')
   const [[type, event] = ['', {}]] = Object.entries(events)
   return {
     jti,

@@ -1,10 +1,10 @@
 import type { Clock } from '../../base/clock.ts'
+import { CurfewError } from '../../base/errors.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject } from '../common/subject-identifier.ts'
-import { SetRefused } from '../token/set-error.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { SharedSignalsConfig, SharedSignalsSource } from './entry.ts'
 import {
@@ -92,10 +92,13 @@ async function noteVerification(
     return streams.noteVerified(source)
   }
   if (!isOwnStream(source, event, streams))
-    throw new SetRefused('invalid_request', 'The verification is of another stream.')
+    throw new CurfewError('CURFEW_STREAM_MISMATCH', 'The verification is of another stream.')
   // Before the stream is known, what names none cannot be judged, and proves nothing.
   if (state !== null && id !== null)
-    throw new SetRefused('invalid_state', 'Nobody has asked for a verification with this state.')
+    throw new CurfewError(
+      'CURFEW_STREAM_STATE_UNKNOWN',
+      'Nobody has asked for a verification with this state.',
+    )
 }
 
 /** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */

@@ -1,24 +1,14 @@
 import { Agent, request } from 'undici'
+import { CurfewError } from '../../base/errors.ts'
 
-/** Whoever waits for a key gives up after 2.5 s. */
+/** Senders that wait for a key give up after 2.5 s. */
 const TIMEOUT_MS = 2_000
 const LARGEST_ANSWER_BYTES = 512 * 1024
 
-/** A JSON document from somewhere that is configured. */
+/** Fetches a JSON document from a configured address. @throws CURFEW_FETCH_FAILED, or the error of the connection */
 export type FetchJson = (url: string) => Promise<unknown>
 
-/** Why no document could be had; the code is for the log, which shows no texts of others. */
-export class FetchError extends Error {
-  readonly code: string
-
-  constructor(code: string) {
-    super(code)
-    this.name = 'FetchError'
-    this.code = code
-  }
-}
-
-/** Fetches JSON, with every bound there is; a redirect is an error, since nobody configured where it leads. */
+/** Bounds every phase and the size. A redirect is an error: its target is not configured. */
 export function createFetchJson(): { fetchJson: FetchJson; close: () => Promise<void> } {
   const agent = new Agent({
     connect: { timeout: TIMEOUT_MS },
@@ -34,7 +24,8 @@ export function createFetchJson(): { fetchJson: FetchJson; close: () => Promise<
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })
       const text = await body.text()
-      if (statusCode !== 200) throw new FetchError(`HTTP_${statusCode}`)
+      if (statusCode !== 200)
+        throw new CurfewError('CURFEW_FETCH_FAILED', `The answer has the status ${statusCode}.`)
       return JSON.parse(text)
     },
     close: () => agent.destroy(),

@@ -9,28 +9,6 @@ export const LARGEST_TOKEN = 16 * 1024
 /** A clock may differ by this much. */
 export const TOLERANCE_S = 60
 
-/**
- * Why a token proves nothing.
- * - `malformed`: not a signed JWT, or of another type
- * - `key`: no key of the issuer has made it, as far as the key's name goes
- * - `signature`: the signature is not good, or of an algorithm that is not allowed
- * - `issuer`, `audience`: for somebody else
- * - `time`: expired, not yet valid, or issued in the future
- * - `claims`: one that has to be there is missing, or one is there that must not be
- */
-export type TokenFault = 'malformed' | 'key' | 'signature' | 'issuer' | 'audience' | 'time' | 'claims'
-
-/** The message is for whoever sends the token: it repeats nothing of it, in the characters of RFC 6749, section 5.2. */
-export class TokenError extends Error {
-  readonly fault: TokenFault
-
-  constructor(fault: TokenFault, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.name = 'TokenError'
-    this.fault = fault
-  }
-}
-
 /** What a protocol's tokens must and must not be, besides signed by the issuer, for the audience and in time. */
 export interface TokenProfile<Claims extends z.ZodType> {
   /** With its article, for messages. */
@@ -55,7 +33,7 @@ export interface TokenIssuer {
  * expected, for this audience and this time.
  * @param now ms since the epoch
  * @returns its claims
- * @throws TokenError, CURFEW_KEYS_UNAVAILABLE
+ * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE
  */
 export async function verifyToken<Claims extends z.ZodType>(
   token: string,
@@ -63,7 +41,7 @@ export async function verifyToken<Claims extends z.ZodType>(
   profile: TokenProfile<Claims>,
   now: number,
 ): Promise<z.infer<Claims>> {
-  if (token.length > LARGEST_TOKEN) throw new TokenError('malformed', 'The token is too long.')
+  if (token.length > LARGEST_TOKEN) throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token is too long.')
   const { issuer, audience, algorithms } = config
   const options: JWTVerifyOptions = {
     issuer,
@@ -73,13 +51,14 @@ export async function verifyToken<Claims extends z.ZodType>(
     currentDate: new Date(now),
   }
   const { payload, protectedHeader } = await jwtVerify(token, keys.find, options).catch((error) => {
-    throw error instanceof CurfewError ? error : toTokenError(error)
+    throw error instanceof CurfewError ? error : tokenError(error)
   })
   if (!profile.types.includes(typeOf(protectedHeader)))
-    throw new TokenError('malformed', 'The token is of another type (typ).')
+    throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token is of another type (typ).')
   const claims = readClaims(payload, profile)
   const present = profile.forbidden.find((claim) => payload[claim] !== undefined)
-  if (present !== undefined) throw new TokenError('claims', `The token must not have the claim ${present}.`)
+  if (present !== undefined)
+    throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The token must not have the claim ${present}.`)
   requireTimes(payload, profile, now)
   return claims
 }
@@ -90,9 +69,12 @@ function requireTimes(
   now: number,
 ): void {
   if (iat !== undefined && iat * 1000 > now + TOLERANCE_S * 1000)
-    throw new TokenError('time', 'The token was issued in the future (iat).')
+    throw new CurfewError('CURFEW_TOKEN_TIME_INVALID', 'The token was issued in the future (iat).')
   if (iat !== undefined && exp !== undefined && exp - iat > longestLifeS)
-    throw new TokenError('time', `The token is good for more than ${longestLifeS} s (exp).`)
+    throw new CurfewError(
+      'CURFEW_TOKEN_TIME_INVALID',
+      `The token is good for more than ${longestLifeS} s (exp).`,
+    )
 }
 
 function readClaims<Claims extends z.ZodType>(
@@ -105,7 +87,7 @@ function readClaims<Claims extends z.ZodType>(
   const claim = issue?.path[0]
   const problem =
     claim === undefined ? String(issue?.message) : `The claim ${String(claim)} is missing or wrong`
-  throw new TokenError('claims', `This is not ${name}: ${problem}.`)
+  throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `This is not ${name}: ${problem}.`)
 }
 
 /** For keys, and for the user, may be waited between looking at a token's time and remembering it. */
@@ -123,30 +105,58 @@ function typeOf({ typ }: { typ?: unknown }): string | null {
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
 }
 
-function toTokenError(error: unknown): TokenError {
-  if (error instanceof errors.JWTExpired) return new TokenError('time', 'The token has expired (exp).', error)
+function tokenError(error: unknown): CurfewError {
+  if (error instanceof errors.JWTExpired)
+    return new CurfewError('CURFEW_TOKEN_TIME_INVALID', 'The token has expired (exp).', { cause: error })
   if (error instanceof errors.JWTClaimValidationFailed) return claimError(error)
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
-    return new TokenError('key', 'No key of the issuer has signed the token (kid).', error)
+    return new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN', 'No key of the issuer has signed the token (kid).', {
+      cause: error,
+    })
   if (error instanceof errors.JWSSignatureVerificationFailed)
-    return new TokenError('signature', 'The signature of the token is not good.', error)
+    return new CurfewError('CURFEW_TOKEN_SIGNATURE_INVALID', 'The signature of the token is not good.', {
+      cause: error,
+    })
   if (error instanceof errors.JOSENotSupported)
-    return new TokenError('malformed', 'The token needs an extension that is not understood (crit).', error)
+    return new CurfewError(
+      'CURFEW_TOKEN_MALFORMED',
+      'The token needs an extension that is not understood (crit).',
+      { cause: error },
+    )
   if (error instanceof errors.JOSEAlgNotAllowed)
-    return new TokenError('signature', 'The algorithm of the signature is not allowed (alg).', error)
+    return new CurfewError(
+      'CURFEW_TOKEN_SIGNATURE_INVALID',
+      'The algorithm of the signature is not allowed (alg).',
+      { cause: error },
+    )
   if (error instanceof errors.JOSEError)
-    return new TokenError('malformed', 'This is not a signed JWT.', error)
+    return new CurfewError('CURFEW_TOKEN_MALFORMED', 'This is not a signed JWT.', { cause: error })
   // The key that it names is there and cannot be used: one of another curve, or with parts that are no numbers.
-  return new TokenError('key', 'The key of the issuer that the token names cannot be used (kid).', error)
+  return new CurfewError(
+    'CURFEW_TOKEN_KEY_UNKNOWN',
+    'The key of the issuer that the token names cannot be used (kid).',
+    { cause: error },
+  )
 }
 
-function claimError(error: errors.JWTClaimValidationFailed): TokenError {
+function claimError(error: errors.JWTClaimValidationFailed): CurfewError {
   const { claim, reason } = error
-  if (reason === 'missing') return new TokenError('claims', `The token needs the claim ${claim}.`, error)
-  if (claim === 'iss') return new TokenError('issuer', 'The token is of another issuer (iss).', error)
-  if (claim === 'aud') return new TokenError('audience', 'The token is for somebody else (aud).', error)
+  if (reason === 'missing')
+    return new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The token needs the claim ${claim}.`, {
+      cause: error,
+    })
+  if (claim === 'iss')
+    return new CurfewError('CURFEW_TOKEN_ISSUER_WRONG', 'The token is of another issuer (iss).', {
+      cause: error,
+    })
+  if (claim === 'aud')
+    return new CurfewError('CURFEW_TOKEN_AUDIENCE_WRONG', 'The token is for somebody else (aud).', {
+      cause: error,
+    })
   // Else it has another form: no number.
   if (claim === 'nbf' && reason === 'check_failed')
-    return new TokenError('time', 'The token is not yet valid (nbf).', error)
-  return new TokenError('claims', `The claim ${claim} is not as it should be.`, error)
+    return new CurfewError('CURFEW_TOKEN_TIME_INVALID', 'The token is not yet valid (nbf).', { cause: error })
+  return new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The claim ${claim} is not as it should be.`, {
+    cause: error,
+  })
 }

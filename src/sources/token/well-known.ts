@@ -1,15 +1,16 @@
 import { z } from 'zod'
 import { isSecureAddress } from '../../base/config-forms.ts'
-import { FetchError, type FetchJson } from './fetch-json.ts'
+import { CurfewError } from '../../base/errors.ts'
+import type { FetchJson } from './fetch-json.ts'
 
 const Discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
-/** The documents in which issuers tell where their keys are. */
+/** The discovery documents that name the address of an issuer's keys. */
 export type WellKnown = 'openid-configuration' | 'ssf-configuration'
 
 /**
- * Where an issuer's document is. OpenID Connect Discovery 1.0, section 4, puts it behind the issuer's path; the Shared
- * Signals Framework 1.0 between host and path.
+ * The address of an issuer's discovery document. OpenID Connect Discovery 1.0, section 4, appends it to the issuer's path; the
+ * Shared Signals Framework 1.0 inserts it between host and path.
  */
 export function wellKnownAddress(issuer: string, name: WellKnown): string {
   const base = issuer.replace(/\/$/, '')
@@ -19,13 +20,17 @@ export function wellKnownAddress(issuer: string, name: WellKnown): string {
 }
 
 /**
- * Where the issuer says that its keys are: only at its own host, where nobody else can put keys. Another one has to be
- * configured.
+ * The address of the issuer's keys by its discovery document. Only its own host is accepted, where nobody else can publish
+ * keys; any other address must be configured (jwksUri).
+ * @throws CURFEW_FETCH_FAILED
  */
 export async function discoverKeys(issuer: string, name: WellKnown, fetchJson: FetchJson): Promise<string> {
   const found = Discovery.parse(await fetchJson(wellKnownAddress(issuer, name)))
   const isOwn = found.issuer === issuer && isSecureAddress(found.jwks_uri)
   if (!isOwn || new URL(found.jwks_uri).host !== new URL(issuer).host)
-    throw new FetchError('DISCOVERY_OF_ANOTHER_ISSUER_OR_HOST')
+    throw new CurfewError(
+      'CURFEW_FETCH_FAILED',
+      'The discovery document is from another issuer, or its keys are at another host.',
+    )
   return found.jwks_uri
 }

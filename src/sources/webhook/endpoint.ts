@@ -1,29 +1,37 @@
 import type { z } from 'zod'
-import type { KeySet } from '../token/key-set.ts'
+import type { SourceContext } from '../common/part.ts'
+import { KeySet } from '../token/key-set.ts'
 import { type presetEntries, secretsOf } from './entry.ts'
 import { type GenericConfig, genericPreset } from './generic.ts'
 import type { Preset } from './preset.ts'
-import { PRESET_KINDS, PRESETS } from './presets.ts'
+import { PRESETS } from './presets.ts'
 import type { Verify } from './proof.ts'
 
-/** The kinds of sources that send webhooks. */
-export const WEBHOOK_KINDS = [...PRESET_KINDS, 'generic'] as const
-export type WebhookKind = (typeof WEBHOOK_KINDS)[number]
 export type WebhookConfig = z.infer<ReturnType<typeof presetEntries>[number]> | GenericConfig
 
-export interface Endpoint {
-  preset: Preset
-  verify: Verify
-}
-
-/** A source that is configured, with what proves its webhooks. */
+/** A configured source: what its webhooks look like, and how they are authenticated. */
 export interface WebhookSource {
   config: WebhookConfig
-  endpoint: Endpoint
+  preset: Preset
+  verify: Verify
+  /** The sender's public keys, if it signs with a private one. */
+  keys: KeySet | null
 }
 
-/** What the webhooks of a source look like, and what proves them. */
-export function openEndpoint(config: WebhookConfig, keys: KeySet | null): Endpoint {
+/** Opens the source of an entry. It keeps the keys of the previous one if they come from the same place. */
+export function openEndpoint(
+  config: WebhookConfig,
+  previous: WebhookSource | null,
+  { fetchJson, clock }: Pick<SourceContext, 'fetchJson' | 'clock'>,
+): WebhookSource {
   const preset = config.kind === 'generic' ? genericPreset(config) : PRESETS[config.kind]
-  return { preset, verify: preset.verifier({ secrets: secretsOf(config), keys }) }
+  const address = jwksUriOf(config)
+  const known = previous && jwksUriOf(previous.config) === address ? previous.keys : null
+  const opened = address === null ? null : new KeySet({ address: async () => address, fetchJson, clock })
+  const keys = known ?? opened
+  return { config, preset, verify: preset.verifier({ secrets: secretsOf(config), keys }), keys }
+}
+
+function jwksUriOf(config: WebhookConfig): string | null {
+  return ('jwksUri' in config ? config.jwksUri : null) ?? null
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { type Form, oneWay, SecureAddress, split } from '../../base/config-forms.ts'
+import type { ValueForms } from '../../base/source-entry.ts'
 import { Reason } from '../../revocation/signal.ts'
-import { COMMON, type ValueForms } from '../common/entry.ts'
+import { COMMON } from '../common/entry.ts'
 import { PRESET_KINDS, PRESETS, type PresetKind } from './presets.ts'
 
 /** The types of events that end a session, in place of the kind's own. */

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import type { Log } from '../../base/log.ts'
 import { soleHeader } from '../../base/sole-header.ts'
-import type { Accept } from '../../revocation/accept.ts'
 import type { ReplayKey } from '../../revocation/replay.ts'
 import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
-import type { TenantNames } from '../../revocation/tenant-bounds.ts'
+import type { SourceContext } from '../common/part.ts'
 import { sourceReplay } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import type { WebhookSource } from './endpoint.ts'
@@ -20,7 +18,7 @@ type ReceivedWebhook = Omit<WebhookRequest, 'now'>
 export type ProveWebhook = (source: WebhookSource, request: ReceivedWebhook) => Promise<Proof>
 
 export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
-  return async ({ endpoint }, request) => endpoint.verify({ ...request, now: clock.now() })
+  return async ({ verify }, request) => verify({ ...request, now: clock.now() })
 }
 
 /**
@@ -32,22 +30,16 @@ export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
  */
 export type TakeWebhook = (source: WebhookSource, request: ReceivedWebhook) => Promise<Preset['answer']>
 
-export interface TakeWebhookOptions {
-  accept: Accept
-  tenants: TenantNames
-  clock: Pick<Clock, 'now'>
+export interface TakeWebhookOptions
+  extends Pick<SourceContext, 'accept' | 'tenants' | 'clock' | 'log' | 'count'> {
   proveWebhook: ProveWebhook
-  log: Pick<Log, 'warn'>
-  /** Counts what never gets to be accepted: events that end no session, and those of a batch that are of no use. */
-  count: (source: string, result: 'ignored' | 'rejected', count?: number) => void
 }
 
 export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
   const { accept, tenants, clock, proveWebhook } = options
   return async (source, { headers, body }) => {
     const proof = await proveWebhook(source, { headers, body })
-    const { config, endpoint } = source
-    const { preset } = endpoint
+    const { config, preset } = source
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
     const now = clock.now()
     const judgement = judge(read.events, { config, preset, tenants, goodUntil: proof.goodUntil, now })
@@ -102,5 +94,5 @@ function report(
   if (rejected.length === 0) return
   count(source, 'rejected', rejected.length)
   const codes = [...new Set(rejected.map(({ code }) => code))]
-  log.warn({ source, events: rejected.length, codes }, 'events of a source are of no use')
+  log.warn({ source, events: rejected.length, codes }, 'source events rejected')
 }

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { LocalLedger } from '../../../src/qlik/budget/local-ledger.ts'
 import type { PermitLog } from '../../../src/qlik/budget/permit-log.ts'
 import { type NewBlock, RateBudget } from '../../../src/qlik/budget/rate-budget.ts'
-import { openSqliteStore } from '../../../src/stores/sqlite.ts'
+import { openSqliteStore } from '../../../src/stores/sqlite/store.ts'
 import { type FakeClock, fakeClock } from '../../support/clock.ts'
 import { temporaryFolder } from '../../support/service.ts'
 

@@ -72,7 +72,7 @@ t.test('requests that are not as the specification has them are refused', async 
   const large = await send(`logout_token=${'x'.repeat(70_000)}`, form)
   isRefusal(t, large, 413, 'invalid_request', /too large/, 'a body over 64 KiB')
   const unknown = await send(`logout_token=${good}`, form, '/sources/nobody/backchannel-logout')
-  isRefusal(t, unknown, 404, 'invalid_request', /no such route/, 'an unknown source')
+  isRefusal(t, unknown, 404, 'invalid_request', /does not exist/, 'an unknown source')
   for (const method of ['GET', 'PUT', 'DELETE'])
     t.equal((await service.call(method, '/sources/op/backchannel-logout')).status, 404, method)
   await nothingStored(t, service)

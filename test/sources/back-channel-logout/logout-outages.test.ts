@@ -1,13 +1,10 @@
 import Fastify from 'fastify'
 import t from 'tap'
-import { z } from 'zod'
 import { CurfewError } from '../../../src/base/errors.ts'
-import { createTakeLogoutToken } from '../../../src/sources/back-channel-logout/logout-token.ts'
-import backChannelLogout from '../../../src/sources/back-channel-logout/route.ts'
-import { sourceSchema } from '../../../src/sources/kinds.ts'
-import { SessionSources } from '../../../src/sources/session-sources.ts'
+import { LogoutEntry } from '../../../src/sources/back-channel-logout/logout-token.ts'
+import { backChannelLogout } from '../../../src/sources/back-channel-logout/part.ts'
+import type { SourceContext } from '../../../src/sources/common/part.ts'
 import { Sources } from '../../../src/sources/sources.ts'
-import { createFetchJson } from '../../../src/sources/token/fetch-json.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { DISCOVERY, JWKS, startIssuer } from '../../support/issuer.ts'
 import { CLIENT, EVENT, isRefusal, startLogoutService } from '../../support/logout-service.ts'
@@ -34,16 +31,18 @@ t.test('without keys it says: later', async (t) => {
   await isLater('keys at another host')
   t.same([other.asked(JWKS), issuer.asked(JWKS)], [0, 0])
   await nothingStored(t, service)
-  t.match(service.logLines.join(''), /"source":"op".*HTTP_302.*a request of a source could not be taken/)
+  t.match(service.logLines.join(''), /"source":"op".*the status 302.*a request of a source failed/)
 })
 
 t.test('without the store it says: later', async (t) => {
   const issuer = await startIssuer(t, { typ: 'logout+jwt' })
   const clock = fakeClock()
-  const { fetchJson, close } = createFetchJson()
-  t.teardown(close)
-  const entry = { name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT }
-  const source = sourceSchema({ given: () => z.string(), inFile: () => z.string() }).parse(entry)
+  const entry = LogoutEntry.parse({
+    name: 'op',
+    kind: 'oidc-back-channel-logout',
+    issuer: issuer.url,
+    audience: CLIENT,
+  })
   const now = Math.floor(clock.now() / 1000)
   const claims = {
     iss: issuer.url,
@@ -66,20 +65,18 @@ t.test('without the store it says: later', async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     app.setSerializerCompiler(() => JSON.stringify)
-    const sources = new Sources([source], { fetchJson, clock })
-    const tenants = { has: () => true, names: () => ['default'] }
-    await app.register(backChannelLogout, {
-      sources,
-      takeLogoutToken: createTakeLogoutToken({
-        tenants,
-        clock,
-        findSession: async () => null,
-        sessionSources: new SessionSources(sources, tenants),
-        accept: async () => {
-          throw error
-        },
-      }),
-    })
+    // The part reads no other member in this test.
+    const options = {
+      tenants: { has: () => true, names: () => ['default'] },
+      clock,
+      findSession: async () => null,
+      accept: async () => {
+        throw error
+      },
+    } as unknown as SourceContext
+    const sources = new Sources([backChannelLogout], [entry], options)
+    t.teardown(() => sources.stop())
+    await app.register(sources.routes)
     const url = await app.listen({ host: '127.0.0.1', port: 0 })
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     const reply = await fetch(`${url}/sources/op/backchannel-logout`, { method: 'POST', headers, body })

@@ -79,7 +79,7 @@ t.test('a source asks for its tenants, its reason and its users, and for nothing
 t.test('a user who is not named as the entry has it is nobody', async (t) => {
   const service = await startLogoutService(t, { entry: { user: { as: 'email' } } })
   const none = await service.logout(await service.token())
-  isRefusal(t, none, 400, 'invalid_request', /names no user/, 'no email')
+  isRefusal(t, none, 400, 'invalid_request', /not identify a user/, 'no email')
   await nothingStored(t, service)
   t.equal((await service.logout(await service.token({ email: 'ann@example.com' }))).status, 200)
   t.same(await usersOf(service), [{ email: 'ann@example.com' }])
@@ -111,7 +111,7 @@ t.test('a session without a user is looked up; nobody has told: a clear answer',
 t.test('where a token does not hold what the entry asks for, its session tells whose it is', async (t) => {
   const service = await startLogoutService(t, { entry: { user: { as: 'email' } } })
   const both = () => service.token({ sub: 'auth0|1', sid: 's1' })
-  isRefusal(t, await service.logout(await both()), 400, 'invalid_request', /names no user/, 'not told')
+  isRefusal(t, await service.logout(await both()), 400, 'invalid_request', /not identify a user/, 'not told')
   await nothingStored(t, service)
   await service.call('PUT', '/sessions/s1', { body: { email: 'ann@example.com' } })
   t.equal((await service.logout(await both())).status, 200)

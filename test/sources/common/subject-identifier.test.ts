@@ -3,7 +3,6 @@ import { sourceSignal } from '../../../src/sources/common/source-signal.ts'
 import {
   chooseSubject,
   readSubject,
-  SubjectError,
   type SubjectRules,
 } from '../../../src/sources/common/subject-identifier.ts'
 import { rejection } from '../../support/events.ts'
@@ -128,7 +127,7 @@ t.test('what is no subject identifier is refused, and nothing of it is repeated'
   ]
   for (const identifier of table) {
     const error = await rejection(Promise.resolve(identifier).then(readSubject))
-    t.ok(error instanceof SubjectError, JSON.stringify(identifier))
+    t.match(error, { code: 'CURFEW_SUBJECT_INVALID' }, JSON.stringify(identifier))
     t.notMatch(String(error), secret)
   }
 })

@@ -120,7 +120,7 @@ t.test('after a failure it is asked again after 5 s, not sooner', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   issuer.answer(JWKS, (_, response) => response.writeHead(500).end())
   for (let index = 0; index < 20; index += 1)
-    t.match(await rejection(find('first')), { ...UNAVAILABLE, cause: { code: 'HTTP_500' } })
+    t.match(await rejection(find('first')), { ...UNAVAILABLE, cause: { code: 'CURFEW_FETCH_FAILED' } })
   t.equal(issuer.asked(JWKS), 1)
   issuer.answer(JWKS, null)
   clock.advance(FAILURE_COOLDOWN_MS - 1)

@@ -56,7 +56,7 @@ t.test('of many events in one request those are taken that can be', async (t) =>
   t.equal(reply.status, 204, reply.text)
   t.match(await stored(), [{ user: { subject: 'a' } }, { user: { subject: 'b' } }])
   t.same([await counted('accepted'), await counted('ignored'), await counted('rejected')], [2, 1, 2])
-  const warnings = service.logLines.filter((line) => line.includes('of no use'))
+  const warnings = service.logLines.filter((line) => line.includes('source events rejected'))
   t.equal(warnings.length, 1)
   t.match(JSON.parse(String(warnings[0])), {
     source: 'the-source',

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { systemClock } from '../../../src/base/clock.ts'
-import { openPostgresStore } from '../../../src/stores/postgres.ts'
+import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'
 import type { PostgresServer } from '../../support/postgres.ts'

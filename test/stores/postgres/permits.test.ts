@@ -6,7 +6,7 @@ import type { ExchangeRequest } from '../../../src/qlik/budget/permit-log.ts'
 import { SharedLedger } from '../../../src/qlik/budget/shared-ledger.ts'
 import { TierGate } from '../../../src/qlik/budget/tier-gate.ts'
 import { MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
-import { openPostgresStore } from '../../../src/stores/postgres.ts'
+import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'
 

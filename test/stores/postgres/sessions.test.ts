@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { SessionSource } from '../../../src/revocation/session.ts'
-import { openPostgresStore } from '../../../src/stores/postgres.ts'
+import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { startPostgres } from '../../support/postgres.ts'

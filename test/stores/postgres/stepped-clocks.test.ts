@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { steadyNow } from '../../../src/base/clock.ts'
 import { DatabaseClock } from '../../../src/stores/postgres/clock.ts'
-import { openPostgresStore } from '../../../src/stores/postgres.ts'
+import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
 import { aCompletion, accept, claim, existing, SILENT, waiting } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { startPostgres } from '../../support/postgres.ts'

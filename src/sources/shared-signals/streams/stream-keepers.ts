@@ -6,44 +6,52 @@ import { openAccess } from './transmitter-access.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
 
 export interface StreamKeepersOptions extends Omit<KeepStreamOptions, 'signal'> {
-  /** Those that are configured now. */
-  sources: () => readonly SharedSignalsSource[]
   fetchJson: FetchJson
   send: SendToTransmitter
 }
 
-/** Keeps the streams of the sources that are configured now, each by itself. */
+/** Keeps the streams of the configured sources, each independently of the others, between `start` and `stop`. */
 export class StreamKeepers {
   readonly #options: StreamKeepersOptions
   readonly #keepers = new Map<SharedSignalsSource, AbortController>()
-  /** What has not ended yet, also of sources that are gone. */
+  /** Keepers that have not ended yet, also those of removed sources. */
   readonly #running = new Set<Promise<void>>()
-  #isStopped = false
+  #sources: readonly SharedSignalsSource[] = []
+  #state: 'new' | 'started' | 'stopped' = 'new'
 
   constructor(options: StreamKeepersOptions) {
     this.#options = options
   }
 
-  /** To be called at the start, and when sources have been replaced: one that is as before goes on. */
-  sync(): void {
-    if (this.#isStopped) return
-    const wanted = new Set(this.#options.sources())
+  /** Replaces the sources. The streams of unchanged ones are not interrupted. */
+  replace(sources: readonly SharedSignalsSource[]): void {
+    this.#sources = sources
+    if (this.#state === 'started') this.#sync()
+  }
+
+  start(): void {
+    this.#state = 'started'
+    this.#sync()
+  }
+
+  /** Resolves when every keeper has ended. */
+  async stop(): Promise<void> {
+    this.#state = 'stopped'
+    for (const abort of this.#keepers.values()) abort.abort()
+    await Promise.all(this.#running)
+  }
+
+  #sync(): void {
+    const wanted = new Set(this.#sources)
     for (const [source, abort] of this.#keepers) {
       if (wanted.has(source)) continue
       abort.abort()
       this.#keepers.delete(source)
     }
-    for (const source of wanted) if (!this.#keepers.has(source)) this.#start(source)
+    for (const source of wanted) if (!this.#keepers.has(source)) this.#keep(source)
   }
 
-  /** Resolves when nothing is under way any more. */
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    for (const abort of this.#keepers.values()) abort.abort()
-    await Promise.all(this.#running)
-  }
-
-  #start(source: SharedSignalsSource): void {
+  #keep(source: SharedSignalsSource): void {
     const { config } = source
     if (!config.transmitter) return
     const abort = new AbortController()

@@ -1,8 +1,8 @@
 import type { Clock } from '../../../base/clock.ts'
+import { hasCode } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
 import { COOLDOWN_MS } from '../../token/key-set.ts'
 import { type SetError, setErrorOf } from '../../token/set-error.ts'
-import { TokenError } from '../../token/verify-token.ts'
 import type { SharedSignalsSource } from '../entry.ts'
 import type { TakeSecurityEvent } from '../take-security-event.ts'
 import type { Polled } from './transmitter-answers.ts'
@@ -25,7 +25,7 @@ export class AwaitedKeys {
 
   /** Whether the event that was refused for this reason is to come again. */
   isToWait(jti: string, error: unknown): boolean {
-    if (!(error instanceof TokenError) || error.fault !== 'key') return false
+    if (!hasCode(error, 'CURFEW_TOKEN_KEY_UNKNOWN')) return false
     const now = this.#clock.monotonic()
     const since = this.#since.get(jti)
     if (since !== undefined) return now < since + COOLDOWN_MS

@@ -1,5 +1,6 @@
 import { errors } from 'undici'
 import { z } from 'zod'
+import { CurfewError } from '../../../base/errors.ts'
 import { StreamStatus } from '../security-event.ts'
 
 // What a transmitter answers, as far as Curfew reads it (Shared Signals Framework 1.0, sections 7.1 and 8.1).
@@ -59,9 +60,9 @@ export type Polled = z.infer<typeof Polled>
 /** Too slow, or too often: nothing against what was asked. */
 const PASSING = new Set([408, 429])
 
-/** The transmitter does not do what it is asked; the message is for operators. */
-export class TransmitterFailure extends Error {
-  /** What it answered; null where it is about something else. */
+/** The transmitter does not serve the stream. The message is for operators, and repeats nothing of an answer. */
+export class TransmitterFailure extends CurfewError {
+  /** The status of its answer, or null if there was none. */
   readonly status: number | null
   readonly retryAfter: string | null
 
@@ -69,7 +70,7 @@ export class TransmitterFailure extends Error {
     message: string,
     { status = null, retryAfter = null }: Partial<Pick<TransmitterFailure, 'status' | 'retryAfter'>> = {},
   ) {
-    super(message)
+    super('CURFEW_TRANSMITTER_FAILED', message)
     this.status = status
     this.retryAfter = retryAfter
   }
@@ -89,7 +90,7 @@ export function readAs<T extends z.ZodType>(schema: T, json: unknown, what: stri
 
 /** What is wrong, for operators: without addresses, and without anything of an answer. */
 export function problemOf(error: unknown): string {
-  if (error instanceof TransmitterFailure) return error.message
+  if (error instanceof CurfewError) return error.message
   if (error instanceof errors.ResponseExceededMaxSizeError) return 'Its answer is too large.'
   return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
 }

@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import t, { type Test } from 'tap'
+import { CurfewError } from '../../../../src/base/errors.ts'
 import { AwaitedKeys } from '../../../../src/sources/shared-signals/streams/take-polled.ts'
-import { TokenError } from '../../../../src/sources/token/verify-token.ts'
 import { fakeClock } from '../../../support/clock.ts'
 import { setClaims } from '../../../support/shared-signals.ts'
 import { passPauses, pauseUntil } from '../../../support/stream-time.ts'
@@ -56,14 +56,17 @@ t.test('one by a key that stays unknown is refused after that time', async (t) =
 t.test('the memory of events whose key is waited for is bounded', async (t) => {
   const clock = fakeClock()
   const keys = new AwaitedKeys(clock)
-  const unknown = new TokenError('key', 'x')
+  const unknown = new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN')
   const jtis = Array.from({ length: 1_000 }, (_, index) => `${index}`)
   t.ok(jtis.every((jti) => keys.isToWait(jti, unknown)))
   t.notOk(keys.isToWait('more', unknown))
   t.ok(keys.isToWait('0', unknown))
   keys.settle('0')
   t.ok(keys.isToWait('more', unknown))
-  t.notOk(keys.isToWait('other', new TokenError('signature', 'x')), 'which no other key would mend')
+  t.notOk(
+    keys.isToWait('other', new CurfewError('CURFEW_TOKEN_SIGNATURE_INVALID')),
+    'which no other key would mend',
+  )
   clock.advance(30_000)
   t.notOk(keys.isToWait('1', unknown))
   t.notOk(keys.isToWait('another', unknown))

@@ -47,7 +47,7 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
       () => fake.issuer.answerJson(configuration, { ...endpoints, issuer: other.issuer.url }),
     ],
     [
-      /cannot be reached/,
+      /has the status 302/,
       () =>
         fake.issuer.answer(
           configuration,

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { JOBS_VERSION, MIGRATIONS } from '../../src/stores/postgres/migrations.ts'
-import { openPostgresStore } from '../../src/stores/postgres.ts'
-import { aCompletion, accept, claim, SILENT } from '../conformance/stores.ts'
-import { fakeClock } from '../support/clock.ts'
-import { rejection, until } from '../support/events.ts'
-import { startPostgres } from '../support/postgres.ts'
-import { startInVain } from '../support/process.ts'
-import { environmentFor, request, startService } from '../support/service.ts'
-import { aSignal, T0 } from '../support/signals.ts'
+import { JOBS_VERSION, MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
+import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
+import { aCompletion, accept, claim, SILENT } from '../../conformance/stores.ts'
+import { fakeClock } from '../../support/clock.ts'
+import { rejection, until } from '../../support/events.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { startInVain } from '../../support/process.ts'
+import { environmentFor, request, startService } from '../../support/service.ts'
+import { aSignal, T0 } from '../../support/signals.ts'
 
 const server = await startPostgres(t)
 
@@ -77,7 +77,7 @@ t.test('a database of a newer version is refused, and left alone', async (t) => 
 })
 
 t.test('the schema of pg-boss is the one that the migrations were written for', async (t) => {
-  const file = join(import.meta.dirname, '../../node_modules/pg-boss/package.json')
+  const file = join(import.meta.dirname, '../../../node_modules/pg-boss/package.json')
   t.equal(JOBS_VERSION, JSON.parse(readFileSync(file, 'utf8')).pgboss.schema)
   const url = await server.createDatabase()
   await open(t, url)

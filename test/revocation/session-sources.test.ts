@@ -1,27 +1,22 @@
 import t from 'tap'
-import type { SourceConfig } from '../../src/sources/kinds.ts'
-import { SessionSources } from '../../src/sources/session-sources.ts'
-import { Sources } from '../../src/sources/sources.ts'
-import { fakeClock } from '../support/clock.ts'
+import type { SourceEntry } from '../../src/base/source-entry.ts'
+import { SessionSources } from '../../src/revocation/session-sources.ts'
 import { rejection } from '../support/events.ts'
 
 const TENANTS = ['first', 'acme', 'globex']
 
-/** The sources of these entries; all name sessions, unless their kind says otherwise. */
-function sessionSources(...entries: Partial<SourceConfig>[]) {
-  const configs = entries.map((entry, index) => ({
-    ...{ name: `op${index}`, kind: 'oidc-back-channel-logout', issuer: `https://op${index}.example` },
-    ...{ audience: 'portal', algorithms: ['RS256'] },
+/** The sources of these entries. */
+function sessionSources(...entries: Partial<SourceEntry>[]) {
+  const sources = entries.map((entry, index) => ({
+    name: `op${index}`,
+    kind: 'oidc-back-channel-logout',
     ...entry,
-  })) as SourceConfig[]
-  const fetchJson = () => Promise.reject(new Error('Nothing is fetched here.'))
+  }))
   const tenants = { has: (name: string) => TENANTS.includes(name), names: () => TENANTS }
-  return new SessionSources(new Sources(configs, { fetchJson, clock: fakeClock() }), tenants)
+  return new SessionSources(() => sources, tenants)
 }
 
-const foreign = { name: 'vendor', kind: 'shared-signals' } as const
-
-const TABLE: [entries: Partial<SourceConfig>[], tenant: string, names: string[]][] = [
+const TABLE: [entries: Partial<SourceEntry>[], tenant: string, names: string[]][] = [
   [[], 'first', []],
   [[{}], 'first', ['op0']],
   [[{}], 'acme', []],
@@ -30,7 +25,6 @@ const TABLE: [entries: Partial<SourceConfig>[], tenant: string, names: string[]]
   [[{ tenantFrom: '{org}' }], 'globex', ['op0']],
   [[{ tenantFrom: '{org}', tenants: ['acme'] }], 'acme', ['op0']],
   [[{ tenantFrom: '{org}', tenants: ['acme'] }], 'first', []],
-  [[foreign, {}], 'first', ['op1']],
   [[{}, { tenant: 'first' }, { tenant: 'acme' }], 'first', ['op0', 'op1']],
   [[{ tenant: 'acme' }, { tenantFrom: '{org}' }], 'acme', ['op0', 'op1']],
   [[{ tenant: 'acme' }, { tenantFrom: '{org}' }], 'globex', ['op1']],
@@ -46,7 +40,12 @@ t.test(
       for (const source of ['op0', 'op1', 'op2', 'vendor', 'none']) {
         const named = async () => sources.named(source, tenant, '/source')
         if (names.includes(source)) t.same(await named(), { tenant, source, isOnly }, row)
-        else t.match(await rejection(named()), refusal(/^expected the name of a source of kind/), row)
+        else
+          t.match(
+            await rejection(named()),
+            refusal(/^expected the name of a source whose tokens name sessions/),
+            row,
+          )
         t.same(sources.of(source, tenant), { tenant, source, isOnly: isOnly && names[0] === source }, row)
       }
       const unnamed = async () => sources.named(undefined, tenant, '/source')

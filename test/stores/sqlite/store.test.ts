@@ -4,12 +4,12 @@ import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import { openDatabase } from '../../src/stores/sqlite/database.ts'
-import { MIGRATIONS } from '../../src/stores/sqlite/migrations.ts'
-import { openSqliteStore } from '../../src/stores/sqlite.ts'
-import { accept, claim, existing, room, waiting } from '../conformance/stores.ts'
-import { temporaryFolder } from '../support/service.ts'
-import { aSignal, T0 } from '../support/signals.ts'
+import { openDatabase } from '../../../src/stores/sqlite/database.ts'
+import { MIGRATIONS } from '../../../src/stores/sqlite/migrations.ts'
+import { openSqliteStore } from '../../../src/stores/sqlite/store.ts'
+import { accept, claim, existing, room, waiting } from '../../conformance/stores.ts'
+import { temporaryFolder } from '../../support/service.ts'
+import { aSignal, T0 } from '../../support/signals.ts'
 
 t.test('a database is synced at each commit and readable by its owner only', async (t) => {
   const path = join(temporaryFolder(t), 'deep', 'curfew.db')
@@ -34,7 +34,7 @@ t.test('what was accepted is there after closing and opening again', async (t) =
 
 t.test('a second process on the same file is refused, and nothing is harmed', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
-  const other = fork(join(import.meta.dirname, '../support/hold-store.ts'), [path])
+  const other = fork(join(import.meta.dirname, '../../support/hold-store.ts'), [path])
   t.teardown(() => other.kill())
   await once(other, 'message')
   t.throws(() => openSqliteStore(path), { code: 'CURFEW_STORE_LOCKED' })

@@ -1,0 +1,16 @@
+import type { Parts } from './app.ts'
+import { backChannelLogout } from './sources/back-channel-logout/part.ts'
+import { globalTokenRevocation } from './sources/global-token-revocation/part.ts'
+import { sharedSignals } from './sources/shared-signals/part.ts'
+import { webhooks } from './sources/webhook/part.ts'
+import { postgres } from './stores/postgres/part.ts'
+
+/** The optional parts. Each is one line here and one folder; to leave it out, remove both. */
+export const parts = {
+  stores: [postgres],
+  sources: [backChannelLogout, globalTokenRevocation, sharedSignals, webhooks],
+  /** Loaded on demand: `migrate-store` brings both stores with it. */
+  commands: {
+    'migrate-store': async (args) => (await import('./commands/migrate-store.ts')).migrateStoreCommand(args),
+  },
+} as const satisfies Parts

@@ -1,0 +1,51 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { SourceEntry, SourceKinds } from '../../base/source-entry.ts'
+import type { Check } from '../../http/check.ts'
+import type { Accept } from '../../revocation/accept.ts'
+import type { KnowsUser } from '../../revocation/knows-user.ts'
+import type { SessionSources } from '../../revocation/session-sources.ts'
+import type { RevocationStore } from '../../revocation/store.ts'
+import type { TenantNames } from '../../revocation/tenant-bounds.ts'
+import type { FetchJson } from '../token/fetch-json.ts'
+import type { SourceRoutes } from './route.ts'
+
+/** What the app provides to every kind of source. */
+export interface SourceContext {
+  accept: Accept
+  tenants: TenantNames
+  sessionSources: SessionSources
+  findSession: RevocationStore['findSession']
+  knowsUser: KnowsUser
+  fetchJson: FetchJson
+  clock: Clock
+  /** A number from 0 up to 1, for the jitter of backoffs. */
+  random: () => number
+  log: Log
+  /** Counts events that end no session, and events that are rejected. */
+  count: (source: string, result: 'ignored' | 'rejected', count?: number) => void
+}
+
+/**
+ * A way in for others that can be left out: a folder, and a line in `src/parts.ts`. To add one, see CONTRIBUTING.md.
+ * @typeParam Entry an entry of its kinds, as its schema reads it
+ */
+export interface SourcePart<Entry extends SourceEntry = SourceEntry> extends SourceKinds {
+  /** Whether its sources name sessions (`sid`), which `PUT /sessions/{sid}` records. */
+  namesSessions?: boolean
+  open(context: SourceContext): OpenPart<Entry>
+}
+
+/** A part of a running service. */
+export interface OpenPart<Entry extends SourceEntry = SourceEntry> {
+  /** Serves the requests of its sources, below `/sources/{name}`. */
+  routes: SourceRoutes
+  /** Serves these sources from now on, all of which are of its kinds. Called once before the start, then at each reload. */
+  replace(entries: readonly Entry[]): void
+  /** Starts its background work, if it has any. */
+  start?(): void
+  /** What it adds to readiness. */
+  checks?(): Check[]
+  /** Ends its background work, and closes its connections. */
+  stop?(): Promise<void>
+}

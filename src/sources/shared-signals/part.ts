@@ -1,0 +1,41 @@
+import { ConfiguredSources } from '../common/configured-sources.ts'
+import type { SourcePart } from '../common/part.ts'
+import { openIssuer } from '../token/issuer-source.ts'
+import { type SharedSignalsConfig, type SharedSignalsSource, sharedSignalsEntry } from './entry.ts'
+import { securityEventsRoute } from './route.ts'
+import { EventStreams } from './streams/event-streams.ts'
+import { streamChecks } from './streams/stream-checks.ts'
+import { StreamKeepers } from './streams/stream-keepers.ts'
+import { createSendToTransmitter } from './streams/transmitter-http.ts'
+import { createTakeSecurityEvent } from './take-security-event.ts'
+
+/** Shared Signals (CAEP and RISC): events by push, or by polling a stream that Curfew keeps. */
+export const sharedSignals: SourcePart<SharedSignalsConfig> = {
+  kinds: ['shared-signals'],
+  entries: (forms) => [sharedSignalsEntry(forms)],
+  open(context) {
+    const { clock, log, count } = context
+    const sources = new ConfiguredSources<SharedSignalsSource>((config, previous) =>
+      openIssuer(config, previous, { ...context, wellKnown: 'ssf-configuration' }),
+    )
+    const streams = new EventStreams(log)
+    const onIgnored = (source: string) => count(source, 'ignored')
+    const take = createTakeSecurityEvent({ ...context, streams, onIgnored })
+    const { send, close } = createSendToTransmitter(clock)
+    const onRejected = (source: string) => count(source, 'rejected')
+    const keepers = new StreamKeepers({ ...context, send, take, streams, onRejected })
+    return {
+      routes: securityEventsRoute(sources, take),
+      replace(entries) {
+        sources.replace(entries)
+        keepers.replace(sources.all())
+      },
+      start: () => keepers.start(),
+      checks: () => streamChecks(sources.all(), streams),
+      async stop() {
+        await keepers.stop()
+        await close()
+      },
+    }
+  },
+}

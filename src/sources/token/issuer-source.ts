@@ -1,0 +1,27 @@
+import type { SourceEntry } from '../../base/source-entry.ts'
+import type { IssuerConfig } from '../common/entry.ts'
+import type { SourceContext } from '../common/part.ts'
+import { KeySet } from './key-set.ts'
+import { discoverKeys, type WellKnown } from './well-known.ts'
+
+/** A source whose tokens an issuer signs, with the keys of that issuer. */
+export interface IssuerSource<Config extends SourceEntry & IssuerConfig> {
+  config: Config
+  keys: KeySet
+}
+
+/**
+ * Opens a source of an issuer. It keeps the keys of the previous one if they come from the same place.
+ * @param wellKnown the discovery document that names the keys, if the entry does not
+ */
+export function openIssuer<Config extends SourceEntry & IssuerConfig>(
+  config: Config,
+  previous: IssuerSource<Config> | null,
+  { fetchJson, clock, wellKnown }: Pick<SourceContext, 'fetchJson' | 'clock'> & { wellKnown: WellKnown },
+): IssuerSource<Config> {
+  const { issuer, jwksUri } = config
+  if (previous && previous.config.issuer === issuer && previous.config.jwksUri === jwksUri)
+    return { config, keys: previous.keys }
+  const address = async () => jwksUri ?? discoverKeys(issuer, wellKnown, fetchJson)
+  return { config, keys: new KeySet({ address, fetchJson, clock }) }
+}

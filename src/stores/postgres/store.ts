@@ -1,0 +1,224 @@
+import { type Clock, steadyNow } from '../../base/clock.ts'
+import { CurfewError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
+import type { Watcher } from '../../revocation/store.ts'
+import { pageOf, purgeAll } from '../pages.ts'
+import type { Store, StoreOptions } from '../store.ts'
+import { type AcceptRequest, acceptTogether } from './accept.ts'
+import { Batches } from './batches.ts'
+import { measure, retry } from './changes.ts'
+import { DatabaseClock } from './clock.ts'
+import { PostgresConfirmations } from './confirmations.ts'
+import { PostgresDatabase } from './database.ts'
+import { postgresHistory } from './history.ts'
+import { PostgresJobs } from './jobs.ts'
+import { PostgresListener } from './listener.ts'
+import { migrate } from './migrations.ts'
+import { PostgresPermits } from './permits.ts'
+import { PostgresRuns } from './runs.ts'
+import { postgresSessions, type SessionChange } from './sessions.ts'
+import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './statements.ts'
+
+/**
+ * How often this process sends its heartbeat, and looks for work of lost processes. A process without a heartbeat for 10 s
+ * counts as lost, which others detect within 1 s: they take over within 12 s.
+ */
+const BEAT_EVERY_MS = 1_000
+const ACCEPTED_AT_ONCE = 200
+/** The largest request plus a batch of single signals. Larger transactions would hold their rows for seconds. */
+const SIGNALS_AT_ONCE = 1_000 + ACCEPTED_AT_ONCE
+const SESSIONS_AT_ONCE = 500
+
+/**
+ * Opens the store for several replicas, in PostgreSQL.
+ * @throws CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
+ */
+export async function openPostgresStore(url: string, options: StoreOptions): Promise<PostgresStore> {
+  const store = new PostgresStore(url, options)
+  await store.open()
+  return store
+}
+
+/**
+ * The store for several replicas; pg-boss carries the work. `RevocationStore` documents what each method guarantees, and
+ * `docs/decisions/0003-two-stores-one-contract.md` how a row and its job stay consistent.
+ */
+export class PostgresStore implements Store {
+  readonly permits: PostgresPermits
+  readonly #url: string
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #database: PostgresDatabase
+  readonly #listener: PostgresListener
+  readonly #databaseClock: DatabaseClock
+  readonly #jobs: PostgresJobs
+  readonly #sql: ReturnType<typeof postgresStatements>
+  readonly #sessions: ReturnType<typeof postgresSessions>
+  readonly #history: ReturnType<typeof postgresHistory>
+  readonly #runs: PostgresRuns
+  readonly #confirmations: PostgresConfirmations
+  readonly #accepts: ReturnType<typeof acceptBatches>
+  readonly #sessionChanges: ReturnType<typeof sessionBatches>
+  #watcher: Watcher = { onWork: () => {}, onEnded: () => {} }
+  #isClosed = false
+  #cancelTimer = () => {}
+
+  constructor(url: string, { connections, clock, log }: StoreOptions) {
+    this.#url = url
+    this.#clock = clock
+    this.#log = log
+    const database = new PostgresDatabase(url, connections)
+    this.#database = database
+    this.#listener = new PostgresListener(url)
+    // The worker compares the times of this store with the same clock.
+    const now = steadyNow(clock)
+    const databaseClock = new DatabaseClock(database.query, clock, now)
+    this.#databaseClock = databaseClock
+    const jobs = new PostgresJobs(database, this.#listener, { log, onWork: () => this.#watcher.onWork() })
+    this.#jobs = jobs
+    this.#sql = postgresStatements(database.query)
+    this.#sessions = postgresSessions(database.query)
+    this.#history = postgresHistory(database.query)
+    this.#runs = new PostgresRuns({ database, databaseClock, jobs, now, log })
+    this.#confirmations = new PostgresConfirmations({ database, databaseClock, jobs, now })
+    this.#accepts = acceptBatches(database, jobs)
+    this.#sessionChanges = sessionBatches(database)
+    this.permits = new PostgresPermits(database.query)
+  }
+
+  /** Migrates the database and starts the heartbeat. @throws CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE */
+  async open(): Promise<void> {
+    this.#listener.on(ENDED_CHANNEL, (key) => this.#watcher.onEnded(key))
+    this.#listener.on(PARKED_CHANNEL, () => this.#watcher.onWork())
+    try {
+      await migrate(this.#url, () => this.#jobs.start())
+      await this.#databaseClock.measure()
+      await this.#listener.open()
+    } catch (error) {
+      await this.#jobs.stop()
+      await this.#database.close()
+      throw error
+    }
+    this.#cancelTimer = this.#clock.after(BEAT_EVERY_MS, () => this.#beat())
+  }
+
+  clock: Store['clock'] = () => this.#databaseClock.reading()
+
+  accept: Store['accept'] = async (signals, replay, now) => {
+    const result = await this.#accepts.ask({ signals, replay, now })
+    if (!result.ok) throw result.error
+    return result.accepted
+  }
+
+  claim: Store['claim'] = (request) => this.#runs.claim(request)
+
+  claimConfirmations: Store['claimConfirmations'] = (request) => this.#confirmations.claim(request)
+
+  measure: Store['measure'] = (ids, resolve) =>
+    this.#database.transaction((query) => measure(query, ids, resolve))
+
+  nextDueAt: Store['nextDueAt'] = async (now) => {
+    const dueAt = await Promise.all([this.#sql.nextDueAt(now), this.#confirmations.nextDueAt(now)])
+    const times = dueAt.filter((at) => at !== null)
+    return times.length > 0 ? Math.min(...times) : null
+  }
+
+  end: Store['end'] = (id, ending) => this.#runs.end(id, ending)
+
+  putBack: Store['putBack'] = (id, waiting) => this.#runs.putBack(id, waiting)
+
+  progress: Store['progress'] = (id, tokens) => this.#runs.progress(id, tokens)
+
+  holdUsers: Store['holdUsers'] = (id, userIds, urgency) => this.#runs.holdUsers(id, userIds, urgency)
+
+  confirm: Store['confirm'] = (id, confirmation) => this.#confirmations.confirm(id, confirmation)
+
+  retry: Store['retry'] = (id, now) =>
+    this.#database.transaction((query) => retry(query, this.#jobs, id, now))
+
+  get: Store['get'] = (id) => this.#sql.find(id)
+
+  list: Store['list'] = async (query) =>
+    pageOf(await this.#history.list({ ...query, limit: query.limit + 1 }), query.limit)
+
+  overtaken: Store['overtaken'] = () => this.#runs.overtaken()
+
+  watch: Store['watch'] = (watcher) => {
+    this.#watcher = watcher
+  }
+
+  /** Runs of a lost process are claimed again when its heartbeat stops. */
+  recover: Store['recover'] = async () => 0
+
+  noteSession: Store['noteSession'] = async (of, session) => {
+    await this.#sessionChanges.ask({ of, sid: session.sid, session })
+  }
+
+  findSession: Store['findSession'] = (of, sid, now) => this.#sessions.find(of, sid, now)
+
+  forgetSession: Store['forgetSession'] = async (of, sid) => {
+    await this.#sessionChanges.ask({ of, sid, session: null })
+  }
+
+  purge: Store['purge'] = (endedBefore, now) =>
+    purgeAll(
+      async () =>
+        (await this.#history.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) +
+        (await this.#sessions.purgeSome(now)),
+    )
+
+  backlog: Store['backlog'] = () => this.#history.backlog()
+
+  check: Store['check'] = async () => {
+    const [state] = await this.#database.query(
+      `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS is_read_only`,
+    )
+    if (state?.is_read_only !== false)
+      throw new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The database is read-only.')
+  }
+
+  close: Store['close'] = async () => {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#cancelTimer()
+    await this.#jobs.stop()
+    await this.#listener.close()
+    await this.#database.close()
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await Promise.all([this.#runs.beat(), this.#databaseClock.measure()])
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the heartbeat to the database failed; it is retried')
+    }
+    this.#watcher.onWork()
+    if (!this.#isClosed) this.#cancelTimer = this.#clock.after(BEAT_EVERY_MS, () => this.#beat())
+  }
+}
+
+function acceptBatches(database: PostgresDatabase, jobs: PostgresJobs) {
+  return new Batches({
+    run: (requests: readonly AcceptRequest[]) =>
+      database.transaction((query) => acceptTogether(query, jobs, requests)),
+    concurrency: 2,
+    largest: ACCEPTED_AT_ONCE,
+    fits: ({ replay, signals }, batch) =>
+      batch.length === 0 ||
+      (batch.every((other) => !replay || other.replay?.key !== replay.key) &&
+        batch.reduce((sum, other) => sum + other.signals.length, signals.length) <= SIGNALS_AT_ONCE),
+  })
+}
+
+function sessionBatches(database: PostgresDatabase) {
+  return new Batches({
+    run: async (changes: readonly SessionChange[]) => {
+      await database.transaction((query) => postgresSessions(query).change(changes))
+      return changes.map(() => null)
+    },
+    // One after the other: the last change of a session counts.
+    concurrency: 1,
+    largest: SESSIONS_AT_ONCE,
+  })
+}

@@ -1,0 +1,24 @@
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Permits } from '../qlik/budget/permit-log.ts'
+import type { RevocationStore } from '../revocation/store.ts'
+
+/** Keeps revocations, and the permits for calls to Qlik Cloud. */
+export interface Store extends RevocationStore {
+  permits: Permits
+}
+
+export interface StoreOptions {
+  /** Maximum number of open connections, if the store has connections. */
+  connections: number
+  clock: Clock
+  log: Log
+}
+
+/** A store that can be left out: a folder, and a line in `src/parts.ts`. */
+export interface StorePart {
+  /** Schemes of DATABASE_URL, with the colon. */
+  schemes: readonly string[]
+  /** @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE */
+  open(url: string, options: StoreOptions): Promise<Store>
+}
