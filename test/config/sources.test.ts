@@ -120,3 +120,24 @@ t.test('there may be a thousand sources', async (t) => {
   t.same(await places(many(1_000))(t), [])
   t.same(await places(many(1_001))(t), ['/sources'])
 })
+
+t.test('a template that names a member which the kind does not have is a mistake', async (t) => {
+  const entry = (kind: string, from: string, more: object = {}) => ({
+    ...SOURCE,
+    kind,
+    user: { as: 'email', from },
+    ...more,
+  })
+  const mistakes = async (...entries: object[]) => mistakesIn(t, { sources: entries })
+  for (const kind of ['global-token-revocation', 'shared-signals']) {
+    t.same(await mistakes(entry(kind, '{/subject/user/email}{email}{/claims/org}')), [])
+    t.match(await mistakes(entry(kind, '{emial}')), [
+      { key: 'CONFIG_FILE /sources/0/user/from', expected: /: email, iss, sub, / },
+    ])
+    t.match(await mistakes(entry(kind, '{email}', { tenantFrom: '{/claim/org}' })), [
+      { key: 'CONFIG_FILE /sources/0/tenantFrom' },
+    ])
+  }
+  t.same(await mistakes(entry('shared-signals', '{/event/user}')), [])
+  t.same(await mistakes(entry('oidc-back-channel-logout', '{custom_claim}')), [], 'providers add claims')
+})

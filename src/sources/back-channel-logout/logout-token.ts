@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import { Identifier } from '../../revocation/signal.ts'
-import { COMMON, ISSUER } from '../common/entry.ts'
+import { commonMembers, ISSUER } from '../common/entry.ts'
 import type { SourceContext } from '../common/part.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
@@ -11,7 +11,7 @@ import { type TokenProfile, takenUntil, verifyToken } from '../token/verify-toke
 /** An OpenID provider that reports logouts by OpenID Connect Back-Channel Logout 1.0. */
 export const LogoutEntry = z.strictObject({
   kind: z.literal('oidc-back-channel-logout'),
-  ...COMMON,
+  ...commonMembers(),
   ...ISSUER,
 })
 export type LogoutEntry = z.infer<typeof LogoutEntry>

@@ -1,36 +1,51 @@
 import { z } from 'zod'
 import { SecureAddress } from '../../base/config-forms.ts'
 import { Reason, UserKind } from '../../revocation/signal.ts'
-import { isTemplate } from './template.ts'
+import { isTemplate, membersOf } from './template.ts'
 
 export const Template = z
   .string()
   .max(1_024)
   .refine(isTemplate, 'expected a text with members in braces, as {sub}, {iss}|{sub} or {/data/user_id}')
 
-/** What an entry says whatever its kind: who it is, whom it may speak for, and how its users are called at Qlik. */
-export const COMMON = {
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower case letters, digits and hyphens, 63 at most')
-    .describe('Its name in the path, and in metrics'),
-  tenant: z.string().optional().describe('The tenant that it speaks for; the default one when left out'),
-  tenantFrom: Template.optional().describe('Where it says itself which tenant it means, as {org_id}'),
-  tenants: z
-    .array(z.string())
-    .min(1)
-    .optional()
-    .describe('With tenantFrom: the tenants that it may mean; all when left out'),
-  user: z
-    .strictObject({
-      as: UserKind.describe('What Qlik knows the user by'),
-      from: Template.optional().describe(
-        "The text that it is, as {iss}|{sub}; the kind's own choice when left out",
-      ),
-    })
-    .optional()
-    .describe('How its subject becomes a Qlik user'),
-  reason: Reason.optional().describe("Why its sessions end; the kind's own choice when left out"),
+/**
+ * The members that entries of all kinds have: who the source is, whom it may speak for, and how it names users.
+ * @param known the members that templates may name, if the kind knows all of them
+ */
+export function commonMembers(known?: readonly string[]) {
+  const template = known ? templateOf(known) : Template
+  return {
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower case letters, digits and hyphens, 63 at most')
+      .describe('Its name in the path, and in metrics'),
+    tenant: z.string().optional().describe('The tenant it speaks for; the default one if left out'),
+    tenantFrom: template.optional().describe('Template of the tenant, if the source names it, as {org_id}'),
+    tenants: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe('With tenantFrom: the tenants it may name; all if left out'),
+    user: z
+      .strictObject({
+        as: UserKind.describe('How Qlik identifies the user'),
+        from: template
+          .optional()
+          .describe("Template of the user's identifier, as {iss}|{sub}; the default of the kind if left out"),
+      })
+      .optional()
+      .describe('How its subject becomes a Qlik user'),
+    reason: Reason.optional().describe('Why its sessions end; the default of the kind if left out'),
+  }
+}
+
+/** A template of these members only: a misspelt one would reject every signal of the source. */
+function templateOf(known: readonly string[]) {
+  const isKnown = (text: string) => membersOf(text).every((member) => known.includes(member))
+  return Template.refine(isKnown, {
+    error: `expected only members that there can be: ${known.join(', ')}`,
+    when: ({ value }) => typeof value === 'string' && isTemplate(value),
+  })
 }
 
 export const ASYMMETRIC = [
@@ -65,7 +80,7 @@ export const ISSUER = {
     .describe('Algorithms that its signatures may have'),
 }
 
-const Common = z.strictObject(COMMON)
+const Common = z.strictObject(commonMembers())
 export type CommonConfig = z.infer<typeof Common>
 const Issuer = z.strictObject(ISSUER)
 export type IssuerConfig = z.infer<typeof Issuer>

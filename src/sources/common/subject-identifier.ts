@@ -27,6 +27,9 @@ const Simple = z.discriminatedUnion('format', [
 type Simple = z.infer<typeof Simple>
 const FORMATS: ReadonlySet<unknown> = new Set(Simple.options.map(({ shape }) => shape.format.value))
 
+/** The members that templates may name of a subject: those of its format, and `subject`, the whole identifier. */
+export const SUBJECT_MEMBERS = ['email', 'iss', 'sub', 'id', 'uri', 'url', 'phone_number', 'subject'] as const
+
 const Aliases = z.object({ identifiers: z.array(z.looseObject({})).min(1).max(ALIASES_AT_MOST) })
 
 /**

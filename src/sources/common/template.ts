@@ -12,6 +12,13 @@ export function isTemplate(text: string): boolean {
   return places > 0 && !/[{}]/.test(rest)
 }
 
+/** The members that a template names, the outermost ones of JSON Pointers. */
+export function membersOf(template: string): string[] {
+  return [...template.matchAll(PLACE)].map(([, name = '']) =>
+    name.startsWith('/') ? String(name.split('/')[1]).replaceAll('~1', '/').replaceAll('~0', '~') : name,
+  )
+}
+
 /** A text with the members of `values` in the places that name them; null where one of them is not there. */
 export function expand(template: string, values: unknown): string | null {
   let isComplete = true

@@ -3,17 +3,17 @@ import { CurfewError } from '../../base/errors.ts'
 import { decodeUtf8, parseJson } from '../../base/strict-json.ts'
 import { userKey } from '../../revocation/keys.ts'
 import { Identifier } from '../../revocation/signal.ts'
-import { COMMON, ISSUER } from '../common/entry.ts'
+import { commonMembers, ISSUER } from '../common/entry.ts'
 import type { SourceContext } from '../common/part.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
-import { chooseSubject } from '../common/subject-identifier.ts'
+import { chooseSubject, SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 import { type TokenProfile, takenUntil, verifyToken } from '../token/verify-token.ts'
 
 /** A sender that requests the revocation of a user's tokens, by OAuth Global Token Revocation or Okta's Universal Logout. */
 export const RevocationEntry = z.strictObject({
   kind: z.literal('global-token-revocation'),
-  ...COMMON,
+  ...commonMembers([...SUBJECT_MEMBERS, 'claims']),
   ...ISSUER,
   senderSubject: z
     .string()

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { atMostOne, FORMS, oneWay, SecureAddress } from '../../base/config-forms.ts'
 import type { ValueForms } from '../../base/source-entry.ts'
-import { COMMON, ISSUER } from '../common/entry.ts'
+import { commonMembers, ISSUER } from '../common/entry.ts'
+import { SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 
 /** A transmitter of security events, by the OpenID Shared Signals Framework 1.0: CAEP and RISC, pushed or polled. */
@@ -9,7 +10,7 @@ export function sharedSignalsEntry(forms: ValueForms) {
   const { given, inFile } = forms
   const schema = z.strictObject({
     kind: z.literal('shared-signals'),
-    ...COMMON,
+    ...commonMembers([...SUBJECT_MEMBERS, 'event', 'claims']),
     ...ISSUER,
     events: z
       .array(z.string().min(1).max(512))

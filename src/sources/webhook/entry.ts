@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Form, oneWay, SecureAddress, split } from '../../base/config-forms.ts'
 import type { ValueForms } from '../../base/source-entry.ts'
 import { Reason } from '../../revocation/signal.ts'
-import { COMMON } from '../common/entry.ts'
+import { commonMembers } from '../common/entry.ts'
 import { PRESET_KINDS, PRESETS, type PresetKind } from './presets.ts'
 
 /** The types of events that end a session, in place of the kind's own. */
@@ -47,7 +47,7 @@ export function secretsOf(config: {
 function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
   return z.strictObject({
     kind: z.literal(kind),
-    ...COMMON,
+    ...commonMembers(),
     ...secretMembers(forms, PRESETS[kind].secret),
     events: Events.optional().describe(
       "Types of events that end a session, and why; the kind's own when left out",

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { FORMS, oneWay } from '../../base/config-forms.ts'
 import type { ValueForms } from '../../base/source-entry.ts'
 import { UserKind } from '../../revocation/signal.ts'
-import { COMMON, Template } from '../common/entry.ts'
+import { commonMembers, Template } from '../common/entry.ts'
 import { DescribedProof, isTimed, verifierOf } from './described-proof.ts'
 import { Events, SECRET_WAYS, secretMembers, secretsOf } from './entry.ts'
 import { listAt, oneOrMany, type Preset } from './preset.ts'
@@ -36,7 +36,7 @@ function tellsApart({
 export function generic(forms: ValueForms) {
   const schema = z.strictObject({
     kind: z.literal('generic'),
-    ...COMMON,
+    ...commonMembers(),
     ...secretMembers(forms, FORMS.sharedSecret),
     proof: DescribedProof.describe('How its requests are proven'),
     items: Pointer.optional().describe('Where a body has its list of events; the body itself when left out'),

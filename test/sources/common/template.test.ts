@@ -1,5 +1,5 @@
 import t from 'tap'
-import { expand, isTemplate, valueAt } from '../../../src/sources/common/template.ts'
+import { expand, isTemplate, membersOf, valueAt } from '../../../src/sources/common/template.ts'
 
 t.test('a template names members in braces, one at least', async (t) => {
   for (const text of [
@@ -71,4 +71,9 @@ t.test('a JSON Pointer leads to a value, or to none', async (t) => {
   t.equal(valueAt(values, '/a/b/0/c'), false)
   for (const pointer of ['/b', '/a/b/1', '/a/b/-', '/a/b/0/c/d'])
     t.equal(valueAt(values, pointer), undefined, pointer)
+})
+
+t.test('the members that a template names', async (t) => {
+  t.same(membersOf('{iss}|{sub}'), ['iss', 'sub'])
+  t.same(membersOf('{/data/user_id}{/a~1b/c}{x/y}'), ['data', 'a/b', 'x/y'])
 })
