@@ -1,6 +1,6 @@
-/** Waits for something that is shared with others, no longer than the caller wants to; it goes on without. */
+/** Waits for shared work until the caller aborts; the work continues. */
 export async function abortable<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
-  // The others who share it hear of its failure.
+  // The failure is reported to the other callers.
   shared.catch(() => {})
   signal.throwIfAborted()
   const { promise: aborted, reject } = Promise.withResolvers<never>()

@@ -5,20 +5,20 @@ import { Identifier } from '../revocation/signal.ts'
 import type { Answer } from './http.ts'
 
 /**
- * Qlik's answers, as far as Curfew reads them. Unknown members are let through; a member that is missing or of
- * another type makes the answer unreadable. The sources are the OpenAPI documents at
- * https://qlik.dev/apis/rest/oauth-tokens, …/users and https://qlik.dev/authenticate/oauth.
+ * Qlik's responses, as far as Curfew reads them. Unknown members are accepted; a missing member, or one of another
+ * type, makes the response unreadable. Sources are the OpenAPI documents at https://qlik.dev/apis/rest/oauth-tokens,
+ * …/users and https://qlik.dev/authenticate/oauth.
  */
 
 /**
- * An id that goes into a path and into the store: bounded, without what either refuses (half of a surrogate pair, NUL), and not
- * one of the segments that a URL parser would take away.
+ * An id for use in paths and in the store: bounded, without characters that either rejects (unpaired surrogates,
+ * NUL), and not a dot segment, which a URL parser would remove.
  */
 const PathId = Identifier.refine((id) => id !== '.' && id !== '..')
 
 const OptionalText = z.string().nullish().catch(null)
 
-/** RFC 6749, appendix A.4. A scope of another form counts as empty. */
+/** RFC 6749, appendix A.4. A scope in another form counts as empty. */
 const GrantedScope = z
   .string()
   .regex(/^[\x20-\x7e]{0,1024}$/)
@@ -50,7 +50,7 @@ export const TokensAnswer = z.looseObject({
   links: z.looseObject({ next: Link }).nullish(),
 })
 
-/** Roles are given by name; `roles` is the older member (strings), `assignedRoles` the newer one (objects). */
+/** Roles are reported by name; `roles` is the older member (strings), `assignedRoles` the newer one (objects). */
 const Roles = z.array(z.string()).nullish().catch(null)
 const AssignedRoles = z
   .array(z.looseObject({ name: z.string() }))
@@ -71,8 +71,8 @@ export const UsersAnswer = z.looseObject({
 const ErrorCode = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/)
 
 /**
- * The code of the first error, where it is one, or OAuth's own (RFC 6749, section 5.2): the rest of an error answer may
- * repeat what was sent.
+ * The code of the first error, or OAuth's own (RFC 6749, section 5.2). The rest of an error response may repeat what
+ * was sent.
  */
 const ErrorAnswer = z.union([
   z
@@ -82,12 +82,12 @@ const ErrorAnswer = z.union([
 ])
 
 /**
- * The failure that an answer's status means; null for the statuses in `good`.
- * Statuses as documented at https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
+ * The failure for a response's status; null for the `expected` statuses. Statuses as documented at
+ * https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
  */
-export function failureOf(answer: Answer, good: readonly number[]): QlikFailure | null {
+export function failureOf(answer: Answer, expected: readonly number[]): QlikFailure | null {
   const { route, status, retryAfterMs } = answer
-  if (good.includes(status)) return null
+  if (expected.includes(status)) return null
   const code = errorCodeOf(answer)
   const message = `Qlik Cloud answered ${route} with ${status}${code === null ? '' : ` (${code})`}.`
   if (status === 401) return new QlikFailure('unauthorized', message)
@@ -98,22 +98,22 @@ export function failureOf(answer: Answer, good: readonly number[]): QlikFailure 
   return new QlikFailure('unreadable', message)
 }
 
-/** The code in an error answer, Qlik's own or OAuth's; null where there is none. */
+/** The code in an error response, Qlik's own or OAuth's; null if there is none. */
 export function errorCodeOf({ text }: Answer): string | null {
   return ErrorAnswer.safeParse(parseJson(text)).data ?? null
 }
 
 /**
- * The answer's JSON in the form of `schema`.
- * @throws QlikFailure `unreadable`; the answer's text stays out of it
+ * Parses the response's JSON with `schema`.
+ * @throws QlikFailure `unreadable`, without the response's text
  */
 export function read<T>({ route, text }: Answer, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
-  const member = parsed.error.issues[0]?.path.join('.') || 'the whole'
+  const member = parsed.error.issues[0]?.path.join('.') || 'entire response'
   throw new QlikFailure(
     'unreadable',
-    `Qlik Cloud's answer to ${route} has not the documented form (${member}).`,
+    `Qlik Cloud's response to ${route} does not have the documented form (${member}).`,
   )
 }
 
@@ -121,7 +121,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not JSON: undefined fits no schema, so the caller says what that means.
+    // Undefined matches no schema, so the caller reports the response as unreadable.
     return undefined
   }
 }

@@ -10,27 +10,27 @@ import type { Grant } from './client.ts'
 import type { CredentialChoice } from './credential-choice.ts'
 import type { ClientCredential } from './tenant-config.ts'
 
-/** The access token goes before everything: all other calls wait for it. */
+/** The access token has the highest priority, because all other calls wait for it. */
 const ACCESS_TOKEN_URGENCY = -1
 
-/** A call that was made: its answer, or why it is to be made again. */
+/** The response to a call, or what to do before repeating it. */
 type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-access-token' | 'wait' }
 
 export interface CallsOptions {
   budget: RateBudget
   credentials: CredentialChoice
-  /** Asks the token endpoint, once. */
+  /** Makes one request to the token endpoint. */
   requestAccessToken: (credential: ClientCredential, signal: AbortSignal) => Promise<Grant>
   clock: Clock
-  /** Ends what all calls share: the access token. */
+  /** Aborts requests for access tokens, which all calls share. */
   lifetime: AbortSignal
-  /** Told when an access token could not be renewed ahead of time. */
+  /** Called when an access token could not be renewed ahead of time. */
   onRenewalFailure: (error: unknown) => void
 }
 
 /**
- * Makes calls to one tenant: each with a permit of the budget and a valid access token, repeated only where the retry
- * policy says so.
+ * Makes calls to one tenant, each with a permit from the budget and a valid access token. Repeats a call only if the
+ * retry policy says so.
  */
 export class Calls {
   readonly #options: CallsOptions
@@ -50,15 +50,17 @@ export class Calls {
     return this.#grantedScope
   }
 
-  /** The next call asks for a new access token: what this one was granted may not be what the client gets today. */
+  /**
+   * The next call requests a new access token, because the current grant may differ from what the client gets today.
+   */
   renewGrant(): void {
     const grant = this.#accessTokens.current()
     if (grant) this.#accessTokens.invalidate(grant.value)
   }
 
   /**
-   * Makes a call, again after a 401 with a new access token and after a 429 when the tier is free again. The first one
-   * waits for the budget to be read back.
+   * Makes a call. Repeats it after a 401 with a new access token, and after a 429 once the tier is free again. The
+   * first call waits for the budget to be restored.
    */
   async make<T>(
     tier: Tier,
@@ -72,7 +74,7 @@ export class Calls {
     for (;;) {
       const grant = await abortable(this.#accessTokens.get(), options.signal)
       const permit = await budget.draw(tier, options)
-      // While this call waited for its turn, the caller may have given up, or the access token may have ended.
+      // While this call waited for its permit, the caller may have given up, or the access token may have expired.
       if (options.signal.aborted || this.#accessTokens.current() !== grant) {
         permit.cancel()
         options.signal.throwIfAborted()
@@ -88,7 +90,7 @@ export class Calls {
     }
   }
 
-  /** The token endpoint is of Tier 2, too. A 429 there blocks the tier; whoever asked tries again. */
+  /** The token endpoint also counts against Tier 2. A 429 blocks the tier; the caller tries again. */
   async #requestAccessToken(credential: ClientCredential): Promise<Grant> {
     const { budget, clock, lifetime, requestAccessToken } = this.#options
     const startedAt = clock.monotonic()
@@ -106,7 +108,7 @@ export class Calls {
     }
   }
 
-  /** Makes one call with a permit, and tells whether it is to be made again. Rejects where the retry policy gives up. */
+  /** Makes one call with a permit, and returns whether to repeat it. Rejects if the retry policy gives up. */
   async #spend<T>(
     tier: Tier,
     permit: Permit,
@@ -123,7 +125,7 @@ export class Calls {
       if (decision.action === 'wait') await this.#options.budget.block(tier, decision)
       return { answer: null, again: decision.action }
     } finally {
-      // Last of all: a block must be in force before the next call is let through.
+      // Last, because a block must be in force before the next call may start.
       close()
     }
   }
@@ -134,10 +136,10 @@ export class Calls {
   }
 }
 
-/** What a call that failed means for its permit. One that ends with another error was ended by its caller. */
+/** Closes the permit of a failed call. Any other error means that the caller aborted the call. */
 function closeAfter(error: unknown, permit: Permit): void {
   if (!(error instanceof QlikFailure)) permit.abandon()
   else if (error.isUnsent) permit.cancel()
-  // A 503 does not show that the rate limit let it through: a gateway may have answered.
+  // A 503 does not show that the rate limiter accepted the call: a gateway may have answered.
   else permit.end(error.kind !== 'rate-limited' && error.kind !== 'unavailable')
 }

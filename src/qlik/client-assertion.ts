@@ -2,22 +2,22 @@ import { randomUUID } from 'node:crypto'
 import { importPKCS8, SignJWT } from 'jose'
 import type { ClientKey } from '../base/client-key.ts'
 
-/** An assertion is accepted although the clocks differ by this much. */
+/** The clock difference that an assertion tolerates. */
 export const ASSERTION_SKEW_MS = 60_000
-/** How long an assertion is valid beyond that: it must reach the tenant. */
+/** How long an assertion is valid beyond that, so that it can reach the tenant. */
 const DELIVERY_MS = 60_000
 
-/** A client's assertion in the form of a token request (RFC 7521, section 4.2; RFC 7523, section 2.2). */
+/** Token request parameters with a client assertion (RFC 7521, section 4.2; RFC 7523, section 2.2). */
 export interface AssertionForm {
   client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
   client_assertion: string
 }
 
 /**
- * Proves an OAuth client by its private key (`private_key_jwt`: RFC 7523, section 3; OpenID Connect Core 1.0, section 9). Each
- * assertion has its own `jti`, and is accepted once.
- * @param audience the address of the token endpoint, without a slash at its end
- * @param now the tenant's time, ms since the epoch; it may be wrong by a minute
+ * Authenticates an OAuth client with its private key (`private_key_jwt`: RFC 7523, section 3; OpenID Connect Core
+ * 1.0, section 9). Each assertion has its own `jti` and is accepted once.
+ * @param audience address of the token endpoint, without a trailing slash
+ * @param now the tenant's time, ms since the epoch; it may be off by a minute
  */
 export async function clientAssertion(
   { pkcs8, algorithm, keyId }: ClientKey,

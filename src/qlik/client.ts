@@ -17,13 +17,13 @@ import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client
 import type { Answer, QlikHttp } from './http.ts'
 import type { ClientCredential } from './tenant-config.ts'
 
-/** The OAuth client, whatever it proves itself by. */
+/** The OAuth client, independent of its credentials. */
 export interface ClientIdentity {
   clientId: string
   scope: string
 }
 
-/** An access token with the scope that Qlik granted to it, which may be less than was requested. */
+/** An access token and the scope that Qlik granted to it, which may be narrower than requested. */
 export interface Grant extends AccessToken {
   scope: string
 }
@@ -32,19 +32,19 @@ const TOKEN_PATH = '/oauth/token'
 
 export interface OwnUser {
   id: string
-  /** The names of the roles, or null where Qlik does not report them. */
+  /** Role names, or null if Qlik does not report them. */
   roles: string[] | null
 }
 
 export interface ListedTokens extends Omit<TokenPage, 'scope'> {
-  /** The owners of all rows, whoever was asked for. */
+  /** The owners of all rows, including those not requested. */
   owners: Set<string>
 }
 
 const PAGE_SIZE = 100
 
 /**
- * The calls of Qlik Cloud's API that Curfew needs, each as one request and its judged answer. No retry, no
+ * The calls of Qlik Cloud's API that Curfew needs, each as one request with its checked response. No retry, no
  * budget, no cache. All throw `QlikFailure`.
  */
 export class QlikClient {
@@ -57,9 +57,9 @@ export class QlikClient {
   }
 
   /**
-   * `POST /oauth/token` by client credentials (Tier 2). An answer without `scope` grants what was requested (RFC 6749,
-   * section 5.1). An assertion that was made on a wrong clock is `unauthorized`, not
-   * refused: the answer shows the tenant's time, and the next assertion uses it.
+   * `POST /oauth/token` with client credentials (Tier 2). A response without `scope` grants what was requested (RFC
+   * 6749, section 5.1). If an assertion was made with a wrong clock, the failure is `unauthorized`, not refused: the
+   * response reveals the tenant's time, and the next assertion uses it.
    */
   async requestAccessToken(credential: ClientCredential, signal: AbortSignal): Promise<Grant> {
     const { clientId, scope } = this.#identity
@@ -90,8 +90,8 @@ export class QlikClient {
   }
 
   /**
-   * `GET /users/me` (Tier 1): the client's own user, or the path to it. Qlik answers 301 to `/users/{id}`; only
-   * such a path on the same origin is taken, as the access token goes there.
+   * `GET /users/me` (Tier 1): the client's own user, or the path to it. Qlik responds with a 301 to `/users/{id}`;
+   * only such a path on the same origin is followed, because the access token is sent there.
    */
   async me(accessToken: string, signal: AbortSignal): Promise<OwnUser | { path: string }> {
     const path = '/api/v1/users/me'
@@ -100,7 +100,7 @@ export class QlikClient {
     return this.#ownUser(answer)
   }
 
-  /** `GET /users/{id}` (Tier 1), where `me` led. */
+  /** `GET /users/{id}` (Tier 1), for the path that `me` returned. */
   async user(accessToken: string, path: string, signal: AbortSignal): Promise<OwnUser> {
     return this.#ownUser(await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal }))
   }
@@ -109,12 +109,12 @@ export class QlikClient {
     const failure = failureOf(answer, [200])
     if (failure) throw failure
     const { id, roles, assignedRoles } = read(answer, OwnUserAnswer)
-    const told =
+    const names =
       roles || assignedRoles ? [...(roles ?? []), ...(assignedRoles ?? []).map((role) => role.name)] : null
-    return { id, roles: told }
+    return { id, roles: names }
   }
 
-  /** One page of `GET /oauth-tokens` (Tier 1), of one user or of all that the client may see. */
+  /** One page of `GET /oauth-tokens` (Tier 1), of one user or of all users that the client can see. */
   async listTokens(
     accessToken: string,
     { userId, page }: { userId: string | null; page: string | null },
@@ -126,14 +126,15 @@ export class QlikClient {
     const path = `/api/v1/oauth-tokens?${query}`
     const answer = await this.#http.send({ route: 'list', method: 'GET', path, accessToken, signal })
     const failure = failureOf(answer, [200])
-    // A page may be asked for minutes after it was linked to; one that Qlik knows no more is no verdict on the user.
+    // A page may be requested minutes after its link was returned; a page that Qlik rejects says nothing about the
+    // user.
     if (failure?.kind === 'rejected' && page !== null) throw new QlikFailure('unreadable', failure.message)
     if (failure) throw failure
     const { data, links } = read(answer, TokensAnswer)
-    // A tenant that ignored the filter would otherwise have everybody logged out.
+    // If a tenant ignored the filter, everybody would be logged out.
     const rows = data.filter((row) => userId === null || row.userId === userId)
     if (rows.length === 0 && data.length > 0) {
-      throw new QlikFailure('unreadable', "Qlik Cloud lists others' tokens than asked for.")
+      throw new QlikFailure('unreadable', 'Qlik Cloud lists tokens of users that were not requested.')
     }
     return {
       tokens: rows.map(({ id, deviceType, lastUsed, description, clientId }) => ({
@@ -162,10 +163,10 @@ export class QlikClient {
   }
 
   /**
-   * `GET /users?filter=…` (Tier 1) by a SCIM filter (RFC 7644, section 3.4.2.2), whose values are JSON strings: all users
-   * whom one of these names finds, with the value that they have. The names are of one kind. Of one name, the value may be
-   * similar (`isSimilarName`); of several, it is the same as one of them (`isSameName`), else the answer is unreadable:
-   * nobody could say which name has found it.
+   * `GET /users?filter=…` (Tier 1) with a SCIM filter (RFC 7644, section 3.4.2.2), whose values are JSON strings.
+   * Returns all users that match one of these names, with the value they have. All names are of one kind. For a
+   * single name, the value may be similar (`isSimilarName`). For several, it must be the same as one of them
+   * (`isSameName`); otherwise the response is unreadable, because it is unclear which name matched.
    */
   async findUsers(
     accessToken: string,
@@ -183,19 +184,22 @@ export class QlikClient {
     const matches = data.flatMap(({ id, [kind]: value }) =>
       value != null && users.some((user) => isMeant(value, user.value)) ? [{ id, value }] : [],
     )
-    // Rows that do not match, or more of them than a page holds, show that the filter was not understood.
+    // Other rows, or more than one page of them, show that Qlik did not understand the filter.
     if (links?.next || matches.length < data.length) {
-      throw new QlikFailure('unreadable', "Qlik Cloud's answer to users lists others than asked for.")
+      throw new QlikFailure(
+        'unreadable',
+        "Qlik Cloud's response to users lists users that were not requested.",
+      )
     }
     return matches
   }
 
   /**
-   * `GET /users/{id}` (Tier 1): whether the tenant has a user with exactly this id. The list of tokens does not
-   * show that: for an id that nobody has, it is empty.
+   * `GET /users/{id}` (Tier 1): whether the tenant has a user with exactly this id. The list of tokens does not show
+   * that: for an unknown id it is empty.
    */
   async userExists(accessToken: string, id: string, signal: AbortSignal): Promise<boolean> {
-    // Segments that mean something else than an id.
+    // Path segments with a special meaning.
     if (['me', '.', '..'].includes(id)) return false
     const path = `/api/v1/users/${encodeURIComponent(id)}`
     const answer = await this.#http.send({ route: 'user', method: 'GET', path, accessToken, signal })
@@ -209,16 +213,19 @@ export class QlikClient {
     const target =
       answer.location !== null && URL.canParse(answer.location, base) ? new URL(answer.location, base) : null
     if (target?.origin !== base || !/^\/api\/v1\/users\/[^/]+$/.test(target.pathname)) {
-      throw new QlikFailure('unreadable', 'Qlik Cloud redirects /users/me to somewhere else than a user.')
+      throw new QlikFailure('unreadable', 'Qlik Cloud redirects /users/me to an address that is not a user.')
     }
     return target.pathname
   }
 }
 
-/** What a failed token request means: whether another secret, key or clock may be accepted, or the client is not. */
+/**
+ * Whether a failed token request concerns the secret, key or clock, so that another one may be accepted, or the
+ * client.
+ */
 function tokenFailure(failure: QlikFailure, answer: Answer, isMistimed: boolean): QlikFailure {
   const { kind, message } = failure
-  // RFC 6749, section 5.2, has 400 for it, too; RFC 7523, section 3.2.
+  // RFC 6749, section 5.2, also allows 400 for it; RFC 7523, section 3.2.
   if (kind === 'unauthorized' || errorCodeOf(answer) === 'invalid_client') {
     return new QlikFailure(isMistimed ? 'unauthorized' : 'credential-refused', message)
   }
@@ -226,8 +233,8 @@ function tokenFailure(failure: QlikFailure, answer: Answer, isMistimed: boolean)
 }
 
 /**
- * The `page` parameter of a link. Nothing else of it is used: where it points is not known to be the tenant, and
- * the access token goes to the configured origin only.
+ * The `page` parameter of a link. Nothing else of the link is used: it may point outside the tenant, and the access
+ * token is sent to the configured origin only.
  */
 function pageOf(href: string | null): string | null {
   if (href === null || href === '') return null
@@ -235,10 +242,10 @@ function pageOf(href: string | null): string | null {
     ? new URL(href, 'https://tenant').searchParams.get('page')
     : null
   if (page) return page
-  throw new QlikFailure('unreadable', 'Qlik Cloud links to a next page of tokens without saying which.')
+  throw new QlikFailure('unreadable', 'Qlik Cloud links to the next page of tokens without a page parameter.')
 }
 
-/** Whichever expiry the answer tells, by the tenant's clock. */
+/** The lifetime from `expires_in` or, by the tenant's clock, from `expires_at`. */
 function lifetimeOf({ expires_in, expires_at }: z.infer<typeof AccessTokenAnswer>, now: number): number {
   return boundedLifetime(expires_in ? expires_in * 1000 : Date.parse(expires_at ?? '') - now)
 }

@@ -2,20 +2,20 @@ import type { Clock } from '../base/clock.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import type { ClientCredential, ClientCredentials } from './tenant-config.ts'
 
-/** A first credential that was refused is tried again after this long: it may have been added at Qlik only then. */
+/** How long until a refused first credential is tried again: it may have been added at Qlik in the meantime. */
 const TRY_FIRST_AGAIN_MS = 60 * 60_000
 
-/** What the token endpoint has said to a client's credentials, by their positions. */
+/** How the token endpoint responded to a client's credentials, by position. */
 export interface Standing {
-  /** The one that is used while it is accepted; where all are refused, the one that was tried last. */
+  /** The credential used while it is accepted; if all are refused, the one tried last. */
   inUse: number
-  /** When each was refused, in ms of a clock that never jumps; null where it is not known to be refused. */
+  /** When each was refused, in ms of a monotonic clock; null if it is not known to be refused. */
   refusedAt: readonly (number | null)[]
 }
 
 /**
- * The positions to try, in this order, until one is accepted: first the one that works. Where all are refused it is one
- * alone, in turn, so that a client that is refused costs one call of Tier 2 at a time and not two.
+ * The positions to try, in order, until one is accepted: first the one that works. If all are refused, only one is
+ * tried at a time, in turn, so that a refused client costs one Tier 2 call at a time instead of two.
  */
 export function positionsToTry({ inUse, refusedAt }: Standing, now: number): number[] {
   if (refusedAt.every((at) => at !== null)) return [(inUse + 1) % refusedAt.length]
@@ -25,7 +25,7 @@ export function positionsToTry({ inUse, refusedAt }: Standing, now: number): num
   return [preferred, ...[...refusedAt.keys()].filter((position) => position !== preferred)]
 }
 
-/** What is known after the token endpoint has accepted or refused the credential at a position. */
+/** The standing after the token endpoint accepted or refused the credential at a position. */
 export function standingAfter(
   { inUse, refusedAt }: Standing,
   { position, isAccepted, now }: { position: number; isAccepted: boolean; now: number },
@@ -37,8 +37,8 @@ export function standingAfter(
 }
 
 /**
- * What operators should know: that a credential is refused; null where all is well, and where there is one alone, of which
- * the failure itself reports it.
+ * A message for operators about refused credentials. Null if none is refused, or if there is only one credential,
+ * whose failure is reported elsewhere.
  */
 export function refusalOf(kind: ClientCredential['kind'], { refusedAt }: Standing): string | null {
   const refused = refusedAt.flatMap((at, position) => (at === null ? [] : [position]))
@@ -50,11 +50,11 @@ export function refusalOf(kind: ClientCredential['kind'], { refusedAt }: Standin
 
 export interface CredentialChoiceOptions {
   clock: Pick<Clock, 'monotonic'>
-  /** Receives what `refusalOf` says when that changes. */
+  /** Called with the result of `refusalOf` when it changes. */
   onRefusalChange: (refusal: string | null) => void
 }
 
-/** The credentials of one OAuth client, and which of them works. */
+/** The credentials of one OAuth client, and which of them work. */
 export class CredentialChoice {
   readonly #credentials: ClientCredentials
   readonly #options: CredentialChoiceOptions
@@ -72,9 +72,9 @@ export class CredentialChoice {
   }
 
   /**
-   * Makes a token request with the credential that works, and with the other one where it is refused.
-   * @param request makes one request; a rejection with `credential-refused` means that the other one is tried
-   * @throws QlikFailure `credential-refused` when none is accepted; whatever else `request` rejects with, at once
+   * Makes a token request with the credential that works, or with the other one if that is refused.
+   * @param request makes one request; if it rejects with `credential-refused`, the other credential is tried
+   * @throws QlikFailure `credential-refused` if none is accepted; any other rejection of `request`, immediately
    */
   async use<T>(request: (credential: ClientCredential) => Promise<T>): Promise<T> {
     const failures: QlikFailure[] = []

@@ -1,25 +1,25 @@
 import { httpDateMs } from '../base/http-date.ts'
 
-/** What the headers of an answer say about the end of an endpoint. Nothing in it is text that Qlik wrote, but for the link. */
+/** What a response's headers report about the end of an endpoint. Only the link is text from Qlik. */
 export interface Deprecation {
-  /** Since when it is deprecated, or will be; null where that is not said. */
+  /** When it is or will be deprecated; null if unspecified. */
   since: number | null
-  /** Before this it is not removed; null where that is not said. */
+  /** The earliest time of its removal; null if unspecified. */
   sunset: number | null
-  /** A page of Qlik's that says more, or null. */
+  /** A Qlik page with details, or null. */
   link: string | null
 }
 
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Qlik has named no header of its own so far; any header with such a name counts. */
+/** Qlik has announced no header of its own so far; any header with such a name counts. */
 const OWN_HEADER = /^(x-)?qlik-.*(deprecat|sunset)/
-/** The last time that a `Date` can hold. */
+/** The latest time that a `Date` can hold. */
 const LAST_TIME_MS = 8.64e15
 
 /**
- * Reads the headers by which Qlik announces that an endpoint will be removed: `Deprecation` (RFC 9745, and `true` as in its
- * drafts and in Qlik's own announcement), `Sunset` (RFC 8594), and any of Qlik's own. Null where there is none.
+ * Reads the headers that announce the removal of an endpoint: `Deprecation` (RFC 9745, and `true` as in its drafts
+ * and in Qlik's own announcement), `Sunset` (RFC 8594), and any of Qlik's own. Null if there are none.
  * https://qlik.dev/apis/versioning and https://qlik.dev/changelog/209-data-qualities-deprecation
  * @param now ms since the epoch
  */
@@ -40,14 +40,14 @@ function textOf(header: AnswerHeaders[string]): string {
   return (typeof header === 'string' ? header : header?.[0])?.trim() ?? ''
 }
 
-/** A date of a structured field: `@` and seconds (RFC 9651, section 3.3.7). */
+/** A date in a structured field: `@` and seconds (RFC 9651, section 3.3.7). */
 function dateOf(text: string): number | null {
   const seconds = /^@(-?\d{1,15})$/.exec(text)?.[1]
   const at = Number(seconds ?? Number.NaN) * 1000
   return Math.abs(at) <= LAST_TIME_MS ? at : null
 }
 
-/** The first link to one of Qlik's own pages (RFC 8288); it goes into logs, so no other one does. */
+/** The first link to one of Qlik's own pages (RFC 8288). No other link may get into the logs. */
 function qlikPage(header: string): string | null {
   for (const [, text = ''] of header.slice(0, 4_096).matchAll(/<(https:\/\/[^<>\s]{1,300})>/g)) {
     const url = URL.canParse(text) ? new URL(text) : null

@@ -6,19 +6,19 @@ import type { MadeCall, Route } from './http.ts'
 const DAY_MS = 24 * 60 * 60_000
 
 interface Noted extends Deprecation {
-  /** When an answer said it last, and when it was logged; monotonic ms. */
-  saidAt: number
+  /** When a response last reported it, and when it was last logged; monotonic ms. */
+  reportedAt: number
   loggedAt: number
 }
 
-/** A route of a tenant that Qlik has deprecated. */
+/** A route that Qlik has deprecated at a tenant. */
 export interface DeprecatedRoute extends Deprecation {
   route: Route
 }
 
 /**
- * The routes that Curfew calls and Qlik has deprecated, by tenant, according to the answers of the last day. Each is a warning
- * in the log, once a day.
+ * Deprecated routes that Curfew calls, by tenant, according to the responses of the last day. Each is logged as a
+ * warning, once a day.
  */
 export class Deprecations {
   readonly #clock: Clock
@@ -30,28 +30,28 @@ export class Deprecations {
     this.#log = log
   }
 
-  /** Notes what the answer to a call says. */
+  /** Records what the response to a call reports. */
   note(tenant: string, { route, deprecation }: MadeCall): void {
     if (!deprecation) return
     const routes = this.#tenants.get(tenant) ?? new Map<Route, Noted>()
     this.#tenants.set(tenant, routes)
-    const saidAt = this.#clock.monotonic()
+    const reportedAt = this.#clock.monotonic()
     const loggedAt = routes.get(route)?.loggedAt ?? Number.NEGATIVE_INFINITY
-    const isDue = saidAt - loggedAt >= DAY_MS
-    routes.set(route, { ...deprecation, saidAt, loggedAt: isDue ? saidAt : loggedAt })
+    const isDue = reportedAt - loggedAt >= DAY_MS
+    routes.set(route, { ...deprecation, reportedAt, loggedAt: isDue ? reportedAt : loggedAt })
     if (isDue) this.#warn(tenant, route, deprecation)
   }
 
-  /** What is deprecated at a tenant. */
+  /** The deprecated routes of a tenant. */
   of(tenant: string): DeprecatedRoute[] {
     const routes = this.#tenants.get(tenant) ?? new Map<Route, Noted>()
     const since = this.#clock.monotonic() - DAY_MS
-    for (const [route, { saidAt }] of routes) if (saidAt <= since) routes.delete(route)
+    for (const [route, { reportedAt }] of routes) if (reportedAt <= since) routes.delete(route)
     if (routes.size === 0) this.#tenants.delete(tenant)
     return [...routes].map(([route, { since, sunset, link }]) => ({ route, since, sunset, link }))
   }
 
-  /** The tenants that have deprecated a route. */
+  /** Tenants with a deprecated route. */
   tenants(): string[] {
     return [...this.#tenants.keys()].filter((tenant) => this.of(tenant).length > 0)
   }

@@ -9,13 +9,13 @@ import { wallLead } from '../base/steady-clock.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { type AnswerHeaders, type Deprecation, readDeprecation } from './deprecation.ts'
 
-/** The names under which calls are counted in the metrics. */
+/** Names used in the metrics. */
 export type Route = 'token' | 'me' | 'user' | 'users' | 'list' | 'revoke'
 
 export interface Call {
   route: Route
   method: 'GET' | 'POST' | 'DELETE'
-  /** Path and query, as they go over the wire. */
+  /** Path and query, exactly as sent. */
   path: string
   accessToken?: string
   form?: Record<string, string>
@@ -26,23 +26,23 @@ export interface Answer {
   route: Route
   status: number
   location: string | null
-  /** When the tenant answered, by its own clock; ms since the epoch. */
+  /** When the tenant responded, by its own clock; ms since the epoch. */
   date: number
   retryAfterMs: number | null
   deprecation: Deprecation | null
   text: string
 }
 
-/** A call that was made; status 0 stands for one without an answer. */
+/** A finished call; status 0 means that there was no response. */
 export interface MadeCall {
   route: Route
   status: number
   seconds: number
-  /** What the answer says about the end of its endpoint. */
+  /** What the response reports about the end of its endpoint. */
   deprecation: Deprecation | null
 }
 
-/** Reasons for which no connection came about (Node's and undici's codes). */
+/** Errors that mean that no connection was established (codes of Node and undici). */
 const NOT_CONNECTED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -52,20 +52,20 @@ const NOT_CONNECTED: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** What carries requests to the tenant: undici's `Agent`, unless something stands in for it. */
+/** Sends requests to the tenant: undici's `Agent`, unless replaced. */
 export interface Transport {
   request(
     options: Dispatcher.RequestOptions,
   ): Promise<{ statusCode: number; headers: IncomingHttpHeaders; body: { text(): Promise<string> } }>
-  /** Ends what is under way. */
+  /** Aborts requests in flight. */
   destroy(): Promise<void>
 }
 export type OpenTransport = (options: Pick<QlikHttpOptions, 'timeoutMs'>) => Transport
 
 export interface QlikHttpOptions {
-  /** `https://host[:port]`, nothing behind it. */
+  /** `https://host[:port]`, without a path. */
   origin: string
-  /** The release of Qlik's API that is acknowledged by `qlik-api-version`, or `none`: then no such header is sent. */
+  /** Release of Qlik's API that `qlik-api-version` acknowledges; `none` sends no such header. */
   apiVersion: string
   timeoutMs: number
   clock: Clock
@@ -75,18 +75,18 @@ export interface QlikHttpOptions {
 }
 
 /** A page of 100 tokens is about 30 KB. */
-const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 /**
- * How long an unused connection is kept, also where the tenant would keep it longer: with thousands of tenants there
- * would be more than a process may have open.
+ * How long an unused connection is kept, even if the tenant would keep it longer: with thousands of tenants, a
+ * process would exceed its limit of open connections.
  */
-const KEEP_ALIVE_AT_MOST_MS = 5_000
-/** A Date header further away than this is taken for a mistake. */
-const LARGEST_CLOCK_OFFSET_MS = 24 * 60 * 60_000
+const MAX_KEEP_ALIVE_MS = 5_000
+/** A Date header further away than this is treated as a mistake. */
+const MAX_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 
 /**
- * Makes single calls to one origin: no retries, no redirects, a time limit on every phase and on the whole.
- * What an answer means is in `answers.ts`.
+ * Makes single calls to one origin: no retries, no redirects, a time limit on each phase and on the whole call.
+ * `answers.ts` interprets the responses.
  */
 export class QlikHttp {
   readonly #options: QlikHttpOptions
@@ -100,7 +100,7 @@ export class QlikHttp {
     this.#transport = openTransport(options)
   }
 
-  /** @throws QlikFailure `unavailable` when no whole answer came; the signal's reason when it aborts */
+  /** @throws QlikFailure `unavailable` if no complete response arrived; the signal's reason if it aborts */
   async send(call: Call): Promise<Answer> {
     const { clock, onCall } = this.#options
     call.signal.throwIfAborted()
@@ -115,7 +115,7 @@ export class QlikHttp {
     } catch (cause) {
       call.signal.throwIfAborted()
       const reason = reasonOf(cause)
-      throw new QlikFailure('unavailable', `No answer to ${call.method} ${call.route}: ${reason}.`, {
+      throw new QlikFailure('unavailable', `No response to ${call.method} ${call.route}: ${reason}.`, {
         cause,
         isUnsent: NOT_CONNECTED.has(reason),
       })
@@ -128,18 +128,18 @@ export class QlikHttp {
     return this.#options.origin
   }
 
-  /** The tenant's clock minus `Clock.monotonic`, by the `Date` headers of its answers; null while it is not known. */
+  /** The tenant's clock minus `Clock.monotonic`, from the `Date` headers of its responses; null if unknown. */
   get clockOffset(): Interval | null {
     return this.#clockOffset.interval()
   }
 
-  /** The tenant's clock minus our wall clock in ms, as a best guess; 0 while it is not known. */
+  /** Best estimate of the tenant's clock minus our wall clock, in ms; 0 if unknown. */
   get wallOffsetMs(): number {
     const { clockOffset } = this
     return clockOffset ? midpointOf(clockOffset) - wallLead(this.#options.clock) : 0
   }
 
-  /** Now by the tenant's clock as far as it is known, else by ours; ms since the epoch. */
+  /** The current time by the tenant's clock if known, otherwise by ours; ms since the epoch. */
   tenantNow(): number {
     return this.#options.clock.now() + this.wallOffsetMs
   }
@@ -164,7 +164,7 @@ export class QlikHttp {
         body: call.form ? new URLSearchParams(call.form).toString() : null,
         signal: limit.signal,
       })
-      // Before the body: that may take its time.
+      // Before the body, which may take a while.
       const date = this.#noteDate(one(answer.headers.date), noteReading)
       const text = await answer.body.text()
       return {
@@ -187,7 +187,7 @@ export class QlikHttp {
     return header === undefined ? null : retryAfterMs(header, this.#earliestTime(headers))
   }
 
-  /** The earliest that the tenant's clock may show: the Date of the answer itself, however wrong, is cut to whole seconds. */
+  /** Lower bound of the tenant's clock: the Date of the response itself, even if wrong, truncated to whole seconds. */
   #earliestTime({ date }: AnswerHeaders): number {
     const { clock } = this.#options
     const offset = this.clockOffset
@@ -195,11 +195,14 @@ export class QlikHttp {
     return httpDateMs(one(date) ?? '', guess) ?? guess
   }
 
-  /** @returns the tenant's time: a Date header has whole seconds, on average the answer was written half a second later */
+  /**
+   * @returns the tenant's time: a Date header has whole seconds, so on average the response was written half a second
+   * later
+   */
   #noteDate(header: string | undefined, noteReading: (reading: Interval) => void): number {
     const now = this.#options.clock.now()
     const earliest = Date.parse(header ?? '')
-    if (!(Math.abs(earliest - now) <= LARGEST_CLOCK_OFFSET_MS)) return now + this.wallOffsetMs
+    if (!(Math.abs(earliest - now) <= MAX_CLOCK_OFFSET_MS)) return now + this.wallOffsetMs
     noteReading({ earliest, latest: earliest + 1_000 })
     return earliest + 500
   }
@@ -210,11 +213,11 @@ function openAgent({ timeoutMs }: Pick<QlikHttpOptions, 'timeoutMs'>): Agent {
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    maxResponseSize: LARGEST_ANSWER_BYTES,
+    maxResponseSize: MAX_RESPONSE_BYTES,
     connections: 128,
-    // Long enough for a user's next page, and for the next user in a burst.
-    keepAliveTimeout: KEEP_ALIVE_AT_MOST_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_AT_MOST_MS,
+    // Long enough for the user's next page, and for the next user in a burst.
+    keepAliveTimeout: MAX_KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
   })
 }
 

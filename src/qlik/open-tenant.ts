@@ -17,7 +17,7 @@ export interface OpenTenantOptions {
   openTransport?: OpenTransport | undefined
 }
 
-/** Puts a tenant together from its configuration. No call is made before `start`. */
+/** Creates a tenant from its configuration. No call is made before `start`. */
 export function openTenant(
   config: TenantConfig,
   { budget, memory, clock, log, onCall, openTransport }: OpenTenantOptions,
@@ -40,7 +40,7 @@ export function openTenant(
       else
         log.warn(
           details,
-          "the OAuth client is not known to see other users' tokens: it needs the role TenantAdmin and the scope admin_classic",
+          "cannot confirm that the OAuth client sees other users' tokens; it needs the role TenantAdmin and the scope admin_classic",
         )
     },
     onRefusalChange: (refusal) => {
@@ -50,6 +50,6 @@ export function openTenant(
       else log.warn(details, 'the token endpoint refuses credentials of the OAuth client')
     },
     onBackgroundFailure: (error) =>
-      log.warn({ ...toFailure(error), tenant: name }, 'the tenant could not be looked at'),
+      log.warn({ ...toFailure(error), tenant: name }, 'background check of the tenant failed'),
   })
 }

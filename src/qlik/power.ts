@@ -4,7 +4,7 @@ import type { ClientPower, Evidence, Power } from '../revocation/qlik-tenant.ts'
 import type { OwnUser } from './client.ts'
 
 const ADMIN_ROLE = 'TenantAdmin'
-/** Without it an access token has the power of a plain user, whatever roles its user has. */
+/** Without this scope, an access token has the power of a plain user, whatever roles its user has. */
 const ADMIN_SCOPE = 'admin_classic'
 
 const POWER_OF: Record<Evidence, Power> = {
@@ -15,24 +15,24 @@ const POWER_OF: Record<Evidence, Power> = {
   'not-reported': 'unknown',
 }
 
-/** How long a finding is trusted. A missing role is looked for again soon: somebody may be assigning it. */
+/** How long a finding is trusted. A missing role is rechecked soon, because it may be being assigned. */
 const TRUSTED_FOR_MS: Record<Power, number> = { proven: 60 * 60_000, unknown: 5 * 60_000, lacking: 30_000 }
 /**
- * Each look at a narrow scope takes a new access token: a Tier 2 call, and Qlik bounds the number of tokens. So looks
- * become rarer, down to one in five minutes.
+ * Each recheck of a narrow scope takes a new access token: a Tier 2 call, and Qlik limits the number of tokens. So
+ * rechecks become rarer, down to one in five minutes.
  */
 const LONGEST_NARROW_MS = 5 * 60_000
 
 export interface Observations {
-  /** The names of the roles of the client's bot user, or null where Qlik does not report them. */
+  /** Role names of the client's bot user, or null if Qlik does not report them. */
   roles: string[] | null
-  /** The scope that was granted (RFC 6749, section 3.3): words separated by spaces. */
+  /** The granted scope (RFC 6749, section 3.3): words separated by spaces. */
   scope: string
-  /** Whether the client has seen a token of another user with an access token of this scope. */
+  /** Whether the client saw a token of another user with an access token of this scope. */
   sawOthers: boolean
 }
 
-/** Whether the client can do its job: a client that cannot gets empty lists, not errors. */
+/** Determines whether the client can see other users' tokens. A client that cannot gets empty lists, not errors. */
 export function judgePower({ roles, scope, sawOthers }: Observations): Evidence {
   const hasScope = scope.split(' ').includes(ADMIN_SCOPE)
   if (hasScope && roles?.includes(ADMIN_ROLE)) return 'tenant-admin'
@@ -41,11 +41,11 @@ export function judgePower({ roles, scope, sawOthers }: Observations): Evidence 
   return roles === null ? 'not-reported' : 'role-missing'
 }
 
-/** What is known of a call that has been answered. */
+/** Context of an answered call. */
 export interface Asked {
-  /** That of its access token. */
+  /** The scope of its access token. */
   scope: string
-  /** When it was sent: what it shows may have changed while the answer was on its way. */
+  /** When it was sent: the state may have changed before the response arrived. */
   askedAt: Moment
 }
 
@@ -53,11 +53,11 @@ export interface PowerMonitorOptions {
   clock: Clock
   /** The client's own user. */
   ownUser: () => Promise<OwnUser & Asked>
-  /** The owners of the tokens on the first page of a list without a filter. */
+  /** The owners of the tokens on the first page of an unfiltered list. */
   visibleOwners: () => Promise<{ owners: Set<string> } & Asked>
   /** The scope of the latest access token; null before the first. */
   grantedScope: () => string | null
-  /** Makes the next call ask for a new access token. */
+  /** Makes the next call request a new access token. */
   renewGrant: () => void
   /** Called when the finding has changed. */
   onChange: (power: ClientPower) => void
@@ -65,44 +65,47 @@ export interface PowerMonitorOptions {
 
 type Finding = ClientPower & Pick<Asked, 'askedAt'>
 
-/** What is known of the client's power, looked up again when it has become old or an access token has another scope. */
+/**
+ * Tracks the client's power. Looks it up again when the finding is old, or when an access token has a different
+ * scope.
+ */
 export class PowerMonitor {
   readonly #options: PowerMonitorOptions
   #known: Finding | null = null
   #checking: Promise<Finding> | null = null
-  /** How many looks in a row found the scope too narrow. */
-  #narrowLooks = 0
+  /** Number of consecutive checks that found the scope too narrow. */
+  #narrowChecks = 0
   #renewedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: PowerMonitorOptions) {
     this.#options = options
   }
 
-  /** The last finding, or null before the first. */
+  /** The last finding, or null before the first check. */
   get known(): ClientPower | null {
     return this.#known
   }
 
   /**
-   * The client's power, looked up when it has become old. When that fails, what was known goes on to be used:
-   * revoking must not stop for it. Rejects when nothing is known, or nothing as new as `knownForMs` asks for.
+   * The client's power, looked up again if the finding is old. If that fails, the previous finding remains in use, so
+   * that revoking does not stop. Rejects if there is no finding, or none as recent as `maxAgeMs` requires.
    */
-  async get(knownForMs = Number.POSITIVE_INFINITY): Promise<ClientPower> {
+  async get(maxAgeMs = Number.POSITIVE_INFINITY): Promise<ClientPower> {
     const now = momentOf(this.#options.clock)
     const known = this.#current()
-    if (known && this.#ageOf(known) < this.#trustedForMs(known, knownForMs)) return known
+    if (known && this.#ageOf(known) < this.#trustedForMs(known, maxAgeMs)) return known
     try {
       const found = await this.#checkOnce()
-      // It was under way already, and asked too long ago. A missing power is not depended on.
-      const isOld = found.power !== 'lacking' && isOlder(found.askedAt, now, knownForMs)
+      // The shared check was sent too long ago. A lacking power needs no fresh check.
+      const isOld = found.power !== 'lacking' && isOlder(found.askedAt, now, maxAgeMs)
       return isOld ? await this.#checkOnce() : found
     } catch (error) {
-      if (!known || knownForMs !== Number.POSITIVE_INFINITY) throw error
+      if (!known || maxAgeMs !== Number.POSITIVE_INFINITY) throw error
       return known
     }
   }
 
-  /** The client was shown tokens of these users. */
+  /** Records that the client saw tokens of these users. */
   noteOwners(owners: Set<string>, asked: Asked): void {
     const known = this.#current()
     if (known?.scope !== asked.scope) return
@@ -116,19 +119,19 @@ export class PowerMonitor {
     return this.#checking
   }
 
-  /** The last finding, unless the access token has another scope now. */
+  /** The last finding, unless the current access token has a different scope. */
   #current(): Finding | null {
     const scope = this.#options.grantedScope()
     return this.#known && (scope === null || this.#known.scope === scope) ? this.#known : null
   }
 
-  #trustedForMs({ power, evidence }: Finding, knownForMs: number): number {
+  #trustedForMs({ power, evidence }: Finding, maxAgeMs: number): number {
     if (evidence === 'scope-too-narrow') return this.#narrowForMs()
-    return Math.min(knownForMs, TRUSTED_FOR_MS[power])
+    return Math.min(maxAgeMs, TRUSTED_FOR_MS[power])
   }
 
   #narrowForMs(): number {
-    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** (this.#narrowLooks - 1), LONGEST_NARROW_MS)
+    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** (this.#narrowChecks - 1), LONGEST_NARROW_MS)
   }
 
   async #check(): Promise<Finding> {
@@ -141,7 +144,7 @@ export class PowerMonitor {
     return this.#keep(id, judgePower(observed), { scope: seen.scope, askedAt: asked.askedAt })
   }
 
-  /** The scope may have been widened in the meantime; an access token never is. */
+  /** The scope may have been widened in the meantime; an existing access token keeps its own. */
   #renewIfNarrow(): void {
     const now = this.#options.clock.monotonic()
     if (this.#current()?.evidence !== 'scope-too-narrow' || now - this.#renewedAt < this.#narrowForMs())
@@ -153,10 +156,10 @@ export class PowerMonitor {
   #keep(ownUserId: string, evidence: Evidence, { scope, askedAt }: Asked): Finding {
     const before = this.#known
     const power = POWER_OF[evidence]
-    // What was asked earlier does not replace what was asked later, unless it says that the power is missing.
+    // An older request does not override a newer one, unless it shows that the power is lacking.
     if (before?.scope === scope && before.askedAt.monotonic > askedAt.monotonic && power !== 'lacking')
       return before
-    this.#narrowLooks = evidence === 'scope-too-narrow' ? this.#narrowLooks + 1 : 0
+    this.#narrowChecks = evidence === 'scope-too-narrow' ? this.#narrowChecks + 1 : 0
     this.#known = { ownUserId, power, evidence, scope, askedAt }
     if (before?.power !== power || (power !== 'proven' && before.evidence !== evidence)) {
       this.#options.onChange(this.#known)

@@ -2,8 +2,8 @@ import type { CallOptions, Gone } from '../revocation/qlik-tenant.ts'
 import { abortable } from './abortable.ts'
 
 /**
- * Deletes a token. `call` says how to wait for the turn; the request itself goes through `send`, and is not ended when
- * `call.signal` aborts: whether it took effect would not be known.
+ * Deletes a token. `call` controls waiting for a permit. The request itself goes through `send` and is not aborted
+ * when `call.signal` aborts, because it would be unknown whether it took effect.
  */
 export type DeleteToken = (
   call: CallOptions,
@@ -11,8 +11,8 @@ export type DeleteToken = (
 ) => Promise<Gone>
 
 /**
- * One delete of a token, for all who ask for it at the same time. It waits for its turn with the urgency of the most
- * urgent of them, and ends before it is sent when none of them waits any more.
+ * One delete of a token, shared by all concurrent callers. It waits with the urgency of its most urgent caller, and
+ * is cancelled before it is sent if all callers have given up.
  */
 export class SharedDelete {
   readonly result: Promise<Gone>
@@ -25,16 +25,16 @@ export class SharedDelete {
   constructor(urgency: number, deleteToken: DeleteToken) {
     this.#urgency = urgency
     this.result = this.#run(deleteToken)
-    // Each caller receives the failure; there may be none left.
+    // Each caller receives the failure; there may be no caller left.
     this.result.catch(() => {})
   }
 
-  /** Whether it ends without an answer: it must not be shared any more. */
+  /** Whether it ends without a response, so that it must not be shared. */
   get isAbandoned(): boolean {
     return this.#turn.signal.aborted
   }
 
-  /** Its result, or the caller's own abort; the others go on. */
+  /** Resolves to the result, or rejects if this caller aborts; other callers are unaffected. */
   async share({ urgency, signal }: CallOptions): Promise<Gone> {
     this.#callers += 1
     this.#hurry(urgency)
@@ -54,7 +54,7 @@ export class SharedDelete {
           this.#send(request),
         )
       } catch (error) {
-        // Another turn means that it was only asked to wait more urgently.
+        // A new turn means that the wait was restarted with a higher urgency.
         if (turn === this.#turn) throw error
       } finally {
         this.#isSettled = turn === this.#turn

@@ -1,9 +1,9 @@
 import type { ClientKey } from '../base/client-key.ts'
 
-/** What an OAuth client authenticates with at the token endpoint. */
+/** How an OAuth client authenticates at the token endpoint. */
 export type ClientCredential = { kind: 'secret'; secret: string } | ClientKey
 
-/** One, or two of one kind during a rotation, in the order in which they are tried. */
+/** One credential, or two of the same kind during a rotation, in the order in which they are tried. */
 export type ClientCredentials = readonly [ClientCredential, ...ClientCredential[]]
 
 export interface TenantConfig {
@@ -13,7 +13,7 @@ export interface TenantConfig {
   clientId: string
   credentials: ClientCredentials
   scope: string
-  /** Release of Qlik's API that is acknowledged in each call, or `none`. */
+  /** Release of Qlik's API that each call acknowledges, or `none`. */
   apiVersion: string
   tier1Limit: number
   tier2Limit: number

@@ -27,7 +27,7 @@ import type { ClientCredentials } from './tenant-config.ts'
 import type { TokenMemory } from './token-memory.ts'
 import { UserLookups } from './user-lookups.ts'
 
-const CHECK_AGAIN_MS = 30_000
+const CHECK_INTERVAL_MS = 30_000
 
 export interface TenantOptions {
   name: string
@@ -41,25 +41,25 @@ export interface TenantOptions {
   clock: Clock
   memory: TokenMemory
   onPowerChange: (power: ClientPower) => void
-  /** Receives which of the client's credentials are refused, when that changes; null when none is. */
+  /** Called with a description of the refused credentials when that changes; null if none is refused. */
   onRefusalChange: (refusal: string | null) => void
   onBackgroundFailure: (error: unknown) => void
 }
 
-/** What operators are told of a tenant. */
+/** A tenant's state, for operators. */
 export interface TenantState {
   power: Power | 'not-checked'
-  /** What the power is concluded from, and the scope that was granted; null before the first look. */
+  /** The basis of the power, and the granted scope; null before the first check. */
   finding: Pick<ClientPower, 'evidence' | 'scope'> | null
-  /** Why the last look at the tenant in the background failed, or null. */
+  /** Why the last background check failed, or null. */
   failure: Failure | null
-  /** Which of the client's two secrets or keys is refused, or null. */
+  /** Description of the refused secret or key, or null. */
   refusal: string | null
   clockOffsetMs: number
 }
 
 /**
- * One Qlik Cloud tenant: every call with a permit of the budget and a valid access token, repeated only where
+ * One Qlik Cloud tenant. Every call has a permit from the budget and a valid access token, and is repeated only if
  * the retry policy says so.
  */
 export class HttpQlikTenant implements QlikTenant {
@@ -87,7 +87,7 @@ export class HttpQlikTenant implements QlikTenant {
     this.concurrency = concurrency
     this.budget = budget
     this.#usedAt = clock.monotonic()
-    // Every delete under way listens to it.
+    // Every delete under way adds a listener.
     setMaxListeners(0, this.#lifetime.signal)
     this.#client = client
     this.#options = options
@@ -121,31 +121,31 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   /**
-   * Looks at the client's power in the background, now and from time to time; resolves when the budget is read back.
-   * Calls can be made at once: they wait for that, and try it again where it fails.
+   * Checks the client's power in the background, now and then periodically; resolves when the budget is restored.
+   * Calls can be made immediately: they wait for the restore, and retry it if it fails.
    */
   start(): Promise<void> {
-    this.#checkFromTimeToTime()
+    this.#checkPeriodically()
     return this.budget.restore()
   }
 
-  /** Looks at nothing by itself any more; calls go on. */
+  /** Stops the background checks; calls continue. */
   rest(): void {
     this.#isResting = true
     this.#cancelTimer()
   }
 
-  /** Somebody has taken it into use, and may call soon. */
+  /** Marks the tenant as in use: calls may follow soon. */
   noteUse(): void {
     this.#usedAt = this.#options.clock.monotonic()
   }
 
-  /** For how long nobody has used it, in ms; 0 while somebody waits for an answer. Its own looks do not count. */
+  /** How long the tenant has been unused, in ms; 0 while a caller waits. Its own background checks do not count. */
   idleMs(): number {
     return this.#users > 0 ? 0 : this.#options.clock.monotonic() - this.#usedAt
   }
 
-  /** Ends everything that waits or is under way. */
+  /** Aborts everything that waits or is under way. */
   async stop(): Promise<void> {
     this.rest()
     this.#lifetime.abort()
@@ -163,8 +163,8 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#options.http.clockOffset
   }
 
-  power({ signal, knownForMs }: PowerOptions): Promise<ClientPower> {
-    return this.#inUse(() => abortable(this.#powerMonitor.get(knownForMs), signal))
+  power({ signal, maxAgeMs }: PowerOptions): Promise<ClientPower> {
+    return this.#inUse(() => abortable(this.#powerMonitor.get(maxAgeMs), signal))
   }
 
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
@@ -185,7 +185,10 @@ export class HttpQlikTenant implements QlikTenant {
     return { tokens, next, scope }
   }
 
-  /** A delete that was sent is not ended with its callers: it may have taken effect, and its answer says so. */
+  /**
+   * A delete that was sent is not aborted with its callers: it may have taken effect, and only the response shows
+   * that.
+   */
   revokeToken(id: string, call: CallOptions): Promise<Gone> {
     return this.#inUse(() =>
       this.#options.memory.revoke(id, call, (shared, send) =>
@@ -200,7 +203,7 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#options.memory.fateOf(id)
   }
 
-  /** A read, with the scope that its access token has and when it was sent. */
+  /** A read, with the scope of its access token and the time it was sent. */
   #ask<T extends object>(call: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T & Asked> {
     return this.#calls.make(1, call, async (accessToken, scope) => {
       const askedAt = momentOf(this.#options.clock)
@@ -218,7 +221,7 @@ export class HttpQlikTenant implements QlikTenant {
     }
   }
 
-  async #checkFromTimeToTime(): Promise<void> {
+  async #checkPeriodically(): Promise<void> {
     try {
       await this.#powerMonitor.get()
       this.#failure = null
@@ -228,7 +231,7 @@ export class HttpQlikTenant implements QlikTenant {
       this.#options.onBackgroundFailure(error)
     }
     if (!this.#isResting) {
-      this.#cancelTimer = this.#options.clock.after(CHECK_AGAIN_MS, () => this.#checkFromTimeToTime())
+      this.#cancelTimer = this.#options.clock.after(CHECK_INTERVAL_MS, () => this.#checkPeriodically())
     }
   }
 }

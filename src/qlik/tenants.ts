@@ -12,14 +12,17 @@ import type { HttpQlikTenant } from './tenant.ts'
 import type { TenantConfig } from './tenant-config.ts'
 import { TokenMemory } from './token-memory.ts'
 
-/** So many are opened at the start and looked at all the time; of more, each is opened when it is first used. */
-const EAGER_AT_MOST = 20
 /**
- * Unused for so long, a tenant that was opened lazily is closed. Its access token goes with it, and the next one costs
- * one of 500 calls: not shorter.
+ * Up to this number of tenants, all are opened at startup and checked continuously. Beyond it, each is opened on
+ * first use.
+ */
+const MAX_EAGER = 20
+/**
+ * A lazily opened tenant is closed after this time without use. Not shorter, because its access token is lost and the
+ * next one costs one of 500 calls.
  */
 const IDLE_MS = 10 * 60_000
-const LOOK_EVERY_MS = 60_000
+const CHECK_INTERVAL_MS = 60_000
 
 export interface TenantsOptions {
   permits: Permits
@@ -29,7 +32,7 @@ export interface TenantsOptions {
   openTransport?: OpenTransport | undefined
 }
 
-/** What a reload has done to the tenants. */
+/** How a reload changed the tenants. */
 export interface TenantChanges {
   added: number
   removed: number
@@ -43,13 +46,13 @@ interface Opened {
   tenant: HttpQlikTenant
 }
 
-/** The tenants that are configured now, each with a connection of its own once it is used. */
+/** The configured tenants, each with its own connection once used. */
 export class Tenants {
   readonly #options: TenantsOptions
   readonly #opened = new Map<string, Opened>()
-  /** Replaced or removed; whoever still uses them may end what was begun. */
+  /** Replaced or removed tenants; their users may finish what they started. */
   readonly #retired = new Set<Opened>()
-  /** Those of all that are open or retired: a tenant and the one that it replaces draw from the same. */
+  /** Budgets of all open and retired tenants: a tenant and its replacement share one. */
   readonly #budgets = new Map<string, RateBudget>()
   readonly #sharedBlocks: SharedBlocks | null
   #configs: ReadonlyMap<string, TenantConfig> = new Map()
@@ -69,23 +72,23 @@ export class Tenants {
     return this.#configs.has(name)
   }
 
-  /** The names of all, the default one first. */
+  /** All tenant names, the default one first. */
   names(): readonly string[] {
     return this.#names
   }
 
-  /** Revoking calls in flight of the tenant that may have the most. */
+  /** The highest limit of concurrent revoking calls of any tenant. */
   get highestConcurrency(): number {
     return this.#highestConcurrency
   }
 
-  /** A configured tenant, opened if it is not yet; to be asked for each time anew. */
+  /** A configured tenant, opened if necessary. Get it again for each use. */
   get(name: string): HttpQlikTenant | undefined {
     const config = this.#configs.get(name)
     if (!config) return undefined
     const known = this.#opened.get(name)
     const { tenant } = known ?? this.#open(config)
-    // What fails here is told to whoever calls, and tried again.
+    // Callers receive this failure, and retry.
     if (!known) tenant.start().catch(() => {})
     tenant.noteUse()
     return tenant
@@ -96,14 +99,14 @@ export class Tenants {
     return this.#opened.get(name)?.tenant
   }
 
-  /** Those that are open. */
+  /** The open tenants. */
   *opened(): Iterable<HttpQlikTenant> {
     for (const { tenant } of this.#opened.values()) yield tenant
   }
 
   /**
-   * Until when Qlik has blocked a tier for a tenant's client, in any process that shares the store; ms since the epoch, null
-   * where it has not.
+   * End of Qlik's block of a tier for a tenant's client, in any process that shares the store; ms since the epoch,
+   * null if it is not blocked.
    */
   blockedUntil(name: string, tier: Tier): number | null {
     const config = this.#configs.get(name)
@@ -115,15 +118,15 @@ export class Tenants {
     )
   }
 
-  /** Opens all if they are few, and resolves when their budgets are read back. */
+  /** Opens all tenants if they are few, and resolves when their budgets are restored. */
   async start(): Promise<void> {
     await Promise.all([this.#sharedBlocks?.start(), ...this.#openEagerly().map((tenant) => tenant.start())])
   }
 
   /**
-   * From now on these. One that is as before goes on, with its access token and its budget. One that has changed is
-   * opened again at its next use; the old one ends when nobody uses it any more. Both draw from one budget, by the new
-   * limits at once.
+   * Replaces the configuration. An unchanged tenant continues, with its access token and its budget. A changed one is
+   * opened again at its next use; the old one is closed once it is unused. Both share one budget, under the new
+   * limits immediately.
    */
   replace(configs: readonly TenantConfig[]): TenantChanges {
     const before = this.#configs
@@ -143,7 +146,7 @@ export class Tenants {
     }
   }
 
-  /** Ends everything that waits or is under way, in all of them. */
+  /** Aborts everything that waits or is under way, in all tenants. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelTimer?.()
@@ -154,7 +157,7 @@ export class Tenants {
   }
 
   get #isEager(): boolean {
-    return this.#configs.size <= EAGER_AT_MOST
+    return this.#configs.size <= MAX_EAGER
   }
 
   #configure(configs: readonly TenantConfig[]): void {
@@ -180,12 +183,12 @@ export class Tenants {
     const opened = { config, budget, memory, tenant }
     this.#opened.set(name, opened)
     this.#watch()
-    // While shutting down: whatever is begun there ends at once.
+    // During shutdown, whatever is started there is aborted immediately.
     if (this.#isStopped) this.#close(opened)
     return opened
   }
 
-  /** What was done to the tokens of the same tenant, by whichever client. It lives as long as one of those that share it. */
+  /** The token memory of the same tenant, whatever the client. It lives as long as one of the tenants that share it. */
   #memoryOf({ origin }: TenantConfig): TokenMemory | null {
     const all = [...this.#opened.values(), ...this.#retired]
     return all.find(({ config }) => config.origin === origin)?.memory ?? null
@@ -197,11 +200,11 @@ export class Tenants {
     opened.tenant.rest()
   }
 
-  /** Looks from time to time for those that are not used any more, as long as there may be any. */
+  /** Checks periodically for unused tenants, as long as there may be any. */
   #watch(): void {
     const hasLazy = !this.#isEager && this.#opened.size > 0
     if (this.#cancelTimer || this.#isStopped || !(hasLazy || this.#retired.size > 0)) return
-    this.#cancelTimer = this.#options.clock.after(LOOK_EVERY_MS, () => {
+    this.#cancelTimer = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
       this.#cancelTimer = null
       this.#closeIdle()
       this.#watch()
@@ -222,12 +225,12 @@ export class Tenants {
     if (!isShared) this.#budgets.delete(budgetKey(config))
     const closing = tenant.stop().then(() => (isShared ? undefined : budget.close()))
     closing.catch((error) => {
-      this.#options.log.warn({ err: error, tenant: config.name }, 'a tenant could not be closed in order')
+      this.#options.log.warn({ err: error, tenant: config.name }, 'could not close a tenant cleanly')
     })
   }
 }
 
-/** Qlik counts by tenant and client, whatever the tenant is called here. */
+/** Qlik counts by tenant and client, whatever the tenant's configured name. */
 function budgetKey({ origin, clientId }: Pick<TenantConfig, 'origin' | 'clientId'>): string {
   return JSON.stringify([origin, clientId])
 }

@@ -3,35 +3,38 @@ import type { CallOptions, Gone, TokenFate } from '../revocation/qlik-tenant.ts'
 import { isRefusal, mayDelete } from '../revocation/token-fate.ts'
 import { type DeleteToken, SharedDelete } from './shared-delete.ts'
 
-/** Longer than the longest backoff between two attempts (5 minutes): the next attempt still recognizes its tokens. */
-const REMEMBERED_FOR_MS = 10 * 60_000
-/** As many tokens as one user may have. With ids of 24 digits these are about 20 MB. */
-const REMEMBERED_AT_MOST = 100_000
+/**
+ * Longer than the longest backoff between two attempts (5 minutes), so that the next attempt still recognizes its
+ * tokens.
+ */
+const RETENTION_MS = 10 * 60_000
+/** The number of tokens that one user may have. With ids of 24 digits this is about 20 MB. */
+const MAX_REMEMBERED = 100_000
 
 /**
- * What this process has done to a tenant's tokens in the last minutes, by token id, for all revocations and all their
- * attempts: so that each token is deleted once, however many revocations list it and however long the list shows it.
+ * Remembers what this process did to a tenant's tokens in the last minutes, for all revocations and their attempts.
+ * So each token is deleted once, whatever the number of revocations that list it and however long the list shows it.
  * Nothing is stored: a restart may repeat deletes that were in flight.
  */
 export class TokenMemory {
   readonly #clock: Clock
   readonly #inFlight = new Map<string, SharedDelete>()
-  /** The one whose fate is the oldest comes first. */
+  /** In insertion order, oldest fate first. */
   readonly #fates = new Map<string, TokenFate>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** What became of a token; null where it was not touched lately. */
+  /** The fate of a token; null if this process did not touch it recently. */
   fateOf(id: string): TokenFate | null {
     const fate = this.#fates.get(id)
-    return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS ? fate : null
+    return fate && this.#ageOf(fate) < RETENTION_MS ? fate : null
   }
 
   /**
-   * Deletes a token, unless it is remembered as gone within the last minute: then that is the answer. A delete that is
-   * under way is shared.
+   * Deletes a token. If the last delete succeeded less than a minute ago, returns its result instead. Concurrent
+   * callers share one delete.
    */
   async revoke(id: string, call: CallOptions, deleteToken: DeleteToken): Promise<Gone> {
     const fate = this.fateOf(id)
@@ -74,7 +77,7 @@ export class TokenMemory {
     this.#fates.delete(id)
     this.#fates.set(id, fate)
     for (const [oldest, old] of this.#fates) {
-      if (this.#fates.size <= REMEMBERED_AT_MOST && this.#ageOf(old) < REMEMBERED_FOR_MS) break
+      if (this.#fates.size <= MAX_REMEMBERED && this.#ageOf(old) < RETENTION_MS) break
       this.#fates.delete(oldest)
     }
   }

@@ -3,19 +3,25 @@ import { QlikFailure, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isPlainName, isSameName, isSimilarName } from '../revocation/user-names.ts'
 
-/** One filter with this many terms fits into a URL whatever the names are, and into a page whatever their case. */
-const TOGETHER_AT_MOST = 10
-/** Calls that are as urgent or more, so that those which wait behind all others for the budget keep nobody else waiting. */
-const UNDER_WAY_AT_MOST = 4
 /**
- * Short: whoever is made anew under the same name has another id. Whoever was not there yet must not have been made, logged
- * in and logged out meanwhile, or their tokens would be missed.
+ * A filter with this many terms fits into a URL whatever the names are, and its matches fit into a page whatever
+ * their case.
  */
-const FOUND_FOR_MS = 30_000
-const NOT_FOUND_FOR_MS = 2_000
-const REMEMBERED_AT_MOST = 1_000
+const MAX_BATCH_SIZE = 10
+/**
+ * Maximum concurrent calls of equal or higher urgency. Less urgent ones, which wait behind all others for the budget,
+ * do not delay anybody.
+ */
+const MAX_CONCURRENT_SEARCHES = 4
+/**
+ * Short: a user recreated under the same name has a different id. For a name not found, even shorter: a user created,
+ * logged in and logged out within this time would keep their tokens.
+ */
+const FOUND_TTL_MS = 30_000
+const NOT_FOUND_TTL_MS = 2_000
+const MAX_REMEMBERED = 1_000
 
-/** Finds all users whom one of these names means, all names of one kind. */
+/** Finds all users that match one of these names, all of one kind. */
 export type Search = (users: readonly UserReference[], urgency: number) => Promise<UserMatch[]>
 
 interface Pending {
@@ -25,13 +31,13 @@ interface Pending {
 }
 
 /**
- * Users by their names, with few calls: a name that was looked up a moment ago is not looked up again, also where nobody
- * had it, and names that are asked for while calls are under way go together into the next one. So a burst of signals,
- * for users who are not there, too, does not use up the reads of the budget.
+ * Looks up users by name with few calls: a recent result is reused, even if it was empty, and names requested while
+ * calls are under way share the next one. So a burst of signals does not use up the read budget, even if the users do
+ * not exist.
  *
- * What is known of a name is known of that exact text. Names go together only where each found user can belong to one of
- * them alone, whichever way Qlik Cloud compares: names that are not plain are asked for alone, and so are those that
- * differ in case.
+ * Results are cached by the exact name. Names share a call only if each user found can match just one of them,
+ * however Qlik Cloud compares. Names that are not plain, and names that differ only in case, are looked up
+ * separately.
  */
 export class UserLookups {
   readonly #search: Search
@@ -45,7 +51,7 @@ export class UserLookups {
     this.#clock = clock
   }
 
-  /** Those whom Qlik Cloud finds by this name. Rejects with what the search rejected with; that is not remembered. */
+  /** Users that Qlik Cloud finds by this name. Rejects with the error of the search, which is not cached. */
   find(user: UserReference, urgency: number): Promise<UserMatch[]> {
     const key = keyOf(user)
     const known = this.#known.get(key)
@@ -69,22 +75,26 @@ export class UserLookups {
     }
   }
 
-  /** The most urgent that waits, and others that may go with it; none while there are enough calls that are as urgent. */
+  /**
+   * Takes the most urgent pending lookup and others that may share its call; none while enough calls of the same
+   * urgency are under way.
+   */
   #take(): Pending[] {
     const batch: Pending[] = []
     const waiting = [...this.#pending].sort(([, one], [, other]) => one.urgency - other.urgency)
     const most = waiting[0]?.[1].urgency ?? 0
-    if ([...this.#underWay].filter(({ urgency }) => urgency <= most).length >= UNDER_WAY_AT_MOST) return batch
+    if ([...this.#underWay].filter(({ urgency }) => urgency <= most).length >= MAX_CONCURRENT_SEARCHES)
+      return batch
     for (const [key, pending] of waiting) {
-      if (batch.length === TOGETHER_AT_MOST) break
-      if (!batch.every(({ user }) => mayGoTogether(user, pending.user))) continue
+      if (batch.length === MAX_BATCH_SIZE) break
+      if (!batch.every(({ user }) => canShareCall(user, pending.user))) continue
       batch.push(pending)
       this.#pending.delete(key)
     }
     return batch
   }
 
-  /** Never rejects: whoever waits hears of it. */
+  /** Never rejects: callers receive the error. */
   async #lookUp(batch: Pending[], urgency: number): Promise<void> {
     try {
       const matches = await this.#search(
@@ -97,7 +107,7 @@ export class UserLookups {
         found.resolve(own)
       }
     } catch (error) {
-      // It may be that only one of the names, or their number, is not understood, or that one finds similar names.
+      // The cause may be one of the names, their number, or a name that matches similar ones.
       const isOfBatch = error instanceof QlikFailure && ['rejected', 'unreadable'].includes(error.kind)
       if (batch.length > 1 && isOfBatch)
         for (const pending of batch) await this.#lookUp([pending], pending.urgency)
@@ -107,11 +117,11 @@ export class UserLookups {
 
   #remember(key: string, matches: UserMatch[]): void {
     this.#known.delete(key)
-    const until = this.#clock.monotonic() + (matches.length > 0 ? FOUND_FOR_MS : NOT_FOUND_FOR_MS)
+    const until = this.#clock.monotonic() + (matches.length > 0 ? FOUND_TTL_MS : NOT_FOUND_TTL_MS)
     this.#known.set(key, { matches, until })
-    // The one that was remembered first goes first.
+    // Evict the oldest entry first.
     for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= REMEMBERED_AT_MOST) break
+      if (this.#known.size <= MAX_REMEMBERED) break
       this.#known.delete(oldest)
     }
   }
@@ -121,7 +131,7 @@ function keyOf({ kind, value }: UserReference): string {
   return `${kind} ${value}`
 }
 
-function mayGoTogether(one: UserReference, other: UserReference): boolean {
+function canShareCall(one: UserReference, other: UserReference): boolean {
   const arePlain = isPlainName(one.value) && isPlainName(other.value)
   return one.kind === other.kind && arePlain && !isSameName(one.value, other.value)
 }

@@ -7,18 +7,18 @@ import type { Accepted, RevocationStore } from './store.ts'
 
 export interface AcceptOptions {
   store: Pick<RevocationStore, 'accept' | 'clock'>
-  /** The tenants to which there is a connection. */
+  /** The tenants with an open connection. */
   tenants: { ifOpen(name: string): Pick<QlikTenant, 'clockOffset'> | undefined }
   clock: Clock
-  /** Told after the signals are durable. */
+  /** Called once the signals are durable. */
   onAccepted: (signals: readonly Signal[], accepted: Accepted) => void
 }
 
 export type Accept = (signals: Signal[], replay: ReplayKey | null) => Promise<Accepted>
 
 /**
- * Makes signals durable, each with its instant in the tenant's time: when the answer is there, they are on disk. Then, and not
- * before, the worker hears of them.
+ * Makes signals durable, each with its instant in the tenant's time. When the promise resolves, they are on disk.
+ * Only then is the worker notified.
  */
 export function createAccept({ store, tenants, clock, onAccepted }: AcceptOptions): Accept {
   return async (signals, replay) => {

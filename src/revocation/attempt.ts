@@ -7,10 +7,10 @@ import type { QlikTenant } from './qlik-tenant.ts'
 import { notRevoked, type RevokeOptions, refusedSince, revokeTokens } from './revoke-tokens.ts'
 import { isStuck, mayDelete, nameTokens } from './token-fate.ts'
 
-/** New tokens may be issued while old ones are revoked: how often to revoke and list again in one attempt. */
-const ROUNDS_AT_MOST = 10
+/** Rounds of revoking and listing per attempt: new tokens may be issued while old ones are revoked. */
+const MAX_ROUNDS = 10
 /**
- * How long to wait before listing again, in turn, while the list is behind the deletes or changes while it is read. After
+ * Successive waits before listing again, while the list lags behind the deletes or changes during the read. After
  * these 17 s the attempt fails, and the next one waits longer.
  */
 const WAITS_MS = [500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000]
@@ -18,11 +18,11 @@ const WAITS_MS = [500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000]
 export interface AttemptOptions extends RevokeOptions {
   tenant: QlikTenant
   users: readonly ListedUser[]
-  /** The ids of users who are known to exist. */
+  /** Ids of users known to exist. */
   existing: Iterable<string>
 }
 
-/** Lists some users' tokens, revokes those in scope, and lists again until a listing proves that none is left. */
+/** Lists users' tokens, revokes those in scope, and lists again until a listing proves that none is left. */
 export class Attempt {
   readonly #options: AttemptOptions
   readonly #existing: Set<string>
@@ -30,8 +30,8 @@ export class Attempt {
   #listing: Listing | null = null
   #rounds = 0
   #unproven = 0
-  /** Whether a delete was answered as it would be to a client that has lost its power. */
-  #isDoubtful = false
+  /** Whether the response to a delete suggests that the client has lost its power. */
+  #mayLackPower = false
 
   constructor(options: AttemptOptions) {
     this.#options = options
@@ -39,10 +39,10 @@ export class Attempt {
   }
 
   /**
-   * @returns the proof, null where there is nobody to list; of how many tokens it is not decided whether they are in scope;
-   * and when the last listing began, on the monotonic clock
-   * @throws CURFEW_TOKENS_REMAIN when the list still shows tokens that were revoked; CURFEW_LISTING_UNSTABLE when it
-   * changes while it is read; QlikFailure, naming tokens, when only those are left that Qlik refuses to revoke
+   * @returns the proof, null if there is no user to list; the number of tokens that may or may not be in scope; and
+   * when the last listing began, on the monotonic clock
+   * @throws CURFEW_TOKENS_REMAIN if the list still shows revoked tokens; CURFEW_LISTING_UNSTABLE if it changes while
+   * it is read; QlikFailure, naming the tokens, if only tokens are left that Qlik refuses to revoke
    */
   async run(): Promise<{ proof: Proof | null; undecided: number; beganAt: number }> {
     for (;;) {
@@ -52,7 +52,7 @@ export class Attempt {
       if (listing.failure !== null) throw listing.failure
       if (due.length > 0) continue
       if (gone.length > 0) {
-        await this.#waitForTheList(gone)
+        await this.#waitForList(gone)
         continue
       }
       if (refused.length > 0) throw notRevoked(this.#refused(refused))
@@ -61,7 +61,7 @@ export class Attempt {
       const proof = await this.#prove(listing)
       if (proof) return { proof, undecided, beganAt }
       this.#unproven += 1
-      // Two listings in a row that show the same are a proof: the first repetition needs no wait.
+      // Two equal listings in a row are a proof, so the first repetition needs no wait.
       if (this.#unproven > 1) await this.#wait(new CurfewError('CURFEW_LISTING_UNSTABLE'))
     }
   }
@@ -80,7 +80,10 @@ export class Attempt {
     return listing
   }
 
-  /** The tokens in scope: those to revoke, those to wait for until they leave the list, and those to report. */
+  /**
+   * Splits the tokens in scope into those to revoke, those that should leave the list, and those that Qlik refuses to
+   * revoke.
+   */
   #sort({ inScope }: Listing): { due: string[]; gone: string[]; refused: string[] } {
     const { tenant, clock } = this.#options
     const now = clock.monotonic()
@@ -97,25 +100,25 @@ export class Attempt {
 
   async #revoke(due: string[]): Promise<void> {
     this.#rounds += 1
-    if (this.#rounds > ROUNDS_AT_MOST) {
+    if (this.#rounds > MAX_ROUNDS) {
       throw new CurfewError(
         'CURFEW_TOKENS_REMAIN',
-        `Qlik Cloud lists other tokens each time, now ${due.length}: the user is still being given tokens.`,
+        `Qlik Cloud lists new tokens each time, now ${due.length}: the user is still being issued tokens.`,
       )
     }
     await revokeTokens(due, this.#options.tenant, this.#options)
-    this.#isDoubtful ||= due.some((id) => this.#speaksAgainstPower(id))
+    this.#mayLackPower ||= due.some((id) => this.#suggestsLostPower(id))
   }
 
   /** 403, or 404 for a token that was just listed. */
-  #speaksAgainstPower(id: string): boolean {
+  #suggestsLostPower(id: string): boolean {
     const fate = this.#options.tenant.fateOf(id)
     if (fate?.kind === 'gone') return fate.how === 'already-gone'
     return fate?.kind === 'refused' && fate.failure.kind === 'forbidden'
   }
 
-  /** Fails at once where all of them are stuck: waiting does not help. */
-  async #waitForTheList(gone: string[]): Promise<void> {
+  /** Fails immediately if all of them are stuck, because waiting does not help. */
+  async #waitForList(gone: string[]): Promise<void> {
     const { tenant, clock } = this.#options
     const stuck = gone.filter((id) => isStuck(tenant.fateOf(id), clock.monotonic()))
     const detail =
@@ -136,7 +139,7 @@ export class Attempt {
     signal.throwIfAborted()
   }
 
-  /** Where it is not known whether the client sees other users' tokens, nobody needs to know whether the user exists. */
+  /** Skips the check whether users exist if the client is not known to see other users' tokens. */
   #prove(listing: Listing): Promise<Proof | null> {
     const { users, tenant } = this.#options
     const resolved = users.map(({ id }) => id)
@@ -144,7 +147,7 @@ export class Attempt {
     const request = {
       listing,
       resolved,
-      mustLook: this.#isDoubtful,
+      mustRecheck: this.#mayLackPower,
       usersExist: async (role: Proof['role']) => {
         for (const id of unknown) {
           if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false

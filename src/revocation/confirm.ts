@@ -7,12 +7,12 @@ import { QlikFailure, type QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import type { Revocation } from './revocation.ts'
 
-/** Two that show the same are enough; some more, as the user's tokens may change in between. */
-const LISTINGS_AT_MOST = 4
+/** Two identical listings are enough; the user's tokens may change in between, so allow a few more. */
+const MAX_LISTINGS = 4
 
 /**
- * What the confirming listing showed. `early`: the tenant's clock is not past the leeway yet, so the listing may lack tokens in
- * scope. `stopped`: it failed, or was no proof, and `error` says why.
+ * Result of the confirming listing. `early`: the tenant's clock is not past the leeway yet, so the listing may lack
+ * tokens in scope. `stopped`: the listing failed or is not accepted as proof, and `error` says why.
  */
 export type Confirmation =
   | { found: 'nothing'; proof: Proof | null; kept: number; undecided: number; resolved: string[] }
@@ -21,9 +21,9 @@ export type Confirmation =
   | { found: 'stopped'; error: unknown }
 
 /**
- * Lists the tokens of a completed revocation's users once more, after the leeway; deletes nothing. In the usual case that
- * is one call; a listing of several pages is repeated until two in a row show the same. Who the users are, and that they
- * exist, is known from the last run; only where a version without proofs made that, it is looked up. Never rejects.
+ * Lists the tokens of a completed revocation's users once more, after the leeway; deletes nothing. Usually this takes
+ * one call; a listing of several pages is repeated until two in a row are equal. The last run has established who the
+ * users are and that they exist; they are looked up only if a version without proofs made that run. Never rejects.
  */
 export async function confirm(
   revocation: Revocation,
@@ -54,19 +54,20 @@ async function listToConfirm(
   const { resolved, user, proof: known } = revocation
   const users = usersOf(resolved, ownUserId)
   let listing: Listing | null = null
-  for (let count = 0; count < LISTINGS_AT_MOST; count += 1) {
+  for (let count = 0; count < MAX_LISTINGS; count += 1) {
     listing = await listAll(users, listing, tenant, options)
     const { inScope, kept, failure, undecided, owners, beganAt } = listing
     if (inScope.size > 0) return { found: 'tokens', count: inScope.size }
     if (failure !== null) throw failure
     const missing = options.time.missingMs(beganAt)
-    if (missing === null) throw new QlikFailure('unreadable', 'No answer of Qlik Cloud has a usable Date.')
+    if (missing === null)
+      throw new QlikFailure('unreadable', 'No response from Qlik Cloud has a usable Date header.')
     if (missing > 0) return { found: 'early', inMs: Math.ceil(missing) }
     const usersExist = async () => {
       if (known?.userExists || user.kind !== 'userId') return true
       return owners.has(user.value) || tenant.userExists(user.value, options)
     }
-    const proof = await prove({ listing, resolved, mustLook: false, usersExist }, tenant, options)
+    const proof = await prove({ listing, resolved, mustRecheck: false, usersExist }, tenant, options)
     if (proof) return { found: 'nothing', proof, kept: kept.size, undecided, resolved }
   }
   throw new CurfewError('CURFEW_LISTING_UNSTABLE')

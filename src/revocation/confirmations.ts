@@ -3,7 +3,7 @@ import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { confirm, type Confirmation as Listing } from './confirm.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
-import { isOfOneUser, judgeAttempt } from './retry-policy.ts'
+import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
 import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
@@ -21,17 +21,17 @@ export interface ConfirmationsOptions {
   log: Log
   /** A number from 0 up to 1, for the jitter. */
   random: () => number
-  /** Confirming listings of one tenant under way at most. */
+  /** Maximum concurrent confirming listings per tenant. */
   runsPerTenant: () => number
   /** Called after a confirming listing has durably changed a revocation. */
   onConfirmed: (revocation: Revocation) => void
-  /** Called when a listing is done, so that there is room again. */
+  /** Called when a listing has finished, so that there is room for another. */
   onDone: () => void
 }
 
 /**
- * Makes the confirming listings that are due. A completed revocation becomes verified by one, or is queued again where it
- * shows a token in scope. What happens to the process in between changes nothing: the store knows when a listing is due.
+ * Makes confirming listings when they are due. A confirming listing verifies a completed revocation, or requeues it
+ * if it shows a token in scope. A crash in between loses nothing: the store knows when a listing is due.
  */
 export class Confirmations {
   readonly #options: ConfirmationsOptions
@@ -44,8 +44,8 @@ export class Confirmations {
   }
 
   /**
-   * Begins those that are due, as many as there is room for. One that is still under way goes on, by the new claim: it takes
-   * longer than a claim lasts. Answers whether there may be more.
+   * Starts listings that are due, as far as there is room. A listing that takes longer than a claim lasts continues
+   * under the new claim. Returns whether there may be more.
    */
   async claim(now: number): Promise<boolean> {
     const { store } = this.#options
@@ -54,13 +54,13 @@ export class Confirmations {
     return claimed.length + postponed > 0
   }
 
-  /** Stops those that are under way. The store finds them due again. */
+  /** Stops running listings. The store finds them due again. */
   async stop(): Promise<void> {
     this.#runs.stopAll()
     await Promise.all(this.#underWay)
   }
 
-  /** One of an earlier completion is not meant: its signals may have been others. */
+  /** A listing for an earlier completion does not count: its signals may have differed. */
   #isUnderWay({ id, completedAt }: Revocation): boolean {
     return this.#runs.get(id)?.revocation.completedAt === completedAt
   }
@@ -69,7 +69,7 @@ export class Confirmations {
     const run = this.#runs.begin(revocation)
     const { log, onDone } = this.#options
     const work = this.#confirm(run)
-      .catch((error) => log.error({ err: error, id: revocation.id }, 'a confirming listing has failed'))
+      .catch((error) => log.error({ err: error, id: revocation.id }, 'confirming listing failed'))
       .finally(() => {
         this.#runs.end(run)
         this.#underWay.delete(work)
@@ -83,9 +83,10 @@ export class Confirmations {
     const { revocation, stop } = run
     const { listing, time } = await this.#list(revocation, stop.signal)
     if (stop.signal.aborted) return
-    this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || isOfOneUser(listing.error))
+    this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || concernsOneUser(listing.error))
     const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
-    // The time, too: where the first claim bounds it, that is this one, if a version without such times has completed it.
+    // Include the time: if a version without signal times completed the revocation, this claim is the first and
+    // bounds it.
     const write = () => this.#report(revocation, { ...confirmation, ...time }, listing.found === 'early')
     const isStopping = () => stop.signal.aborted
     const storing = { ...this.#options, runs: this.#runs, isStopping, forMs: CONFIRMATION_LEASE_MS }
@@ -102,10 +103,10 @@ export class Confirmations {
     if (!confirmed || isEarly) return
     if (confirmation.found === 'unknown') {
       const { code, detail } = confirmation.error ?? {}
-      log.warn({ id, tenant, code, detail }, 'a confirming listing has failed')
+      log.warn({ id, tenant, code, detail }, 'confirming listing failed')
     } else {
       const verified = isVerified(confirmed)
-      log.info({ id, tenant, status: confirmed.status, verified }, 'a confirming listing was made')
+      log.info({ id, tenant, status: confirmed.status, verified }, 'confirming listing finished')
     }
     onConfirmed(confirmed)
   }
@@ -127,8 +128,8 @@ export class Confirmations {
 }
 
 /**
- * What a confirming listing means for its revocation. One that fails is made again after a backoff, for 24 hours; then the
- * revocation stays unverified, with the last error. Pure.
+ * What a confirming listing means for its revocation. A failed listing is repeated with backoff for 24 hours; then
+ * the revocation stays unverified, with the last error. Pure.
  */
 function judgeListing(
   { fruitless, failingSince, error, backoffMs }: Revocation,

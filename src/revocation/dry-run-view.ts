@@ -12,24 +12,24 @@ const Why = z.enum([
   'no-grant-time',
 ] satisfies Decision['why'][])
 
-/** One token as a dry run shows it. */
+/** A token in a dry-run result. */
 const TokenView = z.object({
   id: z.string(),
   deviceType: z.string().nullable(),
   description: z.string().nullable(),
   clientId: z.string().nullable(),
   lastUsed: z.string().nullable(),
-  why: Why.describe('Why it would be revoked, or kept'),
+  why: Why.describe('Why the token would be revoked or kept'),
 })
 
 /**
- * What a signal's user is in the tenant.
- * - `exists`: the user exists, so that an empty list of tokens means that there are none
- * - `none-visible`: no token is listed, and it is not proven that the OAuth client can see tokens of other users
+ * The state of a signal's user in the tenant.
+ * - `exists`: the user exists, so an empty list of tokens means that there are none
+ * - `none-visible`: no token is listed, and the OAuth client is not proven to see tokens of other users
  * - `no-such-user`: no user has this Qlik user id
  * - `no-matching-user`: no user has this e-mail address or subject
  * - `ambiguous`: several users match, and not all exactly; the revocation would fail with CURFEW_AMBIGUOUS_USER
- * - `own-user`: the name leads to Curfew's own user; the revocation would fail with CURFEW_OWN_USER
+ * - `own-user`: the name resolves to Curfew's own user; the revocation would fail with CURFEW_OWN_USER
  */
 export const Finding = z.enum([
   'exists',
@@ -41,7 +41,7 @@ export const Finding = z.enum([
 ])
 export type Finding = z.infer<typeof Finding>
 
-/** What a dry run reports of one user. */
+/** Dry-run result for one user. */
 export const DryRunView = RevocationView.pick({
   tenant: true,
   reason: true,
@@ -53,10 +53,12 @@ export const DryRunView = RevocationView.pick({
     user: RevocationView.shape.user.extend({
       resolved: z.array(z.string()).describe('The Qlik user ids whose tokens are listed here'),
     }),
-    finding: Finding.describe('What the user is in the tenant; only `exists` makes an empty list a fact'),
-    tokens: z.array(TokenView).describe('What would be revoked now'),
-    kept: z.array(TokenView).describe('What would be kept'),
-    truncated: z.boolean().describe('Whether the user has more tokens than are listed here'),
+    finding: Finding.describe(
+      'State of the user in the tenant; only with `exists` does an empty list mean that there are no tokens',
+    ),
+    tokens: z.array(TokenView).describe('Tokens that would be revoked now'),
+    kept: z.array(TokenView).describe('Tokens that would be kept'),
+    truncated: z.boolean().describe('Whether the user has more tokens than listed here'),
   })
-  .meta({ id: 'DryRun', description: 'What a signal would do now to the tokens of one user' })
+  .meta({ id: 'DryRun', description: 'What a signal would do to the tokens of one user now' })
 export type DryRunView = z.infer<typeof DryRunView>

@@ -10,15 +10,15 @@ import { RunTime, stamped } from './run-time.ts'
 import { decideToken } from './scope.ts'
 import { REASONS, type Signal } from './signal.ts'
 
-/** A caller waits: users that are not looked at by then are reported as errors. */
+/** The caller waits, so users not checked by then are reported as errors. */
 const TIME_LIMIT_MS = 20_000
-const USERS_AT_ONCE = 10
-/** Pages of 100 tokens beyond each user's first, for all users of a dry run together. */
-const MORE_PAGES_AT_MOST = 100
-/** Behind all signals, whose urgencies are those of their reasons. */
+const MAX_CONCURRENT_USERS = 10
+/** Pages of 100 tokens beyond each user's first page, for all users of a dry run together. */
+const MAX_MORE_PAGES = 100
+/** Lower than all signals, whose urgencies are those of their reasons. */
 const URGENCY = REASONS.length
 
-/** For each signal, in their order: what it would do now, or why that is unknown. Never rejects. */
+/** For each signal, in order: what it would do now, or why that is unknown. Never rejects. */
 export type DryRun = (signals: readonly Signal[]) => Promise<(DryRunView | CurfewError)[]>
 
 export interface DryRunOptions {
@@ -26,14 +26,14 @@ export interface DryRunOptions {
   clock: Clock
 }
 
-/** What the users of one dry run share. */
+/** State shared by all users of one dry run. */
 interface Shared extends CallOptions {
   clock: Clock
-  /** Pages beyond a user's first that may still be read. */
+  /** Remaining pages that may be read beyond the users' first pages. */
   morePages: number
 }
 
-/** Whom a signal means: Qlik user ids, or why none. */
+/** The Qlik user ids that a signal's user resolves to, or why there are none. */
 interface Named {
   signal: Signal
   tenant: QlikTenant
@@ -42,18 +42,18 @@ interface Named {
 }
 
 /**
- * Finds out what signals would do now. Nothing is revoked and nothing is stored. A failure concerns one user only. Reads
- * one page of tokens for each user and 100 more for all of them together, and ends within 20 s.
+ * Determines what signals would do now. Nothing is revoked or stored. A failure affects one user only. Reads one page
+ * of tokens for each user and 100 more for all of them together, and ends within 20 s.
  */
 export function createDryRun({ tenants, clock }: DryRunOptions): DryRun {
   return async (signals) => {
     const abort = new AbortController()
     const cancel = clock.after(TIME_LIMIT_MS, () => abort.abort())
-    const limits = { signal: abort.signal, urgency: URGENCY, morePages: MORE_PAGES_AT_MOST }
+    const limits = { signal: abort.signal, urgency: URGENCY, morePages: MAX_MORE_PAGES }
     const shared: Shared = { ...limits, clock }
     const orError = <T>(work: Promise<T>) => work.catch((cause) => errorOf(cause, abort.signal))
 
-    // All at once: names that are looked up at the same time share calls.
+    // All in parallel: names that are looked up at the same time share calls.
     const named = await Promise.all(
       signals.map((signal) => orError(identified(signal, tenants.get(signal.tenant), shared))),
     )
@@ -64,7 +64,7 @@ export function createDryRun({ tenants, clock }: DryRunOptions): DryRun {
         results[index] = one instanceof CurfewError ? one : await orError(preview(one, shared))
       }
     }
-    await Promise.all(Array.from({ length: USERS_AT_ONCE }, lane))
+    await Promise.all(Array.from({ length: MAX_CONCURRENT_USERS }, lane))
     cancel()
     return results
   }
@@ -78,7 +78,7 @@ function errorOf(cause: unknown, { aborted }: AbortSignal): CurfewError {
   return new CurfewError(code, detail, { cause })
 }
 
-/** The findings for names that fail a revocation. */
+/** Findings for errors that would fail the revocation. */
 const FINDING_OF: Partial<Record<ErrorCode, Finding>> = {
   CURFEW_AMBIGUOUS_USER: 'ambiguous',
   CURFEW_OWN_USER: 'own-user',
@@ -103,14 +103,14 @@ async function preview({ resolved, ...named }: Named, shared: Shared): Promise<D
   if (typeof resolved === 'string') return toView(signal, [], resolved, NONE)
   const listed = await list(named, resolved, shared)
   const isEmpty = listed.tokens.length + listed.kept.length === 0
-  const finding = isEmpty ? await findingOfNone(named, resolved, shared) : 'exists'
+  const finding = isEmpty ? await findingForEmptyList(named, resolved, shared) : 'exists'
   return toView(signal, finding === 'no-such-user' ? [] : resolved, finding, listed)
 }
 
 type Listed = Pick<DryRunView, 'tokens' | 'kept' | 'truncated'>
 const NONE: Listed = { tokens: [], kept: [], truncated: false }
 
-/** The tokens of a signal's Qlik users, and what it would do to each. */
+/** The tokens of a signal's Qlik users, and what the signal would do to each. */
 async function list(
   { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
@@ -118,7 +118,7 @@ async function list(
 ): Promise<Listed> {
   const time = timeOf(signal, tenant, shared.clock)
   const { found, truncated } = await read(userIds, tenant, shared)
-  // After the tokens are listed: the answers show the tenant's clock.
+  // After the tokens are listed, because the responses reveal the tenant's clock.
   const scopes = { own: time.scope(true), other: time.scope(false) }
   const tenantNow = time.tenantNow()
   const tokens: DryRunView['tokens'] = []
@@ -132,7 +132,7 @@ async function list(
   return { tokens, kept, truncated }
 }
 
-/** All tokens of these users, each once, as far as the pages that may be read reach. */
+/** All tokens of these users, each once, within the page limit. */
 async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shared) {
   const found = new Map<string, Token & { userId: string }>()
   for (const [index, userId] of userIds.entries()) {
@@ -145,14 +145,14 @@ async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shar
   return { found, truncated: false }
 }
 
-/** Whether one more page may be read, which then counts. */
+/** Whether one more page may be read; if so, counts it. */
 function mayReadMore(shared: Shared): boolean {
   if (shared.morePages === 0) return false
   shared.morePages -= 1
   return true
 }
 
-/** The time of a signal that is not stored, as measured by this process alone. */
+/** The time of a signal that is not stored, as measured by this process only. */
 function timeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
   const options = { clock, tenant, storeClock: () => null }
   const { signalTime = null, occurredAt } = stamped(signal, options)
@@ -160,16 +160,16 @@ function timeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
 }
 
 /**
- * What an empty list of tokens means. Qlik lists none, rather than an error, for an id that nobody has, and to a client
- * that does not see other users' tokens.
+ * What an empty list of tokens means. Qlik returns an empty list, not an error, for an unknown id and to a client
+ * that cannot see other users' tokens.
  */
-async function findingOfNone(
+async function findingForEmptyList(
   { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
   shared: Shared,
 ): Promise<Finding> {
   if (userIds.every((userId) => userId === ownUserId)) return 'exists'
-  const { power } = await requirePower(tenant, { ...shared, knownForMs: FRESH_POWER_MS })
+  const { power } = await requirePower(tenant, { ...shared, maxAgeMs: FRESH_POWER_MS })
   if (power !== 'proven') return 'none-visible'
   const { kind, value } = signal.user
   if (kind === 'userId' && !(await tenant.userExists(value, shared))) return 'no-such-user'

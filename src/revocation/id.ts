@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 
 /**
- * A UUID version 7 (RFC 9562, section 5.7): 48 bits of time in ms, then random bits. Ids sort by time, which
- * keeps the store's inserts and its listing in order.
+ * A UUID version 7 (RFC 9562, section 5.7): 48 bits of time in ms, then random bits. Ids sort by time, which keeps
+ * the store's inserts and listing in order.
  * @param now ms since the epoch, an integer
  */
 export function uuidv7(now: number): string {
   const time = now.toString(16).padStart(12, '0')
-  // The rest is that of a version 4, variant included: Node draws its random bits for many at once.
+  // The rest comes from a version 4 UUID, variant included: Node generates random bits for many UUIDs at once.
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }

@@ -4,12 +4,12 @@ import type { UserReference } from './signal.ts'
 import { isSameName } from './user-names.ts'
 
 /**
- * The Qlik user ids that a reference means; none when no user matches. A Qlik user id is taken as it is.
+ * Resolves a user reference to Qlik user ids; empty if no user matches. A Qlik user id is returned as is.
  *
- * Qlik compares without regard to letter case, and does not say how far that goes: several users can match, and one that
- * matches may have a name that only looks alike. Nobody may be logged out by accident. So several must all be exactly what
- * was asked for, and a single one may differ in the case of ASCII letters only.
- * @throws CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER when a name, not the id, leads to Curfew's own user
+ * Qlik compares names case-insensitively and does not document how far that goes: several users can match, and a
+ * match may have a name that only looks similar. No user may be logged out by accident. So if several users match,
+ * all names must be exactly equal to the requested one; a single match may differ in the case of ASCII letters only.
+ * @throws CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to Curfew's own user
  */
 export async function identify(
   user: UserReference,
@@ -22,13 +22,13 @@ export async function identify(
   if (matches.length > 1 && matches.some((match) => match.value !== user.value)) {
     throw new CurfewError(
       'CURFEW_AMBIGUOUS_USER',
-      `${matches.length} users match, and not all of them exactly, letter case included.`,
+      `${matches.length} users match, but not all of them exactly (including letter case).`,
     )
   }
   if (matches.some((match) => !isSameName(match.value, user.value))) {
     throw new CurfewError(
       'CURFEW_AMBIGUOUS_USER',
-      'The only user that matches is spelled differently, and not only in the case of ASCII letters.',
+      'The only matching user is spelled differently, in more than the case of ASCII letters.',
     )
   }
   const ids = [...new Set(matches.map((match) => match.id))]

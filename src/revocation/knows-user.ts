@@ -2,10 +2,10 @@ import type { Clock } from '../base/clock.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { UserReference } from './signal.ts'
 
-/** Whether a tenant has a user; `undecided` where that cannot be told soon enough. */
+/** Whether a tenant has a user; `undecided` if that cannot be determined in time. */
 export type KnowsUser = (tenant: string, user: UserReference) => Promise<'known' | 'unknown' | 'undecided'>
 
-/** Whoever asks waits for an answer. */
+/** The caller waits for the result. */
 const WAIT_MS = 1_500
 
 export interface KnowsUserOptions {
@@ -14,8 +14,8 @@ export interface KnowsUserOptions {
 }
 
 /**
- * Asks Qlik, within a short time. Slow, down, without budget or without the role to see other users: undecided, never an
- * error. A Qlik user id is taken as it is, as ever.
+ * Asks Qlik, with a short time limit. If Qlik is slow or down, the budget is used up, or the client lacks the role to
+ * see other users, the result is `undecided`, never an error. Qlik user ids are not looked up.
  */
 export function createKnowsUser({ tenants, clock }: KnowsUserOptions): KnowsUser {
   return async (name, user) => {

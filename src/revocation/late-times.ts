@@ -7,10 +7,10 @@ import { isPending, resolve } from './signal-time.ts'
 import type { RevocationStore } from './store.ts'
 import { signalTimeOf } from './transitions.ts'
 
-const LOOK_EVERY_MS = 1_000
-/** Further ones are measured when they are claimed: more is only lost if this process ends before that. */
-const REMEMBERED_AT_MOST = 10_000
-const MEASURED_AT_ONCE = 500
+const CHECK_EVERY_MS = 1_000
+/** Further ones are measured when they are claimed, and only lose precision if this process ends before that. */
+const MAX_REMEMBERED = 10_000
+const MAX_BATCH_SIZE = 500
 
 export interface LateTimesOptions {
   store: Pick<RevocationStore, 'measure' | 'clock'>
@@ -20,12 +20,12 @@ export interface LateTimesOptions {
 }
 
 /**
- * Measures the time of signals that were accepted before the tenant's clock was known, as soon as it is: the process that
- * accepted them may end before they are claimed, and on SQLite its clock ends with it.
+ * Measures the time of signals that were accepted before the tenant's clock was known, as soon as it is known: the
+ * process that accepted them may end before they are claimed, and on SQLite its clock ends with it.
  */
 export class LateTimes {
   readonly #options: LateTimesOptions
-  /** The ids of revocations, by tenant. */
+  /** Revocation ids by tenant. */
   readonly #waiting = new Map<string, Set<string>>()
   #count = 0
   #cancelTimer: (() => void) | null = null
@@ -35,18 +35,18 @@ export class LateTimes {
     this.#options = options
   }
 
-  /** Remembers those of these revocations that are still to be measured. */
+  /** Remembers the revocations whose time is not measured yet. */
   note(revocations: readonly Revocation[]): void {
     for (const revocation of revocations) {
-      if (this.#count >= REMEMBERED_AT_MOST || !isPending(signalTimeOf(revocation))) continue
+      if (this.#count >= MAX_REMEMBERED || !isPending(signalTimeOf(revocation))) continue
       const ids = this.#waiting.get(revocation.tenant) ?? new Set()
-      // Another signal may have joined it.
+      // A later signal may have joined the same revocation.
       if (ids.has(revocation.id)) continue
       ids.add(revocation.id)
       this.#waiting.set(revocation.tenant, ids)
       this.#count += 1
     }
-    this.#lookLater()
+    this.#checkLater()
   }
 
   stop(): void {
@@ -54,25 +54,25 @@ export class LateTimes {
     this.#cancelTimer?.()
   }
 
-  #lookLater(): void {
+  #checkLater(): void {
     if (this.#cancelTimer || this.#isStopped || this.#waiting.size === 0) return
-    this.#cancelTimer = this.#options.clock.after(LOOK_EVERY_MS, async () => {
-      await this.#look()
+    this.#cancelTimer = this.#options.clock.after(CHECK_EVERY_MS, async () => {
+      await this.#check()
       this.#cancelTimer = null
-      this.#lookLater()
+      this.#checkLater()
     })
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { store, tenants, clock, log } = this.#options
     for (const [tenant, ids] of this.#waiting) {
       const offset = tenants.ifOpen(tenant)?.clockOffset() ?? null
       if (offset === null) continue
-      const some = [...ids].slice(0, MEASURED_AT_ONCE)
+      const some = [...ids].slice(0, MAX_BATCH_SIZE)
       try {
         await store.measure(some, (time) => resolve(time, clocksOf(clock, offset, store.clock())))
       } catch (error) {
-        log.warn({ err: error, tenant }, 'the times of signals could not be stored; will try again')
+        log.warn({ err: error, tenant }, 'could not store signal times; retrying')
         return
       }
       for (const id of some) ids.delete(id)

@@ -3,9 +3,9 @@ import { type CallOptions, QlikFailure, type QlikTenant, type Token, type TokenP
 import type { RunTime } from './run-time.ts'
 import { decideToken } from './scope.ts'
 
-/** More is taken for a loop. */
-const TOKENS_AT_MOST = 100_000
-const PAGES_AT_MOST = 1_000
+/** Larger listings are treated as a loop. */
+const MAX_TOKENS = 100_000
+const MAX_PAGES = 1_000
 
 export interface ListOptions extends CallOptions {
   clock: Clock
@@ -13,47 +13,50 @@ export interface ListOptions extends CallOptions {
   time: RunTime
 }
 
-/** One of the Qlik users whose tokens are listed. */
+/** A Qlik user whose tokens are listed. */
 export interface ListedUser {
   id: string
-  /** Whether it is the user of Curfew's own access token. */
+  /** Whether this is the user of Curfew's own access token. */
   isOwn: boolean
 }
 
-/** All tokens of some users, as one pass over their pages showed them. Each token counts once, however often it is shown. */
+/**
+ * All tokens of some users, as shown by one pass over their pages. Each token counts once, even if it is shown
+ * repeatedly.
+ */
 export interface Listing {
   /** When it began, by the wall clock; ms since the epoch. */
   at: number
   /** The same on the monotonic clock. */
   beganAt: number
-  /** The ids of the tokens in scope, in the order of the list. */
+  /** Ids of the tokens in scope, in list order. */
   inScope: Set<string>
-  /** The ids of the others. */
+  /** Ids of all other tokens. */
   kept: Set<string>
-  /** How many of the kept ones may be in scope, as far as the clocks show. */
+  /** Number of kept tokens that may be in scope, as far as the clocks show. */
   undecided: number
-  /** The ids of the users who had tokens. */
+  /** Ids of the users that had tokens. */
   owners: Set<string>
-  /** The most pages that one user had. */
+  /** The highest number of pages of any one user. */
   pages: number
-  /** How many listings in a row, this one included, showed the same tokens. */
+  /** Number of consecutive listings, this one included, that showed the same tokens. */
   listings: number
-  /** The scopes of the access tokens by which it was listed. */
+  /** Scopes of the access tokens used for the listing. */
   scopes: Set<string>
-  /** Why it is not complete, or null. */
+  /** Why the listing is incomplete, or null. */
   failure: unknown
 }
 
-/** The users whom a revocation means. */
+/** The users that a revocation covers. */
 export function usersOf(resolved: readonly string[], ownUserId: string): ListedUser[] {
   return resolved.map((id) => ({ id, isOwn: id === ownUserId }))
 }
 
 /**
- * Lists the tokens of all these users from the beginning, page by page, strictly one after the other. What was listed
- * before a page failed is kept, so that it can be revoked. What is in scope is decided at the end: the answers show the
- * tenant's clock. Rejects only when the signal aborts.
- * @param previous the listing before this one; null for the first
+ * Lists the tokens of all these users from the beginning, one page at a time. Tokens listed before a page failed are
+ * kept, so that they can be revoked. The scope is decided at the end, because the responses reveal the tenant's
+ * clock. Rejects only if the signal aborts.
+ * @param previous the preceding listing; null for the first
  */
 export async function listAll(
   users: readonly ListedUser[],
@@ -87,7 +90,7 @@ export async function listAll(
   return listing
 }
 
-/** A listed token, reduced to what decides about it. */
+/** The parts of a listed token that decide its scope. */
 interface Found extends Pick<Token, 'id' | 'deviceType'> {
   owner: ListedUser
 }
@@ -109,11 +112,11 @@ async function listUser(
       listing.owners.add(owner.id)
       if (!found.has(id)) found.set(id, { id, deviceType, owner })
     }
-    if (found.size - foundBefore > TOKENS_AT_MOST) throw endless()
+    if (found.size - foundBefore > MAX_TOKENS) throw endless()
   }
 }
 
-/** What each token is to the revocation. */
+/** Sorts the tokens into those in scope and those kept. */
 function decideAll(found: ReadonlyMap<string, Found>, listing: Listing, time: RunTime): void {
   const scopes = { own: time.scope(true), other: time.scope(false) }
   const tenantNow = time.tenantNow()
@@ -125,7 +128,6 @@ function decideAll(found: ReadonlyMap<string, Found>, listing: Listing, time: Ru
   }
 }
 
-/** Whether two listings showed the same tokens. */
 function isSame(a: Listing, b: Listing): boolean {
   return isEqual(a.inScope, b.inScope) && isEqual(a.kept, b.kept)
 }
@@ -134,10 +136,7 @@ function isEqual(a: Set<string>, b: Set<string>): boolean {
   return a.size === b.size && [...a].every((id) => b.has(id))
 }
 
-/**
- * All pages of a user's tokens, strictly one after the other. Rejects with `unreadable` when the pages repeat or do not
- * end.
- */
+/** All pages of a user's tokens, one at a time. Rejects with `unreadable` if the pages repeat or do not end. */
 export async function* pages(
   tenant: Pick<QlikTenant, 'listTokens'>,
   userId: string,
@@ -150,7 +149,7 @@ export async function* pages(
     yield current
     page = current.next
     if (page !== null) {
-      if (seen.has(page) || seen.size >= PAGES_AT_MOST) throw endless()
+      if (seen.has(page) || seen.size >= MAX_PAGES) throw endless()
       seen.add(page)
     }
   } while (page !== null)

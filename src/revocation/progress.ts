@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts'
 import type { TokenCounts } from './revocation.ts'
 import type { RevocationStore } from './store.ts'
 
-const EVERY_MS = 1_000
+const INTERVAL_MS = 1_000
 
 export interface ProgressOptions {
   store: Pick<RevocationStore, 'progress'>
@@ -11,15 +11,15 @@ export interface ProgressOptions {
   log: Log
 }
 
-/** Stores the counts of a run once a second while they change: a crash loses only numbers. */
+/** Stores the counts of a run once a second while they change. A crash loses only these numbers. */
 export function noteProgress(id: string, { store, clock, log }: ProgressOptions) {
   let latest: TokenCounts | null = null
   let cancelTimer = () => {}
 
   function writeLater(): void {
-    cancelTimer = clock.after(EVERY_MS, () => {
+    cancelTimer = clock.after(INTERVAL_MS, () => {
       if (latest)
-        store.progress(id, latest).catch((error) => log.warn({ err: error, id }, 'could not note progress'))
+        store.progress(id, latest).catch((error) => log.warn({ err: error, id }, 'could not store progress'))
       latest = null
       writeLater()
     })

@@ -2,37 +2,39 @@ import { OwnError } from '../base/errors.ts'
 import type { Interval } from '../base/interval.ts'
 import type { UserReference } from './signal.ts'
 
-/** What the domain needs of a Qlik Cloud tenant. `qlik/tenant.ts` provides it over HTTP. */
+/** What the domain requires of a Qlik Cloud tenant. `qlik/tenant.ts` implements it over HTTP. */
 export interface QlikTenant {
   readonly name: string
   /** Id of the OAuth client. */
   readonly clientId: string
-  /** Deletes in flight at most, for all users together. */
+  /** Maximum number of deletes in flight, for all users together. */
   readonly concurrency: number
-  /** Whether the OAuth client can see other users' tokens, looked up when it is not known recently. */
+  /** Whether the OAuth client can see other users' tokens; looked up unless recently known. */
   power(options: PowerOptions): Promise<ClientPower>
-  /** The tenant's clock minus `Clock.monotonic`; null while it is not known (`ClockOffset`). */
+  /** The tenant's clock minus `Clock.monotonic`; null if unknown (`ClockOffset`). */
   clockOffset(): Interval | null
-  /** The users whom Qlik finds by this subject or e-mail address, with the value that they have: it may differ (`identify`). */
+  /**
+   * Users that Qlik finds by this subject or e-mail address, with the value Qlik has, which may differ (`identify`).
+   */
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
-  /** Whether there is a user with exactly this Qlik user id. */
+  /** Whether a user with exactly this Qlik user id exists. */
   userExists(id: string, call: CallOptions): Promise<boolean>
-  /** One page of a user's tokens; `next` names the following page, null on the last. */
+  /** One page of a user's tokens; `next` identifies the following page, null on the last. */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
-  /** Revokes one token; one that this process has revoked within the last minute, only once. */
+  /** Revokes one token. A token that this process revoked within the last minute is not deleted again. */
   revokeToken(id: string, call: CallOptions): Promise<Gone>
-  /** What became of a token that this process has tried to revoke in the last minutes; null where it has not. */
+  /** The fate of a token that this process tried to revoke in the last minutes; null if it did not. */
   fateOf(id: string): TokenFate | null
 }
 
-/** How a delete of a token ended well: 204, or 404. */
+/** How a token delete succeeded: 204, or 404. */
 export type Gone = 'revoked' | 'already-gone'
 
-/** What became of a token that this process has tried to delete in the last minutes. Times are monotonic, in ms. */
+/** The fate of a token that this process tried to delete in the last minutes. Times are monotonic, in ms. */
 export type TokenFate =
   | {
       kind: 'gone'
-      /** `revoked` once this process has revoked it, whatever a repeated delete was answered with. */
+      /** `revoked` once this process has revoked it, whatever a repeated delete returned. */
       how: Gone
       /** When the first delete was answered. */
       since: number
@@ -44,32 +46,32 @@ export type TokenFate =
 export interface CallOptions {
   /** Aborts waiting and calling. */
   signal: AbortSignal
-  /** Which call goes first when the budget is short: 0 before 1 before 2. */
+  /** Priority when the budget is short: 0 before 1 before 2. */
   urgency: number
 }
 
 export interface PowerOptions extends CallOptions {
-  /** How old the knowledge may be, in ms; as old as is usual when left out. */
-  knownForMs?: number
+  /** Maximum age of a known result, in ms; default: the usual lifetime of a finding. */
+  maxAgeMs?: number
 }
 
-/** See the design's "Empty because powerless": a client without the role gets empty lists, not errors. */
+/** Whether the client can see other users' tokens. A client without the role gets empty lists, not errors. */
 export type Power = 'proven' | 'lacking' | 'unknown'
 
 /**
- * What the client's power is concluded from.
+ * The basis of the client's power.
  * - `tenant-admin`: its user has the role TenantAdmin, and the granted scope includes admin_classic
- * - `others-seen`: it was shown tokens of another user
+ * - `others-seen`: it saw tokens of another user
  * - `scope-too-narrow`: the granted scope does not include admin_classic
- * - `role-missing`: the role TenantAdmin is not among those that Qlik names
- * - `not-reported`: Qlik names no roles
+ * - `role-missing`: Qlik reports roles, and TenantAdmin is not among them
+ * - `not-reported`: Qlik reports no roles
  */
 export type Evidence = 'tenant-admin' | 'others-seen' | 'scope-too-narrow' | 'role-missing' | 'not-reported'
 
 export interface ClientPower {
   power: Power
   evidence: Evidence
-  /** The scope of the access token by which that was found. */
+  /** The scope of the access token that produced the evidence. */
   scope: string
   /** The user of Curfew's own access token. */
   ownUserId: string
@@ -77,7 +79,7 @@ export interface ClientPower {
 
 export interface UserMatch {
   id: string
-  /** The subject or e-mail address as Qlik has it. */
+  /** The subject or e-mail address stored in Qlik. */
   value: string
 }
 
@@ -92,12 +94,12 @@ export interface Token {
 export interface TokenPage {
   tokens: Token[]
   next: string | null
-  /** The scope of the access token by which it was listed. */
+  /** The scope of the access token used for the listing. */
   scope: string
 }
 
 /**
- * How a call to Qlik went wrong.
+ * Why a call to Qlik failed.
  * - `unauthorized`: 401, the access token is not accepted
  * - `client-rejected`: the token endpoint refuses the OAuth client
  * - `credential-refused`: the token endpoint does not accept the client's secret or key
@@ -105,7 +107,7 @@ export interface TokenPage {
  * - `rate-limited`: 429
  * - `rejected`: 400, Qlik does not understand the request
  * - `unavailable`: 5xx, a timeout, a reset, no connection
- * - `unreadable`: an answer that does not have the documented form
+ * - `unreadable`: the response does not have the documented form
  */
 export type QlikFailureKind =
   | 'unauthorized'
@@ -117,12 +119,12 @@ export type QlikFailureKind =
   | 'unavailable'
   | 'unreadable'
 
-/** A failed call to Qlik. The message holds no token, no user name and nothing of the answer's text. */
+/** A failed call to Qlik. The message contains no token, no user name and no text from the response. */
 export class QlikFailure extends OwnError {
   readonly kind: QlikFailureKind
-  /** How long Qlik asked to wait in ms, or null where it did not say. */
+  /** How long Qlik asked to wait, in ms; null if unspecified. */
   readonly retryAfterMs: number | null
-  /** Whether no connection came about, so that Qlik cannot have counted the call. */
+  /** Whether no connection was established, so Qlik cannot have counted the call. */
   readonly isUnsent: boolean
 
   constructor(

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { RevocationStore } from './store.ts'
 
-const EVERY_MS = 10 * 60_000
+const INTERVAL_MS = 10 * 60_000
 const DAY_MS = 24 * 60 * 60_000
 
 export interface RetentionOptions {
@@ -12,7 +12,9 @@ export interface RetentionOptions {
   log: Log
 }
 
-/** Deletes what ended longer than `retentionDays` ago, every ten minutes; the answer stops that. */
+/**
+ * Deletes revocations that ended more than `retentionDays` ago, every ten minutes. Returns a function that stops it.
+ */
 export function startRetention({ store, retentionDays, clock, log }: RetentionOptions): () => void {
   let cancelTimer = () => {}
   let stopped = false
@@ -20,13 +22,13 @@ export function startRetention({ store, retentionDays, clock, log }: RetentionOp
     try {
       const now = clock.now()
       const purged = await store.purge(now - retentionDays * DAY_MS, now)
-      if (purged > 0) log.info({ purged }, 'old rows were deleted')
+      if (purged > 0) log.info({ purged }, 'deleted old rows')
     } catch (error) {
-      if (!stopped) log.error({ err: error }, 'old rows could not be deleted; will try again')
+      if (!stopped) log.error({ err: error }, 'could not delete old rows; retrying')
     }
-    if (!stopped) cancelTimer = clock.after(EVERY_MS, purge)
+    if (!stopped) cancelTimer = clock.after(INTERVAL_MS, purge)
   }
-  cancelTimer = clock.after(EVERY_MS, purge)
+  cancelTimer = clock.after(INTERVAL_MS, purge)
   return () => {
     stopped = true
     cancelTimer()

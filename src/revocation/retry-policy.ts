@@ -3,42 +3,42 @@ import { CurfewError, type ErrorCode } from '../base/errors.ts'
 import { QlikFailure, type QlikFailureKind } from './qlik-tenant.ts'
 import type { Failure } from './revocation.ts'
 
-/** How long Curfew goes on trying while nothing is revoked. A new signal or a retry by hand begins anew. */
+/** How long Curfew keeps trying while nothing is revoked. A new signal or a manual retry starts over. */
 export const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
 
 /**
- * The longest that a tier waits after a 429 before one call asks again. Whatever Qlik counted has left its window of 5 minutes
- * by then, three times over: a longer Retry-After is taken for a mistake.
+ * The longest a tier waits after a 429 before one call is tried. By then, everything Qlik counted has left its
+ * 5-minute window three times over, so a longer Retry-After is treated as a mistake.
  */
 export const LONGEST_TIER_WAIT_MS = 15 * 60_000
 const SHORTEST_TIER_WAIT_MS = 1_000
 
-/** What to do at once about one failed call: nothing of it counts as an attempt. */
+/** What to do next about a failed call. None of this counts as an attempt. */
 export type CallDecision =
   | { action: 'renew-access-token' }
   | ({ action: 'wait' } & TierWait)
   | { action: 'give-up' }
 
-/** How long a tier waits after a 429, and what Qlik asked for, or null where it did not say; both in ms. */
+/** How long a tier waits after a 429, and how long Qlik asked to wait, or null if unspecified; both in ms. */
 export interface TierWait {
   ms: number
   askedMs: number | null
 }
 
 export interface CallContext {
-  /** Whether this call has already been made with a renewed access token. */
+  /** Whether this call was already repeated with a renewed access token. */
   renewed: boolean
-  /** How long this call has been under way, waiting included. */
+  /** How long this call has been under way, in ms, waiting included. */
   waitedMs: number
-  /** The window of the rate limit. */
+  /** The window of the rate limit, in ms. */
   windowMs: number
 }
 
 /**
- * Judges one failed call.
- * - 401: the access token is renewed, once for each call; or the assertion by which one is asked for.
- * - 429: the tier waits as long as Qlik says, 15 minutes at most, or a tenth of the window where it does not say.
- * - anything else ends the attempt; `judgeAttempt` says what becomes of the revocation.
+ * Decides what to do about a failed call.
+ * - 401: the access token, or the assertion used to request one, is renewed once per call.
+ * - 429: the tier waits as long as Qlik says, up to 15 minutes, or a tenth of the window if Qlik does not say.
+ * - Anything else ends the attempt; `judgeAttempt` decides what happens to the revocation.
  */
 export function judgeCall(failure: unknown, { renewed, waitedMs, windowMs }: CallContext): CallDecision {
   if (!(failure instanceof QlikFailure)) return { action: 'give-up' }
@@ -60,7 +60,7 @@ export type AttemptDecision =
 
 export interface AttemptContext {
   now: number
-  /** Attempts in a row, this one included, that ended without revoking anything; at least 1. */
+  /** Consecutive attempts, this one included, that revoked nothing; at least 1. */
   fruitless: number
   /** When the first of those attempts failed; `now` for the first. */
   failingSince: number
@@ -69,8 +69,8 @@ export interface AttemptContext {
 }
 
 /**
- * Codes that trying again cannot mend: the user or an operator has to do something first. An unknown tenant is none of
- * them: another process may have read the configuration earlier, or the next reload brings the tenant back.
+ * Codes that a retry cannot fix: the user or an operator must act first. An unknown tenant is not one of them:
+ * another process may have an older configuration, or the next reload may bring the tenant back.
  */
 const FINAL: ReadonlySet<ErrorCode> = new Set([
   'CURFEW_QLIK_FORBIDDEN',
@@ -79,18 +79,18 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   'CURFEW_OWN_USER',
 ])
 
-/** Codes of a list that is behind, or changes: the tenant answers, and other users' tokens can be revoked. */
-const OF_THE_LIST: ReadonlySet<ErrorCode> = new Set(['CURFEW_TOKENS_REMAIN', 'CURFEW_LISTING_UNSTABLE'])
+/** Codes of a list that lags or changes: the tenant responds, and other users' tokens can be revoked. */
+const LISTING_CODES: ReadonlySet<ErrorCode> = new Set(['CURFEW_TOKENS_REMAIN', 'CURFEW_LISTING_UNSTABLE'])
 
-/** Whether an error says nothing against the tenant: it concerns one user only. */
-export function isOfOneUser(error: unknown): boolean {
+/** Whether an error concerns one user only, so that it does not count against the tenant. */
+export function concernsOneUser(error: unknown): boolean {
   const { code } = toFailure(error)
-  return FINAL.has(code) || OF_THE_LIST.has(code)
+  return FINAL.has(code) || LISTING_CODES.has(code)
 }
 
 /**
- * Judges a failed attempt: final errors fail the revocation; all others are tried again after a backoff, or after the
- * time that Qlik asked to wait where that is longer, until 24 hours after the first of them.
+ * Decides what to do about a failed attempt: final errors fail the revocation; all others are retried after a
+ * backoff, or after the time Qlik asked to wait if that is longer, until 24 hours after the first failure.
  */
 export function judgeAttempt(
   error: unknown,
@@ -114,9 +114,9 @@ const CODE_OF: Record<QlikFailureKind, ErrorCode> = {
   unreadable: 'CURFEW_QLIK_UNREADABLE',
 }
 
-/** An error as it is shown with the revocation. What is neither Qlik's nor Curfew's own keeps its text out. */
+/** An error as shown with the revocation. Errors that are neither Qlik's nor Curfew's own do not expose their text. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof QlikFailure) return { code: CODE_OF[error.kind], detail: error.message }
   if (error instanceof CurfewError) return { code: error.code, detail: error.message }
-  return { code: 'CURFEW_INTERNAL', detail: 'An unexpected error; the log has it.' }
+  return { code: 'CURFEW_INTERNAL', detail: 'Unexpected error; see the log.' }
 }

@@ -8,15 +8,15 @@ import { WaitingFor } from './waiting-for.ts'
 const count = z.number().int().min(0)
 const time = z.iso.datetime()
 
-/** `superseded`: it failed, and a retry found another one queued for the same user, which does its work. */
+/** `superseded`: the revocation failed, and a retry found another one queued for the same user, which replaces it. */
 export const StatusView = z.enum([...Status.options, 'superseded'])
 export type StatusView = z.infer<typeof StatusView>
 
-/** `no-such-user`: nobody has the Qlik user id. `no-matching-user`: nobody has the e-mail address or the subject. */
+/** `no-such-user`: no user has the Qlik user id. `no-matching-user`: no user has the e-mail address or the subject. */
 export const OutcomeView = z.enum([...Outcome.options, 'no-matching-user'])
 export type OutcomeView = z.infer<typeof OutcomeView>
 
-/** A revocation as callers see it: the contract's JSON. */
+/** A revocation as the API returns it. */
 export const RevocationView = z
   .object({
     id: z.uuid(),
@@ -28,7 +28,7 @@ export const RevocationView = z
       resolved: z
         .array(z.string())
         .optional()
-        .describe('The Qlik user ids that the name led to; left out while there are none'),
+        .describe('The Qlik user ids that the name resolved to; omitted if there are none'),
     }),
     source: z.string(),
     reason: Reason,
@@ -39,17 +39,19 @@ export const RevocationView = z
     tokens: z.object({
       ...{ found: count, revoked: count, alreadyGone: count, kept: count, remaining: count },
       undecided: count.describe(
-        'Kept ones that may have been granted before the signal, as far as clocks show',
+        'Number of kept tokens that may have been granted before the signal, as far as the clocks show',
       ),
     }),
-    verified: z.boolean().describe('Whether every token in scope is proven to be gone: see `proof`'),
+    verified: z.boolean().describe('Whether all tokens in scope are proven to be gone; see `proof`'),
     proof: Proof.extend({ at: time })
       .nullable()
-      .describe('What the last listing proves; null before, and for revocations of versions without proofs'),
+      .describe(
+        'What the last listing proves; null before the first, and for revocations of versions without proofs',
+      ),
     verificationDueAt: time
       .nullable()
-      .describe('When the listing is due that confirms a completed revocation; null when none is'),
-    supersededBy: z.uuid().nullable().describe('The revocation that does its work'),
+      .describe('When the confirming listing of a completed revocation is due; null if none is'),
+    supersededBy: z.uuid().nullable().describe('The revocation that replaces this one'),
     attempts: count,
     error: z
       .object({ code: z.string(), title: z.string(), detail: z.string(), action: z.string() })
@@ -68,9 +70,9 @@ export type RevocationView = z.infer<typeof RevocationView>
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
 /**
- * The caller's view of a revocation.
- * @param estimatedCompletionAt ms since the epoch, or null where nothing can be said
- * @param waitingFor null where it waits for nothing that is known
+ * Converts a revocation to its API representation.
+ * @param estimatedCompletionAt ms since the epoch, or null if unknown
+ * @param waitingFor null if it waits for nothing known
  */
 export function view(
   revocation: Revocation,
@@ -110,7 +112,7 @@ function statusOf({ status, supersededBy }: Revocation): StatusView {
   return status === 'failed' && supersededBy !== null ? 'superseded' : status
 }
 
-/** Stored as one, since versions before could not read the other. */
+/** Both are stored as `no-such-user`, because earlier versions cannot read the other value. */
 export function outcomeOf({ outcome, user }: Revocation): OutcomeView | null {
   return outcome === 'no-such-user' && user.kind !== 'userId' ? 'no-matching-user' : outcome
 }

@@ -15,19 +15,20 @@ export interface RunOptions extends ListOptions {
   onProgress: (tokens: TokenCounts) => void
 }
 
-/** How one attempt ended. `stopped`: not all is done, `error` says why. */
+/** How an attempt ended. `stopped`: it is incomplete, and `error` says why. */
 export type RunResult =
   | {
       ended: 'completed'
       outcome: Outcome
-      /** The Qlik user ids that the revocation's reference means. */
+      /** The Qlik user ids that the revocation's user resolves to. */
       resolved: string[]
-      /** Of the last listing, which showed no token in scope; null where there was nobody to list. */
+      /** The proof of the last listing, which showed no token in scope; null if there was no user to list. */
       proof: Proof | null
-      /** Kept tokens that may be in scope, as far as the clocks show. */
+      /** Number of kept tokens that may be in scope, as far as the clocks show. */
       undecided: number
       /**
-       * In how many ms the confirming listing is due; null where the last listing was one, or there is nobody to list.
+       * When the confirming listing is due, in ms from now; null if the last listing is already confirming or there
+       * is no user to list.
        */
       confirmInMs: number | null
       tokens: TokenCounts
@@ -35,16 +36,16 @@ export type RunResult =
   | {
       ended: 'stopped'
       error: unknown
-      /** Null where the attempt ended before the users were known. */
+      /** Null if the attempt ended before the users were known. */
       resolved: string[] | null
       tokens: TokenCounts
-      /** Whether it has made tokens go. */
+      /** Whether it revoked any tokens. */
       progressed: boolean
     }
 
 /**
- * One attempt at a revocation: identifies the users, lists all their tokens, revokes those in scope, and lists again until
- * none in scope is left. Never rejects: the counts matter in every case.
+ * Makes one attempt at a revocation: identifies the users, lists all their tokens, revokes those in scope, and lists
+ * again until none in scope is left. Never rejects, because the counts matter in every case.
  */
 export async function revokeAll(
   revocation: Revocation,
@@ -75,7 +76,7 @@ export async function revokeAll(
   }
 }
 
-/** Where the tenant's clock is not known, the next listing may show it. */
+/** Used if the tenant's clock is unknown; the next listing may reveal it. */
 const CONFIRM_BLINDLY_AFTER_MS = 6_000
 
 function confirmAfter(beganAt: number, { time, clock }: ListOptions): number | null {
@@ -84,7 +85,7 @@ function confirmAfter(beganAt: number, { time, clock }: ListOptions): number | n
   return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt)))
 }
 
-/** A user whom Qlik found by name exists, and so does one of whom tokens were listed, in an earlier attempt, too. */
+/** A user exists if Qlik found it by name, or if its tokens were listed, in this attempt or an earlier one. */
 function knownToExist({ user, tokens }: Revocation, resolved: string[], ownUserId: string): string[] {
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
   return user.kind !== 'userId' || found > 0 ? [...resolved, ownUserId] : [ownUserId]

@@ -4,9 +4,9 @@ import { requirePower } from './require-power.ts'
 import type { TokenTally } from './tally.ts'
 import { isRefusal, nameTokens } from './token-fate.ts'
 
-/** Then it is the tenant that fails, or the client that has lost its power, and not a token. */
+/** This many indicate that the tenant fails or the client has lost its power, not that a token is at fault. */
 const FAILURES_IN_A_ROW = 16
-/** With the power just proven: a fifth of what Qlik allows in a window is enough to find out. */
+/** Applies once the power is proven again: a fifth of what Qlik allows in a window is enough to find out. */
 const REFUSALS_IN_A_ROW = 100
 
 export interface RevokeOptions extends ListOptions {
@@ -18,12 +18,12 @@ export interface RevokeOptions extends ListOptions {
 }
 
 /**
- * Revokes these tokens, up to the tenant's concurrency at once. One that fails, or that Qlik refuses to revoke, does not
- * stop the others; one that was refused to another run since this attempt began is passed over. `refusedSince` says
- * which were refused.
+ * Revokes these tokens, up to the tenant's concurrency in parallel. A token that fails, or that Qlik refuses to
+ * revoke, does not stop the others; a token that was refused to another run since this attempt began is skipped.
+ * `refusedSince` returns the refused ones.
  *
- * Rejects once no call is under way any more: with the first failure that may pass by itself; as `requirePower` does,
- * when Qlik forbade it and the client has lost its power; or with the refusal, when Qlik refuses one token after the other.
+ * Rejects once all calls have finished: with the first transient failure; as `requirePower` does, if Qlik returned
+ * 403 and the client has lost its power; or with the refusal, if Qlik refuses one token after the other.
  */
 export async function revokeTokens(
   ids: readonly string[],
@@ -49,9 +49,9 @@ export async function revokeTokens(
     }
   }
 
-  async function revokeUntil(failuresAtMost: number): Promise<void> {
+  async function revokeUntil(maxFailures: number): Promise<void> {
     const lane = async () => {
-      while (failuresInARow < failuresAtMost && !signal.aborted) {
+      while (failuresInARow < maxFailures && !signal.aborted) {
         const id = ids[next]
         if (id === undefined) return
         next += 1
@@ -64,18 +64,18 @@ export async function revokeTokens(
   }
 
   await revokeUntil(FAILURES_IN_A_ROW)
-  if (wasForbidden) await requirePower(tenant, { ...options, knownForMs: 0 })
+  if (wasForbidden) await requirePower(tenant, { ...options, maxAgeMs: 0 })
   await revokeUntil(REFUSALS_IN_A_ROW)
   if (next < ids.length) throw notRevoked(refusedSince(startedAt, ids, tenant), ids.length - next)
 }
 
-/** Why Qlik refused to revoke a token since then, to whichever run of this process; null where it did not. */
+/** Why Qlik refused to revoke a token since `startedAt`, to any run of this process; null if it did not. */
 function refusalSince(startedAt: number, id: string, tenant: QlikTenant): QlikFailure | null {
   const fate = tenant.fateOf(id)
   return fate?.kind === 'refused' && fate.at >= startedAt ? fate.failure : null
 }
 
-/** Those of these tokens that Qlik refused to revoke since then, and why. */
+/** The tokens among `ids` that Qlik refused to revoke since `startedAt`, and why. */
 export function refusedSince(
   startedAt: number,
   ids: Iterable<string>,
@@ -90,8 +90,8 @@ export function refusedSince(
 }
 
 /**
- * The refusal of some tokens as one failure that names them.
- * @param untried how many more were not tried after that
+ * Combines the refusals into one failure that names the tokens.
+ * @param untried number of tokens that were not tried after that
  */
 export function notRevoked(refused: ReadonlyMap<string, QlikFailure>, untried = 0): QlikFailure {
   const refusals = [...refused.values()]

@@ -1,12 +1,15 @@
-import { isOfOneUser, judgeAttempt } from './retry-policy.ts'
+import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import type { RunResult } from './revoke-all.ts'
 import type { Ending, MeasuredTime, Waiting } from './transitions.ts'
 
-/** How an attempt ended, and the time of the signals as it is known then. */
+/** Result of an attempt, with the time of the signals as measured by then. */
 export type TimedResult = RunResult & MeasuredTime
 
-/** What becomes of a revocation after an attempt. `failure`: why the attempt failed, for the log; null where it did not. */
+/**
+ * What happens to a revocation after an attempt. `failure`: why the attempt failed, for the log; null if it did not
+ * fail.
+ */
 export type RunReport =
   | { do: 'end'; ending: Ending; failure: Failure | null }
   | { do: 'put-back'; waiting: Waiting; failure: Failure | null }
@@ -20,7 +23,7 @@ export interface RunContext {
   isStopped: boolean
 }
 
-/** Judges an attempt: it ends the revocation, or puts it back into the queue. Pure. */
+/** Decides whether an attempt ends the revocation or puts it back into the queue. Pure. */
 export function judgeRun(revocation: Revocation, result: TimedResult, context: RunContext): RunReport {
   const { now, random, isStopped } = context
   const { tokens } = result
@@ -65,7 +68,10 @@ function timeOf(revocation: Revocation, { signalTime, signalTimeOf }: TimedResul
   return { signalTime, signalTimeOf }
 }
 
-/** Whether the tenant works, as far as an attempt shows: stopping it, or an error of one user, is not the tenant's fault. */
+/**
+ * Whether the tenant works, as far as an attempt shows. A stopped attempt, or an error that concerns one user, does
+ * not count against the tenant.
+ */
 export function isTenantWorking(result: RunResult, isStopped: boolean): boolean {
-  return result.ended === 'completed' || isStopped || result.progressed || isOfOneUser(result.error)
+  return result.ended === 'completed' || isStopped || result.progressed || concernsOneUser(result.error)
 }

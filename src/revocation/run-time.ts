@@ -22,15 +22,15 @@ export interface RunTimeOptions {
   storeClock: () => StoreClock | null
 }
 
-/** What is needed of a revocation, or of a signal that is none yet. */
+/** The required members of a revocation, or of a signal that is not stored yet. */
 export type TimedSignals = Pick<
   Revocation,
   'scope' | 'deviceType' | 'reason' | 'occurredAt' | 'signalTime' | 'signalTimeOf'
 >
 
 /**
- * The time of a revocation's signals during one attempt or listing. It is measured better as the tenant answers, so scope is
- * decided after the tokens are listed, not before.
+ * The time of a revocation's signals during one attempt or listing. Each response from the tenant improves the
+ * measurement, so the scope is decided after the tokens are listed, not before.
  */
 export class RunTime {
   readonly #options: RunTimeOptions
@@ -45,13 +45,13 @@ export class RunTime {
     this.#time = signalTimeOf(revocation)
   }
 
-  /** Which of a user's tokens the revocation is about, as far as the clocks are known now. */
+  /** The tokens of a user that the revocation covers, as far as the clocks are known now. */
   scope(isOwnUser: boolean): GrantScope {
     this.#measure()
     return grantScopeOf(this.#revocation, tenantTimeOf(this.#time), isOwnUser)
   }
 
-  /** The tenant's clock now, at the latest; ms since the epoch. */
+  /** Upper bound of the tenant's clock now; ms since the epoch. */
   tenantNow(): number {
     const { clock, tenant } = this.#options
     const offset = tenant.clockOffset()
@@ -59,8 +59,8 @@ export class RunTime {
   }
 
   /**
-   * How long after it began a listing would have had to begin to show every token in scope, in ms; 0 if it does, null where
-   * the tenant's clock or the time of the signals is not known.
+   * How much later a listing would have had to begin to show every token in scope, in ms; 0 if it began late enough,
+   * null if the tenant's clock or the time of the signals is unknown.
    * @param beganAt when it began, on the monotonic clock
    */
   missingMs(beganAt: number): number | null {
@@ -70,7 +70,7 @@ export class RunTime {
     return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset })
   }
 
-  /** What is known of it, to be stored. */
+  /** The measured time, to be stored. */
   get findings(): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
     return { signalTime: this.#time, signalTimeOf: this.#revocation.occurredAt }
   }
@@ -78,7 +78,7 @@ export class RunTime {
   #measure(): void {
     const { clock, tenant, storeClock } = this.#options
     const now = clocksOf(clock, tenant.clockOffset(), storeClock())
-    // What nothing leads to was before the claim.
+    // A signal that cannot be measured occurred before the claim.
     const elapsed = now.steady - this.#claimedAt
     const atClaim = { ...now, steady: this.#claimedAt, wall: now.wall - elapsed }
     this.#time = boundAtFirstClaim(this.#time, this.#revocation.occurredAt, atClaim)
@@ -86,8 +86,8 @@ export class RunTime {
 }
 
 /**
- * A signal with its instant in the tenant's time, as far as that can be said at its acceptance. An `occurredAt` that is ahead
- * of our clock counts as now in all other respects, lest a token granted at the next login be revoked.
+ * Adds the signal's instant in the tenant's time, as far as it is known at acceptance. An `occurredAt` ahead of our
+ * clock counts as now in all other respects; otherwise a token granted at the next login would be revoked.
  */
 export function stamped(
   signal: Signal,
@@ -99,14 +99,14 @@ export function stamped(
 ): Signal {
   const clocks = clocksOf(clock, tenant?.clockOffset() ?? null, storeClock())
   const { occurredAt, acceptedAt } = signal
-  // The sender's clock may be ahead of ours. Both are equal where the sender sent no time.
+  // The sender's clock may be ahead of ours. The two are equal if the sender sent no time.
   const sentTime = occurredAt === acceptedAt ? null : occurredAt
   const receivedAt = clocks.steady - Math.max(0, clocks.wall - acceptedAt)
   const signalTime = signalTimeAt({ occurredAt: sentTime, receivedAt }, clocks)
   return { ...signal, occurredAt: Math.min(occurredAt, acceptedAt), signalTime }
 }
 
-/** What this process knows of the clocks, at one moment. */
+/** What this process knows of the clocks, at a single moment. */
 export function clocksOf(
   clock: Clock,
   tenantOffset: Clocks['tenantOffset'],

@@ -3,29 +3,35 @@ import type { Revocation } from './revocation.ts'
 import { REASONS, type Reason } from './signal.ts'
 import type { Room } from './store.ts'
 
-/** Of all tenants together, for each reason: many, since those of a tenant that hangs only wait. */
+/** For all tenants together, per reason. High, because the runs of a tenant that hangs only wait. */
 const RUNS_PER_REASON = 1_000
-/** Of a tenant that does not work: enough to notice when it does again. */
+/** For a tenant that fails: enough to notice when it works again. */
 const RUNS_WHILE_FAILING = 1
 
-/** A revocation that this process is running. */
+/** A revocation that this process runs. */
 export interface Run {
   readonly revocation: Revocation
   readonly stop: AbortController
 }
 
-/** What this process runs, and how much more it may: of each tenant a part, and little of one that does not work. */
+/**
+ * Tracks what this process runs and how many more runs it may start: a share for each tenant, and fewer for a failing
+ * one.
+ */
 export class Runs {
   readonly #perTenant: () => number
   readonly #runs = new Map<string, Run>()
   readonly #failingTenants = new Set<string>()
 
-  /** @param perTenant runs of one tenant at most, for each reason on its own; as it is now */
+  /** @param perTenant current maximum number of runs per tenant, for each reason separately */
   constructor(perTenant: () => number) {
     this.#perTenant = perTenant
   }
 
-  /** A run begins. One of the same revocation that is still winding down is stopped: it was lost, and claimed anew. */
+  /**
+   * Starts a run. An earlier run of the same revocation that is still winding down is stopped: it was lost, and
+   * claimed again.
+   */
   begin(revocation: Revocation): Run {
     this.stop(revocation.id)
     const stop = new AbortController()
@@ -39,17 +45,20 @@ export class Runs {
     if (this.isLatest(run)) this.#runs.delete(run.revocation.id)
   }
 
-  /** What runs of this revocation, if anything does. */
+  /** The current run of this revocation, if any. */
   get(id: string): Run | undefined {
     return this.#runs.get(id)
   }
 
-  /** Whether its revocation is still this run's: if it was lost and claimed anew, it is the new one's to report on. */
+  /**
+   * Whether this is the current run of its revocation. If the run was lost and the revocation claimed again, only the
+   * new run may report.
+   */
   isLatest(run: Run): boolean {
     return this.#runs.get(run.revocation.id) === run
   }
 
-  /** Whether a tenant works, as an attempt has just shown. */
+  /** Records whether a tenant works, as an attempt has just shown. */
   noteAttempt({ tenant }: Revocation, works: boolean): void {
     if (works) this.#failingTenants.delete(tenant)
     else this.#failingTenants.add(tenant)
@@ -67,7 +76,10 @@ export class Runs {
     return this.#runs.size === 0
   }
 
-  /** How many more may begin. Reasons are apart, so that what waits does not keep a more urgent one from starting. */
+  /**
+   * How many more runs may start, for each reason separately, so that waiting runs do not keep a more urgent one from
+   * starting.
+   */
   room(): Record<Reason, Room> {
     const [security, logout, expired] = REASONS.map((reason) =>
       this.#roomOf((revocation) => revocation.reason === reason),
@@ -75,7 +87,7 @@ export class Runs {
     return { security, logout, 'session-expired': expired }
   }
 
-  /** How many more may begin, whatever their reasons. */
+  /** How many more runs may start, for all reasons together. */
   roomOfAll(): Room {
     return this.#roomOf(() => true)
   }

@@ -3,15 +3,15 @@ import type { Token } from './qlik-tenant.ts'
 import type { Scope, Signal } from './signal.ts'
 import { type GrantLimits, grantLimits } from './signal-time.ts'
 
-/** A time in an id that lies further ahead than this is none. */
+/** A time further ahead of the tenant's clock than this is not a time. */
 const IMPLAUSIBLY_AHEAD_MS = 5 * 60_000
 
 /**
- * When a token was granted, by the tenant's clock, in ms since the epoch and rounded down to whole seconds; null where its
- * id holds no time. Every token id in Qlik's pages is a MongoDB ObjectId, whose first 8 hex digits are a time in seconds;
- * in Qlik's events the id equals a `grantId`, and its time precedes the token's `iat`. The schema only says string, so
- * nothing may depend on it.
- * @param now the tenant's clock: a time ahead of it shows that the digits are not a time
+ * When a token was granted, by the tenant's clock, in ms since the epoch, rounded down to whole seconds; null if its
+ * id holds no time. Every token id on Qlik's pages is a MongoDB ObjectId, whose first 8 hex digits are a time in
+ * seconds. In Qlik's events the id equals a `grantId`, and its time precedes the token's `iat`. The schema only says
+ * string, so nothing may depend on it.
+ * @param now the tenant's clock; digits further ahead of it are not a time
  */
 export function grantedAt(tokenId: string, now: number): number | null {
   if (!/^[0-9a-f]{24}$/i.test(tokenId)) return null
@@ -19,23 +19,23 @@ export function grantedAt(tokenId: string, now: number): number | null {
   return at > now + IMPLAUSIBLY_AHEAD_MS ? null : at
 }
 
-/** Which of a user's tokens a revocation is about. */
+/** The tokens of a user that a revocation covers. */
 export interface GrantScope {
   scope: Scope
   /** Only tokens of this device type, or null for all. */
   deviceType: string | null
-  /** With `issued-before`: by the time of the grant. */
+  /** For `issued-before`: limits on the time of the grant. */
   limits: GrantLimits
-  /** Whether tokens go of which it cannot be said that they were granted before the signal. */
+  /** Whether to revoke tokens that may have been granted before or after the signal. */
   revokesUndecided: boolean
   isOwnUser: boolean
 }
 
 /**
- * The scope of a revocation. Where clocks leave open whether a token was granted before the signal or after it, a security
- * signal ends it, and any other one keeps it: nobody is logged out by accident. Curfew's own user always keeps what may
- * have been granted after the signal, whatever the scope and without leeway, or its own renewed access token would be
- * revoked over and over.
+ * The scope of a revocation. If the clocks leave open whether a token was granted before or after the signal, a
+ * security signal revokes it and any other signal keeps it: no user is logged out by accident. Curfew's own user
+ * always keeps tokens that may have been granted after the signal, whatever the scope and without leeway. Otherwise
+ * Curfew would revoke its own renewed access token repeatedly.
  * @param tenantTime the signal's instant in the tenant's time (`tenantTimeOf`)
  */
 export function grantScopeOf(
@@ -48,12 +48,12 @@ export function grantScopeOf(
     const revokesUndecided = reason === 'security'
     return { scope, deviceType, limits: grantLimits(tenantTime), revokesUndecided, isOwnUser }
   }
-  // A time in an id is rounded down: granted before is what was granted in a second that had passed by then.
+  // Times in ids are rounded down: a token counts as granted before only if its whole second had passed by then.
   const limits = { certain: earliest - 1_000, undecidedUntil: latest }
   return { scope: 'issued-before', deviceType, limits, revokesUndecided: false, isOwnUser }
 }
 
-/** What happens to a token, and why. `undecided`: it is kept, and the revocation is not verified. */
+/** What happens to a token, and why. `undecided`: the token is kept, and the revocation is not verified. */
 export interface Decision {
   verdict: 'revoke' | 'keep' | 'undecided'
   why:
@@ -66,9 +66,9 @@ export interface Decision {
 }
 
 /**
- * Decides about one token. One whose id holds no time is revoked, except of Curfew's own user: it may be the access token
- * in use.
- * @param tenantNow the tenant's clock, at the latest; see `grantedAt`
+ * Decides about one token. A token whose id holds no time is revoked, unless it belongs to Curfew's own user: it may
+ * be the access token in use.
+ * @param tenantNow upper bound of the tenant's clock; see `grantedAt`
  */
 export function decideToken(
   token: Pick<Token, 'id' | 'deviceType'>,

@@ -1,22 +1,26 @@
 import type { UserReference } from './signal.ts'
 
-/** Whose a session is: noted by whoever saw the user log in, for identity providers that name sessions only. */
+/** Maps a session to its user. Recorded at login, for identity providers that only identify sessions. */
 export interface Session {
-  /** The identity provider's name for it: the claim `sid` of the ID token. */
+  /** The identity provider's session id: the `sid` claim of the ID token. */
   sid: string
   user: UserReference
-  /** From then on it is as unknown as if it had never been noted; ms since the epoch. */
+  /** When the record expires, after which the session counts as unknown; ms since the epoch. */
   expiresAt: number
 }
 
-/** Where a `sid` means something: in a tenant, for the source whose issuer gave it. Other issuers may give the same. */
+/**
+ * The namespace of a `sid`: a tenant and the source whose issuer assigned it. Other issuers may assign the same
+ * `sid`.
+ */
 export interface SessionSource {
   tenant: string
   /** Name of the source. */
   source: string
   /**
-   * Whether the tenant has no other source that names sessions. Then sessions that earlier versions noted, without a source,
-   * are its own. Where there are several, nobody knows whose those are, and they are nobody's.
+   * Whether the tenant has no other source that identifies sessions. If so, sessions that earlier versions recorded
+   * without a source belong to it. If there are several such sources, those sessions cannot be attributed and match
+   * none.
    */
   isOnly: boolean
 }

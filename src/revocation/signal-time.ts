@@ -2,21 +2,25 @@ import { z } from 'zod'
 import { DRIFT } from '../base/clock-offset.ts'
 import { difference, hullOf, Interval, intersect, laterOf, shift, widen, widthOf } from '../base/interval.ts'
 
-/** Tokens granted up to this long after the signal still belong to it: clocks and callbacks lag. */
+/** Tokens granted up to this long after the signal still belong to it, because clocks and callbacks lag. */
 export const LEEWAY_MS = 5_000
 
 /**
- * A signal's instant whose time on the tenant's clock is unknown, or known too roughly. Joined signals share one stamp.
- * Times are on the store's clock unless noted otherwise, so any process that shares this clock can measure them later.
+ * A signal's instant if its time on the tenant's clock is unknown, or known too imprecisely. Joined signals share one
+ * stamp. Times are on the store's clock unless noted otherwise, so any process that shares this clock can measure
+ * them later.
  */
 const Stamp = z.object({
   /** Which clock; see `Clocks`. */
   clock: z.string(),
-  /** When the signal was received, of joined signals the last one. An upper bound of the instant. */
+  /** When the signal was received; the latest of joined signals. An upper bound of the instant. */
   received: z.number(),
-  /** The instant if the sender's clock agrees with ours; the reception where the sender sent no time. */
+  /** The instant if the sender's clock agrees with ours; the time of reception if the sender sent no time. */
   asOurs: Interval,
-  /** In the tenant's time: the instant if the sender's clock agrees with the tenant's. Null where the sender sent no time. */
+  /**
+   * In the tenant's time: the instant if the sender's clock agrees with the tenant's. Null if the sender sent no
+   * time.
+   */
   asTenants: z.object({ earliest: z.number().nullable(), latest: z.number().nullable() }),
   /** In the tenant's time: the instant as measured so far; null before the first measurement. */
   measured: Interval.nullable(),
@@ -24,43 +28,47 @@ const Stamp = z.object({
 type Stamp = z.infer<typeof Stamp>
 
 /**
- * When the session ended that a signal reports; of joined signals the latest instant. Its parts are the signals that are
- * measured, those that are not, and those that never can be: the instant is the latest of all of them, so what is known of
- * one stays known when another one joins. Stored with the revocation, as JSON.
+ * When the session ended that a signal reports; for joined signals, the latest instant. Joined signals fall into
+ * three parts: measured, not yet measured, and never measurable. The instant is the latest of all three, so what is
+ * known of one signal stays known when another one joins. Stored with the revocation, as JSON.
  */
 export const SignalTime = z.object({
-  /** In the tenant's time: the signals that are measured to within 5 s, or cannot be measured again. Null if there is none. */
+  /**
+   * In the tenant's time: the signals that are measured to within 5 s or cannot be measured again. Null if there are
+   * none.
+   */
   tenant: Interval.nullable(),
   /** The signals that can still be measured. */
   open: Stamp.nullable(),
-  /** Whether there are signals whose time cannot be measured any more. Their upper bound is the first claim. */
+  /** Whether there are signals whose time can never be measured. The first claim is their upper bound. */
   unlinked: z.boolean(),
 })
 export type SignalTime = z.infer<typeof SignalTime>
 
-/** The time of a signal that was accepted by a version of Curfew that did not record it. */
+/** The time of a signal accepted by a version of Curfew that did not record it. */
 export const UNLINKED: SignalTime = { tenant: null, open: null, unlinked: true }
 
-/** What one process knows of the clocks, all at one moment. */
+/** What one process knows of the clocks, at a single moment. */
 export interface Clocks {
   /** `Clock.monotonic`. */
   steady: number
   /** `Clock.now`. */
   wall: number
-  /** The tenant's clock minus the steady one (`ClockOffset`), or null while it is not known. */
+  /** The tenant's clock minus the steady one (`ClockOffset`); null if unknown. */
   tenantOffset: Interval | null
   /**
-   * Which clock the store has, and that clock minus the steady one; null while that is not known. On PostgreSQL it is the
-   * clock of the database, which all replicas share; on SQLite it is the steady clock itself, under its id.
+   * The store's clock, and its offset from the steady one; null if unknown. On PostgreSQL it is the database's clock,
+   * which all replicas share; on SQLite it is the steady clock itself, under its id.
    */
   store: { clock: string; offset: Interval } | null
 }
 
 /**
- * The time of a signal that was just received. `occurredAt` is on the sender's clock, of which nothing is known: it may
- * agree with our wall clock or with the tenant's clock. The earlier of the two readings is the earliest instant, the later
- * one the latest, and the reception of the signal is an upper bound of both. docs/clocks.md has the table.
- * @param occurredAt as the sender sent it, even if it is in the future, ms since the epoch; null where it sent none
+ * The time of a signal that was just received. `occurredAt` is on the sender's clock, about which nothing is known:
+ * it may agree with our wall clock or with the tenant's clock. The earlier of the two readings is the earliest
+ * instant, the later one the latest, and the reception of the signal is an upper bound of both. See the table in
+ * docs/clocks.md.
+ * @param occurredAt as the sender sent it, even if it is in the future, ms since the epoch; null if it sent none
  * @param receivedAt when the signal was received, on the steady clock
  */
 export function signalTimeAt(
@@ -83,8 +91,8 @@ export function signalTimeAt(
 }
 
 /**
- * The time of two signals, or groups of signals, that become one revocation: the later one. Nothing that is known of either
- * is lost, in whatever order they join.
+ * The time of two signals, or groups of signals, that join into one revocation: the later one. Nothing known of
+ * either is lost, whatever the order in which they join.
  */
 export function join(a: SignalTime, b: SignalTime): SignalTime {
   if (a.open && b.open && a.open.clock !== b.open.clock) return join(closed(a), b)
@@ -93,7 +101,7 @@ export function join(a: SignalTime, b: SignalTime): SignalTime {
   if (a.open === null || b.open === null) return { tenant, open: a.open ?? b.open, unlinked }
   const isMeasured = a.open.measured !== null && b.open.measured !== null
   return {
-    // The joined stamp is not measured: what is known of one of them stays known here.
+    // The joined stamp is not measured, so keep here what is known of either.
     tenant: isMeasured ? tenant : laterOfKnown(tenant, a.open.measured ?? b.open.measured),
     open: joinStamps(a.open, b.open),
     unlinked,
@@ -101,8 +109,8 @@ export function join(a: SignalTime, b: SignalTime): SignalTime {
 }
 
 /**
- * Measures what is still open, or was measured too roughly, by what this process knows of the clocks. Returns the same
- * object where nothing changes: the tenant's clock is not known, or the store has another clock now.
+ * Measures what is not measured yet, or too imprecisely, with what this process knows of the clocks. Returns the same
+ * object if nothing changes: the tenant's clock is unknown, or the store has a different clock now.
  */
 export function resolve(time: SignalTime, { steady, tenantOffset, store }: Clocks): SignalTime {
   const { open } = time
@@ -110,7 +118,7 @@ export function resolve(time: SignalTime, { steady, tenantOffset, store }: Clock
   const age = Math.max(0, steady + store.offset.latest - open.received)
   const offset = widen(difference(tenantOffset, store.offset), age * DRIFT)
   const fresh = inTenantsTime(open, offset)
-  // If they contradict each other, a clock was set in between, and either may be right.
+  // If they contradict each other, a clock was set in between, and either may be correct.
   const measured = open.measured ? (intersect(open.measured, fresh) ?? hullOf(open.measured, fresh)) : fresh
   if (isNarrow(measured)) return { ...time, tenant: laterOfKnown(time.tenant, measured), open: null }
   if (open.measured && widthOf(measured) === widthOf(open.measured)) return time
@@ -118,9 +126,9 @@ export function resolve(time: SignalTime, { steady, tenantOffset, store }: Clock
 }
 
 /**
- * The time at the first claim by a process that knows the tenant's clock. Measures what it can (`resolve`). Where the
- * process that accepted a signal died before it had measured it, and nothing links its clock to another one, the latest
- * instant is the tenant's time now. The earliest is the lower reading of `occurredAt`: as it stands, and by today's offset.
+ * The time at the first claim by a process that knows the tenant's clock. Measures what it can (`resolve`). If the
+ * process that accepted a signal ended before measuring it, and nothing links its clock to another one, the latest
+ * instant is the tenant's time now. The earliest is the lower reading of `occurredAt`: as is, or by today's offset.
  * @param occurredAt of the revocation, on the wall clock of the process that accepted it
  */
 export function boundAtFirstClaim(time: SignalTime, occurredAt: number, clocks: Clocks): SignalTime {
@@ -141,25 +149,28 @@ export function isPending({ open, unlinked }: SignalTime): boolean {
   return unlinked || (open !== null && open.measured === null)
 }
 
-/** The instant in the tenant's time. While it `isPending`, the latest instant is infinite. */
+/** The instant in the tenant's time. The latest instant is infinite if the time `isPending`. */
 export function tenantTimeOf(time: SignalTime): Interval {
   const known = laterOfKnown(time.tenant, time.open?.measured ?? null)
   const earliest = known?.earliest ?? Number.NEGATIVE_INFINITY
   return { earliest, latest: isPending(time) || !known ? Number.POSITIVE_INFINITY : known.latest }
 }
 
-/** Which tokens belong to a signal, by the time of their grant on the tenant's clock. */
+/** Which tokens belong to a signal, by their grant time on the tenant's clock. */
 export interface GrantLimits {
   /** Tokens granted up to this time belong to it. */
   certain: number
-  /** Tokens granted after `certain` and up to this time may belong to it, later ones do not. Null if none is undecided. */
+  /**
+   * Tokens granted after `certain` and up to this time may belong to it; later ones do not. Null if none is
+   * undecided.
+   */
   undecidedUntil: number | null
 }
 
 /**
- * The tokens that belong to a signal: those granted up to `LEEWAY_MS` after the earliest instant at which the session can
- * have ended. That includes the latest instant, unless it is not known to within `LEEWAY_MS`: then tokens granted in
- * between are undecided.
+ * The tokens that belong to a signal: those granted up to `LEEWAY_MS` after the earliest instant at which the session
+ * can have ended. That includes the latest instant, unless the instant is not known to within `LEEWAY_MS`: then
+ * tokens granted in between are undecided.
  */
 export function grantLimits({ earliest, latest }: Interval): GrantLimits {
   const certain = earliest + LEEWAY_MS
@@ -167,9 +178,9 @@ export function grantLimits({ earliest, latest }: Interval): GrantLimits {
 }
 
 /**
- * The tenant's time from which on a listing contains every token that belongs to the signal, where it is behind by no more than
- * the leeway: 5 s after the latest instant, and not before the whole second after the last time in scope. Times in ids are whole
- * seconds, rounded down.
+ * The tenant's time from which a listing contains every token that belongs to the signal, provided the list lags by
+ * no more than the leeway: 5 s after the latest instant, and not before the whole second after the last time in
+ * scope. Times in ids are whole seconds, rounded down.
  */
 export function confirmAfter(instant: Interval): number {
   const { certain, undecidedUntil } = grantLimits(instant)
@@ -178,8 +189,8 @@ export function confirmAfter(instant: Interval): number {
 }
 
 /**
- * Whether every token that belongs to one signal, or may, certainly belongs to another one, and a listing that is late enough for
- * that is late enough for both. Not where either time is unknown.
+ * Whether every token that belongs or may belong to one signal certainly belongs to another one, and a listing late
+ * enough for the latter is late enough for both. False if either time is unknown.
  */
 export function covers(time: SignalTime, other: SignalTime): boolean {
   if (isPending(time) || isPending(other)) return false
@@ -188,7 +199,7 @@ export function covers(time: SignalTime, other: SignalTime): boolean {
   return isLater && covered.latest <= grantLimits({ earliest, latest }).certain
 }
 
-/** How many ms until the tenant's clock has certainly reached `instant`; 0 if it has, null if its clock is not known. */
+/** Time until the tenant's clock has certainly reached `instant`, in ms; 0 if it has, null if the clock is unknown. */
 export function untilPast(
   instant: number,
   { steady, tenantOffset }: Pick<Clocks, 'steady' | 'tenantOffset'>,
@@ -209,7 +220,8 @@ function inTenantsTime(
 
 /** Stamps on the same clock. */
 function joinStamps(a: Stamp, b: Stamp): Stamp {
-  // The earliest instant of either is a bound of the later one, but only with both readings of the same sender's time.
+  // The earliest instant of either is a lower bound of the later one, but only with both readings of the same
+  // sender's time.
   const { asOurs, asTenants } = a.asOurs.earliest > b.asOurs.earliest ? a : b
   const asTenantsLatest = [a.asTenants.latest, b.asTenants.latest].filter((at) => at !== null)
   return {
@@ -224,7 +236,7 @@ function joinStamps(a: Stamp, b: Stamp): Stamp {
   }
 }
 
-/** The same time, with nothing left to measure. */
+/** The same time, with no open stamp. */
 function closed({ tenant, open, unlinked }: SignalTime): SignalTime {
   const isUnlinked = unlinked || (open !== null && open.measured === null)
   return { tenant: laterOfKnown(tenant, open?.measured ?? null), open: null, unlinked: isUnlinked }
@@ -242,7 +254,7 @@ function isNarrow(instant: Interval): boolean {
   return widthOf(instant) <= LEEWAY_MS
 }
 
-/** Rounded outwards: fractions would only take room in the store. */
+/** Rounded outwards, because fractions only take space in the store. */
 function wholeMs({ earliest, latest }: Interval): Interval {
   return { earliest: Math.floor(earliest), latest: Math.ceil(latest) }
 }

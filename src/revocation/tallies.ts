@@ -3,9 +3,9 @@ import type { Revocation, TokenCounts } from './revocation.ts'
 import { TokenTally } from './tally.ts'
 
 /** Longer than the longest backoff between two attempts, which is 5 minutes. */
-const KEPT_FOR_MS = 10 * 60_000
-/** Of all tallies together. With ids of 24 digits these are about 20 MB. */
-const TOKENS_AT_MOST = 200_000
+const RETENTION_MS = 10 * 60_000
+/** For all tallies together. With ids of 24 digits this is about 20 MB. */
+const MAX_TOKENS = 200_000
 
 interface Kept {
   tally: TokenTally
@@ -13,12 +13,12 @@ interface Kept {
 }
 
 /**
- * The tallies of the last minutes, by revocation: so that the next attempt in this process knows which tokens were
- * counted. Nothing is stored; where a tally is gone, the next attempt goes on with the numbers that are.
+ * Recent tallies by revocation, so that the next attempt in this process knows which tokens were counted. Nothing is
+ * stored; without a tally, the next attempt continues from the stored counts.
  */
 export class Tallies {
   readonly #clock: Clock
-  /** The one that was kept first comes first. */
+  /** In insertion order, oldest first. */
   readonly #kept = new Map<string, Kept>()
   #tokens = 0
 
@@ -26,7 +26,7 @@ export class Tallies {
     this.#clock = clock
   }
 
-  /** The tally of a revocation's next attempt; a new one where another process has counted in the meantime. */
+  /** The tally for a revocation's next attempt; a new one if another process has counted in the meantime. */
   resume({ id, tokens }: Pick<Revocation, 'id' | 'tokens'>): TokenTally {
     const kept = this.#take(id)
     if (kept === null || this.#isOld(kept) || !isSameGone(kept.tally.counts, tokens)) {
@@ -36,13 +36,13 @@ export class Tallies {
     return kept.tally
   }
 
-  /** An attempt has ended. */
+  /** Keeps the tally of an attempt that has ended. */
   keep(id: string, tally: TokenTally): void {
     this.#take(id)
     this.#kept.set(id, { tally, at: this.#clock.monotonic() })
     this.#tokens += tally.size
     for (const [oldest, kept] of this.#kept) {
-      if (this.#tokens <= TOKENS_AT_MOST && !this.#isOld(kept)) break
+      if (this.#tokens <= MAX_TOKENS && !this.#isOld(kept)) break
       this.#take(oldest)
     }
   }
@@ -56,7 +56,7 @@ export class Tallies {
   }
 
   #isOld({ at }: Kept): boolean {
-    return this.#clock.monotonic() - at >= KEPT_FOR_MS
+    return this.#clock.monotonic() - at >= RETENTION_MS
   }
 }
 

@@ -2,37 +2,40 @@ import type { Listing } from './listing.ts'
 import type { Gone } from './qlik-tenant.ts'
 import type { TokenCounts } from './revocation.ts'
 
-/** `stuck`: still listed long after its delete; it counts as remaining until the list shows it no more. */
+/** `stuck`: still listed long after its delete; counts as remaining until it leaves the list. */
 type State = 'remaining' | 'stuck' | 'revoked' | 'alreadyGone'
 
-/** What is known of a token that was deleted lately; null where it was not. */
+/** What is known of a recently deleted token; null if it was not deleted. */
 export type Recall = (id: string) => { how: Gone; isStuck: boolean } | null
 
 /**
- * Counts a user's tokens over all attempts of a revocation, each token once. What earlier processes have counted is
- * known as numbers only.
+ * Counts a user's tokens over all attempts of a revocation, each token once. For earlier processes only their counts
+ * are known.
  */
 export class TokenTally {
-  /** As it stands; changes as the attempt goes on. */
+  /** Live counts, updated as the attempt proceeds. */
   readonly counts: TokenCounts
   readonly #states = new Map<string, State>()
-  /** Tokens that remained when an earlier process ended, and have not been listed since. */
+  /** Number of tokens that remained when an earlier process ended and have not been listed since. */
   #unseen: number
   #goneBefore = 0
 
-  /** @param before the counts that are stored with the revocation */
+  /** @param before the counts stored with the revocation */
   constructor(before: TokenCounts) {
     this.counts = { ...before }
     this.#unseen = before.remaining
     this.#goneBefore = this.#gone
   }
 
-  /** How many tokens it knows by id. */
+  /** Number of tokens known by id. */
   get size(): number {
     return this.#states.size
   }
 
-  /** Another attempt begins. Whoever stored other tokens as remaining in the meantime has listed them. */
+  /**
+   * Starts another attempt. If the stored count of remaining tokens has changed in the meantime, those tokens were
+   * listed.
+   */
   beginAttempt({ kept, remaining }: Pick<TokenCounts, 'kept' | 'remaining'>): void {
     this.#unseen = Math.max(0, this.#unseen + remaining - this.counts.remaining)
     this.counts.kept = kept
@@ -40,12 +43,12 @@ export class TokenTally {
     this.#goneBefore = this.#gone
   }
 
-  /** Whether this attempt has made tokens go. */
+  /** Whether this attempt revoked any tokens. */
   get hasProgressed(): boolean {
     return this.#gone > this.#goneBefore
   }
 
-  /** Takes in what a listing showed; one that is not complete says nothing of tokens that it does not show. */
+  /** Applies a listing. An incomplete listing says nothing about tokens that it does not show. */
   note({ inScope, kept, failure }: Pick<Listing, 'inScope' | 'kept' | 'failure'>, recall: Recall): void {
     let unexpected = 0
     for (const id of inScope) {
@@ -63,7 +66,7 @@ export class TokenTally {
     }
   }
 
-  /** Qlik says that a listed token is revoked, or already gone. */
+  /** Records that Qlik reports a listed token as revoked or already gone. */
   go(id: string, how: Gone): void {
     if (this.#states.get(id) !== 'stuck') this.#set(id, goneState(how))
   }
@@ -88,14 +91,14 @@ export class TokenTally {
     if (state !== undefined) this.counts[countOf(state)] -= 1
   }
 
-  /** Tokens that are listed unexpectedly may be those that remained. */
+  /** Unexpectedly listed tokens may be those that remained. */
   #see(count: number): void {
     const seen = Math.min(count, this.#unseen)
     this.#unseen -= seen
     this.counts.remaining -= seen
   }
 
-  /** What remained and is listed no more went without this process. */
+  /** Tokens that remained and are not listed were revoked elsewhere. */
   #vanishUnseen(): void {
     this.counts.alreadyGone += this.#unseen
     this.#see(this.#unseen)

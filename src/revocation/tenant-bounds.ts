@@ -1,26 +1,27 @@
 import { CurfewError, invalidMember } from '../base/errors.ts'
 
-/** The tenants that are configured now. */
+/** The currently configured tenants. */
 export interface TenantNames {
   has(name: string): boolean
-  /** All of them, the default one first. */
+  /** All tenant names, the default one first. */
   names(): readonly string[]
 }
 
-/** What bounds whoever is proven: the tenants that they are for; null for all. */
+/** The tenants a proven sender is restricted to; null for all. */
 export interface TenantBounds {
   tenants: readonly string[] | null
 }
 
-/** Whether a proven sender may name this tenant, and see what is done there. */
+/** Whether a proven sender may name this tenant and see what happens there. */
 export function mayUse({ tenants }: TenantBounds, tenant: string): boolean {
   return tenants === null || tenants.includes(tenant)
 }
 
 /**
- * The tenant that a sender means. One who names none means the only tenant that is theirs, else the default one. A
- * tenant of others is as unknown as one that does not exist: the answer does not tell which there are.
- * @throws CURFEW_UNKNOWN_TENANT; CURFEW_REQUEST_INVALID when it has to be named and is not
+ * The tenant that a request is for. A sender that names none means its only tenant, or the default one if it has
+ * several. A tenant that the sender may not use is reported as unknown, so the response does not reveal whether it
+ * exists.
+ * @throws CURFEW_UNKNOWN_TENANT; CURFEW_REQUEST_INVALID if the tenant must be named and is not
  */
 export function tenantFor(named: string | undefined, sender: TenantBounds, tenants: TenantNames): string {
   const [only, ...others] = sender.tenants ?? []
@@ -29,7 +30,7 @@ export function tenantFor(named: string | undefined, sender: TenantBounds, tenan
   if (named === undefined && others.length > 0) {
     throw invalidMember(
       '/tenant',
-      'expected one of the tenants that this sender is for: the default one is not',
+      'required: this sender is restricted to certain tenants, and the default tenant is not one of them',
     )
   }
   throw new CurfewError('CURFEW_UNKNOWN_TENANT')

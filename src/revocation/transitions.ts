@@ -4,8 +4,8 @@ import { type Signal, urgencyOf } from './signal.ts'
 import * as times from './signal-time.ts'
 
 /**
- * Everything that changes a revocation, as pure functions from (state, event, time) to the new state. Both stores apply
- * them, each within one transaction; the statements around them only find and write rows.
+ * Everything that changes a revocation, as pure functions from (state, event, time) to the new state. Both stores
+ * apply them, each within one transaction; the surrounding statements only find and write rows.
  *
  * | State | Event | Next state | Function |
  * |---|---|---|---|
@@ -14,24 +14,24 @@ import * as times from './signal-time.ts'
  * | queued | due, and none of the same user runs | running | `claim` |
  * | running, its process is gone | claimed again | running | `claim` |
  * | running | some tokens are revoked | running | `progress` |
- * | running | the first listing without a token in scope | completed, a confirming listing is due | `end` |
- * | running | a final error, or 24 hours without progress | failed | `end` |
- * | running | a failed attempt, a shutdown, a more urgent signal | queued; a newer queued one joins it | `putBack` |
- * | completed, confirming listing due | it shows no token in scope | completed, verified if the proof says so | `confirm` |
- * | completed, confirming listing due | it shows a token in scope | queued, same id; a newer queued one joins it | `confirm` |
- * | completed, confirming listing due | it fails | completed, due again; after 24 hours unverified for good | `confirm` |
- * | completed, confirming listing due | a newer one of the same user is confirmed | completed, with its proof | `confirmBy` |
+ * | running | first listing without a token in scope | completed, confirming listing due | `end` |
+ * | running | final error, or 24 hours without progress | failed | `end` |
+ * | running | failed attempt, shutdown, more urgent signal | queued; a newer queued one joins it | `putBack` |
+ * | completed, confirming listing due | it shows no token in scope | completed, verified if proven | `confirm` |
+ * | completed, confirming listing due | it shows a token in scope | queued, same id; a newer one joins it | `confirm` |
+ * | completed, confirming listing due | it fails | completed, due again; unverified after 24 hours | `confirm` |
+ * | completed, confirming listing due | a newer one is confirmed, same user | completed, with its proof | `confirmBy` |
  * | completed, confirming listing due | retry | unchanged | `retry` |
  * | failed, or completed and unverified | retry | queued, same id | `retry` |
- * | the same, another one is queued | retry | as before, superseded by the other, which is widened | `retry` |
- * | queued | retry | queued, due at once | `retry` |
+ * | the same, another one is queued | retry | same state, superseded by the other, which is widened | `retry` |
+ * | queued | retry | queued, due immediately | `retry` |
  * | running | retry | unchanged | `retry` |
  * | completed and verified | retry | refused | `retry` |
  */
 
 const INITIAL = initialValues()
 
-/** The defaults of all members: a revocation to which nothing has happened yet. */
+/** The defaults of all members: a revocation before any event. */
 function initialValues(): Omit<Revocation, Exclude<keyof Signal, 'signalTime'> | 'id'> {
   const signal = { tenant: '', user: { kind: 'userId', value: '' }, source: '', reason: 'logout' }
   const times = { scope: 'all', deviceType: null, occurredAt: 0, acceptedAt: 0 }
@@ -39,15 +39,15 @@ function initialValues(): Omit<Revocation, Exclude<keyof Signal, 'signalTime'> |
   return all
 }
 
-/** A new revocation for a signal that found none to join. */
+/** A new revocation for a signal with none to join. */
 export function newRevocation(id: string, signal: Signal): Revocation {
   const { signalTime = null, occurredAt: signalTimeOf, acceptedAt: dueAt } = signal
   return { ...INITIAL, ...signal, signalTime, signalTimeOf, id, dueAt }
 }
 
 /**
- * A queued revocation after one more signal for the same user and device type joined it: the latest time, the highest urgency
- * and the widest scope win, and it may fail for another 24 hours. When it is due does not change.
+ * A queued revocation after another signal for the same user and device type joined it: the latest time, the highest
+ * urgency and the widest scope win, and the 24-hour limit starts over. Its due time does not change.
  */
 export function join(queued: Revocation, signal: Signal | Revocation): Revocation {
   return {
@@ -66,13 +66,13 @@ function joinTimes(
   signal: Signal | Revocation,
 ): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
   const { signalTime: joinedTime = null } = signal
-  // A signal's own time covers it; that of a revocation may not.
+  // A signal's time always covers the signal; a revocation's may not cover all of its signals.
   const joining = { signalTimeOf: signal.occurredAt, ...signal, signalTime: joinedTime }
   const signalTime = times.join(signalTimeOf(queued), signalTimeOf(joining))
   return { signalTime, signalTimeOf: Math.max(queued.occurredAt, signal.occurredAt) }
 }
 
-/** The time of a revocation's signals, also where a version without such times has accepted one of them. */
+/** The time of a revocation's signals, even if a version without signal times accepted one of them. */
 export function signalTimeOf({
   signalTime,
   signalTimeOf,
@@ -82,7 +82,7 @@ export function signalTimeOf({
   return isCovered ? signalTime : times.join(signalTime ?? times.UNLINKED, times.UNLINKED)
 }
 
-/** The time of a queued revocation is measured better. */
+/** A queued revocation with a more precise time. */
 export function measure(
   queued: Revocation,
   resolve: (time: times.SignalTime) => times.SignalTime,
@@ -90,7 +90,7 @@ export function measure(
   return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
 }
 
-/** A process begins an attempt, or another one begins it again after the first was lost. */
+/** A process starts an attempt, or restarts one that another process lost. */
 export function claim(revocation: Revocation, now: number): Revocation {
   return {
     ...revocation,
@@ -102,48 +102,50 @@ export function claim(revocation: Revocation, now: number): Revocation {
   }
 }
 
-/** A run is so far. What makes progress has not been failing. */
+/** A run has progressed. Progress resets `failingSince`. */
 export function progress(running: Revocation, tokens: TokenCounts): Revocation {
   const gone = (counts: TokenCounts) => counts.revoked + counts.alreadyGone
   const failingSince = gone(tokens) > gone(running.tokens) ? null : running.failingSince
   return { ...running, tokens, failingSince }
 }
 
-/** The time of the signals as an attempt or a listing has measured it; left out where it has not. */
+/** The time of the signals as measured by an attempt or a listing; omitted if not measured. */
 export type MeasuredTime = Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
 
-/** What an attempt has found out, however it ended. */
+/** What an attempt found, however it ended. */
 export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> & MeasuredTime
 
-/** How a run ends. `verificationDueAt`: when the confirming listing is due, or null where it was that already. */
+/**
+ * Result of a run. `verificationDueAt`: when the confirming listing is due, or null if the last listing was already
+ * confirming.
+ */
 export type Ending = Findings & { completedAt: number } & (
     | ({ status: 'completed' } & Pick<Revocation, 'outcome' | 'proof' | 'verificationDueAt'>)
     | ({ status: 'failed' } & Pick<Revocation, 'error'>)
   )
 
-/** A run ends. */
 export function end(running: Revocation, ending: Ending): Revocation {
   const neutral = { error: null, fruitless: 0, failingSince: null, supersededBy: null, verified: false }
   const ended = { ...running, ...neutral, ...ending }
   return { ...ended, verified: isVerified(ended) }
 }
 
-/** What a revocation that goes back into the queue takes along. */
+/** What a revocation keeps when it goes back into the queue. */
 export type Waiting = Findings &
   Pick<Revocation, 'attempts' | 'fruitless' | 'failingSince' | 'error' | 'nextAttemptAt' | 'backoffMs'>
 
-/** A revocation that waits, and the one that has joined it: its id leads to the first from then on. */
+/** A queued revocation, and the one that joined it, whose id resolves to the first from then on. */
 export interface Queued {
   queued: Revocation
   absorbed: Revocation | null
 }
 
-/** A run goes back into the queue. `newer` is the one that is queued behind it. */
+/** A run goes back into the queue. `newer`: the revocation queued behind it. */
 export function putBack(running: Revocation, waiting: Waiting, newer: Revocation | null): Queued {
   return enqueue({ ...running, ...waiting, dueAt: waiting.nextAttemptAt ?? running.acceptedAt }, newer)
 }
 
-/** The process that ran it is gone, and no other one can be running it. */
+/** Its process has ended, and no other one can be running it. */
 export function recover(running: Revocation, newer: Revocation | null): Queued {
   return putBack(running, { ...running, nextAttemptAt: null, backoffMs: null }, newer)
 }
@@ -153,7 +155,7 @@ function enqueue(revocation: Revocation, newer: Revocation | null): Queued {
   return { queued: newer ? join(queued, newer) : queued, absorbed: newer }
 }
 
-/** What a confirming listing has shown, or why there is none. */
+/** What a confirming listing showed, or why it failed. */
 export type Confirmation = MeasuredTime &
   (
     | ({ found: 'nothing'; kept: number } & Pick<Revocation, 'proof' | 'undecided' | 'resolved'>)
@@ -164,7 +166,7 @@ export type Confirmation = MeasuredTime &
       >)
   )
 
-/** A confirming listing was made, or failed. `newer` is the one that is queued for the same user. */
+/** A confirming listing succeeded or failed. `newer`: the revocation queued for the same user. */
 export function confirm(
   completed: Revocation,
   confirmation: Confirmation,
@@ -192,9 +194,9 @@ function settle(completed: Revocation): Revocation {
 }
 
 /**
- * Another revocation of the same user and device type, whose confirming listing is due, after a newer one was confirmed: the
- * same listing proves it, too, where the newer one reaches as far: in scope, in the tenant's time, which says also that the
- * listing began late enough, and in the Qlik users that were listed. Null where it does not.
+ * Applies a newer revocation's confirmation to an older one of the same user and device type whose confirming listing
+ * is due. The same listing proves the older one if the newer one covers it: its scope, its Qlik users, and its
+ * signals in the tenant's time, which also implies that the listing began late enough. Returns null otherwise.
  */
 export function confirmBy(older: Revocation, newer: Revocation): Revocation | null {
   const reaches =
@@ -206,22 +208,22 @@ export function confirmBy(older: Revocation, newer: Revocation): Revocation | nu
   return settle({ ...older, tokens, proof: newer.proof, undecided: newer.undecided, error: newer.error })
 }
 
-/** What becomes of a revocation by a retry: which one is answered, and which others change. */
+/** Result of a retry: the revocation to return, and what changes. */
 export type Retry =
   | { answer: Revocation; change: 'none' }
   | { answer: Revocation; change: 'hastened' | 'queued' }
   | { answer: Revocation; change: 'widened'; superseded: Revocation }
 
 /**
- * Somebody wants it tried again now.
- * @param other the one that is queued for the same user, where it is not this one
- * @throws CURFEW_NOT_RETRYABLE when it is completed and verified
+ * Retries a revocation now.
+ * @param other the revocation queued for the same user, unless it is this one
+ * @throws CURFEW_NOT_RETRYABLE if it is completed and verified
  */
 export function retry(revocation: Revocation, other: Revocation | null, now: number): Retry {
   const { status } = revocation
   if (status === 'running') return { answer: revocation, change: 'none' }
   if (status === 'completed' && isVerified(revocation)) throw new CurfewError('CURFEW_NOT_RETRYABLE')
-  // The confirming listing does what a retry would.
+  // The confirming listing does what a retry would do.
   if (status === 'completed' && revocation.verificationDueAt !== null)
     return { answer: revocation, change: 'none' }
   if (status === 'queued') return { answer: hasten(revocation, now), change: 'hastened' }
@@ -230,13 +232,13 @@ export function retry(revocation: Revocation, other: Revocation | null, now: num
   return { answer, change: 'widened', superseded: { ...revocation, supersededBy: other.id } }
 }
 
-/** Due at once, with 24 hours ahead. A time of acceptance that lies ahead comes from a clock that was wrong. */
+/** Due immediately, with 24 hours to go. A time of acceptance in the future comes from a clock that was wrong. */
 function hasten(queued: Revocation, now: number): Revocation {
   const dueAt = Math.min(queued.acceptedAt, now)
   return { ...queued, fruitless: 0, nextAttemptAt: null, backoffMs: null, failingSince: null, dueAt }
 }
 
-/** What has ended is queued again, under the same id. What it failed with is shown until the next attempt. */
+/** Queues an ended revocation again, under the same id. Its last error stays visible until the next attempt. */
 function renew(ended: Revocation, now: number): Revocation {
   const { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt } = INITIAL
   const forgotten = { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt }

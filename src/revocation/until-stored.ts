@@ -9,13 +9,13 @@ export interface UntilStoredOptions {
   clock: Clock
   log: Log
   isStopping: () => boolean
-  /** Given up after this time. Without it, only when somebody else runs the revocation, or the service stops. */
+  /** When to give up, in ms. Default: only when another process runs the revocation, or the service stops. */
   forMs?: number
 }
 
 /**
- * Reports what a run found, again and again until the store takes it. What is given up is not lost: the store finds the
- * revocation unfinished, and it is run again. When the service stops, it is tried once more. The first failure is logged.
+ * Retries storing a run's result until the store accepts it. Giving up loses nothing: the store finds the revocation
+ * unfinished, and it is run again. When the service stops, one last try is made. Only the first failure is logged.
  */
 export async function untilStored(
   run: Run,
@@ -28,7 +28,7 @@ export async function untilStored(
     try {
       return await write()
     } catch (error) {
-      if (failures === 0) log.error({ err: error, id }, 'could not store a result; will try again')
+      if (failures === 0) log.error({ err: error, id }, 'could not store a result; retrying')
       if (isStopping()) return
       await new Promise<void>((resolve) => clock.after(STORE_RETRY_MS, resolve))
     }

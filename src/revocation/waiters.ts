@@ -3,10 +3,10 @@ import { userKey } from './keys.ts'
 import type { Revocation } from './revocation.ts'
 import type { RevocationStore } from './store.ts'
 
-/** Each waiting caller holds a connection and a timer; beyond this many, further ones are not kept waiting. */
-const WAITING_AT_MOST = 1_000
+/** Each waiting caller holds a connection and a timer; callers beyond this number are answered immediately. */
+const MAX_WAITING = 1_000
 
-/** Callers who asked, by `Prefer: wait`, to be answered when their revocation has ended, or was confirmed. */
+/** Callers that asked, with `Prefer: wait`, for a response once their revocation has ended or been confirmed. */
 export class Waiters {
   readonly #store: RevocationStore
   readonly #clock: Clock
@@ -20,8 +20,8 @@ export class Waiters {
   }
 
   /**
-   * Waits until a revocation `isDone`, `ms` at most, and answers with it as it then stands. The wait is by
-   * user, not by id, since a revocation may join another one on the way.
+   * Waits up to `ms` until a revocation `isDone`, and returns its current state. Waits by user, not by id, because a
+   * revocation may join another one in the meantime.
    */
   async until(
     isDone: (revocation: Revocation) => boolean,
@@ -31,7 +31,7 @@ export class Waiters {
     const deadline = this.#clock.monotonic() + ms
     let isWorthWaiting = true
     for (;;) {
-      // Listening begins before the look, so that no change falls between the two.
+      // Subscribe before reading, so that no change falls between the two.
       const change = this.#listen(userKey(revocation.tenant, revocation.user), deadline)
       try {
         const current = (await this.#store.get(revocation.id)) ?? revocation
@@ -43,12 +43,12 @@ export class Waiters {
     }
   }
 
-  /** Wakes those who wait for this user, by `userKey`. */
+  /** Wakes callers that wait for this user (`userKey`). */
   notify(key: string): void {
     this.#wake(key)
   }
 
-  /** Answers all who wait, and keeps nobody waiting from now on. */
+  /** Answers all waiting callers; later callers do not wait. */
   close(): void {
     this.#closed = true
     for (const key of [...this.#callbacks.keys()]) this.#wake(key)
@@ -60,10 +60,12 @@ export class Waiters {
     for (const callback of callbacks ?? []) callback()
   }
 
-  /** `happened` tells true at the next change for `key`, false when there is no time or room to wait for it. */
+  /**
+   * `happened` resolves to true at the next change for `key`, or to false if there is no time or room to wait for it.
+   */
   #listen(key: string, deadline: number): { happened: Promise<boolean>; cancel: () => void } {
     const left = deadline - this.#clock.monotonic()
-    if (this.#closed || left <= 0 || this.#waiting >= WAITING_AT_MOST) {
+    if (this.#closed || left <= 0 || this.#waiting >= MAX_WAITING) {
       return { happened: Promise.resolve(false), cancel: () => {} }
     }
     const { promise: happened, resolve } = Promise.withResolvers<boolean>()

@@ -5,38 +5,39 @@ const until = z.iso.datetime()
 
 /**
  * What a revocation waits for, and until when: a date and time, rounded up to a second.
- * - `qlik-rate-limit`: Qlik has answered 429 and asked to wait. At `until` one call asks whether the limit is lifted.
- * - `budget`: the calls of the rate limit's window are used up. At `until` the next one can start; more urgent revocations
- *   go first.
+ * - `qlik-rate-limit`: Qlik has returned 429 and asked to wait. At `until`, one call checks whether the limit is
+ *   lifted.
+ * - `budget`: all calls of the rate limit's window are used up. At `until` the next one can start; more urgent
+ *   revocations go first.
  */
 export const WaitingFor = z
   .discriminatedUnion('what', [
     z.object({ what: z.literal('qlik-rate-limit'), until }),
     z.object({ what: z.literal('budget'), until }),
   ])
-  .meta({ id: 'WaitingFor', description: 'What a revocation waits for. More kinds may come.' })
+  .meta({ id: 'WaitingFor', description: 'What a revocation waits for. Further kinds may be added.' })
 export type WaitingFor = z.infer<typeof WaitingFor>
 
 /**
- * What a revocation waits for; null where it has ended and been confirmed, is under way, or is due later for another reason:
- * then `nextAttemptAt` or `verificationDueAt` says when.
+ * What a revocation waits for; null if it has ended and been confirmed, is under way, or is due later for another
+ * reason: then `nextAttemptAt` or `verificationDueAt` gives the time.
  */
 export type FindWait = (revocation: Revocation) => WaitingFor | null
 
-/** What is known of a tenant's limits. Times in ms since the epoch; null where nothing is in the way. */
+/** The known limits of a tenant. Times in ms since the epoch; null if calls are not limited. */
 export interface KnownLimits {
-  /** Until when Qlik has asked to wait with these calls. */
+  /** When Qlik's requested wait for these calls ends. */
   blockedUntil(tenant: string, calls: LimitedCalls): number | null
-  /** When the next one of these calls can start, where the window has no room for it. */
+  /** When the next of these calls can start, if the window has no room for it. */
   usedUpUntil(tenant: string, calls: LimitedCalls): number | null
 }
 
-/** Qlik limits them apart from each other. */
+/** Qlik limits the two kinds separately. */
 export type LimitedCalls = 'reads' | 'revocations'
 
 /**
- * Every revocation needs reads. One that is completed needs nothing else to be confirmed; of the others each may need
- * revoking calls, and one with tokens that remain does.
+ * Every revocation needs reads. A completed one needs nothing else to be confirmed. Any other may need revoking
+ * calls, and does if tokens remain.
  */
 export function createFindWait({ blockedUntil, usedUpUntil }: KnownLimits): FindWait {
   return (revocation) => {
@@ -57,7 +58,7 @@ export function createFindWait({ blockedUntil, usedUpUntil }: KnownLimits): Find
   }
 }
 
-/** The latest of these times; null where there is none. */
+/** The latest of these times; null if there are none. */
 export function latest(...times: readonly (number | null)[]): number | null {
   return times.reduce((one, other) => (one === null || (other !== null && other > one) ? other : one), null)
 }

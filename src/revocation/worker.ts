@@ -16,7 +16,7 @@ import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
 
 const HOLD_AGAIN_MS = 250
-/** Then it is no hiccup of the store. */
+/** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
 
 export interface WorkerOptions {
@@ -27,7 +27,7 @@ export interface WorkerOptions {
   /** A number from 0 up to 1, for the jitter. */
   random: () => number
   /**
-   * Revocations of one tenant in progress at most, for each reason on its own: those that wait for the budget must
+   * Maximum concurrent revocations per tenant, for each reason separately: revocations that wait for the budget must
    * not keep a more urgent one from starting.
    */
   runsPerTenant: () => number
@@ -40,17 +40,17 @@ export interface WorkerOptions {
 }
 
 export interface Worker {
-  /** Puts back what was running when the process ended last, then begins to claim. */
+  /** Requeues what was running when the process last ended, then starts claiming. */
   start(): Promise<void>
-  /** Says that there may be something to claim. */
+  /** Signals that there may be something to claim. */
   wake(): void
-  /** Whether claiming has failed several times in a row: nothing new is begun. */
+  /** Whether claiming has failed several times in a row, so that no new revocation starts. */
   isFailing(): boolean
-  /** Claims no more, stops what runs, and resolves when all of it is back in the queue. */
+  /** Stops claiming, stops all runs, and resolves when all of them are back in the queue. */
   stop(): Promise<void>
 }
 
-/** Claims queued revocations, runs them, and reports how they ended to the store. It knows no HTTP and no SQL. */
+/** Claims queued revocations, runs them, and reports the results to the store. Knows neither HTTP nor SQL. */
 export function createWorker(options: WorkerOptions): Worker {
   const { store, tenants, clock, log, runsPerTenant } = options
   const now = steadyNow(clock)
@@ -82,7 +82,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function claimWhatIsDue(): Promise<void> {
     cancelTimer()
-    // The same time for claiming and for asking what comes later: nothing may become due in between unseen.
+    // Claim and ask for the next due time with the same timestamp, so that nothing becomes due unnoticed in between.
     let claimedAt = now()
     try {
       while (claimAgain && !isStopping) {
@@ -100,7 +100,7 @@ export function createWorker(options: WorkerOptions): Worker {
     } catch (error) {
       claimAgain = false
       failedClaims += 1
-      log.error({ err: error }, 'could not claim; will try again')
+      log.error({ err: error }, 'could not claim revocations; retrying')
       wakeAfter(STORE_RETRY_MS)
     }
   }
@@ -111,8 +111,8 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /**
-   * A run that waits for the budget must not keep a more urgent signal for the same user waiting: it is put back,
-   * and the two become one.
+   * A run that waits for the budget must not delay a more urgent signal for the same user: it is put back into the
+   * queue, and the two join.
    */
   async function giveWay(): Promise<void> {
     if (runs.isEmpty) return
@@ -162,17 +162,17 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  /** Tries again after each end of a run, and from time to time: another process may run what is in the way. */
+  /** Retries whenever a run ends, and periodically: another process may hold the user. */
   async function exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     while (!(await take())) {
       const { promise, resolve } = Promise.withResolvers<void>()
-      const goOn = () => resolve()
-      const cancel = clock.after(HOLD_AGAIN_MS, goOn)
-      waitingForEnd.add(goOn)
-      signal.addEventListener('abort', goOn, { once: true })
+      const proceed = () => resolve()
+      const cancel = clock.after(HOLD_AGAIN_MS, proceed)
+      waitingForEnd.add(proceed)
+      signal.addEventListener('abort', proceed, { once: true })
       await promise
-      signal.removeEventListener('abort', goOn)
-      waitingForEnd.delete(goOn)
+      signal.removeEventListener('abort', proceed)
+      waitingForEnd.delete(proceed)
       cancel()
       signal.throwIfAborted()
     }
@@ -195,22 +195,22 @@ export function createWorker(options: WorkerOptions): Worker {
     if (await store.end(id, report.ending)) ended(transitions.end(revocation, report.ending))
   }
 
-  /** Only what is unexpected is logged with where it came from: in an outage there are many of the others. */
+  /** Only unexpected errors are logged with a stack trace, because an outage causes many expected ones. */
   function logAttempt({ id, attempts }: Revocation, { code, detail }: Failure, err: unknown): void {
-    if (code === 'CURFEW_INTERNAL') log.error({ id, code, attempts, err }, 'an attempt has failed')
-    else log.warn({ id, code, detail, attempts }, 'an attempt has failed')
+    if (code === 'CURFEW_INTERNAL') log.error({ id, code, attempts, err }, 'revocation attempt failed')
+    else log.warn({ id, code, detail, attempts }, 'revocation attempt failed')
   }
 
   function ended(revocation: Revocation): void {
     const { id, status, outcome, tokens, attempts } = revocation
-    log.info({ id, tenant: revocation.tenant, status, outcome, tokens, attempts }, 'a revocation has ended')
+    log.info({ id, tenant: revocation.tenant, status, outcome, tokens, attempts }, 'revocation ended')
     options.onEnded(revocation)
   }
 
   return {
     async start() {
       const recovered = await store.recover(now())
-      if (recovered > 0) log.info({ recovered }, 'revocations that were running are queued again')
+      if (recovered > 0) log.info({ recovered }, 'requeued interrupted revocations')
       store.watch({ onWork: wake, onEnded: options.onEndedElsewhere })
       wake()
     },

@@ -53,7 +53,7 @@ async function ended({ url }: ServiceProcess, id: string) {
 
 /** How often a process says that a revocation has ended. */
 function endsTold({ output }: ServiceProcess): number {
-  return output().split('"msg":"a revocation has ended"').length - 1
+  return output().split('"msg":"revocation ended"').length - 1
 }
 
 /** Of one tenant: twice the calls in flight, which are 16. */

@@ -17,6 +17,8 @@ const LIMITS = { tier1Limit: 400, tier2Limit: 150, windowMs: 2_000 }
 const WINDOW_MARGIN_MS = 1_000
 /** What an old replica logs if the migration overtakes one of its exchanges, which it repeats then. */
 const OVERTAKEN = 'the permits for calls to Qlik Cloud could not be stored'
+/** What the new and the old version log when a revocation ends. */
+const ENDED = ['revocation ended', 'a revocation has ended']
 /** So late that the tokens are those of a later login, whenever a signal is looked at. */
 const LATER_MS = 4 * 60_000
 const WAIT = { prefer: 'wait=30' }
@@ -88,7 +90,7 @@ function linesOf({ output }: ServiceProcess) {
 
 /** The ids of the revocations that a process has ended. */
 function endedBy(replica: ServiceProcess): string[] {
-  return linesOf(replica).flatMap(({ msg, id }) => (msg === 'a revocation has ended' ? [id] : []))
+  return linesOf(replica).flatMap(({ msg, id }) => (ENDED.includes(msg) ? [id] : []))
 }
 
 root.test('replicas of both versions work side by side', options, async (t) => {

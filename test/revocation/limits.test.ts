@@ -74,7 +74,7 @@ for (const [name, retryAfter] of [
     await tierIsBlocked(service, 2)
     const at = clock.now() + 15 * MINUTE
     const lines = () =>
-      service.logLines.filter((line) => line.includes('limits the rate')).map((line) => JSON.parse(line))
+      service.logLines.filter((line) => line.includes('rate limit reached')).map((line) => JSON.parse(line))
     const shown = (await service.call('GET', `/revocations/${json.id}`)).json
     t.equal(shown.waitingFor.what, 'qlik-rate-limit')
     t.ok(Math.abs(Date.parse(shown.waitingFor.until) - at) <= SECOND, shown.waitingFor.until)

@@ -53,7 +53,7 @@ t.test('it goes on after a failure and says so, and stops when told', async (t) 
     // The next time is set once this one is over.
     while (clock.untilNextTimer() === null) await Promise.resolve()
   }
-  t.same(logged, ['old rows were deleted', 'old rows could not be deleted; will try again'])
+  t.same(logged, ['deleted old rows', 'could not delete old rows; retrying'])
   stop()
   t.equal(clock.untilNextTimer(), null)
   clock.advance(DAY_MS)

@@ -2,8 +2,8 @@ import t from 'tap'
 import { CurfewError } from '../../src/base/errors.ts'
 import { QlikFailure, type QlikFailureKind } from '../../src/revocation/qlik-tenant.ts'
 import {
+  concernsOneUser,
   GIVE_UP_AFTER_MS,
-  isOfOneUser,
   judgeAttempt,
   judgeCall,
   toFailure,
@@ -112,6 +112,6 @@ t.test('what concerns one user says nothing against the tenant', async (t) => {
     [new CurfewError('CURFEW_SCOPE_TOO_NARROW'), false],
     [new Error('unexpected'), false],
   ] as const) {
-    t.equal(isOfOneUser(error), expected, String(error))
+    t.equal(concernsOneUser(error), expected, String(error))
   }
 })

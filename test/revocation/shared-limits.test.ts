@@ -37,7 +37,7 @@ t.test('all replicas say that Qlik blocks, wait for it, and go on when one call 
     t.match(await second.ended(accepted.id), { verified: true, waitingFor: null })
   t.ok(tenant.calls.filter(({ status }) => status === 429).length <= 2, 'one for each replica at most')
   const logged = [first, second].flatMap(({ logLines }) =>
-    logLines.filter((line) => line.includes('limits the rate')),
+    logLines.filter((line) => line.includes('rate limit reached')),
   )
   t.ok(logged.length >= 1 && logged.length <= 2)
 })

@@ -37,7 +37,7 @@ t.test('a tenant that is down makes a warning, for signals can still be taken', 
   const service = await startService(t, { share: { sandbox: down, client } })
   const { status, tenant, text } = await untilLookedAt(service)
   t.equal(status, 200)
-  t.match(tenant, { status: 'warning', detail: 'No answer to POST token: ECONNREFUSED.' })
+  t.match(tenant, { status: 'warning', detail: 'No response to POST token: ECONNREFUSED.' })
   for (const secret of [new URL(down.url).host, '127.0.0.1', client.id, client.secret])
     t.notMatch(text, secret)
 })

@@ -1,44 +1,46 @@
 import type { Limit } from './sliding-log.ts'
 
-/** What a ledger counts by; all of it can change while calls are made. */
+/** The limits of a ledger; all can change at runtime. */
 export interface LedgerLimits extends Limit {
-  /** How long a call can take: one that was under way when its process ended may have arrived that late. */
+  /** Timeout of a call: a call under way when its process ended may have arrived that late. */
   timeoutMs: number
 }
 
 /**
- * Where the calls of one tier of one budget are counted. A call counts from its start until a window after its end: Qlik
+ * Counts the calls of one tier of one budget. A call counts from its start until a window after its end, because Qlik
  * counts it when it arrives, somewhere in between. Times are monotonic ms of this process.
  */
 export interface Ledger {
-  /** How many calls may start now. */
+  /** Number of calls that may start now. */
   room(): number
-  /** How many calls could start now or very soon, as far as this process knows. */
+  /** Number of calls that could start now or very soon, as far as this process knows. */
   remaining(): number
-  /** A call starts; only where there is room. True where it is the one that goes first after a block, the probe. */
+  /** A call starts; requires room. Returns true if it is the probe, the one call that goes first after a block. */
   begin(): boolean
   /** A call has ended: answered, failed or timed out. */
   end(): void
-  /** A call that had begun was not made. */
+  /** A started call was not made. */
   cancel(): void
-  /** The probe has ended: whether Qlik let it through. */
+  /** The probe has ended; `passed`: whether Qlik accepted it. */
   probed(passed: boolean): void
-  /** When the `nth` next call (1 is the first) could start at the earliest, as far as this process knows. */
+  /** Earliest time at which the `nth` next call (1 is the first) could start, as far as this process knows. */
   freeAt(nth: number): number
-  /** When the next call could start, where the window has no room for it; null where it has, as far as this process knows. */
+  /** When the next call could start if the window has no room for it; null if it has, as far as this process knows. */
   usedUpUntil(): number | null
-  /** Calls back when there may be room for some of `wanted` calls, once; the answer cancels. One at a time. */
+  /**
+   * Calls back once, when there may be room for some of `wanted` calls; the returned function cancels. One at a time.
+   */
   whenRoom(wanted: number, callback: () => void): () => void
-  /** Resolves when the call that has just begun will not be forgotten with this process. */
+  /** Resolves when the record of the call just started survives this process. */
   noted(): Promise<void>
-  /** Qlik has asked to wait: there is no room for `ms`, and then for a single call until that has passed. */
+  /** Qlik has asked to wait: there is no room for `ms`, and then for a single call until it has passed. */
   block(ms: number): Promise<void>
-  /** Until when Qlik has asked to wait, as far as this process knows; null where no block is in force. */
+  /** When the wait that Qlik asked for ends, as far as this process knows; null if no block is in force. */
   blockedUntil(): number | null
-  /** Counts by these limits from now on. Whoever waits for room must look again. */
+  /** Applies new limits. Callers waiting for room must check again. */
   change(limits: LedgerLimits): void
-  /** Reads back what earlier processes did. To be awaited once, before anything else. */
+  /** Reads the history of earlier processes. Must be awaited once, before anything else. */
   restore(): Promise<void>
-  /** Gives back what this process holds. */
+  /** Returns what this process holds. */
   close(): Promise<void>
 }

@@ -12,11 +12,14 @@ export interface LocalLedgerOptions extends LedgerLimits {
   key: BudgetKey
   permits: PermitLog
   clock: Clock
-  /** Told when a permit could not be stored; the call is made all the same, since revoking matters more. */
+  /** Called when a permit could not be stored. The call is made anyway, because revoking matters more. */
   onFailure: (error: unknown) => void
 }
 
-/** Calls of this process alone, in memory; each is stored before it is made, so that a restart remembers the window. */
+/**
+ * Counts the calls of this process, in memory. Each is stored before it is made, so that a restart remembers the
+ * window.
+ */
 export class LocalLedger implements Ledger {
   readonly #options: Pick<LocalLedgerOptions, 'key' | 'permits' | 'clock' | 'onFailure'>
   readonly #log: SlidingLog
@@ -67,7 +70,9 @@ export class LocalLedger implements Ledger {
     return freeAt > now ? freeAt : null
   }
 
-  /** At a window's or a block's end. Where only calls under way are in the way, their end is noticed by the caller. */
+  /**
+   * Calls back at the end of a window or block. If only calls under way leave no room, the caller notices their end.
+   */
   whenRoom(_wanted: number, callback: () => void): () => void {
     const { clock } = this.#options
     if (this.#block.isProbing) return () => {}
@@ -101,18 +106,18 @@ export class LocalLedger implements Ledger {
     const now = clock.now()
     const toMonotonic = (at: number) => clock.monotonic() + Math.min(at - now, 0)
     const history = await permits.history(key, this.#since(now))
-    // Only the start of these calls is known; each ended within the timeout, and before this process began.
+    // Only the start times of these calls are known; each ended within the timeout, and before this process started.
     for (const { at, count } of history.permits)
       this.#log.restore(toMonotonic(at + this.#limits.timeoutMs), count)
     if (history.blockedUntil !== null) {
-      // A block that lasts longer was written by a clock that was wrong, or by an earlier version.
+      // A longer block was written with a wrong clock, or by an earlier version.
       this.#block.block(clock.monotonic() + Math.min(history.blockedUntil - now, LONGEST_TIER_WAIT_MS))
     }
   }
 
   async close(): Promise<void> {}
 
-  /** Calls that began earlier are over, whatever window is configured next. */
+  /** Calls that started earlier are over, whatever window is configured next. */
   #since(now: number): number {
     const { windowMs, timeoutMs } = this.#limits
     return now - Math.max(windowMs, REMEMBERED_FOR_MS) - timeoutMs

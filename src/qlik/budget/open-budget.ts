@@ -13,7 +13,7 @@ export interface OpenBudgetOptions {
   log: Log
 }
 
-/** The budget of a tenant's client, empty until it is restored. */
+/** The budget of a tenant's client, empty until restored. */
 export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBudgetOptions): RateBudget {
   const { name, origin, clientId } = config
   const openLedger = (tier: Tier, limits: LedgerLimits): Ledger => {
@@ -32,7 +32,7 @@ export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBu
     onBlock: ({ tier, until, askedMs }) =>
       log.warn(
         { tenant: name, client: clientId, tier, until: new Date(until).toISOString(), askedMs },
-        'Qlik Cloud limits the rate of calls: none of this tier are made until then',
+        'Qlik Cloud rate limit reached; calls of this tier are paused until the given time',
       ),
   })
 }

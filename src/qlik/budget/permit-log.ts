@@ -5,85 +5,91 @@ export const TIERS = [1, 2] as const satisfies readonly Tier[]
 
 /** One budget: Qlik counts by tenant, by user (so by OAuth client) and by tier. */
 export interface BudgetKey {
-  /** The tenant's address: what the budget belongs to, whatever the tenant is called. */
+  /** The tenant's address. It identifies the tenant, whatever its configured name. */
   origin: string
   /**
-   * What the tenant is called now. A store keeps a budget under the name that its tenant had first, and under the address
-   * where another tenant had that name before.
+   * The tenant's current name. A store keeps a budget under the tenant's first name, or under its address if another
+   * tenant had that name before.
    */
   tenant: string
   client: string
   tier: Tier
 }
 
-/** What is remembered of a budget across a restart. Times in ms since the epoch. */
+/** The stored history of a budget, read after a restart. Times in ms since the epoch. */
 export interface BudgetHistory {
   /** Calls that may still count, oldest first. */
   permits: { at: number; count: number }[]
-  /** Until when Qlik asked to wait last; null where a call has passed since. */
+  /** End of the last wait that Qlik asked for; null if a call has passed since. */
   blockedUntil: number | null
 }
 
-/** Where drawn permits are kept, so that a restart does not forget the calls of the last window. */
+/** Stores drawn permits, so that a restart does not forget the calls of the last window. */
 export interface PermitLog {
-  /** The calls drawn at or after `since`. */
+  /** Returns the calls drawn at or after `since`. */
   history(key: BudgetKey, since: number): Promise<BudgetHistory>
-  /** Notes one call, before it is made. Calls older than `since` may be forgotten. Resolves when it survives the process. */
+  /**
+   * Stores one call before it is made. Calls older than `since` may be deleted. Resolves when the record survives the
+   * process.
+   */
   note(key: BudgetKey, at: number, since: number): Promise<void>
-  /** Notes that the tier is blocked. Resolves when it survives the process. */
+  /** Stores that the tier is blocked. Resolves when the record survives the process. */
   block(key: BudgetKey, until: number): Promise<void>
-  /** Notes that a call has passed after the block. */
+  /** Stores that a call has passed after the block. */
   unblock(key: BudgetKey): Promise<void>
 }
 
-/** What a process tells of its permits, and how many more it wants. */
+/** What a process reports about its permits, and how many more it requests. */
 export interface ExchangeRequest {
   key: BudgetKey
-  /** Who asks: one of those that share the budget. A UUID. */
+  /** Id of the requesting process, a UUID. */
   holder: string
   /** Calls per window. */
   limit: number
   windowMs: number
-  /** How long the permits that it holds are its own: then they count as used, unless it is heard of again. */
+  /** How long it may keep its permits without renewing them; after that they count as used. */
   leaseMs: number
-  /** Permits that it holds, unused or for calls that are under way. */
+  /** Permits it holds, unused or for calls under way. */
   held: number
-  /** Calls that have ended since it last told. */
+  /** Calls that ended since its last report. */
   ended: number
-  /** How long ago the last of them ended. */
+  /** How long ago the last of them ended, in ms. */
   endedAgoMs: number
   wanted: number
-  /** Whether it holds the permit of the probe, the first call after a block, or that call has passed. */
+  /** Whether it holds the permit of the probe, the first call after a block, or the probe has passed. */
   probe: 'none' | 'held' | 'passed'
 }
 
 export interface ExchangeAnswer {
   granted: number
-  /** When to ask again, where fewer were granted than wanted. */
+  /** When to ask again if fewer were granted than requested, in ms. */
   waitMs: number
-  /** How many more could have been granted. */
+  /** Number of further permits that could have been granted. */
   remaining: number
-  /** What was granted is the probe: whether its call passes must be reported. */
+  /** Whether the granted permit is the probe, whose result must be reported. */
   isProbe: boolean
-  /** How much longer the tier is blocked; 0 while the block is over and no call has passed since; null where it is open. */
+  /**
+   * How much longer the tier is blocked, in ms; 0 if the block is over and no call has passed since; null if the tier
+   * is open.
+   */
   blockedMs: number | null
 }
 
-/** A tier that Qlik has blocked for any of the processes. */
+/** A tier that Qlik has blocked for any process. */
 export interface SharedBlock extends Omit<BudgetKey, 'tenant'> {
-  /** How much longer. */
+  /** Remaining time, in ms. */
   ms: number
 }
 
-/** Where the permits of several processes are issued, by one clock: never more than the limit in any window. */
+/** Issues permits to several processes by one clock: never more than the limit in any window. */
 export interface PermitExchange {
-  /** Takes back, and issues. What it answers survives this process. */
+  /** Takes back and issues permits. The result survives this process. */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>
-  /** Issues nothing for `ms`: Qlik has asked to wait. */
+  /** Issues nothing for `ms`, because Qlik has asked to wait. */
   block(key: BudgetKey, ms: number): Promise<void>
-  /** The blocks in force, of all tenants. */
+  /** The blocks in force, for all tenants. */
   blocks(): Promise<SharedBlock[]>
 }
 
-/** A store has one or the other. */
+/** A store provides one of the two. */
 export type Permits = PermitLog | PermitExchange

@@ -6,17 +6,17 @@ import type { Ledger, LedgerLimits } from './ledger.ts'
 import { TIERS, type Tier } from './permit-log.ts'
 import { type Permit, TierGate } from './tier-gate.ts'
 
-/** What a budget allows: calls per window in each tier, how long one may take, and revoking calls under way. */
+/** Limits of a budget: calls per window in each tier, the call timeout, and concurrent revoking calls. */
 export type BudgetLimits = Pick<
   TenantConfig,
   'tier1Limit' | 'tier2Limit' | 'windowMs' | 'timeoutMs' | 'concurrency'
 >
 
-/** A block that has begun. Times in ms since the epoch. */
+/** A new block. Times in ms since the epoch. */
 export interface NewBlock {
   tier: Tier
   until: number
-  /** How long Qlik asked to wait, or null where it did not say; in ms. */
+  /** How long Qlik asked to wait, in ms; null if unspecified. */
   askedMs: number | null
 }
 
@@ -24,14 +24,14 @@ export interface RateBudgetOptions {
   limits: BudgetLimits
   openLedger: (tier: Tier, limits: LedgerLimits) => Ledger
   clock: Clock
-  /** Called once for each block, however many calls are refused at the same time. */
+  /** Called once per block, even if several calls are refused at the same time. */
   onBlock: (block: NewBlock) => void
 }
 
 /**
  * The calls that may be made to one tenant with one OAuth client, in both tiers
- * (https://qlik.dev/apis/rest/rate-limiting). A permit is drawn before each call, the token endpoint's included,
- * and is stored before the call is made, so that a restart remembers the last window.
+ * (https://qlik.dev/apis/rest/rate-limiting). Every call, including those to the token endpoint, requires a permit,
+ * which is stored before the call is made, so that a restart remembers the last window.
  */
 export class RateBudget {
   readonly #options: Pick<RateBudgetOptions, 'clock' | 'onBlock'>
@@ -39,7 +39,7 @@ export class RateBudget {
   readonly #gates: Record<Tier, TierGate>
   #limits: BudgetLimits
   #restoring: Promise<void> | null = null
-  /** Of calls that were abandoned. */
+  /** Timers of abandoned calls. */
   readonly #timers = new Set<() => void>()
 
   constructor({ limits, openLedger, ...options }: RateBudgetOptions) {
@@ -57,8 +57,8 @@ export class RateBudget {
   }
 
   /**
-   * Allows this much from now on, also to those that wait. Calls that were made and calls under way still count, so that a
-   * lower limit leaves no room until enough of them have left the window.
+   * Applies new limits, also to waiting calls. Earlier calls and calls under way still count, so a lower limit leaves
+   * no room until enough of them have left the window.
    */
   change(limits: BudgetLimits): void {
     this.#limits = limits
@@ -69,8 +69,8 @@ export class RateBudget {
   }
 
   /**
-   * Reads back what earlier processes drew, once, however often it is asked for. To be awaited before the first draw. What
-   * fails is tried again when asked for the next time.
+   * Reads what earlier processes drew, once, even if called repeatedly. Must be awaited before the first draw. After
+   * a failure, the next call tries again.
    */
   restore(): Promise<void> {
     this.#restoring ??= this.#readBack().catch((error) => {
@@ -84,7 +84,7 @@ export class RateBudget {
     await Promise.all([this.#ledgers[1].restore(), this.#ledgers[2].restore()])
   }
 
-  /** Waits until a call of this tier may be made. Rejects with the signal's reason when that aborts first. */
+  /** Waits until a call of this tier may be made. Rejects with the signal's reason if that aborts first. */
   async draw(tier: Tier, options: CallOptions): Promise<Permit> {
     const permit = await this.#gates[tier].draw(options)
     await this.#ledgers[tier].noted()
@@ -92,8 +92,8 @@ export class RateBudget {
   }
 
   /**
-   * Qlik has asked to wait: nothing of this tier is let through for `ms`, and then one call, before all others. The other
-   * tier goes on.
+   * Qlik has asked to wait: no call of this tier starts for `ms`; then one call goes before all others. The other
+   * tier is unaffected.
    */
   async block(tier: Tier, { ms, askedMs }: TierWait): Promise<void> {
     const ledger = this.#ledgers[tier]
@@ -104,24 +104,24 @@ export class RateBudget {
     await blocking
   }
 
-  /** Until when Qlik has blocked a tier, as far as this process knows; ms since the epoch, null where it has not. */
+  /** End of Qlik's block of a tier, as far as this process knows; ms since the epoch, null if it is not blocked. */
   blockedUntil(tier: Tier): number | null {
     const until = this.#ledgers[tier].blockedUntil()
     return until === null ? null : this.#wallTime(until)
   }
 
-  /** When the next call could start, where no room is left in the window; ms since the epoch, null where there is room. */
+  /** When the next call could start if the window has no room; ms since the epoch, null if there is room. */
   usedUpUntil(tier: Tier): number | null {
     const until = this.#ledgers[tier].usedUpUntil()
     return until === null ? null : this.#wallTime(until)
   }
 
-  /** How many calls of this tier could start now. */
+  /** Number of calls of this tier that could start now. */
   remaining(tier: Tier): number {
     return this.#ledgers[tier].remaining()
   }
 
-  /** When `calls` more calls of this tier could all have started, at the earliest; ms since the epoch. */
+  /** Earliest time at which `calls` more calls of this tier could all have started; ms since the epoch. */
   estimate(tier: Tier, calls: number): number {
     return this.#wallTime(this.#ledgers[tier].freeAt(calls))
   }
@@ -134,7 +134,7 @@ export class RateBudget {
     this.#timers.add(cancel)
   }
 
-  /** Gives back what was drawn and not used. Calls that were abandoned count as under way. */
+  /** Returns unused permits. Abandoned calls count as under way. */
   async close(): Promise<void> {
     for (const cancel of this.#timers) cancel()
     await Promise.all([this.#ledgers[1].close(), this.#ledgers[2].close()])
@@ -150,7 +150,7 @@ function limitsOf(tier: Tier, { tier1Limit, tier2Limit, windowMs, timeoutMs }: B
   return { limit: tier === 1 ? tier1Limit : tier2Limit, windowMs, timeoutMs }
 }
 
-/** Reads are few for each revocation; the runs at once bound them. */
+/** Each revocation makes few reads; the number of concurrent runs limits them. */
 function concurrencyOf(tier: Tier, { concurrency }: BudgetLimits): number {
   return tier === 1 ? Number.POSITIVE_INFINITY : concurrency
 }

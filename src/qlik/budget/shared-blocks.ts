@@ -2,8 +2,8 @@ import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { BudgetKey, PermitExchange } from './permit-log.ts'
 
-/** One short query for all tenants. A block lasts seconds at least. */
-const READ_EVERY_MS = 2_000
+/** One short query for all tenants. A block lasts at least seconds. */
+const READ_INTERVAL_MS = 2_000
 
 export interface SharedBlocksOptions {
   permits: PermitExchange
@@ -12,12 +12,12 @@ export interface SharedBlocksOptions {
 }
 
 /**
- * The tiers that Qlik has blocked for any of the processes. So each process can report what a revocation waits for, even if
- * it makes no calls itself.
+ * Tracks the tiers that Qlik has blocked for any process, so that each process can report what a revocation waits
+ * for, even if it makes no calls itself.
  */
 export class SharedBlocks {
   readonly #options: SharedBlocksOptions
-  /** Ends of the blocks, monotonic ms. */
+  /** End times of the blocks, monotonic ms. */
   #blocks: ReadonlyMap<string, number> = new Map()
   #isStopped = false
   #cancelTimer = () => {}
@@ -26,7 +26,7 @@ export class SharedBlocks {
     this.#options = options
   }
 
-  /** Reads now and from time to time, until it is stopped. Never rejects: what fails is read again. */
+  /** Reads now and then periodically, until stopped. Never rejects: a failed read is repeated. */
   async start(): Promise<void> {
     const { permits, clock, log } = this.#options
     try {
@@ -34,9 +34,9 @@ export class SharedBlocks {
       const now = clock.monotonic()
       this.#blocks = new Map(found.map(({ ms, ...key }) => [nameOf(key), now + ms]))
     } catch (error) {
-      log.warn({ err: error }, 'could not read which tiers Qlik Cloud blocks; will try again')
+      log.warn({ err: error }, 'could not read which tiers Qlik Cloud blocks; retrying')
     }
-    if (!this.#isStopped) this.#cancelTimer = clock.after(READ_EVERY_MS, () => this.start())
+    if (!this.#isStopped) this.#cancelTimer = clock.after(READ_INTERVAL_MS, () => this.start())
   }
 
   stop(): void {
@@ -44,7 +44,7 @@ export class SharedBlocks {
     this.#cancelTimer()
   }
 
-  /** Until when this tier is blocked; ms since the epoch, null where it is not. */
+  /** End of the block of this tier, in ms since the epoch; null if it is not blocked. */
   until(key: Omit<BudgetKey, 'tenant'>): number | null {
     const { clock } = this.#options
     const left = (this.#blocks.get(nameOf(key)) ?? 0) - clock.monotonic()

@@ -3,31 +3,32 @@ import type { Clock } from '../../base/clock.ts'
 import type { Ledger, LedgerLimits } from './ledger.ts'
 import type { BudgetKey, ExchangeAnswer, PermitExchange } from './permit-log.ts'
 
-/** Asked for beyond what is needed now, so that not every call waits for the database. */
+/** Requested in addition to current demand, so that not every call waits for the database. */
 const SPARE_PERMITS = 4
-/** A permit that has not been used for this long is given back. */
+/** A permit not used within this time is returned. */
 const USABLE_FOR_MS = 2_000
-/** Besides that and the call itself: for an answer that comes late, and timers that do. */
+/** Added to that and the timeout of a call, for late responses and timers. */
 const LEASE_MARGIN_MS = 3_000
-/** How long ends are gathered, and spare permits kept, while nobody asks for more: others may wait for them. */
+/** How long ended calls are batched, and spare permits kept, without new demand: other processes may wait for them. */
 const SETTLE_AFTER_MS = 250
-/** The same while the window has so much room that nobody waits: a busy database has better things to do. */
+/** The same while the window has ample room, so that nobody waits and the database is spared. */
 const SETTLE_LATER_AFTER_MS = USABLE_FOR_MS
-/** This part of the limit, at least, is room enough. */
-const AMPLE_PART = 0.5
-const ASK_AGAIN_AFTER_FAILURE_MS = 500
+/** Fraction of the limit that counts as ample room. */
+const AMPLE_SHARE = 0.5
+const FAILURE_RETRY_MS = 500
 
 export interface SharedLedgerOptions extends LedgerLimits {
   key: BudgetKey
   permits: PermitExchange
   clock: Clock
-  /** Told when the exchange could not be reached: no call is made until it can. */
+  /** Called when the exchange is unreachable; no calls are made until it is reachable again. */
   onFailure: (error: unknown) => void
 }
 
 /**
- * Calls of all processes that share a budget. Permits are issued by the store, a few at a time; this is what this
- * process holds of them. One exchange at a time tells which calls have ended and asks for more.
+ * Counts the calls of all processes that share a budget. The store issues permits, a few at a time; this ledger
+ * tracks those that this process holds. One exchange at a time reports which calls have ended and requests more
+ * permits.
  */
 export class SharedLedger implements Ledger {
   readonly #options: Pick<SharedLedgerOptions, 'key' | 'permits' | 'clock' | 'onFailure'>
@@ -36,19 +37,22 @@ export class SharedLedger implements Ledger {
   #stock = 0
   #stockUntil = 0
   #underWay = 0
-  /** Where the one call is that goes first after a block, if it was granted to this process. */
+  /** State of the probe, the one call that goes first after a block, if it was granted to this process. */
   #probe: 'none' | 'in-stock' | 'under-way' | 'passed' = 'none'
-  /** When calls ended that the store has not been told of. */
+  /** End times of calls not yet reported to the store. */
   #ended: number[] = []
   #wanted = 0
   #callback = () => {}
   #askNotBefore = 0
-  /** Until when Qlik has asked to wait. What was granted before, or for calls that were not made, is not used until then. */
+  /**
+   * When the wait that Qlik asked for ends. Permits granted earlier, or for calls that were not made, are not used
+   * until then.
+   */
   #blockedUntil = 0
   #remaining: number
   #exchanging: Promise<void> | null = null
   #cancelTimer = () => {}
-  /** Whether the store has noted any as held by this process. */
+  /** Whether the store has recorded permits held by this process. */
   #isHolding = false
   #isClosed = false
 
@@ -110,7 +114,7 @@ export class SharedLedger implements Ledger {
     return next + Math.floor((nth - room - 1) / limit) * windowMs
   }
 
-  /** What the store said last: what is left of a window changes without this process. */
+  /** As last reported by the store: other processes also use the window. */
   usedUpUntil(): number | null {
     const isWaiting = this.#askNotBefore > Math.max(this.#options.clock.monotonic(), this.#blockedUntil)
     return isWaiting ? this.#askNotBefore : null
@@ -125,7 +129,7 @@ export class SharedLedger implements Ledger {
     }
   }
 
-  /** The store has noted a permit before it issued it. */
+  /** The store records a permit before it issues it. */
   async noted(): Promise<void> {}
 
   async block(ms: number): Promise<void> {
@@ -138,7 +142,7 @@ export class SharedLedger implements Ledger {
     return this.#blockedUntil > this.#options.clock.monotonic() ? this.#blockedUntil : null
   }
 
-  /** What was granted by the old limits and not used yet goes back. */
+  /** Unused permits granted under the old limits are returned. */
   change(limits: LedgerLimits): void {
     this.#remaining = Math.max(0, this.#remaining + limits.limit - this.#limits.limit)
     this.#limits = limits
@@ -147,7 +151,7 @@ export class SharedLedger implements Ledger {
     this.#schedule()
   }
 
-  /** The store remembers. */
+  /** The store keeps the history. */
   async restore(): Promise<void> {}
 
   async close(): Promise<void> {
@@ -159,7 +163,7 @@ export class SharedLedger implements Ledger {
     if (this.#isHolding || this.#ended.length > 0) await this.#exchange()
   }
 
-  /** The next exchange reports that they are no longer held. */
+  /** The next exchange reports that the permits are not held. */
   #giveBack(): void {
     this.#stock = 0
     if (this.#probe === 'in-stock') this.#probe = 'none'
@@ -177,14 +181,14 @@ export class SharedLedger implements Ledger {
     const { clock } = this.#options
     const run = () => this.#exchange()
     if (this.#wanted > 0) this.#cancelTimer = clock.after(this.#askNotBefore - clock.monotonic(), run)
-    // The others wait for it.
+    // Other processes wait for the result of the probe.
     else if (this.#probe === 'passed') this.#cancelTimer = clock.after(0, run)
     else if (this.#ended.length > 0 || this.#stock > 0 || (this.#isHolding && this.#underWay === 0))
       this.#cancelTimer = clock.after(this.#settleAfterMs(), run)
   }
 
   #settleAfterMs(): number {
-    return this.#remaining >= this.#limits.limit * AMPLE_PART ? SETTLE_LATER_AFTER_MS : SETTLE_AFTER_MS
+    return this.#remaining >= this.#limits.limit * AMPLE_SHARE ? SETTLE_LATER_AFTER_MS : SETTLE_AFTER_MS
   }
 
   async #exchange(): Promise<void> {
@@ -199,14 +203,14 @@ export class SharedLedger implements Ledger {
     this.#schedule()
   }
 
-  /** Never rejects: what fails is asked again. */
+  /** Never rejects: a failed exchange is repeated. */
   async #askFor(needed: number): Promise<void> {
     const { key, permits, clock, onFailure } = this.#options
     const limits = this.#limits
     const askedAt = clock.monotonic()
     const ended = this.#ended
     this.#ended = []
-    // Nobody asked for a while: what is left over is for others.
+    // No demand for a while: leave the remaining permits to other processes.
     if (needed === 0) this.#giveBack()
     const held = this.#underWay + this.room()
     const probe = this.#probe
@@ -219,14 +223,14 @@ export class SharedLedger implements Ledger {
         leaseMs: USABLE_FOR_MS + limits.timeoutMs + LEASE_MARGIN_MS,
         held,
         ended: ended.length,
-        // They count from the last of them on.
+        // All of them count from the last end.
         endedAgoMs: askedAt - (ended.at(-1) ?? askedAt),
         wanted: needed === 0 ? 0 : needed + SPARE_PERMITS,
         probe: probe === 'in-stock' || probe === 'under-way' ? 'held' : probe,
       })
       if (probe === 'passed') this.#probe = 'none'
       this.#isHolding = held + answer.granted > 0
-      // Permits under limits that have changed since are not used; the next exchange gives them back.
+      // Permits under outdated limits are not used; the next exchange returns them.
       if (limits !== this.#limits) return
       this.#take(answer, askedAt)
       this.#remaining = answer.remaining
@@ -235,12 +239,12 @@ export class SharedLedger implements Ledger {
     } catch (error) {
       onFailure(error)
       this.#ended = [...ended, ...this.#ended]
-      this.#askNotBefore = Math.max(clock.monotonic() + ASK_AGAIN_AFTER_FAILURE_MS, this.#blockedUntil)
+      this.#askNotBefore = Math.max(clock.monotonic() + FAILURE_RETRY_MS, this.#blockedUntil)
     }
   }
 
   #take({ granted, isProbe, blockedMs }: ExchangeAnswer, askedAt: number): void {
-    // What is left from before the block must not go beside the probe.
+    // Permits from before the block must not be used alongside the probe.
     if (blockedMs !== null && this.#probe === 'none') this.#giveBack()
     if (blockedMs !== null && blockedMs > 0) this.#noteBlock(blockedMs)
     if (this.room() === 0) this.#stockUntil = askedAt + USABLE_FOR_MS

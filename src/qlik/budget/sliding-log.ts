@@ -1,7 +1,7 @@
 /**
- * Ended calls are remembered for at least this long, however short the window is: Qlik's own window
- * (https://qlik.dev/apis/rest/rate-limiting). So a window that was configured too short can be put right while calls
- * are made, and those that Qlik still counts are known.
+ * Minimum time for which ended calls are remembered, even if the window is shorter: Qlik's own window
+ * (https://qlik.dev/apis/rest/rate-limiting). So a window configured too short can be corrected at runtime, and the
+ * calls that Qlik still counts are known.
  */
 export const REMEMBERED_FOR_MS = 300_000
 
@@ -12,19 +12,19 @@ export interface Limit {
 }
 
 /**
- * The calls that count against one tier: at most `limit` in any `windowMs`. Both can change at any time; a call starts
- * by those that are in force then. Pure data; times are ms of any one clock that does not go back.
+ * The calls that count against one tier: at most `limit` in any `windowMs`. Both can change at any time; new calls
+ * follow the current values. Pure data; times are ms of any one clock that does not go back.
  *
- * Qlik counts a call when it arrives, which is at some time between its start and its answer. So a call
- * counts here from its start until a window after its *end*: then the log satisfies a sliding window, and a
- * fixed one too, whatever the latency.
+ * Qlik counts a call when it arrives, some time between its start and its response. So a call counts here from its
+ * start until a window after its *end*: then the log satisfies both a sliding and a fixed window, whatever the
+ * latency.
  */
 export class SlidingLog {
   #limit: number
   #windowMs: number
-  /** Ends of the calls, oldest first. */
+  /** End times of the calls, oldest first. */
   #ended: number[] = []
-  /** The first that counts; those before it are only remembered. */
+  /** Index of the first call that counts; those before it are only remembered. */
   #first = 0
   #underWay = 0
 
@@ -33,15 +33,15 @@ export class SlidingLog {
     this.#windowMs = windowMs
   }
 
-  /** From now on this limit holds, for all calls that are remembered. */
+  /** Sets the limit, for all remembered calls. */
   change({ limit, windowMs }: Limit): void {
-    // Those that had left a shorter window may be in a longer one.
+    // Calls that had left a shorter window may be inside a longer one.
     if (windowMs > this.#windowMs) this.#first = 0
     this.#limit = limit
     this.#windowMs = windowMs
   }
 
-  /** How many calls may start at `now`. */
+  /** Number of calls that may start at `now`. */
   room(now: number): number {
     return Math.max(0, this.#limit - this.#counted(now))
   }
@@ -51,29 +51,29 @@ export class SlidingLog {
     this.#underWay += 1
   }
 
-  /** A call has ended at `now`: answered, failed or timed out. */
+  /** A call ended at `now`: answered, failed or timed out. */
   end(now: number): void {
     this.#underWay -= 1
     this.#ended.push(now)
   }
 
-  /** A call that had begun was not made. */
+  /** A started call was not made. */
   cancel(): void {
     this.#underWay -= 1
   }
 
-  /** Calls of an earlier process, oldest first; before any other. */
+  /** Adds calls of an earlier process, oldest first; must precede all others. */
   restore(at: number, count: number): void {
     for (let index = 0; index < count; index += 1) this.#ended.push(at)
   }
 
   /**
-   * When the `nth` next call (1 is the first) may start at the earliest, if those under way end now and all
-   * earlier ones start as soon as they may.
+   * Earliest time at which the `nth` next call (1 is the first) may start, if those under way end now and all earlier
+   * ones start as soon as they may.
    */
   freeAt(nth: number, now: number): number {
     const counted = this.#counted(now)
-    // In the order of their ends, a call starts when the one that is `limit` places before it leaves the window.
+    // In end order, a call starts when the one `limit` places before it leaves the window.
     const place = counted + nth - 1 - this.#limit
     const rounds = place < counted ? 0 : Math.ceil((place - counted + 1) / this.#limit)
     const before = place - rounds * this.#limit
@@ -82,7 +82,7 @@ export class SlidingLog {
     return freeAt + rounds * this.#windowMs
   }
 
-  /** How many calls count at `now`. */
+  /** Number of calls that count at `now`. */
   #counted(now: number): number {
     this.#skip(now)
     return this.#underWay + this.#ended.length - this.#first
@@ -94,7 +94,7 @@ export class SlidingLog {
     this.#forget(now - Math.max(this.#windowMs, REMEMBERED_FOR_MS))
   }
 
-  /** Copied only when half of it is past, so that forgetting costs next to nothing per call. */
+  /** Copied only when half of the entries are past, so that the cost per call is negligible. */
   #forget(from: number): void {
     const half = Math.ceil(this.#ended.length / 2)
     if (half < 32 || half > this.#first || !this.#isOver(half - 1, from)) return
@@ -102,7 +102,7 @@ export class SlidingLog {
     this.#first -= half
   }
 
-  /** Whether the call at this place ended at `time` or before. */
+  /** Whether the call at this index ended at `time` or before. */
   #isOver(place: number, time: number): boolean {
     const end = this.#ended[place]
     return end !== undefined && end <= time

@@ -1,13 +1,13 @@
 import type { CallOptions } from '../../revocation/qlik-tenant.ts'
 import type { Ledger } from './ledger.ts'
 
-/** A permit to make one call. Exactly one of these must be called, once. */
+/** A permit to make one call. Call exactly one of these methods, once. */
 export interface Permit {
-  /** The call has ended; `passed` says that Qlik has let it through, whatever else it answered. */
+  /** The call has ended; `passed`: Qlik's rate limiter accepted it, whatever the response. */
   end(passed: boolean): void
   /** The call was not made. */
   cancel(): void
-  /** Nobody waits for the call any more, but it was sent: Qlik may count it until its timeout. */
+  /** The caller has given up, but the call was sent: Qlik may count it until its timeout. */
   abandon(): void
 }
 
@@ -17,8 +17,8 @@ interface Waiter {
 }
 
 /**
- * Lets calls of one tier through: the most urgent first, then in order of asking, as long as the ledger has room and
- * fewer than `concurrency` are under way.
+ * Admits calls of one tier: the most urgent first, then in order of arrival, while the ledger has room and fewer than
+ * `concurrency` are under way.
  */
 export class TierGate {
   readonly #ledger: Ledger
@@ -28,20 +28,20 @@ export class TierGate {
   #underWay = 0
   #cancelWait = () => {}
 
-  /** @param atTimeout calls back when a call that was sent just now has ended in any case */
+  /** @param atTimeout calls back once a call sent now must have ended */
   constructor(ledger: Ledger, concurrency: number, atTimeout: (end: () => void) => void) {
     this.#ledger = ledger
     this.#atTimeout = atTimeout
     this.#concurrency = concurrency
   }
 
-  /** Changes how many calls may be under way. Also called when the limits of the ledger have changed. */
+  /** Sets how many calls may be under way. Must also be called when the limits of the ledger have changed. */
   change(concurrency: number): void {
     this.#concurrency = concurrency
     this.#letThrough()
   }
 
-  /** Waits for a permit. Rejects with the signal's reason when that aborts first. */
+  /** Waits for a permit. Rejects with the signal's reason if that aborts first. */
   draw({ urgency, signal }: CallOptions): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
@@ -63,7 +63,10 @@ export class TierGate {
     })
   }
 
-  /** Behind all that are as urgent. The queue is short-lived and mostly of one urgency, so looking from its end is cheap. */
+  /**
+   * Inserts behind all waiters of equal urgency. The queue is short-lived and mostly of one urgency, so searching
+   * from its end is cheap.
+   */
   #enqueue(waiter: Waiter): void {
     let position = this.#waiting.length
     while (position > 0 && (this.#waiting[position - 1]?.urgency ?? 0) > waiter.urgency) position -= 1
@@ -77,7 +80,7 @@ export class TierGate {
       this.#underWay += 1
       this.#waiting.shift()?.grant(this.#permit(isProbe))
     }
-    // With as many under way as may be, the end of one of them comes back here.
+    // At full concurrency, the end of a call leads back here.
     const wanted = Math.min(this.#waiting.length, this.#concurrency - this.#underWay)
     if (wanted > 0) this.#cancelWait = this.#ledger.whenRoom(wanted, () => this.#letThrough())
   }

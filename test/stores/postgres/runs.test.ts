@@ -114,7 +114,7 @@ t.test('a run that its own process has lost is taken up again by it, and ends on
   await until('it is under way', () => service.sandbox.tenant.tokensOf(user.id).length < 55)
   await lose()
   t.match(await service.settled(json.id), { status: 'completed', verified: true, attempts: 2 })
-  const ends = service.logLines.filter((line) => JSON.parse(line).msg === 'a revocation has ended')
+  const ends = service.logLines.filter((line) => JSON.parse(line).msg === 'revocation ended')
   t.equal(ends.length, 1)
   const lists = service.sandbox.tenant.calls.filter(
     ({ route, path }) => route === 'list' && path.includes(user.id),
@@ -135,7 +135,7 @@ t.test('a run that was lost at its very end is not reported as ended', async (t)
   await until('it is verified', () => service.sandbox.tenant.calls.filter(isListed).length === 2)
   await service.app.close()
   t.same(
-    service.logLines.filter((line) => line.includes('a revocation has ended')),
+    service.logLines.filter((line) => line.includes('revocation ended')),
     [],
   )
   t.same(await query('SELECT status FROM curfew.revocations WHERE id = $1', [json.id]), [
