@@ -13,7 +13,7 @@ const AUDIENCE = 'https://acme.eu.qlikcloud.com/oauth/token'
 const MINUTE = 60_000
 const ec = clientKeyPair('ES384', 'k1')
 
-t.test('an assertion holds what RFC 7523 and Qlik ask for, whatever the algorithm', async (t) => {
+t.test('an assertion has the claims that RFC 7523 and Qlik require, for each algorithm', async (t) => {
   for (const algorithm of KEY_ALGORITHMS) {
     const { credential, publicKey } = clientKeyPair(algorithm, 'k1')
     const form = await clientAssertion(credential, { clientId: 'client', audience: AUDIENCE, now: NOW })
@@ -30,7 +30,7 @@ t.test('an assertion holds what RFC 7523 and Qlik ask for, whatever the algorith
   }
 })
 
-t.test('a key without a name is not named, and no two assertions are the same', async (t) => {
+t.test('a key without an id adds no kid, and no two assertions are equal', async (t) => {
   const { credential } = clientKeyPair()
   const make = () => clientAssertion(credential, { clientId: 'client', audience: AUDIENCE, now: NOW })
   const [one, other] = [await make(), await make()]
@@ -39,7 +39,7 @@ t.test('a key without a name is not named, and no two assertions are the same', 
   t.not(idOf(one.client_assertion), idOf(other.client_assertion))
 })
 
-t.test('it is accepted although the clocks differ by a minute, before the offset is known', async (t) => {
+t.test('an assertion is accepted if the clocks differ by a minute, before the offset is known', async (t) => {
   for (const clockSkewMs of [-MINUTE, 0, MINUTE]) {
     const sandbox = await startSandbox({ clockSkewMs })
     t.teardown(() => sandbox.close())
@@ -49,14 +49,14 @@ t.test('it is accepted although the clocks differ by a minute, before the offset
   }
 })
 
-t.test('by a clock that is far off it is refused once, which is no verdict on the key', async (t) => {
+t.test('with a clock that is far off it is refused once, which does not count against the key', async (t) => {
   for (const clockSkewMs of [-10 * MINUTE, 10 * MINUTE]) {
     const sandbox = await startSandbox({ clockSkewMs })
     t.teardown(() => sandbox.close())
     const { id } = sandbox.tenant.addClient({ publicKeys: [ec.publicKey] })
     const { requestAccessToken } = clientOf(t, sandbox.url, { clientId: id, credential: ec.credential })
     t.match(await rejection(requestAccessToken()), { kind: 'unauthorized' }, `${clockSkewMs}`)
-    t.match(await requestAccessToken(), { value: /./ }, "the answer has told the tenant's time")
+    t.match(await requestAccessToken(), { value: /./ }, "the response revealed the tenant's time")
     const unknown = clientKeyPair('ES384').credential
     const other = clientOf(t, sandbox.url, { clientId: id, credential: unknown })
     await rejection(other.requestAccessToken())
@@ -64,7 +64,7 @@ t.test('by a clock that is far off it is refused once, which is no verdict on th
   }
 })
 
-t.test('a refused key or secret is told apart from a refused request and a refused client', async (t) => {
+t.test('a refused key or secret is distinguished from a refused request and a refused client', async (t) => {
   const oauth = (error: unknown) => ({ error, error_description: 'marker' })
   const qlik = (code: string) => ({ errors: [{ code, title: 'marker' }] })
   const cases: [status: number, body: object, kind: string, message: RegExp][] = [
@@ -88,7 +88,7 @@ t.test('a refused key or secret is told apart from a refused request and a refus
   }
 })
 
-t.test('client and proof go as a form, as RFC 6749 has it', async (t) => {
+t.test('client and proof are sent as a form, as in RFC 6749', async (t) => {
   const seen: { type: string | undefined; form: Record<string, string> }[] = []
   const client = await withAnswer(t, async (request, response) => {
     const chunks = await request.toArray()
@@ -102,5 +102,5 @@ t.test('client and proof go as a form, as RFC 6749 has it', async (t) => {
   const type = 'application/x-www-form-urlencoded'
   t.same(seen[0], { type, form: { ...common, client_secret: 'a&b =+%ü' } })
   const { client_assertion: _, client_assertion_type: __, ...others } = seen[1]?.form ?? {}
-  t.same([seen[1]?.type, others], [type, common], 'nothing but the assertion beside it')
+  t.same([seen[1]?.type, others], [type, common], 'only the assertion in addition')
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { rejection } from '../support/events.ts'
 import { clientOf, FIRST, json, SIGNAL, secret, withAnswer, withSandbox } from './open-client.ts'
 
-t.test('the lifetime of an access token is whatever Qlik tells of it', async (t) => {
+t.test('the lifetime of an access token is what Qlik reports', async (t) => {
   for (const expiryFields of ['both', 'expires_in', 'expires_at'] as const) {
     const { lifetimeMs } = await withSandbox(t, {
       expiryFields,
@@ -14,7 +14,7 @@ t.test('the lifetime of an access token is whatever Qlik tells of it', async (t)
   t.equal(
     (await withSandbox(t, { expiryFields: 'none' })).lifetimeMs,
     300_000,
-    'a short one where it tells none',
+    'a short one if it reports none',
   )
   const nonsense = await withAnswer(t, json({ access_token: 'a', expires_in: 'x', expires_at: 'y' }))
   t.equal((await nonsense.requestAccessToken(secret('s'), SIGNAL)).lifetimeMs, 300_000)
@@ -22,7 +22,7 @@ t.test('the lifetime of an access token is whatever Qlik tells of it', async (t)
   t.equal((await endless.requestAccessToken(secret('s'), SIGNAL)).lifetimeMs, 86_400_000)
 })
 
-t.test('a refused client is told apart from a refused access token', async (t) => {
+t.test('a refused client is distinguished from a refused access token', async (t) => {
   const { sandbox } = await withSandbox(t)
   const unknown = clientOf(t, sandbox.url, { clientId: 'unknown', credential: secret('x') })
   t.match(await rejection(unknown.requestAccessToken()), {
@@ -38,7 +38,7 @@ t.test('a refused client is told apart from a refused access token', async (t) =
   t.match(await rejection(other.client.listTokens('wrong', FIRST, SIGNAL)), { kind: 'unauthorized' })
 })
 
-t.test('an access token that would break a header is not taken', async (t) => {
+t.test('an access token that would break a header is rejected', async (t) => {
   for (const access_token of ['a\r\nx: y', '', 'a b', 7, null]) {
     const client = await withAnswer(t, json({ access_token }))
     t.match(
@@ -49,31 +49,34 @@ t.test('an access token that would break a header is not taken', async (t) => {
   }
 })
 
-t.test('/users/me is followed to the user, relative or absolute, and nowhere else', async (t) => {
-  for (const absoluteRedirect of [false, true]) {
-    const { client, accessToken, botId } = await withSandbox(t, { absoluteRedirect })
-    const me = await client.me(accessToken, SIGNAL)
-    t.same(me, { path: `/api/v1/users/${botId}` })
-    t.match(await client.user(accessToken, `/api/v1/users/${botId}`, SIGNAL), {
-      id: botId,
-      roles: ['TenantAdmin'],
-    })
-  }
-  for (const location of [
-    'https://elsewhere.example.invalid/api/v1/users/1',
-    '//elsewhere.example.invalid/api/v1/users/1',
-    '/api/v1/oauth-tokens',
-    '/api/v1/users/../../oauth/token',
-    '/api/v1/users/',
-    'http://[',
-    undefined,
-  ]) {
-    const client = await withAnswer(t, json({}, 301, location ? { location } : {}))
-    t.match(await rejection(client.me('a', SIGNAL)), { kind: 'unreadable' }, String(location))
-  }
-})
+t.test(
+  'the redirect of /users/me is followed to the user, relative or absolute, and nowhere else',
+  async (t) => {
+    for (const absoluteRedirect of [false, true]) {
+      const { client, accessToken, botId } = await withSandbox(t, { absoluteRedirect })
+      const me = await client.me(accessToken, SIGNAL)
+      t.same(me, { path: `/api/v1/users/${botId}` })
+      t.match(await client.user(accessToken, `/api/v1/users/${botId}`, SIGNAL), {
+        id: botId,
+        roles: ['TenantAdmin'],
+      })
+    }
+    for (const location of [
+      'https://elsewhere.example.invalid/api/v1/users/1',
+      '//elsewhere.example.invalid/api/v1/users/1',
+      '/api/v1/oauth-tokens',
+      '/api/v1/users/../../oauth/token',
+      '/api/v1/users/',
+      'http://[',
+      undefined,
+    ]) {
+      const client = await withAnswer(t, json({}, 301, location ? { location } : {}))
+      t.match(await rejection(client.me('a', SIGNAL)), { kind: 'unreadable' }, String(location))
+    }
+  },
+)
 
-t.test('pages are asked of the tenant itself, wherever the links point', async (t) => {
+t.test('pages are requested from the tenant itself, wherever the links point', async (t) => {
   const { client, tenant, accessToken } = await withSandbox(t, {
     linkOrigin: 'https://elsewhere.example.invalid',
   })
@@ -95,7 +98,7 @@ t.test('pages are asked of the tenant itself, wherever the links point', async (
   t.same([ids.size, pages], [250, 3])
 })
 
-t.test('a next link without a page is not the end of the list', async (t) => {
+t.test('a next link without a page does not end the list', async (t) => {
   for (const href of ['https://x.example.invalid/api/v1/oauth-tokens', 'http://[', '?page=']) {
     const client = await withAnswer(t, json({ data: [], links: { next: { href } } }))
     t.match(await rejection(client.listTokens('a', FIRST, SIGNAL)), { kind: 'unreadable' }, href)
@@ -106,7 +109,7 @@ t.test('a next link without a page is not the end of the list', async (t) => {
   }
 })
 
-t.test('tokens of others than asked for are left alone', async (t) => {
+t.test('tokens of users that were not requested are ignored', async (t) => {
   const rows = [
     { id: 'a', userId: 'u1', tenantId: 't' },
     { id: 'b', userId: 'u2', tenantId: 't' },
@@ -120,21 +123,18 @@ t.test('tokens of others than asked for are left alone', async (t) => {
   t.same(owners, new Set(['u1', 'u2']))
 })
 
-t.test('a list of nothing but others is not an empty one', async (t) => {
+t.test('a list with only tokens of other users does not count as empty', async (t) => {
   const client = await withAnswer(t, json({ data: [{ id: 'a', userId: 'U1', tenantId: 't' }] }))
   t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { kind: 'unreadable' })
 })
 
-t.test(
-  'a page that Qlik knows no more is asked for anew from the first, not a verdict on the user',
-  async (t) => {
-    const client = await withAnswer(t, json({ errors: [] }, 400))
-    t.match(await rejection(client.listTokens('x', { ...FIRST, page: 'p' }, SIGNAL)), { kind: 'unreadable' })
-    t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { kind: 'rejected' })
-  },
-)
+t.test('a page that Qlik has forgotten restarts the list, and does not count against the user', async (t) => {
+  const client = await withAnswer(t, json({ errors: [] }, 400))
+  t.match(await rejection(client.listTokens('x', { ...FIRST, page: 'p' }, SIGNAL)), { kind: 'unreadable' })
+  t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { kind: 'rejected' })
+})
 
-t.test('unknown members are let through, others must have the documented form', async (t) => {
+t.test('unknown members are accepted, known ones must have the documented form', async (t) => {
   const row = { id: 'a', userId: 'u1', tenantId: 't', deviceType: 7, lastUsed: null, somethingNew: {} }
   const client = await withAnswer(t, json({ data: [row], somethingElse: 1 }))
   t.match(await client.listTokens('x', FIRST, SIGNAL), { tokens: [{ id: 'a', deviceType: null }] })
@@ -154,7 +154,7 @@ t.test('unknown members are let through, others must have the documented form', 
   }
 })
 
-t.test('ids are escaped on the wire', async (t) => {
+t.test('ids are escaped in requests', async (t) => {
   const seen: string[] = []
   const client = await withAnswer(t, (request, response) => {
     seen.push(`${request.method} ${request.url}`)
@@ -168,7 +168,7 @@ t.test('ids are escaped on the wire', async (t) => {
   ])
 })
 
-t.test('users are found by subject and e-mail address, quotes and all', async (t) => {
+t.test('users are found by subject and e-mail address, including quotes', async (t) => {
   const { client, tenant, accessToken } = await withSandbox(t)
   const odd = tenant.addUser({ subject: 'a"b\\c" or subject eq "d', email: 'Ann@Example.com' })
   tenant.addUser({ subject: 'd' })
@@ -181,16 +181,16 @@ t.test('users are found by subject and e-mail address, quotes and all', async (t
   t.same(await find('subject', odd.subject), [{ id: odd.id, value: odd.subject }])
   t.same(await find('email', 'ann@example.COM'), [{ id: odd.id, value: 'Ann@Example.com' }])
   t.same(await find('email', 'nobody@example.com'), [])
-  t.equal((await find('subject', odd.subject, 'd', 'nobody')).length, 2, 'several at once')
+  t.equal((await find('subject', odd.subject, 'd', 'nobody')).length, 2, 'several in one call')
 
   const kate = tenant.addUser({ email: 'kate@example.com' })
   const kelvin = tenant.addUser({ email: '\u212Aate@example.com' })
   const alike = [kate, kelvin].map(({ id, email }) => ({ id, value: email }))
-  t.same(await find('email', 'kate@example.com'), alike, 'whoever has a similar name is told')
+  t.same(await find('email', 'kate@example.com'), alike, 'users with similar names are returned')
   t.match(await rejection(find('email', 'ann@example.com', 'kate@example.com')), { kind: 'unreadable' })
 })
 
-t.test('a tenant that ignores the filter is not believed', async (t) => {
+t.test('a response that ignores the filter is rejected', async (t) => {
   const me = { id: '1', subject: 'me' }
   for (const [answer, ...values] of [
     [{ data: [{ id: '1', subject: 'other' }] }, 'me'],

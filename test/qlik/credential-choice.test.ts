@@ -14,7 +14,7 @@ import { rejection } from '../support/events.ts'
 const HOUR = 3_600_000
 const standing = (inUse: number, ...refusedAt: (number | null)[]): Standing => ({ inUse, refusedAt })
 
-t.test('the one that works is tried first; where none does, one at a time', async (t) => {
+t.test('the working credential is tried first; if none works, one at a time', async (t) => {
   const cases: [name: string, standing: Standing, now: number, positions: number[]][] = [
     ['one, new', standing(0, null), 0, [0]],
     ['one, refused', standing(0, 5), 10, [0]],
@@ -29,7 +29,7 @@ t.test('the one that works is tried first; where none does, one at a time', asyn
   for (const [name, state, now, positions] of cases) t.same(positionsToTry(state, now), positions, name)
 })
 
-t.test('what was accepted stays in use until it is refused', async (t) => {
+t.test('an accepted credential stays in use until it is refused', async (t) => {
   const cases: [name: string, before: Standing, position: number, isAccepted: boolean, after: Standing][] = [
     ['accepted', standing(0, null, null), 0, true, standing(0, null, null)],
     ['the first is refused', standing(0, null, null), 0, false, standing(1, 9, null)],
@@ -45,9 +45,9 @@ t.test('what was accepted stays in use until it is refused', async (t) => {
     t.same(standingAfter(before, { position, isAccepted, now: 9 }), after, name)
 })
 
-t.test('operators are told which one is refused', async (t) => {
+t.test('the refused credential is reported to operators', async (t) => {
   t.equal(refusalOf('secret', standing(0, null, null)), null)
-  t.equal(refusalOf('secret', standing(0, 5)), null, 'the failure itself says that')
+  t.equal(refusalOf('secret', standing(0, 5)), null, 'the failure itself reports it')
   t.equal(
     refusalOf('secret', standing(1, 5, null)),
     "Qlik Cloud refuses the first of the OAuth client's two secrets; the second one is in use.",
@@ -59,18 +59,18 @@ t.test('operators are told which one is refused', async (t) => {
   t.equal(refusalOf('key', standing(0, 6, 5)), 'Qlik Cloud refuses both keys of the OAuth client.')
 })
 
-/** Two secrets, of which the token endpoint accepts those in `accepted`, and what was tried and told. */
+/** Two secrets, and a token endpoint that accepts those in `accepted`; records what was tried and reported. */
 function setUp(...accepted: string[]) {
   const credentials: ClientCredentials = [
     { kind: 'secret', secret: 'new' },
     { kind: 'secret', secret: 'old' },
   ]
-  const told: (string | null)[] = []
+  const reported: (string | null)[] = []
   const tried: string[] = []
   const clock = fakeClock()
   const choice = new CredentialChoice(credentials, {
     clock,
-    onRefusalChange: (refusal) => told.push(refusal),
+    onRefusalChange: (refusal) => reported.push(refusal),
   })
   const request = async (credential: ClientCredential) => {
     const secret = credential.kind === 'secret' ? credential.secret : ''
@@ -78,40 +78,40 @@ function setUp(...accepted: string[]) {
     if (!accepted.includes(secret)) throw new QlikFailure('credential-refused', '401.')
     return `by ${secret}`
   }
-  return { choice, request, accepted, told, tried, clock, use: () => choice.use(request) }
+  return { choice, request, accepted, reported, tried, clock, use: () => choice.use(request) }
 }
 
-t.test('the working one is remembered, and a change is told once', async (t) => {
-  const { use, told, tried, choice, accepted, clock } = setUp('old')
+t.test('the working credential is remembered, and a change is reported once', async (t) => {
+  const { use, reported, tried, choice, accepted, clock } = setUp('old')
   t.equal(await use(), 'by old')
   t.equal(await use(), 'by old')
   t.same(tried, ['new', 'old', 'old'])
   clock.advance(HOUR)
   t.equal(await use(), 'by old')
-  t.same(tried.slice(3), ['new', 'old'], 'after an hour the first one is tried again')
+  t.same(tried.slice(3), ['new', 'old'], 'after an hour the first is tried again')
   const refusal = "Qlik Cloud refuses the first of the OAuth client's two secrets; the second one is in use."
-  t.same([told, choice.refusal], [[refusal], refusal])
+  t.same([reported, choice.refusal], [[refusal], refusal])
   accepted.push('new')
   clock.advance(HOUR)
   t.equal(await use(), 'by new')
-  t.same([told.at(-1), choice.refusal], [null, null])
+  t.same([reported.at(-1), choice.refusal], [null, null])
 })
 
-t.test('both refused are one failure, and after that cost one call each time', async (t) => {
-  const { use, tried, told, accepted } = setUp()
+t.test('two refused credentials are one failure, and then take one call each time', async (t) => {
+  const { use, tried, reported, accepted } = setUp()
   const refusal = 'Qlik Cloud refuses both secrets of the OAuth client.'
   for (const attempts of [['new', 'old'], ['new'], ['old'], ['new']]) {
     t.match(await rejection(use()), { kind: 'credential-refused', message: `${refusal} 401.` })
     t.same(tried.splice(0), attempts)
   }
-  t.equal(told.at(-1), refusal)
+  t.equal(reported.at(-1), refusal)
   accepted.push('new')
   t.match(await rejection(use()), { kind: 'credential-refused' })
   t.equal(await use(), 'by new')
 })
 
-t.test('any other failure is no verdict on the secret', async (t) => {
-  const { choice, tried, told } = setUp()
+t.test('any other failure does not count against the secret', async (t) => {
+  const { choice, tried, reported } = setUp()
   for (const kind of ['unavailable', 'client-rejected', 'rate-limited', 'unauthorized'] as const) {
     const request = async () => {
       tried.push(kind)
@@ -120,5 +120,5 @@ t.test('any other failure is no verdict on the secret', async (t) => {
     t.match(await rejection(choice.use(request)), { kind, message: 'x' })
   }
   t.equal(tried.length, 4)
-  t.same(told, [])
+  t.same(reported, [])
 })

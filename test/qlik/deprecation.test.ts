@@ -8,7 +8,7 @@ const SUNSET_AT = Date.parse('2027-11-30T00:00:00Z')
 const NOTHING = { since: null, sunset: null, link: null }
 const PAGE = 'https://qlik.dev/apis/rest/core/oauth-tokens/'
 
-t.test('what the headers of an answer say about the end of an endpoint', async (t) => {
+t.test('the headers of a response announce the end of an endpoint', async (t) => {
   for (const [headers, expected] of [
     [{}, null],
     [{ 'content-type': 'application/json', link: `<${PAGE}>` }, null],
@@ -41,7 +41,7 @@ t.test('what the headers of an answer say about the end of an endpoint', async (
   }
 })
 
-t.test('a link is taken only where it leads to a page of Qlik', async (t) => {
+t.test('a link is accepted only if it leads to a page of Qlik', async (t) => {
   for (const [link, taken] of [
     [`<${PAGE}>; rel="deprecation"; type="text/html"`, PAGE],
     [
@@ -65,7 +65,7 @@ t.test('a link is taken only where it leads to a page of Qlik', async (t) => {
   }
 })
 
-t.test('whatever the headers hold, times are times and a link is bounded', async (t) => {
+t.test('whatever the headers contain, times are valid and the link is bounded', async (t) => {
   const text = fc.oneof(
     fc.string(),
     fc.bigInt({ min: -(10n ** 17n), max: 10n ** 17n }).map((seconds) => `@${seconds}`),

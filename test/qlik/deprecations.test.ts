@@ -17,47 +17,47 @@ function setUp() {
   return { clock, warnings, deprecations, note }
 }
 
-t.test('each route of each tenant is a warning once a day, however often it is called', async (t) => {
-  const { clock, warnings, note } = setUp()
-  for (let hour = 0; hour < 48; hour += 1) {
-    for (let call = 0; call < 10; call += 1) note('a', 'list')
-    clock.advance(HOUR)
-  }
-  t.strictSame(warnings, [
-    { tenant: 'a', route: 'list', since: null, sunset: '2027-11-30T00:00:00.000Z', link: DEPRECATED.link },
-    { tenant: 'a', route: 'list', since: null, sunset: '2027-11-30T00:00:00.000Z', link: DEPRECATED.link },
-  ])
-  note('a', 'revoke')
-  note('b', 'list')
-  t.match(warnings.slice(3), [{ tenant: 'b', route: 'list' }])
-  t.equal(warnings.length, 4)
-})
+t.test(
+  'each route of each tenant is logged as a warning once a day, whatever the number of calls',
+  async (t) => {
+    const { clock, warnings, note } = setUp()
+    for (let hour = 0; hour < 48; hour += 1) {
+      for (let call = 0; call < 10; call += 1) note('a', 'list')
+      clock.advance(HOUR)
+    }
+    t.strictSame(warnings, [
+      { tenant: 'a', route: 'list', since: null, sunset: '2027-11-30T00:00:00.000Z', link: DEPRECATED.link },
+      { tenant: 'a', route: 'list', since: null, sunset: '2027-11-30T00:00:00.000Z', link: DEPRECATED.link },
+    ])
+    note('a', 'revoke')
+    note('b', 'list')
+    t.match(warnings.slice(3), [{ tenant: 'b', route: 'list' }])
+    t.equal(warnings.length, 4)
+  },
+)
 
-t.test('answers that change what they say do not make more lines, and the last one counts', async (t) => {
+t.test('responses that differ do not add log lines, and the last one counts', async (t) => {
   const { warnings, deprecations, note } = setUp()
   for (let day = 0; day < 100; day += 1) note('a', 'list', { ...DEPRECATED, sunset: day })
   t.equal(warnings.length, 1)
   t.strictSame(deprecations.of('a'), [{ ...DEPRECATED, route: 'list', sunset: 99 }])
 })
 
-t.test(
-  'what no answer has said for a day is over; an answer that says nothing does not end it',
-  async (t) => {
-    const { clock, deprecations, note } = setUp()
-    note('a', 'list')
-    clock.advance(12 * HOUR)
-    note('a', 'revoke')
-    note('a', 'list', null)
-    note('b', 'list', null)
-    t.same(deprecations.tenants(), ['a'])
-    t.same(
-      deprecations.of('a').map(({ route }) => route),
-      ['list', 'revoke'],
-    )
-    clock.advance(12 * HOUR)
-    t.match(deprecations.of('a'), [{ route: 'revoke' }])
-    clock.advance(12 * HOUR)
-    t.same(deprecations.of('a'), [])
-    t.same(deprecations.tenants(), [])
-  },
-)
+t.test('a deprecation not reported for a day expires; a response without one does not end it', async (t) => {
+  const { clock, deprecations, note } = setUp()
+  note('a', 'list')
+  clock.advance(12 * HOUR)
+  note('a', 'revoke')
+  note('a', 'list', null)
+  note('b', 'list', null)
+  t.same(deprecations.tenants(), ['a'])
+  t.same(
+    deprecations.of('a').map(({ route }) => route),
+    ['list', 'revoke'],
+  )
+  clock.advance(12 * HOUR)
+  t.match(deprecations.of('a'), [{ route: 'revoke' }])
+  clock.advance(12 * HOUR)
+  t.same(deprecations.of('a'), [])
+  t.same(deprecations.tenants(), [])
+})

@@ -8,9 +8,9 @@ import { rejection } from '../support/events.ts'
 import { listen } from '../support/listen.ts'
 import { clientOf, FIRST, json, SIGNAL, withAnswer, withSandbox } from './open-client.ts'
 
-t.test('every way to get no readable answer is a failure of its kind, and ends', async (t) => {
+t.test('every kind of unreadable or missing response is a failure of its kind, and ends', async (t) => {
   const { client, sandbox, tenant, accessToken } = await withSandbox(t)
-  // For calls that no answer ends.
+  // For calls without a response.
   const impatient = clientOf(t, sandbox.url, undefined, 300).client
   const user = tenant.addUser()
   tenant.issueTokens(user.id, 2)
@@ -45,7 +45,7 @@ t.test('every way to get no readable answer is a failure of its kind, and ends',
     const isEndless = fault.kind === 'hang' || fault.kind === 'trickle'
     t.match(await rejection(list(isEndless ? impatient : client)), failure, JSON.stringify(fault))
   }
-  t.equal((await list()).tokens.length, 2, 'and then it goes on')
+  t.equal((await list()).tokens.length, 2, 'the next call succeeds')
 })
 
 t.test("a 429's date is read by the tenant's clock", async (t) => {
@@ -57,7 +57,7 @@ t.test("a 429's date is read by the tenant's clock", async (t) => {
   t.ok(Math.abs(Number(Object(failure).retryAfterMs) - 60_000) < 3_000)
 })
 
-/** A client and a tenant that answers with these `Date` headers, both on a fake clock. */
+/** A client, and a tenant that responds with these `Date` headers, both on a fake clock. */
 async function withDates(t: Test, dateOf: (clock: FakeClock) => string | undefined) {
   const clock = fakeClock()
   const server = createServer((_request, response) => {
@@ -95,21 +95,24 @@ t.test('a Date that is missing, nonsense or days away is ignored', async (t) => 
   }
 })
 
-t.test('an answer that arrives 8 s after its Date leaves the truth in', async (t) => {
-  const AHEAD = 90_000
-  const { http, ask, clock } = await withDates(t, (clock) => {
-    const date = httpDate(clock.now() + AHEAD)
-    clock.advance(8_000)
-    return date
-  })
-  const truth = clock.now() - clock.monotonic() + AHEAD
-  await ask()
-  const interval = http.clockOffset
-  t.ok(interval && interval.earliest <= truth && truth <= interval.latest)
-  t.ok(interval && widthOf(interval) >= 9_000)
-})
+t.test(
+  'with a response that arrives 8 s after its Date, the interval contains the true offset',
+  async (t) => {
+    const AHEAD = 90_000
+    const { http, ask, clock } = await withDates(t, (clock) => {
+      const date = httpDate(clock.now() + AHEAD)
+      clock.advance(8_000)
+      return date
+    })
+    const truth = clock.now() - clock.monotonic() + AHEAD
+    await ask()
+    const interval = http.clockOffset
+    t.ok(interval && interval.earliest <= truth && truth <= interval.latest)
+    t.ok(interval && widthOf(interval) >= 9_000)
+  },
+)
 
-t.test('our wall clock may be set: the difference to the tenant is measured again', async (t) => {
+t.test('after our wall clock is set, the offset of the tenant is measured again', async (t) => {
   let tenantNow = 0
   const { http, ask, clock } = await withDates(t, () => httpDate(tenantNow))
   tenantNow = clock.now()
@@ -120,22 +123,19 @@ t.test('our wall clock may be set: the difference to the tenant is measured agai
   t.ok(Math.abs(http.wallOffsetMs - 600_000) < 1_000)
 })
 
-t.test(
-  'a Retry-After that is a date is never cut short, however wrong the clock that wrote it',
-  async (t) => {
-    for (const [date, retryAfter, ms] of [
-      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 12:00:40 GMT', 40_000],
-      ['Sat, 21 Nov 1998 12:00:00 GMT', 'Sat, 21 Nov 1998 12:00:40 GMT', 40_000],
-      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Saturday, 21-Nov-26 12:00:40 GMT', 40_000],
-      ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 13:00:40 +0100', null],
-    ] as const) {
-      const client = await withAnswer(t, json({}, 429, { date, 'retry-after': retryAfter }))
-      t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { retryAfterMs: ms }, retryAfter)
-    }
-  },
-)
+t.test('a Retry-After date is never shortened, however wrong the clock that wrote it', async (t) => {
+  for (const [date, retryAfter, ms] of [
+    ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 12:00:40 GMT', 40_000],
+    ['Sat, 21 Nov 1998 12:00:00 GMT', 'Sat, 21 Nov 1998 12:00:40 GMT', 40_000],
+    ['Sat, 21 Nov 2026 12:00:00 GMT', 'Saturday, 21-Nov-26 12:00:40 GMT', 40_000],
+    ['Sat, 21 Nov 2026 12:00:00 GMT', 'Sat, 21 Nov 2026 13:00:40 +0100', null],
+  ] as const) {
+    const client = await withAnswer(t, json({}, 429, { date, 'retry-after': retryAfter }))
+    t.match(await rejection(client.listTokens('x', FIRST, SIGNAL)), { retryAfterMs: ms }, retryAfter)
+  }
+})
 
-t.test('without a Date, a date is read by what is known of the clock, half a second early', async (t) => {
+t.test('without a Date, a date is read by the known clock, half a second early', async (t) => {
   const at = Math.ceil(Date.now() / 1000) * 1000 + 40_000
   const client = await withAnswer(t, (_request, response) => {
     response.sendDate = false
@@ -145,7 +145,7 @@ t.test('without a Date, a date is read by what is known of the clock, half a sec
   t.ok(retryAfterMs >= at - Date.now() + 500, String(retryAfterMs))
 })
 
-t.test('aborting ends a call at once, with the reason given', async (t) => {
+t.test('aborting ends a call immediately, with the given reason', async (t) => {
   const { client, sandbox, accessToken } = await withSandbox(t)
   sandbox.tenant.order({ kind: 'hang', route: 'list' })
   const abort = new AbortController()
@@ -154,7 +154,7 @@ t.test('aborting ends a call at once, with the reason given', async (t) => {
   await t.rejects(call, { message: 'enough' })
 })
 
-t.test('failures repeat nothing of what Qlik said or was sent', async (t) => {
+t.test('failures contain nothing that Qlik sent or received', async (t) => {
   const client = await withAnswer(t, json({ errors: [{ code: 'ann@example.com', title: 'secret' }] }, 500))
   await t.rejects(client.listTokens('x', FIRST, SIGNAL), { message: 'Qlik Cloud answered list with 500.' })
 })

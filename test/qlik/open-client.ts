@@ -13,10 +13,10 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { listen } from '../support/listen.ts'
 
 export const SIGNAL = new AbortController().signal
-/** The first page of a user. */
+/** The first page of a user's tokens. */
 export const FIRST = { userId: 'u1', page: null }
 
-/** A client of the tenant at this address, and how to get an access token; it is closed with the test. */
+/** A client of the tenant at this address, and a function that gets an access token; closed with the test. */
 export function clientOf(
   t: Test,
   origin: string,
@@ -48,7 +48,7 @@ const NO_PERMITS = {
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** The tenant at this address, with a budget of 10 calls of each tier that no store remembers. */
+/** The tenant at this address, with a budget of 10 calls per tier that no store records. */
 export function tenantAt(
   origin: string,
   clientId: string,
@@ -73,7 +73,7 @@ export async function withSandbox(t: Test, options: SandboxOptions = {}, timeout
   return { ...made, sandbox, tenant: sandbox.tenant, accessToken, lifetimeMs, botId: userId }
 }
 
-/** A tenant that answers what a test wants: for answers that the sandbox does not give. */
+/** A tenant with responses defined by the test, for cases the sandbox does not cover. */
 export async function withAnswer(t: Test, listener: RequestListener) {
   const server = createServer(listener)
   t.teardown(() => {

@@ -6,7 +6,7 @@ import { fakeClock } from '../support/clock.ts'
 const MINUTE = 60_000
 const ADMIN = 'user_default admin_classic'
 
-t.test('only the role within the scope, or the sight of others, proves the power', async (t) => {
+t.test('only the role with the scope, or tokens of other users, prove the power', async (t) => {
   for (const [roles, scope, sawOthers, evidence] of [
     [['TenantAdmin'], ADMIN, false, 'tenant-admin'],
     [['TenantAdmin'], 'admin_classic', true, 'tenant-admin'],
@@ -30,7 +30,7 @@ t.test('only the role within the scope, or the sight of others, proves the power
 function setUp(roles: string[] | null = ['TenantAdmin'], visible: string[] = ['bot']) {
   const clock = fakeClock()
   const changes: string[] = []
-  /** `granted`: the scope that the next access token has; `scope`: that of the current one. */
+  /** `granted`: the scope of the next access token; `scope`: that of the current one. */
   const tenant = {
     roles,
     visible,
@@ -67,7 +67,7 @@ function setUp(roles: string[] | null = ['TenantAdmin'], visible: string[] = ['b
   return { clock, changes, tenant, failures, monitor, asked }
 }
 
-t.test('is looked up once for all who ask, and again when it has become old', async (t) => {
+t.test('the power is looked up once for all callers, and again when the finding is old', async (t) => {
   const { clock, changes, tenant, monitor } = setUp()
   await Promise.all([monitor.get(), monitor.get()])
   clock.advance(59 * MINUTE)
@@ -79,11 +79,11 @@ t.test('is looked up once for all who ask, and again when it has become old', as
   t.same(changes, ['proven: tenant-admin', 'lacking: role-missing'])
   clock.advance(30_000)
   tenant.roles = ['TenantAdmin']
-  t.match(await monitor.get(), { power: 'proven' }, 'a missing role is looked for again soon')
+  t.match(await monitor.get(), { power: 'proven' }, 'a missing role is checked again soon')
   t.equal(tenant.grants, 1, 'a role needs no new access token')
 })
 
-t.test('whoever depends on it gets it as new as asked for; the sight of others is as good', async (t) => {
+t.test('callers get a finding as recent as requested; tokens of other users count, too', async (t) => {
   const { clock, tenant, monitor, asked } = setUp()
   await monitor.get()
   clock.advance(20_000)
@@ -96,7 +96,7 @@ t.test('whoever depends on it gets it as new as asked for; the sight of others i
   t.equal(tenant.checks, 2)
 })
 
-t.test('it is as old as the question, by the clock that shows more', async (t) => {
+t.test('a finding is as old as its request, by the clock that shows more', async (t) => {
   const { clock, tenant, monitor, asked } = setUp()
   const answering = Promise.withResolvers<void>()
   tenant.answering = answering.promise
@@ -106,15 +106,15 @@ t.test('it is as old as the question, by the clock that shows more', async (t) =
   const joined = monitor.get(10_000)
   answering.resolve()
   await Promise.all([slow, joined])
-  t.equal(tenant.checks, 2, 'one who comes later does not get what was asked too long ago')
+  t.equal(tenant.checks, 2, 'a later caller does not get an old finding')
   monitor.noteOwners(new Set(['ann']), early)
-  t.match(await monitor.get(), { evidence: 'tenant-admin' }, 'what was asked before that changes nothing')
+  t.match(await monitor.get(), { evidence: 'tenant-admin' }, 'an earlier request changes nothing')
   clock.jump(11_000)
   await monitor.get(10_000)
   t.equal(tenant.checks, 3, 'the machine may have slept')
 })
 
-t.test('a look that the machine slept through is not joined', async (t) => {
+t.test('a check during which the machine slept is not shared', async (t) => {
   const { clock, tenant, monitor } = setUp()
   const answering = Promise.withResolvers<void>()
   tenant.answering = answering.promise
@@ -126,7 +126,7 @@ t.test('a look that the machine slept through is not joined', async (t) => {
   t.equal(tenant.checks, 2)
 })
 
-t.test('a look that was begun before others were seen does not hide them', async (t) => {
+t.test('a check that started before other users were seen does not hide them', async (t) => {
   const { clock, tenant, monitor, asked } = setUp(null)
   await monitor.get()
   const answering = Promise.withResolvers<void>()
@@ -139,7 +139,7 @@ t.test('a look that was begun before others were seen does not hide them', async
   t.match(await look, { evidence: 'others-seen' })
 })
 
-t.test('while it cannot be looked up, what was known is used, but nothing depends on it', async (t) => {
+t.test('if the lookup fails, the old finding is used, but is not accepted as recent', async (t) => {
   const { clock, failures, monitor } = setUp()
   failures.push(new Error('down'))
   await t.rejects(monitor.get(), { message: 'down' })
@@ -150,7 +150,7 @@ t.test('while it cannot be looked up, what was known is used, but nothing depend
   await t.rejects(monitor.get(10_000), { message: 'down' })
 })
 
-t.test('a token of another user proves what was unknown', async (t) => {
+t.test('a token of another user proves an unknown power', async (t) => {
   const { changes, monitor, asked } = setUp(null)
   t.match(await monitor.get(), { power: 'unknown' })
   monitor.noteOwners(new Set(['bot', 'ann']), asked(ADMIN))
@@ -158,21 +158,21 @@ t.test('a token of another user proves what was unknown', async (t) => {
   t.same(changes, ['unknown: not-reported', 'proven: others-seen'])
 })
 
-t.test('an access token with another scope resets what was known', async (t) => {
+t.test('an access token with a different scope resets the finding', async (t) => {
   const { changes, tenant, monitor, asked } = setUp()
   await monitor.get()
   monitor.noteOwners(new Set(['ann']), asked(ADMIN))
   tenant.scope = 'user_default'
   t.match(await monitor.get(), { power: 'lacking', evidence: 'scope-too-narrow', scope: 'user_default' })
   monitor.noteOwners(new Set(['ann']), asked(ADMIN))
-  t.match(await monitor.get(), { power: 'lacking' }, 'what an older access token saw does not count')
+  t.match(await monitor.get(), { power: 'lacking' }, 'findings of an older access token do not count')
   tenant.scope = ADMIN
   t.match(await monitor.get(), { power: 'proven', scope: ADMIN })
-  t.equal(tenant.grants, 1, 'the new scope came by itself')
+  t.equal(tenant.grants, 1, 'the new scope took no extra request')
   t.same(changes, ['proven: tenant-admin', 'lacking: scope-too-narrow', 'proven: tenant-admin'])
 })
 
-t.test('a narrow scope is looked at again with a new access token, more and more rarely', async (t) => {
+t.test('a narrow scope is rechecked with a new access token, at growing intervals', async (t) => {
   const { clock, tenant, monitor } = setUp()
   tenant.granted = 'user_default'
   const waits: number[] = []
@@ -190,7 +190,7 @@ t.test('a narrow scope is looked at again with a new access token, more and more
   t.match(await monitor.get(), { power: 'proven' })
 })
 
-t.test('an access token that cannot be renewed is not asked for at every look', async (t) => {
+t.test('an access token that cannot be renewed is not requested at every check', async (t) => {
   const { clock, tenant, failures, monitor } = setUp()
   tenant.granted = 'user_default'
   await monitor.get()
@@ -201,7 +201,7 @@ t.test('an access token that cannot be renewed is not asked for at every look', 
   t.same([tenant.checks, tenant.grants], [3, 2])
 })
 
-t.test('whoever asks while a narrow scope is looked at again gets what that finds', async (t) => {
+t.test('callers during a recheck of a narrow scope get its result', async (t) => {
   const { clock, tenant, monitor } = setUp()
   tenant.granted = 'user_default'
   await monitor.get()

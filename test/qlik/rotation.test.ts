@@ -11,7 +11,7 @@ import { secret, tenantAt } from './open-client.ts'
 const [oldKey, newKey] = [clientKeyPair('RS256', 'old'), clientKeyPair('ES384', 'new')]
 const TEN_MINUTES = 600_000
 
-/** A tenant with two credentials for its client, `first` and `second`, and the token requests that it makes. */
+/** A tenant with two credentials for its client, `first` and `second`, and the token requests it makes. */
 async function setUp(
   t: Test,
   { credentials, ...options }: SandboxOptions & { credentials: ClientCredentials },
@@ -29,12 +29,12 @@ async function setUp(
   return {
     tenant,
     client,
-    /** Makes a call that needs a new access token. */
+    /** Makes a call that requires a new access token. */
     call() {
       sandbox.tenant.expireAccessTokens(client.id)
       return tenant.listTokens('u1', null, { signal: new AbortController().signal, urgency: 0 })
     },
-    /** The statuses of the token requests since this was asked for last. */
+    /** The statuses of the token requests since the last call of this function. */
     answers: () =>
       sandbox.tenant.calls.splice(0).flatMap(({ route, status }) => (route === 'token' ? [status] : [])),
     details: () => lines.flatMap(({ detail }) => detail ?? []),
@@ -47,12 +47,12 @@ const PAIRS = [
 ] as const
 
 for (const [kind, credentials] of PAIRS) {
-  t.test(`where the first ${kind} is refused, the second one is used and remembered`, async (t) => {
+  t.test(`if the first ${kind} is refused, the second one is used and remembered`, async (t) => {
     const { tenant, call, answers, details } = await setUp(t, { credentials })
     t.equal(tenant.state.refusal, null)
     t.match(await call(), { tokens: [] })
     t.same(answers(), [401, 200])
-    t.equal(tenant.budget.remaining(2), 8, 'each of them counts')
+    t.equal(tenant.budget.remaining(2), 8, 'each request counts')
     const refusal = `Qlik Cloud refuses the first of the OAuth client's two ${kind}s; the second one is in use.`
     t.equal(tenant.state.refusal, refusal)
     t.match(await call(), { tokens: [] })
@@ -60,7 +60,7 @@ for (const [kind, credentials] of PAIRS) {
     t.same(details(), [refusal], 'logged once')
   })
 
-  t.test(`where both ${kind}s are refused, that is one failure, and then one call each time`, async (t) => {
+  t.test(`if both ${kind}s are refused, that is one failure, and then one call each time`, async (t) => {
     const { client, tenant, call, answers } = await setUp(t, { credentials })
     const { secrets, publicKeys } = client
     Object.assign(client, { secrets: [], publicKeys: [] })
@@ -77,7 +77,7 @@ for (const [kind, credentials] of PAIRS) {
   })
 }
 
-t.test('a disabled client, or one that is refused otherwise, is not tried with the second one', async (t) => {
+t.test('the second credential is not tried if the client is disabled or refused otherwise', async (t) => {
   const { client, tenant, call, answers } = await setUp(t, { credentials: PAIRS[0][1] })
   client.secrets.push('first')
   client.disabled = true
@@ -86,16 +86,16 @@ t.test('a disabled client, or one that is refused otherwise, is not tried with t
   t.equal(tenant.state.refusal, null)
 })
 
-t.test('where the clock is far off, the key is shown once more by the time of the tenant', async (t) => {
+t.test('if the clock is far off, the key is used once more with the time of the tenant', async (t) => {
   const credentials = [oldKey.credential, newKey.credential] as const
   const { tenant, call, answers, details } = await setUp(t, { credentials, clockSkewMs: TEN_MINUTES })
   t.match(await call(), { tokens: [] })
   t.same(answers(), [401, 200])
-  t.equal(tenant.state.refusal, null, 'the key is good, and the other one was not needed')
+  t.equal(tenant.state.refusal, null, 'the key is valid, and the other one was not needed')
   t.same(details(), [])
 })
 
-t.test('a tenant whose clock is never right is asked twice, not for ever', async (t) => {
+t.test('a tenant with a clock that is always wrong is called twice, not endlessly', async (t) => {
   let asked = 0
   const server = createServer((_request, response) => {
     asked += 1

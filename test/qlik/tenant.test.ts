@@ -3,7 +3,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { rejection } from '../support/events.ts'
 import { secret, tenantAt } from './open-client.ts'
 
-t.test('a call that never reached the tenant costs nothing of the budget', async (t) => {
+t.test('a call that never reached the tenant does not count against the budget', async (t) => {
   const tenant = tenantAt('http://127.0.0.1:1', 'c', [secret('s')])
   t.teardown(() => tenant.stop())
   const call = { signal: new AbortController().signal, urgency: 0 }
@@ -13,7 +13,7 @@ t.test('a call that never reached the tenant costs nothing of the budget', async
   t.same([tenant.budget.remaining(1), tenant.budget.remaining(2)], [10, 10])
 })
 
-t.test('whoever gives up waiting for what is shared is let go, and the others get it', async (t) => {
+t.test('a caller can stop waiting for shared work, and the others get its result', async (t) => {
   const sandbox = await startSandbox()
   const client = sandbox.tenant.addClient()
   const tenant = tenantAt(sandbox.url, client.id, [secret(client.secret)])
@@ -31,14 +31,14 @@ t.test('whoever gives up waiting for what is shared is let go, and the others ge
   t.match(await rejection(tenant.power({ signal: giveUp.signal, urgency: 0 })), { message: 'enough' })
 })
 
-t.test('a call that is given up while its permit is noted is not made, and costs nothing', async (t) => {
+t.test('a call aborted while its permit is stored is not made, and does not count', async (t) => {
   const sandbox = await startSandbox()
   const client = sandbox.tenant.addClient()
   const noting = Promise.withResolvers<void>()
   let noted = 0
   const note = () => {
     noted += 1
-    // That of the access token, and then that of the delete.
+    // The permit of the access token, then that of the delete.
     return noted === 1 ? Promise.resolve() : noting.promise
   }
   const tenant = tenantAt(sandbox.url, client.id, [secret(client.secret)], { note })
@@ -62,7 +62,7 @@ t.test('a call that is given up while its permit is noted is not made, and costs
 })
 
 t.test(
-  'after a block one call goes at a time until one has passed; a server error proves nothing',
+  'after a block, calls go one at a time until one has passed; a server error is inconclusive',
   async (t) => {
     const sandbox = await startSandbox()
     const client = sandbox.tenant.addClient()

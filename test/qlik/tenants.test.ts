@@ -18,7 +18,7 @@ const limits = {
   concurrency: 4,
 }
 
-/** A tenant that nobody answers at. */
+/** A tenant that never responds. */
 const config = (name: string, different: Partial<TenantConfig> = {}): TenantConfig => ({
   name,
   origin: 'http://127.0.0.1:1',
@@ -29,7 +29,7 @@ const config = (name: string, different: Partial<TenantConfig> = {}): TenantConf
 })
 const many = (count: number) => Array.from({ length: count }, (_, index) => config(`t${index}`))
 
-/** The directory of these tenants; `restored` tells whose budgets were read back. */
+/** The directory of these tenants; `restored` lists those with restored budgets. */
 function open(t: Test, configs: TenantConfig[], clock: FakeClock = fakeClock()) {
   const restored: string[] = []
   const permits = {
@@ -47,7 +47,10 @@ function open(t: Test, configs: TenantConfig[], clock: FakeClock = fakeClock()) 
   return { tenants, clock, restored, names }
 }
 
-/** The directory with one sandbox tenant among 20 others, so that it is opened lazily, and calls that are made there. */
+/**
+ * The directory with one sandbox tenant among 20 others, so that it is opened lazily, and a function that makes
+ * calls.
+ */
 async function openSandbox(t: Test) {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
@@ -59,11 +62,11 @@ async function openSandbox(t: Test) {
   return { ...open(t, [own, ...others]), sandbox, own, others, call, tokenCalls }
 }
 
-t.test('twenty tenants are opened at the start, more of them when they are used', async (t) => {
+t.test('up to twenty tenants are opened at startup, beyond that on first use', async (t) => {
   const few = open(t, many(20))
   await few.tenants.start()
   t.equal(few.names().length, 20)
-  t.equal(new Set(few.restored).size, 20, 'their budgets are read back by then')
+  t.equal(new Set(few.restored).size, 20, 'their budgets are restored by then')
   const { tenants, names } = open(t, many(21))
   await tenants.start()
   t.same(names(), [])
@@ -77,15 +80,15 @@ t.test('twenty tenants are opened at the start, more of them when they are used'
   t.same([tenants.names().length, tenants.names()[0]], [21, 't0'])
 })
 
-t.test('one that was opened lazily makes its first call with its budget read back', async (t) => {
+t.test('a lazily opened tenant restores its budget before its first call', async (t) => {
   const { tenants, call, restored } = await openSandbox(t)
   t.match(await tenants.get('own')?.power(call), { power: 'proven' })
-  t.same(restored, ['own', 'own'], 'once for each tier')
+  t.same(restored, ['own', 'own'], 'once per tier')
   await tenants.get('own')?.listTokens('u1', null, call)
   t.equal(restored.length, 2)
 })
 
-t.test('unused for ten minutes it is closed and forgotten, and not earlier', async (t) => {
+t.test('a lazily opened tenant is closed after ten unused minutes, and not earlier', async (t) => {
   const { tenants, call, clock, names, tokenCalls, own } = await openSandbox(t)
   const first = tenants.get(own.name)
   await first?.power(call)
@@ -97,12 +100,12 @@ t.test('unused for ten minutes it is closed and forgotten, and not earlier', asy
   t.same(names(), [own.name])
   clock.advance(2 * MINUTE)
   t.same(names(), [])
-  t.equal(clock.untilNextTimer(), null, 'nothing is looked at any more')
+  t.equal(clock.untilNextTimer(), null, 'the checks stop')
   await tenants.get(own.name)?.power(call)
   t.equal(tokenCalls(), 2)
 })
 
-t.test('however long it waits for an answer, it is in use', async (t) => {
+t.test('a tenant that waits for a response is in use, however long', async (t) => {
   const { tenants, call, clock, names, sandbox, own } = await openSandbox(t)
   const tenant = tenants.get(own.name)
   await tenant?.power(call)
@@ -116,14 +119,14 @@ t.test('however long it waits for an answer, it is in use', async (t) => {
   t.equal(await waiting, 'already-gone')
 })
 
-t.test('a few tenants stay open, used or not', async (t) => {
+t.test('a few tenants stay open even if unused', async (t) => {
   const { tenants, clock, names } = open(t, many(2))
   await tenants.start()
   clock.advance(60 * MINUTE)
   t.same(names(), ['t0', 't1'])
 })
 
-t.test('a reload keeps what is as before, and tells what is not', async (t) => {
+t.test('a reload keeps unchanged tenants, and reports the others', async (t) => {
   const { tenants, names } = open(t, many(30))
   const [kept, changed, removed] = ['t0', 't1', 't2'].map((name) => tenants.get(name))
   const next = [...many(29).filter(({ name }) => name !== 't2'), config('new'), config('newer')]
@@ -139,19 +142,19 @@ t.test('a reload keeps what is as before, and tells what is not', async (t) => {
   t.same(tenants.replace(altered), { added: 0, removed: 0, changed: 0 })
 })
 
-t.test('a replaced tenant may end what was begun, then it is closed', async (t) => {
+t.test('a replaced tenant finishes started work, then it is closed', async (t) => {
   const { tenants, call, clock, own, others } = await openSandbox(t)
   const old = tenants.get(own.name)
   await old?.power(call)
   tenants.replace([{ ...own, concurrency: 5 }, ...others])
-  t.match(await old?.listTokens('u1', null, call), { tokens: [] }, 'a run goes on with it')
+  t.match(await old?.listTokens('u1', null, call), { tokens: [] }, 'a run continues with it')
   clock.advance(12 * MINUTE)
   t.match(await rejection(old?.listTokens('u1', null, call) ?? Promise.resolve()), { name: /./ })
   t.match(await tenants.get(own.name)?.listTokens('u1', null, call), { tokens: [] })
 })
 
 t.test(
-  'whatever a reload changes of a tenant, its client keeps the one budget that Qlik counts',
+  'whatever a reload changes, the client of a tenant keeps the one budget that Qlik counts',
   async (t) => {
     for (const [change, remaining] of [
       [{ scope: 'another' }, 8],
@@ -166,16 +169,16 @@ t.test(
       await old?.revokeToken('x', call)
       const changed = { ...own, ...change }
       tenants.replace([changed, ...others])
-      t.equal(old?.budget.remaining(2), remaining, `at once, without the token and the revocation`)
+      t.equal(old?.budget.remaining(2), remaining, `immediately, without the token and the revocation`)
       const renewed = tenants.get(changed.name)
       t.not(renewed, old)
       t.equal(renewed?.budget, old?.budget, JSON.stringify(change))
-      t.equal(restored.length, 2, 'which is not read back into it once more')
+      t.equal(restored.length, 2, 'it is not restored a second time')
     }
   },
 )
 
-t.test('a tenant that a reload has changed still knows which tokens it has revoked', async (t) => {
+t.test('a tenant changed by a reload still knows which tokens it revoked', async (t) => {
   const { tenants, call, own, others, sandbox } = await openSandbox(t)
   const deletes = () => sandbox.tenant.calls.filter(({ route }) => route === 'revoke').length
   await tenants.get(own.name)?.revokeToken('x', call)
@@ -183,29 +186,32 @@ t.test('a tenant that a reload has changed still knows which tokens it has revok
   t.equal(await tenants.get(own.name)?.revokeToken('x', call), 'already-gone')
   t.equal(deletes(), 1)
   const elsewhere = tenants.get(String(others[0]?.name))
-  t.equal(elsewhere?.fateOf('x'), null, 'another tenant has tokens of its own')
+  t.equal(elsewhere?.fateOf('x'), null, 'another tenant has its own tokens')
 })
 
-t.test('so it does through two reloads in a row, and when it is taken away and comes back', async (t) => {
-  const { tenants, call, clock, own, others } = await openSandbox(t)
-  const first = tenants.get(own.name)
-  await first?.revokeToken('x', call)
-  tenants.replace([{ ...own, tier2Limit: 20 }, ...others])
-  tenants.replace([{ ...own, tier2Limit: 6 }, ...others])
-  t.equal(tenants.get(own.name)?.budget, first?.budget)
-  t.equal(first?.budget.remaining(2), 4)
-  tenants.replace(others)
-  tenants.replace([own, ...others])
-  t.equal(tenants.get(own.name)?.budget, first?.budget)
-  t.equal(first?.budget.remaining(2), 8)
+t.test(
+  'a tenant remembers its tokens after two reloads in a row, and after its removal and return',
+  async (t) => {
+    const { tenants, call, clock, own, others } = await openSandbox(t)
+    const first = tenants.get(own.name)
+    await first?.revokeToken('x', call)
+    tenants.replace([{ ...own, tier2Limit: 20 }, ...others])
+    tenants.replace([{ ...own, tier2Limit: 6 }, ...others])
+    t.equal(tenants.get(own.name)?.budget, first?.budget)
+    t.equal(first?.budget.remaining(2), 4)
+    tenants.replace(others)
+    tenants.replace([own, ...others])
+    t.equal(tenants.get(own.name)?.budget, first?.budget)
+    t.equal(first?.budget.remaining(2), 8)
 
-  tenants.replace(others)
-  clock.advance(12 * MINUTE)
-  tenants.replace([own, ...others])
-  t.not(tenants.get(own.name)?.budget, first?.budget, 'once nobody draws from it, it is read back')
-})
+    tenants.replace(others)
+    clock.advance(12 * MINUTE)
+    tenants.replace([own, ...others])
+    t.not(tenants.get(own.name)?.budget, first?.budget, 'an unused budget is restored again')
+  },
+)
 
-t.test('another client, or another address, is another budget', async (t) => {
+t.test('a different client or address has a different budget', async (t) => {
   const { tenants, own, others } = await openSandbox(t)
   const first = tenants.get(own.name)
   for (const change of [{ clientId: 'other' }, { origin: 'http://127.0.0.1:2' }]) {
@@ -214,7 +220,7 @@ t.test('another client, or another address, is another budget', async (t) => {
   }
 })
 
-t.test('what was read by a budget that failed is read again', async (t) => {
+t.test('a budget that failed to restore is restored again', async (t) => {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   const { id, secret } = sandbox.tenant.addClient()
@@ -238,13 +244,13 @@ t.test('what was read by a budget that failed is read again', async (t) => {
   t.match(await tenants.get('one')?.power(call), { power: 'proven' })
 })
 
-t.test('once stopped, whatever is begun ends at once', async (t) => {
+t.test('after the stop, new work is aborted immediately', async (t) => {
   const { tenants, call, own } = await openSandbox(t)
   await tenants.stop()
   t.match(await rejection(tenants.get(own.name)?.power(call) ?? Promise.resolve()), { name: 'AbortError' })
 })
 
-t.test('a reload changes how much may be under way', async (t) => {
+t.test('a reload changes the concurrency', async (t) => {
   const { tenants } = open(t, [config('a', { concurrency: 4 }), config('b', { concurrency: 8 })])
   t.equal(tenants.highestConcurrency, 8)
   tenants.replace([config('a', { concurrency: 32 })])

@@ -8,14 +8,14 @@ import { rejection } from '../support/events.ts'
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 const forbidden = new QlikFailure('forbidden', 'no')
 
-/** A memory whose deletes wait for their turn, and then for their answer, until the test gives it. */
+/** A memory with deletes that wait for their permit, and then for their response, until the test continues them. */
 function setUp() {
   const clock = fakeClock()
   const memory = new TokenMemory(clock)
   const deletes: {
     id: string
     call: CallOptions
-    /** Lets it be sent, and answers it. */
+    /** Sends the delete, and answers it. */
     begin: () => void
     answer: PromiseWithResolvers<Gone>
     sent: boolean
@@ -44,7 +44,7 @@ function setUp() {
   return { clock, memory, deletes, revoke, answer }
 }
 
-t.test('a delete is shared while it is under way, and remembered for a minute', async (t) => {
+t.test('a delete is shared while under way, and remembered for a minute', async (t) => {
   const { clock, memory, deletes, revoke, answer } = setUp()
   const both = Promise.all([revoke('a'), revoke('a')])
   await settle()
@@ -57,12 +57,12 @@ t.test('a delete is shared while it is under way, and remembered for a minute', 
   clock.advance(1)
   const again = revoke('a')
   await answer('already-gone')
-  t.equal(await again, 'revoked', 'this process revoked it, whatever the repetition was answered with')
+  t.equal(await again, 'revoked', 'this process revoked it, whatever the repeated delete returned')
   t.equal(deletes.length, 2)
   t.match(memory.fateOf('a'), { kind: 'gone', how: 'revoked', since: 1_000, at: 61_000 })
 })
 
-t.test('a token that was gone already is remembered as such', async (t) => {
+t.test('a token that was already gone is remembered as such', async (t) => {
   const { revoke, answer } = setUp()
   const first = revoke('a')
   await answer('already-gone')
@@ -70,11 +70,11 @@ t.test('a token that was gone already is remembered as such', async (t) => {
   t.equal(await revoke('a'), 'already-gone')
 })
 
-t.test('a refusal is remembered, but the next delete is made; a failure that passes is not', async (t) => {
+t.test('a refusal is remembered, but the next delete is made; a transient failure is not', async (t) => {
   const { clock, memory, deletes, revoke, answer } = setUp()
   const refused = Promise.allSettled([revoke('a'), revoke('a')])
   await answer(forbidden)
-  t.match(await refused, [{ reason: forbidden }, { reason: forbidden }], 'all who wait for it are told')
+  t.match(await refused, [{ reason: forbidden }, { reason: forbidden }], 'all waiting callers receive it')
   t.match(memory.fateOf('a'), { kind: 'refused', failure: forbidden, at: clock.monotonic() })
   const again = rejection(revoke('a'))
   await answer(new QlikFailure('unavailable', 'down'))
@@ -87,7 +87,7 @@ t.test('a refusal is remembered, but the next delete is made; a failure that pas
   t.equal(deletes.length, 3)
 })
 
-t.test('one who gives up does not end it for the others', async (t) => {
+t.test('a caller that gives up does not abort the delete for the others', async (t) => {
   const { deletes, revoke, answer } = setUp()
   const giveUp = new AbortController()
   const first = revoke('a', { signal: giveUp.signal })
@@ -100,27 +100,30 @@ t.test('one who gives up does not end it for the others', async (t) => {
   t.equal(await second, 'revoked')
 })
 
-t.test('when all have given up, it ends unless it was sent; what was sent is remembered', async (t) => {
-  const { memory, deletes, revoke, answer } = setUp()
-  for (const isSent of [false, true]) {
-    const giveUp = new AbortController()
-    const only = revoke('a', { signal: giveUp.signal })
-    await settle()
-    if (isSent) deletes.at(-1)?.begin()
-    await settle()
-    giveUp.abort(new Error('enough'))
-    t.match(await rejection(only), { message: 'enough' })
-    t.equal(deletes.at(-1)?.call.signal.aborted, !isSent)
-    t.equal(deletes.at(-1)?.sent, isSent)
-  }
-  const joined = revoke('a')
-  await answer('revoked')
-  t.equal(await joined, 'revoked')
-  t.equal(deletes.length, 2)
-  t.match(memory.fateOf('a'), { kind: 'gone' })
-})
+t.test(
+  'when all callers give up, the delete is aborted unless it was sent, and then remembered',
+  async (t) => {
+    const { memory, deletes, revoke, answer } = setUp()
+    for (const isSent of [false, true]) {
+      const giveUp = new AbortController()
+      const only = revoke('a', { signal: giveUp.signal })
+      await settle()
+      if (isSent) deletes.at(-1)?.begin()
+      await settle()
+      giveUp.abort(new Error('enough'))
+      t.match(await rejection(only), { message: 'enough' })
+      t.equal(deletes.at(-1)?.call.signal.aborted, !isSent)
+      t.equal(deletes.at(-1)?.sent, isSent)
+    }
+    const joined = revoke('a')
+    await answer('revoked')
+    t.equal(await joined, 'revoked')
+    t.equal(deletes.length, 2)
+    t.match(memory.fateOf('a'), { kind: 'gone' })
+  },
+)
 
-t.test('one that was given up is not shared with who comes right after', async (t) => {
+t.test('an aborted delete is not shared with the next caller', async (t) => {
   const { deletes, revoke, answer } = setUp()
   const giveUp = new AbortController()
   const first = revoke('a', { signal: giveUp.signal })
@@ -132,7 +135,7 @@ t.test('one that was given up is not shared with who comes right after', async (
   t.equal(deletes.length, 2)
 })
 
-t.test('it waits with the urgency of the most urgent of those who share it', async (t) => {
+t.test('a delete waits with the urgency of its most urgent caller', async (t) => {
   const { deletes, revoke, answer } = setUp()
   const all = [revoke('a', { urgency: 2 })]
   await settle()
@@ -153,7 +156,7 @@ t.test('it waits with the urgency of the most urgent of those who share it', asy
   )
 })
 
-t.test('what is old is forgotten, and memory is bounded', async (t) => {
+t.test('old fates are forgotten, and memory is bounded', async (t) => {
   const clock = fakeClock()
   const memory = new TokenMemory(clock)
   const call = { urgency: 1, signal: new AbortController().signal }

@@ -10,7 +10,7 @@ const MATCHES: UserMatch[] = [
   { id: '2', value: 'bob@example.com' },
 ]
 
-/** Lookups over two users; each search waits until the test lets it go on. */
+/** Lookups over two users; each search waits until the test continues it. */
 function setUp(answer: Search = async (users) => MATCHES.filter(({ value }) => isAsked(users, value))) {
   const clock = fakeClock()
   const searches: string[][] = []
@@ -42,7 +42,7 @@ t.test('a name is looked up once in half a minute', async (t) => {
   t.equal(searches.length, 2)
 })
 
-t.test('what is known of a name says nothing of another one, however similar', async (t) => {
+t.test('a result for one name is not used for another one, however similar', async (t) => {
   const { searches, lookups } = setUp()
   const names = ['bob@example.com', 'BOB@example.com', 'b\u00F6b@example.com', 'bo\u0062\u0308@example.com']
   for (const name of names) await lookups.find(email(name), 1)
@@ -52,7 +52,7 @@ t.test('what is known of a name says nothing of another one, however similar', a
   )
 })
 
-t.test('names that a comparison could take for one another do not go together', async (t) => {
+t.test('names that a comparison could confuse do not share a call', async (t) => {
   const { searches, lookups, hold } = setUp()
   const release = hold()
   const busy = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 1))
@@ -63,30 +63,30 @@ t.test('names that a comparison could take for one another do not go together', 
   t.same(searches.slice(4), [['kate', 'strasse', 'ben'], ['Kate'], ['\u212Aate'], ['straße'], ['KATE']])
 })
 
-t.test('an urgent name waits behind no others, be they on their way already', async (t) => {
+t.test('an urgent name does not wait behind others, even if those are under way', async (t) => {
   const asked: [string[], number][] = []
   const held = Promise.withResolvers<void>()
   const { lookups } = setUp(async (users, urgency) => {
     asked.push([users.map(({ value }) => value), urgency])
-    // As where the budget is short: what is urgent goes first.
+    // As if the budget were short: urgent calls go first.
     if (urgency > 0) await held.promise
     return []
   })
   const others = Array.from({ length: 30 }, (_, index) => lookups.find(email(`\u00e4${index}`), 3))
   await lookups.find(email('urgent'), 0)
   t.same(asked.at(-1), [['urgent'], 0])
-  t.equal(asked.length, 5, 'and of the others there are four')
+  t.equal(asked.length, 5, 'four of the others')
   held.resolve()
   await Promise.all(others)
   t.equal(asked.length, 31)
 })
 
-t.test('one that finds similar names is asked for alone, and gets what it finds', async (t) => {
+t.test('a name that matches similar ones is looked up alone, and gets all matches', async (t) => {
   const similar = { id: '3', value: '\u212Aate' }
   const { lookups, searches, hold } = setUp(async (users) => {
     const found = isAsked(users, 'kate') ? [similar] : []
-    // As the client does.
-    if (users.length > 1 && found.length > 0) throw new QlikFailure('unreadable', 'others than asked for')
+    // Same as the client.
+    if (users.length > 1 && found.length > 0) throw new QlikFailure('unreadable', 'not requested')
     return [...found, ...MATCHES.filter(({ value }) => isAsked(users, value))]
   })
   const release = hold()
@@ -98,7 +98,7 @@ t.test('one that finds similar names is asked for alone, and gets what it finds'
   t.same(searches.slice(4), [['kate', 'bob@example.com'], ['kate'], ['bob@example.com']])
 })
 
-t.test('that nobody has a name is remembered for two seconds', async (t) => {
+t.test('an unknown name is remembered for two seconds', async (t) => {
   const { clock, searches, lookups } = setUp()
   t.same(await lookups.find(email('nobody@example.com'), 1), [])
   clock.advance(1_999)
@@ -109,7 +109,7 @@ t.test('that nobody has a name is remembered for two seconds', async (t) => {
   t.equal(searches.length, 2)
 })
 
-t.test('a burst of names takes a tenth of the calls, and each gets its own answer', async (t) => {
+t.test('a burst of names takes a tenth of the calls, and each gets its own result', async (t) => {
   const { searches, lookups, hold } = setUp()
   const release = hold()
   const names = [
@@ -125,7 +125,7 @@ t.test('a burst of names takes a tenth of the calls, and each gets its own answe
   t.ok(searches.length <= 14, `${searches.length} calls for 104 names`)
 })
 
-t.test('names of different kinds do not go together, and mean different users', async (t) => {
+t.test('names of different kinds do not share a call, and resolve to different users', async (t) => {
   const { searches, lookups, hold } = setUp()
   const release = hold()
   const one = Array.from({ length: 4 }, (_, index) => lookups.find(email(`a${index}`), 1))
@@ -135,7 +135,7 @@ t.test('names of different kinds do not go together, and mean different users', 
   t.same(searches.slice(4), [['x'], ['x']])
 })
 
-t.test('those who ask for the same name share one call, as urgent as the most urgent', async (t) => {
+t.test('lookups of the same name share one call, with the highest urgency', async (t) => {
   const urgencies: number[] = []
   const { lookups, hold } = setUp(async (_users, urgency) => {
     urgencies.push(urgency)
@@ -149,7 +149,7 @@ t.test('those who ask for the same name share one call, as urgent as the most ur
   t.same(urgencies, [2, 2, 2, 2, 0])
 })
 
-t.test('a failure reaches all who wait, and is not remembered', async (t) => {
+t.test('a failure reaches all waiting callers, and is not remembered', async (t) => {
   let isDown = true
   const { lookups } = setUp(async () => {
     if (isDown) throw new QlikFailure('unavailable', 'no answer')
@@ -160,7 +160,7 @@ t.test('a failure reaches all who wait, and is not remembered', async (t) => {
   t.equal((await lookups.find(email('ann@example.com'), 1)).length, 1)
 })
 
-t.test('where several names are not understood together, each is asked for alone', async (t) => {
+t.test('if several names are rejected together, each is looked up alone', async (t) => {
   const { lookups, hold } = setUp(async (users) => {
     if (users.length > 1) throw new QlikFailure('rejected', 'too many terms')
     return MATCHES.filter(({ value }) => isAsked(users, value))
@@ -173,7 +173,7 @@ t.test('where several names are not understood together, each is asked for alone
   t.same(await Promise.all(both), [[MATCHES[0]], [MATCHES[1]]])
 })
 
-t.test('only so many are remembered', async (t) => {
+t.test('the number of remembered names is limited', async (t) => {
   const { searches, lookups } = setUp()
   for (let index = 0; index < 1_001; index += 1) await lookups.find(email(`u${index}`), 1)
   await lookups.find(email('u1000'), 1)

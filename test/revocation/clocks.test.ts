@@ -17,14 +17,14 @@ import { T0 } from '../support/signals.ts'
 const MINUTE = 60_000
 const AT_ONCE = { earliest: 0, latest: 0 }
 
-/** The real world: a tenant, and processes with clocks of their own, which all go on together. */
+/** Real time: a tenant, and processes with their own clocks, all advancing together. */
 function aWorld({ tenantAhead = 0 } = {}) {
   const real = fakeClock(T0)
   const clocks: FakeClock[] = [real]
   const advance = (ms: number) => {
     for (const clock of clocks) clock.advance(ms)
   }
-  /** Asleep, a process's monotonic clock stands still, and its wall clock does not. */
+  /** While asleep, a process's monotonic clock stands still and its wall clock does not. */
   const sleep = ({ clock: asleep }: { clock: FakeClock }, ms: number) => {
     for (const clock of clocks) {
       if (clock === asleep) clock.jump(ms)
@@ -33,10 +33,10 @@ function aWorld({ tenantAhead = 0 } = {}) {
   }
   const tenantNow = () => real.now() + tenantAhead
 
-  /** A process whose wall clock is this far ahead. Without a database, the store is its own. */
+  /** A process whose wall clock is this far ahead. Without a database, it has its own store. */
   function aProcess({ ahead = 0, database }: { ahead?: number; database?: string } = {}) {
     const clock = fakeClock(real.now() + ahead)
-    // No two monotonic clocks begin alike.
+    // No two monotonic clocks start at the same value.
     clock.advance(clocks.length * 12_345)
     clock.jump(clocks.length * -12_345)
     clocks.push(clock)
@@ -44,7 +44,7 @@ function aWorld({ tenantAhead = 0 } = {}) {
     const steady = steadyClock(clock)
     return {
       clock,
-      /** Asks the tenant something; the answer arrives `backMs` after its Date. */
+      /** Calls the tenant; the response arrives `backMs` after its Date. */
       ask({ backMs = 20 } = {}) {
         const end = offset.begin()
         advance(10)
@@ -71,7 +71,7 @@ function aWorld({ tenantAhead = 0 } = {}) {
     }
   }
 
-  /** What becomes of tokens that were granted at these real times, by now. */
+  /** What happens to tokens granted at these real times, as of now. */
   function verdicts(
     time: SignalTime,
     reason: 'logout' | 'security',
@@ -92,7 +92,7 @@ function aWorld({ tenantAhead = 0 } = {}) {
 }
 
 t.test(
-  'a signal counts by the tenant’s clock, whatever the clocks of those who accept and run it',
+  'a signal follows the tenant’s clock, whatever the clocks of the accepting and running processes',
   async (t) => {
     for (const ahead of [-MINUTE, MINUTE, -10 * MINUTE, 0]) {
       for (const isMeasuredAtAccept of [true, false]) {
@@ -115,7 +115,7 @@ t.test(
   },
 )
 
-t.test('accepted with a clock 10 min behind, and restarted with a correct one', async (t) => {
+t.test('a signal accepted with a clock 10 min behind, then a restart with a correct clock', async (t) => {
   const world = aWorld()
   const before = world.aProcess({ ahead: -10 * MINUTE })
   const unmeasured = before.accept()
@@ -131,12 +131,12 @@ t.test('accepted with a clock 10 min behind, and restarted with a correct one', 
   t.same(
     world.verdicts(claimed(unmeasured), 'logout', grants),
     ['revoke', 'undecided', 'undecided'],
-    'died before it had measured its clock: visibly not verified',
+    'it ended before measuring its clock: visibly unverified',
   )
   t.same(world.verdicts(claimed(unmeasured), 'security', grants), ['revoke', 'revoke', 'revoke'])
 })
 
-t.test('a wall clock that is stepped while running changes nothing', async (t) => {
+t.test('a wall clock that is set while running changes nothing', async (t) => {
   for (const step of [-10 * MINUTE, 10 * MINUTE]) {
     const world = aWorld()
     const process = world.aProcess()
@@ -155,7 +155,7 @@ t.test('a wall clock that is stepped while running changes nothing', async (t) =
   }
 })
 
-t.test('a machine that sleeps before the signal is measured leaves it open until the claim', async (t) => {
+t.test('if the machine sleeps before the signal is measured, it stays open until the claim', async (t) => {
   const world = aWorld()
   const process = world.aProcess()
   const { time, occurredAt } = process.accept()
@@ -169,24 +169,24 @@ t.test('a machine that sleeps before the signal is measured leaves it open until
   )
 })
 
-t.test('an answer that arrives 8 s after its Date', async (t) => {
+t.test('a response that arrives 8 s after its Date', async (t) => {
   const world = aWorld()
   const process = world.aProcess()
   process.ask({ backMs: 8_000 })
   const { time, occurredAt } = process.accept()
   const loggedOutAt = world.now()
   const grants = [loggedOutAt - 20_000, loggedOutAt - 1_000, loggedOutAt + 9_500]
-  t.same(world.verdicts(time, 'logout', grants), ['revoke', 'undecided', 'keep'], 'the truth stays inside')
+  t.same(
+    world.verdicts(time, 'logout', grants),
+    ['revoke', 'undecided', 'keep'],
+    'the interval contains the true instant',
+  )
   process.ask()
   const claimed = boundAtFirstClaim(time, occurredAt, process.clocks())
-  t.same(
-    world.verdicts(claimed, 'logout', grants),
-    ['revoke', 'revoke', 'keep'],
-    'and a quick answer decides',
-  )
+  t.same(world.verdicts(claimed, 'logout', grants), ['revoke', 'revoke', 'keep'], 'a fast response decides')
 })
 
-t.test('a tenant 10 min behind, and the same logout several times: a login 30 s later stays', async (t) => {
+t.test('with a tenant 10 min behind and a repeated logout, a login 30 s later is kept', async (t) => {
   const world = aWorld({ tenantAhead: -10 * MINUTE })
   const process = world.aProcess()
   process.ask()
@@ -202,6 +202,6 @@ t.test('a tenant 10 min behind, and the same logout several times: a login 30 s 
   t.same(
     world.verdicts(sent, 'logout', [loggedOutAt - 1_000, loggedOutAt + 30_000]),
     ['revoke', 'keep'],
-    'also where the sender sends the time',
+    'also if the sender sends the time',
   )
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import { openRuns, type Runs } from '../support/runs.ts'
 
-/** A revocation of this user that has completed; since then the leeway has passed. */
+/** A completed revocation of this user; the leeway has passed since. */
 async function completed(runs: Runs, signal: Parameters<Runs['revocation']>[0]): Promise<Revocation> {
   const revocation = runs.revocation(signal)
   const result = await runs.run(revocation)
@@ -12,7 +12,7 @@ async function completed(runs: Runs, signal: Parameters<Runs['revocation']>[0]):
   return { ...revocation, status: 'completed', outcome, tokens, resolved, proof }
 }
 
-/** The calls that this makes. */
+/** The calls this makes. */
 async function callsOf(runs: Runs, work: () => Promise<unknown>) {
   const { tenant } = runs.sandbox
   const before = tenant.calls.length
@@ -20,7 +20,7 @@ async function callsOf(runs: Runs, work: () => Promise<unknown>) {
   return tenant.calls.slice(before).map(({ route }) => route)
 }
 
-t.test('one more listing, one call, confirms that nothing is left', async (t) => {
+t.test('one more listing, with one call, confirms that nothing is left', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(3)
   const revocation = await completed(runs, { userId: user.id })
@@ -43,7 +43,7 @@ t.test('one more listing, one call, confirms that nothing is left', async (t) =>
   t.same(calls, ['list'])
 })
 
-t.test('a user who is not known to exist is looked up again', async (t) => {
+t.test('a user not known to exist is looked up again', async (t) => {
   const runs = await openRuns(t)
   const revocation = await completed(runs, { userId: 'nobody' })
   const calls = await callsOf(runs, async () => {
@@ -52,7 +52,7 @@ t.test('a user who is not known to exist is looked up again', async (t) => {
   t.same(calls, ['list', 'user'])
 })
 
-t.test('tokens in scope that are listed only now are found, and not deleted', async (t) => {
+t.test('tokens in scope that appear late are found, and not deleted', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(3)
   const revocation = await completed(runs, { userId: user.id })
@@ -64,7 +64,7 @@ t.test('tokens in scope that are listed only now are found, and not deleted', as
   t.equal(runs.deletes(), deletes)
 })
 
-t.test('several users of one name are listed each; the weakest decides', async (t) => {
+t.test('all users with the same name are listed, and the weakest role decides', async (t) => {
   const runs = await openRuns(t)
   const users = [3, 0].map((count) => runs.userWithTokens(count, { email: 'twin@example.com' }))
   const email = { kind: 'email', value: 'twin@example.com' } as const
@@ -78,7 +78,7 @@ t.test('several users of one name are listed each; the weakest decides', async (
   t.match(await runs.confirm(revocation), { found: 'tokens', count: 1 })
 })
 
-t.test('a list of several pages is listed twice', async (t) => {
+t.test('a list of several pages is read twice', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(0)
   const revocation = await completed(runs, { userId: user.id })
@@ -92,7 +92,7 @@ t.test('a list of several pages is listed twice', async (t) => {
   )
 })
 
-t.test('a client that has lost its role or scope meanwhile confirms nothing', async (t) => {
+t.test('a client that has lost its role or scope confirms nothing', async (t) => {
   for (const [changes, code] of [
     [{ admin: false }, 'CURFEW_CLIENT_NOT_ADMIN'],
     [{ grantedScope: 'user_default' }, 'CURFEW_SCOPE_TOO_NARROW'],
@@ -106,7 +106,7 @@ t.test('a client that has lost its role or scope meanwhile confirms nothing', as
   }
 })
 
-t.test('a tenant that is down, and a list that keeps changing, confirm nothing', async (t) => {
+t.test('an unavailable tenant or a list that keeps changing confirms nothing', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(0)
   const revocation = await completed(runs, { userId: user.id })

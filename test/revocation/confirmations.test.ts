@@ -5,7 +5,7 @@ import { until } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { databaseUrl, type Service, startService } from '../support/service.ts'
 
-/** By then the confirming listing is due. */
+/** When the confirming listing is due. */
 const LEEWAY_MS = 6_500
 const WAIT = { headers: { prefer: 'wait=30' } }
 
@@ -26,7 +26,7 @@ async function complete(service: Service, body: object): Promise<RevocationView>
 }
 
 for (const [name, open] of Object.entries(STORES)) {
-  t.test(`${name}: completed at once, verified after the leeway, by one read`, async (t) => {
+  t.test(`${name}: completed immediately, verified after the leeway with one read`, async (t) => {
     const clock = skippingClock()
     const service = await startService(t, { clock, environment: { DATABASE_URL: await open(t) } })
     const user = service.userWithTokens(3)
@@ -39,8 +39,8 @@ for (const [name, open] of Object.entries(STORES)) {
     const waiting = service.call('GET', `/revocations/${completed.id}`, WAIT)
     clock.skip(LEEWAY_MS)
     t.match((await waiting).json, { status: 'completed', verified: true, verificationDueAt: null })
-    // On PostgreSQL it is due by the clock of the database, which does not skip: after those real seconds, what is known of
-    // Curfew's role is older than FRESH_POWER_MS, and is read again.
+    // On PostgreSQL the due time follows the database clock, which does not skip: after those real seconds, the
+    // finding about Curfew's role is older than FRESH_POWER_MS and is read again.
     const routes = calls.slice(before).map(({ route }) => route)
     t.same(
       routes.filter((route) => route !== 'me' && route !== 'user'),
@@ -48,7 +48,7 @@ for (const [name, open] of Object.entries(STORES)) {
     )
   })
 
-  t.test(`${name}: a token that is listed late is revoked under the same id`, async (t) => {
+  t.test(`${name}: a token that appears late is revoked under the same id`, async (t) => {
     const clock = skippingClock()
     const service = await startService(t, { clock, environment: { DATABASE_URL: await open(t) } })
     const { tenant } = service.sandbox
@@ -63,10 +63,10 @@ for (const [name, open] of Object.entries(STORES)) {
       attempts: 2,
       tokens: { revoked: 3, kept: 1, found: 4, remaining: 0 },
     })
-    t.same(tenant.tokensOf(user.id), later, 'who logs in again keeps the new token')
+    t.same(tenant.tokensOf(user.id), later, 'a user who logs in again keeps the new token')
   })
 
-  t.test(`${name}: the process that completed it may end: another one confirms it`, async (t) => {
+  t.test(`${name}: if the process that completed it ends, another one confirms it`, async (t) => {
     const environment = { DATABASE_URL: await open(t) }
     const clock = skippingClock()
     const first = await startService(t, { clock, environment })
@@ -78,7 +78,7 @@ for (const [name, open] of Object.entries(STORES)) {
     t.match(await second.settled(id), { status: 'completed', verified: true, attempts: 1 })
   })
 
-  t.test(`${name}: a newer signal of the same user takes the confirmation over`, async (t) => {
+  t.test(`${name}: a newer signal for the same user takes over the confirmation`, async (t) => {
     const clock = skippingClock()
     const service = await startService(t, { clock, environment: { DATABASE_URL: await open(t) } })
     const { tenant } = service.sandbox
@@ -94,19 +94,22 @@ for (const [name, open] of Object.entries(STORES)) {
   })
 }
 
-t.test('what a version without proofs has completed is verified by a listing, however late', async (t) => {
-  const clock = skippingClock()
-  const url = await server.createDatabase()
-  const service = await startService(t, { clock, environment: { DATABASE_URL: url } })
-  const { id } = await complete(service, { userId: service.userWithTokens(1).id })
-  // As such a version has left it a minute ago: it is due at once, and of the signal's time only the upper bound is known.
-  await server.query(
-    url,
-    `UPDATE curfew.revocations SET verified = 1, proof = NULL, resolved = '[]', verification_due_at = 0,
+t.test(
+  'a revocation completed by a version without proofs is verified by a listing, however late',
+  async (t) => {
+    const clock = skippingClock()
+    const url = await server.createDatabase()
+    const service = await startService(t, { clock, environment: { DATABASE_URL: url } })
+    const { id } = await complete(service, { userId: service.userWithTokens(1).id })
+    // As such a version left it a minute ago: due immediately, with only an upper bound of the signal's time known.
+    await server.query(
+      url,
+      `UPDATE curfew.revocations SET verified = 1, proof = NULL, resolved = '[]', verification_due_at = 0,
        signal_time = NULL, signal_time_of = NULL, occurred_at = occurred_at - 60000`,
-  )
-  t.match(await service.settled(id), { verified: true, proof: { listings: 1 }, tokens: { undecided: 0 } })
-})
+    )
+    t.match(await service.settled(id), { verified: true, proof: { listings: 1 }, tokens: { undecided: 0 } })
+  },
+)
 
 t.test('a retry before the confirming listing changes nothing', async (t) => {
   const service = await startService(t)
@@ -117,39 +120,47 @@ t.test('a retry before the confirming listing changes nothing', async (t) => {
   t.strictSame(await shown(service, completed.id), completed)
 })
 
-t.test('a listing that fails is repeated, and after 24 hours it stays unverified, with a code', async (t) => {
-  const clock = skippingClock()
-  const service = await startService(t, { clock, random: () => 0.99 })
-  const { tenant } = service.sandbox
-  const { id } = await complete(service, { userId: service.userWithTokens(1).id })
-  const order = tenant.order({ kind: 'status', status: 503, route: 'list', times: Number.POSITIVE_INFINITY })
-  clock.skip(LEEWAY_MS)
-  const hasFailed = (times: number) => until(`it has failed ${times} times`, () => order.applied >= times)
-  await hasFailed(1)
-  const error = { code: 'CURFEW_QLIK_UNAVAILABLE' }
-  const isShown = async (expected: object) => {
-    await until(JSON.stringify(expected), async () => {
-      const current = await shown(service, id)
-      return Object.entries(expected).every(([key, value]) => Object(current)[key] === value)
+t.test(
+  'a failed listing is repeated; after 24 hours the revocation stays unverified, with an error code',
+  async (t) => {
+    const clock = skippingClock()
+    const service = await startService(t, { clock, random: () => 0.99 })
+    const { tenant } = service.sandbox
+    const { id } = await complete(service, { userId: service.userWithTokens(1).id })
+    const order = tenant.order({
+      kind: 'status',
+      status: 503,
+      route: 'list',
+      times: Number.POSITIVE_INFINITY,
     })
-    return shown(service, id)
-  }
-  await until('the failure is stored', async () => (await shown(service, id)).error !== null)
-  t.match(await shown(service, id), {
-    status: 'completed',
-    verified: false,
-    error,
-    verificationDueAt: String,
-  })
-  clock.skip(24 * 60 * 60_000 + 1_000)
-  const given = await isShown({ verificationDueAt: null })
-  t.match(given, { status: 'completed', verified: false, error })
-  order.cancel()
-  t.equal((await service.call('POST', `/revocations/${id}/retry`)).status, 202)
-  t.match(await service.settled(id), { status: 'completed', verified: true, error: null })
-})
+    clock.skip(LEEWAY_MS)
+    const hasFailed = (times: number) => until(`it has failed ${times} times`, () => order.applied >= times)
+    await hasFailed(1)
+    const error = { code: 'CURFEW_QLIK_UNAVAILABLE' }
+    const isShown = async (expected: object) => {
+      await until(JSON.stringify(expected), async () => {
+        const current = await shown(service, id)
+        return Object.entries(expected).every(([key, value]) => Object(current)[key] === value)
+      })
+      return shown(service, id)
+    }
+    await until('the failure is stored', async () => (await shown(service, id)).error !== null)
+    t.match(await shown(service, id), {
+      status: 'completed',
+      verified: false,
+      error,
+      verificationDueAt: String,
+    })
+    clock.skip(24 * 60 * 60_000 + 1_000)
+    const given = await isShown({ verificationDueAt: null })
+    t.match(given, { status: 'completed', verified: false, error })
+    order.cancel()
+    t.equal((await service.call('POST', `/revocations/${id}/retry`)).status, 202)
+    t.match(await service.settled(id), { status: 'completed', verified: true, error: null })
+  },
+)
 
-t.test('a listing that passes after some failures confirms it all the same', async (t) => {
+t.test('a listing that succeeds after some failures still confirms', async (t) => {
   const clock = skippingClock()
   const service = await startService(t, { clock, random: () => 0 })
   const { id } = await complete(service, { userId: service.userWithTokens(1).id })
@@ -158,7 +169,7 @@ t.test('a listing that passes after some failures confirms it all the same', asy
   t.match(await service.settled(id), { status: 'completed', verified: true, error: null })
 })
 
-t.test('a role that is withdrawn in between proves nothing', async (t) => {
+t.test('if the role is withdrawn in between, the listing is not accepted as proof', async (t) => {
   const clock = skippingClock()
   const service = await startService(t, { clock, random: () => 0.99 })
   const { tenant } = service.sandbox
@@ -169,7 +180,7 @@ t.test('a role that is withdrawn in between proves nothing', async (t) => {
   t.match(await shown(service, id), { verified: false, error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
 })
 
-t.test('revocations are found by the Qlik user that their names led to', async (t) => {
+t.test('revocations are found by the Qlik user that their names resolved to', async (t) => {
   const service = await startService(t)
   const user = service.userWithTokens(1, { email: 'ann@example.com', subject: 'idp|ann' })
   const other = service.userWithTokens(1)
@@ -189,7 +200,7 @@ t.test('revocations are found by the Qlik user that their names led to', async (
   t.match(page.json, { items: [{ id: ids[1] }], nextCursor: ids[1] })
 })
 
-t.test('a failed one that is retried while another is queued is superseded by it', async (t) => {
+t.test('a failed revocation retried while another is queued is superseded by it', async (t) => {
   const service = await startService(t, { random: () => 0.99 })
   const { tenant } = service.sandbox
   const user = service.userWithTokens(1)

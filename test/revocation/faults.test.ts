@@ -4,7 +4,7 @@ import { startService } from '../support/service.ts'
 
 const STEPS = ['token', 'me', 'users', 'list', 'revoke'] as const
 
-/** Faults that pass: whatever step they strike, the revocation ends as completed and verified. */
+/** Transient faults: whichever step they hit, the revocation ends completed and verified. */
 const PASSING: Fault[] = [
   { kind: 'status', status: 500 },
   { kind: 'status', status: 502 },
@@ -23,7 +23,7 @@ const PASSING: Fault[] = [
 ]
 
 for (const route of STEPS) {
-  t.test(`a fault at ${route} that passes does not keep a user's tokens alive`, async (t) => {
+  t.test(`a transient fault at ${route} does not keep a user's tokens alive`, async (t) => {
     for (const fault of PASSING.filter((fault) => (fault.route ?? route) === route)) {
       const service = await startService(t, { random: () => 0, environment: { QLIK_TIMEOUT_MS: '250' } })
       const { tenant } = service.sandbox
@@ -33,15 +33,15 @@ for (const route of STEPS) {
       const ended = await service.revoke({ email: 'ann@example.com' })
       const name = JSON.stringify(fault)
       t.match(ended, { status: 'completed', verified: true, error: null, tokens: { remaining: 0 } }, name)
-      // Where the answer to a revocation that took effect is lost, nobody can say that it was counted.
+      // If the response to an effective delete is lost, the delete cannot be counted.
       t.ok(ended.tokens.revoked + ended.tokens.alreadyGone >= 2, name)
       t.same([tenant.tokensOf(user.id).length, tenant.tokensOf(other.id).length], [0, 1], name)
-      t.equal(order.applied, 1, `${name} was struck`)
+      t.equal(order.applied, 1, `${name} was hit`)
     }
   })
 }
 
-t.test('every third call fails, and still all of many tokens go', async (t) => {
+t.test('all tokens are revoked although every third call fails', async (t) => {
   const service = await startService(t, { random: () => 0 })
   const user = service.userWithTokens(120)
   for (let after = 10; after < 60; after += 3) {
@@ -49,10 +49,10 @@ t.test('every third call fails, and still all of many tokens go', async (t) => {
   }
   const ended = await service.revoke({ userId: user.id })
   t.match(ended, { status: 'completed', verified: true, tokens: { revoked: 120 } })
-  t.ok(ended.attempts < 10, 'a failure does not cost an attempt of its own')
+  t.ok(ended.attempts < 10, 'fewer attempts than failures')
 })
 
-t.test('403 and 400 fail, visibly, and say what to do; a retry by hand completes', async (t) => {
+t.test('403 and 400 fail with an action to take, and a manual retry completes', async (t) => {
   for (const [status, code] of [
     [403, 'CURFEW_QLIK_FORBIDDEN'],
     [400, 'CURFEW_QLIK_REJECTED'],
@@ -70,7 +70,7 @@ t.test('403 and 400 fail, visibly, and say what to do; a retry by hand completes
   }
 })
 
-t.test('a revoked or expired access token is renewed in mid-run, once for all calls', async (t) => {
+t.test('a revoked or expired access token is renewed during the run, once for all calls', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   t.match(await service.revoke({ userId: service.userWithTokens(1).id }), { status: 'completed' })
@@ -82,7 +82,7 @@ t.test('a revoked or expired access token is renewed in mid-run, once for all ca
   t.equal(tenant.calls.filter(({ route }) => route === 'token').length, 2)
 })
 
-t.test('credentials that are refused are shown, retried, and work again once mended', async (t) => {
+t.test('refused credentials are reported and retried, and work again once fixed', async (t) => {
   const service = await startService(t, { random: () => 0.02 })
   const { tenant } = service.sandbox
   const user = service.userWithTokens(1)
@@ -96,7 +96,7 @@ t.test('credentials that are refused are shown, retried, and work again once men
   t.match(await service.settled(json.id), { status: 'completed', verified: true, error: null })
 })
 
-t.test('a tenant that is gone fails the revocation after 24 hours, not before', async (t) => {
+t.test('an unreachable tenant fails the revocation after 24 hours, not before', async (t) => {
   const { fakeClock } = await import('../support/clock.ts')
   const clock = fakeClock()
   const service = await startService(t, { clock, random: () => 0.999 })

@@ -8,7 +8,7 @@ import { rejection } from '../support/events.ts'
 import { startService } from '../support/service.ts'
 
 const KATE = 'kate@example.com'
-/** The same, begun with a Kelvin sign: `toLowerCase()` makes a `k` of it. */
+/** The same name with a Kelvin sign, which `toLowerCase()` turns into a `k`. */
 const KELVIN = '\u212Aate@example.com'
 const AMBIGUOUS = { code: 'CURFEW_AMBIGUOUS_USER' }
 
@@ -19,7 +19,7 @@ function asked(user: UserReference, matches: readonly UserMatch[]) {
 const named = (...values: string[]): UserMatch[] =>
   values.map((value, index) => ({ id: `id${index}`, value }))
 
-t.test('a name means whom Qlik finds, unless that is uncertain', async (t) => {
+t.test('a name resolves to the users that Qlik finds, unless the match is uncertain', async (t) => {
   const user = { kind: 'email', value: KATE } as const
   for (const [matches, ids] of [
     [[], []],
@@ -40,12 +40,15 @@ t.test('a name means whom Qlik finds, unless that is uncertain', async (t) => {
     t.match(await rejection(asked(user, matches)), AMBIGUOUS, JSON.stringify(matches))
   }
   t.match(await rejection(asked({ kind: 'subject', value: KELVIN }, named(KATE))), AMBIGUOUS)
-  t.same(await asked({ kind: 'subject', value: KELVIN }, named(KELVIN)), ['id0'], 'spelled exactly so')
+  t.same(await asked({ kind: 'subject', value: KELVIN }, named(KELVIN)), ['id0'], 'spelled exactly the same')
   t.match(await rejection(asked(user, [{ id: 'own', value: KATE }])), { code: 'CURFEW_OWN_USER' })
-  t.same(await asked({ kind: 'userId', value: KELVIN }, named(KATE)), [KELVIN], 'an id is taken as it is')
+  t.same(await asked({ kind: 'userId', value: KELVIN }, named(KATE)), [KELVIN], 'an id is used as is')
 })
 
-/** Kate with two tokens, in a tenant that compares so; time stands, so everything is within two seconds. */
+/**
+ * Kate with two tokens, in a tenant that compares names this way. The clock stands still, so everything happens
+ * within two seconds.
+ */
 async function start(t: Test, nameFolding: Folding) {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now, nameFolding } })
@@ -58,7 +61,7 @@ async function start(t: Test, nameFolding: Folding) {
   }
 }
 
-t.test('a lookup of a name that looks alike does not keep a logout from its user', async (t) => {
+t.test('a lookup of a similar name does not prevent the logout of the user', async (t) => {
   for (const [nameFolding, first] of [
     ['ascii', { outcome: 'no-matching-user' }],
     ['unicode', { status: 'failed', error: AMBIGUOUS }],
@@ -71,7 +74,7 @@ t.test('a lookup of a name that looks alike does not keep a logout from its user
   }
 })
 
-t.test('nor does a logout make the name that looks alike end its user', async (t) => {
+t.test('a logout does not make a similar name log out its user', async (t) => {
   for (const [nameFolding, second] of [
     ['ascii', { outcome: 'no-matching-user', tokens: { revoked: 0 } }],
     ['unicode', { status: 'failed', error: AMBIGUOUS }],
@@ -84,7 +87,7 @@ t.test('nor does a logout make the name that looks alike end its user', async (t
   }
 })
 
-t.test('asked for together, each ends its own user', async (t) => {
+t.test('when looked up together, each name logs out its own user', async (t) => {
   for (const nameFolding of ['ascii', 'unicode'] as const) {
     const service = await start(t, nameFolding)
     service.sandbox.tenant.settings.latencyMs = 20

@@ -15,19 +15,19 @@ function knowsUser(findUsers: QlikTenant['findUsers'], power: Power = 'proven') 
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }
 }
 
-t.test('a user whom Qlik lists is known, one whom it does not is unknown', async (t) => {
+t.test('a user that Qlik lists is known, any other is unknown', async (t) => {
   const found = knowsUser(async () => [{ id: 'u1', value: ada.value }])
   t.equal(await found.knows('default', ada), 'known')
   t.equal(found.clock.untilNextTimer(), null)
   t.equal(await knowsUser(async () => []).knows('default', ada), 'unknown')
 })
 
-t.test('an empty list tells nothing of a client that may not see other users', async (t) => {
+t.test('an empty list is inconclusive if the client may not see other users', async (t) => {
   for (const power of ['unknown', 'lacking'] as const)
     t.equal(await knowsUser(async () => [], power).knows('default', ada), 'undecided')
 })
 
-t.test('a tenant that is slow, fails, or is not there leaves it undecided', async (t) => {
+t.test('the result is undecided if the tenant is slow, fails or is not configured', async (t) => {
   const slow = knowsUser(
     (_, { signal }) =>
       new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
@@ -42,7 +42,7 @@ t.test('a tenant that is slow, fails, or is not there leaves it undecided', asyn
   t.equal(await failing.knows('other', ada), 'undecided')
 })
 
-t.test('a Qlik user id is taken as it is', async (t) => {
+t.test('a Qlik user id is not looked up', async (t) => {
   const { knows } = knowsUser(async () => [])
   t.equal(await knows('default', { kind: 'userId', value: 'u1' }), 'undecided')
 })

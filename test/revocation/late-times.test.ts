@@ -9,7 +9,7 @@ import { fakeClock } from '../support/clock.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
-/** A store, and a tenant whose clock is not known until a test says so. */
+/** A store, and a tenant whose clock is unknown until the test sets it. */
 async function setUp(t: Test) {
   const clock = fakeClock(T0)
   const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'), clock)
@@ -47,7 +47,7 @@ t.test('a signal is measured as soon as the clock of its tenant is known', async
   const { id, signalTime } = existing(revocations[0])
   t.match(signalTime, { tenant: null, open: { measured: null } })
   clock.advance(5_000)
-  // It has looked in vain, and looks again later.
+  // The first check found nothing; another one follows.
   await new Promise(setImmediate)
   tenant.known = true
   clock.advance(1_000)
@@ -56,10 +56,10 @@ t.test('a signal is measured as soon as the clock of its tenant is known', async
   t.match(time, { open: null, tenant: { earliest: Number, latest: Number } })
   t.ok(time?.tenant && time.tenant.earliest <= T0 + 60_000 && time.tenant.latest >= T0 + 60_900)
   await new Promise(setImmediate)
-  t.equal(clock.untilNextTimer(), null, 'then nothing is looked for any more')
+  t.equal(clock.untilNextTimer(), null, 'the checks stop')
 })
 
-t.test('one whose clock is known is measured at once', async (t) => {
+t.test('a signal is measured immediately if the clock is known', async (t) => {
   const { clock, tenant, accept } = await setUp(t)
   tenant.known = true
   const { revocations } = await accept([aSignal()], null)
@@ -67,7 +67,7 @@ t.test('one whose clock is known is measured at once', async (t) => {
   t.equal(clock.untilNextTimer(), null)
 })
 
-t.test('a revocation that many signals join takes the place of one', async (t) => {
+t.test('a revocation with many joined signals takes up one entry', async (t) => {
   const { clock, store, tenant, accept, measured } = await setUp(t)
   const alike = Array.from({ length: 1_000 }, () => aSignal())
   for (let times = 0; times < 10; times += 1) await accept(alike, null)

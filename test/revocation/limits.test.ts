@@ -9,7 +9,7 @@ const MINUTE = 60_000
 
 const statusesOf = ({ sandbox }: Service) => new Set(sandbox.tenant.calls.map(({ status }) => status))
 
-/** Waits until the service itself says that the tier leaves no room. */
+/** Waits until the service reports that the tier has no room. */
 async function tierIsBlocked(service: Service, tier: 1 | 2): Promise<void> {
   const line = new RegExp(`^curfew_budget_remaining\\{.*tier="${tier}".*\\} 0$`, 'm')
   while (!line.test((await service.call('GET', '/metrics')).text));
@@ -21,8 +21,8 @@ for (const [name, fault, waitMs] of [
   ['missing', { retryAfter: 'missing' }, 30_000],
   ['longer than the window', { seconds: 900 }, 900_000],
 ] as const) {
-  t.test(`a 429 with Retry-After ${name} holds its tier, and the other one goes on`, async (t) => {
-    // At a whole second a Date header shows all of the time, so that a date must be waited for in full.
+  t.test(`a 429 with Retry-After ${name} blocks its tier, and the other tier continues`, async (t) => {
+    // At a whole second, a Date header shows the exact time, so a date must be waited for in full.
     const clock = fakeClock(Math.ceil(Date.now() / SECOND) * SECOND)
     const service = await startService(t, { clock, sandbox: { now: clock.now } })
     const { tenant } = service.sandbox
@@ -34,10 +34,10 @@ for (const [name, fault, waitMs] of [
     await refused
     await tierIsBlocked(service, 2)
     const dryRun = await service.call('POST', `/users/${other.id}/revoke-all?dryRun=true`)
-    t.equal(dryRun.json.tokens.length, 2, 'tier 1 goes on')
+    t.equal(dryRun.json.tokens.length, 2, 'tier 1 continues')
     clock.advance(waitMs - 10)
     await service.call('POST', `/users/${other.id}/revoke-all?dryRun=true`)
-    t.equal(tenant.tokensOf(user.id).length, 1, 'nothing is called before the time')
+    t.equal(tenant.tokensOf(user.id).length, 1, 'no calls before the time')
     const waiting = (await service.call('GET', `/revocations/${json.id}`)).json
     t.match(waiting, { status: 'running', attempts: 1, nextAttemptAt: null })
     clock.advance(20)
@@ -55,66 +55,72 @@ for (const [name, retryAfter] of [
   ['in seconds', 'seconds'],
   ['as a date', 'date'],
 ] as const) {
-  t.test(`an absurd Retry-After ${name} is cut to 15 minutes; then one call asks, and again`, async (t) => {
-    const clock = fakeClock()
-    const service = await startService(t, {
-      clock,
-      sandbox: { now: clock.now },
-      environment: { REVOKE_CONCURRENCY: '4' },
-    })
-    const { tenant } = service.sandbox
-    const user = service.userWithTokens(20)
-    const revoking = () => tenant.calls.filter(({ route }) => route === 'revoke').length
-    const isRefused = ({ status }: { status: number | null }) => status === 429
-    const seconds = 99_999_999_999
-    tenant.order({ kind: 'rate-limited', route: 'revoke', after: 5, blocks: true, seconds, retryAfter })
-    const refused = nextCall(service.sandbox, isRefused)
-    const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
-    await refused
-    await tierIsBlocked(service, 2)
-    const at = clock.now() + 15 * MINUTE
-    const lines = () =>
-      service.logLines.filter((line) => line.includes('rate limit reached')).map((line) => JSON.parse(line))
-    const shown = (await service.call('GET', `/revocations/${json.id}`)).json
-    t.equal(shown.waitingFor.what, 'qlik-rate-limit')
-    t.ok(Math.abs(Date.parse(shown.waitingFor.until) - at) <= SECOND, shown.waitingFor.until)
-    t.match(lines(), [{ level: 40, tenant: 'default', tier: 2 }])
-    t.equal(lines().length, 1, 'not one for each call that was refused')
-    t.ok(lines()[0].askedMs > 24 * 60 * MINUTE)
-    const health = await service.call('GET', '/health/ready')
-    t.equal(health.status, 200)
-    t.match(health.text, /"status":"warning","detail":"Qlik Cloud limits the rate: no calls of tier 2 until/)
-    const metrics = (await service.call('GET', '/metrics')).text
-    const samples = /^curfew_qlik_blocked_until_timestamp_seconds\{.*tier="(.)"\} (.*)$/gm
-    const until = new Map([...metrics.matchAll(samples)].map(([, tier, value]) => [tier, Number(value)]))
-    t.equal(until.get('1'), 0)
-    t.ok(Math.abs(Number(until.get('2')) - at / 1000) < 1)
+  t.test(
+    `an absurd Retry-After ${name} is capped at 15 minutes; then one call probes, and again`,
+    async (t) => {
+      const clock = fakeClock()
+      const service = await startService(t, {
+        clock,
+        sandbox: { now: clock.now },
+        environment: { REVOKE_CONCURRENCY: '4' },
+      })
+      const { tenant } = service.sandbox
+      const user = service.userWithTokens(20)
+      const revoking = () => tenant.calls.filter(({ route }) => route === 'revoke').length
+      const isRefused = ({ status }: { status: number | null }) => status === 429
+      const seconds = 99_999_999_999
+      tenant.order({ kind: 'rate-limited', route: 'revoke', after: 5, blocks: true, seconds, retryAfter })
+      const refused = nextCall(service.sandbox, isRefused)
+      const { json } = await service.call('POST', '/logout-hook', { body: { userId: user.id } })
+      await refused
+      await tierIsBlocked(service, 2)
+      const at = clock.now() + 15 * MINUTE
+      const lines = () =>
+        service.logLines.filter((line) => line.includes('rate limit reached')).map((line) => JSON.parse(line))
+      const shown = (await service.call('GET', `/revocations/${json.id}`)).json
+      t.equal(shown.waitingFor.what, 'qlik-rate-limit')
+      t.ok(Math.abs(Date.parse(shown.waitingFor.until) - at) <= SECOND, shown.waitingFor.until)
+      t.match(lines(), [{ level: 40, tenant: 'default', tier: 2 }])
+      t.equal(lines().length, 1, 'not one line per refused call')
+      t.ok(lines()[0].askedMs > 24 * 60 * MINUTE)
+      const health = await service.call('GET', '/health/ready')
+      t.equal(health.status, 200)
+      t.match(
+        health.text,
+        /"status":"warning","detail":"Qlik Cloud limits the rate: no calls of tier 2 until/,
+      )
+      const metrics = (await service.call('GET', '/metrics')).text
+      const samples = /^curfew_qlik_blocked_until_timestamp_seconds\{.*tier="(.)"\} (.*)$/gm
+      const until = new Map([...metrics.matchAll(samples)].map(([, tier, value]) => [tier, Number(value)]))
+      t.equal(until.get('1'), 0)
+      t.ok(Math.abs(Number(until.get('2')) - at / 1000) < 1)
 
-    const before = revoking()
-    clock.advance(15 * MINUTE - SECOND)
-    await service.call('POST', `/users/${user.id}/revoke-all?dryRun=true`)
-    t.equal(revoking(), before, 'nothing is called before the time')
-    const refusedAgain = nextCall(service.sandbox, isRefused)
-    clock.advance(SECOND + 10)
-    await refusedAgain
-    await tierIsBlocked(service, 2)
-    while (lines().length < 2) await service.call('GET', '/health/live')
-    t.equal(revoking(), before + 1, 'one call, and no other')
+      const before = revoking()
+      clock.advance(15 * MINUTE - SECOND)
+      await service.call('POST', `/users/${user.id}/revoke-all?dryRun=true`)
+      t.equal(revoking(), before, 'no calls before the time')
+      const refusedAgain = nextCall(service.sandbox, isRefused)
+      clock.advance(SECOND + 10)
+      await refusedAgain
+      await tierIsBlocked(service, 2)
+      while (lines().length < 2) await service.call('GET', '/health/live')
+      t.equal(revoking(), before + 1, 'exactly one call')
 
-    tenant.limiter.lift(service.client.userId, 2)
-    clock.advance(15 * MINUTE + 10)
-    t.match(await service.ended(json.id), {
-      status: 'completed',
-      verified: true,
-      attempts: 1,
-      tokens: { revoked: 20 },
-      waitingFor: null,
-    })
-    t.ok(tenant.calls.filter(isRefused).length <= 5, 'those that were under way, and the one that asked')
-  })
+      tenant.limiter.lift(service.client.userId, 2)
+      clock.advance(15 * MINUTE + 10)
+      t.match(await service.ended(json.id), {
+        status: 'completed',
+        verified: true,
+        attempts: 1,
+        tokens: { revoked: 20 },
+        waitingFor: null,
+      })
+      t.ok(tenant.calls.filter(isRefused).length <= 5, 'those under way, and the probe')
+    },
+  )
 }
 
-t.test('a 429 on a list holds lists, and running revocations of tokens go on', async (t) => {
+t.test('a 429 on a list blocks lists, and deletes under way continue', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, {
     clock,
@@ -136,7 +142,7 @@ t.test('a 429 on a list holds lists, and running revocations of tokens go on', a
   t.match(await service.settled(json.id), { status: 'completed', verified: true, tokens: { revoked: 120 } })
 })
 
-t.test('a 429 at the token endpoint is waited out, and asked once more', async (t) => {
+t.test('after a 429, the token endpoint is called again once the wait is over', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const { tenant } = service.sandbox
@@ -153,7 +159,7 @@ t.test('a 429 at the token endpoint is waited out, and asked once more', async (
   t.match(await service.ended(json.id), { status: 'completed', attempts: 1 })
 })
 
-t.test('a budget used up is waited for, window by window, without a 429 of our own making', async (t) => {
+t.test('a used-up budget is waited for, window by window, without causing a 429', async (t) => {
   const limits = { tier2Limit: 20, windowMs: 700 }
   const service = await startService(t, {
     sandbox: limits,
@@ -166,7 +172,7 @@ t.test('a budget used up is waited for, window by window, without a 429 of our o
   t.notOk(statusesOf(service).has(429))
 })
 
-t.test('a restart remembers what was called in the last window', async (t) => {
+t.test('a restart remembers the calls of the last window', async (t) => {
   const limits = { tier2Limit: 10, windowMs: 1_500 }
   const environment = { QLIK_TIER2_LIMIT: '10', QLIK_RATE_WINDOW_MS: '1500', QLIK_TIMEOUT_MS: '100' }
   const first = await startService(t, { sandbox: limits, environment })
@@ -179,7 +185,7 @@ t.test('a restart remembers what was called in the last window', async (t) => {
   t.notOk(statusesOf(first).has(429))
 })
 
-t.test('a more urgent revocation is served first, however many wait for the budget', async (t) => {
+t.test('a more urgent revocation is served first, whatever the number waiting for the budget', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, {
     clock,
@@ -208,7 +214,7 @@ t.test('a more urgent revocation is served first, however many wait for the budg
 })
 
 t.test(
-  'a reload changes the one budget that active runs draw from, and Qlik counts no more than it allows',
+  'a reload changes the one budget that active runs use, and Qlik counts no more than it allows',
   async (t) => {
     const clock = fakeClock()
     const file = configurationFile(t, { tenants: [] })
@@ -231,7 +237,7 @@ t.test(
       tenant.calls.filter(({ tier, userId }) => tier === 2 && userId === client.userId).length
     const untilCounted = async (count: number) => {
       while (counted() < count) await service.call('GET', '/health/live')
-      // Whatever more could be called now is called by then.
+      // By then, all calls that could be made have been made.
       for (let turn = 0; turn < 20; turn += 1) await service.call('GET', '/health/live')
       t.equal(counted(), count)
     }
@@ -252,7 +258,7 @@ t.test(
   },
 )
 
-t.test('tells how long it will take at the least', async (t) => {
+t.test('reports the minimum time that a revocation will take', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, {
     clock,

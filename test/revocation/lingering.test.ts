@@ -10,7 +10,7 @@ async function untilAttempt(service: Service, id: string, attempts: number) {
   }
 }
 
-t.test('a token that stays listed after its 204 is no success, however often it is tried', async (t) => {
+t.test('a token still listed after its 204 is no success, whatever the number of attempts', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, random: () => 0.999, sandbox: { now: clock.now } })
   const { tenant } = service.sandbox
@@ -54,7 +54,7 @@ t.test('a token that cannot be revoked does not keep the others alive', async (t
   t.equal(tenant.tokensOf(user.id).length, 1)
 })
 
-t.test('when the role is taken away, an empty list is not believed', async (t) => {
+t.test('an empty list is not trusted after the role is withdrawn', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const { tenant } = service.sandbox
@@ -70,7 +70,7 @@ t.test('when the role is taken away, an empty list is not believed', async (t) =
   })
 })
 
-t.test('a security signal overtakes the same user’s run that waits for the budget', async (t) => {
+t.test('a security signal overtakes a run of the same user that waits for the budget', async (t) => {
   const service = await startService(t, {
     sandbox: { tier2Limit: 4, windowMs: 1_500 },
     environment: { QLIK_TIER2_LIMIT: '4', QLIK_RATE_WINDOW_MS: '1500' },
@@ -83,15 +83,11 @@ t.test('a security signal overtakes the same user’s run that waits for the bud
   const urgent = await service.call('POST', `/users/${user.id}/revoke-all`)
   t.not(urgent.json.id, slow.json.id)
   const ended = await service.settled(urgent.json.id)
-  t.match(
-    ended,
-    { id: slow.json.id, reason: 'security', scope: 'all', attempts: 1 },
-    'the two have become one',
-  )
+  t.match(ended, { id: slow.json.id, reason: 'security', scope: 'all', attempts: 1 }, 'the two have joined')
   t.match(ended, { status: 'completed', verified: true, tokens: { revoked: 5 } })
 })
 
-t.test('a clock that is set back does not delay what waits', async (t) => {
+t.test('setting the clock back does not delay waiting revocations', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, random: () => 0.999 })
   service.sandbox.tenant.order({ kind: 'status', status: 503, route: 'list' })

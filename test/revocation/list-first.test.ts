@@ -4,7 +4,7 @@ import type { TokenCounts } from '../../src/revocation/revocation.ts'
 import { RunTime } from '../../src/revocation/run-time.ts'
 import { openRuns } from '../support/runs.ts'
 
-t.test('all of 10,000 tokens are listed before the first is revoked, and counted from then on', async (t) => {
+t.test('all 10,000 tokens are listed, and counted, before the first is revoked', async (t) => {
   const progress: TokenCounts[] = []
   const runs = await openRuns(t, { onProgress: (tokens) => progress.push({ ...tokens }) })
   const user = runs.userWithTokens(10_000)
@@ -23,7 +23,7 @@ t.test('all of 10,000 tokens are listed before the first is revoked, and counted
   t.equal(result.tokens.revoked + result.tokens.remaining, 10_000)
 })
 
-t.test('pages are asked for one after the other', async (t) => {
+t.test('pages are requested one at a time', async (t) => {
   const runs = await openRuns(t, { sandbox: { latencyMs: 5 } })
   const user = runs.userWithTokens(350)
   let underWay = 0
@@ -38,7 +38,7 @@ t.test('pages are asked for one after the other', async (t) => {
   })
 })
 
-t.test('a page that fails keeps no token alive that was listed before it', async (t) => {
+t.test('a failed page does not keep earlier listed tokens alive', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(250)
   const revocation = runs.revocation({ userId: user.id })
@@ -52,7 +52,7 @@ t.test('a page that fails keeps no token alive that was listed before it', async
   })
 })
 
-t.test('more tokens than one user can have are taken for a loop', async (t) => {
+t.test('more tokens than one user can have are treated as a loop', async (t) => {
   const { qlik, clock, revocation } = await openRuns(t)
   let pages = 0
   const endless = {
@@ -74,10 +74,10 @@ t.test('more tokens than one user can have are taken for a loop', async (t) => {
   const options = { clock, time, urgency: 0, signal: new AbortController().signal }
   const listing = await listAll([{ id: 'u1', isOwn: false }], null, endless, options)
   t.match(listing.failure, { kind: 'unreadable' })
-  t.equal(listing.inScope.size, 101_000, 'what was listed can be revoked')
+  t.equal(listing.inScope.size, 101_000, 'listed tokens can be revoked')
 })
 
-t.test("a revocation of Curfew's own user leaves its access token alone", async (t) => {
+t.test("a revocation of Curfew's own user keeps its access token", async (t) => {
   const runs = await openRuns(t)
   const { tenant } = runs.sandbox
   const { userId } = runs.client

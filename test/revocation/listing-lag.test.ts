@@ -5,7 +5,7 @@ for (const [lagS, tokens] of [
   [5, 303],
   [8, 102],
 ] as const) {
-  t.test(`a list ${lagS} s behind its deletes costs none of ${tokens} tokens a second one`, async (t) => {
+  t.test(`with a list ${lagS} s behind its deletes, none of ${tokens} tokens is deleted twice`, async (t) => {
     const runs = await openRuns(t, { sandbox: { lagAfterRevokeMs: lagS * 1_000 } })
     const user = runs.userWithTokens(tokens)
     const began = runs.clock.now()
@@ -17,7 +17,7 @@ for (const [lagS, tokens] of [
       proof: { userExists: true, pages: 1 },
     })
     t.ok(runs.deletes() <= tokens * 1.02, `${runs.deletes()} deletes`)
-    t.ok(runs.clock.now() - began >= lagS * 1_000, 'it ended when the list was up to date')
+    t.ok(runs.clock.now() - began >= lagS * 1_000, 'it ended once the list was up to date')
     const other = runs.userWithTokens(3)
     t.match(await runs.run(runs.revocation({ userId: other.id, reason: 'security' })), { ended: 'completed' })
     t.notOk(runs.sandbox.tenant.calls.some(({ status }) => status === 429))
@@ -25,7 +25,7 @@ for (const [lagS, tokens] of [
   })
 }
 
-t.test('one user, named in three ways at once, costs one delete for each token', async (t) => {
+t.test('one user, requested in three ways at once, takes one delete per token', async (t) => {
   const runs = await openRuns(t, { sandbox: { lagAfterRevokeMs: 2_000 } })
   const user = runs.userWithTokens(152, { email: 'ann@example.com', subject: 'idp|ann' })
   const results = await Promise.all([
@@ -44,7 +44,7 @@ t.test('one user, named in three ways at once, costs one delete for each token',
   t.ok(runs.deletes() <= 152 * 1.02, `${runs.deletes()} deletes`)
 })
 
-t.test('an attempt that starts again counts no token twice', async (t) => {
+t.test('a restarted attempt counts no token twice', async (t) => {
   const runs = await openRuns(t, { sandbox: { lagAfterRevokeMs: 40_000 } })
   const user = runs.userWithTokens(120)
   let revocation = runs.revocation({ userId: user.id })
@@ -102,7 +102,7 @@ t.test(
   },
 )
 
-t.test('after a restart, tokens whose deletes were under way are already gone', async (t) => {
+t.test('after a restart, tokens with deletes under way count as already gone', async (t) => {
   const runs = await openRuns(t, { concurrency: 4 })
   const user = runs.userWithTokens(20)
   const revocation = runs.revocation({ userId: user.id })
@@ -115,25 +115,22 @@ t.test('after a restart, tokens whose deletes were under way are already gone', 
   const second = await runs.another().run({ ...revocation, tokens: first.tokens })
   t.match(second, { ended: 'completed', tokens: { remaining: 0 } })
   t.equal(second.tokens.revoked + second.tokens.alreadyGone, 20)
-  t.ok(second.tokens.alreadyGone <= 4, 'as many as can be under way')
+  t.ok(second.tokens.alreadyGone <= 4, 'the maximum under way')
 })
 
-t.test(
-  'an attempt that is stopped loses none of its counts: what was sent is counted by the next',
-  async (t) => {
-    const runs = await openRuns(t, { concurrency: 4 })
-    const user = runs.userWithTokens(20)
-    const revocation = runs.revocation({ userId: user.id })
-    const stop = new AbortController()
-    runs.sandbox.tenant.onCall((phase, { route }) => {
-      if (phase === 'arrived' && route === 'revoke') stop.abort()
-    })
-    const first = await runs.run(revocation, stop.signal)
-    t.match(first, { ended: 'stopped', tokens: { revoked: 0, remaining: 20 } })
-    t.match(await runs.run({ ...revocation, tokens: first.tokens }), {
-      ended: 'completed',
-      tokens: { revoked: 20, alreadyGone: 0 },
-    })
-    t.equal(runs.deletes(), 20)
-  },
-)
+t.test('a stopped attempt loses no counts: the next attempt counts the deletes that were sent', async (t) => {
+  const runs = await openRuns(t, { concurrency: 4 })
+  const user = runs.userWithTokens(20)
+  const revocation = runs.revocation({ userId: user.id })
+  const stop = new AbortController()
+  runs.sandbox.tenant.onCall((phase, { route }) => {
+    if (phase === 'arrived' && route === 'revoke') stop.abort()
+  })
+  const first = await runs.run(revocation, stop.signal)
+  t.match(first, { ended: 'stopped', tokens: { revoked: 0, remaining: 20 } })
+  t.match(await runs.run({ ...revocation, tokens: first.tokens }), {
+    ended: 'completed',
+    tokens: { revoked: 20, alreadyGone: 0 },
+  })
+  t.equal(runs.deletes(), 20)
+})

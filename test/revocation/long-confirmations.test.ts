@@ -8,11 +8,11 @@ import { openRuns } from '../support/runs.ts'
 
 interface Given {
   tokens: number
-  /** How often the store takes nothing. */
+  /** How many times the store rejects a write. */
   failures?: number
 }
 
-/** A completed revocation whose confirming listing is due, in a store that hands it out at each claim. */
+/** A completed revocation with a due confirming listing, in a store that hands it out at each claim. */
 async function setUp(t: Test, { tokens, failures = 0 }: Given) {
   const runs = await openRuns(t)
   const { clock } = runs
@@ -54,28 +54,28 @@ async function setUp(t: Test, { tokens, failures = 0 }: Given) {
   return { runs, confirmations, confirmed: confirmed.promise, done: done.promise, counts, calls }
 }
 
-t.test('a confirming listing that takes longer than its claim lasts goes on', async (t) => {
+t.test('a confirming listing that takes longer than its claim continues', async (t) => {
   const { runs, confirmations, confirmed, counts, calls } = await setUp(t, { tokens: 250 })
   const { clock, sandbox } = runs
   const arrived = nextCall(sandbox, ({ route }) => route === 'list', 'arrived')
   await confirmations.claim(clock.now())
   await arrived
-  // Nothing was heard of it for as long as it was claimed.
+  // No report for the duration of the claim.
   await confirmations.claim(clock.now())
   t.equal(counts.claims, 2)
   t.match(await runs.drive(confirmed), { found: 'nothing', proof: { pages: 3, listings: 2 } })
-  t.equal(calls(), 6, 'no page is listed again')
+  t.equal(calls(), 6, 'no page is read twice')
 })
 
-t.test('what a listing has shown is reported until the store takes it', async (t) => {
+t.test('the result of a listing is reported until the store accepts it', async (t) => {
   const { runs, confirmations, confirmed, counts, calls } = await setUp(t, { tokens: 3, failures: 2 })
   await confirmations.claim(runs.clock.now())
   t.match(await runs.drive(confirmed), { found: 'nothing', proof: { pages: 1 } })
   t.equal(counts.refused, 2)
-  t.equal(calls(), 1, 'and the user is not listed again')
+  t.equal(calls(), 1, 'the user is not listed again')
 })
 
-t.test('while the service stops it is tried once more: the listing is found due again', async (t) => {
+t.test('during shutdown it is tried once more, and then the listing is due again', async (t) => {
   const { runs, confirmations, counts, done } = await setUp(t, { tokens: 3, failures: 9 })
   await confirmations.claim(runs.clock.now())
   while (counts.refused < 1) await new Promise((resolve) => setImmediate(resolve))

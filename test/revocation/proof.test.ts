@@ -32,7 +32,7 @@ t.test('the truth table', async (t) => {
   t.equal(provesGone(null, CONFIRMED), false)
 })
 
-/** What the cells of the table in docs/proof.md stand for, by column. */
+/** The meaning of the cells of the table in docs/proof.md, by column. */
 const CELLS: Record<string, (value: unknown) => boolean> = {
   none: (value) => value === null || value === 0,
   there: (value) => value !== null,
@@ -69,7 +69,7 @@ t.test('docs/proof.md has the same table', async (t) => {
             }
 })
 
-t.test('of several users the weakest role counts', async (t) => {
+t.test('with several users, the weakest role counts', async (t) => {
   t.equal(weakestRole(['own-user', 'tenant-admin']), 'tenant-admin')
   t.equal(weakestRole(['tenant-admin', 'not-reported', 'own-user']), 'not-reported')
   t.equal(weakestRole(['own-user']), 'own-user')

@@ -7,7 +7,7 @@ import { openRuns } from '../support/runs.ts'
 
 const ALWAYS = Number.POSITIVE_INFINITY
 
-t.test('tokens that Qlik refuses to revoke stop no others, and are reported by id', async (t) => {
+t.test('tokens that Qlik refuses to revoke do not stop the others, and are reported by id', async (t) => {
   for (const [statuses, code, answer] of [
     [[403, 403], 'forbidden', /answered revoke with 403/],
     [[400, 400], 'rejected', /answered revoke with 400/],
@@ -38,7 +38,7 @@ t.test('tokens that Qlik refuses to revoke stop no others, and are reported by i
   }
 })
 
-t.test('what Qlik refuses to one run, no other one repeats at once', async (t) => {
+t.test('a delete refused to one run is not repeated immediately by another', async (t) => {
   const runs = await openRuns(t, { sandbox: { latencyMs: 5 } })
   const user = runs.userWithTokens(20, { email: 'ann@example.com' })
   runs.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke', times: 3 })
@@ -52,7 +52,7 @@ t.test('what Qlik refuses to one run, no other one repeats at once', async (t) =
   t.equal(runs.deletes(), 20)
 })
 
-t.test('a token that was refused since an attempt began is passed over', async (t) => {
+t.test('a token refused since the attempt began is skipped', async (t) => {
   const runs = await openRuns(t)
   const { qlik, clock, sandbox } = runs
   const user = runs.userWithTokens(2)
@@ -77,8 +77,8 @@ t.test('a token that was refused since an attempt began is passed over', async (
   t.equal(runs.deletes(), 3, 'a later attempt tries it again')
 })
 
-t.test('a client that loses its role in mid-run stops soon, and says so', async (t) => {
-  for (const [tokens, deletesAtMost] of [
+t.test('a client that loses its role during a run stops soon, and reports it', async (t) => {
+  for (const [tokens, maxDeletes] of [
     [400, 40],
     [3, 3],
   ] as const) {
@@ -92,7 +92,7 @@ t.test('a client that loses its role in mid-run stops soon, and says so', async 
     const result = await runs.run(revocation)
     t.match(result, { ended: 'stopped', error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
     t.match(result, { tokens: { revoked: tokens - tenant.tokensOf(user.id).length } })
-    t.ok(runs.deletes() <= deletesAtMost, `${runs.deletes()} deletes`)
+    t.ok(runs.deletes() <= maxDeletes, `${runs.deletes()} deletes`)
     tenant.changeClient(runs.client.id, { admin: true })
     runs.clock.advance(30_000)
     t.match(await runs.run({ ...revocation, tokens: result.tokens }), {
@@ -102,7 +102,7 @@ t.test('a client that loses its role in mid-run stops soon, and says so', async 
   }
 })
 
-t.test('a client that gets 404 for all, as it has lost its role, is not believed', async (t) => {
+t.test('a client that gets only 404s because it has lost its role is not trusted', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(3)
   const { tenant } = runs.sandbox
@@ -115,7 +115,7 @@ t.test('a client that gets 404 for all, as it has lost its role, is not believed
   t.equal(tenant.tokensOf(user.id).length, 3)
 })
 
-t.test('a client that may not revoke, though it has its role, does not use up the budget', async (t) => {
+t.test('a client that has its role but may not revoke does not use up the budget', async (t) => {
   const runs = await openRuns(t)
   const user = runs.userWithTokens(400)
   runs.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke', times: ALWAYS })
@@ -130,7 +130,7 @@ t.test('a client that may not revoke, though it has its role, does not use up th
   t.ok(runs.deletes() <= 110, `${runs.deletes()} deletes`)
 })
 
-t.test('a failure that may pass goes before a refusal: the attempt is repeated', async (t) => {
+t.test('a transient failure takes precedence over a refusal: the attempt is repeated', async (t) => {
   const runs = await openRuns(t, { concurrency: 1 })
   const user = runs.userWithTokens(4)
   runs.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke' })

@@ -6,7 +6,7 @@ import { startService } from '../support/service.ts'
 const TEN_MINUTES_MS = 10 * 60_000
 const DAY_MS = 24 * 60 * 60_000
 
-t.test('what ended is deleted when its days are over; what has not ended stays', async (t) => {
+t.test('ended revocations are deleted after the retention period; others stay', async (t) => {
   const clock = fakeClock()
   const environment = { RETENTION_DAYS: '1' }
   const service = await startService(t, { clock, sandbox: { now: clock.now }, environment, random: () => 1 })
@@ -27,7 +27,7 @@ t.test('what ended is deleted when its days are over; what has not ended stays',
   t.equal((await service.call('GET', `/revocations/${waiting.json.id}`)).status, 200)
 })
 
-t.test('it goes on after a failure and says so, and stops when told', async (t) => {
+t.test('it logs a failure, continues, and stops on request', async (t) => {
   const clock = fakeClock(100 * DAY_MS)
   const purges: [number, number][] = []
   const logged: string[] = []
@@ -46,11 +46,11 @@ t.test('it goes on after a failure and says so, and stops when told', async (t) 
     clock,
     log: { info: log, warn: log, error: log },
   })
-  t.same(purges, [], 'not at the start, when there is enough to do')
+  t.same(purges, [], 'not at startup, when there is enough to do')
   for (let times = 1; times <= 3; times += 1) {
     clock.advance(TEN_MINUTES_MS)
     t.same(purges.at(-1), [clock.now() - 30 * DAY_MS, clock.now()])
-    // The next time is set once this one is over.
+    // The next run is scheduled once this one has finished.
     while (clock.untilNextTimer() === null) await Promise.resolve()
   }
   t.same(logged, ['deleted old rows', 'could not delete old rows; retrying'])

@@ -14,12 +14,12 @@ const ATTEMPT = { now: 1_000_000, failingSince: 1_000_000, fruitless: 1, random:
 const failure = (kind: QlikFailureKind, retryAfterMs?: number) =>
   new QlikFailure(kind, kind, { retryAfterMs })
 
-t.test('a 401 renews the access token, once for each call', async (t) => {
+t.test('a 401 renews the access token, once per call', async (t) => {
   t.same(judgeCall(failure('unauthorized'), CALL), { action: 'renew-access-token' })
   t.same(judgeCall(failure('unauthorized'), { ...CALL, renewed: true }), { action: 'give-up' })
 })
 
-t.test('a 429 waits as long as Qlik says, 15 minutes at most', async (t) => {
+t.test('a 429 waits as long as Qlik says, up to 15 minutes', async (t) => {
   for (const [asked, ms] of [
     [13_000, 13_000],
     [900_000, 900_000],
@@ -36,14 +36,14 @@ t.test('a 429 waits as long as Qlik says, 15 minutes at most', async (t) => {
   })
 })
 
-t.test('all else ends the attempt at once', async (t) => {
+t.test('any other failure ends the attempt immediately', async (t) => {
   for (const kind of ['client-rejected', 'forbidden', 'rejected', 'unavailable', 'unreadable'] as const) {
     t.same(judgeCall(failure(kind), CALL), { action: 'give-up' }, kind)
   }
   t.same(judgeCall(new Error('other'), CALL), { action: 'give-up' })
 })
 
-t.test('what trying again cannot mend fails at once', async (t) => {
+t.test('errors that a retry cannot fix fail immediately', async (t) => {
   for (const [error, code] of [
     [failure('forbidden'), 'CURFEW_QLIK_FORBIDDEN'],
     [failure('rejected'), 'CURFEW_QLIK_REJECTED'],
@@ -54,7 +54,7 @@ t.test('what trying again cannot mend fails at once', async (t) => {
   }
 })
 
-t.test('all else backs off with full jitter, from 1 s to 5 min', async (t) => {
+t.test('other errors back off with full jitter, from 1 s to 5 min', async (t) => {
   for (const error of [
     failure('unavailable'),
     failure('unreadable'),
@@ -75,17 +75,17 @@ t.test('all else backs off with full jitter, from 1 s to 5 min', async (t) => {
   t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, fruitless: 9, random: 0 }), { at: ATTEMPT.now })
 })
 
-t.test('a Retry-After that comes with a server error is waited for, too', async (t) => {
+t.test('a Retry-After with a server error is waited for, too', async (t) => {
   t.match(judgeAttempt(failure('unavailable', 60_000), ATTEMPT), {
     action: 'back-off',
     at: ATTEMPT.now + 60_000,
   })
   t.match(judgeAttempt(failure('unavailable', 10), ATTEMPT), { action: 'back-off', at: ATTEMPT.now + 500 })
   const days = judgeAttempt(failure('unavailable', 10 * GIVE_UP_AFTER_MS), ATTEMPT)
-  t.match(days, { action: 'back-off', at: ATTEMPT.now + 3_600_000 }, 'an hour at most')
+  t.match(days, { action: 'back-off', at: ATTEMPT.now + 3_600_000 }, 'at most an hour')
 })
 
-t.test('after 24 hours without success it fails', async (t) => {
+t.test('after 24 hours without success the revocation fails', async (t) => {
   const now = ATTEMPT.failingSince + GIVE_UP_AFTER_MS
   t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, now: now - 500 }), { action: 'back-off' })
   t.match(judgeAttempt(failure('unavailable'), { ...ATTEMPT, now }), {
@@ -94,12 +94,12 @@ t.test('after 24 hours without success it fails', async (t) => {
   })
 })
 
-t.test('an error that is not our own keeps its text out of the revocation', async (t) => {
+t.test('the text of a foreign error does not appear in the revocation', async (t) => {
   t.notMatch(toFailure(new Error('ann@example.com')).detail, 'ann')
   t.equal(toFailure(new Error('ann@example.com')).code, 'CURFEW_INTERNAL')
 })
 
-t.test('what concerns one user says nothing against the tenant', async (t) => {
+t.test('an error that concerns one user does not count against the tenant', async (t) => {
   for (const [error, expected] of [
     [failure('forbidden'), true],
     [failure('rejected'), true],

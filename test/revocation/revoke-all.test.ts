@@ -2,19 +2,19 @@ import t from 'tap'
 import { nextCall } from '../support/events.ts'
 import { startService } from '../support/service.ts'
 
-t.test('more tokens than a page are all found, revoked and verified', async (t) => {
+t.test('tokens on several pages are all found, revoked and verified', async (t) => {
   const service = await startService(t)
   const user = service.userWithTokens(250)
   const ended = await service.revoke({ userId: user.id })
   t.match(ended, { outcome: 'revoked', verified: true, tokens: { found: 250, revoked: 250, remaining: 0 } })
   t.equal(service.sandbox.tenant.tokensOf(user.id).length, 0)
   const { calls } = service.sandbox.tenant
-  t.equal(calls.filter(({ route }) => route === 'token').length, 1, 'one access token for all of it')
+  t.equal(calls.filter(({ route }) => route === 'token').length, 1, 'one access token for the whole run')
   const last = calls.filter(({ route }) => route === 'list' || route === 'revoke').at(-1)
-  t.equal(last?.route, 'list', 'the last word is a list')
+  t.equal(last?.route, 'list', 'the last call is a list')
 })
 
-t.test('a user without tokens, and one that does not exist, are completed and say so', async (t) => {
+t.test('a user without tokens and an unknown user complete with their own outcomes', async (t) => {
   const service = await startService(t)
   const user = service.userWithTokens(0)
   const nothing = { status: 'completed', tokens: { found: 0 } }
@@ -24,7 +24,7 @@ t.test('a user without tokens, and one that does not exist, are completed and sa
   t.match(await service.revoke({ subject: 'nobody' }), nobody)
 })
 
-t.test('a logout keeps what was issued after it, and revokes ids that tell no time', async (t) => {
+t.test('a logout keeps tokens issued after it, and revokes ids that hold no time', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const user = service.userWithTokens(0)
@@ -55,7 +55,7 @@ t.test("issue times are compared with the signal's time by the tenant's clock", 
   }
 })
 
-t.test('security ends all, also what was issued later; a device type narrows it', async (t) => {
+t.test('security revokes all tokens, even later ones; a device type narrows the scope', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const user = service.userWithTokens(1)
@@ -79,7 +79,7 @@ t.test('a user who logs in again during the revocation keeps the new tokens', as
   t.same(tenant.tokensOf(user.id), again)
 })
 
-t.test('tokens issued before the signal but listed only later are revoked as well', async (t) => {
+t.test('tokens issued before the signal but listed later are revoked as well', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const user = service.userWithTokens(2)
@@ -87,7 +87,7 @@ t.test('tokens issued before the signal but listed only later are revoked as wel
   t.match(await service.revoke({ userId: user.id }), { verified: true, tokens: { revoked: 5, remaining: 0 } })
 })
 
-t.test('a token that goes by itself is counted as already gone, by 404 and by 204', async (t) => {
+t.test('a token that disappears by itself counts as already gone, with 404 and with 204', async (t) => {
   const service = await startService(t, { environment: { REVOKE_CONCURRENCY: '1' } })
   const user = service.userWithTokens(2)
   service.sandbox.tenant.order({ kind: 'status', status: 404, route: 'revoke', takesEffect: true })
@@ -95,7 +95,7 @@ t.test('a token that goes by itself is counted as already gone, by 404 and by 20
 })
 
 t.test(
-  'several users of exactly that name all lose their tokens; a different case is nobody by accident',
+  'all users with exactly this name lose their tokens; a name that differs in case logs nobody out',
   async (t) => {
     const service = await startService(t)
     const { tenant } = service.sandbox
@@ -111,7 +111,7 @@ t.test(
   },
 )
 
-t.test("Curfew's own user is spared unless told by its id, and then its newest token stays", async (t) => {
+t.test("Curfew's own user is spared unless requested by id, and then its newest token stays", async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const { userId, id } = service.client
@@ -120,13 +120,13 @@ t.test("Curfew's own user is spared unless told by its id, and then its newest t
   tenant.issueTokens(userId, 2, { issuedAt: Date.now() - 60_000 })
   const byId = await service.revoke({ userId, reason: 'security' })
   t.match(byId, { status: 'completed' })
-  t.equal(byId.verified, byId.tokens.undecided === 0, 'its newest one may be of the second of the signal')
+  t.equal(byId.verified, byId.tokens.undecided === 0, 'its newest token may be from the second of the signal')
   t.equal(tenant.tokensOf(userId).filter(({ issuedAt }) => issuedAt < Date.now() - 30_000).length, 0)
   const other = service.userWithTokens(1)
   t.match(await service.revoke({ userId: other.id }), { status: 'completed', tokens: { revoked: 1 } })
 })
 
-t.test('pages that never end do not end in a claim: the next attempt verifies', async (t) => {
+t.test('endless pages do not lead to a false result: the next attempt verifies', async (t) => {
   const service = await startService(t, { random: () => 0 })
   const user = service.userWithTokens(150)
   service.sandbox.tenant.order({ kind: 'endless-next', route: 'list' })

@@ -6,12 +6,12 @@ import { newRevocation } from '../../src/revocation/transitions.ts'
 import { fakeClock } from '../support/clock.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
-t.test('while a signal’s time is unknown, it is unknown when a listing shows every token', async (t) => {
+t.test('while the signal time is unknown, so is the time when a listing shows every token', async (t) => {
   const clock = fakeClock(T0)
   const at = { steady: clock.monotonic(), wall: clock.now() }
   const known: StoreClock = { clock: 'database', offset: { earliest: T0, latest: T0 } }
   const received = { occurredAt: null, receivedAt: at.steady }
-  // Accepted before the tenant's clock was known, and run while that of the store is not: it was set just now.
+  // Accepted before the tenant's clock was known, and run while the store's clock is unknown because it was just set.
   const signalTime = signalTimeAt(received, { ...at, tenantOffset: null, store: known })
   const revocation = newRevocation('id', { ...aSignal(), signalTime })
   const ahead = T0 - at.steady
@@ -19,7 +19,7 @@ t.test('while a signal’s time is unknown, it is unknown when a listing shows e
   let store: StoreClock | null = null
   const time = new RunTime(revocation, { clock, tenant, storeClock: () => store })
   clock.advance(60_000)
-  t.equal(time.missingMs(clock.monotonic()), null, 'a listing is never due at no time')
+  t.equal(time.missingMs(clock.monotonic()), null, 'a listing has no due time')
   store = known
   t.equal(time.missingMs(clock.monotonic()), 0)
 })

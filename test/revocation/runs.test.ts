@@ -12,7 +12,7 @@ function aRevocation(tenant: string, reason: Reason = 'logout'): Revocation {
   return newRevocation(`r${serial}`, aSignal({ tenant, reason }))
 }
 
-t.test('each tenant has its part of the room, for each reason apart', async (t) => {
+t.test('each tenant has its share of the room, for each reason separately', async (t) => {
   const runs = new Runs(() => 2)
   runs.begin(aRevocation('a'))
   runs.begin(aRevocation('a'))
@@ -38,7 +38,7 @@ t.test('a run that ends makes room', async (t) => {
   t.equal(runs.room().logout.exceptions.size, 0)
 })
 
-t.test('of a tenant that does not work one run at a time begins, until one has worked', async (t) => {
+t.test('a failing tenant gets one run at a time until one succeeds', async (t) => {
   const runs = new Runs(() => 5)
   const revocation = aRevocation('a')
   runs.noteAttempt(revocation, false)
@@ -50,7 +50,7 @@ t.test('of a tenant that does not work one run at a time begins, until one has w
   t.equal(runs.room().logout.exceptions.size, 0)
 })
 
-t.test('many that hang leave room for others', async (t) => {
+t.test('many hanging runs leave room for others', async (t) => {
   const runs = new Runs(() => 32)
   for (let tenant = 0; tenant < 20; tenant += 1) {
     for (let count = 0; count < 32; count += 1) runs.begin(aRevocation(`t${tenant}`))
@@ -58,14 +58,14 @@ t.test('many that hang leave room for others', async (t) => {
   t.ok(runs.room().logout.total > 32)
 })
 
-t.test('one that was lost and is claimed anew stops the run that it had', async (t) => {
+t.test('a lost revocation that is claimed again stops its old run', async (t) => {
   const runs = new Runs(() => 2)
   const revocation = aRevocation('a')
   const before = runs.begin(revocation)
   const after = runs.begin(revocation)
   t.same([before.stop.signal.aborted, after.stop.signal.aborted], [true, false])
   runs.end(before)
-  t.notOk(runs.isEmpty, 'the end of the one that was lost is not that of the other')
+  t.notOk(runs.isEmpty, 'the end of the lost run does not end the new one')
   runs.stopAll()
   t.ok(after.stop.signal.aborted)
 })

@@ -10,21 +10,21 @@ const id = (at: number) =>
     .padStart(8, '0')}249304d27e7f7000`
 const token = (tokenId: string) => ({ id: tokenId, deviceType: null })
 
-t.test("the id of Qlik's own example holds the time of the grant", async (t) => {
+t.test("the id in Qlik's own example holds the time of the grant", async (t) => {
   t.equal(grantedAt('66a9eafe249304d27e7f7000', NOW), GRANTED)
 })
 
-t.test('an id of another form, or with a time ahead of now, holds none', async (t) => {
+t.test('an id in another form, or with a time ahead of now, holds no time', async (t) => {
   for (const other of ['TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69', '', '66a9eafe', 'zz'.repeat(12), 'f'.repeat(24)]) {
     t.equal(grantedAt(other, NOW), null, other)
   }
 })
 
 const LATER = GRANTED + 1_000
-/** Everything up to GRANTED is certain, and the second after it is not decided. */
+/** Everything up to GRANTED is certain, and the second after it is undecided. */
 const ROUGH = { earliest: GRANTED - 5_000, latest: LATER }
 
-t.test('a token is decided by its device type, the scope, and the time of its grant', async (t) => {
+t.test('a token is judged by its device type, the scope, and the time of its grant', async (t) => {
   const before = { scope: 'issued-before', deviceType: null, reason: 'logout' } as const
   const all = { ...before, scope: 'all' } as const
   const phones = { ...before, deviceType: 'Phone' }
@@ -56,7 +56,7 @@ t.test('a token is decided by its device type, the scope, and the time of its gr
   }
 })
 
-t.test('where the signal is known precisely, nothing is undecided', async (t) => {
+t.test('if the signal time is precise, nothing is undecided', async (t) => {
   const scope = grantScopeOf(aSignal(), { earliest: GRANTED - 5_000, latest: GRANTED }, false)
   t.equal(decideToken(token(id(GRANTED)), scope, NOW).verdict, 'revoke')
   t.equal(decideToken(token(id(LATER)), scope, NOW).verdict, 'keep')

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
 t.test(
-  "a sender's time by a clock that is ahead of ours is kept as one reading of the instant",
+  "a time from a sender's clock that is ahead of ours is kept as one reading of the instant",
   async (t) => {
     const clock = fakeClock(T0)
     const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'), clock)

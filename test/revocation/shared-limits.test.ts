@@ -6,7 +6,7 @@ import { type Service, startService } from '../support/service.ts'
 const server = await startPostgres(t)
 const environmentOf = async () => ({ DATABASE_URL: await server.createDatabase(), REVOKE_CONCURRENCY: '1' })
 
-t.test('all replicas say that Qlik blocks, wait for it, and go on when one call has passed', async (t) => {
+t.test('all replicas report the block, wait, and continue once a call has passed', async (t) => {
   const environment = await environmentOf()
   const first = await startService(t, { environment })
   const second = await startService(t, { share: first, environment })
@@ -19,7 +19,7 @@ t.test('all replicas say that Qlik blocks, wait for it, and go on when one call 
   const untilWaiting = async (service: Service) => {
     for (;;) {
       const { waitingFor, status } = (await service.call('GET', `/revocations/${json.id}`)).json
-      if (status !== 'running') throw new Error(`expected it to wait, and it is ${status}`)
+      if (status !== 'running') throw new Error(`expected it to wait, but it is ${status}`)
       if (waitingFor?.what === 'qlik-rate-limit') return Date.parse(waitingFor.until)
     }
   }
@@ -35,14 +35,14 @@ t.test('all replicas say that Qlik blocks, wait for it, and go on when one call 
   )
   for (const { json: accepted } of [{ json }, ...more])
     t.match(await second.ended(accepted.id), { verified: true, waitingFor: null })
-  t.ok(tenant.calls.filter(({ status }) => status === 429).length <= 2, 'one for each replica at most')
+  t.ok(tenant.calls.filter(({ status }) => status === 429).length <= 2, 'at most one per replica')
   const logged = [first, second].flatMap(({ logLines }) =>
     logLines.filter((line) => line.includes('rate limit reached')),
   )
   t.ok(logged.length >= 1 && logged.length <= 2)
 })
 
-t.test('a replica that makes no calls itself says it, too', async (t) => {
+t.test('a replica that makes no calls reports the block, too', async (t) => {
   const environment = await environmentOf()
   const first = await startService(t, { environment })
   const second = await startService(t, { share: first, environment })
@@ -50,7 +50,7 @@ t.test('a replica that makes no calls itself says it, too', async (t) => {
     while (!/"tenant:default","status":"ok"\}/.test((await service.call('GET', '/health/ready')).text));
   const query = (text: string) => server.query(environment.DATABASE_URL, text)
   while ((await query('SELECT FROM curfew.permits')).length > 0);
-  // By another one, which both learn of by looking.
+  // Set by a third process; both learn of it by polling.
   await query(`UPDATE curfew.budgets SET blocked_until = now() + interval '60 s' WHERE tier = 2`)
   const user = first.userWithTokens(1)
   const { json } = await first.call('POST', '/logout-hook', { body: { userId: user.id } })

@@ -6,7 +6,7 @@ import { openRuns, type Runs } from '../support/runs.ts'
 const CONFIRMED = { undecided: 0, isConfirmed: true }
 const isProven = (result: RunResult) => result.ended === 'completed' && provesGone(result.proof, CONFIRMED)
 
-/** A user with many laptops, listed first, and some phones on the second page. */
+/** A user with many laptop tokens, listed first, and some phone tokens on the second page. */
 function userWithDevices(runs: Runs) {
   const user = runs.userWithTokens(105, { deviceType: 'Laptop' })
   runs.sandbox.tenant.issueTokens(user.id, 15, { deviceType: 'Phone', issuedAt: runs.clock.now() - 30_000 })
@@ -15,7 +15,7 @@ function userWithDevices(runs: Runs) {
   return { user, alive }
 }
 
-/** Resolves when that many tokens were deleted. */
+/** Resolves once this number of tokens is deleted. */
 function deleted(runs: Runs, count: number): Promise<void> {
   return new Promise((resolve) => {
     if (count === 0) resolve()
@@ -49,7 +49,7 @@ for (const [where, listingOrder] of [
   })
 }
 
-t.test('tokens that moved to a page that was read already are found by the next listing', async (t) => {
+t.test('tokens that moved to a page already read are found by the next listing', async (t) => {
   const runs = await openRuns(t, { sandbox: { paging: 'offset' } })
   const { user, alive } = userWithDevices(runs)
   const { tenant } = runs.sandbox
@@ -63,7 +63,7 @@ t.test('tokens that moved to a page that was read already are found by the next 
   t.match(result, { ended: 'completed', tokens: { revoked: 15, kept: 85 }, proof: { pages: 1 } })
 })
 
-t.test('a list that keeps changing is no proof: the attempt fails and is repeated', async (t) => {
+t.test('a list that keeps changing is no proof: the attempt fails and is retried', async (t) => {
   const runs = await openRuns(t, { sandbox: { paging: 'offset' } })
   const user = runs.userWithTokens(150, { deviceType: 'Laptop' })
   const { tenant } = runs.sandbox

@@ -14,14 +14,14 @@ import {
 
 type ValueOf<A> = A extends fc.Arbitrary<infer T> ? T : never
 
-/** How far the clocks are ahead of the real time, in ms. */
+/** How far the clocks are ahead of real time, in ms. */
 const World = fc.record({
   tenant: fc.integer({ min: -3_600_000, max: 3_600_000 }),
   wall: fc.integer({ min: -3_600_000, max: 3_600_000 }),
   database: fc.integer({ min: -3_600_000, max: 3_600_000 }),
-  /** Of each process, the monotonic clock. */
+  /** The monotonic clock of each process. */
   steady: fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: -1e9, max: 1e9 }))),
-  /** Whether each process has a store of its own, or all share the database. */
+  /** Whether each process has its own store, or all share the database. */
   sharesDatabase: fc.boolean(),
 })
 type World = ValueOf<typeof World>
@@ -37,7 +37,7 @@ const Step = fc.oneof(
   fc.record({
     kind: fc.constant('signal' as const),
     knowledge: Knowledge,
-    /** How long ago the session had ended, and which clock the sender's agrees with; null where it sends no time. */
+    /** How long ago the session ended, and which clock the sender's agrees with; null if it sends no time. */
     sent: fc.option(
       fc.record({ agoMs: fc.integer({ min: 0, max: 600_000 }), clock: fc.constantFrom('ours', 'tenants') }),
     ),
@@ -67,7 +67,7 @@ interface Known {
   time: SignalTime
   /** The instant, in the tenant's time. */
   truth: number
-  /** `occurredAt` as the revocation has it. */
+  /** The revocation's `occurredAt`. */
   occurredAt: number
 }
 
@@ -76,7 +76,7 @@ const holds = ({ time, truth }: Known) => {
   return earliest <= truth && truth <= latest
 }
 
-/** What a step leaves; false if anything that was known got lost, or was wrong. */
+/** The result of a step; false if known information was lost or wrong. */
 function take(world: World, queue: Known[], step: ValueOf<typeof Step>, real: number): boolean {
   if (step.kind === 'signal') {
     const clocks = clocksAt(world, real, step.knowledge)
@@ -118,22 +118,25 @@ function take(world: World, queue: Known[], step: ValueOf<typeof Step>, real: nu
   return queue.every(holds)
 }
 
-t.test('whatever joins, is measured and is claimed in whatever order, the truth stays inside', async (t) => {
-  const property = fc.property(
-    World,
-    fc.array(fc.tuple(Step, fc.integer({ min: 0, max: 60_000 })), {
-      minLength: 1,
-      maxLength: 30,
-      size: 'max',
-    }),
-    (world, steps) => {
-      const queue: Known[] = []
-      let real = 1e12
-      return steps.every(([step, pauseMs]) => {
-        real += pauseMs
-        return take(world, queue, step, real)
-      })
-    },
-  )
-  t.doesNotThrow(() => fc.assert(property, { numRuns: 2_000 }))
-})
+t.test(
+  'joining, measuring and claiming in any order keeps the true instant inside the interval',
+  async (t) => {
+    const property = fc.property(
+      World,
+      fc.array(fc.tuple(Step, fc.integer({ min: 0, max: 60_000 })), {
+        minLength: 1,
+        maxLength: 30,
+        size: 'max',
+      }),
+      (world, steps) => {
+        const queue: Known[] = []
+        let real = 1e12
+        return steps.every(([step, pauseMs]) => {
+          real += pauseMs
+          return take(world, queue, step, real)
+        })
+      },
+    )
+    t.doesNotThrow(() => fc.assert(property, { numRuns: 2_000 }))
+  },
+)

@@ -25,12 +25,12 @@ const queued = (different = {}) => newRevocation('id', aSignal(different))
 const running = (different = {}) => claim(queued(different), T0)
 const completed = (different: Parameters<typeof aCompletion>[0] = {}) =>
   end(running(), aCompletion(different))
-/** Completed, and to be confirmed. */
+/** Completed, awaiting confirmation. */
 const unconfirmed = (different = {}) => ({ ...completed({ verificationDueAt: T0 + 6_000 }), ...different })
 const other = (different = {}) => newRevocation('other', aSignal(different))
 const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 
-t.test('a signal makes a queued revocation, due at once', async (t) => {
+t.test('a signal creates a queued revocation that is due immediately', async (t) => {
   t.match(queued({ deviceType: 'Phone' }), {
     id: 'id',
     status: 'queued',
@@ -42,7 +42,7 @@ t.test('a signal makes a queued revocation, due at once', async (t) => {
   })
 })
 
-t.test('the latest time, the highest urgency and the widest scope win, whichever came first', async (t) => {
+t.test('the latest time, the highest urgency and the widest scope win, in any order', async (t) => {
   const narrow = {
     reason: 'session-expired',
     scope: 'issued-before',
@@ -54,18 +54,18 @@ t.test('the latest time, the highest urgency and the widest scope win, whichever
   t.match(join(queued(narrow), aSignal(narrow)), narrow)
 })
 
-t.test('joining twice is joining once', async (t) => {
+t.test('joining twice is the same as joining once', async (t) => {
   const signal = aSignal({ reason: 'security', scope: 'all' })
   const once = join(queued(), signal)
   t.strictSame(join(once, signal), once)
 })
 
-t.test('what it says of waiting stays, and the 24 hours begin again', async (t) => {
+t.test('joining keeps the wait and restarts the 24 hours', async (t) => {
   const waiting = { ...queued(), nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: T0 }
   t.match(join(waiting, aSignal()), { nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: null })
 })
 
-t.test('a claim begins an attempt; a second process begins another one', async (t) => {
+t.test('a claim starts an attempt; a second process starts another one', async (t) => {
   const first = claim({ ...queued(), nextAttemptAt: T0, backoffMs: 5 }, T0 + 1)
   t.match(first, {
     status: 'running',
@@ -77,7 +77,7 @@ t.test('a claim begins an attempt; a second process begins another one', async (
   t.match(claim(first, T0 + 2), { status: 'running', attempts: 2, startedAt: T0 + 1 })
 })
 
-t.test('progress ends failing, standing still does not', async (t) => {
+t.test('progress resets failingSince, no progress does not', async (t) => {
   const failing = { ...running(), failingSince: T0, tokens: TOKENS }
   t.match(progress(failing, { ...TOKENS, remaining: 1 }), { failingSince: T0 })
   t.match(progress(failing, { ...TOKENS, revoked: TOKENS.revoked + 1 }), { failingSince: null })
@@ -101,7 +101,7 @@ t.test('a run that is put back waits, and a newer queued one joins it', async (t
   t.match(both, { queued: { id: 'id', scope: 'all', dueAt: T0 }, absorbed: { id: 'other' } })
 })
 
-t.test('what joins takes along that a signal of an earlier version joined it', async (t) => {
+t.test('joining preserves that a signal of an earlier version had joined', async (t) => {
   const doubtful = { ...other(), signalTimeOf: null }
   const { queued: waits } = putBack(running(), waiting(running(), null), doubtful)
   t.match(waits, { signalTime: { unlinked: true }, signalTimeOf: T0 })
@@ -110,13 +110,13 @@ t.test('what joins takes along that a signal of an earlier version joined it', a
   t.match(join(queued(), aSignal()), { signalTime: { unlinked: false } })
 })
 
-t.test('a run whose process is gone goes back without waiting', async (t) => {
+t.test('a run of an ended process is requeued without waiting', async (t) => {
   t.match(recover({ ...running(), tokens: TOKENS }, null), {
     queued: { status: 'queued', tokens: TOKENS, attempts: 1, nextAttemptAt: null, dueAt: T0 },
   })
 })
 
-t.test('a confirming listing verifies, queues again, or is due again', async (t) => {
+t.test('a confirming listing verifies, requeues, or is due again', async (t) => {
   t.match(confirm(unconfirmed(), PROVEN, null), {
     confirmed: { status: 'completed', verified: true, verificationDueAt: null },
   })
@@ -134,17 +134,17 @@ t.test('a confirming listing verifies, queues again, or is due again', async (t)
   })
   const given = confirm(unconfirmed(), { ...failed, verificationDueAt: null }, null)
   t.match(given, { confirmed: { status: 'completed', verificationDueAt: null, error: FAILURE } })
-  t.notOk('confirmed' in given && isVerified(given.confirmed), 'it stays unverified')
+  t.notOk('confirmed' in given && isVerified(given.confirmed), 'the revocation stays unverified')
   t.strictSame(confirm(running(), PROVEN, null), { confirmed: running() }, 'nothing else is confirmed')
   const tenant = { earliest: T0, latest: T0 + 60_000 }
   const time = { signalTime: { tenant, open: null, unlinked: false }, signalTimeOf: T0 }
   for (const listing of [PROVEN, found, { ...failed, verificationDueAt: T0 + 9 }]) {
     const next = confirm(unconfirmed(), { ...listing, ...time }, null)
-    t.match('queued' in next ? next.queued : next.confirmed, time, 'the time that it measured is kept')
+    t.match('queued' in next ? next.queued : next.confirmed, time, 'the measured time is kept')
   }
 })
 
-t.test('a newer one proves an older one of the same user, where it reaches as far', async (t) => {
+t.test('a newer revocation proves an older one of the same user if it covers it', async (t) => {
   const at = (earliest: number, latest = earliest) => ({
     signalTime: { tenant: { earliest: T0 + earliest, latest: T0 + latest }, open: null, unlinked: false },
   })
@@ -157,7 +157,7 @@ t.test('a newer one proves an older one of the same user, where it reaches as fa
     [at(0, 1_001), {}, false],
     [at(-9_000, 5_000), at(0, 9_000), true],
     [at(-9_000, 5_001), at(0, 9_000), false],
-    // Their processes' clocks differ.
+    // The clocks of their processes differ.
     [{ occurredAt: T0 + 60_000, signalTimeOf: T0 + 60_000 }, {}, true],
     [{ occurredAt: T0 - 60_000, ...at(1, 1_001) }, {}, false],
     [{ signalTime: UNLINKED }, {}, false],
@@ -165,7 +165,7 @@ t.test('a newer one proves an older one of the same user, where it reaches as fa
     [{ signalTime: UNLINKED }, { signalTime: UNLINKED }, false],
     [{ scope: 'all' }, {}, false],
     [{ scope: 'all' }, { scope: 'all' }, true],
-    // What was granted in between may not have been listed yet.
+    // Tokens granted in between may not have been listed yet.
     [at(1, 1_001), { scope: 'all' }, false],
     [{ resolved: ['u1', 'u2'] }, {}, false],
     [{ resolved: ['u2'] }, { resolved: ['u1', 'u2'] }, true],
@@ -183,9 +183,9 @@ t.test('a retry', async (t) => {
   const failed = end(running({ acceptedAt: T0 + 500 }), aFailure())
   const cases: [string, Revocation, Revocation | null, object][] = [
     ['leaves a running one', running(), null, { change: 'none' }],
-    ['leaves one that is to be confirmed', unconfirmed(), null, { change: 'none' }],
+    ['leaves one that awaits confirmation', unconfirmed(), null, { change: 'none' }],
     [
-      'hastens a waiting one',
+      'makes a waiting one due immediately',
       { ...queued(), nextAttemptAt: now + 9, fruitless: 4 },
       null,
       {
@@ -194,7 +194,7 @@ t.test('a retry', async (t) => {
       },
     ],
     [
-      'queues a failed one again, due at once',
+      'queues a failed one again, due immediately',
       failed,
       null,
       {
@@ -242,13 +242,13 @@ t.test('no retry makes a revocation verified, and none loses its signals', async
   )
 })
 
-t.test('a key that was used for another request is refused', async (t) => {
+t.test('a key used for another request is refused', async (t) => {
   t.doesNotThrow(() => requireSameRequest('f', 'f'))
   t.doesNotThrow(() => requireSameRequest(null, null))
   t.throws(() => requireSameRequest('f', 'g'), { code: 'CURFEW_IDEMPOTENCY_MISMATCH' })
 })
 
-t.test('keys do not run into each other', async (t) => {
+t.test('keys do not collide', async (t) => {
   const user = (value: string) => ({ kind: 'userId', value }) as const
   t.not(userKey('a', user('b","c')), userKey('a","b', user('c')))
 })

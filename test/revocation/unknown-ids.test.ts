@@ -3,7 +3,7 @@ import { provesGone } from '../../src/revocation/proof.ts'
 import { openRuns } from '../support/runs.ts'
 import { startService } from '../support/service.ts'
 
-t.test('a Qlik user id that nobody has exactly is no success, whatever the list says', async (t) => {
+t.test('a Qlik user id that no user has exactly is no success, whatever the list shows', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const zoe = service.userWithTokens(3, { id: '66a9eafe12cd34ef56ab7890', email: 'zoe@example.com' })
@@ -35,12 +35,12 @@ t.test('a Qlik user id that nobody has exactly is no success, whatever the list 
   t.match(await service.revoke({}, `/users/${zoe.id}/revoke-all`), { outcome: 'revoked', verified: true })
 })
 
-t.test('a user without tokens is asked for once, one with tokens never', async (t) => {
+t.test('a user without tokens is looked up once, one with tokens never', async (t) => {
   const runs = await openRuns(t)
   const lookUps = () => runs.sandbox.tenant.calls.filter(({ route }) => route === 'user').length
   const before = async (count: number, tokens?: number) => {
     const { id } = runs.userWithTokens(count)
-    // The first run looks at the client's own user.
+    // The first run checks the client's own user.
     await runs.qlik.power({ urgency: 0, signal: new AbortController().signal })
     const known = lookUps()
     const revocation = runs.revocation({ userId: id })
@@ -54,7 +54,7 @@ t.test('a user without tokens is asked for once, one with tokens never', async (
   t.equal(await before(0, 2), 0, 'an earlier attempt has seen tokens')
 })
 
-t.test('a name that matches nobody ends unverified, with its own outcome', async (t) => {
+t.test('a name that matches no user ends unverified, with its own outcome', async (t) => {
   const service = await startService(t)
   service.userWithTokens(1, { email: 'ann@example.com' })
   for (const user of [{ email: 'nobody@example.com' }, { subject: 'nobody' }]) {
@@ -74,7 +74,7 @@ t.test('a name that matches nobody ends unverified, with its own outcome', async
   t.match(text, /^curfew_revocations_total\{tenant="default",status="completed",outcome="no-such-user"\} 1$/m)
 })
 
-t.test('a user who is deleted with the tokens is not proven to be gone', async (t) => {
+t.test('the tokens of a deleted user are not proven to be gone', async (t) => {
   const runs = await openRuns(t)
   const result = await runs.run(runs.revocation({ userId: 'nobody' }))
   t.match(result, {

@@ -37,7 +37,7 @@ t.test('names are the same, or similar, or neither', (t) => {
   t.end()
 })
 
-t.test('every character is similar to whatever it can be folded to', (t) => {
+t.test('every character is similar to all its folded forms', (t) => {
   const foldings: ((text: string) => string)[] = [
     (text) => text.toLowerCase(),
     (text) => text.toUpperCase(),
@@ -52,7 +52,7 @@ t.test('every character is similar to whatever it can be folded to', (t) => {
   const wrong: string[] = []
   for (let code = 0; code <= 0x10ffff; code += 1) {
     const character = String.fromCodePoint(code)
-    // Not assigned, for private use, or half of a pair: none of these is folded.
+    // Skip unassigned and private-use characters and surrogates, which are never folded.
     if (/[\p{Cn}\p{Co}\p{Cs}]/u.test(character)) continue
     const folded = new Set(foldings.map((fold) => fold(character)))
     folded.delete(character)

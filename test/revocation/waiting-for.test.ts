@@ -25,12 +25,12 @@ const BUDGET = { what: 'budget', until: '2026-11-21T12:02:00.000Z' } as const
 
 t.test('what a revocation waits for', async (t) => {
   for (const [what, revocation, limits, wait] of [
-    ['nothing is in the way', {}, {}, null],
+    ['no limit is reached', {}, {}, null],
     ['queued, Qlik blocks', {}, { blocked: T0 + 60_000 }, LIMIT],
     ['running, Qlik blocks', { status: 'running' }, { blocked: T0 + 60_000 }, LIMIT],
-    ['a part of a second is a second', {}, { blocked: T0 + 59_001 }, LIMIT],
+    ['fractions of a second are rounded up', {}, { blocked: T0 + 59_001 }, LIMIT],
     ['running, Qlik blocks reads', { status: 'running' }, { blockedReads: T0 + 60_000 }, LIMIT],
-    ['the later one of both', {}, { blockedReads: T0 + 1_000, blocked: T0 + 60_000 }, LIMIT],
+    ['the later of the two', {}, { blockedReads: T0 + 1_000, blocked: T0 + 60_000 }, LIMIT],
     [
       'completed and confirmed',
       { status: 'completed', verificationDueAt: null },
@@ -58,21 +58,21 @@ t.test('what a revocation waits for', async (t) => {
     ['failed', { status: 'failed' }, { blocked: T0 + 60_000 }, null],
     ['its next attempt comes before', { nextAttemptAt: T0 + 1_000 }, { blocked: T0 + 60_000 }, LIMIT],
     ['its next attempt comes later', { nextAttemptAt: T0 + 61_000 }, { blocked: T0 + 60_000 }, null],
-    ['the block says more', {}, { blocked: T0 + 60_000, reads: T0 + 120_000 }, LIMIT],
+    ['the block takes precedence', {}, { blocked: T0 + 60_000, reads: T0 + 120_000 }, LIMIT],
     ['no reads are left', {}, { reads: T0 + 120_000 }, BUDGET],
     ['no revoking calls are left, for its tokens', remaining(1), { revocations: T0 + 120_000 }, BUDGET],
     ['no revoking calls are left, and it has no token yet', {}, { revocations: T0 + 120_000 }, null],
-    ['the later of both', remaining(1), { reads: T0 + 1_000, revocations: T0 + 120_000 }, BUDGET],
+    ['the later of the two limits', remaining(1), { reads: T0 + 1_000, revocations: T0 + 120_000 }, BUDGET],
   ] as const) {
     t.strictSame(waitOf(revocation, limits).wait, wait, what)
   }
 })
 
-t.test('its own tenant is looked at', async (t) => {
+t.test('only its own tenant counts', async (t) => {
   t.same(waitOf({}, {}).asked, ['acme', 'acme'])
 })
 
-t.test('the latest of some times', async (t) => {
+t.test('the latest of several times', async (t) => {
   t.equal(latest(), null)
   t.equal(latest(null, null), null)
   t.equal(latest(1, null, 3, 2), 3)

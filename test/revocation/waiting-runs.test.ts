@@ -9,7 +9,7 @@ import { openRuns } from '../support/runs.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
-t.test('a run that waits for another run of its user keeps nothing of each look', async (t) => {
+t.test('a run that waits for another run of its user does not accumulate listeners', async (t) => {
   const runs = await openRuns(t)
   const { clock, qlik } = runs
   const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'), clock)

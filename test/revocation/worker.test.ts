@@ -9,7 +9,7 @@ import { aSignal } from '../support/signals.ts'
 const logout = (service: Service, { id }: SandboxUser, more: object = {}) =>
   service.call('POST', '/logout-hook', { body: { userId: id, ...more } })
 
-t.test('signals for a user join the one that waits, and a new one is made while one runs', async (t) => {
+t.test('signals for a user join the waiting revocation, or create a new one while one runs', async (t) => {
   const service = await startService(t, { environment: { QLIK_TIMEOUT_MS: '60000' } })
   const { tenant } = service.sandbox
   const user = service.userWithTokens(2)
@@ -28,7 +28,7 @@ t.test('signals for a user join the one that waits, and a new one is made while 
   t.equal(hanging.applied, 1)
 })
 
-t.test('the one made while another runs sees tokens issued since, and each ends on its own', async (t) => {
+t.test('a revocation created while another runs sees newer tokens, and both end separately', async (t) => {
   const service = await startService(t, { sandbox: { latencyMs: 5 } })
   const { tenant } = service.sandbox
   const user = service.userWithTokens(40)
@@ -43,7 +43,7 @@ t.test('the one made while another runs sees tokens issued since, and each ends 
   t.equal(tenant.tokensOf(user.id).length, 0)
 })
 
-t.test('many users are revoked side by side, within the concurrency', async (t) => {
+t.test('many users are revoked in parallel, within the concurrency limit', async (t) => {
   const service = await startService(t, {
     sandbox: { latencyMs: 3 },
     environment: { REVOKE_CONCURRENCY: '4' },
@@ -64,7 +64,7 @@ t.test('many users are revoked side by side, within the concurrency', async (t) 
   t.equal(most, 4)
 })
 
-t.test('a client that lacks the role completes nothing, until it has it', async (t) => {
+t.test('a client without the role completes nothing until it has it', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, {
     clock,
@@ -88,7 +88,7 @@ t.test('a client that lacks the role completes nothing, until it has it', async 
   t.equal((await service.call('GET', '/health/ready')).status, 200)
 })
 
-t.test('where nobody tells the roles, an empty list proves nothing, and a seen token does', async (t) => {
+t.test('if Qlik reports no roles, an empty list is no proof, and a token of another user is', async (t) => {
   const service = await startService(t, { client: { rolesTold: false } })
   const nobody = service.userWithTokens(0)
   const unverified = { status: 'completed', outcome: 'none-visible', verified: false }
@@ -104,22 +104,18 @@ t.test('where nobody tells the roles, an empty list proves nothing, and a seen t
 })
 
 t.test(
-  'a client without the role and without roles told sees only its own: nothing is claimed',
+  'a client without the role and without reported roles sees only its own tokens: nothing is proven',
   async (t) => {
     const service = await startService(t, { client: { admin: false, rolesTold: false } })
     const user = service.userWithTokens(2)
     const ended = await service.revoke({ userId: user.id })
     t.match(ended, { outcome: 'none-visible', verified: false })
     t.equal(service.sandbox.tenant.tokensOf(user.id).length, 2)
-    t.equal(
-      (await service.call('POST', `/revocations/${ended.id}/retry`)).status,
-      202,
-      'and it can be retried',
-    )
+    t.equal((await service.call('POST', `/revocations/${ended.id}/retry`)).status, 202, 'it can be retried')
   },
 )
 
-t.test('revocations of a tenant that is not configured wait for it, and say so', async (t) => {
+t.test('revocations of an unconfigured tenant wait for it, and report so', async (t) => {
   const service = await startService(t)
   await service.app.close()
   const { DATABASE_URL = '' } = service.environment

@@ -39,7 +39,7 @@ function openPermits(t: Test, path = join(temporaryFolder(t), 'curfew.db')) {
   return { path, store, permits: store.permits }
 }
 
-t.test('the tiers are counted apart', async (t) => {
+t.test('the tiers are counted separately', async (t) => {
   const budget = await budgetOn(openPermits(t).permits, fakeClock())
   await budget.draw(1, CALL)
   await budget.draw(2, CALL)
@@ -47,7 +47,7 @@ t.test('the tiers are counted apart', async (t) => {
   t.same([budget.remaining(1), budget.remaining(2)], [2, 0])
 })
 
-t.test('a call that nobody waits for any more counts until a window after its timeout', async (t) => {
+t.test('an abandoned call counts until a window after its timeout', async (t) => {
   const clock = fakeClock()
   const budget = await budgetOn(openPermits(t).permits, clock)
   const [first, second] = [await budget.draw(2, CALL), await budget.draw(2, CALL)]
@@ -77,7 +77,7 @@ t.test('a restart remembers the calls of the last window', async (t) => {
   clock.advance(500)
   const after = await budgetOn(openPermits(t, path).permits, clock)
   t.equal(after.remaining(2), 0)
-  // Drawn at 0, ended within the timeout of 100: free at 1,100, and 5 for the margin.
+  // Drawn at 0, ended within the timeout of 100: free at 1,100, plus the margin of 5.
   clock.advance(554)
   t.equal(after.remaining(2), 0)
   clock.advance(1)
@@ -100,7 +100,7 @@ t.test('a restart with a longer window still knows the calls that had left the s
   t.equal(after.remaining(2), 2)
 })
 
-t.test('a tenant that is renamed keeps its budget, and the next one of that name has another', async (t) => {
+t.test('a renamed tenant keeps its budget, and the next tenant of that name has another', async (t) => {
   const clock = fakeClock()
   const { path, store, permits } = openPermits(t)
   const before = await budgetOn(permits, clock)
@@ -117,7 +117,7 @@ t.test('a tenant that is renamed keeps its budget, and the next one of that name
   t.equal((await budgetOn(reopened, clock)).remaining(2), 1)
 })
 
-t.test('a restart remembers that Qlik asked to wait, and that one call goes first then', async (t) => {
+t.test('a restart remembers that Qlik asked to wait, and that one call goes first afterwards', async (t) => {
   const clock = fakeClock()
   const { path, store, permits } = openPermits(t)
   await (await budgetOn(permits, clock)).block(2, wait(10_000))
@@ -128,14 +128,14 @@ t.test('a restart remembers that Qlik asked to wait, and that one call goes firs
   clock.advance(10_005)
   t.equal(after.remaining(2), 1)
   ;(await after.draw(2, CALL)).end(true)
-  t.equal(after.remaining(2), 1, 'the other one of two')
+  t.equal(after.remaining(2), 1, 'the other of two')
   clock.advance(1_105)
   await second.close()
   const open = await budgetOn(openPermits(t, path).permits, clock)
-  t.equal(open.remaining(2), 2, 'that it has passed is remembered, too')
+  t.equal(open.remaining(2), 2, 'the passed probe is remembered, too')
 })
 
-t.test('a later and shorter block does not end a longer one, and one that is absurd is cut', async (t) => {
+t.test('a later, shorter block does not end a longer one, and an absurd block is capped', async (t) => {
   const clock = fakeClock()
   const { path, store, permits } = openPermits(t)
   const before = await budgetOn(permits, clock)
@@ -152,7 +152,7 @@ t.test('a later and shorter block does not end a longer one, and one that is abs
   t.equal(after.remaining(1), 1)
 })
 
-t.test('a block is told once, with its end and what Qlik asked for', async (t) => {
+t.test('a block is reported once, with its end and the wait that Qlik asked for', async (t) => {
   const clock = fakeClock()
   const blocks: NewBlock[] = []
   const budget = await budgetOn(openPermits(t).permits, clock, { onBlock: (block) => blocks.push(block) })
@@ -166,7 +166,7 @@ t.test('a block is told once, with its end and what Qlik asked for', async (t) =
   t.equal(blocks.length, 2)
 })
 
-t.test('says until when the window leaves no room', async (t) => {
+t.test('reports until when the window has no room', async (t) => {
   const clock = fakeClock()
   const budget = await budgetOn(openPermits(t).permits, clock)
   t.equal(budget.usedUpUntil(2), null)
@@ -177,7 +177,7 @@ t.test('says until when the window leaves no room', async (t) => {
   t.equal(budget.usedUpUntil(2), null)
 })
 
-t.test('other clients and tenants have budgets of their own', async (t) => {
+t.test('other clients and tenants have their own budgets', async (t) => {
   const { permits } = openPermits(t)
   await permits.note({ ...KEY, client: 'other', tier: 2 }, Date.now(), 0)
   await permits.note({ ...KEY, origin: 'https://b', tenant: 'other', tier: 2 }, Date.now(), 0)
@@ -208,7 +208,7 @@ t.test('a permit is durable before the call is made', async (t) => {
   t.equal(drawn, true)
 })
 
-t.test('a store that fails is told of, and does not stop revoking', async (t) => {
+t.test('a store failure is reported, and does not stop revoking', async (t) => {
   const { store, permits } = openPermits(t)
   const failures: unknown[] = []
   const clock = fakeClock()
@@ -223,19 +223,19 @@ t.test('a store that fails is told of, and does not stop revoking', async (t) =>
   t.same(
     failures.map((error) => Object(error).code),
     Array(4).fill('CURFEW_STORE_UNAVAILABLE'),
-    'a call, a block, the probe and that it has passed',
+    'a call, a block, the probe and its pass',
   )
 })
 
-t.test('estimates when so many calls could have started', async (t) => {
+t.test('estimates when a number of calls could have started', async (t) => {
   const clock = fakeClock()
   const budget = await budgetOn(openPermits(t).permits, clock)
   const start = clock.now()
   t.equal(budget.estimate(2, 2), start)
-  t.ok(Math.abs(budget.estimate(2, 6) - (start + 2_000)) <= 10, 'two of them in each window')
+  t.ok(Math.abs(budget.estimate(2, 6) - (start + 2_000)) <= 10, 'two per window')
 })
 
-t.test('limits that change hold for those that wait, and calls that were made still count', async (t) => {
+t.test('changed limits apply to waiting calls, and earlier calls still count', async (t) => {
   const clock = fakeClock()
   const budget = await budgetOn(openPermits(t).permits, clock, { limits: { tier2Limit: 4, concurrency: 2 } })
   const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -250,7 +250,7 @@ t.test('limits that change hold for those that wait, and calls that were made st
     for (let turn = 0; turn < 4; turn += 1) await settle()
     return drawn
   }
-  t.equal(await drawnNow(), 2, 'two at once')
+  t.equal(await drawnNow(), 2, 'two immediately')
   const change = (limits: Partial<typeof LIMITS>) => budget.change({ ...LIMITS, ...limits })
   change({ tier2Limit: 4, concurrency: 3 })
   t.equal(await drawnNow(), 3)
@@ -262,7 +262,7 @@ t.test('limits that change hold for those that wait, and calls that were made st
   t.equal(await drawnNow(), 5)
   change({ tier2Limit: 5, concurrency: 5, windowMs: 2_000 })
   clock.advance(1_500)
-  t.equal(await drawnNow(), 5, 'a longer window holds for calls that were made before')
+  t.equal(await drawnNow(), 5, 'a longer window applies to earlier calls')
   change({ tier2Limit: 5, concurrency: 5, windowMs: 1_000 })
-  t.equal(await drawnNow(), 6, 'and a shorter one, too')
+  t.equal(await drawnNow(), 6, 'a shorter one does, too')
 })

@@ -28,7 +28,7 @@ t.test('blocks are read now and every two seconds, and end by themselves', async
     t.equal(blocks.until({ ...KEY, ...other }), null)
   clock.advance(2_000)
   await settle()
-  t.equal(blocks.until(KEY), clock.now() + 3_000, 'what is known stays while the database is away')
+  t.equal(blocks.until(KEY), clock.now() + 3_000, 'known blocks stay while the database is unavailable')
   t.equal(warnings.length, 1)
   clock.advance(1_999)
   await settle()

@@ -5,7 +5,7 @@ import { fakeClock } from '../../support/clock.ts'
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** A ledger whose exchange answers what the test says, and remembers what it was asked. */
+/** A ledger with an exchange that returns what the test defines, and records its requests. */
 function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[], onAsked = (_asked: number) => {}) {
   const clock = fakeClock()
   let frozen = 0
@@ -37,14 +37,14 @@ function setUp(t: Test, answers: (Partial<ExchangeAnswer> | Error)[], onAsked = 
   t.teardown(() => ledger.close())
   let calls = 0
   const want = (count: number) => ledger.whenRoom(count, () => (calls += 1))
-  /** Time in which no timer runs, as in a process that is stopped. */
+  /** Time in which no timer runs, as in a suspended process. */
   const freeze = (ms: number) => {
     frozen += ms
   }
   return { clock, freeze, ledger, asked, blocks, failures, want, called: () => calls }
 }
 
-t.test('asks for what is wanted and a few to spare, at once', async (t) => {
+t.test('requests the wanted permits and a few spare ones immediately', async (t) => {
   const { ledger, asked, want, called } = setUp(t, [{ granted: 7 }])
   t.equal(ledger.room(), 0)
   want(3)
@@ -55,7 +55,7 @@ t.test('asks for what is wanted and a few to spare, at once', async (t) => {
   t.equal(ledger.room(), 7)
 })
 
-t.test('tells which calls have ended, and what is still held', async (t) => {
+t.test('reports which calls have ended, and what is still held', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [{ granted: 3 }, { granted: 5 }])
   want(1)
   await settle()
@@ -71,7 +71,7 @@ t.test('tells which calls have ended, and what is still held', async (t) => {
   t.match(asked[1], { held: 1, ended: 2, endedAgoMs: 20 })
 })
 
-t.test('gives back what nobody wants, and tells of ends, after a while', async (t) => {
+t.test('returns unused permits, and reports ended calls, after a while', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [{ granted: 5 }])
   want(1)
   await settle()
@@ -84,10 +84,10 @@ t.test('gives back what nobody wants, and tells of ends, after a while', async (
   t.equal(ledger.room(), 0)
   clock.advance(10_000)
   await settle()
-  t.equal(asked.length, 2, 'and is silent then')
+  t.equal(asked.length, 2, 'then no more exchanges')
 })
 
-t.test('it keeps them for longer while the window has much room: nobody waits for them', async (t) => {
+t.test('keeps permits longer while the window has ample room', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [{ granted: 5, remaining: 5 }])
   want(1)
   await settle()
@@ -102,7 +102,7 @@ t.test('it keeps them for longer while the window has much room: nobody waits fo
   t.match(asked[1], { wanted: 0, held: 0, ended: 1, endedAgoMs: 2_000 })
 })
 
-t.test('a process that was stopped does not use the permits that it had', async (t) => {
+t.test('a process that was suspended does not use its old permits', async (t) => {
   const { freeze, ledger, want } = setUp(t, [{ granted: 5 }])
   want(1)
   await settle()
@@ -113,7 +113,7 @@ t.test('a process that was stopped does not use the permits that it had', async 
   t.equal(ledger.room(), 0)
 })
 
-t.test('where there is none, it asks again at the time it was told, and not before', async (t) => {
+t.test('without permits, it asks again at the given time, and not before', async (t) => {
   const { clock, ledger, asked, want, called } = setUp(t, [{ granted: 0, waitMs: 400 }, { granted: 2 }])
   want(2)
   await settle()
@@ -131,7 +131,7 @@ t.test('where there is none, it asks again at the time it was told, and not befo
   t.equal(ledger.usedUpUntil(), null)
 })
 
-t.test('a call that is not made keeps its permit', async (t) => {
+t.test('the permit of a call that is not made stays available', async (t) => {
   const { ledger, want } = setUp(t, [{ granted: 2 }])
   want(2)
   await settle()
@@ -141,7 +141,7 @@ t.test('a call that is not made keeps its permit', async (t) => {
   t.equal(ledger.room(), 2)
 })
 
-t.test('a block stops everything here, and is told to the others', async (t) => {
+t.test('a block stops all calls here, and is reported to the others', async (t) => {
   const { clock, ledger, asked, blocks, want } = setUp(t, [{ granted: 5 }, { granted: 1 }])
   want(1)
   await settle()
@@ -157,7 +157,7 @@ t.test('a block stops everything here, and is told to the others', async (t) => 
   t.equal(asked.length, 2)
 })
 
-t.test('a block holds, whatever an exchange that is under way brings', async (t) => {
+t.test('a block holds, whatever an exchange under way returns', async (t) => {
   for (const answer of [{ granted: 5 }, new Error('away')]) {
     const { clock, ledger, asked, want, called } = setUp(t, [answer, { granted: 1 }])
     want(1)
@@ -176,7 +176,7 @@ t.test('a block holds, whatever an exchange that is under way brings', async (t)
   }
 })
 
-t.test('a permit that comes back during a block is not used', async (t) => {
+t.test('a permit returned during a block is not used', async (t) => {
   const { ledger, want } = setUp(t, [{ granted: 5 }])
   want(1)
   await settle()
@@ -187,21 +187,21 @@ t.test('a permit that comes back during a block is not used', async (t) => {
   t.equal(ledger.room(), 0)
 })
 
-t.test('of a block that another process was told of, it learns with its next exchange', async (t) => {
+t.test('a block of another process is learned with the next exchange', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [{ blockedMs: 5_000, waitMs: 5_000 }, { granted: 1 }])
   t.equal(ledger.blockedUntil(), null)
   want(1)
   await settle()
   await settle()
   t.equal(ledger.blockedUntil(), clock.monotonic() + 5_000)
-  t.equal(ledger.usedUpUntil(), null, 'which is not because of the window')
+  t.equal(ledger.usedUpUntil(), null, 'the window is not the reason')
   clock.advance(5_000)
   await settle()
   t.equal(ledger.blockedUntil(), null)
   t.equal(asked.length, 2)
 })
 
-t.test('the probe is told of while it is held, and at once when it has passed', async (t) => {
+t.test('the probe is reported while it is held, and immediately once it has passed', async (t) => {
   const { clock, ledger, asked, want, called } = setUp(t, [
     { granted: 1, isProbe: true, blockedMs: 0, waitMs: 100 },
     { blockedMs: 0, waitMs: 100 },
@@ -229,7 +229,7 @@ t.test('the probe is told of while it is held, and at once when it has passed', 
   t.match(asked[3], { probe: 'none' })
 })
 
-t.test('also where it wants nothing more itself, for the others wait', async (t) => {
+t.test('a passed probe is reported even without own demand, because others wait', async (t) => {
   const { ledger, asked, want } = setUp(t, [
     { granted: 1, isProbe: true, blockedMs: 0 },
     new Error('away'),
@@ -246,10 +246,10 @@ t.test('also where it wants nothing more itself, for the others wait', async (t)
   t.match(asked[1], { probe: 'passed' })
   await settle()
   await settle()
-  t.match(asked[2], { probe: 'passed' }, 'told again, for the exchange has failed')
+  t.match(asked[2], { probe: 'passed' }, 'reported again, because the exchange failed')
 })
 
-t.test('a probe that has failed or was not made is given back', async (t) => {
+t.test('a probe that failed or was not made is returned', async (t) => {
   for (const close of ['end', 'cancel'] as const) {
     const { clock, ledger, asked, want } = setUp(t, [{ granted: 1, isProbe: true, blockedMs: 0 }])
     want(1)
@@ -266,7 +266,7 @@ t.test('a probe that has failed or was not made is given back', async (t) => {
   }
 })
 
-t.test('also where it wants nothing more itself', async (t) => {
+t.test('a failed probe is returned even without own demand', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [{ granted: 1, isProbe: true, blockedMs: 0 }])
   want(1)
   await settle()
@@ -282,7 +282,7 @@ t.test('also where it wants nothing more itself', async (t) => {
   t.equal(asked.length, 2)
 })
 
-t.test('a probe that nobody uses is given back, and so is what was granted before the block', async (t) => {
+t.test('an unused probe is returned, and so are permits granted before the block', async (t) => {
   const { clock, ledger, asked, want } = setUp(t, [
     { granted: 5 },
     { granted: 1, isProbe: true, blockedMs: 0 },
@@ -295,14 +295,14 @@ t.test('a probe that nobody uses is given back, and so is what was granted befor
   want(6)
   await settle()
   await settle()
-  t.equal(ledger.room(), 1, 'nothing goes beside the probe')
+  t.equal(ledger.room(), 1, 'no call alongside the probe')
   clock.advance(250)
   await settle()
   t.match(asked[2], { probe: 'none', held: 0, wanted: 0 })
 })
 
 t.test(
-  'other limits hold from the next exchange on; what was granted by the old ones is given back',
+  'new limits apply from the next exchange; permits granted under the old ones are returned',
   async (t) => {
     const limits = { limit: 7, windowMs: 2_000, timeoutMs: 300 }
     const { ledger, asked, want } = setUp(
@@ -323,11 +323,11 @@ t.test(
     await settle()
     t.match(asked[1], { held: 0, limit: 7, windowMs: 2_000, leaseMs: 5_300 })
     t.match(asked[2], { held: 0, limit: 3 })
-    t.equal(ledger.room(), 2, 'what the exchange under way brought is not used')
+    t.equal(ledger.room(), 2, 'permits of the exchange under way are not used')
   },
 )
 
-t.test('an exchange that fails is asked again, and nothing of it is forgotten', async (t) => {
+t.test('a failed exchange is repeated, without losing anything', async (t) => {
   const { clock, ledger, asked, failures, want, called } = setUp(t, [
     { granted: 1 },
     new Error('away'),
@@ -350,7 +350,7 @@ t.test('an exchange that fails is asked again, and nothing of it is forgotten', 
   t.equal(called(), 2)
 })
 
-t.test('closing gives back everything', async (t) => {
+t.test('closing returns everything', async (t) => {
   const { ledger, asked, want } = setUp(t, [{ granted: 5 }])
   want(1)
   await settle()
@@ -359,7 +359,7 @@ t.test('closing gives back everything', async (t) => {
   t.match(asked[1], { wanted: 0, held: 0 })
 })
 
-t.test('estimates when so many calls could have started', async (t) => {
+t.test('estimates when a number of calls could have started', async (t) => {
   const { clock, ledger, want } = setUp(t, [{ granted: 2, remaining: 3 }])
   t.equal(ledger.freeAt(10), clock.monotonic())
   want(1)

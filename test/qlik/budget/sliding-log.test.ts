@@ -8,7 +8,7 @@ t.test('a call counts from its start until a window after its end', async (t) =>
   const log = logOf(2)
   log.begin()
   t.equal(log.room(0), 1)
-  t.equal(log.room(1_000), 1, 'as long as it is under way')
+  t.equal(log.room(1_000), 1, 'while it is under way')
   log.end(1_000)
   t.equal(log.room(1_099), 1)
   t.equal(log.room(1_100), 2)
@@ -22,7 +22,7 @@ t.test('a call that was not made does not count', async (t) => {
   t.equal(log.room(0), 1)
 })
 
-t.test('tells when the nth call is free', async (t) => {
+t.test('reports when the nth call may start', async (t) => {
   const log = logOf(3)
   log.restore(10, 2)
   t.same(
@@ -31,42 +31,39 @@ t.test('tells when the nth call is free', async (t) => {
   )
 })
 
-t.test('where there is room, that is exactly now', async (t) => {
+t.test('if there is room, that is exactly now', async (t) => {
   const log = new SlidingLog({ limit: 2, windowMs: 300_000 })
   for (const now of [0.1, 12.7, 1_234.567, 99.9, 0.7]) t.equal(log.freeAt(2, now), now)
 })
 
-t.test('more restored calls than the limit leave no room, and no debt for ever', async (t) => {
+t.test('more restored calls than the limit leave no room, but no permanent debt', async (t) => {
   const log = logOf(2)
   log.restore(0, 5)
   t.equal(log.room(50), 0)
   t.equal(log.room(100), 2)
 })
 
-t.test(
-  'a lower limit holds at once: calls that were made, and those under way, count against it',
-  async (t) => {
-    const log = logOf(5)
-    for (const end of [10, 20, 30]) {
-      log.begin()
-      log.end(end)
-    }
+t.test('a lower limit applies immediately: earlier calls and those under way count against it', async (t) => {
+  const log = logOf(5)
+  for (const end of [10, 20, 30]) {
     log.begin()
-    log.change({ limit: 2, windowMs: 100 })
-    t.equal(log.room(40), 0)
-    t.same(
-      [1, 2, 3].map((nth) => log.freeAt(nth, 40)),
-      [130, 140, 230],
-      'when the third is over, and the one under way; then a window after the first of these',
-    )
-    t.equal(log.room(129), 0)
-    t.equal(log.room(130), 1)
-    log.change({ limit: 4, windowMs: 100 })
-    t.equal(log.room(130), 3)
-  },
-)
+    log.end(end)
+  }
+  log.begin()
+  log.change({ limit: 2, windowMs: 100 })
+  t.equal(log.room(40), 0)
+  t.same(
+    [1, 2, 3].map((nth) => log.freeAt(nth, 40)),
+    [130, 140, 230],
+    'when the third is over, and the one under way; then a window after the first of these',
+  )
+  t.equal(log.room(129), 0)
+  t.equal(log.room(130), 1)
+  log.change({ limit: 4, windowMs: 100 })
+  t.equal(log.room(130), 3)
+})
 
-t.test('a shorter or longer window holds at once, also for calls that had left the one before', async (t) => {
+t.test('a new window applies immediately, even to calls that had left the old one', async (t) => {
   const log = logOf(3)
   log.restore(0, 2)
   t.equal(log.room(150), 3)
@@ -80,11 +77,11 @@ t.test('a shorter or longer window holds at once, also for calls that had left t
   t.equal(log.room(REMEMBERED_FOR_MS), 3)
 })
 
-t.test('what is past is forgotten, and nothing else', async (t) => {
+t.test('past calls are forgotten, and no others', async (t) => {
   const log = new SlidingLog({ limit: 1_000, windowMs: 100 })
   for (let now = 0; now < 1_000; now += 1) log.restore(now * 1_000, 1)
   const now = 999_000
-  // Each time a part of it is forgotten.
+  // Part of the log is forgotten each time.
   for (let time = 0; time < 20; time += 1) t.equal(log.room(now), 999)
   log.change({ limit: 1_000, windowMs: 2 * REMEMBERED_FOR_MS })
   const known = 1_000 - log.room(now)
@@ -98,7 +95,7 @@ interface Made {
   arrival: number
 }
 
-/** Calls that a log lets through, with what changes in between; each with the limit by which it started. */
+/** Calls that a log admits, with changes in between; each with the limit under which it started. */
 function run(steps: readonly Step[], first: Limit): (Made & { by: Limit })[] {
   const log = new SlidingLog(first)
   const calls: (Made & { by: Limit })[] = []
@@ -138,10 +135,10 @@ const limitOf = (limit: { min: number; max: number }, windowMs: { min: number; m
   fc.record({ limit: fc.integer(limit), windowMs: fc.integer(windowMs) })
 
 t.test(
-  'no window of the tenant ever holds more than its limit, whatever the latencies and the reloads',
+  'no window of the tenant ever exceeds its limit, whatever the latencies and the reloads',
   async (t) => {
     const tenant = { limit: 5, windowMs: 100 }
-    // As strict as the tenant, or more.
+    // At least as strict as the tenant.
     const limits = limitOf({ min: 1, max: 5 }, { min: 100, max: 300 })
     fc.assert(
       fc.property(limits, fc.array(step(limits), { maxLength: 60 }), (first, steps) => {
@@ -156,7 +153,7 @@ t.test(
   },
 )
 
-t.test('each call starts by the limit of its time, counted over all calls before it', async (t) => {
+t.test('each call starts under the limit of its time, counting all calls before it', async (t) => {
   const limits = limitOf({ min: 1, max: 8 }, { min: 20, max: 400 })
   fc.assert(
     fc.property(limits, fc.array(step(limits), { maxLength: 60 }), (first, steps) => {
@@ -171,7 +168,7 @@ t.test('each call starts by the limit of its time, counted over all calls before
   t.pass('1,000 random histories')
 })
 
-t.test('a call that is said to be free at a time is free then, and not before', async (t) => {
+t.test('a call may start at the reported time, and not before', async (t) => {
   const ends = fc.array(fc.nat(300), { maxLength: 30 })
   fc.assert(
     fc.property(ends, fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 }), (ends, limit, nth) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TierBlock } from '../../../src/qlik/budget/tier-block.ts'
 
-/** What happens to a tier, in its order; `allows` is how many of 9 calls may start after it. */
+/** Events of a tier, in order; `allows` is how many of 9 calls may start after the event. */
 type Event = ['block', number] | ['begin', boolean] | ['probed', boolean, boolean]
 interface Row {
   now: number
@@ -30,7 +30,7 @@ t.test('a tier that was never blocked is open', async (t) => {
   ])
 })
 
-t.test('after a block one call goes first, and when it passes, all do', async (t) => {
+t.test('after a block one call goes first, and all others once it has passed', async (t) => {
   follow(t, [
     { now: 0, event: ['block', 100], allows: 0, until: 100 },
     { now: 99, allows: 0, until: 100 },
@@ -42,7 +42,7 @@ t.test('after a block one call goes first, and when it passes, all do', async (t
   ])
 })
 
-t.test('a probe that is refused blocks the tier again', async (t) => {
+t.test('a refused probe blocks the tier again', async (t) => {
   follow(t, [
     { now: 0, event: ['block', 100], allows: 0, until: 100 },
     { now: 100, event: ['begin', true], allows: 0, until: null },
@@ -54,7 +54,7 @@ t.test('a probe that is refused blocks the tier again', async (t) => {
   ])
 })
 
-t.test('a probe without an answer proves nothing: another one goes', async (t) => {
+t.test('a probe without a response is inconclusive: another one goes', async (t) => {
   follow(t, [
     { now: 0, event: ['block', 100], allows: 0, until: 100 },
     { now: 100, event: ['begin', true], allows: 0, until: null },
@@ -62,20 +62,17 @@ t.test('a probe without an answer proves nothing: another one goes', async (t) =
   ])
 })
 
-t.test(
-  'a call from before the block that is refused during the probe counts for more than its pass',
-  async (t) => {
-    follow(t, [
-      { now: 0, event: ['block', 100], allows: 0, until: 100 },
-      { now: 100, event: ['begin', true], allows: 0, until: null },
-      { now: 105, event: ['block', 300], allows: 0, until: 300 },
-      { now: 110, event: ['probed', true, false], allows: 0, until: 300 },
-      { now: 300, allows: 1, until: null },
-    ])
-  },
-)
+t.test('a call from before the block that is refused during the probe outweighs its pass', async (t) => {
+  follow(t, [
+    { now: 0, event: ['block', 100], allows: 0, until: 100 },
+    { now: 100, event: ['begin', true], allows: 0, until: null },
+    { now: 105, event: ['block', 300], allows: 0, until: 300 },
+    { now: 110, event: ['probed', true, false], allows: 0, until: 300 },
+    { now: 300, allows: 1, until: null },
+  ])
+})
 
-t.test('a block is not cut short by a shorter one', async (t) => {
+t.test('a shorter block does not shorten a longer one', async (t) => {
   follow(t, [
     { now: 0, event: ['block', 100], allows: 0, until: 100 },
     { now: 0, event: ['block', 50], allows: 0, until: 100 },
@@ -83,7 +80,7 @@ t.test('a block is not cut short by a shorter one', async (t) => {
   ])
 })
 
-t.test('where the window leaves no room, nor does a probe go', async (t) => {
+t.test('no probe goes if the window has no room', async (t) => {
   const block = new TierBlock()
   block.block(100)
   t.equal(block.allows(0, 100), 0)

@@ -28,7 +28,7 @@ function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
   return { clock, ledger, granted, permits: drawn, draw, settle }
 }
 
-t.test('lets a burst through at once, and the rest as the window frees it', async (t) => {
+t.test('admits a burst immediately, and the rest as the window frees up', async (t) => {
   const { clock, ledger, granted, permits, draw, settle } = setUp()
   for (const name of ['a', 'b', 'c', 'd']) draw(name)
   await settle()
@@ -38,13 +38,13 @@ t.test('lets a burst through at once, and the rest as the window frees it', asyn
   for (const permit of permits) permit.end(true)
   clock.advance(1_000)
   await settle()
-  t.same(granted, ['a', 'b'], 'not before the margin has passed, too')
+  t.same(granted, ['a', 'b'], 'not before the margin has passed')
   clock.advance(5)
   await settle()
   t.same(granted, ['a', 'b', 'c', 'd'])
 })
 
-t.test('the most urgent goes first, then the first that asked', async (t) => {
+t.test('the most urgent call goes first, then the first in line', async (t) => {
   const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
   draw('first')
   for (const [name, urgency] of [
@@ -65,7 +65,7 @@ t.test('the most urgent goes first, then the first that asked', async (t) => {
   t.same(granted, ['first', 'token', 'security', 'logout', 'later logout', 'expired'])
 })
 
-t.test('keeps to the calls under way at most; one that ends lets the next through', async (t) => {
+t.test('limits the calls under way; the end of one admits the next', async (t) => {
   const { granted, permits, draw, settle } = setUp({ limit: 100, concurrency: 2 })
   for (const name of ['a', 'b', 'c']) draw(name)
   await settle()
@@ -73,10 +73,10 @@ t.test('keeps to the calls under way at most; one that ends lets the next throug
   permits[0]?.end(true)
   permits[0]?.end(true)
   await settle()
-  t.same(granted, ['a', 'b', 'c'], 'ending twice is ending once')
+  t.same(granted, ['a', 'b', 'c'], 'ending twice counts once')
 })
 
-t.test('a call that is not made gives its permit back', async (t) => {
+t.test('a call that is not made returns its permit', async (t) => {
   const { granted, permits, draw, settle } = setUp({ limit: 1 })
   draw('a')
   draw('b')
@@ -86,7 +86,7 @@ t.test('a call that is not made gives its permit back', async (t) => {
   t.same(granted, ['a', 'b'])
 })
 
-t.test('a block holds everything until it is over; a shorter one does not cut it short', async (t) => {
+t.test('a block holds all calls until its end; a shorter one does not shorten it', async (t) => {
   const { clock, ledger, granted, draw, settle } = setUp()
   ledger.block(60_000)
   ledger.block(10)
@@ -100,44 +100,41 @@ t.test('a block holds everything until it is over; a shorter one does not cut it
   t.same(granted, ['a'])
 })
 
-t.test('after a block one call goes first; when it has passed, the others follow', async (t) => {
+t.test('after a block one call goes first, and the others once it has passed', async (t) => {
   const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
   ledger.block(1_000)
   for (const name of ['a', 'b', 'c']) draw(name)
   clock.advance(1_005)
   await settle()
   t.same(granted, ['a'])
-  t.equal(clock.untilNextTimer(), null, 'the others wait for its end, not for a time')
+  t.equal(clock.untilNextTimer(), null, 'the others wait for its end, not for a timer')
   clock.advance(10)
   permits[0]?.end(true)
   await settle()
   t.same(granted, ['a', 'b', 'c'])
 })
 
-t.test(
-  'a first call that is refused, has no answer or is not made lets no other one go beside it',
-  async (t) => {
-    const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
-    ledger.block(1_000)
-    for (const name of ['a', 'b', 'c', 'd', 'e']) draw(name)
-    clock.advance(1_005)
-    await settle()
-    ledger.block(2_000)
-    permits[0]?.end(false)
-    clock.advance(2_000)
-    await settle()
-    t.same(granted, ['a'])
-    clock.advance(5)
-    await settle()
-    t.same(granted, ['a', 'b'])
-    permits[1]?.end(false)
-    await settle()
-    t.same(granted, ['a', 'b', 'c'])
-    permits[2]?.cancel()
-    await settle()
-    t.same(granted, ['a', 'b', 'c', 'd'])
-  },
-)
+t.test('no call goes alongside a probe that is refused, has no response or is not made', async (t) => {
+  const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
+  ledger.block(1_000)
+  for (const name of ['a', 'b', 'c', 'd', 'e']) draw(name)
+  clock.advance(1_005)
+  await settle()
+  ledger.block(2_000)
+  permits[0]?.end(false)
+  clock.advance(2_000)
+  await settle()
+  t.same(granted, ['a'])
+  clock.advance(5)
+  await settle()
+  t.same(granted, ['a', 'b'])
+  permits[1]?.end(false)
+  await settle()
+  t.same(granted, ['a', 'b', 'c'])
+  permits[2]?.cancel()
+  await settle()
+  t.same(granted, ['a', 'b', 'c', 'd'])
+})
 
 t.test('calls from before the block end without opening the tier', async (t) => {
   const { clock, ledger, granted, permits, draw, settle } = setUp({ limit: 10 })
@@ -152,7 +149,7 @@ t.test('calls from before the block end without opening the tier', async (t) => 
   t.same(granted, ['before', 'a'])
 })
 
-t.test('one that gives up waiting leaves the queue and sets no timer', async (t) => {
+t.test('a caller that gives up leaves the queue and sets no timer', async (t) => {
   const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
   draw('a')
   await settle()
