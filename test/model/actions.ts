@@ -10,18 +10,18 @@ import { PEOPLE } from './tenant.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
 
-/** A request with signals, which its sender may repeat under its id. */
+/** A request with signals, which its sender may repeat under the same id. */
 interface Delivery {
   sent: readonly SentSignal[]
-  /** When the session had ended; true time. */
+  /** When the session ended, in true time. */
   endedAt: number
   webhookId: string | null
-  /** The signals of tries that were not answered. */
+  /** The signals of attempts without a response. */
   unanswered: Sent[]
   isAcknowledged: boolean
 }
 
-/** Makes commands happen in a world. */
+/** Executes commands in a world. */
 export class Actions {
   readonly #world: World
   readonly #deliveries: Delivery[] = []
@@ -30,7 +30,7 @@ export class Actions {
     this.#world = world
   }
 
-  /** Lets a command happen; what follows from it happens as time passes. */
+  /** Executes a command; its consequences follow as time passes. */
   async perform(command: Command): Promise<void> {
     const { fleet, tenant, network, timeline } = this.#world
     this.#world.note(describeCommand(command))
@@ -137,12 +137,12 @@ export class Actions {
     const accepted = curfew.accept(signals, delivery.webhookId)
     accepted.then(
       ({ revocations, replayed }) => {
-        // What a process does that is gone reaches nobody.
+        // The actions of an ended process reach nobody.
         if (curfew.clock.isDead) return
         const ids = revocations.map(({ id }) => id)
         if (delivery.isAcknowledged && !replayed)
           this.#world.report(new Violation('a repeated delivery counts as a new signal', { ids }))
-        // An earlier try had reached the disk, and was not answered.
+        // An earlier attempt reached the disk without a response.
         const answered = replayed ? delivery.unanswered : sents
         if (replayed) oracle.forget(sents)
         delivery.isAcknowledged = true
@@ -159,7 +159,7 @@ export class Actions {
     delivery.unanswered.push(...sents)
   }
 
-  /** Null where its route refuses it: a time that is too far ahead. */
+  /** Null if its route rejects it because its time is too far in the future. */
   #signalsOf(curfew: Curfew, { sent }: Delivery): Signal[] | null {
     try {
       return curfew.toSignals(sent)
@@ -172,11 +172,11 @@ export class Actions {
   #toSent(curfew: Curfew, signal: Signal, delivery: Pick<Delivery, 'endedAt'>): Sent {
     const { tenant, fleet, timeline } = this.#world
     const offset = curfew.clockOffset()
-    const isTold = signal.occurredAt !== signal.acceptedAt
-    // Without a time of the sender's, a delivery is about the moment in which it arrives, also where an earlier one was lost.
-    const endedAt = isTold ? delivery.endedAt : timeline.now
+    const hasTime = signal.occurredAt !== signal.acceptedAt
+    // Without a time from the sender, a delivery refers to the moment it arrives, even if an earlier one was lost.
+    const endedAt = hasTime ? delivery.endedAt : timeline.now
     // The sender's clock may agree with ours or with the tenant's.
-    const betweenReadings = isTold ? Math.abs(curfew.clock.now() - tenant.now()) : 0
+    const betweenReadings = hasTime ? Math.abs(curfew.clock.now() - tenant.now()) : 0
     return {
       signal,
       endedAt,
@@ -245,7 +245,7 @@ export class Actions {
   }
 }
 
-/** Somebody retries a revocation; one that is verified refuses. */
+/** Retries a revocation; a verified one must be refused. */
 export async function retry(world: World, curfew: Curfew, id: string): Promise<void> {
   try {
     await curfew.retry(id)

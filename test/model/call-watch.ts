@@ -3,29 +3,29 @@ import type { ModelCall, Network, NetworkObserver } from './network.ts'
 import type { Timeline } from './timeline.ts'
 import { Violation } from './violation.ts'
 
-/** How long Curfew leaves a token alone that is still listed after it was revoked. */
+/** How long Curfew does not delete a token again that is still listed after it was revoked. */
 const LISTING_LAG_MS = 60_000
 
 interface DeleteState {
   inFlight: number
-  /** When the process received that it is gone; a true time. */
+  /** When the process learned that it is gone; true time. */
   goneAt: number
 }
 
 export interface CallWatchOptions {
   timeline: Timeline
   network: () => Network
-  /** Whether a process may have forgotten calls of the last window with good reason. */
+  /** Whether a process may legitimately have forgotten calls of the last window. */
   mayExceed: () => boolean
   onViolation: (violation: Violation) => void
 }
 
-/** Watches the calls of all processes: no limit is exceeded, waits are kept, and no token is deleted twice. */
+/** Checks the calls of all processes: no limit is exceeded, waits are respected, and no token is deleted twice. */
 export class CallWatch implements NetworkObserver {
   readonly #options: CallWatchOptions
   readonly #deletes = new WeakMap<object, Map<string, DeleteState>>()
   readonly #waits = new WeakMap<object, Map<Tier, { since: number; until: number }>>()
-  /** How many calls were sent, by route. */
+  /** Number of calls sent, by route. */
   readonly counts = new Map<string, number>()
 
   constructor(options: CallWatchOptions) {

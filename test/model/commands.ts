@@ -5,7 +5,7 @@ import { REASONS, type Reason, type Scope, type UserReference } from '../../src/
 import { FAULTS, type FaultKind } from './faults.ts'
 import { BOT, PEOPLE } from './tenant.ts'
 
-/** What signals call users: names that are someone's, that are similar to someone's, and that are nobody's. */
+/** User names in signals: existing names, similar ones, and unknown ones. */
 export const NAMES: readonly UserReference[] = [
   ...PEOPLE.map(({ id }) => ({ kind: 'userId' as const, value: id })),
   ...['idp|Kate', 'idp|K', 'idp|k', 'IDP|KATE', 'idp|Ann', 'idp|Zoe'].map((value) => ({
@@ -31,7 +31,9 @@ export const NAMES: readonly UserReference[] = [
 
 const DEVICES = [null, 'laptop', 'phone'] as const
 
-/** How a signal says when the session ended: not at all, or by a clock that agrees with Curfew's or with the tenant's. */
+/**
+ * How a signal gives the time the session ended: not at all, or by a clock that agrees with Curfew's or the tenant's.
+ */
 export type SenderClock = 'none' | 'ours' | 'tenants'
 
 export interface SignalCommand {
@@ -44,7 +46,10 @@ export interface SignalCommand {
   senderClock: SenderClock
 }
 
-/** Something that happens: data alone, so that it can be shrunk and shown. What makes no sense at the time does nothing. */
+/**
+ * An event, as plain data, so that it can be shrunk and printed. An event that is impossible at the time has no
+ * effect.
+ */
 export type Command =
   | ({ kind: 'signal'; process: number; webhookId: number | null } & SignalCommand)
   | { kind: 'signals'; process: number; users: UserReference[]; reason: Reason }
@@ -74,7 +79,7 @@ export type Command =
   | { kind: 'end-token'; which: number }
 
 const process = fc.nat({ max: 2 })
-/** Mostly of one user: what happens to one at the same time is what goes wrong. */
+/** Mostly for one user, because simultaneous events of the same user cause defects. */
 const KATE = NAMES.filter(
   ({ value }) => /^(kate|idp\|kate|kate@example\.com)$/i.test(value) && value !== 'KATE',
 )
@@ -174,7 +179,7 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: rare },
 )
 
-/** A command as people read it, on one line. */
+/** A command in readable form, on one line. */
 export function describeCommand({ kind, ...details }: Command): string {
   const members = Object.entries(details).flatMap(([name, value]) => {
     if (name === 'user' && typeof value === 'object' && 'kind' in value)

@@ -26,18 +26,18 @@ export interface CurfewOptions {
   random: () => number
   transport: (process: object) => Transport
   log: Log
-  /** Called after a revocation has ended, or was confirmed. */
+  /** Called after a revocation has ended or was confirmed. */
   onChange: () => void
 }
 
-/** What a sender says: the members of a request's body. */
+/** The members of a request's body. */
 export interface SentSignal {
   user: UserReference
   details: SignalDetails
   defaultReason: Reason
 }
 
-/** One process of Curfew without its HTTP server: everything else is put together as `src/app.ts` does. */
+/** One process of Curfew without its HTTP server; everything else is assembled as in `src/app.ts`. */
 export class Curfew {
   readonly clock: ProcessClock
   readonly store: RevocationStore
@@ -88,7 +88,7 @@ export class Curfew {
     this.#dryRun = createDryRun({ tenants, clock })
   }
 
-  /** Resolves when it works. */
+  /** Resolves when it is ready. */
   static async start(options: CurfewOptions): Promise<Curfew> {
     const { database, log } = options
     const clock = storeClock(options)
@@ -98,7 +98,10 @@ export class Curfew {
     return curfew
   }
 
-  /** The signals that a request means, as its route makes them. @throws CURFEW_REQUEST_INVALID */
+  /**
+   * The signals of a request, as its route creates them.
+   * @throws CURFEW_REQUEST_INVALID
+   */
   toSignals(sent: readonly SentSignal[]): Signal[] {
     return sent.map(({ user, details, defaultReason }) =>
       toSignal(details, {
@@ -112,7 +115,7 @@ export class Curfew {
     )
   }
 
-  /** @param webhookId of a delivery that may be repeated, or null */
+  /** @param webhookId id of a delivery that may be repeated, or null */
   accept(signals: Signal[], webhookId: string | null): Promise<Accepted> {
     const delivery = { tenant: this.#config.name, body: Buffer.from(''), now: this.clock.now() }
     return this.#accept(signals, webhookId === null ? null : webhookReplay(webhookId, delivery))
@@ -132,12 +135,12 @@ export class Curfew {
     this.#tenants.replace([this.#config])
   }
 
-  /** What it knows of the tenant's clock. */
+  /** The tenant's clock, as known to this process. */
   clockOffset() {
     return this.#tenants.ifOpen(this.#config.name)?.clockOffset() ?? null
   }
 
-  /** As closing the app does. */
+  /** Same as closing the app. */
   async stop(): Promise<void> {
     this.#lateTimes.stop()
     const runs = this.#worker.stop()
@@ -146,17 +149,17 @@ export class Curfew {
     this.clock.end()
   }
 
-  /** What is left of it after a crash lets go of the database. Nothing of it reaches the tenant or anybody else. */
+  /** Closes the database after a crash. Nothing of the process reaches the tenant or anyone else. */
   async abandon(): Promise<void> {
     this.clock.end()
     await this.store.close()
   }
 }
 
-/** On a busy machine: few enough looks at the database, and often enough not to be taken for dead. */
+/** For a busy machine: polls the database rarely enough, and often enough not to be considered dead. */
 const TIMERS_ARE_LATE_MS = 3_000
 
-/** The clock of a store. What it does from time to time needs no time itself, unlike calls to the tenant. */
+/** The clock of a store. Unlike calls to the tenant, its periodic work takes no time. */
 function storeClock({ clock, timeline }: Pick<CurfewOptions, 'clock' | 'timeline'>): Clock {
   return {
     now: () => clock.now(),
@@ -171,7 +174,7 @@ function storeClock({ clock, timeline }: Pick<CurfewOptions, 'clock' | 'timeline
 
 let tenantConfig: TenantConfig | null = null
 
-/** The configuration of the model tenant, with the defaults of everything that a run does not set. */
+/** The configuration of the model tenant, with defaults for everything that a run does not set. */
 export async function tenantConfigWith(changes: Partial<TenantConfig>): Promise<TenantConfig> {
   tenantConfig ??= (await loadConfig({ ...COMPLETE })).tenants[0]
   return { ...tenantConfig, ...changes }

@@ -1,9 +1,9 @@
-/** A defect that Curfew once had, or might have, as a change of one place in its source. */
+/** A possible defect of Curfew, as a change of one place in its source. */
 export interface Defect {
   name: string
-  /** In `src/`. */
+  /** Relative to `src/`. */
   file: string
-  /** What is there now, exactly once. */
+  /** The current text, which must occur exactly once. */
   now: string
   instead: string
 }
@@ -25,11 +25,11 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'deleted tokens are not remembered',
     file: 'qlik/token-memory.ts',
-    now: 'return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS ? fate : null',
-    instead: 'return fate && this.#ageOf(fate) < REMEMBERED_FOR_MS && fate.kind !== "gone" ? fate : null',
+    now: 'return fate && this.#ageOf(fate) < RETENTION_MS ? fate : null',
+    instead: 'return fate && this.#ageOf(fate) < RETENTION_MS && fate.kind !== "gone" ? fate : null',
   },
   {
-    name: 'the time of a signal is that of our wall clock',
+    name: 'the time of a signal follows our wall clock',
     file: 'revocation/run-time.ts',
     now: 'const signalTime = signalTimeAt({ occurredAt: sentTime, receivedAt }, clocks)',
     instead:
@@ -42,7 +42,7 @@ export const DEFECTS: readonly Defect[] = [
     instead: 'return pages + listings > 0',
   },
   {
-    name: 'an id that nobody has is verified',
+    name: 'an unknown id is verified',
     file: 'revocation/attempt.ts',
     now: "if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false",
     instead: 'if (id === role) return false',

@@ -6,14 +6,14 @@ import { BOT } from './tenant.ts'
 import { Violation } from './violation.ts'
 import type { World } from './world.ts'
 
-/** Longer than the longest backoff, several times. */
+/** Several times the longest backoff. */
 const ENDS_WITHIN_MS = 45 * 60_000
 
-/** Longer than a process relies on what it has found out about its client. */
+/** Longer than a process relies on a finding about its client. */
 const KNOWN_FOR_MS = 15_000
 
 /**
- * Everything works again: each revocation must come to an end, and after a retry to the right one.
+ * Restores everything: each revocation must end, and after a retry with the correct result.
  * @throws Violation
  */
 export async function end(world: World): Promise<void> {
@@ -45,7 +45,7 @@ async function settle(world: World): Promise<void> {
   await world.look()
   const waiting = [...world.revocations.values()].find((revocation) => !isSettled(revocation))
   if (!world.fleet.areAllUp) throw new Error('A process did not start again.')
-  if (waiting) throw new Violation('a revocation does not come to an end', summaryOf(waiting))
+  if (waiting) throw new Violation('a revocation does not end', summaryOf(waiting))
 }
 
 function checkEnd(world: World, revocation: Revocation): void {
@@ -58,5 +58,5 @@ function checkEnd(world: World, revocation: Revocation): void {
   )
   const isOwn = revocation.resolved.includes(BOT.id)
   if (isNobody || (revocation.undecided > 0 && (wasUnsure || isOwn))) return
-  throw new Violation('a revocation did not come to the right end', summaryOf(revocation))
+  throw new Violation('a revocation ended with the wrong result', summaryOf(revocation))
 }

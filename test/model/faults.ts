@@ -1,13 +1,13 @@
 import type { Route } from '../../src/qlik/http.ts'
 
 /**
- * How a call can go wrong. `-after`: it takes effect all the same.
- * - `refused`: no connection comes about, so it does not arrive
- * - `reset`, `silence`: the connection breaks; no answer comes
- * - `garbage`: an answer in no documented form
- * - `lie`: the answer says that it took effect, and it did not
- * - `late`: the answer takes seconds
- * - `429-…`: the tier is blocked, said in seconds, by a date, not at all, or with a time that makes no sense
+ * How a call can fail. `-after`: it takes effect anyway.
+ * - `refused`: no connection is established, so the call does not arrive
+ * - `reset`, `silence`: the connection breaks; no response arrives
+ * - `garbage`: a response in an undocumented form
+ * - `lie`: the response claims an effect that did not happen
+ * - `late`: the response takes seconds
+ * - `429-…`: the tier is blocked, for seconds, until a date, without a time, or with an absurd time
  */
 export const FAULTS = [
   ...([
@@ -28,11 +28,11 @@ export type FaultKind = (typeof FAULTS)[number]
 export interface Fault {
   route: Route | 'any'
   kind: FaultKind
-  /** How many calls it concerns. */
+  /** Number of affected calls. */
   count: number
 }
 
-/** Faults that wait for their calls. */
+/** Pending faults. */
 export class Faults {
   #waiting: Fault[] = []
 
@@ -44,7 +44,7 @@ export class Faults {
     this.#waiting = []
   }
 
-  /** What goes wrong with the next call of a route; null if nothing does. */
+  /** The fault of the next call of a route; null if there is none. */
   take(route: Route): FaultKind | null {
     const fault = this.#waiting.find(({ route: of }) => of === route || of === 'any')
     if (!fault) return null

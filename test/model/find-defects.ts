@@ -5,13 +5,13 @@ import { join, resolve } from 'node:path'
 import { DEFECTS, type Defect } from './defects.ts'
 
 /**
- * `node test/model/find-defects.ts [runs] [seed]`: puts each defect into a copy of the source, and lets the model look for it.
- * Exits with 1 if it misses one.
+ * `node test/model/find-defects.ts [runs] [seed]`: puts each defect into a copy of the source, and runs the model on
+ * it. Exits with 1 if the model misses one.
  */
 const [runs = '2000', seed = '1'] = process.argv.slice(2)
 const root = resolve(import.meta.dirname, '../..')
 
-/** The model's last words on a copy with this defect. */
+/** The last output of the model for a copy with this defect. */
 function lookFor({ name, file, now, instead }: Defect): boolean {
   const copy = mkdtempSync(join(tmpdir(), 'curfew-defect-'))
   try {
@@ -20,7 +20,7 @@ function lookFor({ name, file, now, instead }: Defect): boolean {
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     const path = join(copy, 'src', file)
     const source = readFileSync(path, 'utf8')
-    if (source.split(now).length !== 2) throw new Error(`"${now}" must be in ${file} exactly once.`)
+    if (source.split(now).length !== 2) throw new Error(`"${now}" must occur in ${file} exactly once.`)
     writeFileSync(path, source.replace(now, instead))
     const options = ['--runs', runs, '--seed', seed]
     const { stdout, status } = spawnSync(process.execPath, ['test/model/main.ts', ...options], {

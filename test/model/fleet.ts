@@ -8,23 +8,23 @@ import type { ModelTenant } from './tenant.ts'
 import type { Timeline } from './timeline.ts'
 import { Violation } from './violation.ts'
 
-/** Longer than a process needs to stop that nobody stops. */
+/** Longer than an undisturbed process takes to stop. */
 const STOPS_WITHIN_MS = 60_000
 
 interface Place {
   /** How far the machine's wall clock is ahead of the true time. */
   skewMs: number
-  /** When somebody set it ahead last. */
+  /** When it was last set ahead. */
   setAheadAt: number
   curfew: Curfew | null
-  /** Of the store, for the process that is or was last here. */
+  /** Address of the store for the current or last process. */
   address: string
 }
 
 interface Born {
-  /** How often the tenant's clock had been set. */
+  /** How often the tenant's clock was set. */
   epoch: number
-  /** How often the clocks of the machine have been set since, or stood still. */
+  /** How often the clocks of the machine were set or stopped since. */
   clockChanges: number
 }
 
@@ -38,12 +38,12 @@ export interface FleetOptions {
   random: () => number
   onChange: () => void
   onViolation: (violation: Violation) => void
-  /** A process could not be started. */
+  /** Called if a process could not start. */
   onFailure: (error: unknown) => void
   trace: (line: string) => void
 }
 
-/** The processes of Curfew that share a store, each on a machine with clocks of its own. */
+/** The processes of Curfew that share a store, each on a machine with its own clocks. */
 export class Fleet {
   readonly #options: FleetOptions
   readonly #places: Place[]
@@ -65,13 +65,13 @@ export class Fleet {
     for (const place of this.#places.keys()) await this.start(place)
   }
 
-  /** The process that a command means, if it can do something now. */
+  /** The process that a command addresses, if it is able to act now. */
   at(number: number): Curfew | null {
     const curfew = this.#places[number % this.#places.length]?.curfew
     return curfew && !curfew.clock.isPaused ? curfew : null
   }
 
-  /** A store through which to look. */
+  /** A store for inspection. */
   get store(): RevocationStore | null {
     return this.#places.find(({ curfew }) => curfew)?.curfew?.store ?? null
   }
@@ -84,7 +84,10 @@ export class Fleet {
 
   clockChangesOf = (process: object): number => this.#born.get(process)?.clockChanges ?? 0
 
-  /** Whether a process may have forgotten calls of the last window: its wall clock was set ahead before it started. */
+  /**
+   * Whether a process may have forgotten calls of the last window, because its wall clock was set ahead before it
+   * started.
+   */
   mayExceed = (): boolean => this.#options.timeline.now < this.#mayExceedUntil
 
   async start(number: number): Promise<void> {
@@ -122,7 +125,7 @@ export class Fleet {
     this.#startLater(number, downMs)
   }
 
-  /** Stops a process as SIGTERM does. */
+  /** Stops a process as SIGTERM does, and starts it again. */
   async restart(number: number, downMs: number): Promise<void> {
     const place = this.#placeOf(number)
     if (!place.curfew) return
@@ -134,7 +137,7 @@ export class Fleet {
     for (const place of this.#places) await this.#stop(place)
   }
 
-  /** Ends all processes, whatever state they are in. */
+  /** Ends all processes, whatever their state. */
   async abandonAll(): Promise<void> {
     for (const { curfew } of this.#places) await curfew?.abandon()
   }

@@ -6,7 +6,7 @@ interface Arrival {
   byOthers: boolean
 }
 
-/** Counts calls as Qlik does: in a sliding window, by tier; over the limit, the tier is blocked for whole seconds. */
+/** Counts calls as Qlik does: in a sliding window, per tier. Over the limit, the tier is blocked for whole seconds. */
 export class Limiter {
   readonly #limits: Record<Tier, number>
   readonly #windowMs: number
@@ -20,7 +20,8 @@ export class Limiter {
 
   /**
    * Counts a call at `now`.
-   * @returns for how many ms it is refused, 0 if it passes; and whether it has exceeded the limit: the tier was not blocked
+   * @returns how long it is refused, in ms, 0 if it passes; and whether it exceeded the limit of a tier that was not
+   * blocked
    */
   take(tier: Tier, now: number, byOthers: boolean): { waitMs: number; isExceeded: boolean } {
     if (now < this.#blockedUntil[tier]) return { waitMs: this.#blockedUntil[tier] - now, isExceeded: false }
@@ -40,7 +41,7 @@ export class Limiter {
     this.#blockedUntil[tier] = Math.max(this.#blockedUntil[tier], until)
   }
 
-  /** Whether another program has made one of the calls in the window. */
+  /** Whether another program made any of the calls in the window. */
   isShared(tier: Tier, now: number): boolean {
     return this.#recent(tier, now).some(({ byOthers }) => byOthers)
   }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { describe, search } from './search.ts'
 import { openStores } from './stores.ts'
 
-/** `npm run model`: makes runs, shows how far it is, and stops at the first that shows that a guarantee does not hold. */
+/** `npm run model`: executes runs, prints its progress, and stops at the first violated guarantee. */
 const SAY_EVERY_MS = 10_000
 
 const { values } = parseArgs({

@@ -1,19 +1,19 @@
 import type { Setup } from './setup.ts'
 import type { Timeline } from './timeline.ts'
 
-/** Where the processes of a run keep what they know, and what of it survives a crash. */
+/** Storage for the processes of a run, and what survives a crash of one. */
 export interface ModelStore {
-  /** How many processes share it. */
+  /** Number of processes that share it. */
   readonly processes: number
   /** Whether the clock of the store ends with the process. */
   readonly isClockLocal: boolean
-  /** An address for the next process. */
+  /** Returns an address for the next process. */
   nextAddress(): Promise<string>
-  /** The process at this address is gone: what it had committed stays, and nothing else of it has an effect. */
+  /** The process at this address has crashed: its committed data stays, and everything else has no effect. */
   crash(address: string): Promise<void>
-  /** A process will not be heard of for this long. */
+  /** No process will be heard of for this long. */
   noteSilence(ms: number): void
-  /** Time has moved. */
+  /** Called when time has advanced. */
   onTime(): Promise<void>
   close(): Promise<void>
 }

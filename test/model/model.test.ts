@@ -3,10 +3,10 @@ import type { OpenModelStore } from './model-store.ts'
 import { describe, search } from './search.ts'
 import { openStores } from './stores.ts'
 
-/** The same runs each time, and some that nobody has seen. */
+/** Fixed seeds for repeatable runs, and a random one for new runs. */
 const SEEDS = [1, 2, 3]
 const RANDOM_SEED = Math.floor(Math.random() * 2 ** 31)
-/** No run begins after these, on a machine that is too slow for all of them. */
+/** Time limits after which no run starts, for slow machines. */
 const SQLITE_LIMIT_MS = 30_000
 const POSTGRES_LIMIT_MS = 30_000
 

@@ -10,34 +10,34 @@ import type { Timeline } from './timeline.ts'
 type Request = Parameters<Transport['request']>[0]
 type Response = Awaited<ReturnType<Transport['request']>>
 
-/** One request of a process. */
+/** A request of a process. */
 export interface ModelCall {
   process: object
   route: Route
   tier: Tier
-  /** The token that is to be deleted. */
+  /** The token to delete. */
   tokenId: string | null
 }
 
-/** An answer on its way, and until when it tells the caller to wait (true time). */
+/** A response under way, and how long it tells the caller to wait (true time). */
 interface Reply extends ApiAnswer {
   waitUntil?: number
 }
 
-/** Told of what happens on the way. */
+/** Observes the network. */
 export interface NetworkObserver {
   onSent(call: ModelCall): void
-  /** @param reply null where no answer came: it may or may not have taken effect */
+  /** @param reply null if no response arrived; the call may or may not have taken effect */
   onEnd(call: ModelCall, reply: Reply | null): void
-  /** A call has exceeded the limits of the tenant. */
+  /** A call exceeded the limits of the tenant. */
   onExceeded(call: ModelCall): void
 }
 
-/** How long Curfew waits for an answer. */
+/** Curfew's timeout for a response. */
 export const TIMEOUT_MS = 10_000
-/** How long the answer takes that is `late`: less than that. */
+/** Delay of a `late` response; less than the timeout. */
 const LATE_MS = { least: 2_000, most: 8_500 }
-/** Said as `Retry-After` where a fault blocks the tier. */
+/** Value of `Retry-After` if a fault blocks the tier. */
 const BLOCK_SECONDS = 7
 
 export interface NetworkOptions {
@@ -45,12 +45,12 @@ export interface NetworkOptions {
   api: TenantApi
   timeline: Timeline
   random: () => number
-  /** The longest time that a call usually needs in each direction. */
+  /** The maximum usual latency in each direction. */
   latencyMs: number
   observer: NetworkObserver
 }
 
-/** Carries requests to the model tenant and back, in true time: late, in any order, or not at all. */
+/** Delivers requests to the model tenant and responses back, in true time: late, in any order, or not at all. */
 export class Network {
   readonly faults = new Faults()
   readonly limiter: Limiter
@@ -62,7 +62,7 @@ export class Network {
     this.limiter = new Limiter(limits, windowMs)
   }
 
-  /** What a process uses in place of undici's `Agent`. */
+  /** Replaces undici's `Agent` for a process. */
   transportOf(process: object, clock: ProcessClock): Transport {
     const underWay = new Set<Exchange>()
     return {
@@ -72,7 +72,7 @@ export class Network {
         const tier = route === 'token' || route === 'revoke' ? 2 : 1
         const tokenId = route === 'revoke' ? decodeURIComponent(url.pathname.split('/').at(-1) ?? '') : null
         const exchange = new Exchange({ process, route, tier, tokenId }, this.#options, clock)
-        // A process that is gone sends nothing.
+        // An ended process sends nothing.
         if (!clock.isDead) this.#send(exchange, url, request)
         underWay.add(exchange)
         return exchange.response.finally(() => underWay.delete(exchange))
@@ -116,7 +116,7 @@ export class Network {
     }
   }
 
-  /** What a fault makes of an answer. */
+  /** Applies a fault to a response. */
   #spoilt(fault: FaultKind | null, { tier, route }: ModelCall, answer: ApiAnswer): Reply {
     if (fault === null || fault === 'late') return answer
     if (fault.startsWith('garbage')) return { status: 200, body: '<html>' }
@@ -132,7 +132,7 @@ export class Network {
     if (fault === '429-nonsense') return { headers: { 'retry-after': 'soon' } }
     const isDate = fault === '429-date'
     const until = tenant.now() + BLOCK_SECONDS * 1000
-    // A date has whole seconds.
+    // Dates have whole seconds.
     const waitUntil =
       timeline.now + (isDate ? Math.ceil(until / 1000) * 1000 - tenant.now() : BLOCK_SECONDS * 1000)
     this.limiter.block(tier, waitUntil)
@@ -146,7 +146,7 @@ export class Network {
   }
 }
 
-/** One request and what becomes of it. */
+/** A request and its result. */
 class Exchange {
   readonly call: ModelCall
   readonly response: Promise<Response>
@@ -166,7 +166,7 @@ class Exchange {
     this.#reject = reject
   }
 
-  /** An answer arrives that was written at `writtenAt` (true time). */
+  /** A response arrives that was written at `writtenAt` (true time). */
   reply(reply: Reply, writtenAt: number): void {
     const { status, headers, body = '' } = reply
     const date = new Date(this.#options.tenant.toTenantTime(writtenAt)).toUTCString()
@@ -177,12 +177,12 @@ class Exchange {
     })
   }
 
-  /** The connection breaks, or does not come about. */
+  /** The connection breaks, or cannot be established. */
   break(code: string): void {
     this.#clock.receive(() => this.lose(Object.assign(new Error(code), { code })))
   }
 
-  /** No answer comes. */
+  /** No response arrives. */
   lose(error: Error): void {
     this.#end(null, () => this.#reject(error))
   }

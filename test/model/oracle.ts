@@ -9,65 +9,70 @@ import { BOT, type ModelTenant, type Token, type User } from './tenant.ts'
 import type { Timeline } from './timeline.ts'
 import { Violation } from './violation.ts'
 
-/** A signal that was sent to a process, and what the model knows of it. Times are true ones, in ms. */
+/** A signal sent to a process, and what the model knows about it. Times are true ones, in ms. */
 export interface Sent {
   signal: Signal
-  /** When the session had ended in truth. */
+  /** When the session actually ended. */
   endedAt: number
-  /** The same on the tenant's clock, as it was then. */
+  /** The same on the tenant's clock at that time. */
   tenantTime: number
   /** How often the tenant's clock had been set by then. */
   epoch: number
   process: Curfew
-  /** How often the clocks of that process had been set by then, or had stood still. */
+  /** How often the clocks of that process had been set or stopped by then. */
   clockChanges: number
-  /** How many ms lie between the earliest and the latest instant, as far as that process could know; null where it could not. */
+  /**
+   * Width of the interval between the earliest and the latest instant, in ms, as far as that process could know; null
+   * if it could not.
+   */
   unsureMs: number | null
   /** Whether that process knew the clock of the store. */
   isLinked: boolean
-  /** Of the revocation that it was acknowledged with; null before. */
+  /** Id of the revocation it was acknowledged with; null before. */
   id: string | null
-  /** Of all revocations that are about it: that one, what it has joined, and what has superseded it. */
+  /** Ids of all revocations that cover it: that one, those it joined, and those that superseded it. */
   revocations: Set<string>
-  /** Since when all of them are settled; null while one is not. */
+  /** When all of them became settled; null while one is not. */
   settledAt: number | null
 }
 
 export interface OracleOptions {
   tenant: ModelTenant
   timeline: Timeline
-  /** Whether what a process knew of clocks when it accepted a signal ends with it. */
+  /** Whether a process's knowledge of clocks ends with it. */
   isClockLocal: boolean
   /** How often the tenant's clock had been set when the process started. */
   bornEpochOf: (process: Curfew) => number
   clockChangesOf: (process: Curfew) => number
 }
 
-/** How old the knowledge may be that the client has its role, for an empty list to count; see docs/decisions/README.md. */
+/**
+ * Maximum age of the finding that the client has its role, for an empty list to count; see docs/decisions/README.md.
+ */
 const ROLE_KNOWN_FOR_MS = 10_000
 
-/** Knows what was sent and what is true, and says whether what Curfew does and reports agrees with that. */
+/** Knows what was sent and what is true, and checks that Curfew's actions and reports agree with it. */
 export class Oracle {
   readonly sents: Sent[] = []
   readonly #options: OracleOptions
-  /** The revocations that were reported as verified, by id. */
+  /** Revocations reported as verified, by id. */
   readonly #verified = new Set<string>()
 
   constructor(options: OracleOptions) {
     this.#options = options
   }
 
-  /** These were no signals of their own: an earlier delivery was repeated. */
+  /** These were not separate signals: an earlier delivery was repeated. */
   forget(sents: readonly Sent[]): void {
     for (const sent of sents) this.sents.splice(this.sents.indexOf(sent), 1)
   }
 
-  /** A token was ended by a delete of Curfew's: some signal must be about it. */
+  /** Curfew deleted a token: some signal must cover it. */
   checkDelete(token: Token): void {
     if (this.sents.some((sent) => this.covers(sent, token))) return
     const { id, userId, deviceType, grantedAt, idTime } = token
     const { now } = this.#options.timeline
-    throw new Violation('somebody was logged out by accident', {
+    throw new Violation('a user was logged out by accident', {
       ...{ id, userId, deviceType },
       grantedSecondsAgo: (now - grantedAt) / 1000,
       idTime,
@@ -76,7 +81,7 @@ export class Oracle {
     })
   }
 
-  /** What is stored under each acknowledged id, after something has changed. */
+  /** Checks what is stored under each acknowledged id after a change. */
   check(revocations: ReadonlyMap<string, Revocation | null>): void {
     for (const [id, revocation] of revocations)
       if (revocation === null) throw new Violation('an acknowledged signal is lost', { id })
@@ -89,16 +94,16 @@ export class Oracle {
       this.#checkTime(revocation, sents)
       if (isVerified(revocation)) this.#checkVerified(revocation, sents)
       else if (this.#verified.has(revocation.id))
-        throw new Violation('a verified revocation is not verified any more', summaryOf(revocation))
+        throw new Violation('a verified revocation became unverified', summaryOf(revocation))
     }
   }
 
-  /** The signals that a revocation stands for. */
+  /** The signals that a revocation covers. */
   sentsOf(revocation: Revocation): Sent[] {
     return this.sents.filter(({ revocations }) => revocations.has(revocation.id))
   }
 
-  /** Other revocations may have become responsible for a signal. */
+  /** Other revocations may have taken over a signal. */
   #follow({ id, revocations }: Sent, stored: ReadonlyMap<string, Revocation | null>): void {
     if (id !== null) revocations.add(id)
     for (const one of revocations) {
@@ -108,7 +113,7 @@ export class Oracle {
     }
   }
 
-  /** Whom a name means, in truth: nobody where it is not certain. */
+  /** The users that a name actually means; none if that is uncertain. */
   usersOf({ kind, value }: UserReference): User[] {
     const { tenant } = this.#options
     if (kind === 'userId') {
@@ -123,12 +128,12 @@ export class Oracle {
     return isCertain && !found.includes(BOT) ? found : []
   }
 
-  /** Whether a signal ends a token, so that it may be deleted now. */
+  /** Whether a signal covers a token, so that it may be deleted now. */
   covers(sent: Sent, token: Token): boolean {
     const { signal, settledAt } = sent
     if (!this.usersOf(signal.user).some(({ id }) => id === token.userId)) return false
     if (signal.deviceType !== null && signal.deviceType !== token.deviceType) return false
-    // What is granted after it was settled is no affair of its.
+    // Tokens granted after it was settled do not belong to it.
     if (settledAt !== null && token.grantedAt > settledAt) return false
     if (this.#isExempt(sent) || token.epoch !== sent.epoch) return true
     const isOwn = token.userId === BOT.id
@@ -137,7 +142,7 @@ export class Oracle {
     return token.idTime <= this.#latestInScope(sent, isOwn)
   }
 
-  /** The tenant's time until which a token may have been granted that goes. */
+  /** The latest grant time, in the tenant's time, of a token that may be revoked. */
   #latestInScope(sent: Sent, isOwn: boolean): number {
     const { timeline, tenant } = this.#options
     const lost = this.#isLinkLost(sent) ? sent.signal.occurredAt : Number.NEGATIVE_INFINITY
@@ -147,11 +152,11 @@ export class Oracle {
       ({ revocations, signal }) =>
         signal.reason === 'security' && [...revocations].some((id) => sent.revocations.has(id)),
     )
-    // What is undecided goes for the sake of security.
+    // A security signal revokes undecided tokens.
     return isSecurity && mayBeWide && !isOwn ? tenant.toTenantTime(timeline.now) : certain
   }
 
-  /** Whether nothing links the clock of the process that accepted it with any other; see docs/clocks.md. */
+  /** Whether nothing links the clock of the accepting process to any other; see docs/clocks.md. */
   #isLinkLost({ process, clockChanges, unsureMs, isLinked }: Sent): boolean {
     const { isClockLocal, clockChangesOf } = this.#options
     if (unsureMs !== null && unsureMs <= LEEWAY_MS) return false
@@ -159,7 +164,7 @@ export class Oracle {
     return process.clock.isDead || clockChangesOf(process) !== clockChanges
   }
 
-  /** Whether the tenant's clock was set meanwhile: then times before and after cannot be compared. */
+  /** Whether the tenant's clock was set in between, so that times before and after cannot be compared. */
   #isExempt({ epoch, process }: Sent): boolean {
     const { tenant, bornEpochOf } = this.#options
     return tenant.epoch !== epoch || bornEpochOf(process) !== epoch
@@ -176,12 +181,12 @@ export class Oracle {
     const all = [...Object.values(tokens), undecided]
     if (all.some((count) => count < 0)) throw new Violation('a count is negative', summaryOf(revocation))
     if (status === 'completed' && tokens.remaining !== 0)
-      throw new Violation('completed, and tokens remain', summaryOf(revocation))
+      throw new Violation('completed although tokens remain', summaryOf(revocation))
     if (undecided > tokens.kept && status === 'completed')
       throw new Violation('more tokens are undecided than kept', summaryOf(revocation))
   }
 
-  /** The interval that is stored contains the truth. */
+  /** The stored interval must contain the true instant. */
   #checkTime(revocation: Revocation, sents: readonly Sent[]): void {
     if (sents.length === 0 || sents.some((sent) => this.#isExempt(sent))) return
     const { earliest, latest } = tenantTimeOf(signalTimeOf(revocation))
@@ -204,14 +209,14 @@ export class Oracle {
     this.#verified.add(revocation.id)
     for (const sent of sents) {
       const users = this.usersOf(sent.signal.user)
-      if (users.length === 0) throw new Violation('verified for nobody', summaryOf(revocation))
+      if (users.length === 0) throw new Violation('verified for an unknown user', summaryOf(revocation))
       if (this.#isExempt(sent) || this.#wasRoleChanged(revocation)) continue
       for (const { id } of users) {
         const alive = this.#options.tenant
           .aliveOf(id)
           .filter((token) => this.#mustBeGone(token, sent, revocation))
         if (alive.length > 0)
-          throw new Violation('verified, and tokens are alive', {
+          throw new Violation('verified although tokens are alive', {
             ...summaryOf(revocation),
             signal: { ...sent.signal, endedAt: sent.endedAt, tenantTime: sent.tenantTime },
             alive: alive.map(({ id, idTime, grantedAt, listedFrom }) => ({
@@ -237,7 +242,10 @@ export class Oracle {
     return token.idTime <= Math.max(tenantTime, earliest + LEEWAY_MS)
   }
 
-  /** Whether the client's role was withdrawn or restored so shortly before the listing that it may not have been noticed. */
+  /**
+   * Whether the client's role was withdrawn or restored so shortly before the listing that Curfew may not have
+   * noticed.
+   */
   #wasRoleChanged({ proof }: Revocation): boolean {
     const { tenant, timeline } = this.#options
     if (proof === null) return false

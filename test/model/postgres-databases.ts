@@ -7,8 +7,8 @@ import type { ModelStore, OpenModelStore } from './model-store.ts'
 
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 /**
- * The database's clock is that of the run: every function by which Curfew, its own functions and pg-boss read the time is
- * replaced by one that reads a sequence. It holds microseconds.
+ * The database's clock follows the run: every function through which Curfew, its own SQL functions and pg-boss read
+ * the time is replaced by one that reads a sequence, in microseconds.
  */
 const MODEL_CLOCK = `
   CREATE SCHEMA model;
@@ -18,13 +18,13 @@ const MODEL_CLOCK = `
   CREATE FUNCTION model.now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT model.clock_timestamp()';
   CREATE OR REPLACE FUNCTION curfew_jobs.job_now() RETURNS timestamptz LANGUAGE sql VOLATILE
     AS 'SELECT model.clock_timestamp()';`
-/** A process that is gone has lost its jobs after 10 s; pg-boss looks for them once a second. */
+/** An ended process loses its jobs after 10 s; pg-boss checks for them once a second. */
 const SUPERVISED_FOR_MS = 15_000
 const SUPERVISED_EVERY_MS = 1_000
 
 let serial = 0
 
-/** Opens stores for several processes each, in databases of one server: copies of one that is set up already. */
+/** Opens stores for several processes each, in databases of one server, copied from a prepared one. */
 export async function postgresDatabases(server: PostgresServer, processes: number): Promise<OpenModelStore> {
   const template = new URL(await server.createDatabase())
   const store = await openPostgresStore(template.href, { connections: 1, clock: systemClock, log: SILENT })
@@ -85,7 +85,7 @@ async function open({
     processes,
     isClockLocal: false,
 
-    /** Each process has a role of its own, so that it can be cut off. */
+    /** Each process has its own role, so that it can be cut off. */
     async nextAddress() {
       const role = `${name}_${roles.length}`
       roles.push(role)

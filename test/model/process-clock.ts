@@ -1,7 +1,10 @@
 import type { Clock } from '../../src/base/clock.ts'
 import type { Timeline } from './timeline.ts'
 
-/** The clocks of one process. Its timers end with it; while it stands still, they wait, and so does what it receives. */
+/**
+ * The clocks of one process. Its timers end with it; while it is suspended, they wait, and so does everything it
+ * receives.
+ */
 export class ProcessClock implements Clock {
   readonly #timeline: Timeline
   readonly #bootedAt: number
@@ -11,7 +14,7 @@ export class ProcessClock implements Clock {
   #sleepsSince: number | null = null
   #isDead = false
 
-  /** @param skewMs how far its wall clock is ahead of the true time */
+  /** @param skewMs how far its wall clock is ahead of true time */
   constructor(timeline: Timeline, skewMs: number) {
     this.#timeline = timeline
     this.#skewMs = skewMs
@@ -32,19 +35,17 @@ export class ProcessClock implements Clock {
     return this.#fireAt(dueAt, callback)
   }
 
-  /** How far its wall clock is ahead of the true time. */
+  /** How far its wall clock is ahead of true time. */
   get skewMs(): number {
     return this.#skewMs
   }
 
-  /** Somebody sets the wall clock. */
+  /** Sets the wall clock. */
   step(ms: number): void {
     this.#skewMs += ms
   }
 
-  /**
-   * The process stands still: nothing reaches it. If the machine sleeps, its monotonic clock stands still, too.
-   */
+  /** Suspends the process: nothing reaches it. If the machine sleeps, its monotonic clock stops, too. */
   pause(ms: number, sleeps: boolean): void {
     const { now } = this.#timeline
     this.#resumesAt = now + ms
@@ -60,7 +61,7 @@ export class ProcessClock implements Clock {
     return this.#timeline.now < this.#resumesAt
   }
 
-  /** The process is gone: nothing of it happens any more. */
+  /** Ends the process: nothing further happens in it. */
   end(): void {
     this.#isDead = true
   }
@@ -69,7 +70,7 @@ export class ProcessClock implements Clock {
     return this.#isDead
   }
 
-  /** Runs what reaches the process, when it can. */
+  /** Runs an event that reaches the process, once it can. */
   receive(run: () => unknown): unknown {
     if (this.#isDead) return
     if (!this.isPaused) return run()

@@ -7,7 +7,7 @@ import { anySetup, type Setup } from './setup.ts'
 import { Violation } from './violation.ts'
 import { World } from './world.ts'
 
-/** Several lists, as most lists are short. */
+/** Several lists, because most lists are short. */
 const someCommands = fc.array(anyCommand, { maxLength: 20, size: 'max' })
 
 export interface Run {
@@ -20,7 +20,7 @@ export const anyRun: fc.Arbitrary<Run> = fc.record({
   commands: fc.tuple(someCommands, someCommands, someCommands).map((lists) => lists.flat()),
 })
 
-/** What a run was made of. */
+/** Summary of a run. */
 export interface RunSummary {
   signals: number
   tokens: number
@@ -28,14 +28,17 @@ export interface RunSummary {
   verified: number
 }
 
-/** Lets everything happen that a run consists of. @throws Violation when a guarantee does not hold */
+/**
+ * Executes a run.
+ * @throws Violation if a guarantee is violated
+ */
 export async function execute({ setup, commands }: Run, openStore: OpenModelStore): Promise<RunSummary> {
   const world = await World.open(setup, openStore)
   const actions = new Actions(world)
   try {
     for (const [index, command] of commands.entries()) {
       await actions.perform(command)
-      // A crash may come before anything is answered.
+      // A crash may occur before any response.
       if (commands[index + 1]?.kind !== 'crash') await world.pass(0)
     }
     await world.pass(0)

@@ -7,28 +7,28 @@ import { Violation } from './violation.ts'
 export interface SearchOptions {
   runs: number
   seed: number
-  /** Of a counterexample that was found before with the same seed: goes there at once. */
+  /** Path of an earlier counterexample with the same seed, to start from. */
   path?: string | undefined
   openStore: OpenModelStore
-  /** Kinds of commands that are left out. */
+  /** Kinds of commands to leave out. */
   without?: readonly string[]
-  /** No run begins later than this, in ms. */
+  /** Time after which no run starts, in ms. */
   timeLimitMs?: number
-  /** Called after each run, of those that shrink a counterexample, too. */
+  /** Called after each run, including those that shrink a counterexample. */
   onRun?: (summary: RunSummary) => void
 }
 
-/** A run in which a guarantee did not hold, as short as it could be made. */
+/** A run that violates a guarantee, shrunk as far as possible. */
 export interface Counterexample {
   run: Run
   error: unknown
   seed: number
   path: string
-  /** Which run found it. */
+  /** Number of the run that found it. */
   foundAfter: number
 }
 
-/** Makes runs until one shows that a guarantee does not hold, and makes that one shorter; null where none does. */
+/** Executes runs until one violates a guarantee, and shrinks it; null if none does. */
 export async function search(options: SearchOptions): Promise<Counterexample | null> {
   const { runs, seed, path, openStore, without = [], timeLimitMs, onRun = () => {} } = options
   const withLeftOut = ({ setup, commands }: Run): Run => ({
@@ -52,11 +52,11 @@ export async function search(options: SearchOptions): Promise<Counterexample | n
   }
 }
 
-/** A counterexample for people to read: what has to happen, what happened, and which guarantee did not hold. */
+/** A counterexample in readable form: the commands, what happened, and the violated guarantee. */
 export function describe({ run, error, seed, path, foundAfter }: Counterexample): string {
   const { setup, commands } = run
   return [
-    `Run ${foundAfter} shows that a guarantee does not hold: --seed ${seed} --path ${path}`,
+    `Run ${foundAfter} violates a guarantee: --seed ${seed} --path ${path}`,
     JSON.stringify(setup),
     ...commands.map((command: Command) => `  ${describeCommand(command)}`),
     ...(error instanceof Violation ? ['What happened:', ...error.trace] : []),

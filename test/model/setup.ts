@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import type { TenantSettings } from './tenant.ts'
 
-/** What a run begins with. */
+/** Initial state of a run. */
 export interface Setup {
-  /** For delays, jitter, and which lag a token has. */
+  /** For delays, jitter, and the choice of each token's lag. */
   seed: number
   tenant: TenantSettings
-  /** How far the wall clocks of the processes are ahead of the true time. */
+  /** How far the wall clocks of the processes are ahead of true time. */
   skewsMs: number[]
   databaseSkewMs: number
   latencyMs: number
-  /** How long a token may not be listed yet, or still; one of each is taken for each token. */
+  /** How long a token may not be listed yet, or may still be listed; one of each is chosen per token. */
   issueLagsMs: number[]
   deleteLagsMs: number[]
   concurrency: number

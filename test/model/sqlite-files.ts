@@ -18,7 +18,7 @@ export async function sqliteFiles(folder: string): Promise<OpenModelStore> {
       processes: 1,
       isClockLocal: true,
       nextAddress: async () => `sqlite:${file()}`,
-      /** The file as it is goes on under another name: that is what a killed process leaves behind. */
+      /** The current file continues under another name, as a killed process would leave it. */
       async crash() {
         const before = file()
         crashes += 1
@@ -27,7 +27,7 @@ export async function sqliteFiles(folder: string): Promise<OpenModelStore> {
       },
       noteSilence() {},
       async onTime() {},
-      /** Its files are small. */
+      /** The files are small. */
       async close() {
         for (let index = 0; index <= crashes; index += 1)
           for (const suffix of ['', '-wal'])

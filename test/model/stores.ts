@@ -6,12 +6,12 @@ import type { OpenModelStore } from './model-store.ts'
 import { postgresDatabases } from './postgres-databases.ts'
 import { sqliteFiles } from './sqlite-files.ts'
 
-/** A folder in memory, where there is one: the model cuts no power, and syncing to a disk takes most of a run's time. */
+/** An in-memory folder, if available: the model cuts no power, and syncing to disk takes most of a run's time. */
 const IN_MEMORY = '/dev/shm'
-/** Enough for each pair of them to meet. */
+/** Enough that every pair interacts. */
 const PROCESSES = 3
 
-/** Opens the stores of runs; all of it goes with `close`. */
+/** Opens the stores of runs; `close` removes everything. */
 export async function openStores(): Promise<{
   sqlite(): Promise<OpenModelStore>
   postgres(): Promise<OpenModelStore>

@@ -29,7 +29,7 @@ const error = (status: number, code = `HTTP-${status}`): ApiAnswer => ({
 
 const rowOf = (user: User) => ({ ...user, status: 'active' })
 
-/** What the model tenant answers where nothing goes wrong. The requests are those that `src/qlik/client.ts` makes. */
+/** Responses of the model tenant without faults, for the requests that `src/qlik/client.ts` makes. */
 export class TenantApi {
   readonly #tenant: ModelTenant
   readonly #onDelete: (token: Token) => void
@@ -109,7 +109,7 @@ export class TenantApi {
     }
   }
 
-  /** Where a page begins: by its position, or behind the last token of the page before, whatever went in between. */
+  /** Start of a page: by position, or behind the last token of the preceding page, whatever was deleted in between. */
   #startOf(page: string, rows: readonly Token[]): number {
     const value = Number(page.slice(1))
     if (page.startsWith('o')) return value

@@ -1,9 +1,9 @@
 import type { Tier } from '../../src/qlik/budget/permit-log.ts'
 import type { Timeline } from './timeline.ts'
 
-/** How a tenant behaves that Qlik does not document, or that depends on the tenant. */
+/** Tenant behavior that Qlik does not document, or that depends on the tenant. */
 export interface TenantSettings {
-  /** How far its clock is ahead of the true time. */
+  /** How far its clock is ahead of true time. */
   skewMs: number
   paging: 'cursor' | 'offset'
   pageSize: number
@@ -11,7 +11,7 @@ export interface TenantSettings {
   folding: 'ascii' | 'unicode'
   limits: Record<Tier, number>
   windowMs: number
-  /** How it answers the delete of a token that is not there. */
+  /** Status for the delete of a missing token. */
   absentDelete: 204 | 404
 }
 
@@ -27,12 +27,14 @@ export interface Token {
   userId: string
   deviceType: string | null
   grantedAt: number
-  /** The time of the grant on the tenant's clock, as the id shows it: whole seconds, in ms. Null where the id shows none. */
+  /**
+   * The time of the grant on the tenant's clock, as the id shows it: whole seconds, in ms. Null if the id shows none.
+   */
   idTime: number | null
-  /** From when on it is listed, while it is. */
+  /** When it starts to be listed. */
   listedFrom: number
   deletedAt: number | null
-  /** Until when it is listed after its end. */
+  /** When it stops being listed after its end. */
   listedUntil: number
   /** How often the tenant's clock had been set when it was granted. */
   epoch: number
@@ -42,13 +44,13 @@ export interface AccessToken {
   value: string
   scope: string
   isValid: boolean
-  /** It is a token like any other, of the client's own user. */
+  /** A token like any other, of the client's own user. */
   token: Token
 }
 
 export const BOT: User = { id: 'bot0', subject: 'qlikbot\\client', email: null }
 
-/** Names that are alike, by which nobody must be mixed up. */
+/** Similar names, which must not be confused. */
 export const PEOPLE: readonly User[] = [
   { id: 'kate', subject: 'idp|Kate', email: 'kate@example.com' },
   { id: 'KATE', subject: 'idp|K', email: 'Ann@example.com' },
@@ -72,7 +74,7 @@ export class ModelTenant {
   isAdmin = true
   areRolesTold = true
   grantedScope = 'admin_classic'
-  /** When the role was withdrawn or restored last; a true time. */
+  /** When the role was last withdrawn or restored; true time. */
   roleChangedAt = Number.NEGATIVE_INFINITY
 
   constructor(settings: TenantSettings, timeline: Timeline) {
@@ -101,7 +103,7 @@ export class ModelTenant {
   }
 
   /**
-   * @param agoMs how long ago the grant was made by which the token is issued now
+   * @param agoMs how long ago the grant was made for the token issued now
    * @param lagMs how long after its issue it is listed
    */
   grant(
@@ -160,17 +162,17 @@ export class ModelTenant {
     return access
   }
 
-  /** All access tokens end: the client must ask for another one. */
+  /** Ends all access tokens: the client must request another one. */
   expireAccessTokens(): void {
     for (const { token, isValid } of this.accessTokens) if (isValid) this.end(token, 0)
   }
 
-  /** Whether a client with this access token sees and revokes others' tokens. */
+  /** Whether a client with this access token can see and revoke tokens of other users. */
   hasPower({ scope }: AccessToken): boolean {
     return this.isAdmin && scope.split(' ').includes('admin_classic')
   }
 
-  /** What is listed now. */
+  /** The tokens listed now. */
   listed(userId: string | null, access: AccessToken): Token[] {
     const { now } = this.#timeline
     const isVisible = (token: Token) => this.hasPower(access) || token.userId === BOT.id
@@ -184,7 +186,7 @@ export class ModelTenant {
     return USERS.find((user) => user.id === id)
   }
 
-  /** Those whom a filter of one kind of name finds. */
+  /** The users that a filter for one kind of name finds. */
   find(kind: 'subject' | 'email', values: readonly string[]): User[] {
     return USERS.filter((user) => {
       const name = user[kind]

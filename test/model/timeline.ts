@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** More at one and the same time is an endless loop. */
+/** More events at the same time are an endless loop. */
 const EVENTS_AT_ONCE = 20_000
-/** Turns of the event loop without any activity, until nothing more is to come by itself. */
+/** Turns of the event loop without activity after which nothing more follows by itself. */
 const QUIET_TURNS = 3
 
 interface Due {
@@ -11,8 +11,8 @@ interface Due {
 }
 
 /**
- * The true time, which no clock of the model shows, and everything that is due in it: timers of processes, arrivals of
- * requests and of answers. Time moves only while nothing is under way, from one event to the next.
+ * True time, which no clock of the model shows, and all events due in it: timers of processes, arrivals of requests
+ * and responses. Time advances only while nothing is under way, from one event to the next.
  */
 export class Timeline {
   #now: number
@@ -20,7 +20,7 @@ export class Timeline {
   #pending = 0
   #activity = 0
   #wakeUp = () => {}
-  /** Called when time has moved, before anything happens. */
+  /** Called when time has advanced, before any event. */
   onMove = async (): Promise<void> => {}
 
   /** @param start ms since the epoch */
@@ -32,7 +32,7 @@ export class Timeline {
     return this.#now
   }
 
-  /** Runs something once at that time; the answer cancels it. */
+  /** Runs a function once at that time; the returned function cancels it. */
   at(at: number, run: () => unknown): () => void {
     const due = { at: Math.max(at, this.#now), run }
     let position = this.#due.length
@@ -45,12 +45,12 @@ export class Timeline {
     }
   }
 
-  /** Something has happened: what follows from it may not be there yet. */
+  /** Records activity whose consequences may still follow. */
   note(): void {
     this.#activity += 1
   }
 
-  /** Time does not move until this has ended. */
+  /** Time does not advance until this work has ended. */
   track<T>(work: Promise<T>): Promise<T> {
     this.#pending += 1
     this.note()
@@ -63,7 +63,7 @@ export class Timeline {
     return work
   }
 
-  /** Resolves when nothing is under way any more that needs no time to pass. */
+  /** Resolves when nothing is under way that could finish without time passing. */
   async quiet(): Promise<void> {
     let quietTurns = 0
     while (quietTurns < QUIET_TURNS) {
@@ -74,7 +74,7 @@ export class Timeline {
     }
   }
 
-  /** Lets time pass, event by event, until `isDone`; asks that after each, when all that follows from it has happened. */
+  /** Advances time, event by event, until `isDone`, which is checked after each event and all its consequences. */
   async pass(ms: number, isDone: () => Promise<boolean>): Promise<void> {
     const end = this.#now + ms
     let atOnce = 0
@@ -84,7 +84,7 @@ export class Timeline {
       const [next] = this.#due
       if (!next || next.at > end) break
       atOnce = next.at > this.#now ? 0 : atOnce + 1
-      if (atOnce > EVENTS_AT_ONCE) throw new Error('Time does not move on: something repeats without end.')
+      if (atOnce > EVENTS_AT_ONCE) throw new Error('Time does not advance: something repeats endlessly.')
       this.#due.shift()
       await this.#moveTo(next.at)
       next.run()
@@ -92,7 +92,7 @@ export class Timeline {
     await this.#moveTo(end)
   }
 
-  /** Runs what is due next, and does not wait for what follows from it. */
+  /** Runs the next due event, without waiting for its consequences. */
   async step(): Promise<void> {
     const next = this.#due.shift()
     if (!next) return
@@ -113,7 +113,7 @@ export class Timeline {
   }
 }
 
-/** An object whose promises are waited for before time moves. */
+/** Wraps an object so that time does not advance while its promises are pending. */
 export function tracked<T extends object>(target: T, timeline: Timeline): T {
   return new Proxy(target, {
     get(_, name) {
@@ -127,7 +127,7 @@ export function tracked<T extends object>(target: T, timeline: Timeline): T {
   })
 }
 
-/** Numbers from 0 up to 1 that are the same for the same seed (mulberry32). */
+/** Numbers from 0 up to 1, reproducible by seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

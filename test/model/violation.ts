@@ -1,6 +1,6 @@
-/** A guarantee that did not hold. */
+/** A violated guarantee. */
 export class Violation extends Error {
-  /** What had happened until then, one line each. */
+  /** The events until then, one line each. */
   trace: readonly string[] = []
 
   constructor(guarantee: string, details: object) {

@@ -14,7 +14,7 @@ import { Violation } from './violation.ts'
 
 const START = Date.parse('2026-11-21T12:00:00Z')
 
-/** One run: a tenant, processes, and the true time, all from one setup. */
+/** One run: a tenant, processes, and true time, all created from one setup. */
 export class World {
   readonly setup: Setup
   readonly timeline: Timeline
@@ -24,7 +24,7 @@ export class World {
   readonly oracle: Oracle
   readonly watch: CallWatch
   readonly trace: string[] = []
-  /** The ids under which signals were acknowledged. */
+  /** Ids under which signals were acknowledged. */
   readonly acknowledged = new Set<string>()
   readonly random: () => number
   readonly #store: ModelStore
@@ -78,27 +78,30 @@ export class World {
     return world
   }
 
-  /** What is stored under each acknowledged id, as it was seen last. */
+  /** The last seen revocation for each acknowledged id. */
   get revocations(): ReadonlyMap<string, Revocation> {
     return this.#revocations
   }
 
-  /** Adds a line to what has happened. */
+  /** Adds a line to the trace. */
   note(line: string): void {
     this.trace.push(`${((this.timeline.now - START) / 1000).toFixed(3).padStart(9)} s  ${line}`)
   }
 
-  /** A guarantee did not hold: the run ends as soon as it can. */
+  /** Reports a violated guarantee: the run ends as soon as possible. */
   report(violation: Violation): void {
     this.#violation ??= violation
   }
 
-  /** Revocations may have changed. */
+  /** Marks that revocations may have changed. */
   touch(): void {
     this.#isDirty = true
   }
 
-  /** Lets time pass, and looks after each event whether all guarantees hold. @throws Violation */
+  /**
+   * Advances time, and checks all guarantees after each event.
+   * @throws Violation
+   */
   pass(ms: number, isDone: () => boolean = () => false): Promise<void> {
     return this.timeline.pass(ms, async () => {
       await this.look()
@@ -106,7 +109,10 @@ export class World {
     })
   }
 
-  /** Whether all guarantees hold now. @throws Violation */
+  /**
+   * Checks all guarantees now.
+   * @throws Violation
+   */
   async look(): Promise<void> {
     if (this.#failure !== null) throw this.#failure
     if (this.#violation) throw this.#violation
@@ -121,7 +127,7 @@ export class World {
     if (this.#violation) throw this.#violation
   }
 
-  /** How long a token is listed after its end, or not yet after its issue. */
+  /** How long a token is still listed after its end, or not yet listed after its issue. */
   lagOf(lagsMs: readonly number[]): number {
     return lagsMs[Math.floor(this.random() * lagsMs.length)] ?? 0
   }
