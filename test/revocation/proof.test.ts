@@ -35,7 +35,7 @@ t.test('the truth table', async (t) => {
 /** The meaning of the cells of the table in docs/proof.md, by column. */
 const CELLS: Record<string, (value: unknown) => boolean> = {
   none: (value) => value === null || value === 0,
-  there: (value) => value !== null,
+  present: (value) => value !== null,
   any: () => true,
   yes: (value) => value === true,
   no: (value) => value === false,
@@ -48,7 +48,7 @@ const CELLS: Record<string, (value: unknown) => boolean> = {
 
 t.test('docs/proof.md has the same table', async (t) => {
   const document = readFileSync(new URL('../../docs/proof.md', import.meta.url), 'utf8')
-  const rows = [...document.matchAll(/^\| (none|there) \|.*$/gm)].map(([row]) =>
+  const rows = [...document.matchAll(/^\| (none|present) \|.*$/gm)].map(([row]) =>
     row.slice(2, -2).split(' | '),
   )
   t.equal(rows.length, 7)
