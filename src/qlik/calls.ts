@@ -98,6 +98,7 @@ export class Calls {
     for (;;) {
       const permit = await budget.draw(2, { urgency: ACCESS_TOKEN_URGENCY, signal: lifetime })
       const context = () => this.#context(renewed, startedAt)
+      // A key's assertion is made after the permit is drawn, which can take five minutes: it is valid for three.
       const send = () => requestAccessToken(credential, lifetime)
       const { answer, again } = await this.#spend(2, permit, context, send)
       if (!again) {

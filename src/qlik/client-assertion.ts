@@ -30,6 +30,7 @@ export async function clientAssertion(
     .setSubject(clientId)
     .setAudience(audience)
     .setJti(randomUUID())
+    // In the past, because the first request does not know the tenant's clock yet.
     .setIssuedAt(seconds(now - ASSERTION_SKEW_MS))
     .setExpirationTime(seconds(now + ASSERTION_SKEW_MS + DELIVERY_MS))
     .sign(await importPKCS8(pkcs8, algorithm))

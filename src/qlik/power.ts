@@ -38,6 +38,7 @@ export function judgePower({ roles, scope, sawOthers }: Observations): Evidence 
   if (hasScope && roles?.includes(ADMIN_ROLE)) return 'tenant-admin'
   if (sawOthers) return 'others-seen'
   if (!hasScope) return 'scope-too-narrow'
+  // An empty list of roles counts as reported. Only a tenant that reports none at all leaves the role open.
   return roles === null ? 'not-reported' : 'role-missing'
 }
 

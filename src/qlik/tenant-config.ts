@@ -11,6 +11,7 @@ export interface TenantConfig {
   /** `https://host[:port]` */
   origin: string
   clientId: string
+  /** The new one first: a reload shows whether Qlik accepts it while the old one still works. */
   credentials: ClientCredentials
   scope: string
   /** Release of Qlik's API that each call acknowledges, or `none`. */

@@ -137,6 +137,7 @@ export function createWorker(options: WorkerOptions): Worker {
   async function attempt(revocation: Revocation, signal: AbortSignal): Promise<TimedResult> {
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
+      // Retried for 24 hours: a reload may bring the tenant back, and another replica may have read the file earlier.
       const error = new CurfewError(
         'CURFEW_UNKNOWN_TENANT',
         `No tenant "${revocation.tenant}" is configured.`,

@@ -63,6 +63,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     },
     async (request, reply) => {
       const revocation = await visible(request, request.params.id)
+      // So that a caller who got 202 can wait without polling.
       return show((await afterPreferredWait(request, reply, revocation, waiters)) ?? revocation)
     },
   )

@@ -244,14 +244,3 @@ t.test('each route has an example, and the examples answer as the page shows', a
     if (body !== undefined) compare(t, JSON.parse(rest.join('\r\n\r\n')), body, section, ids)
   }
 })
-
-t.test('links within the page lead to its headings', async (t) => {
-  const anchors = [...PAGE.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
-    String(title)
-      .toLowerCase()
-      .replaceAll(/[^a-z -]/g, '')
-      .replaceAll(' ', '-'),
-  )
-  for (const [, anchor] of PAGE.matchAll(/\]\(#(.*?)\)/g))
-    t.ok(anchors.includes(String(anchor)), String(anchor))
-})

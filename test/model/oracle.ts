@@ -46,9 +46,7 @@ export interface OracleOptions {
   clockChangesOf: (process: Curfew) => number
 }
 
-/**
- * Maximum age of the finding that the client has its role, for an empty list to count; see docs/decisions/README.md.
- */
+/** Maximum age of the finding that the client has its role, for an empty list to count; see docs/proof.md. */
 const ROLE_KNOWN_FOR_MS = 10_000
 
 /** Knows what was sent and what is true, and checks that Curfew's actions and reports agree with it. */

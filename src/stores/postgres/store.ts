@@ -211,13 +211,14 @@ function acceptBatches(database: PostgresDatabase, jobs: PostgresJobs) {
   })
 }
 
+/** In batches: 1,101 changes at once, each in its own transaction, waited too long for one of five connections. */
 function sessionBatches(database: PostgresDatabase) {
   return new Batches({
     run: async (changes: readonly SessionChange[]) => {
       await database.transaction((query) => postgresSessions(query).change(changes))
       return changes.map(() => null)
     },
-    // One after the other: the last change of a session counts.
+    // One batch after the other: in parallel, the later of two changes of a session could be lost.
     concurrency: 1,
     largest: SESSIONS_AT_ONCE,
   })
