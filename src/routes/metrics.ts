@@ -11,7 +11,7 @@ import type { RevocationStore } from '../revocation/store.ts'
 
 /**
  * Everything that is counted. The histograms have no label for the tenant: a dozen series each, and there may be
- * thousands of tenants. `docs/operations.md` lists the same names (a test holds both equal).
+ * thousands of tenants. `docs/reference/metrics.md` lists the same names (a test holds both equal).
  */
 export function createMetrics() {
   const registry = new Registry()
