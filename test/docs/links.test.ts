@@ -1,0 +1,36 @@
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import t from 'tap'
+import { ROOT } from '../support/deployment.ts'
+
+const PAGES = globSync('**/*.md', { cwd: ROOT, exclude: ['node_modules/**', '**/node_modules/**'] })
+
+/** A page without its code, where brackets mean something else. */
+function proseOf(page: string): string {
+  return readFileSync(join(ROOT, page), 'utf8').replaceAll(/^( *)```[\s\S]*?^\1```/gm, '')
+}
+
+/** The anchors of a page, as GitHub derives them from its headings. */
+function anchorsOf(page: string): Set<string> {
+  const anchors = new Set<string>()
+  for (const [, heading = ''] of proseOf(page).matchAll(/^#{1,6} (.+)$/gm)) {
+    const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase()
+    const anchor = text.replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')
+    let unique = anchor
+    for (let n = 1; anchors.has(unique); n += 1) unique = `${anchor}-${n}`
+    anchors.add(unique)
+  }
+  return anchors
+}
+
+t.test('every relative link in the documentation leads to a file and an anchor that exist', async (t) => {
+  t.ok(PAGES.length > 40)
+  for (const page of PAGES) {
+    for (const [, target = ''] of proseOf(page).matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)) {
+      const [path = '', anchor] = target.split('#')
+      const file = path === '' ? page : relative(ROOT, join(ROOT, page, '..', path))
+      if (!t.ok(existsSync(join(ROOT, file)), `${page} → ${target}`) || anchor === undefined) continue
+      t.ok(statSync(join(ROOT, file)).isFile() && anchorsOf(file).has(anchor), `${page} → ${target}`)
+    }
+  }
+})
