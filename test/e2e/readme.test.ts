@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const run = promisify(execFile)
 
-/** The code of that language in the README that holds `text`. */
+/** The README's code block in this language that contains `text`. */
 function sample(language: string, text: string): string {
   const blocks = [...README.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))]
   const found = blocks.map(([, code]) => String(code)).find((code) => code.includes(text))
@@ -90,7 +90,7 @@ t.test('every script that the documents name is there', async (t) => {
   }
 })
 
-t.test("the README's sources are good entries", async (t) => {
+t.test("the README's sources are valid entries", async (t) => {
   const file = configurationFile(t, JSON.parse(sample('json', '"sources"')))
   const environment = { CONFIG_FILE: file.path, CLERK_WEBHOOK_SECRET: WEBHOOK_SECRET }
   const { call } = await startService(t, { environment })
