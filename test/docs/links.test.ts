@@ -34,3 +34,18 @@ t.test('every relative link in the documentation leads to a file and an anchor t
     }
   }
 })
+
+t.test('every page that code, configuration or manifests name exists', async (t) => {
+  const files = globSync(
+    ['{src,test,bench,deploy,examples}/**/*.{ts,js,py,yaml,cfg,sql}', '.env.example', '*.yml'],
+    {
+      cwd: ROOT,
+    },
+  )
+  t.ok(files.length > 200)
+  for (const file of files) {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    for (const [page] of text.matchAll(/\bdocs\/[\w/-]+\.md\b/g))
+      t.ok(existsSync(join(ROOT, page)), `${file} → ${page}`)
+  }
+})
