@@ -10,9 +10,9 @@ function proseOf(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8').replaceAll(/^( *)```[\s\S]*?^\1```/gm, '')
 }
 
-/** The anchors of a page, as GitHub derives them from its headings. */
+/** The anchors of a page: those that GitHub derives from its headings, and explicit ones. */
 function anchorsOf(page: string): Set<string> {
-  const anchors = new Set<string>()
+  const anchors = new Set([...proseOf(page).matchAll(/<a id="([^"]+)">/g)].map(([, id]) => String(id)))
   for (const [, heading = ''] of proseOf(page).matchAll(/^#{1,6} (.+)$/gm)) {
     const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase()
     const anchor = text.replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')
