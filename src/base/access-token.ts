@@ -2,35 +2,35 @@ import { z } from 'zod'
 import type { Clock } from './clock.ts'
 import { elapsedMs, type Moment, momentOf } from './moment.ts'
 
-/** Renewed in the background when less than this part of its life is left. */
+/** A token is renewed in the background when less than this fraction of its lifetime is left. */
 const RENEW_AHEAD = 0.1
-/** Not used any more when less than this is left: the call takes time, too. */
+/** A token with less than this left is not used, because the call itself takes time. */
 const MARGIN_MS = 5_000
-/** A renewal ahead of time that fails is not tried at every call: the token at hand still works. */
+/** Minimum time between two early renewals. If one fails, the current token still works. */
 const PAUSE_AFTER_RENEWAL_MS = 10_000
 
-/** When the token endpoint does not say how long its token lives. Qlik's live 6 hours. */
-const UNTOLD_LIFETIME_MS = 5 * 60_000
+/** Used if the token endpoint does not report a lifetime. Qlik's tokens live 6 hours. */
+const DEFAULT_LIFETIME_MS = 5 * 60_000
 const LONGEST_LIFETIME_MS = 24 * 60 * 60_000
-/** Shorter, and a token would end while its call waits; a 401 tells when it really has. */
+/** A token with a shorter lifetime would expire while its call waits. If it really has expired, a 401 shows it. */
 const SHORTEST_LIFETIME_MS = 30_000
 
-/** An access token in an answer (RFC 6749, section 5.1). Whatever else it is, it goes into a header. */
+/** An access token in a response (RFC 6749, section 5.1), restricted to what a header can carry. */
 export const AccessTokenText = z.string().regex(/^[\x21-\x7e]{1,16384}$/)
 
 export interface AccessToken {
   value: string
-  /** From now on, in ms. */
+  /** Counted from when the token is fetched, in ms. */
   lifetimeMs: number
 }
 
 /**
- * For how long a token is used, in ms.
- * @param told what the token endpoint says, in ms; a short life is taken where that makes no sense
+ * How long a token is used, in ms.
+ * @param reported what the token endpoint reports, in ms; 5 minutes are assumed if it is not a positive number
  */
-export function boundedLifetime(told: number): number {
-  if (!(told > 0)) return UNTOLD_LIFETIME_MS
-  return Math.min(Math.max(told, SHORTEST_LIFETIME_MS), LONGEST_LIFETIME_MS)
+export function boundedLifetime(reported: number): number {
+  if (!(reported > 0)) return DEFAULT_LIFETIME_MS
+  return Math.min(Math.max(reported, SHORTEST_LIFETIME_MS), LONGEST_LIFETIME_MS)
 }
 
 interface Cached<T extends AccessToken> {
@@ -39,9 +39,8 @@ interface Cached<T extends AccessToken> {
 }
 
 /**
- * One access token, kept in memory and shared by all callers. It is fetched once, however many ask at the same
- * time, and renewed before it ends. A failure reaches all who wait for it and is never kept: the next caller
- * asks again.
+ * One access token, kept in memory and shared by all callers. Concurrent callers share one fetch, and the token is
+ * renewed before it expires. A failure rejects all waiting callers and is never cached: the next call fetches again.
  */
 export class AccessTokenCache<T extends AccessToken> {
   readonly #fetch: () => Promise<T>
@@ -51,7 +50,7 @@ export class AccessTokenCache<T extends AccessToken> {
   #fetching: Promise<T> | null = null
   #renewNotBefore = 0
 
-  /** @param fetch asks the token endpoint, once */
+  /** @param fetch sends one request to the token endpoint */
   constructor(
     fetch: () => Promise<T>,
     { clock, onRenewalFailure }: { clock: Clock; onRenewalFailure: (error: unknown) => void },
@@ -61,7 +60,7 @@ export class AccessTokenCache<T extends AccessToken> {
     this.#onRenewalFailure = onRenewalFailure
   }
 
-  /** A usable access token. Rejects with what `fetch` rejected with. */
+  /** Returns a usable access token. Rejects with the error of `fetch`. */
   async get(): Promise<T> {
     const current = this.current()
     if (current === null) return this.#fetchOnce()
@@ -69,13 +68,13 @@ export class AccessTokenCache<T extends AccessToken> {
     return current
   }
 
-  /** The access token if there is a usable one, without waiting. */
+  /** The cached access token, or null if none is usable. */
   current(): T | null {
     const margin = Math.min(MARGIN_MS, this.#lifetime() * RENEW_AHEAD)
     return this.#cached && this.#left() > margin ? this.#cached.token : null
   }
 
-  /** Forgets `value`, if it is still the current one: it was not accepted. */
+  /** Discards the token after the server rejected it, if `value` is still the current one. */
   invalidate(value: string): void {
     if (this.#cached?.token.value === value) this.#cached = null
   }

@@ -2,33 +2,33 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import type { KeyFile } from './secret-file.ts'
 
-/** The signatures that Qlik Cloud takes of an OAuth client (names as in RFC 7518, section 3.1). */
+/** The signature algorithms that Qlik Cloud accepts from an OAuth client (names from RFC 7518, section 3.1). */
 export const KEY_ALGORITHMS = ['RS256', 'RS512', 'ES384'] as const
 export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number]
 
-/** RFC 7518, section 3.3, and Qlik's own bound. */
-const LEAST_RSA_BITS = 2_048
+/** RFC 7518, section 3.3; Qlik requires the same. */
+const MIN_RSA_BITS = 2_048
 
-/** A private key by which an OAuth client proves itself (RFC 7523). */
+/** A private key that an OAuth client authenticates with (RFC 7523). */
 export interface ClientKey {
   kind: 'key'
   /**
-   * PEM, PKCS#8. Text, since configurations are compared: comparing KeyObjects of two kinds leaves an error in OpenSSL's
-   * queue, by which the next key that is read fails (Node 24).
+   * PEM, PKCS#8. Stored as text because configurations are compared: comparing KeyObjects of different types leaves an
+   * error in OpenSSL's queue, which makes reading the next key fail (Node 24).
    */
   pkcs8: string
   algorithm: KeyAlgorithm
-  /** The key's name at Qlik (`kid`), or null where Qlik finds the client's key without one. */
+  /** The key's `kid` at Qlik, or null if Qlik finds the client's key without one. */
   keyId: string | null
 }
 
-/** What is configured beside the file; a JWK may say both itself. */
+/** Settings beside the key file. A JWK can contain both. */
 export interface KeySettings {
   keyId?: string | undefined
   algorithm?: KeyAlgorithm | undefined
 }
 
-/** A usable key, or what was expected instead, and where. `expected` repeats nothing of the file. */
+/** A usable key, or what was expected instead and where. `expected` never quotes the file. */
 export type KeyReading =
   | { key: ClientKey; mistake: null }
   | { key: null; mistake: { about: 'file' | 'algorithm'; expected: string } }
@@ -36,8 +36,8 @@ export type KeyReading =
 const NO_KEY = 'expected a file that holds a private key (PEM or JWK) without a passphrase'
 
 /**
- * The private key in a file: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK (RFC 7517). An RSA key signs by RS256 unless
- * `algorithm` or the JWK's `alg` says RS512; a P-384 key signs by ES384. All other keys are mistakes.
+ * Reads the private key in a file: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK (RFC 7517). An RSA key signs with RS256 unless
+ * `algorithm` or the JWK's `alg` is RS512; a P-384 key signs with ES384. Other keys are rejected.
  */
 export function readClientKey(file: KeyFile | null, { keyId, algorithm }: KeySettings): KeyReading {
   if (!file) return mistaken('expected the path of a readable file')
@@ -77,7 +77,7 @@ function parseKey(text: string): ParsedKey | null {
     const jwk = Jwk.parse(JSON.parse(text))
     return { key: createPrivateKey({ key: jwk, format: 'jwk' }), kid: jwk.kid, alg: jwk.alg }
   } catch {
-    // Why may repeat the file; that it holds no key says enough.
+    // The error is dropped because it may quote the file.
     return null
   }
 }
@@ -87,9 +87,9 @@ function algorithmsOf({
   asymmetricKeyDetails: details,
 }: KeyObject): { algorithms: [KeyAlgorithm, ...KeyAlgorithm[]] } | { expected: string } {
   if (type === 'rsa') {
-    return (details?.modulusLength ?? 0) >= LEAST_RSA_BITS
+    return (details?.modulusLength ?? 0) >= MIN_RSA_BITS
       ? { algorithms: ['RS256', 'RS512'] }
-      : { expected: `expected an RSA key of at least ${LEAST_RSA_BITS} bits` }
+      : { expected: `expected an RSA key of at least ${MIN_RSA_BITS} bits` }
   }
   if (type === 'ec' && details?.namedCurve === 'secp384r1') return { algorithms: ['ES384'] }
   return { expected: 'expected an RSA key, or an EC key on the curve P-384' }

@@ -7,10 +7,10 @@ import { LARGEST_DIVERGENCE_MS, wallLead } from './steady-clock.ts'
  * section 11.2.1, assumes 15 ppm for disciplined ones.
  */
 export const DRIFT = 100e-6
-/** By drift alone an older sample leaves more than 3.6 s unknown, and nearly 5 s with the second that a `Date` leaves. */
+/** At this age, drift alone makes a sample uncertain by 3.6 s; with the 1 s resolution of `Date` it is nearly 5 s. */
 const USABLE_FOR_MS = 5 * 60 * 60_000
 
-/** What is known, when it was measured (monotonic), and how far our wall clock was ahead of the monotonic one then. */
+/** The offset, when it was measured (monotonic), and how far the local wall clock led the monotonic clock then. */
 interface Measured {
   offset: Interval
   at: number
@@ -18,9 +18,9 @@ interface Measured {
 }
 
 /**
- * How far another clock (a tenant's, a database's) is ahead of this process's monotonic clock, from what that clock read
- * during exchanges. Certain as long as that clock drifts less than `DRIFT`: each exchange alone bounds the offset, and
- * several together bound it more tightly.
+ * Estimates how far another clock (a tenant's or a database's) is ahead of this process's monotonic clock, from readings
+ * of that clock during exchanges. Each exchange bounds the offset; several together bound it more tightly. The bounds hold
+ * if that clock drifts less than `DRIFT`.
  */
 export class ClockOffset {
   readonly #clock: Clock
@@ -31,24 +31,24 @@ export class ClockOffset {
   }
 
   /**
-   * Begins an exchange: call it just before the request is sent. Call what it returns when the answer arrives, before its
-   * body, with what the other clock read in between.
+   * Begins an exchange. Call it just before the request is sent. When the response headers arrive, call the returned
+   * function with the reading of the other clock.
    */
   begin(): (reading: Interval) => void {
     const sentAt = this.#clock.monotonic()
     const lead = wallLead(this.#clock)
     return (reading) => {
       const receivedAt = this.#clock.monotonic()
-      // The other clock was read somewhere between sending and receiving.
+      // The other clock was read at some time between sending and receiving.
       const sample = { earliest: reading.earliest - receivedAt, latest: reading.latest - sentAt }
       this.#note({ offset: sample, at: sentAt, lead })
     }
   }
 
   /**
-   * The other clock minus `Clock.monotonic`, by all recent exchanges together; null while there are none, when the last one
-   * is older than 5 hours, and when wall clock and monotonic clock have diverged since (the machine slept, or somebody set
-   * the clock).
+   * The other clock minus `Clock.monotonic`, from all recent exchanges. Null if there are none, if the last one is older
+   * than 5 hours, or if the local wall clock and monotonic clock have diverged since (the machine slept, or the clock was
+   * set).
    */
   interval(): Interval | null {
     return this.#measured && this.#asOfNow(this.#measured)
@@ -58,7 +58,7 @@ export class ClockOffset {
     const offset = this.#asOfNow(sample)
     if (offset === null) return
     const known = this.interval()
-    // Where the sample contradicts what is known, one of the clocks was set: only the sample is of now.
+    // If the sample contradicts earlier ones, one of the clocks was set: only the sample is current.
     const agreed = (known && intersect(known, offset)) ?? offset
     this.#measured = { offset: agreed, at: this.#clock.monotonic(), lead: wallLead(this.#clock) }
   }

@@ -1,16 +1,14 @@
-/** Where time comes from. Passed in everywhere, so that a test moves it instead of waiting. */
+/** The source of time. It is passed in everywhere, so that tests can advance it instead of waiting. */
 export interface Clock {
-  /** Wall-clock time in ms since the epoch: for times that are stored, shown or compared with others' times. */
+  /** Wall-clock time in ms since the epoch: for times that are stored, shown or compared with other systems' times. */
   now(): number
-  /** A time in ms that never jumps: for durations within this process. */
+  /** Time in ms that never jumps: for durations within this process. */
   monotonic(): number
-  /** Calls `callback` once after `ms` (at least 0, at most about 24 days); the answer cancels it. */
+  /** Calls `callback` once after `ms` (0 to about 24 days). The returned function cancels it. */
   after(ms: number, callback: () => void): () => void
 }
 
-/**
- * A clock's wall time, except that it never goes back: what was due once stays due when somebody sets the clock.
- */
+/** Wall time that never goes back: what is due stays due if the clock is set back. */
 export function steadyNow(clock: Clock): () => number {
   let wall = clock.now()
   let monotonic = clock.monotonic()

@@ -4,7 +4,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const MONTH = `(?<month>${MONTHS.join('|')})`
 const TIME = '(?<hour>\\d\\d):(?<minute>\\d\\d):(?<second>\\d\\d)'
 
-/** IMF-fixdate, and the two obsolete forms that a recipient must accept: those of RFC 850 and of C's asctime. */
+/** IMF-fixdate, and the two obsolete formats that recipients must accept: RFC 850 and C's asctime. */
 const FORMS = [
   new RegExp(`^${DAY}, (?<day>\\d\\d) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`),
   new RegExp(`^${LONG_DAY}, (?<day>\\d\\d)-${MONTH}-(?<year>\\d\\d) ${TIME} GMT$`),
@@ -12,9 +12,9 @@ const FORMS = [
 ]
 
 /**
- * An HTTP date as ms since the epoch; null for any other text, and for a day or a time that does not exist
+ * Parses an HTTP date to ms since the epoch. Returns null for any other text, and for a date or time that does not exist
  * (RFC 9110, section 5.6.7). `Date.parse` alone accepts "2", "-1" and dates in any time zone.
- * @param now ms since the epoch; says which century a year of two digits is of
+ * @param now ms since the epoch; determines the century of a two-digit year
  */
 export function httpDateMs(text: string, now: number): number | null {
   const found = FORMS.map((form) => form.exec(text)?.groups).find((groups) => groups)
@@ -24,13 +24,13 @@ export function httpDateMs(text: string, now: number): number | null {
   const year = fullYear(found.year ?? '', now)
   const date = new Date(0)
   date.setUTCFullYear(year, month, day)
-  // A leap second is the 60th.
+  // Second 60 is a leap second.
   if (date.getUTCDate() !== day || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60)
     return null
   return date.setUTCHours(Number(hour), minute, second)
 }
 
-/** A year of two digits is never more than 50 years ahead. */
+/** A two-digit year is at most 50 years in the future (RFC 9110, section 5.6.7). */
 function fullYear(digits: string, now: number): number {
   if (digits.length === 4) return Number(digits)
   const thisYear = new Date(now).getUTCFullYear()

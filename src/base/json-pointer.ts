@@ -1,13 +1,13 @@
 import type { z } from 'zod'
 import type { InvalidMember } from './errors.ts'
 
-/** RFC 6901, except that the whole is `/`. */
+/** A JSON Pointer (RFC 6901), except that the whole document is `/`. */
 export function pointer(path: readonly PropertyKey[]): string {
   const names = path.map((name) => String(name).replaceAll('~', '~0').replaceAll('/', '~1'))
   return `/${names.join('/')}`
 }
 
-/** What is wrong by a schema, member by member, without the values. */
+/** The invalid members that a schema reports, without their values. */
 export function invalidMembers(
   { issues }: Pick<z.ZodError, 'issues'>,
   toName: (path: PropertyKey[]) => string = pointer,
@@ -15,6 +15,9 @@ export function invalidMembers(
   return issues.flatMap((issue): InvalidMember[] => {
     const { path, message } = issue
     if (issue.code !== 'unrecognized_keys') return [{ member: toName(path), expected: message }]
-    return issue.keys.map((key) => ({ member: toName([...path, key]), expected: 'expected no such member' }))
+    return issue.keys.map((key) => ({
+      member: toName([...path, key]),
+      expected: 'expected no member with this name',
+    }))
   })
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 
-/** A moment by both clocks of this process. */
+/** A point in time on both clocks of this process. */
 export interface Moment {
   wall: number
   monotonic: number
@@ -11,8 +11,8 @@ export function momentOf(clock: Clock): Moment {
 }
 
 /**
- * The time since a moment, in ms, by the clock that shows more. A jump of the wall clock, in either direction, and a sleep of
- * the machine, in which the monotonic clock stops, make it larger, never smaller.
+ * The time since a moment, in ms, on whichever clock shows more. A wall-clock jump in either direction, or a suspend,
+ * during which the monotonic clock stops, makes the result larger, never smaller.
  */
 export function elapsedMs(clock: Clock, since: Moment): number {
   return Math.max(Math.abs(clock.now() - since.wall), clock.monotonic() - since.monotonic)

@@ -1,10 +1,10 @@
 import { httpDateMs } from './http-date.ts'
 
 /**
- * How long a `Retry-After` header asks to wait, in ms; null where it is missing or nonsense.
- * It holds whole seconds or an HTTP date (RFC 9110, section 10.2.3).
- * @param now the sender's clock, ms since the epoch: a date is read by the clock that wrote it. Where that is not known
- *   exactly, the earliest that it may show, so that nobody comes back too early.
+ * The wait that a `Retry-After` header requests, in ms; null if it is missing or invalid.
+ * It contains whole seconds or an HTTP date (RFC 9110, section 10.2.3).
+ * @param now the server's clock, in ms since the epoch, because a date refers to that clock. If it is not known exactly,
+ *   pass the earliest possible value, so that the wait is never too short.
  */
 export function retryAfterMs(header: string | undefined, now: number): number | null {
   const text = header?.trim() ?? ''

@@ -1,7 +1,7 @@
 /**
- * The value of a header that is sent once; null where it is not there, or more than once. Of two, the server and a proxy
- * before it could believe different ones.
- * @param headers every value that came, by name in lower case, as `headersDistinct` of Node's requests
+ * The value of a header that occurs exactly once, else null. If it occurred twice, the server and a proxy in front of it
+ * could each use a different value.
+ * @param headers all values by lower-case name, like `headersDistinct` of Node's requests
  */
 export function soleHeader(headers: NodeJS.Dict<string[]>, name: string): string | null {
   const [value, ...others] = headers[name.toLowerCase()] ?? []

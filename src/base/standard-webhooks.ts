@@ -2,14 +2,14 @@ import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'no
 import type { IncomingHttpHeaders } from 'node:http'
 import { CurfewError } from './errors.ts'
 
-/** Both ways: all in all a signature is good for as long as its id is remembered, and not a moment longer. */
+/** In both directions, so a signature is valid for 10 minutes in total. */
 export const TOLERANCE_MS = 5 * 60_000
 
-/** `v1,` and 32 bytes in base64, separated by spaces, or by comma and space as Supabase does. */
+/** `v1,` and 32 bytes in base64. Separated by spaces, or by comma and space from Supabase. */
 const SIGNATURE = /(?<=^|[ ,])v1,([A-Za-z0-9+/]{43}=)(?=$|[ ,])/g
 
-/** A sender signs with the keys it has, two while one is replaced; more would cost a comparison with each key. */
-const SIGNATURES_AT_MOST = 16
+/** A sender has two keys during a rotation. The limit is needed because each signature is compared with each key. */
+const MAX_SIGNATURES = 16
 
 /** The three headers of a signed request. Svix sends the same under its own names. */
 export interface SignedHeaders {
@@ -18,7 +18,7 @@ export interface SignedHeaders {
   signatures: string
 }
 
-/** The webhook headers of a request, or null when it carries no signature. */
+/** The webhook headers of a request, or null if it has no signature. */
 export function signedHeaders(headers: IncomingHttpHeaders): SignedHeaders | null {
   for (const prefix of ['webhook', 'svix']) {
     const signatures = headers[`${prefix}-signature`]
@@ -30,18 +30,18 @@ export function signedHeaders(headers: IncomingHttpHeaders): SignedHeaders | nul
   return null
 }
 
-/** The key behind a `whsec_` secret. Made once: Node takes five times as long to sign by a key in a buffer. */
+/** The key of a `whsec_` secret. Create it once: signing with a key in a buffer takes Node five times as long. */
 export function webhookKey(secret: string): KeyObject {
   return createSecretKey(secret.replace(/^whsec_/, ''), 'base64')
 }
 
 /**
- * Proves a request signed by Standard Webhooks 1.0.0
- * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md): HMAC-SHA256 over
- * `id.timestamp.body`, one of the signatures by one of the keys, at most 5 minutes from `now`. Every pair is
- * compared, in constant time.
+ * Verifies a request signed according to Standard Webhooks 1.0.0
+ * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md): one of the signatures
+ * must be the HMAC-SHA256 of `id.timestamp.body` with one of the keys, and the timestamp within 5 minutes of `now`. Every
+ * signature is compared with every key, in constant time.
  * @param now ms since the epoch
- * @returns the first key that has proven it
+ * @returns the first key that matches
  * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
  */
 export function verifyWebhook(
@@ -53,12 +53,15 @@ export function verifyWebhook(
   if (!/^[\x21-\x7e]{1,256}$/.test(id))
     throw new CurfewError('CURFEW_SIGNATURE_INVALID', 'The webhook id is missing or too long.')
   if (!/^\d{1,12}$/.test(timestamp)) {
-    throw new CurfewError('CURFEW_SIGNATURE_INVALID', "The webhook's timestamp is not in whole seconds.")
+    throw new CurfewError(
+      'CURFEW_SIGNATURE_INVALID',
+      'The webhook timestamp is not a whole number of seconds.',
+    )
   }
   const offered = [...signatures.matchAll(SIGNATURE)]
-    .slice(0, SIGNATURES_AT_MOST)
+    .slice(0, MAX_SIGNATURES)
     .map(([, base64]) => Buffer.from(String(base64), 'base64'))
-  // Anybody may send one that is none: that is not worth trying every key.
+  // Anyone can send a malformed signature: reject it before computing an HMAC for every key.
   if (offered.length === 0) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
   const proving = keys.filter((key) => {
     const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest()

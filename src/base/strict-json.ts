@@ -3,7 +3,7 @@ import { CurfewError } from './errors.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** The text of a body. @throws CURFEW_BODY_UNREADABLE where it is not UTF-8 */
+/** Decodes a body. @throws CURFEW_BODY_UNREADABLE if it is not UTF-8 */
 export function decodeUtf8(bytes: Buffer): string {
   try {
     return utf8.decode(bytes)
@@ -13,17 +13,17 @@ export function decodeUtf8(bytes: Buffer): string {
 }
 
 /**
- * What callers of Curfew's own interface send, by the parser that Fastify has, too.
- * @throws CURFEW_BODY_UNREADABLE where it is no JSON, or would poison a prototype (`__proto__`, `constructor.prototype`)
+ * Parses the JSON that callers of Curfew's own API send, with the parser that Fastify uses.
+ * @throws CURFEW_BODY_UNREADABLE if it is not JSON, or would poison a prototype (`__proto__`, `constructor.prototype`)
  */
 export function parseJson(text: string): unknown {
   return parsed(text, 'error')
 }
 
 /**
- * The same of services that pass on what their users have written somewhere in it: what would poison a prototype is left
- * out, since nobody may keep a service from telling that they are gone.
- * @throws CURFEW_BODY_UNREADABLE where it is no JSON
+ * Parses JSON from services that include text written by their users. Members that would poison a prototype are removed
+ * instead of rejected: a user must not be able to block the report of their own logout.
+ * @throws CURFEW_BODY_UNREADABLE if it is not JSON
  */
 export function parseForeignJson(text: string): unknown {
   return parsed(text, 'remove')

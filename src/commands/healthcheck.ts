@@ -1,11 +1,10 @@
 import { get } from 'node:http'
 
 /**
- * The container's health check, run as `node src/commands/healthcheck.ts [url]`: exits with 0 when the address answers
- * 200, else with 1. Without an address it asks this container's service whether it is alive.
+ * The container's health check, run as `node src/commands/healthcheck.ts [url]`. Exits with code 0 if the URL returns 200,
+ * else with code 1. The default URL is the liveness endpoint of the service in the same container.
  *
- * It reads PORT itself: the whole configuration would take longer to load than the answer takes, and would
- * need the secrets.
+ * It reads PORT itself: loading the whole configuration takes longer than the request, and requires the secrets.
  */
 const TIMEOUT_MS = 2_000
 
@@ -16,11 +15,11 @@ try {
     .on('response', ({ statusCode }) => end(statusCode === 200, `answered ${statusCode}`))
     .on('error', ({ message }) => end(false, message))
 } catch {
-  end(false, 'is not an http address')
+  end(false, 'is not a valid http URL')
 }
 
 function end(healthy: boolean, finding: string): void {
-  // Docker shows what is written here in `docker inspect`, under State.Health.Log.
+  // Docker shows this output in `docker inspect`, under State.Health.Log.
   process.stdout.write(`${url} ${finding}\n`)
   process.exit(healthy ? 0 : 1)
 }

@@ -4,17 +4,20 @@ import { ConfigError, loadStoreConfig } from '../config/load-config.ts'
 import { migrateStore } from '../stores/migrate/migrate-store.ts'
 import { isCurfewFile } from '../stores/migrate/sqlite-source.ts'
 
-const HELP = `Usage: migrate-store --from sqlite:<path of the file>
+const HELP = `Usage: migrate-store --from sqlite:<file path>
 
-Moves everything in a SQLite store into the PostgreSQL database that DATABASE_URL or DATABASE_URL_FILE
-means: what is pending first, then what has ended. The database is not given as an argument, since every
-user of the machine can read those, with the password in them.
+Copies everything in a SQLite store to the PostgreSQL database set in DATABASE_URL or DATABASE_URL_FILE:
+pending revocations first, then finished ones. The database URL is not an argument, because it contains
+a password and every user on the machine can read the arguments of a process.
 
-No Curfew may run on the file meanwhile; on PostgreSQL any number may. Whatever interrupts it, run it
-again: what was moved is skipped. The file is left as it is.
+Stop the Curfew process that uses the file first. Replicas on PostgreSQL can keep running. If the command
+is interrupted, run it again: it skips what is already copied. It does not change the file.
 
-Exit codes: 0 all is moved; 64 wrong arguments; 75 the file is in use or the database does not work, so
-try again; 78 wrong configuration.
+Exit codes:
+   0  everything is copied
+  64  invalid arguments
+  75  the file is in use, or the database is unavailable: try again
+  78  invalid configuration
 `
 
 const count = new Intl.NumberFormat('en')
@@ -28,13 +31,15 @@ export async function migrateStoreCommand(args: string[]): Promise<void> {
   const { databaseUrl, timeoutMs, windowMs } = await loadStoreConfig(process.env)
   const path = /^sqlite:(.+)$/.exec(from)?.[1]
   const mistakes = [
-    ...(path && isReadable(path) ? [] : [{ key: '--from', expected: "sqlite:<path of Curfew's file>" }]),
+    ...(path && isReadable(path)
+      ? []
+      : [{ key: '--from', expected: "sqlite:<path of Curfew's database file>" }]),
     ...(/^postgres/.test(databaseUrl)
       ? []
-      : [{ key: 'DATABASE_URL', expected: 'postgres://…, where to move it' }]),
+      : [{ key: 'DATABASE_URL', expected: 'postgres://… of the target database' }]),
   ]
   if (!path || mistakes.length > 0) throw new ConfigError(mistakes)
-  // What matters is thrown; the upkeep of the job queue is the replicas'.
+  // Errors that matter are thrown. The replicas maintain the job queue.
   const ignore = () => {}
   const result = await migrateStore({
     path,
@@ -47,13 +52,13 @@ export async function migrateStoreCommand(args: string[]): Promise<void> {
   })
   const table = [
     ['queued', result.queued],
-    ['joined to what was queued for the same user', result.joined],
+    ['joined to a revocation queued for the same user', result.joined],
     ['completed', result.completed],
     ['failed', result.failed],
-    ['skipped, as they were there', result.known],
-    ['of those queued anew, for signals that came since', result.widened],
-    ['answers to requests that may be repeated', result.replays],
-    ['sessions of users', result.sessions],
+    ['skipped, already copied', result.known],
+    ['of those queued again, for signals received since', result.widened],
+    ['responses to requests that may be repeated', result.replays],
+    ['user sessions', result.sessions],
     ['rate budgets', result.budgets],
   ] as const
   print('Done.')
@@ -65,18 +70,18 @@ function optionsOf(args: string[]) {
     const options = { from: { type: 'string' }, help: { type: 'boolean' } } as const
     return parseArgs({ args, options }).values
   } catch {
-    // The reason would repeat the argument, which may be an address with a password.
-    throw new UsageError(`These arguments are not known.\n\n${HELP}`)
+    // The original message would quote the argument, which may be a URL with a password.
+    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
   }
 }
 
-/** Whether there is a store to move. @throws CURFEW_STORE_LOCKED, with what to do */
+/** Whether the path is a Curfew store. @throws CURFEW_STORE_LOCKED, with the action to take */
 function isReadable(path: string): boolean {
   try {
     return isCurfewFile(path)
   } catch (error) {
     if (!(error instanceof CurfewError && error.code === 'CURFEW_STORE_LOCKED')) throw error
-    throw new CurfewError(error.code, 'Another process uses this database file: stop Curfew first.', {
+    throw new CurfewError(error.code, 'Another process uses this database file. Stop Curfew first.', {
       cause: error,
     })
   }
