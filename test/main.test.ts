@@ -111,7 +111,7 @@ t.test('SIGHUP reads the file anew; what is wrong there is told, and it goes on'
 
   file.write({ tenants: [{ ...entryFor('b'), clientSecret: 7, url: 'marker' }] })
   service.process.kill('SIGHUP')
-  await untilWritten(service, 'the one before goes on working')
+  await untilWritten(service, 'the current one stays active')
   t.match(service.output(), 'CONFIG_FILE /tenants/0/clientSecret')
   t.equal((await signal('a')).status, 202)
   t.notMatch(service.output(), /marker|client-secret/)
@@ -130,7 +130,7 @@ t.test('without CONFIG_FILE SIGHUP ends nothing, and reads the files with secret
   t.same([await statusWith(key), await statusWith(newKey)], [200, 401])
   writeFileSync(path, newKey)
   service.process.kill('SIGHUP')
-  await untilWritten(service, 'the configuration was read anew')
+  await untilWritten(service, 'configuration reloaded')
   t.same([await statusWith(key), await statusWith(newKey)], [401, 200])
   t.notMatch(service.output(), 'key-in-a-file')
   t.equal(await service.end('SIGTERM'), 0)

@@ -13,14 +13,15 @@ import type { FindWait } from '../revocation/waiting-for.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
 import { preferredWait } from './prefer.ts'
 
-/** For the documentation of the routes. */
+/** For the OpenAPI descriptions. */
 export const REPEATABLE =
-  'Sent again with the same `webhook-id` within 3 days, or with the same `Idempotency-Key` within 10 minutes, it gets the ' +
-  'first answer again.'
+  'A request repeated with the same `webhook-id` within 3 days, or with the same `Idempotency-Key` within 10 minutes, ' +
+  'returns the first response again.'
 export const WAITING =
-  '`Prefer: wait=N` waits up to 30 s for the end: 200 with the finished revocation when it comes in time.'
+  '`Prefer: wait=N` waits up to 30 s for the revocation to finish. If it does, the response is 200 with the finished ' +
+  'revocation.'
 
-/** What every way in needs. */
+/** The dependencies of all routes that accept signals. */
 export interface InboundOptions {
   accept: Accept
   waiters: Waiters
@@ -32,8 +33,8 @@ export interface InboundOptions {
 }
 
 /**
- * Makes a signal durable and answers with its revocation: 202 and where to look, or, where the sender prefers to
- * wait and it ends in time, 200 with the finished one.
+ * Makes a signal durable and responds with its revocation: 202 and its location, or 200 if the sender prefers to wait and
+ * the revocation finishes in time.
  */
 export async function answerSignal(
   request: FastifyRequest,
@@ -43,14 +44,14 @@ export async function answerSignal(
 ): Promise<RevocationView> {
   const { revocations } = await options.accept([signal], replayKeyOf(request, signal.tenant, options.clock))
   const [accepted] = revocations
-  if (!accepted) throw new Error('The store accepted a signal and answered with no revocation.')
+  if (!accepted) throw new Error('The store accepted a signal but returned no revocation.')
   const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
   const revocation = waited ?? accepted
   reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
   return view(revocation, options.estimate(revocation), options.findWait(revocation))
 }
 
-/** How a repetition of this request is recognized, or null where the sender gave nothing to do so. */
+/** The key that identifies repetitions of this request, or null if the sender supplied none. */
 export function replayKeyOf(request: FastifyRequest, tenant: string, clock: Clock): ReplayKey | null {
   const { sender, headers, method, url, rawBody } = request
   if (sender?.kind === 'webhook')
@@ -61,8 +62,8 @@ export function replayKeyOf(request: FastifyRequest, tenant: string, clock: Cloc
 }
 
 /**
- * Waits as long as the caller prefers, until the revocation ends, or until it is settled if it has ended already. Null where
- * the caller prefers no wait.
+ * Waits until the revocation ends, or, if it has already ended, until it is settled; no longer than the caller prefers.
+ * Returns null if the caller does not prefer to wait.
  */
 export async function afterPreferredWait(
   request: FastifyRequest,

@@ -1,25 +1,26 @@
 import { createHash } from 'node:crypto'
 
-/** An API key, and the names of the tenants that it is valid for; null for all. */
+/** An API key and the names of the tenants it is valid for; null for all. */
 export interface ApiKeyConfig {
   key: string
   tenants: readonly string[] | null
 }
 
-/** Whose API key it is: its fingerprint, by which repetitions are told apart, and the tenants it is good for. */
+/** The sender that an API key identifies. */
 export interface ApiKeySender {
   kind: 'api-key'
+  /** Separates the idempotency keys of different API keys. */
   fingerprint: string
   /** Null for all. */
   tenants: readonly string[] | null
 }
 
-/** Tells whose API key an `Authorization` header carries, or null for none that is known. */
+/** Returns the sender of the API key in an `Authorization` header, or null if the key is unknown. */
 export type ApiKeyCheck = (authorization: string | undefined) => ApiKeySender | null
 
 /**
- * Keys are found by their digest, however many there are. How long that takes may tell how much of a digest is alike, but
- * nobody can choose digests: the key behind one that is nearly right is as unknown as any other.
+ * Looks keys up by their digest, so the time does not grow with the number of keys. Lookup time may reveal how much of a
+ * digest matches, but callers cannot choose digests, and a nearly matching digest reveals nothing about the key.
  */
 export function apiKeyCheck(apiKeys: readonly ApiKeyConfig[]): ApiKeyCheck {
   const digest = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -8,13 +8,13 @@ import type { Sender, Senders } from './senders.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Null until the sender is proven. */
+    /** Null until the sender is authenticated. */
     sender: Sender | null
-    /** The body as it came; null where there is none. */
+    /** The unparsed body; null if there is none. */
     rawBody: Buffer | null
   }
   interface FastifyContextConfig {
-    /** How a sender may be proven; a route without it is open to everybody. */
+    /** The accepted kinds of authentication. A route without it needs none. */
     senders?: readonly Sender['kind'][]
   }
 }
@@ -25,8 +25,8 @@ export interface AuthenticateOptions {
 }
 
 /**
- * Proves senders before anything of a body is parsed: by API key before the body is read, by signature over the
- * body's bytes. Then parses JSON, strictly.
+ * Authenticates senders before the body is parsed: by API key before the body is read, or by signature over the bytes of
+ * the body. Then parses JSON strictly.
  */
 async function authenticate(app: FastifyInstance, { senders, clock }: AuthenticateOptions) {
   const signatureOf = (request: FastifyRequest) =>
@@ -62,17 +62,17 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
     }
   })
 
-  // A request without a body does not come by the parser.
+  // The parser does not run for a request without a body.
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
 }
 
-/** The sender of a request to a route that lets in nobody else. */
+/** The sender of a request to a route that requires authentication. @throws CURFEW_UNAUTHENTICATED */
 export function provenSender({ sender }: FastifyRequest): Sender {
   if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
   return sender
 }
 
-/** For plugins whose routes need proven senders: without these registered before, the service does not start. */
+/** For plugins with routes that require authentication: the service starts only if these plugins are registered first. */
 export const PROVEN = { dependencies: ['authenticate', 'strict-routes', 'problems'], encapsulate: true }
 
 export default fp(authenticate, { name: 'authenticate' })

@@ -7,22 +7,22 @@ import type { Signal } from '../revocation/signal.ts'
 import { provenSender } from './authenticate.ts'
 import { type Problem, toProblem } from './problems.ts'
 
-/** For the documentation of the routes. */
+/** For the OpenAPI descriptions. */
 export const DRY_RUNS =
-  '`dryRun=true` reports what would be revoked and what kept, and does nothing; with an API key only.'
+  '`dryRun=true` reports which tokens would be revoked and which kept, without changing anything. It requires an API key.'
 
-/** The query of the routes that take signals. */
+/** The query of the routes that accept signals. */
 export const SignalQuery = z.strictObject({
   dryRun: z
     .enum(['true', 'false', '1', '0'])
     .transform((text) => text === 'true' || text === '1')
     .optional()
-    .describe('Whether to report what would be revoked, and to do nothing. Refused beside a signature.'),
+    .describe('Report what would be revoked without changing anything. Rejected on signed requests.'),
 })
 
 /**
- * Whether a proven request is a dry run. A Standard Webhooks signature covers the body and not the query, so `dryRun` is
- * refused beside one whatever it says: somebody else may have added it.
+ * Whether an authenticated request is a dry run. A Standard Webhooks signature covers the body but not the query, so
+ * `dryRun` is rejected on signed requests, whatever its value: a third party could have added it.
  * @throws CURFEW_REQUEST_INVALID
  */
 export function isDryRun(request: FastifyRequest, { dryRun }: z.infer<typeof SignalQuery>): boolean {
@@ -33,8 +33,7 @@ export function isDryRun(request: FastifyRequest, { dryRun }: z.infer<typeof Sig
 }
 
 /**
- * What several signals would do, in their order; a failure concerns one of them. Of each kind of failure that would be a
- * server error, one line is logged.
+ * Previews several signals, in order. Each can fail individually. One line is logged per error code with a 5xx status.
  */
 export async function previewSignals(
   request: FastifyRequest,
@@ -47,16 +46,16 @@ export async function previewSignals(
     const problem = toProblem(result)
     if (problem.status >= 500 && !logged.has(result.code)) {
       logged.add(result.code)
-      request.log.error({ code: result.code, err: result }, 'a dry run failed for some of its users')
+      request.log.error({ code: result.code, err: result }, 'a dry run failed for some users')
     }
     return { error: problem }
   })
 }
 
-/** What one signal would do. It is neither accepted nor a repetition of one. */
+/** Previews one signal. The signal is not accepted, and no replay key is recorded or looked up. */
 export async function previewSignal(signal: Signal, dryRun: DryRun): Promise<DryRunView> {
   const [result] = await dryRun([signal])
-  if (!result) throw new Error('The dry run of a signal ended without a result.')
+  if (!result) throw new Error('The dry run of a signal returned no result.')
   if (result instanceof CurfewError) throw result
   return result
 }

@@ -3,11 +3,11 @@ import { invalidMember } from '../base/errors.ts'
 import { DELIVERY_WINDOW_MS, type ReplayKey } from '../revocation/replay.ts'
 
 /**
- * By webhook id and body, for three days. The id alone would do by Standard Webhooks; but where two senders number their messages
- * alike, or one begins anew, the second signal is proven, too, and must not be answered with the first and lost.
- * For the same reason the tenant counts that is meant: senders of different tenants may send the same body without
- * naming one. The secret does not count: a repetition may be signed with a newer one, and whoever is proven for that
- * tenant and says the same of the same user may have the same answer.
+ * The replay key of a webhook: its id, body and tenant, kept for three days.
+ * - The id alone would suffice by Standard Webhooks. But if two senders use the same ids, or one restarts its numbering,
+ *   the second signal is also authentic and must not be dropped as a replay of the first.
+ * - The tenant is included because senders of different tenants can send the same body without naming a tenant.
+ * - The secret is not included, because a repetition may be signed with a newer one.
  */
 export function webhookReplay(
   webhookId: string,
@@ -25,17 +25,17 @@ function digest(...parts: (string | Buffer)[]): string {
 
 export interface KeyedRequest {
   header: string | string[] | undefined
-  /** The fingerprint of the API key: a sender's keys are its own. */
+  /** The fingerprint of the API key: idempotency keys are scoped to it. */
   apiKey: string
   route: string
-  /** The bytes: no form of JSON is as cheap to compare, or as safe against deep nesting. */
+  /** Compared as bytes, which is cheaper than comparing JSON and safe against deep nesting. */
   body: Buffer | null
 }
 
 /**
- * By `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a quoted string of 1 to 255 characters; without
- * quotes it is understood, too. The same key with another request is refused by the store.
- * @throws CURFEW_REQUEST_INVALID when the header has another form
+ * The replay key of an `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header): a string of 1 to 255
+ * characters, with or without quotes. The store rejects a key that was used with a different request.
+ * @throws CURFEW_REQUEST_INVALID if the header is malformed
  */
 export function idempotencyReplay({ header, apiKey, route, body }: KeyedRequest): ReplayKey | null {
   if (header === undefined) return null

@@ -5,13 +5,13 @@ declare module 'fastify' {
   interface FastifyInstance {
     lifecycle: {
       isStopping: () => boolean
-      /** From now on readiness says no; everything is served as before, until the app is closed. */
+      /** Makes readiness fail. Requests are still served until the app is closed. */
       beginStopping: () => void
     }
   }
 }
 
-/** Tells whether the service is about to end. Closing it says so, too. */
+/** Tracks whether the service is stopping. Closing the app also marks it as stopping. */
 async function lifecycle(app: FastifyInstance) {
   let stopping = false
   const beginStopping = () => {
@@ -19,7 +19,7 @@ async function lifecycle(app: FastifyInstance) {
   }
   app.decorate('lifecycle', { isStopping: () => stopping, beginStopping })
   app.addHook('preClose', async () => beginStopping())
-  // Whoever keeps a connection, like a client behind a Kubernetes Service, would come back to this replica.
+  // A client that keeps its connection, for example through a Kubernetes Service, would keep reaching this replica.
   app.addHook('onRequest', async (_request, reply) => {
     if (stopping) reply.header('connection', 'close')
   })

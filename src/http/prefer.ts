@@ -1,8 +1,8 @@
 const LONGEST_WAIT_S = 30
 
 /**
- * How long a `Prefer: wait=N` header (RFC 7240, section 4.3) asks to wait for the end, in seconds, at most 30;
- * null when it does not ask. What is not understood is ignored, as the RFC says.
+ * The wait that a `Prefer: wait=N` header requests (RFC 7240, section 4.3), in seconds, at most 30; null if it requests
+ * none. Unknown preferences are ignored, as the RFC requires.
  */
 export function preferredWait(header: string | string[] | undefined): number | null {
   for (const preference of [header ?? ''].flat().join(',').split(',')) {

@@ -13,32 +13,33 @@ import {
 import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import type { Sender } from './senders.ts'
 
-/** A sender's clock may be this far ahead. */
+/** The maximum by which a sender's clock may be ahead. */
 const FUTURE_TOLERANCE_MS = 5 * 60_000
 
 const tenant = Identifier.describe(
-  'Name of the Qlik tenant; when it is left out, the only one that the sender is for, else the default one',
+  'Name of the Qlik tenant. Default: the only tenant the sender is restricted to, otherwise the default tenant',
 )
 
-/** What a signal may say besides the user. */
+/** The members of a signal other than the user. */
 export const SignalDetails = z.strictObject({
   tenant: tenant.optional(),
-  reason: Reason.optional().describe('Why the session is over; also the urgency'),
+  reason: Reason.optional().describe('Why the session ended. Determines the urgency'),
   occurredAt: z.iso
     .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
     .optional()
-    .describe('When the session ended (ISO 8601); now when it is left out'),
+    .describe('When the session ended (ISO 8601). Default: now'),
   scope: Scope.optional().describe(
-    'Which tokens go: those granted before (default, for security: all), or all',
+    'Which tokens are revoked: those granted before the session ended, or all. Default: all if the reason is security, ' +
+      'otherwise those granted before',
   ),
-  deviceType: DeviceType.optional().describe('Only the tokens of this device type'),
+  deviceType: DeviceType.optional().describe('Revoke only tokens of this device type'),
 })
 export type SignalDetails = z.infer<typeof SignalDetails>
 
-/** The members by which a user is named. */
+/** The members that name a user. */
 export const UserNames = z.strictObject({
   userId: Identifier.optional().describe('Qlik user id'),
-  subject: Identifier.optional().describe("The identity provider's subject"),
+  subject: Identifier.optional().describe('Subject at the identity provider'),
   email: EmailAddress.optional().describe('E-mail address'),
 })
 export type UserNames = z.infer<typeof UserNames>
@@ -47,7 +48,7 @@ export const hasOneName = ({ userId, subject, email }: UserNames) =>
   [userId, subject, email].filter((name) => name !== undefined).length === 1
 export const ONE_NAME = 'expected exactly one of userId, subject, email'
 
-/** One user, by exactly one name. */
+/** A user, named by exactly one member. */
 export const User = UserNames.refine(hasOneName, ONE_NAME)
 
 /** The body of `POST /logout-hook`. */
@@ -55,7 +56,7 @@ export const LogoutBody = z
   .strictObject({ ...UserNames.shape, ...SignalDetails.shape })
   .refine(hasOneName, ONE_NAME)
 
-/** The user that the one given name means. */
+/** The user reference for the one member that is present. */
 export function userOf({ userId, subject, email }: UserNames): UserReference {
   if (userId !== undefined) return { kind: 'userId', value: userId }
   if (subject !== undefined) return { kind: 'subject', value: subject }
@@ -73,7 +74,7 @@ export interface SignalOrigin {
 }
 
 /**
- * The signal that a proven and valid request means.
+ * Builds the signal of an authenticated and valid request.
  * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT
  */
 export function toSignal(

@@ -7,10 +7,10 @@ import { invalidRequest } from './validate.ts'
 const Nothing = z.strictObject({})
 
 /**
- * Routes of Curfew's own API, those for proven senders, take no more than they declare: a parameter that is ignored
- * misleads whoever sends it. One that declares no query, or no body, takes none; a body that is an empty object counts
- * as none, since some clients send it always. All other routes ignore what they do not know: sources, since their
- * specifications ask for that, and those for probes and people.
+ * Routes of Curfew's own API, which require authentication, reject parameters and body members that they do not declare:
+ * ignoring them would mislead the caller. A route that declares no query or no body accepts none. An empty object counts
+ * as no body, because some clients always send one. All other routes ignore what they do not know: routes of sources
+ * because their specifications require it, and routes for probes and people.
  */
 async function strictRoutes(app: FastifyInstance) {
   app.addHook('onRoute', (route) => {
@@ -18,7 +18,7 @@ async function strictRoutes(app: FastifyInstance) {
     route.schema = { querystring: Nothing, ...route.schema }
   })
 
-  // After authentication, which comes first.
+  // Authentication runs earlier, in `onRequest` and in the parser.
   app.addHook('preValidation', async (request) => {
     const { config, schema } = request.routeOptions
     if (config.senders && !schema?.body) requireNoBody(request)
@@ -27,7 +27,7 @@ async function strictRoutes(app: FastifyInstance) {
 
 /** @throws CURFEW_REQUEST_INVALID */
 function requireNoBody(request: FastifyRequest): void {
-  // Fastify leaves the body of a GET unread.
+  // Fastify does not read the body of a GET request.
   if (request.rawBody === null && isBodyAnnounced(request)) throw invalidMember('/', 'expected no body')
   const { error } = Nothing.optional().safeParse(request.body)
   if (error) throw invalidRequest(error)

@@ -5,7 +5,7 @@ import { invalidMembers, pointer } from '../base/json-pointer.ts'
 
 const TEXT_LENGTH = 300
 
-/** Checks a part of a request by its zod schema. */
+/** Validates a part of a request against its zod schema. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   return (data) => {
     const { data: value, error } = schema.safeParse(data)
@@ -13,7 +13,7 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   }
 }
 
-/** What is wrong with a part of a request, by default its body: member by member, without the values. */
+/** The error for an invalid part of a request. It lists the invalid members, without their values. */
 export function invalidRequest(error: z.ZodError, part = 'body'): CurfewError {
   const toName = part === 'body' ? pointer : (path: PropertyKey[]) => path.join('.')
   const members = invalidMembers(error, toName).map(({ member, expected }) => ({

@@ -14,18 +14,18 @@ import type { UserReference } from '../revocation/signal.ts'
 import { tenantFor } from '../revocation/tenant-bounds.ts'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
-const USERS_AT_MOST = 1_000
-/** Each costs calls to Qlik while the caller waits. */
-const DRY_RUN_USERS_AT_MOST = 100
+const MAX_USERS = 1_000
+/** Each user costs calls to Qlik while the caller waits. */
+const MAX_DRY_RUN_USERS = 100
 
-/** Each user is checked on its own: one mistake in a thousand must not stop the others. */
+/** Users are validated individually, so that one invalid user does not block the others. */
 const BulkBody = z.strictObject({
   users: z
     .array(z.unknown().meta(z.toJSONSchema(User)))
     .min(1)
-    .max(USERS_AT_MOST)
+    .max(MAX_USERS)
     .describe(
-      `Each by exactly one of userId, subject, email; at most ${DRY_RUN_USERS_AT_MOST} for a dry run`,
+      `Users, each named by exactly one of userId, subject, email; at most ${MAX_DRY_RUN_USERS} for a dry run`,
     ),
   ...SignalDetails.shape,
 })
@@ -37,7 +37,7 @@ const BulkAnswer = z.object({
 })
 const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: DryRunView }), Refused])) })
 
-/** `POST /revocations`: many users at once, all made durable in one transaction. */
+/** `POST /revocations`: many users in one request, all made durable in one transaction. */
 const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   const { accept, estimate, findWait, dryRun, tenants, clock } = options
 
@@ -48,7 +48,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       config: { senders: ['api-key'], source: 'bulk' },
       schema: {
         summary: "Revoke many users' tokens",
-        description: `${REPEATABLE} Each user is taken or refused on its own. ${DRY_RUNS}`,
+        description: `Each user is accepted or rejected individually. ${REPEATABLE} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ apiKey: [] }],
         querystring: SignalQuery,
@@ -59,8 +59,8 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
     async (request, reply) => {
       const { users, ...details } = request.body
       const isDry = isDryRun(request, request.query)
-      if (isDry && users.length > DRY_RUN_USERS_AT_MOST) {
-        throw invalidMember('/users', `expected at most ${DRY_RUN_USERS_AT_MOST} users for a dry run`)
+      if (isDry && users.length > MAX_DRY_RUN_USERS) {
+        throw invalidMember('/users', `expected at most ${MAX_DRY_RUN_USERS} users for a dry run`)
       }
       const now = clock.now()
       const sender = provenSender(request)
@@ -84,7 +84,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
 
 type Refused = z.infer<typeof Refused>
 
-/** The results of the users that are well-formed, and what is wrong with the others, in the order of the request. */
+/** The results of valid users and the errors of invalid ones, in the order of the request. */
 function inOrder<Result extends object>(
   checked: readonly { error?: z.ZodError }[],
   results: readonly Result[],
@@ -93,7 +93,7 @@ function inOrder<Result extends object>(
   return checked.map(({ error }, index) => {
     if (error) return { index, error: toProblem(invalidRequest(error)) }
     const { value, done } = taken.next()
-    if (done) throw new Error('Signals were taken and answered with fewer results.')
+    if (done) throw new Error('The number of results is smaller than the number of signals.')
     return { index, ...value }
   })
 }

@@ -5,10 +5,10 @@ import fp from 'fastify-plugin'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import packageJson from '../../package.json' with { type: 'json' }
 
-const DESCRIPTION = `Tell Curfew that a user's session is over, and it revokes every OAuth token of that user in
-Qlik Cloud, until listing again proves that none is left. An answer of 202 means: on disk.`
+const DESCRIPTION = `Curfew receives signals that a user's session has ended, and revokes every OAuth token of that user in
+Qlik Cloud. It verifies by another listing that no token is left. A 202 response means that the signal is on disk.`
 
-/** The generator makes each named schema twice, as it goes in and as it comes out; ours only come out. */
+/** The generator creates each named schema twice, for input and output. Curfew's named schemas are output only. */
 const withoutInputs: SwaggerTransformObject = (document) => {
   const object = jsonSchemaTransformObject(document)
   const schemas = 'components' in object ? (object.components?.schemas ?? {}) : {}
@@ -16,7 +16,7 @@ const withoutInputs: SwaggerTransformObject = (document) => {
   return object
 }
 
-/** `GET /openapi.json` and `GET /docs`, from the schemas that the routes are validated by. */
+/** `GET /openapi.json` and `GET /docs`, generated from the schemas that validate requests. */
 async function documentation(app: FastifyInstance) {
   await app.register(swagger, {
     openapi: {
@@ -24,12 +24,12 @@ async function documentation(app: FastifyInstance) {
       info: { title: 'Curfew', version: packageJson.version, description: DESCRIPTION },
       components: {
         securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', description: 'One of API_KEYS or of CONFIG_FILE' },
+          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key from API_KEYS or CONFIG_FILE' },
           webhook: {
             type: 'apiKey',
             in: 'header',
             name: 'webhook-signature',
-            description: 'Standard Webhooks: with webhook-id and webhook-timestamp (or svix-*)',
+            description: 'Standard Webhooks, together with webhook-id and webhook-timestamp (or svix-*)',
           },
         },
       },

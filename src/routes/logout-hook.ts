@@ -9,7 +9,7 @@ import { LogoutBody, toSignal, userOf } from '../http/signal-body.ts'
 import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 
-/** `POST /logout-hook`: a web back end or a session store says that a user has logged out. */
+/** `POST /logout-hook`: a web back end or session store reports that a user has logged out. */
 const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   const { dryRun, tenants, clock } = options
 
@@ -18,9 +18,9 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
     {
       config: { senders: ['webhook', 'api-key'], source: 'logout-hook' },
       schema: {
-        summary: 'A user has logged out, or their session has expired',
+        summary: 'Report that a user has logged out or that their session has expired',
         description:
-          'Signed by Standard Webhooks (`webhook-*` or `svix-*` headers), or with an API key. ' +
+          'Authenticate with a Standard Webhooks signature (`webhook-*` or `svix-*` headers) or an API key. ' +
           `${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ webhook: [] }, { apiKey: [] }],

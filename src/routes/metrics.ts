@@ -10,21 +10,21 @@ import { outcomeOf } from '../revocation/revocation-view.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
 /**
- * Everything that is counted. The histograms have no label for the tenant: a dozen series each, and there may be
- * thousands of tenants. `docs/reference/metrics.md` lists the same names (a test holds both equal).
+ * The counters and histograms. The histograms have no tenant label, because each has a dozen series and there can be
+ * thousands of tenants. `docs/reference/metrics.md` lists the same names, which a test checks.
  */
 export function createMetrics() {
   const registry = new Registry()
   const registers = [registry]
   const signals = new Counter({
     name: 'curfew_signals_total',
-    help: 'Signals by way in and result: accepted, replayed, ignored or rejected.',
+    help: 'Signals by source and result: accepted, replayed, ignored or rejected.',
     labelNames: ['source', 'result'],
     registers,
   })
   const revocations = new Counter({
     name: 'curfew_revocations_total',
-    help: 'Revocations that have ended.',
+    help: 'Finished revocations.',
     labelNames: ['tenant', 'status', 'outcome'],
     registers,
   })
@@ -36,31 +36,31 @@ export function createMetrics() {
   })
   const timeToRevoke = new Histogram({
     name: 'curfew_time_to_revoke_seconds',
-    help: 'From the acceptance of a signal to the first listing without a token in scope.',
+    help: 'Time from accepting a signal to the first listing without a token in scope.',
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
     registers,
   })
   const timeToVerify = new Histogram({
     name: 'curfew_time_to_verify_seconds',
-    help: 'From the acceptance of a signal to the listing that proves that no token in scope is left.',
+    help: 'Time from accepting a signal to the listing that proves that no token in scope is left.',
     buckets: [5, 6, 6.5, 7, 8, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400],
     registers,
   })
   const verifications = new Counter({
     name: 'curfew_verifications_total',
-    help: 'Completed revocations that are verified, stay unverified, or are queued again for a token found.',
+    help: 'Completed revocations that are verified, remain unverified, or are queued again because a token was found.',
     labelNames: ['tenant', 'result'],
     registers,
   })
   const qlikRequests = new Counter({
     name: 'curfew_qlik_requests_total',
-    help: 'Calls to Qlik Cloud by their status; 0 stands for no answer.',
+    help: 'Calls to Qlik Cloud by HTTP status; 0 if there was no response.',
     labelNames: ['tenant', 'route', 'status'],
     registers,
   })
   const qlikSeconds = new Histogram({
     name: 'curfew_qlik_request_seconds',
-    help: 'How long calls to Qlik Cloud take.',
+    help: 'Duration of calls to Qlik Cloud.',
     labelNames: ['route'],
     registers,
   })
@@ -75,7 +75,7 @@ export function createMetrics() {
         timeToRevoke.observe((completedAt - acceptedAt) / 1000)
       this.settled(revocation, completedAt ?? acceptedAt)
     },
-    /** A completed revocation is verified or not, for good, or queued again. */
+    /** Counts a completed revocation that is finally verified or unverified, or queued again. */
     settled(revocation: Revocation, now: number) {
       const result = verificationOf(revocation)
       if (result === null) return
@@ -85,13 +85,13 @@ export function createMetrics() {
     qlikCall(tenant: string, { route, status, seconds }: { route: Route; status: number; seconds: number }) {
       qlikRequests.inc({ tenant, route, status: String(status) })
       qlikSeconds.observe({ route }, seconds)
-      // Each as it goes: a revocation that fails and is retried would count its tokens twice at its ends.
+      // Counted per call: counting when a revocation ends would count tokens twice if it fails and is retried.
       if (route === 'revoke' && status >= 200 && status < 300) tokensRevoked.inc({ tenant })
     },
   }
 }
 
-/** What became of a completed revocation; null while its confirming listing is due. */
+/** The verification result of a completed revocation; null while its confirming listing is due. */
 function verificationOf(revocation: Revocation): 'verified' | 'unverified' | 'token-found' | null {
   if (!hasEnded(revocation)) return 'token-found'
   if (revocation.status === 'failed' || !isSettled(revocation)) return null
@@ -107,7 +107,7 @@ export interface MetricsOptions {
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
 }
 
-/** `GET /metrics`, in Prometheus' format. What is a state, not a count, is read when asked for. */
+/** `GET /metrics`, in the Prometheus text format. Gauges are read on each request. */
 export default async function metricsRoute(
   app: FastifyInstance,
   { metrics, store, tenants, deprecations }: MetricsOptions,
@@ -115,38 +115,38 @@ export default async function metricsRoute(
   const registers = [metrics.registry]
   const backlog = new Gauge({
     name: 'curfew_backlog',
-    help: 'Revocations that have not ended.',
+    help: 'Revocations that are queued or running.',
     labelNames: ['tenant', 'status'],
     registers,
   })
   const budget = new Gauge({
     name: 'curfew_budget_remaining',
-    help: 'Calls that could be made now within the limits of Qlik Cloud.',
+    help: 'Calls that can be made now within the rate limits of Qlik Cloud.',
     labelNames: ['tenant', 'client', 'tier'],
     registers,
   })
   const blocked = new Gauge({
     name: 'curfew_qlik_blocked_until_timestamp_seconds',
-    help: 'Until when Qlik Cloud has asked to wait with calls, after a 429; 0 where it has not.',
+    help: 'Time until which Qlik Cloud has blocked calls with a 429 response; 0 if it has not.',
     labelNames: ['tenant', 'client', 'tier'],
     registers,
   })
   const deprecated = new Gauge({
     name: 'curfew_qlik_deprecated',
-    help: 'Endpoints of Qlik Cloud that Curfew calls and that Qlik has deprecated, by answers of the last day: 1 each.',
+    help: 'Set to 1 for each deprecated Qlik Cloud endpoint that Curfew calls, based on responses of the last day.',
     labelNames: ['tenant', 'route'],
     registers,
   })
 
   const schema = {
-    summary: "What was counted, in Prometheus' format",
+    summary: 'Metrics in the Prometheus text format',
     tags: ['operations'],
     response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
   }
 
   app.get('/metrics', { schema }, async (_request, reply) => {
     const counts = await store.backlog()
-    // Of all the tenants only those that are in use: those with an open connection or a backlog.
+    // Only tenants in use are reported: those with an open connection or a backlog.
     const opened = [...tenants.opened()]
     backlog.reset()
     for (const tenant of new Set([

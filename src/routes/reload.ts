@@ -11,7 +11,7 @@ import type { Tenants } from '../qlik/tenants.ts'
 
 const count = z.number().int()
 const Reloaded = z.object({
-  tenants: count.describe('How many there are now'),
+  tenants: count.describe('Number of configured tenants'),
   added: count,
   removed: count,
   changed: count,
@@ -21,8 +21,8 @@ export type Reloaded = z.infer<typeof Reloaded>
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Reads the configuration anew and puts it in place of the one at work: all of it, or nothing.
-     * @throws ConfigError, and then the old one goes on working
+     * Reloads the configuration, all or nothing.
+     * @throws ConfigError if it is invalid; the current configuration stays active
      */
     reloadConfig(): Promise<Reloaded>
   }
@@ -37,12 +37,12 @@ export interface ReloadOptions {
   log: Log
 }
 
-/** Logs what works in the configuration but should be changed. */
+/** Logs settings that work but should be changed. */
 export function logWarnings(log: Log, { warnings }: Pick<Reloadable, 'warnings'>): void {
   for (const warning of warnings) log.warn(warning, 'the configuration should be changed')
 }
 
-/** Reads the configuration anew when asked to; those who ask at the same time, one after the other. */
+/** Returns a function that reloads the configuration. Concurrent calls run one after the other. */
 export function createReload({
   load,
   tenants,
@@ -55,17 +55,17 @@ export function createReload({
   async function reload(): Promise<Reloaded> {
     try {
       const config = await load()
-      // Nothing is awaited in between: every request sees the one or the other.
+      // No await in between, so every request sees either the old or the new configuration.
       const changes = tenants.replace(config.tenants)
       senders.replace(config.senders)
       sources.replace(config.sources)
       logWarnings(log, config)
       const reloaded = { tenants: config.tenants.length, ...changes }
-      log.info(reloaded, 'the configuration was read anew')
+      log.info(reloaded, 'configuration reloaded')
       return reloaded
     } catch (error) {
       const mistakes = error instanceof ConfigError ? { mistakes: error.members } : { err: error }
-      log.error(mistakes, 'the configuration was not replaced: the one before goes on working')
+      log.error(mistakes, 'configuration not reloaded: the current one stays active')
       throw error
     }
   }
@@ -77,7 +77,7 @@ export function createReload({
   }
 }
 
-/** `POST /config/reload`: what SIGHUP does, with an answer. */
+/** `POST /config/reload`: does the same as SIGHUP and returns the result. */
 const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
   const reloadConfig = createReload(options)
   app.decorate('reloadConfig', reloadConfig)
@@ -87,10 +87,10 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
     {
       config: { senders: ['api-key'] },
       schema: {
-        summary: 'Read the configuration anew',
+        summary: 'Reload the configuration',
         description:
-          'Tenants, API keys and webhook secrets, from CONFIG_FILE and from files with secrets: all of it or, where ' +
-          'anything is wrong, nothing. With an API key that is not bounded to tenants.',
+          'Reloads tenants, sources, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything is ' +
+          'invalid, nothing changes. Requires an API key that is not restricted to certain tenants.',
         tags: ['operations'],
         security: [{ apiKey: [] }],
         response: { 200: Reloaded, default: problemAnswer },

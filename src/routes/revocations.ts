@@ -21,24 +21,24 @@ export interface RevocationRoutesOptions {
   waiters: Waiters
   estimate: Estimate
   findWait: FindWait
-  /** Told that there is something to claim. */
+  /** Called when there is something to claim. */
   wake: () => void
   clock: Clock
 }
 
-/** Whatever is no id of ours is not found, be it well-formed or not. */
+/** Not validated as a UUID: an unknown id returns 404 whether it is well-formed or not. */
 const byId = z.object({ id: z.string().describe('Id of a revocation') })
 
 const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 
-/** What became of a revocation: one, many, and once more. */
+/** The routes that read, list and retry revocations. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
   { store, waiters, estimate, findWait, wake, clock },
 ) => {
   const config = { senders: ['api-key'] as const }
 
-  /** A revocation in a tenant that is not the caller's is as unknown as one that does not exist. */
+  /** A revocation in another tenant than the caller's is reported as unknown. */
   async function visible(request: FastifyRequest, id: string): Promise<Revocation> {
     const revocation = await store.get(id)
     if (revocation && mayUse(provenSender(request), revocation.tenant)) return revocation
@@ -53,10 +53,10 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
-        summary: 'One revocation',
+        summary: 'Get a revocation',
         description:
-          '`Prefer: wait=N` waits up to 30 s for its end, or, where it is completed and `verificationDueAt` is set, for ' +
-          'the listing that confirms it.',
+          '`Prefer: wait=N` waits up to 30 s for the revocation to finish, or, if it is completed and ' +
+          '`verificationDueAt` is set, for its confirming listing.',
         params: byId,
         response: { 200: RevocationView, default: problemAnswer },
       },
@@ -74,16 +74,16 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
-        summary: 'Revocations, the newest first',
+        summary: 'List revocations, newest first',
         querystring: z.strictObject({
           status: StatusView.optional(),
           tenant: Identifier.optional(),
           userId: Identifier.optional(),
           limit: z.coerce.number().int().min(1).max(1_000).default(100),
           cursor: z
-            .uuid('expected the nextCursor of the page before')
+            .uuid('expected the nextCursor of the previous page')
             .optional()
-            .describe('`nextCursor` of the page before'),
+            .describe('`nextCursor` of the previous page'),
         }),
         response: {
           200: z.object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() }),
@@ -105,7 +105,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
-        summary: 'Try a failed, unverified or waiting revocation again now',
+        summary: 'Retry a failed, unverified or waiting revocation now',
         params: byId,
         response: { 202: RevocationView, default: problemAnswer },
       },
@@ -120,7 +120,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   )
 }
 
-/** A superseded one is stored as failed, with what has superseded it. */
+/** A superseded revocation is stored as failed, with the id of the revocation that supersedes it. */
 function withStatus(status: StatusView | undefined): Pick<RevocationQuery, 'status' | 'superseded'> {
   if (status === 'superseded') return { status: 'failed', superseded: true }
   return status === 'failed' ? { status, superseded: false } : { status }

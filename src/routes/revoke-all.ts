@@ -11,7 +11,7 @@ import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
 
-/** `POST /users/:id/revoke-all`: somebody who may end a user's access, by the Qlik user id. */
+/** `POST /users/:id/revoke-all`: ends the access of a user, given the Qlik user id. */
 const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   const { tenants, clock, dryRun } = options
 
@@ -19,13 +19,13 @@ const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =>
     '/users/:id/revoke-all',
     {
       config: { senders: ['api-key'], source: 'revoke-all' },
-      // The path says it all: no body means no further details. Fastify would check it as null.
+      // The body is optional. Without this, Fastify would validate a missing body as null.
       preValidation: async (request) => {
         if (request.body === undefined) request.body = {}
       },
       schema: {
         summary: "Revoke a user's tokens",
-        description: `The body can be left out. ${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
+        description: `The body is optional. ${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ apiKey: [] }],
         params: z.object({ id: Identifier.describe('Qlik user id') }),

@@ -12,7 +12,7 @@ import type { RevocationStore } from '../revocation/store.ts'
 import { tenantFor } from '../revocation/tenant-bounds.ts'
 
 const DAY_S = 24 * 60 * 60
-/** Longer than providers keep sessions; what is forgotten too early is a logout that is refused. */
+/** Longer than providers keep sessions: if a session is deleted too early, its logout is rejected. */
 const LONGEST_S = 30 * DAY_S
 
 export interface SessionsOptions extends Pick<InboundOptions, 'tenants' | 'clock'> {
@@ -21,10 +21,10 @@ export interface SessionsOptions extends Pick<InboundOptions, 'tenants' | 'clock
 }
 
 const tenant = Identifier.optional().describe(
-  'Name of the Qlik tenant; when it is left out, the only one that the sender is for, else the default one',
+  'Name of the Qlik tenant. Default: the only tenant the sender is restricted to, otherwise the default tenant',
 )
 const source = Identifier.optional().describe(
-  'Name of the source whose issuer names the session; when it is left out, the only one of the tenant that names sessions',
+  "Name of the source whose issuer created the session. Default: the tenant's only source that supports sessions",
 )
 const SessionBody = z
   .strictObject({
@@ -34,13 +34,13 @@ const SessionBody = z
     expiresAt: z.iso
       .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
       .optional()
-      .describe('Until when it can last (ISO 8601), 30 days at most'),
+      .describe('When the session expires at the latest (ISO 8601), up to 30 days from now'),
     ttlSeconds: z
       .int()
       .min(1)
       .max(LONGEST_S)
       .optional()
-      .describe('The same in seconds from now; 24 hours when both are left out'),
+      .describe('The same in seconds from now. Default if both are missing: 24 hours'),
   })
   .refine(hasOneName, ONE_NAME)
   .refine(
@@ -50,12 +50,12 @@ const SessionBody = z
 type SessionBody = z.infer<typeof SessionBody>
 
 /**
- * `PUT /sessions/:sid` and `DELETE /sessions/:sid`: a web back end that has seen a user log in records whose session
- * it is, for providers whose logout tokens name a session and no user. A `sid` belongs to its issuer, so to a source.
+ * `PUT /sessions/:sid` and `DELETE /sessions/:sid`: a web back end records the user of a session at login, for providers
+ * with logout tokens that name a session but no user. A `sid` is unique per issuer, so sessions are stored per source.
  */
 const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) => {
   const { store, sessionSources, tenants, clock } = options
-  const params = z.object({ sid: Identifier.describe('The claim `sid` of the ID token') })
+  const params = z.object({ sid: Identifier.describe('The `sid` claim of the ID token') })
   const shared = { params, tags: ['sessions'], security: [{ apiKey: [] }] }
   const config = { senders: ['api-key'] as const }
 
@@ -65,12 +65,12 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
       config,
       schema: {
         ...shared,
-        summary: 'Record whose session it is',
+        summary: 'Record the user of a session',
         description:
-          'For identity providers whose logout tokens name a session (`sid`) and no user. Only logout tokens of its source ' +
-          'find it. Recorded again, it is replaced. It ends nothing and can be read by nobody.',
+          'For identity providers with logout tokens that name a session (`sid`) but no user. Only logout tokens of the ' +
+          'same source use the record. Recording a session again replaces it. It revokes nothing, and no route returns it.',
         body: SessionBody,
-        response: { 204: z.null().describe('It is recorded'), default: problemAnswer },
+        response: { 204: z.null().describe('Recorded'), default: problemAnswer },
       },
     },
     async (request, reply) => {
@@ -91,10 +91,10 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
       config,
       schema: {
         ...shared,
-        summary: 'Forget a session',
-        description: 'Logs nobody out. One that is not known is forgotten already.',
+        summary: 'Delete the record of a session',
+        description: 'Revokes nothing. Deleting an unknown session succeeds.',
         querystring: z.strictObject({ tenant, source }),
-        response: { 204: z.null().describe('It is forgotten'), default: problemAnswer },
+        response: { 204: z.null().describe('Deleted'), default: problemAnswer },
       },
     },
     async (request, reply) => {
@@ -111,7 +111,7 @@ function expiryOf({ expiresAt, ttlSeconds }: SessionBody, now: number): number {
   if (expiresAt === undefined) return now + (ttlSeconds ?? DAY_S) * 1000
   const at = Date.parse(expiresAt)
   if (at > now && at <= now + LONGEST_S * 1000) return at
-  throw invalidMember('/expiresAt', 'expected a time in the future, 30 days away at most')
+  throw invalidMember('/expiresAt', 'expected a time in the future, up to 30 days from now')
 }
 
 export default fp(sessions, { name: 'sessions', ...PROVEN })

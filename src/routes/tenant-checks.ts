@@ -4,16 +4,16 @@ import type { Deprecations } from '../qlik/deprecations.ts'
 import type { TenantState } from '../qlik/tenant.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 
-/** Of more tenants only those are listed that are not ok, and not more than so many. */
-const LISTED_AT_MOST = 20
-/** Curfew allows for the difference, but a clock that is this far off should be set. */
+/** With more tenants than this, only those that are not ok are listed, up to this number. */
+const MAX_LISTED = 20
+/** Curfew compensates for the offset, but a clock that is this far off should be corrected. */
 const CLOCK_OFFSET_WARNING_MS = 5_000
 
 export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'blockedUntil'>
 
 /**
- * What is known of the tenants, by those that are open. A client without its role makes the service not ready only
- * where that is so in every tenant: else the others would be sent away for the sake of one.
+ * The checks of all open tenants. A client without its role makes the service not ready only if every tenant is affected:
+ * otherwise one tenant would stop the signals of all others.
  */
 export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecations, 'of'>): Check[] {
   const configured = tenants.names().length
@@ -28,27 +28,27 @@ export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecati
     ]
     return tenantCheck(name, state, warnings, isHopeless)
   })
-  if (configured <= LISTED_AT_MOST) return checks
+  if (configured <= MAX_LISTED) return checks
   const notOk = checks.filter(({ status }) => status !== 'ok')
-  return [summary(configured, notOk.length, isHopeless), ...notOk.slice(0, LISTED_AT_MOST)]
+  return [summary(configured, notOk.length, isHopeless), ...notOk.slice(0, MAX_LISTED)]
 }
 
 function summary(configured: number, notOk: number, isHopeless: boolean): Check {
   const count = (tenants: number) => tenants.toLocaleString('en-US')
-  const good = `${count(configured - notOk)} ok or not looked at`
-  if (notOk === 0) return { name: 'tenants', status: 'ok', detail: good }
+  const ok = `${count(configured - notOk)} ok or not checked`
+  if (notOk === 0) return { name: 'tenants', status: 'ok', detail: ok }
   return {
     name: 'tenants',
     status: isHopeless ? 'failed' : 'warning',
-    detail: `${good}, ${count(notOk)} not ok`,
+    detail: `${ok}, ${count(notOk)} not ok`,
   }
 }
 
-/** A tenant with everything that should be seen to. */
+/** The check of one tenant, with all its warnings. */
 function tenantCheck(name: string, state: TenantState, warnings: string[], isHopeless: boolean): Check {
   const check = { name: `tenant:${name}` }
   if (warnings.length === 0) {
-    const detail = state.power === 'not-checked' ? { detail: 'not yet looked at' } : {}
+    const detail = state.power === 'not-checked' ? { detail: 'not checked yet' } : {}
     return { ...check, status: 'ok', ...detail }
   }
   const isFailed = isHopeless && state.power === 'lacking'
@@ -59,13 +59,13 @@ function stateWarnings({ power, finding, failure, refusal, clockOffsetMs }: Tena
   if (power === 'lacking')
     return [
       finding?.evidence === 'scope-too-narrow'
-        ? `The OAuth client was granted the scope "${finding.scope}": without admin_classic it cannot see the tokens of other users.`
-        : 'The OAuth client lacks the role TenantAdmin: it cannot see the tokens of other users.',
+        ? `The OAuth client was granted the scope "${finding.scope}". Without admin_classic it cannot see the tokens of other users.`
+        : 'The OAuth client lacks the role TenantAdmin, so it cannot see the tokens of other users.',
     ]
   if (failure) return [failure.detail]
   if (refusal !== null) return [refusal]
   if (power === 'unknown')
-    return ['It is not known whether the OAuth client can see the tokens of other users.']
+    return ['Curfew cannot determine whether the OAuth client can see the tokens of other users.']
   if (Math.abs(clockOffsetMs) > CLOCK_OFFSET_WARNING_MS)
     return [`The tenant's clock differs by ${Math.round(clockOffsetMs / 1000)} s.`]
   return []
@@ -75,11 +75,11 @@ function blockWarnings(name: string, tenants: KnownTenants): string[] {
   return TIERS.flatMap((tier) => {
     const until = tenants.blockedUntil(name, tier)
     if (until === null) return []
-    return [`Qlik Cloud limits the rate: no calls of tier ${tier} until ${new Date(until).toISOString()}.`]
+    return [`Qlik Cloud limits the rate: no tier ${tier} calls until ${new Date(until).toISOString()}.`]
   })
 }
 
-/** Curfew has to change then; whoever runs it cannot do more than take a newer version. */
+/** Only a newer version of Curfew can avoid deprecated endpoints, so the warning asks operators to look for one. */
 function deprecationWarnings(name: string, deprecations: Pick<Deprecations, 'of'>): string[] {
   const routes = deprecations
     .of(name)
@@ -88,6 +88,6 @@ function deprecationWarnings(name: string, deprecations: Pick<Deprecations, 'of'
     )
   if (routes.length === 0) return []
   return [
-    `Qlik Cloud has deprecated endpoints that Curfew calls: ${routes.join(', ')}. Look for a newer version.`,
+    `Qlik Cloud has deprecated endpoints that Curfew calls: ${routes.join(', ')}. Look for a newer version of Curfew.`,
   ]
 }

@@ -87,7 +87,7 @@ for (const [name, retryAfter] of [
       t.equal(health.status, 200)
       t.match(
         health.text,
-        /"status":"warning","detail":"Qlik Cloud limits the rate: no calls of tier 2 until/,
+        /"status":"warning","detail":"Qlik Cloud limits the rate: no tier 2 calls until/,
       )
       const metrics = (await service.call('GET', '/metrics')).text
       const samples = /^curfew_qlik_blocked_until_timestamp_seconds\{.*tier="(.)"\} (.*)$/gm

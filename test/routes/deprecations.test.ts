@@ -40,7 +40,7 @@ t.test(
           status: 'warning',
           detail:
             'Qlik Cloud has deprecated endpoints that Curfew calls: list (not removed before 2027-11-30T00:00:00.000Z), ' +
-            'revoke. Look for a newer version.',
+            'revoke. Look for a newer version of Curfew.',
         },
       ],
     })

@@ -14,7 +14,7 @@ async function untilLookedAt(service: Service) {
   for (;;) {
     const reply = await ready(service)
     const tenant = reply.json.checks.find(({ name }: { name: string }) => name === 'tenant:default')
-    if (tenant.detail !== 'not yet looked at') return { ...reply, tenant }
+    if (tenant.detail !== 'not checked yet') return { ...reply, tenant }
   }
 }
 

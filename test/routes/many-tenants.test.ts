@@ -46,7 +46,7 @@ t.test('of thousands of tenants those are opened that are used', async (t) => {
   t.equal(b.sandbox.tenant.calls.length, 0, 'nothing was asked of another one')
   t.match((await ready(service)).json, {
     status: 'ready',
-    checks: [{}, {}, { name: 'tenants', status: 'ok', detail: '2,003 ok or not looked at' }],
+    checks: [{}, {}, { name: 'tenants', status: 'ok', detail: '2,003 ok or not checked' }],
   })
 
   await service.call('GET', '/revocations')
@@ -74,7 +74,7 @@ t.test('readiness lists those that are not ok, up to twenty, and how many there 
   for (;;) {
     const { status, json } = await ready(service)
     const [, , summary, ...listed] = json.checks
-    if (summary.detail !== '2,001 ok or not looked at, 26 not ok') continue
+    if (summary.detail !== '2,001 ok or not checked, 26 not ok') continue
     t.equal(status, 200)
     t.equal(summary.status, 'warning')
     t.equal(listed.length, 20)

@@ -66,7 +66,7 @@ t.test(
   },
 )
 
-t.test('roles that are not told and nobody else in sight: a warning, and nothing claimed', async (t) => {
+t.test('roles unreported and no other tokens visible: a warning, and nothing is claimed', async (t) => {
   const service = await startService(t, { client: { admin: false, rolesTold: false } })
   service.userWithTokens(2, { id: 'ann' })
   t.match(await service.revoke({ userId: 'ann' }), {
@@ -77,7 +77,7 @@ t.test('roles that are not told and nobody else in sight: a warning, and nothing
   })
   const { status, check } = await tenantCheck(service)
   t.equal(status, 200)
-  t.match(check, { status: 'warning', detail: /not known whether/ })
+  t.match(check, { status: 'warning', detail: /cannot determine whether/ })
   const warned = service.logLines.map((line) => JSON.parse(line)).filter(({ power }) => power === 'unknown')
   t.match(warned, [{ level: 40, tenant: 'default' }])
 })
