@@ -61,7 +61,7 @@ t.test('a database that cannot be used ends it with 75 and the reason', async (t
       `${file}/curfew.db`,
       /^CURFEW_STORE_UNAVAILABLE: The database file cannot be written: (ENOTDIR|EEXIST)\n$/,
     ],
-    [file, /^CURFEW_STORE_UNAVAILABLE: The database does not work: .*not a database.*\n$/],
+    [file, /^CURFEW_STORE_UNAVAILABLE: Database error: .*not a database.*\n$/],
     [newer, /^CURFEW_STORE_NEWER: The database has schema version 999/],
   ] as const) {
     const { code, stderr } = await startInVain({ ...environment, DATABASE_URL: `sqlite:${path}` })

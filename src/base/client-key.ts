@@ -36,8 +36,8 @@ export type KeyReading =
 const NO_KEY = 'expected a file that holds a private key (PEM or JWK) without a passphrase'
 
 /**
- * Reads the private key in a file: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK (RFC 7517). An RSA key signs with RS256 unless
- * `algorithm` or the JWK's `alg` is RS512; a P-384 key signs with ES384. Other keys are rejected.
+ * Reads the private key in a file: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK (RFC 7517). An RSA key signs with RS256
+ * unless `algorithm` or the JWK's `alg` is RS512; a P-384 key signs with ES384. Other keys are rejected.
  */
 export function readClientKey(file: KeyFile | null, { keyId, algorithm }: KeySettings): KeyReading {
   if (!file) return mistaken('expected the path of a readable file')

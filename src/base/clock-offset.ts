@@ -18,9 +18,9 @@ interface Measured {
 }
 
 /**
- * Estimates how far another clock (a tenant's or a database's) is ahead of this process's monotonic clock, from readings
- * of that clock during exchanges. Each exchange bounds the offset; several together bound it more tightly. The bounds hold
- * if that clock drifts less than `DRIFT`.
+ * Estimates how far another clock (a tenant's or a database's) is ahead of this process's monotonic clock, from
+ * readings of that clock during exchanges. Each exchange bounds the offset; several together bound it more tightly. The
+ * bounds hold if that clock drifts less than `DRIFT`.
  */
 export class ClockOffset {
   readonly #clock: Clock
@@ -46,9 +46,9 @@ export class ClockOffset {
   }
 
   /**
-   * The other clock minus `Clock.monotonic`, from all recent exchanges. Null if there are none, if the last one is older
-   * than 5 hours, or if the local wall clock and monotonic clock have diverged since (the machine slept, or the clock was
-   * set).
+   * The other clock minus `Clock.monotonic`, from all recent exchanges. Null if there are none, if the last one is
+   * older than 5 hours, or if the local wall clock and monotonic clock have diverged since (the machine slept, or the
+   * clock was set).
    */
   interval(): Interval | null {
     return this.#measured && this.#asOfNow(this.#measured)

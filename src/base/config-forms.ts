@@ -95,8 +95,8 @@ export const FORMS = {
 } as const satisfies Record<string, Form>
 
 /**
- * Requires the members of exactly one of `ways`. A violation is reported together with other mistakes, and the JSON Schema
- * contains the rule for editors.
+ * Requires the members of exactly one of `ways`. A violation is reported together with other mistakes, and the JSON
+ * Schema contains the rule for editors.
  */
 export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
   const members = new Set(ways.flat())

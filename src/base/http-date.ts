@@ -12,8 +12,8 @@ const FORMS = [
 ]
 
 /**
- * Parses an HTTP date to ms since the epoch. Returns null for any other text, and for a date or time that does not exist
- * (RFC 9110, section 5.6.7). `Date.parse` alone accepts "2", "-1" and dates in any time zone.
+ * Parses an HTTP date to ms since the epoch. Returns null for any other text, and for a date or time that does not
+ * exist (RFC 9110, section 5.6.7). `Date.parse` alone accepts "2", "-1" and dates in any time zone.
  * @param now ms since the epoch; determines the century of a two-digit year
  */
 export function httpDateMs(text: string, now: number): number | null {

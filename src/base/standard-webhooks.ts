@@ -38,8 +38,8 @@ export function webhookKey(secret: string): KeyObject {
 /**
  * Verifies a request signed according to Standard Webhooks 1.0.0
  * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md): one of the signatures
- * must be the HMAC-SHA256 of `id.timestamp.body` with one of the keys, and the timestamp within 5 minutes of `now`. Every
- * signature is compared with every key, in constant time.
+ * must be the HMAC-SHA256 of `id.timestamp.body` with one of the keys, and the timestamp within 5 minutes of `now`.
+ * Every signature is compared with every key, in constant time.
  * @param now ms since the epoch
  * @returns the first key that matches
  * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED

@@ -2,12 +2,16 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from './clock.ts'
 
 /**
- * If wall clock and monotonic clock diverge by more than this, monotonic readings from before and after count as readings
- * of two different clocks. Smaller differences come from NTP, or from a process that was not scheduled between two readings.
+ * If wall clock and monotonic clock diverge by more than this, monotonic readings from before and after count as
+ * readings of two different clocks. Smaller differences come from NTP, or from a process that was not scheduled between
+ * two readings.
  */
 export const LARGEST_DIVERGENCE_MS = 1_000
 
-/** How far the wall clock is ahead of the monotonic clock, in ms. Changes if the wall clock is set or the machine sleeps. */
+/**
+ * How far the wall clock is ahead of the monotonic clock, in ms. Changes if the wall clock is set or the machine
+ * sleeps.
+ */
 export function wallLead(clock: Clock): number {
   return clock.now() - clock.monotonic()
 }
@@ -18,7 +22,8 @@ export interface SteadyClock {
   now(): number
   /**
    * Identifies the clock that `now` reads; random for each process. Only readings with the same id are comparable. The
-   * monotonic clock stops while the machine sleeps, so the id changes when wall clock and monotonic clock have diverged.
+   * monotonic clock stops while the machine sleeps, so the id changes when wall clock and monotonic clock have
+   * diverged.
    */
   id(): string
 }

@@ -1,8 +1,8 @@
 import { get } from 'node:http'
 
 /**
- * The container's health check, run as `node src/commands/healthcheck.ts [url]`. Exits with code 0 if the URL returns 200,
- * else with code 1. The default URL is the liveness endpoint of the service in the same container.
+ * The container's health check, run as `node src/commands/healthcheck.ts [url]`. Exits with code 0 if the URL returns
+ * 200, else with code 1. The default URL is the liveness endpoint of the service in the same container.
  *
  * It reads PORT itself: loading the whole configuration takes longer than the request, and requires the secrets.
  */

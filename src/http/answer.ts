@@ -33,8 +33,8 @@ export interface InboundOptions {
 }
 
 /**
- * Makes a signal durable and responds with its revocation: 202 and its location, or 200 if the sender prefers to wait and
- * the revocation finishes in time.
+ * Makes a signal durable and responds with its revocation: 202 and its location, or 200 if the sender prefers to wait
+ * and the revocation finishes in time.
  */
 export async function answerSignal(
   request: FastifyRequest,

@@ -19,8 +19,8 @@ export interface ApiKeySender {
 export type ApiKeyCheck = (authorization: string | undefined) => ApiKeySender | null
 
 /**
- * Looks keys up by their digest, so the time does not grow with the number of keys. Lookup time may reveal how much of a
- * digest matches, but callers cannot choose digests, and a nearly matching digest reveals nothing about the key.
+ * Looks keys up by their digest, so the time does not grow with the number of keys. Lookup time may reveal how much of
+ * a digest matches, but callers cannot choose digests, and a nearly matching digest reveals nothing about the key.
  */
 export function apiKeyCheck(apiKeys: readonly ApiKeyConfig[]): ApiKeyCheck {
   const digest = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -25,8 +25,8 @@ export interface AuthenticateOptions {
 }
 
 /**
- * Authenticates senders before the body is parsed: by API key before the body is read, or by signature over the bytes of
- * the body. Then parses JSON strictly.
+ * Authenticates senders before the body is parsed: by API key before the body is read, or by signature over the bytes
+ * of the body. Then parses JSON strictly.
  */
 async function authenticate(app: FastifyInstance, { senders, clock }: AuthenticateOptions) {
   const signatureOf = (request: FastifyRequest) =>
@@ -72,7 +72,9 @@ export function provenSender({ sender }: FastifyRequest): Sender {
   return sender
 }
 
-/** For plugins with routes that require authentication: the service starts only if these plugins are registered first. */
+/**
+ * For plugins with routes that require authentication: the service starts only if these plugins are registered first.
+ */
 export const PROVEN = { dependencies: ['authenticate', 'strict-routes', 'problems'], encapsulate: true }
 
 export default fp(authenticate, { name: 'authenticate' })

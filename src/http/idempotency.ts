@@ -4,8 +4,8 @@ import { DELIVERY_WINDOW_MS, type ReplayKey } from '../revocation/replay.ts'
 
 /**
  * The replay key of a webhook: its id, body and tenant, kept for three days.
- * - The id alone would suffice by Standard Webhooks. But if two senders use the same ids, or one restarts its numbering,
- *   the second signal is also authentic and must not be dropped as a replay of the first.
+ * - The id alone would suffice by Standard Webhooks. But if two senders use the same ids, or one restarts its
+ *   numbering, the second signal is also authentic and must not be dropped as a replay of the first.
  * - The tenant is included because senders of different tenants can send the same body without naming a tenant.
  * - The secret is not included, because a repetition may be signed with a newer one.
  */

@@ -7,10 +7,10 @@ import { invalidRequest } from './validate.ts'
 const Nothing = z.strictObject({})
 
 /**
- * Routes of Curfew's own API, which require authentication, reject parameters and body members that they do not declare:
- * ignoring them would mislead the caller. A route that declares no query or no body accepts none. An empty object counts
- * as no body, because some clients always send one. All other routes ignore what they do not know: routes of sources
- * because their specifications require it, and routes for probes and people.
+ * Routes of Curfew's own API, which require authentication, reject parameters and body members that they do not
+ * declare: ignoring them would mislead the caller. A route that declares no query or no body accepts none. An empty
+ * object counts as no body, because some clients always send one. All other routes ignore what they do not know: routes
+ * of sources because their specifications require it, and routes for probes and people.
  */
 async function strictRoutes(app: FastifyInstance) {
   app.addHook('onRoute', (route) => {

@@ -5,8 +5,8 @@ import fp from 'fastify-plugin'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import packageJson from '../../package.json' with { type: 'json' }
 
-const DESCRIPTION = `Curfew receives signals that a user's session has ended, and revokes every OAuth token of that user in
-Qlik Cloud. It verifies by another listing that no token is left. A 202 response means that the signal is on disk.`
+const DESCRIPTION = `Curfew receives signals that a user's session has ended, and revokes every OAuth token of that user
+in Qlik Cloud. Another listing verifies that no token is left. A 202 response means that the signal is on disk.`
 
 /** The generator creates each named schema twice, for input and output. Curfew's named schemas are output only. */
 const withoutInputs: SwaggerTransformObject = (document) => {

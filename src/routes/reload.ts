@@ -89,8 +89,8 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
       schema: {
         summary: 'Reload the configuration',
         description:
-          'Reloads tenants, sources, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything is ' +
-          'invalid, nothing changes. Requires an API key that is not restricted to certain tenants.',
+          'Reloads tenants, sources, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything ' +
+          'is invalid, nothing changes. Requires an API key that is not restricted to certain tenants.',
         tags: ['operations'],
         security: [{ apiKey: [] }],
         response: { 200: Reloaded, default: problemAnswer },

@@ -50,8 +50,9 @@ const SessionBody = z
 type SessionBody = z.infer<typeof SessionBody>
 
 /**
- * `PUT /sessions/:sid` and `DELETE /sessions/:sid`: a web back end records the user of a session at login, for providers
- * with logout tokens that name a session but no user. A `sid` is unique per issuer, so sessions are stored per source.
+ * `PUT /sessions/:sid` and `DELETE /sessions/:sid`: a web back end records the user of a session at login, for
+ * providers with logout tokens that name a session but no user. A `sid` is unique per issuer, so sessions are stored
+ * per source.
  */
 const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) => {
   const { store, sessionSources, tenants, clock } = options
@@ -67,8 +68,9 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
         ...shared,
         summary: 'Record the user of a session',
         description:
-          'For identity providers with logout tokens that name a session (`sid`) but no user. Only logout tokens of the ' +
-          'same source use the record. Recording a session again replaces it. It revokes nothing, and no route returns it.',
+          'For identity providers with logout tokens that name a session (`sid`) but no user. Only logout tokens of ' +
+          'the same source use the record. Recording a session again replaces it. It revokes nothing, and no route ' +
+          'returns it.',
         body: SessionBody,
         response: { 204: z.null().describe('Recorded'), default: problemAnswer },
       },

@@ -12,8 +12,8 @@ const CLOCK_OFFSET_WARNING_MS = 5_000
 export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'blockedUntil'>
 
 /**
- * The checks of all open tenants. A client without its role makes the service not ready only if every tenant is affected:
- * otherwise one tenant would stop the signals of all others.
+ * The checks of all open tenants. A client without its role makes the service not ready only if every tenant is
+ * affected: otherwise one tenant would stop the signals of all others.
  */
 export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecations, 'of'>): Check[] {
   const configured = tenants.names().length

@@ -1,6 +1,9 @@
 import type { Revocation } from '../revocation/revocation.ts'
 
-/** A page of at most `limit` of what was found with one more than that, and where the next one begins. */
+/**
+ * Cuts a query result to `limit` revocations and returns the cursor of the next page.
+ * @param found the result of a query for `limit + 1` revocations
+ */
 export function pageOf(
   found: Revocation[],
   limit: number,
@@ -9,7 +12,7 @@ export function pageOf(
   return { items, nextCursor: found.length > items.length ? (items.at(-1)?.id ?? null) : null }
 }
 
-/** Deletes some at a time, until none is left; answers how many there were. */
+/** Calls `purgeSome` until nothing is left to delete, and returns the total number of deleted rows. */
 export async function purgeAll(purgeSome: () => Promise<number>): Promise<number> {
   let purged = 0
   for (;;) {

@@ -3,12 +3,12 @@ import { isVerified, Revocation } from '../revocation/revocation.ts'
 import { urgencyOf } from '../revocation/signal.ts'
 
 /**
- * Columns are derived from the members of `Revocation`: `failingSince` is kept in `failing_since`. A list or an object is
- * kept as JSON, except these members, which have a column for each of theirs, with this prefix.
+ * Columns are derived from the members of `Revocation`: `failingSince` is stored in `failing_since`. Lists and objects
+ * are stored as JSON, except these members: each of their own members has a column, with this prefix.
  */
 const PREFIXES: Readonly<Record<string, string>> = { user: 'user_', tokens: '', error: 'error_' }
 
-/** What a column holds, in either store. */
+/** The value of a column, in both stores. */
 type Cell = string | number | null
 export type Row = Record<string, Cell>
 
@@ -16,7 +16,7 @@ interface Column {
   name: string
   /** The member of `Revocation`. */
   member: string
-  /** The member of that one where it has several columns. */
+  /** The member of that object, if it has several columns. */
   part: string | null
   encode: (value: unknown) => Cell
   decode: (cell: unknown) => unknown
@@ -24,7 +24,7 @@ interface Column {
 
 const snakeCase = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** The schema without what makes it optional or nullable. */
+/** Unwraps defaults and nullable schemas. */
 function bare(schema: unknown): unknown {
   return schema instanceof z.ZodDefault || schema instanceof z.ZodNullable ? bare(schema.unwrap()) : schema
 }
@@ -36,7 +36,7 @@ const FLAG = {
 }
 const JSON_TEXT = {
   encode: (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value)),
-  // A cell that is missing takes the default: a row of an earlier version has none.
+  // Rows of earlier versions lack the column: undefined applies the default.
   decode: (cell: unknown) => (typeof cell === 'string' ? JSON.parse(cell) : undefined),
 }
 
@@ -60,29 +60,30 @@ function columnsOf([member, schema]: [string, unknown]): Column[] {
 
 const STORED: readonly Column[] = Object.entries(Revocation.shape).flatMap(columnsOf)
 
-/** What the claim's index reads besides, by column. */
+/** Additional columns for the index that claims use. */
 const DERIVED = Object.entries({ urgency: ({ reason }: Revocation) => urgencyOf(reason) })
 
-/** The names of all columns that a revocation is kept in, in either store. */
+/** The names of all columns of a revocation, in both stores. */
 export const COLUMNS: readonly string[] = [
   ...STORED.map(({ name }) => name),
   ...DERIVED.map(([name]) => name),
 ]
 
 /**
- * What every row is a copy of. V8 keeps the members of an object that JSON.parse made at fixed places. An object that gets
- * more than a dozen computed members one by one is a hash table, which cost 13 µs more for each accept.
+ * The template that every row is copied from. V8 stores the members of an object from JSON.parse at fixed offsets. An
+ * object that gets more than a dozen computed members one by one becomes a hash table, which added 13 µs to each
+ * accept.
  */
 const BLANK: Row = JSON.parse(JSON.stringify(Object.fromEntries(COLUMNS.map((name) => [name, null]))))
 
-/** A revocation as the values of a row, in the order of `COLUMNS`. */
+/** The column values of a revocation, in the order of `COLUMNS`. */
 export function toValues(revocation: Revocation): Cell[] {
   const values = STORED.map((column) => cellOf(revocation, column))
   for (const [, derive] of DERIVED) values.push(derive(revocation))
   return values
 }
 
-/** A revocation as the values of a row, by column. */
+/** The column values of a revocation, by column name. */
 export function toRow(revocation: Revocation): Row {
   const row = { ...BLANK }
   for (const column of STORED) row[column.name] = cellOf(revocation, column)
@@ -90,7 +91,7 @@ export function toRow(revocation: Revocation): Row {
   return row
 }
 
-/** A row of `revocations`, in either store; checked when read: others may have changed it. */
+/** Parses a row of `revocations`, in both stores. Validated because other programs may have changed the table. */
 export function toRevocation(row: unknown): Revocation {
   const cells: Record<string, unknown> = Object(row)
   const members: Record<string, unknown> = {}
@@ -107,7 +108,7 @@ function cellOf(revocation: Revocation, { member, part, encode }: Column): Cell 
   return encode(part === null || value === null ? value : (value as Record<string, unknown>)[part])
 }
 
-/** An object whose first part is missing is itself null. */
+/** Adds a part to an object. If its first part is missing, the object is null. */
 function withPart(known: unknown, part: string, value: unknown): unknown {
   if (known === undefined) return value === null || value === undefined ? null : { [part]: value }
   return known === null ? null : Object.assign(known, { [part]: value })

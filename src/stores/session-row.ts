@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Session, SessionSource } from '../revocation/session.ts'
 import { UserKind } from '../revocation/signal.ts'
 
-/** What both tables have; checked when read: others may have touched it. */
+/** The columns of both tables. Validated because other programs may have changed them. */
 const Noted = z.object({
   sid: z.string(),
   user_kind: UserKind,
@@ -10,11 +10,11 @@ const Noted = z.object({
   expires_at: z.number().int(),
 })
 
-/** A row of `source_sessions`, in either store. */
+/** A row of `source_sessions`, in both stores. */
 export const SessionRow = Noted.extend({ tenant: z.string(), source: z.string() })
 export type SessionRow = z.infer<typeof SessionRow>
 
-/** A row of `sessions`, in either store: noted by an earlier version, without its source. */
+/** A row of `sessions`, in both stores: recorded by an earlier version, without its source. */
 export const UnsourcedSessionRow = SessionRow.omit({ source: true })
 export type UnsourcedSessionRow = z.infer<typeof UnsourcedSessionRow>
 

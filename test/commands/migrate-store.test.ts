@@ -104,7 +104,7 @@ t.test('a file in use and a database that is away end with 75, and what to do', 
   const away = await run(args, { DATABASE_URL: `postgres://curfew:${PASSWORD}@127.0.0.1:1/curfew` })
   t.match(away, {
     code: 75,
-    stderr: /^CURFEW_STORE_UNAVAILABLE: The database does not work: ECONNREFUSED\.\n$/,
+    stderr: /^CURFEW_STORE_UNAVAILABLE: Database error: ECONNREFUSED\.\n$/,
   })
   t.notMatch(away.stdout + away.stderr, PASSWORD)
 })

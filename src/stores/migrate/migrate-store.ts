@@ -25,29 +25,29 @@ export interface MigrateStoreOptions {
   path: string
   /** `postgres://…` */
   url: string
-  /** How long a call to Qlik Cloud counts: its longest duration, and the window of the limits, in ms. */
+  /** The timeout of calls to Qlik Cloud and the window of its rate limits, in ms. A call counts for the sum of both. */
   timeoutMs: number
   windowMs: number
   /** ms since the epoch */
   now: () => number
   log: Log
-  /** Told how many of all revocations have been looked at, now and then. */
+  /** Called periodically with the number of processed revocations and their total. */
   onProgress: (done: number, total: number) => void
 }
 
 export interface MigrateStoreResult extends Moved {
-  /** Answers to requests that may come again. */
+  /** Responses to requests that may be repeated. */
   replays: number
-  /** Sessions whose user was told. */
+  /** Recorded sessions. */
   sessions: number
   budgets: number
 }
 
 /**
- * Moves all of a SQLite store into PostgreSQL, where replicas may be running: what was spent of the budgets first, so
- * that none is overdrawn; then what is pending, the recorded answers, the sessions, and what has ended. Each page is one transaction,
- * row and job and joined ids together. What is there already is left as it is: run again, also after it was killed, it
- * goes on where it was.
+ * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets first, so that none
+ * is exceeded; then pending revocations, recorded responses, sessions, and finished revocations. Each page is one
+ * transaction with rows, jobs and joined ids. Rows that already exist are skipped, so a run after an interruption
+ * continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function migrateStore(options: MigrateStoreOptions): Promise<MigrateStoreResult> {

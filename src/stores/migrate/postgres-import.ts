@@ -9,16 +9,16 @@ import { postgresStatements } from '../postgres/statements.ts'
 import { COLUMNS, toRow } from '../rows.ts'
 import type { Page, Replay } from './sqlite-source.ts'
 
-/** What became of the revocations of a page. */
+/** The number of revocations per result. */
 export interface Moved {
   queued: number
   completed: number
   failed: number
-  /** Into one that was queued already for the same user. */
+  /** Joined to a revocation that was already queued for the same user. */
   joined: number
-  /** Skipped: an earlier run has moved them. */
+  /** Skipped because an earlier run copied them. */
   known: number
-  /** Of those that were known: signals have joined them since, so these were queued anew. */
+  /** The known ones that signals have joined since. They were queued again. */
   widened: number
 }
 
@@ -27,9 +27,10 @@ export const NOTHING_MOVED: Moved = { queued: 0, completed: 0, failed: 0, joined
 const NAMES = COLUMNS.join(', ')
 
 /**
- * Moves a page of what waits or ran, in the caller's transaction: each gets its row and its job, or joins what is queued
- * for its user; then its id, and every id that led to it, leads there. What ran is queued: its process has ended. No two
- * of a page may be for the same user and device type.
+ * Imports a page of queued and running revocations in the caller's transaction. Each gets a row and a job, or joins the
+ * revocation that is queued for its user; then its id, and all ids that joined it, refer to that one. Running
+ * revocations are queued, because their process has ended. A page must not contain two revocations for the same user
+ * and device type.
  */
 export async function importPending(
   query: Query,
@@ -45,7 +46,7 @@ export async function importPending(
     queued,
     (inserted) => jobs.addWaiting(query, inserted, now),
     async (left) => {
-      // Each time: a run that was killed may have had its commit under way.
+      // Checked before each insert: the commit of an earlier, killed run may still be in progress.
       for (const id of await known(query, left)) knownIds.add(id)
       return left.filter(({ id }) => !knownIds.has(id))
     },
@@ -67,7 +68,7 @@ export async function importPending(
   }
 }
 
-/** Moves a page of what has ended, in the caller's transaction. */
+/** Imports a page of finished revocations in the caller's transaction. */
 export async function importEnded(query: Query, { revocations, joins }: Page): Promise<Moved> {
   const inserted = await query(
     `INSERT INTO curfew.revocations (${NAMES})
@@ -88,7 +89,7 @@ export async function importEnded(query: Query, { revocations, joins }: Page): P
   }
 }
 
-/** Moves answers to repeated requests; one that the database has given since `since` stays. */
+/** Imports recorded responses. Responses that the database recorded at or after `since` are kept. */
 export async function importReplays(
   query: Query,
   replays: readonly Replay[],
@@ -113,8 +114,8 @@ export interface BudgetWindow {
 }
 
 /**
- * Moves what was spent of a budget, in the caller's transaction. Only the start of a call is known: it counts until a
- * window after the latest time at which it can have ended.
+ * Imports the spent part of a budget in the caller's transaction. Only the start of each call is known, so a call
+ * counts until one window after the latest time at which it can have ended.
  */
 export async function importBudget(
   query: Query,
@@ -128,7 +129,7 @@ export async function importBudget(
   )
   const budget = named[0]?.budget
   const until = blockedUntil === null ? null : Math.min(blockedUntil, now + LONGEST_TIER_WAIT_MS)
-  // Locks the budget, as whoever asks for permits does.
+  // Locks the budget in the same way as a request for permits.
   await query(
     `INSERT INTO curfew.budgets AS known (tenant, client, tier, blocked_until)
      VALUES ($1, $2, $3, to_timestamp($4::float8 / 1000))
@@ -136,8 +137,8 @@ export async function importBudget(
      DO UPDATE SET blocked_until = greatest(known.blocked_until, excluded.blocked_until)`,
     [budget, client, tier, until],
   )
-  // Gathered as `curfew.exchange_budget` does, but half a ms beside its ends: what is there under the same time has
-  // been moved before.
+  // Grouped like in `curfew.exchange_budget`, but offset by half a millisecond from its times: a row with the same time
+  // therefore comes from an earlier import.
   const part = windowMs / 500
   const counts = new Map<number, number>()
   for (const { at, count } of permits) {
@@ -153,7 +154,7 @@ export async function importBudget(
   )
 }
 
-/** As SQLite's store finds it when it starts: nothing runs, and nothing waits longer than a backoff can last. */
+/** The state after a restart of the SQLite store: nothing runs, and nothing waits longer than the longest backoff. */
 function asQueued(revocation: Revocation, now: number): Revocation {
   const { status, nextAttemptAt } = revocation
   const isWaiting = status === 'queued' && nextAttemptAt !== null
@@ -164,7 +165,7 @@ function asQueued(revocation: Revocation, now: number): Revocation {
   }
 }
 
-/** The ids of those that are there, or have joined another one. */
+/** The ids that already exist as a revocation or have joined one. */
 async function known(query: Query, revocations: readonly Revocation[]): Promise<Set<string>> {
   const found = await query(
     `SELECT id FROM curfew.revocations WHERE id = ANY ($1)
@@ -174,7 +175,7 @@ async function known(query: Query, revocations: readonly Revocation[]): Promise<
   return new Set(found.map(({ id }) => String(id)))
 }
 
-/** Ids lead where the one leads that they joined. The row stays until then: others may be deleting it. */
+/** Records joined ids. They refer to whatever the id they joined refers to. Targets are locked against deletion. */
 async function noteJoins(query: Query, joins: Page['joins']): Promise<void> {
   if (joins.length === 0) return
   await query(
@@ -190,8 +191,8 @@ async function noteJoins(query: Query, joins: Page['joins']): Promise<void> {
 }
 
 /**
- * Of those that were moved before, the ones that reach further than all that is known of their user: Curfew went on with
- * the file in between, and signals have joined them there.
+ * The already imported revocations that no revocation of their user in the database covers. This happens if Curfew
+ * continued to use the file after an import, and signals joined them there.
  */
 async function uncoveredOf(query: Query, revocations: readonly Revocation[]): Promise<Revocation[]> {
   if (revocations.length === 0) return []

@@ -9,13 +9,13 @@ import { SessionRow, UnsourcedSessionRow } from '../session-row.ts'
 import { asCurfewError, openDatabase } from '../sqlite/database.ts'
 import { SqlitePermitLog } from '../sqlite/permit-log.ts'
 
-/** Some revocations, with the ids of those that joined one of them. */
+/** Revocations, with the ids that joined one of them. */
 export interface Page {
   revocations: Revocation[]
   joins: { id: string; intoId: string }[]
 }
 
-/** The first answer to a request, as it is kept. */
+/** The recorded first response to a request. */
 export interface Replay {
   key: string
   fingerprint: string | null
@@ -24,12 +24,12 @@ export interface Replay {
 }
 
 const PAGE = 500
-/** An answer to many signals is long: so many characters together at most, and one more answer. */
+/** A batch of responses ends when it exceeds this size, because responses to bulk requests are long. */
 const REPLAYED_CHARACTERS = 2_000_000
 
-/** Whether there is a file with Curfew's tables. @throws CURFEW_STORE_LOCKED, CURFEW_STORE_UNAVAILABLE */
+/** Whether the file exists and has Curfew's tables. @throws CURFEW_STORE_LOCKED, CURFEW_STORE_UNAVAILABLE */
 export function isCurfewFile(path: string): boolean {
-  // Opening would make it.
+  // Opening a missing file would create it.
   if (!existsSync(path)) return false
   let database: DatabaseSync | undefined
   try {
@@ -43,21 +43,21 @@ export function isCurfewFile(path: string): boolean {
 }
 
 /**
- * Everything in a SQLite store, page by page. The file is held for this process alone, so nothing changes meanwhile;
- * it is only read, but for its schema, which is brought up to date.
+ * Reads a SQLite store page by page. The file is locked by this process, so nothing changes while it is read. The only
+ * write is the migration of its schema.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export function openSqliteSource(path: string) {
   const database = openDatabase(path)
   const nothing = async () => {
-    throw new Error('Nothing is written here.')
+    throw new Error('The source is read-only.')
   }
   const permits = new SqlitePermitLog(database, nothing, async (work) => work())
   const joinsOf = database.prepare(
     'SELECT id, into_id FROM joined_ids WHERE into_id IN (SELECT value FROM json_each(?))',
   )
 
-  /** Reads on from the id of the last one, which `select` takes as its last value but one. */
+  /** Reads all pages. The last two parameters of `select` are the id to continue after and the page size. */
   function* pages(select: StatementSync, start: string, ...values: (string | number)[]): Generator<Page> {
     for (let last: string | undefined = start; last !== undefined; ) {
       const revocations: Revocation[] = select.all(...values, last, PAGE).map(toRevocation)
@@ -87,9 +87,9 @@ export function openSqliteSource(path: string) {
     count: (): number => Number(database.prepare('SELECT count(*) AS count FROM revocations').get()?.count),
 
     /**
-     * What was running, before what was queued behind it; then the most urgent, of those the oldest first. Ids sort by
-     * age; by the index of the status, so that no page sorts all that follow. No page has two of the same user and
-     * device type: of what runs and what is queued there is one each.
+     * Running revocations come before those queued behind them; then the most urgent, oldest first. Ids sort by age,
+     * and the index on the status returns them in order, so that no page has to sort all remaining rows. A page has no
+     * two revocations of the same user and device type, because there is at most one running and one queued.
      */
     *pending(): Generator<Page> {
       const running = `SELECT * FROM revocations WHERE status = 'running' AND id > ? ORDER BY id LIMIT ?`
@@ -100,10 +100,10 @@ export function openSqliteSource(path: string) {
       for (const reason of REASONS) yield* pages(queued, '', urgencyOf(reason))
     },
 
-    /** What has ended, the newest first. */
+    /** Finished revocations, newest first. */
     *ended(): Generator<Page> {
       const ended = `SELECT * FROM revocations WHERE +status IN ('completed', 'failed') AND id < ? ORDER BY id DESC LIMIT ?`
-      // Greater than any id, which begins with a digit of 0 to 9 or a to f.
+      // Greater than any id, because ids begin with a hex digit.
       yield* pages(database.prepare(ended), 'g')
     },
 
@@ -130,10 +130,12 @@ export function openSqliteSource(path: string) {
     /** Sessions that have not expired. */
     sessions: (now: number) => rows('source_sessions', SessionRow, now),
 
-    /** Those that were noted without a source. */
+    /** Unexpired sessions that were recorded without a source. */
     unsourcedSessions: (now: number) => rows('sessions', UnsourcedSessionRow, now),
 
-    /** Every budget, with its calls at or after `since`. Where only an earlier version has drawn, `origin` is empty. */
+    /**
+     * Every budget, with its calls at or after `since`. `origin` is empty if only an earlier version used the budget.
+     */
     async budgets(since: number): Promise<{ key: BudgetKey; history: BudgetHistory }[]> {
       const found = database
         .prepare(

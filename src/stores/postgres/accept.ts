@@ -10,7 +10,7 @@ import { postgresHistory } from './history.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { postgresStatements } from './statements.ts'
 
-/** One request that is to be accepted: all of its signals, or none. */
+/** A request to accept signals, all or none. */
 export interface AcceptRequest {
   signals: readonly Signal[]
   replay: ReplayKey | null
@@ -20,8 +20,8 @@ export interface AcceptRequest {
 export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
 
 /**
- * Accepts requests in the caller's transaction, in a number of statements that grows only with the signals that join what
- * is queued. No two requests may have the same replay key.
+ * Accepts requests in the caller's transaction. The number of statements grows only with the number of signals that
+ * join a queued revocation. The replay keys of the requests must be distinct.
  */
 export async function acceptTogether(
   query: Query,
@@ -48,7 +48,7 @@ export async function acceptTogether(
   })
 }
 
-/** The answers to those that were sent before. */
+/** The recorded responses to repeated requests. */
 async function repetitions(
   history: ReturnType<typeof postgresHistory>,
   requests: readonly AcceptRequest[],
@@ -81,7 +81,9 @@ function repeated(
   }
 }
 
-/** Every signal joined to what is queued for its user, or newly queued with a job; by `queueKey`. */
+/**
+ * Joins each signal to the revocation queued for its user, or queues a new one with a job. Returns them by `queueKey`.
+ */
 export async function queueAll(
   query: Query,
   jobs: PostgresJobs,
@@ -101,9 +103,10 @@ export async function queueAll(
 }
 
 /**
- * Inserts each with its job, or joins it to what is queued for its user; answers what each has become, by its id.
- * @param add gives those that were inserted their jobs
- * @param wanted which of them are to be queued, asked before each insert; all when left out
+ * Inserts each revocation with its job, or joins it to the one queued for its user.
+ * @param add creates the jobs of inserted revocations
+ * @param wanted called before each insert, returns those that must still be queued; by default all
+ * @returns the resulting revocation, by the id of the given one
  */
 export async function queueOrJoin(
   query: Query,
@@ -123,7 +126,7 @@ export async function queueOrJoin(
     const again: Revocation[] = []
     for (const one of left.filter(({ id }) => !insertedIds.has(id)).sort(byUser)) {
       const found = await sql.queuedOf(one)
-      // It has been claimed in between, then this one is queued behind it; or it is this one, inserted meanwhile.
+      // Either the queued one was claimed since, so insert this one again; or a concurrent import inserted this one.
       if (!found || found.id === one.id) again.push(one)
       else became.set(one.id, await joinQueued(query, jobs, found, one))
     }
@@ -132,7 +135,7 @@ export async function queueOrJoin(
   return became
 }
 
-/** A signal joins what is queued for its user, whose row the caller has locked. */
+/** Joins a signal to a queued revocation. The caller has locked its row. */
 async function joinQueued(
   query: Query,
   jobs: PostgresJobs,
@@ -144,7 +147,7 @@ async function joinQueued(
   return joined
 }
 
-/** The order in which rows of several users are locked. */
+/** The lock order of rows of several users. */
 function byUser(one: Signal, other: Signal): number {
   const text = ({ tenant, user, deviceType }: Signal) =>
     [tenant, user.kind, user.value, deviceType ?? ''].join('\0')

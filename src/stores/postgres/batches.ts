@@ -7,18 +7,19 @@ interface Item<Request, Answer> {
 }
 
 export interface BatchesOptions<Request, Answer> {
-  /** Does many at once: answers each in its place. */
+  /** Processes a batch. Returns the answers in the order of the requests. */
   run: (requests: readonly Request[]) => Promise<Answer[]>
-  /** Batches under way at once. */
+  /** Maximum number of concurrent batches. */
   concurrency: number
+  /** Maximum number of requests in a batch. */
   largest: number
-  /** Whether a request may be in one batch with those that are in it. All may, when left out. */
+  /** Whether a request can be added to a batch. By default always. */
   fits?: (request: Request, batch: readonly Request[]) => boolean
 }
 
 /**
- * Gathers what is asked for while the database is at work, and asks for all of it at once: a transaction costs about
- * the same for one as for a hundred. One that makes its batch fail does so alone.
+ * Collects requests while the database is busy and processes them together: a transaction costs about the same for one
+ * request as for a hundred. If a batch fails, its requests run again individually, so that only the faulty one fails.
  */
 export class Batches<Request, Answer> {
   readonly #options: BatchesOptions<Request, Answer>
@@ -37,7 +38,7 @@ export class Batches<Request, Answer> {
     return promise
   }
 
-  /** After this turn of the event loop: what comes in it goes together. */
+  /** Waits for the end of this turn of the event loop, so that all its requests share a batch. */
   #runSoon(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -78,14 +79,14 @@ export class Batches<Request, Answer> {
       const answers = await this.#options.run(batch.map(({ request }) => request))
       for (const [index, { resolve, reject }] of batch.entries()) {
         const answer = answers[index]
-        if (answer === undefined) reject(new Error('A batch answered less than it was asked.'))
+        if (answer === undefined) reject(new Error('A batch returned fewer answers than requests.'))
         else resolve(answer)
       }
     } catch (error) {
       const isDown = error instanceof CurfewError
       if (isDown || batch.length === 1) for (const { reject } of batch) reject(error)
       else for (const item of batch) await this.#run([item])
-      // Those that wait would only find the same, and later than they can wait.
+      // Waiting requests would fail with the same error, but later.
       if (isDown) for (const { reject } of this.#pending.splice(0)) reject(error)
     }
   }

@@ -9,13 +9,16 @@ import { heldUsers } from './held-users.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
 
-// What becomes of a revocation: its row and its job change together, each of these in one transaction of the caller's.
+// The state changes of revocations. The row and the job of a revocation change in the same transaction of the caller.
 
 export interface EndingOf extends Claimed {
   ending: transitions.Ending
 }
 
-/** Ends runs whose claims are still valid, and lets those go on that waited for them. Answers which of them have ended. */
+/**
+ * Ends runs with valid claims, and creates jobs for the revocations parked behind them.
+ * @returns the ids of the ended runs
+ */
 export async function endTogether(
   query: Query,
   jobs: PostgresJobs,
@@ -38,7 +41,7 @@ export async function endTogether(
   return new Set(ids)
 }
 
-/** The proof of those that are settled is that of older ones of the same users, too. */
+/** Confirms older revocations of the same users by the proofs of settled ones. */
 export async function confirmOlder(query: Query, revocations: readonly Revocation[]): Promise<void> {
   const settled = revocations.filter((one) => one.status === 'completed' && isSettled(one))
   if (settled.length === 0) return
@@ -52,8 +55,8 @@ export async function confirmOlder(query: Query, revocations: readonly Revocatio
 }
 
 /**
- * Notes how far runs are whose claims are still valid. Rows that another transaction has locked are skipped: mostly runs that
- * are ending, which write their own counts.
+ * Records the progress of runs with valid claims. Rows locked by another transaction are skipped: most of them are runs
+ * that are ending, which write their own counts.
  */
 export async function progressTogether(
   query: Query,
@@ -76,7 +79,9 @@ export async function measure(
   await sql.saveAll(queued.map((one) => transitions.measure(one, resolve)))
 }
 
-/** Puts a run back into the queue, joined with what was queued behind it; nothing where its claim is not valid any more. */
+/**
+ * Puts a run back into the queue, joined with the revocation queued behind it. Has no effect if its claim is invalid.
+ */
 export async function putBack(
   query: Query,
   jobs: PostgresJobs,
@@ -90,7 +95,7 @@ export async function putBack(
   await requeue(query, jobs, transitions.putBack(running, waiting, await sql.queuedOf(running)), now)
 }
 
-/** Writes what waits from now on, with a job; the one that has joined it goes, and its id leads there. */
+/** Queues a revocation with a job. A revocation that has joined it is deleted, and its id refers to the queued one. */
 export async function requeue(
   query: Query,
   jobs: PostgresJobs,
@@ -131,12 +136,12 @@ export async function retry(
   return sql.save(answer)
 }
 
-/** A job whose revocation cannot run now: it waits for another run of its user, or is no more. */
+/** Removes a job whose revocation cannot run now. If another run of its user is in the way, parks the revocation. */
 export async function setAside(query: Query, jobs: PostgresJobs, id: string): Promise<void> {
   const sql = postgresStatements(query)
   const running = await sql.runningFor(id)
   const revocation = await sql.find(id, 'FOR UPDATE')
-  // Its job was made due by a retry while it was being claimed: it is the job of that run.
+  // A retry made its job due during the claim, so the job belongs to that run.
   if (revocation?.id === id && revocation.status === 'running') return
   await jobs.remove(query, [id])
   if (revocation?.id !== id || revocation.status !== 'queued') return
@@ -146,13 +151,13 @@ export async function setAside(query: Query, jobs: PostgresJobs, id: string): Pr
 
 const LOST = {
   code: 'CURFEW_RUN_LOST',
-  detail: 'Every process that ran it ended, or was cut off from the database, before it was done.',
+  detail: 'Every process that ran it stopped or lost its database connection before the run finished.',
 } as const
 
 /**
- * pg-boss has given up the job, because processes were lost again and again. That is not the revocation's fault: it goes back
- * into the queue, until 24 hours have passed without progress; then it fails. False where it never ran: one of the same user
- * does.
+ * Handles a job that pg-boss has given up because its processes were lost repeatedly. The revocation is queued again,
+ * or fails after 24 hours without progress.
+ * @returns false if the revocation cannot be claimed, because another one of the same user runs
  */
 export async function giveUp(query: Query, jobs: PostgresJobs, id: string, now: number): Promise<boolean> {
   const claim = randomUUID()

@@ -4,16 +4,16 @@ import { midpointOf } from '../../base/interval.ts'
 import type { StoreClock } from '../../revocation/store.ts'
 import type { Query } from './database.ts'
 
-/** The clock of the database, which all replicas share, as this process knows it. */
+/** This process's estimate of the database clock, which all replicas share. */
 export class DatabaseClock {
   readonly #query: Query
   readonly #clock: Clock
   readonly #now: () => number
   readonly #offset: ClockOffset
-  /** Its lead over our monotonic clock when it was measured last: setting our wall clock does not change that. */
+  /** Its last measured lead over the local monotonic clock. Setting the local wall clock does not change it. */
   #lead: number | null = null
 
-  /** @param now this process's time, which never goes back (`steadyNow`): that of the times to be converted */
+  /** @param now the process's `steadyNow`, which the converted times come from */
   constructor(query: Query, clock: Clock, now: () => number) {
     this.#query = query
     this.#clock = clock
@@ -21,7 +21,7 @@ export class DatabaseClock {
     this.#offset = new ClockOffset(clock)
   }
 
-  /** Reads it. To be called from time to time. */
+  /** Measures the offset of the database clock. Call it periodically. */
   async measure(): Promise<void> {
     const note = this.#offset.begin()
     const [row] = await this.#query('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now')
@@ -37,12 +37,12 @@ export class DatabaseClock {
     return offset && { clock: 'database', offset }
   }
 
-  /** A time of this process, on the clock of the database; both in ms since the epoch. */
+  /** Converts a time of this process to the database clock; both in ms since the epoch. */
   toDatabase(at: number): number {
     return Math.round(at + this.#ahead())
   }
 
-  /** The reverse. */
+  /** Converts a time on the database clock to this process's time; both in ms since the epoch. */
   fromDatabase(at: number): number {
     return Math.round(at - this.#ahead())
   }

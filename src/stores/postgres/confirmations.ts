@@ -17,7 +17,9 @@ import { type PostgresDatabase, type Query, UNSYNCED } from './database.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { type Claimed, postgresStatements, SAME_USER, UNCONFIRMED } from './statements.ts'
 
-/** The tenants that have a confirming listing due, now or later, by one look-up each in the index `revocations_unconfirmed`. */
+/**
+ * The tenants with pending confirming listings, found by one lookup per tenant in the index `revocations_unconfirmed`.
+ */
 const UNCONFIRMED_TENANTS = `tenants (name) AS (
   SELECT min(tenant) FROM curfew.revocations AS r WHERE ${UNCONFIRMED('r')}
   UNION ALL
@@ -39,13 +41,13 @@ interface ConfirmationOf extends Claimed {
 }
 
 /**
- * Confirming listings: which are due, and what they have shown. They are found in the table itself, not by jobs: replicas of
- * versions without them fetch every job that they see. When one is due is on the clock of the database, which all replicas
+ * Claims due confirming listings and records their results. They are found by a query instead of jobs, because replicas
+ * of versions without confirming listings fetch every job. Due times are on the database clock, which all replicas
  * share.
  */
 export class PostgresConfirmations {
   readonly #options: ConfirmationsOptions
-  /** The claims of the confirmations that this process makes now, by the id of the revocation. */
+  /** The claims of confirmations in progress in this process, by revocation id. */
   readonly #claims = new Map<string, string>()
   readonly #confirms: Batches<ConfirmationOf, Revocation | null>
 
@@ -80,7 +82,7 @@ export class PostgresConfirmations {
     return { claimed, postponed }
   }
 
-  /** When the next one is due, later than `now`; null when none is. */
+  /** When the next confirming listing is due after `now`; null if there is none. */
   async nextDueAt(now: number): Promise<number | null> {
     const { database, databaseClock } = this.#options
     const [found] = await database.query(
@@ -109,7 +111,7 @@ function onClock(clock: DatabaseClock, confirmation: transitions.Confirmation): 
   return { ...confirmation, verificationDueAt: clock.toDatabase(confirmation.verificationDueAt) }
 }
 
-/** Of each tenant that has room its part, the longest due first. */
+/** The due revocations of each tenant, up to its room, longest overdue first. */
 async function dueIds(
   query: Query,
   { total, perTenant, exceptions }: Room,
@@ -156,7 +158,7 @@ async function take(
   return { claimed, postponed: later.length }
 }
 
-/** Notes what listings have shown whose claims are still valid. Answers what has become of the revocations, by id. */
+/** Records the results of confirming listings with valid claims. Returns the changed revocations by id. */
 async function confirmTogether(
   query: Query,
   jobs: PostgresJobs,
@@ -171,7 +173,7 @@ async function confirmTogether(
   for (const completed of await sql.findUnconfirmed(confirmations)) {
     const confirmation = byId.get(completed.id)
     if (!confirmation) continue
-    // Only one that is queued again meets what is queued.
+    // Only a revocation that is queued again can meet another queued one.
     const newer = confirmation.found === 'tokens' ? await sql.queuedOf(completed) : null
     const next = transitions.confirm(completed, confirmation, newer)
     if ('queued' in next) again.push(next)
@@ -180,7 +182,7 @@ async function confirmTogether(
   await sql.saveAll(confirmed)
   await confirmOlder(query, confirmed)
   for (const one of confirmed) became.set(one.id, one)
-  // In the order in which the end of runs changes rows: what is queued comes last. Of one user there is one claim.
+  // The same lock order as when runs end: queued rows come last. Each user has at most one claim.
   for (const next of again) became.set(next.queued.id, await requeue(query, jobs, next, now))
   await sql.notifyEnded([...became.values()].map(({ tenant, user }) => userKey(tenant, user)))
   return became

@@ -1,35 +1,35 @@
 import pg from 'pg'
 import { CurfewError } from '../../base/errors.ts'
 
-/** Runs one statement, on a connection of its own or in a transaction. */
+/** Runs one statement, on its own connection or in a transaction. */
 export type Query = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>
 
-/** How long a connection may take, and a statement. Those who send signals give up after a few seconds, too. */
+/** Timeouts for connecting and for a statement. Senders also give up after a few seconds. */
 const CONNECT_TIMEOUT_MS = 3_000
 const STATEMENT_TIMEOUT_MS = 5_000
 /**
- * As transactions that wait for each other in a circle, of which PostgreSQL ends one; or a row that another one has
- * inserted after it was looked for. Tried again it goes through.
+ * SQLSTATEs after which a transaction is retried: a deadlock, a serialization failure, and a unique violation by a row
+ * that another transaction inserted concurrently.
  */
-const REPEATABLE = new Set(['40P01', '40001', '23505'])
+const RETRYABLE = new Set(['40P01', '40001', '23505'])
 const ATTEMPTS = 3
 
-/** Counts and times fit into a number: ms since the epoch are good for 285,000 years. */
+/** Counts and times fit into a number: ms since the epoch are exact for 285,000 years. */
 const BIGINT = 20
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) => (oid === BIGINT ? Number : pg.types.getTypeParser(oid, format)),
 }
 
-/** After this, the transaction of a process that is frozen or cut off is undone: what it has locked, others need. */
+/** PostgreSQL rolls back the transaction of a frozen or disconnected process after this time, to release its locks. */
 const IDLE_IN_TRANSACTION_MS = 3_000
 
 /**
- * Which columns this version writes, as every transaction says in the setting `curfew.version`. A trigger of the schema
- * (`curfew.distrust_earlier_version`) marks what a version wrote that knows fewer columns, and leaves them as they were.
+ * Identifies the columns that this version writes. Every transaction sets it as `curfew.version`. The trigger
+ * `curfew.distrust_earlier_version` marks rows that were written by a version that knows fewer columns.
  */
 const VERSION = 2
 
-/** How every connection is made. Without the timeouts, one to a server that has gone silent would wait for ever. */
+/** The options of every connection. Without the timeouts, a connection to an unresponsive server would wait forever. */
 export function connectionOptions(url: string): pg.ClientConfig {
   return {
     connectionString: url,
@@ -44,29 +44,32 @@ export function connectionOptions(url: string): pg.ClientConfig {
 }
 
 /**
- * For writes that a crash of the server may lose, such as claims: the loss is noticed, and the revocation is claimed again.
- * The log is written in order: no later transaction survives without an earlier one.
+ * For writes that a server crash may lose, such as claims: the loss is detected, and the revocation is claimed again.
+ * The WAL is written in order, so a later transaction never survives without an earlier one.
  */
 export const UNSYNCED = { mustSync: false }
 
-/** A pool of connections. A connection on which anything went wrong is not used again. */
+/** A connection pool. Connections that had an error are discarded. */
 export class PostgresDatabase {
   readonly #pool: pg.Pool
 
-  /** @param connections open at most */
+  /** @param connections maximum number of open connections */
   constructor(url: string, connections: number) {
     this.#pool = new pg.Pool({ ...connectionOptions(url), max: connections })
-    // An idle connection that breaks has been taken out of the pool; the next statement opens another one.
+    // The pool removes idle connections that break, and opens a new one for the next statement.
     this.#pool.on('error', () => {})
   }
 
-  /** One statement. @throws CURFEW_STORE_UNAVAILABLE */
+  /** Runs one statement. @throws CURFEW_STORE_UNAVAILABLE */
   query: Query = async (text, values = []) => {
     const { rows } = await this.execute(text, values)
     return rows
   }
 
-  /** One statement, or several without values, with all that the driver tells of them. @throws CURFEW_STORE_UNAVAILABLE */
+  /**
+   * Runs one statement, or several without values, and returns the complete result of the driver.
+   * @throws CURFEW_STORE_UNAVAILABLE
+   */
   async execute(text: string, values: unknown[] = []): Promise<pg.QueryResult> {
     try {
       return await this.#pool.query(text, values)
@@ -76,16 +79,16 @@ export class PostgresDatabase {
   }
 
   /**
-   * Several statements: all are committed, or none. What `work` rejects with undoes them. It may be run again.
-   * @param mustSync whether the answer waits until they are on disk; see `UNSYNCED`
-   * @throws CURFEW_STORE_UNAVAILABLE, and what `work` rejects with
+   * Runs `work` in a transaction, which is rolled back if `work` rejects. `work` may be called more than once.
+   * @param mustSync whether to wait until the transaction is on disk; see `UNSYNCED`
+   * @throws CURFEW_STORE_UNAVAILABLE, and the error of `work`
    */
   async transaction<T>(work: (query: Query) => Promise<T>, { mustSync = true } = {}): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#attempt(work, mustSync)
       } catch (error) {
-        if (attempt === ATTEMPTS || !REPEATABLE.has(codeOf(error))) throw asCurfewError(error)
+        if (attempt === ATTEMPTS || !RETRYABLE.has(codeOf(error))) throw asCurfewError(error)
       }
     }
   }
@@ -98,11 +101,11 @@ export class PostgresDatabase {
     }
     client.on('error', onError)
     try {
-      // A server may be set to answer before a commit is on disk; what is acknowledged here has to be.
+      // The server may be configured to acknowledge commits before they are on disk.
       const sync = `SET LOCAL synchronous_commit = ${mustSync ? 'on' : 'off'}`
       await client.query(`BEGIN; ${sync}; SET LOCAL curfew.version = ${VERSION}`)
       const result = await work(async (text, values = []) => (await client.query(text, values)).rows)
-      // One in which a statement has failed is undone by COMMIT, without an error.
+      // After a failed statement, COMMIT rolls back without an error.
       const { command } = await client.query('COMMIT')
       if (command !== 'COMMIT') throw new CurfewError('CURFEW_STORE_UNAVAILABLE')
       return result
@@ -120,7 +123,7 @@ export class PostgresDatabase {
     }
   }
 
-  /** Lets go of all connections. Idempotent. */
+  /** Closes all connections. Idempotent. */
   async close(): Promise<void> {
     if (!this.#pool.ending) await this.#pool.end()
   }
@@ -130,7 +133,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
-/** Whether the server itself refused a statement, or our own code gave up: then the connection works. */
+/** Whether the server rejected a statement, or Curfew's own code failed. In both cases the connection still works. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof CurfewError || (error instanceof pg.DatabaseError && !/^(57|08|53)/.test(codeOf(error)))
@@ -138,14 +141,14 @@ function isRefusal(error: unknown): boolean {
 }
 
 /**
- * An error of PostgreSQL in the terms of the store's contract. Wrong data (SQLSTATE class 22), a broken constraint (23)
- * and more than the database takes (54) would be a mistake of ours, so they stay as they are.
+ * Maps a PostgreSQL error to an error of the store contract. Invalid data (SQLSTATE class 22), constraint violations
+ * (23) and exceeded limits (54) are bugs in Curfew, so they are returned unchanged.
  */
 export function asCurfewError(error: unknown): unknown {
   if (error instanceof CurfewError) return error
   const code = codeOf(error)
   if (error instanceof pg.DatabaseError && /^(2[23]|54)/.test(code)) return error
-  return new CurfewError('CURFEW_STORE_UNAVAILABLE', `The database does not work: ${code || 'no answer'}.`, {
+  return new CurfewError('CURFEW_STORE_UNAVAILABLE', `Database error: ${code || 'no response'}.`, {
     cause: error,
     retryAfterSeconds: 5,
   })

@@ -1,19 +1,20 @@
 import type { Query } from './database.ts'
 import type { Claimed } from './statements.ts'
 
-/** The Qlik users that a run takes. */
+/** The Qlik users that a run reserves. */
 export interface Hold extends Claimed {
   tenant: string
   userIds: readonly string[]
   urgency: number
 }
 
-/** The Qlik users that runs hold, as statements: see `RevocationStore.holdUsers`. */
+/** The SQL statements for the Qlik users that runs hold. See `RevocationStore.holdUsers`. */
 export function heldUsers(query: Query) {
   return {
     /**
-     * Takes users for runs, for each all or none, and answers the ids of those that have them. One that a run holds which is
-     * not at work any more, or is less urgent, is taken away from it. No two of these may be about the same user.
+     * Reserves users for runs, for each run all or none. A user is taken from a run that is inactive or less urgent.
+     * Two holds in one call must not name the same user.
+     * @returns the ids of the runs that now hold their users
      */
     async hold(holds: readonly Hold[]): Promise<Set<string>> {
       const wanted = holds.flatMap(({ userIds, ...hold }) =>
@@ -39,7 +40,7 @@ export function heldUsers(query: Query) {
       return new Set(holds.map(({ id }) => id).filter((id) => !incomplete.has(id)))
     },
 
-    /** Rows are locked in the order in which `hold` locks them, so that no two wait in a circle. */
+    /** Locks rows in the same order as `hold`, to prevent deadlocks. */
     async release(ids: readonly string[]): Promise<void> {
       await query(
         `WITH own AS MATERIALIZED (
@@ -50,7 +51,7 @@ export function heldUsers(query: Query) {
       )
     },
 
-    /** Of these runs and the users that they hold, the runs from which one was taken away. */
+    /** The runs that lost one of their users to another run. */
     async displaced(
       held: readonly { id: string; claim: string; tenant: string; user_id: string }[],
     ): Promise<string[]> {

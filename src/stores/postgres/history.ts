@@ -6,12 +6,12 @@ import type { Query } from './database.ts'
 
 const PURGED_AT_ONCE = 500
 
-/** The statements for what has been: repetitions, the listing, counts, and deleting what is old. */
+/** The SQL statements for repeated requests, the listing, counts, and deleting old rows. */
 export function postgresHistory(query: Query) {
   return {
     /**
-     * Takes keys that are not known since then, and answers which. Another process that has taken one and is not
-     * done yet is waited for.
+     * Reserves the keys that are unknown or older than `since`, and returns them. Waits for other transactions that
+     * have reserved one of the keys.
      */
     async takeKeys(keys: readonly ReplayKey[], now: number, since: number): Promise<Set<string>> {
       const taken = await query(
@@ -77,7 +77,9 @@ export function postgresHistory(query: Query) {
       return found.map(toRevocation)
     },
 
-    /** Deletes a bounded number of old rows; 0 when there are none left that nobody else is deleting. */
+    /**
+     * Deletes a limited number of old rows. Returns 0 if none are left, except those that another process is deleting.
+     */
     async purgeSome(endedBefore: number, replaysBefore: number): Promise<number> {
       const some = (column: string, table: string, condition: string) =>
         `DELETE FROM curfew.${table} WHERE ${column} IN
@@ -89,7 +91,7 @@ export function postgresHistory(query: Query) {
     },
 
     async backlog(): Promise<BacklogCount[]> {
-      // Each from its own index, which holds no others.
+      // One query per status, because each status has a partial index.
       const of = (status: string) =>
         `SELECT tenant, '${status}' AS status, count(*) AS count FROM curfew.revocations
          WHERE status = '${status}' GROUP BY tenant`

@@ -10,34 +10,36 @@ export const JOBS_SCHEMA = 'curfew_jobs'
 const QUEUE = 'revocations'
 const LOST_QUEUE = 'revocations-lost'
 
-/** A process that was not heard of for this long has lost its jobs. The least that pg-boss takes. */
+/** A process without a heartbeat for this long loses its jobs. The minimum that pg-boss accepts. */
 const HEARTBEAT_SECONDS = 10
 /**
- * How often a job may be lost in a row before pg-boss gives it up: for 2.8 hours at least. Replicas of earlier versions fail
- * its revocation then, and an upgrade is done before.
+ * How often a job can be lost in a row before pg-boss gives it up. This takes at least 2.8 hours, longer than an
+ * upgrade: replicas of earlier versions would then fail its revocation.
  */
-const LOST_AT_MOST = 1_000
-/** No run is as long; heartbeats tell of those that are gone. The most that pg-boss takes. */
+const MAX_LOSSES = 1_000
+/** Longer than any run, because heartbeats detect lost processes. The maximum that pg-boss accepts. */
 const EXPIRE_SECONDS = 24 * 60 * 60
-/** A queued job is never thrown away: revocations give up by themselves. */
+/** Long enough that pg-boss never discards a queued job: revocations have their own time limit. */
 const RETENTION_SECONDS = 365 * 24 * 60 * 60
 const FETCHED_AT_ONCE = 100
-/** A job is due a little before its revocation, so that it is there when the process looks for it. */
+/** A job is due slightly before its revocation, so that it is available when the worker claims. */
 const EARLY_MS = 20
 
-/** A job that was fetched: for one revocation, and for the how-many-eth time without an end. */
+/** A fetched job. */
 export interface Job {
+  /** The id of its revocation. */
   id: string
+  /** How often it was lost before. */
   retryCount: number
 }
 
 export interface JobsOptions {
   log: Log
-  /** Told that there may be jobs. */
+  /** Called when there may be jobs. */
   onWork: () => void
 }
 
-/** The work of pg-boss: one job for each revocation that waits or runs, and none for any other. */
+/** The jobs in pg-boss: one for each queued or running revocation that is not parked. */
 export class PostgresJobs {
   readonly #database: PostgresDatabase
   readonly #boss: PgBoss
@@ -54,7 +56,7 @@ export class PostgresJobs {
     this.#boss = new PgBoss({
       db,
       schema: JOBS_SCHEMA,
-      // Made by `migrate`: not every role may make one, though it exists.
+      // `migrate` creates the schema. pg-boss would require the right to create one even if it exists.
       createSchema: false,
       useListenNotify: true,
       schedule: false,
@@ -62,14 +64,14 @@ export class PostgresJobs {
       monitorIntervalSeconds: 1,
       maintenanceIntervalSeconds: 600,
     })
-    this.#boss.on('error', (error) => log.warn({ err: error }, 'the job queue had an error'))
-    this.#boss.on('warning', ({ message }) => log.warn({ warning: message }, 'the job queue warns'))
+    this.#boss.on('error', (error) => log.warn({ err: error }, 'job queue error'))
+    this.#boss.on('warning', ({ message }) => log.warn({ warning: message }, 'job queue warning'))
   }
 
-  /** Brings the schema of pg-boss up to date and begins to watch over the jobs. */
+  /** Migrates the schema of pg-boss and starts to supervise jobs. */
   async start(): Promise<void> {
     await this.#boss.start()
-    const queue = { retryLimit: LOST_AT_MOST, retryDelay: 0, retentionSeconds: RETENTION_SECONDS }
+    const queue = { retryLimit: MAX_LOSSES, retryDelay: 0, retentionSeconds: RETENTION_SECONDS }
     if (!(await this.#boss.getQueue(LOST_QUEUE))) await this.#boss.createQueue(LOST_QUEUE, queue)
     const known = await this.#boss.getQueue(QUEUE)
     if (!known) {
@@ -80,24 +82,24 @@ export class PostgresJobs {
         deadLetter: LOST_QUEUE,
         notify: true,
       })
-    } else if (known.retryLimit !== LOST_AT_MOST) await this.#raiseLimit()
+    } else if (known.retryLimit !== MAX_LOSSES) await this.#raiseLimit()
   }
 
   /**
-   * An earlier version made the queue with a lower limit. It is raised for the jobs to come, and for those of runs. Others may
-   * be changing these: a transaction is tried again.
+   * Raises the lower limit of a queue that an earlier version created, for future jobs and for those of current runs.
+   * Runs in a transaction, which is retried if other processes change the same jobs.
    */
   async #raiseLimit(): Promise<void> {
-    await this.#boss.updateQueue(QUEUE, { retryLimit: LOST_AT_MOST })
+    await this.#boss.updateQueue(QUEUE, { retryLimit: MAX_LOSSES })
     await this.#database.transaction((query) =>
       query(
         `UPDATE ${JOBS_SCHEMA}.job SET retry_limit = $1 WHERE name = $2 AND state IN ('active', 'retry')`,
-        [LOST_AT_MOST, QUEUE],
+        [MAX_LOSSES, QUEUE],
       ),
     )
   }
 
-  /** Gives revocations their jobs, in the caller's transaction; due at once. */
+  /** Creates the jobs of revocations in the caller's transaction, due immediately. */
   async add(query: Query, revocations: readonly Revocation[]): Promise<void> {
     await this.#insert(
       query,
@@ -105,7 +107,7 @@ export class PostgresJobs {
     )
   }
 
-  /** Gives revocations their jobs, in the caller's transaction; each is due when its next attempt is. */
+  /** Creates the jobs of revocations in the caller's transaction, due at their next attempts. */
   async addWaiting(query: Query, revocations: readonly Revocation[], now: number): Promise<void> {
     await this.#insert(
       query,
@@ -117,12 +119,12 @@ export class PostgresJobs {
     if (jobs.length > 0) await this.#boss.insert(QUEUE, jobs, inTransaction(query))
   }
 
-  /** Takes revocations' jobs away, in the caller's transaction. */
+  /** Deletes the jobs of revocations in the caller's transaction. */
   async remove(query: Query, ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await this.#boss.deleteJob(QUEUE, [...ids], inTransaction(query))
   }
 
-  /** Makes a waiting job as urgent as its revocation, in the caller's transaction; and due now, if it should be. */
+  /** Makes a waiting job as urgent as its revocation, in the caller's transaction; with `isDue`, also due now. */
   async hasten(query: Query, { id, tenant, reason }: Revocation, isDue: boolean): Promise<void> {
     const startAfter = isDue ? { startAfter: 0 } : {}
     const urgency = { priority: priorityOf(reason), group: groupOf(reason, tenant) }
@@ -130,8 +132,8 @@ export class PostgresJobs {
   }
 
   /**
-   * The reasons for which jobs are due: three looks at an index in one statement. A fetch costs ten times as much, and
-   * mostly there is nothing for two of them.
+   * The reasons with due jobs: three index lookups in one statement. A fetch costs ten times as much, and usually two
+   * of the three reasons have no due jobs.
    */
   async dueReasons(): Promise<Reason[]> {
     const due = await this.#database.query(
@@ -144,8 +146,8 @@ export class PostgresJobs {
   }
 
   /**
-   * Takes jobs of one reason that are due, the oldest first. Of one tenant no more than `perTenant` may run for this
-   * reason, in all processes together.
+   * Fetches due jobs of one reason, oldest first. Up to `perTenant` jobs of a tenant can run for this reason, across
+   * all processes.
    */
   async fetch(reason: Reason, { total, perTenant, exceptions }: Room): Promise<Job[]> {
     if (total <= 0) return []
@@ -161,12 +163,12 @@ export class PostgresJobs {
     })
   }
 
-  /** Says that this process is at work on these jobs. */
+  /** Sends a heartbeat for jobs of this process. */
   async touch(jobs: readonly Job[]): Promise<void> {
     if (jobs.length > 0) await this.#boss.touch(QUEUE, [...jobs])
   }
 
-  /** Hands each job that was lost so often that pg-boss has given it up to `settle`, then forgets about it. */
+  /** Calls `settle` for each job that pg-boss has given up, then deletes the job. */
   async eachLost(settle: (id: string) => Promise<void>): Promise<void> {
     const letters = await this.#boss.fetch(LOST_QUEUE, { batchSize: FETCHED_AT_ONCE, includeMetadata: true })
     for (const { id, sourceId } of letters) {
@@ -180,7 +182,7 @@ export class PostgresJobs {
   }
 }
 
-/** Due after `delayMs`, by the clock of the database. */
+/** A job that is due after `delayMs` on the database clock. */
 function jobOf({ id, tenant, reason }: Revocation, delayMs: number): JobInsert {
   const startAfter = delayMs > EARLY_MS ? { startAfter: `${delayMs - EARLY_MS} milliseconds` } : {}
   return { id, priority: priorityOf(reason), group: groupOf(reason, tenant), ...startAfter }
@@ -191,7 +193,7 @@ function priorityOf(reason: Reason): number {
   return REASONS.length - 1 - urgencyOf(reason)
 }
 
-/** Jobs that share a part of the room. */
+/** The group of jobs that share the room of a tenant. */
 function groupOf(reason: Reason, tenant: string): { id: string } {
   return { id: `${reason} ${tenant}` }
 }

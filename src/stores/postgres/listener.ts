@@ -3,14 +3,14 @@ import pg from 'pg'
 import { connectionOptions } from './database.ts'
 
 const RECONNECT_AFTER_MS = 1_000
-/** A connection that was cut without a word is noticed by this. */
+/** Detects connections that broke without being closed. */
 const PROBE_EVERY_MS = 5_000
-/** Closing says good-bye; a server that is silent would never answer. */
-const FAREWELL_MS = 500
+/** Closing waits for the server, which may not respond. */
+const CLOSE_TIMEOUT_MS = 500
 
 /**
- * Hears what other processes tell by NOTIFY, on a connection of its own, which is made anew whenever it breaks. What
- * is told meanwhile is missed: who listens must look from time to time, too.
+ * Receives notifications (NOTIFY) from other processes on its own connection, and reconnects if it breaks.
+ * Notifications sent while it is disconnected are lost, so callers must also poll.
  */
 export class PostgresListener {
   readonly #url: string
@@ -23,12 +23,12 @@ export class PostgresListener {
     this.#url = url
   }
 
-  /** Calls back with what is told on a channel. To be called before `open`. */
+  /** Calls `callback` with the payload of each notification on a channel. Call it before `open`. */
   on(channel: string, callback: (payload: string) => void): void {
     this.#channels.set(channel, callback)
   }
 
-  /** Resolves when it listens, or when the first try has failed; it goes on trying. */
+  /** Resolves when the listener is connected or the first attempt has failed. It keeps reconnecting. */
   async open(): Promise<void> {
     clearTimeout(this.#timer)
     if (this.#closed) return
@@ -52,7 +52,7 @@ export class PostgresListener {
     this.#closed = true
     clearTimeout(this.#timer)
     const end = this.#client?.end().catch(() => {})
-    await Promise.race([end, delay(FAREWELL_MS)])
+    await Promise.race([end, delay(CLOSE_TIMEOUT_MS)])
   }
 
   #lose(client: pg.Client): void {

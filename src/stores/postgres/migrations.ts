@@ -9,27 +9,26 @@ import { PROOFS } from './steps/proofs.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
 
 /**
- * The schema, as numbered steps. A step is never changed once released; a new one is added. A release that takes a
- * newer pg-boss adds one, too, if only a comment: it is by this number that older versions are kept out. Times are ms
- * since the epoch; columns are those of SQLite's table, and mean the same.
+ * The schema as numbered steps. The statements of a released step never change; a change is a new step. A release with
+ * a newer pg-boss also adds a step, even if it is only a comment, because older versions refuse a higher number. Times
+ * are in ms since the epoch. Columns have the same names and meanings as in SQLite.
  */
 export const MIGRATIONS: readonly string[] = [BASE, PROOFS, SESSIONS_OF_SOURCES, EARLIER_VERSIONS, BUDGETS]
 
 /**
- * The schema of pg-boss that the steps were written for. Where a new release of it brings another, it migrates that by
- * itself, and a step above is needed with it.
+ * The pg-boss schema version that the steps are written for. pg-boss migrates its own schema. A release of pg-boss with
+ * a new schema version requires a new step above.
  */
 export const JOBS_VERSION = 43
 
-/** One process migrates at a time; the others wait here and find it done. Any number will do. */
+/** An arbitrary lock number. One process migrates at a time; the others wait for it. */
 const MIGRATION_LOCK = 4_283_307_231
 
-/** Others may take a while, and so may a step; a server that has gone silent is not waited for much longer. */
+/** Limits the wait for another process, for a long step, and for an unresponsive server. */
 const LONGEST_STEP_MS = 10 * 60_000
 
 /**
- * Brings both schemas up to date, once, however many processes start together: ours, and by `migrateJobs` that of
- * pg-boss.
+ * Migrates Curfew's schema and, by `migrateJobs`, that of pg-boss. Safe if several processes start at the same time.
  * @throws CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function migrate(url: string, migrateJobs: () => Promise<void>): Promise<void> {
@@ -38,7 +37,7 @@ export async function migrate(url: string, migrateJobs: () => Promise<void>): Pr
     query_timeout: LONGEST_STEP_MS,
     statement_timeout: LONGEST_STEP_MS,
   })
-  // A connection that breaks fails the statement that is under way, or the next one.
+  // If the connection breaks, the current or next statement fails.
   client.on('error', () => {})
   try {
     await client.connect()
@@ -48,14 +47,14 @@ export async function migrate(url: string, migrateJobs: () => Promise<void>): Pr
   } catch (error) {
     throw asCurfewError(error)
   } finally {
-    // The lock goes with the connection.
+    // Closing the connection releases the lock.
     await client.end().catch(() => {})
   }
 }
 
 async function migrateOwn(client: pg.Client): Promise<void> {
   for (const schema of ['curfew', JOBS_SCHEMA]) {
-    // Looked for first: a role without the right to make schemas may own those that were made for it.
+    // Checked first: the role may own schemas that were created for it, without the right to create any.
     const { rows } = await client.query('SELECT to_regnamespace($1) IS NULL AS missing', [schema])
     if (rows[0].missing) await client.query(`CREATE SCHEMA ${schema}`)
   }
@@ -65,12 +64,12 @@ async function migrateOwn(client: pg.Client): Promise<void> {
   if (applied > MIGRATIONS.length) {
     throw new CurfewError(
       'CURFEW_STORE_NEWER',
-      `The database has schema version ${applied}, this version of Curfew knows ${MIGRATIONS.length}.`,
+      `The database has schema version ${applied}; this version of Curfew supports ${MIGRATIONS.length}.`,
     )
   }
   for (const [index, step] of MIGRATIONS.entries()) {
     if (index < applied) continue
-    // Several statements at once are one transaction.
+    // One query with all statements, so the step and its number are committed together.
     await client.query(`BEGIN; ${step}; INSERT INTO curfew.schema_version VALUES (${index + 1}); COMMIT;`)
   }
 }

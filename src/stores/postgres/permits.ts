@@ -8,12 +8,12 @@ import type {
 import { Batches } from './batches.ts'
 import type { Query } from './database.ts'
 
-/** Few enough that the budgets, locked together, keep no other process waiting for long. */
+/** Limits how long other processes wait for the budgets that one statement locks. */
 const EXCHANGED_AT_ONCE = 20
 
 /**
- * The permits of all processes, issued by `curfew.exchange_budget` in one round trip, by the clock of the database.
- * Those of several tenants go together, where the database is busy.
+ * The permits of all processes, issued by `curfew.exchange_budget` in one round trip, based on the database clock.
+ * Exchanges for several tenants share a statement if the database is busy.
  */
 export class PostgresPermits implements PermitExchange {
   readonly #query: Query
@@ -31,7 +31,7 @@ export class PostgresPermits implements PermitExchange {
     return this.#exchanges.ask(request)
   }
 
-  /** Budgets are locked one after the other, in the same order everywhere, so that no two wait in a circle. */
+  /** Locks budgets one after the other, always in the same order, to prevent deadlocks. */
   async #exchangeAll(requests: readonly ExchangeRequest[]): Promise<ExchangeAnswer[]> {
     const values = requests.map(
       ({ key, holder, limit, windowMs, leaseMs, held, ended, endedAgoMs, wanted, probe }, place) => ({

@@ -12,14 +12,14 @@ import { type Hold, heldUsers } from './held-users.ts'
 import type { Job, PostgresJobs } from './jobs.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
 
-/** A run of this process: its claim in our row, and its job. */
+/** A run of this process: the claim in its row, and its job. */
 interface Held extends Job, Claimed {
   tenant: string
   /** The Qlik users that it holds: see `RevocationStore.holdUsers`. */
   userIds: readonly string[]
 }
 
-/** Under load, notifications come faster than claims are worth: what comes meanwhile is claimed together. */
+/** Limits how often this process claims. Under load, everything queued in this interval is claimed together. */
 const CLAIM_EVERY_MS = 5
 const BATCH_SIZE = 200
 
@@ -32,7 +32,7 @@ export interface RunsOptions {
   log: Log
 }
 
-/** The revocations that this process has claimed, and still owns as far as it knows. */
+/** The revocations that this process has claimed and, as far as it knows, still owns. */
 export class PostgresRuns {
   readonly #options: RunsOptions
   readonly #sql: ReturnType<typeof postgresStatements>
@@ -97,10 +97,10 @@ export class PostgresRuns {
       const one = claimed.get(id)
       if (one) this.#held.set(id, { id, retryCount, claim, tenant: one.tenant, userIds: [] })
     }
-    // Those that were claimed are to run, whatever becomes of the others: nobody touches their jobs, so they come again.
+    // An error here must not affect the claimed ones. The jobs of the others time out and are fetched again.
     for (const id of ids.filter((id) => !claimed.has(id))) {
       const { log } = this.#options
-      await this.#setAside(id).catch((error) => log.warn({ err: error, id }, 'a job could not be set aside'))
+      await this.#setAside(id).catch((error) => log.warn({ err: error, id }, 'failed to set a job aside'))
     }
     return ids.map((id) => claimed.get(id)).filter((one) => one !== undefined)
   }
@@ -119,7 +119,7 @@ export class PostgresRuns {
     return database.transaction((query) => setAside(query, jobs, id))
   }
 
-  /** Ends a run of this process. The answer is whether that had an effect: on what it has lost, others report. */
+  /** Ends a run of this process. Returns false if this process has lost the run. */
   async end(id: string, ending: transitions.Ending): Promise<boolean> {
     const own = this.#held.get(id)
     if (!own) return false
@@ -128,7 +128,7 @@ export class PostgresRuns {
     return hasEnded
   }
 
-  /** When a confirming listing is due is on the clock that all replicas share. */
+  /** Converts the due time of the confirming listing to the clock that all replicas share. */
   #onDatabaseClock(ending: transitions.Ending): transitions.Ending {
     if (ending.status === 'failed' || ending.verificationDueAt === null) return ending
     return { ...ending, verificationDueAt: this.#options.databaseClock.toDatabase(ending.verificationDueAt) }
@@ -166,13 +166,13 @@ export class PostgresRuns {
         userIds.map((userId) => ({ id, claim, tenant, user_id: userId })),
       ),
     )
-    // One that has ended since, or was claimed again, is not meant.
+    // Excludes runs that have ended or were claimed again since.
     const gone = [...this.#lost].filter((own) => this.#letGo(own)).map(({ id }) => id)
     this.#lost.clear()
     return [...new Set([...gone, ...overtaken, ...displaced])]
   }
 
-  /** Says that this process lives, finds out what it has lost, and settles what all have lost too often. */
+  /** Sends heartbeats, finds runs that this process has lost, and settles jobs that were lost too often. */
   async beat(): Promise<void> {
     const { database, jobs, now } = this.#options
     await jobs.touch([...this.#held.values()])
@@ -188,7 +188,7 @@ export class PostgresRuns {
     })
   }
 
-  /** Meanwhile it may have been claimed anew, which is not meant. */
+  /** Forgets a run, unless this process has claimed the revocation again since. */
   #letGo(own: Held): boolean {
     return this.#held.get(own.id) === own && this.#held.delete(own.id)
   }

@@ -2,7 +2,7 @@ import type { Session, SessionSource } from '../../revocation/session.ts'
 import { type SessionRow, toSession, toSessionRow, type UnsourcedSessionRow } from '../session-row.ts'
 import type { Query } from './database.ts'
 
-/** A session that is noted, or forgotten where `session` is null. */
+/** Records a session, or deletes it if `session` is null. */
 export interface SessionChange {
   of: SessionSource
   sid: string
@@ -12,9 +12,9 @@ export interface SessionChange {
 const KEYS = { source_sessions: 'tenant, source, sid', sessions: 'tenant, sid' } as const
 type Table = keyof typeof KEYS
 
-/** The SQL statements of the sessions, as functions; each runs where `query` does. */
+/** The SQL statements for sessions, run by `query`. */
 export function postgresSessions(query: Query) {
-  /** In order, so that two processes that insert do not wait for each other in a circle. */
+  /** Inserts in key order, to prevent deadlocks between processes. */
   const insert = (table: Table, rows: readonly (SessionRow | UnsourcedSessionRow)[], onConflict: string) =>
     query(
       `INSERT INTO curfew.${table} (${KEYS[table]}, user_kind, user_value, expires_at)
@@ -32,7 +32,7 @@ export function postgresSessions(query: Query) {
     )
 
   return {
-    /** Makes changes in the caller's transaction: of several of one session, the last one counts. */
+    /** Applies changes in the caller's transaction. If several concern the same session, the last one counts. */
     async change(changes: readonly SessionChange[]): Promise<void> {
       const last = new Map(changes.map((change) => [keyOf(change), change]))
       const noted = [...last.values()].flatMap(({ of, session }) =>
@@ -48,7 +48,7 @@ export function postgresSessions(query: Query) {
       if (unsourced.length > 0) await remove('sessions', unsourced)
     },
 
-    /** Notes those of which nothing is known in this table, and returns how many there were. */
+    /** Inserts the sessions that are not in the table, and returns their number. */
     noteUnknown: async (table: Table, rows: readonly (SessionRow | UnsourcedSessionRow)[]): Promise<number> =>
       (await insert(table, rows, 'DO NOTHING')).length,
 
@@ -65,7 +65,7 @@ export function postgresSessions(query: Query) {
       return row ? toSession(row) : null
     },
 
-    /** Deletes a bounded number of those that have expired, and returns how many there were. */
+    /** Deletes up to 500 expired sessions per table and returns the number of deleted rows. */
     async purgeSome(now: number): Promise<number> {
       let purged = 0
       for (const [table, key] of Object.entries(KEYS)) {

@@ -7,32 +7,32 @@ const NAMES = COLUMNS.join(', ')
 const ASSIGNMENTS = COLUMNS.filter((name) => name !== 'id')
   .map((name) => `${name} = v.${name}`)
   .join(', ')
-/** The same user, as far as joining goes. */
+/** Whether two rows are for the same user and device type, which is the condition for joining. */
 export const SAME_USER = (one: string, other: string) =>
   ['tenant', 'user_kind', 'user_value', 'device_key']
     .map((name) => `${one}.${name} = ${other}.${name}`)
     .join(' AND ')
-/** Completed, and its confirming listing is due. */
+/** Completed, with a pending confirming listing. */
 export const UNCONFIRMED = (row: string) =>
   `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
-/** Rows are locked in this order everywhere: running before queued, then by user. */
+/** The lock order of rows, to prevent deadlocks: running before queued, then by user. */
 const BY_USER = 'tenant, user_kind, user_value, device_key'
 
-/** As ids are written: a caller may ask for anything. */
+/** The format of ids. Callers may ask for any text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** Notifies all processes that a revocation has ended or was confirmed; the payload is its `userKey`. */
+/** Notified when a revocation has ended or was confirmed; the payload is its `userKey`. */
 export const ENDED_CHANNEL = 'curfew_ended'
-/** Told when a queued revocation waits for a running one: it may be the more urgent. */
+/** Notified when a queued revocation is parked behind a running one, which may be less urgent. */
 export const PARKED_CHANNEL = 'curfew_parked'
 
-/** What a process has claimed: what it reports has an effect only while the claim is valid. */
+/** A claim of a process. Its reports take effect only while the claim is valid. */
 export interface Claimed {
   id: string
   claim: string
 }
 
-/** Every SQL statement of the revocations, as functions; each runs where `query` does. */
+/** The SQL statements for revocations, run by `query`. Locked rows stay locked until the transaction ends. */
 export function postgresStatements(query: Query) {
   const rows = async (text: string, values: unknown[]) => (await query(text, values)).map(toRevocation)
   const row = async (text: string, values: unknown[]) => (await rows(text, values))[0] ?? null
@@ -44,7 +44,9 @@ export function postgresStatements(query: Query) {
     )
 
   return {
-    /** Inserts those whose user has nothing queued, and answers their ids. In order, so that no two wait in a circle. */
+    /**
+     * Inserts the revocations of users with nothing queued, and returns their ids. In lock order, to prevent deadlocks.
+     */
     async insert(revocations: readonly Revocation[]): Promise<Set<string>> {
       const inserted = await query(
         `INSERT INTO curfew.revocations (${NAMES})
@@ -57,7 +59,7 @@ export function postgresStatements(query: Query) {
       return new Set(inserted.map(({ id }) => String(id)))
     },
 
-    /** What is queued for a user; it stays as it is until the transaction ends. */
+    /** Locks and returns the queued revocation of a user. */
     queuedOf: ({ tenant, user, deviceType }: Signal): Promise<Revocation | null> =>
       row(
         `SELECT * FROM curfew.revocations
@@ -65,7 +67,7 @@ export function postgresStatements(query: Query) {
         [tenant, user.kind, user.value, deviceType ?? ''],
       ),
 
-    /** Of these, those that are queued; they stay as they are until the transaction ends. */
+    /** Locks and returns those that are queued. */
     queuedById: (ids: readonly string[]): Promise<Revocation[]> =>
       rows(
         `SELECT * FROM curfew.revocations WHERE id = ANY ($1) AND status = 'queued' ORDER BY ${BY_USER} FOR UPDATE`,
@@ -73,9 +75,9 @@ export function postgresStatements(query: Query) {
       ),
 
     /**
-     * Writes all of some revocations. One that runs belongs to whom it belonged, or to `claim` from now on; what ends or
-     * waits belongs to nobody, except for the sake of its confirming listing. One that is parked stays so until it is claimed:
-     * it has no job until then.
+     * Writes all columns of revocations. Running ones get `claim`, or keep their claim if it is null. All others lose
+     * their claim; that of a confirming listing is set separately. A parked one, which has no job, stays parked while
+     * it is queued.
      */
     async saveAll(revocations: readonly Revocation[], claim: string | null = null): Promise<void> {
       if (revocations.length === 0) return
@@ -93,7 +95,7 @@ export function postgresStatements(query: Query) {
       return revocation
     },
 
-    /** The Qlik users that names led to, for the listing by user; an id leads to itself. */
+    /** Records the Qlik users that names resolved to, for the listing by user. A user id needs no record. */
     async noteResolved(revocations: readonly Revocation[]): Promise<void> {
       const pairs = revocations.flatMap(({ id, user, resolved }) =>
         user.kind === 'userId' ? [] : resolved.map((userId) => ({ id, user_id: userId })),
@@ -110,9 +112,9 @@ export function postgresStatements(query: Query) {
       await query('DELETE FROM curfew.revocations WHERE id = $1', [id])
     },
 
-    /** By its id or that of one that joined it; with `lock` it stays as it is until the transaction ends. */
+    /** Finds a revocation by its id or the id of one that joined it, and locks it if `lock` is set. */
     async find(id: string, lock: '' | 'FOR UPDATE' = ''): Promise<Revocation | null> {
-      // The type of the column takes no other text, and would refuse it with an error.
+      // PostgreSQL would report an error for text that is not a UUID.
       if (!UUID.test(id)) return null
       return row(
         `SELECT * FROM curfew.revocations
@@ -121,15 +123,15 @@ export function postgresStatements(query: Query) {
       )
     },
 
-    /** Of these runs those whose claims are still valid; they stay as they are until the transaction ends. */
+    /** Locks and returns the runs with valid claims. */
     findClaimed: (claims: readonly Claimed[]): Promise<Revocation[]> =>
       claimed(claims, `r.status = 'running'`, 'FOR UPDATE OF r'),
 
-    /** The same, without those that another transaction is changing. */
+    /** Like `findClaimed`, but skips rows that another transaction has locked. */
     findClaimedUnlocked: (claims: readonly Claimed[]): Promise<Revocation[]> =>
       claimed(claims, `r.status = 'running'`, 'FOR UPDATE OF r SKIP LOCKED'),
 
-    /** Of these confirmations those whose claims are still valid; they stay as they are until the transaction ends. */
+    /** Locks and returns the unconfirmed revocations with valid claims. */
     findUnconfirmed: (claims: readonly Claimed[]): Promise<Revocation[]> =>
       claimed(claims, UNCONFIRMED('r'), 'FOR UPDATE OF r'),
 
@@ -139,8 +141,9 @@ export function postgresStatements(query: Query) {
     },
 
     /**
-     * Of these, what is queued, or was lost by another process (`again`: its job was fetched once more). Those whose user has
-     * a running one are left. They stay as they are until the transaction ends.
+     * Locks and returns those that are queued, unless their user has a running revocation, and those that another
+     * process lost.
+     * @param again the ids whose jobs were fetched again after a loss
      */
     claimable: (ids: readonly string[], again: readonly string[]): Promise<Revocation[]> =>
       rows(
@@ -153,7 +156,9 @@ export function postgresStatements(query: Query) {
         [ids, again],
       ),
 
-    /** The running one for whose end this queued one waits, which cannot end before the transaction does. */
+    /**
+     * Locks and returns the running revocation that a queued one waits for. It cannot end before the transaction does.
+     */
     runningFor: (id: string): Promise<Revocation | null> =>
       row(
         `SELECT other.* FROM curfew.revocations AS other
@@ -167,12 +172,15 @@ export function postgresStatements(query: Query) {
       await query('SELECT pg_notify($1, $2)', [PARKED_CHANNEL, ''])
     },
 
-    /** Wakes those who wait for these users, by `userKey`. */
+    /** Notifies processes that wait for these users. */
     async notifyEnded(userKeys: readonly string[]): Promise<void> {
       await query(`SELECT pg_notify('${ENDED_CHANNEL}', key) FROM unnest($1::text[]) AS key`, [userKeys])
     },
 
-    /** Those that waited for the end of one of these need jobs now. A statement of its own, to see who has parked by now. */
+    /**
+     * Unparks and returns the revocations behind ended ones; they need jobs. A separate statement, so that it sees rows
+     * that were parked since the transaction began.
+     */
     unpark: (ids: readonly string[]): Promise<Revocation[]> =>
       rows(
         `UPDATE curfew.revocations AS r SET parked = false FROM curfew.revocations AS ended
@@ -180,7 +188,7 @@ export function postgresStatements(query: Query) {
         [ids],
       ),
 
-    /** The others of the same users whose confirming listings are due; they stay as they are until the transaction ends. */
+    /** Locks and returns the other unconfirmed revocations of the same users. */
     unconfirmedOf: (ids: readonly string[]): Promise<Revocation[]> =>
       rows(
         `SELECT other.* FROM curfew.revocations AS other
@@ -191,7 +199,7 @@ export function postgresStatements(query: Query) {
         [ids],
       ),
 
-    /** Of these runs, those that are not this process's any more. */
+    /** The runs that this process has lost. */
     async lost(claims: ReadonlyMap<string, string>): Promise<string[]> {
       const kept = await query(
         `SELECT id FROM curfew.revocations AS r JOIN unnest($1::uuid[], $2::uuid[]) AS own (id, claim) USING (id)

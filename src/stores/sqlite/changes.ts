@@ -16,7 +16,7 @@ import {
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
 
-/** Changes of revocations: find rows, apply a transition, write the new state, all in the caller's transaction. */
+/** Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state. */
 export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
   function acceptOne(signal: Signal): Revocation {
     const queued = sql.queuedOf(signal)
@@ -24,7 +24,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
     return sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
   }
 
-  /** Each tenant's fair share of the room, so that many of one do not keep the others waiting. */
+  /** Gives each tenant a fair share of the room, so that a tenant with a long backlog does not delay the others. */
   function inTurn(
     { total, perTenant, exceptions }: Room,
     due: () => string[],
@@ -47,7 +47,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
     return queued
   }
 
-  /** Its proof is that of older ones of the same user, too. */
+  /** Saves a revocation. If it is settled, its proof also confirms older revocations of the same user. */
   function settle(revocation: Revocation): Revocation {
     sql.noteResolved(sql.save(revocation))
     if (!isSettled(revocation)) return revocation

@@ -5,18 +5,18 @@ import { CurfewError } from '../../base/errors.ts'
 import { MIGRATIONS } from './migrations.ts'
 
 /**
- * None of these touches durability. What undoes a single write of a transaction is kept in memory, not in a
- * temporary file (it was half of all writes). 8 MB of cache hold the busy pages of the indexes. At 16 MB, not 4,
- * the log is copied into the database: pages that change often are copied once for many changes.
+ * None of these settings affects durability. Savepoint journals are kept in memory instead of a temporary file, which
+ * was half of all writes. 8 MB of cache hold the busy index pages. The WAL is copied into the database at 16 MB instead
+ * of 4 MB, so that pages that change often are copied once for many changes.
  */
 const FOR_SPEED = 'PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000;'
 
 /**
- * Opens (or creates) the database file, takes it for this process alone, and brings its schema up to date.
+ * Opens or creates the database file, locks it for this process, and migrates its schema.
  *
- * WAL with `synchronous=FULL` syncs at each commit: what is committed survives a power cut. The exclusive
- * locking mode is held until close, since two schedulers on one file would revoke side by side and each keep
- * a budget of its own. The file is readable by its owner only: it holds user names.
+ * WAL with `synchronous=FULL` syncs at each commit, so committed data survives a power cut. The exclusive lock is held
+ * until close, because two schedulers on one file would revoke the same tokens, each with its own rate budget. Only the
+ * owner can read the file, because it contains user names.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export function openDatabase(path: string): DatabaseSync {
@@ -51,7 +51,7 @@ function migrate(database: DatabaseSync): void {
   if (applied > MIGRATIONS.length) {
     throw new CurfewError(
       'CURFEW_STORE_NEWER',
-      `The database has schema version ${applied}, this version of Curfew knows ${MIGRATIONS.length}.`,
+      `The database has schema version ${applied}; this version of Curfew supports ${MIGRATIONS.length}.`,
     )
   }
   for (const [index, step] of MIGRATIONS.entries()) {
@@ -64,8 +64,8 @@ const SQLITE_BUSY = 5
 const SQLITE_CONSTRAINT = 19
 
 /**
- * An error of SQLite in the terms of the store's contract. A broken constraint would be a mistake of ours, so
- * it stays as it is, as does any error that is not SQLite's.
+ * Maps a SQLite error to an error of the store contract. Constraint violations are bugs in Curfew, so they are returned
+ * unchanged, like all errors that are not from SQLite.
  */
 export function asCurfewError(error: unknown): unknown {
   if (!isSqliteError(error)) return error
@@ -76,7 +76,7 @@ export function asCurfewError(error: unknown): unknown {
       cause: error,
     })
   }
-  return new CurfewError('CURFEW_STORE_UNAVAILABLE', `The database does not work: ${error.errstr}.`, {
+  return new CurfewError('CURFEW_STORE_UNAVAILABLE', `Database error: ${error.errstr}.`, {
     cause: error,
     retryAfterSeconds: 5,
   })

@@ -11,15 +11,15 @@ interface Write {
 
 type Result = { ok: true; value: unknown } | { ok: false; error: unknown }
 
-/** The event loop is held for one transaction at a time, so a transaction stays small. */
+/** A transaction blocks the event loop, so it must stay small. */
 const WRITES_PER_TRANSACTION = 500
 
 /**
- * Carries all writes of one tick in one transaction: one sync to disk serves them all, which is 4 to 10 times
- * the rate of a commit each. A write that throws is undone alone; when the commit itself fails, all fail.
+ * Runs all writes of one tick in one transaction with one sync to disk, which is 4 to 10 times as fast as a commit for
+ * each. A write that throws is rolled back alone. If the commit fails, all its writes fail.
  *
- * Writes need not be synced where losing them at a power cut does no harm. They are in the log then, which survives
- * the process, and on disk with the next commit that is synced: nothing that is synced depends on what is not.
+ * Writes that a power cut may lose need not be synced. They are in the WAL, which survives the process, and reach the
+ * disk with the next synced commit. A synced write therefore never depends on an unsynced one.
  */
 export class GroupCommit {
   readonly #database: DatabaseSync
@@ -28,7 +28,7 @@ export class GroupCommit {
   readonly #undo: StatementSync
   #pending: Write[] = []
   #closed = false
-  /** As `openDatabase` leaves it. */
+  /** Whether `synchronous` is `FULL`, which `openDatabase` sets. */
   #isFull = true
 
   constructor(database: DatabaseSync) {
@@ -38,24 +38,26 @@ export class GroupCommit {
     this.#undo = database.prepare('ROLLBACK TO one_write')
   }
 
-  /** Runs `work` in the next transaction; resolves with its answer once that is committed, and on disk if it must. */
+  /**
+   * Runs `work` in the next transaction. Resolves with its result after the commit, and after the sync if `mustSync`.
+   */
   write<T>(work: () => T, { mustSync }: { mustSync: boolean }): Promise<T> {
     if (this.#closed)
       return Promise.reject(new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The store is closed.'))
     return new Promise<T>((resolve, reject) => {
-      // The queue holds writes of every type; each keeps its own resolve, so the type is right by construction.
+      // The queue holds writes of different types. Each is resolved with the result of its own `work`.
       this.#pending.push({ work, mustSync, resolve: resolve as Write['resolve'], reject })
       if (this.#pending.length === 1) this.#flushSoon()
     })
   }
 
-  /** Commits what is pending and takes no more. */
+  /** Commits pending writes and rejects new ones. */
   close(): void {
     this.#closed = true
     while (this.#pending.length > 0) this.#flush()
   }
 
-  /** After one more turn of the event loop: what arrives in it shares the sync. */
+  /** Waits for one more turn of the event loop, so that writes that arrive in it share the sync. */
   #flushSoon(): void {
     setImmediate(() => setImmediate(() => this.#flush()))
   }
@@ -83,7 +85,7 @@ export class GroupCommit {
     }
   }
 
-  /** `FULL` syncs the log at each commit, `NORMAL` before it is copied into the database. */
+  /** `FULL` syncs the WAL at each commit, `NORMAL` only before it is copied into the database. */
   #setSync(isFull: boolean): void {
     if (this.#isFull === isFull) return
     this.#database.exec(`PRAGMA synchronous = ${isFull ? 'FULL' : 'NORMAL'}`)
@@ -97,7 +99,7 @@ export class GroupCommit {
       this.#release.run()
       return { ok: true, value }
     } catch (error) {
-      // A full disk ends the whole transaction: then the batch fails as one.
+      // A full disk rolls back the whole transaction, so the whole batch fails.
       if (!this.#database.isTransaction) throw error
       this.#undo.run()
       this.#release.run()

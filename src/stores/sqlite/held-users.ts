@@ -3,7 +3,7 @@ interface Holder {
   urgency: number
 }
 
-/** The Qlik users that runs hold, in memory: only one process runs on a file. See `RevocationStore.holdUsers`. */
+/** The Qlik users that runs hold. Kept in memory, because one process uses a file. See `RevocationStore.holdUsers`. */
 export class HeldUsers {
   readonly #holders = new Map<string, Holder>()
   readonly #displaced = new Set<string>()
@@ -24,7 +24,7 @@ export class HeldUsers {
     for (const [key, holder] of this.#holders) if (holder.id === id) this.#holders.delete(key)
   }
 
-  /** The runs from which a user was taken away. */
+  /** The runs that lost a user to a more urgent run. */
   displaced(): string[] {
     return [...this.#displaced]
   }

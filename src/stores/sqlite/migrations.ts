@@ -1,6 +1,6 @@
 /**
- * The schema, as numbered steps. A step is never changed once released; a new one is added.
- * `PRAGMA user_version` holds how many have been applied. Times are ms since the epoch.
+ * The schema as numbered steps. The statements of a released step never change; a change is a new step.
+ * `PRAGMA user_version` is the number of applied steps. Times are in ms since the epoch.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -33,27 +33,28 @@ export const MIGRATIONS: readonly string[] = [
     next_attempt_at INTEGER,
     due_at INTEGER NOT NULL,
     device_key TEXT NOT NULL AS (coalesce(device_type, '')) VIRTUAL,
-    -- Each ended revocation has a place of its own.
+    -- Unique for each finished revocation.
     place TEXT NOT NULL AS (iif(status IN ('queued', 'running'), status, id)) VIRTUAL
   ) STRICT;
 
-  -- At most one queued and one running revocation per tenant, user and device type: what coalescing relies on. The listing by
-  -- user reads it, too: users come in no order, so that each such index costs a page written for each signal.
+  -- At most one queued and one running revocation per tenant, user and device type, which joining relies on. The
+  -- listing by user uses this index, too: users arrive in random order, so a separate index would cost a page write for
+  -- each signal.
   CREATE UNIQUE INDEX revocations_user ON revocations (user_value, user_kind, tenant, device_key, place);
-  -- What the claim reads: by urgency, the oldest first, however long the backlog is.
+  -- For claims: by urgency, oldest first, independent of the backlog's length.
   CREATE INDEX revocations_due ON revocations (urgency, due_at, id) WHERE status = 'queued';
-  -- What the listing and retention read.
+  -- For the listing and for retention.
   CREATE INDEX revocations_status ON revocations (status, id);
   CREATE INDEX revocations_ended ON revocations (completed_at) WHERE completed_at IS NOT NULL;
 
-  -- The ids of revocations that joined another one; they go when it goes.
+  -- The ids of revocations that joined another one. Deleted with it.
   CREATE TABLE joined_ids (
     id TEXT PRIMARY KEY,
     into_id TEXT NOT NULL REFERENCES revocations (id) ON DELETE CASCADE
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX joined_ids_into ON joined_ids (into_id);
 
-  -- With row ids, so that the long rows are written one after the other and only the keys in no order.
+  -- With row ids, so that the long rows are written sequentially and only the keys in random order.
   CREATE TABLE replays (
     key TEXT PRIMARY KEY,
     fingerprint TEXT,
@@ -80,13 +81,13 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   `
-  -- What the claim reads: by urgency, then tenant by tenant, of each the oldest first. Neither a long backlog of one
-  -- tenant nor many tenants make it slow: one look-up a tenant finds the next that has something due.
+  -- For claims: by urgency, then by tenant, oldest first. Neither a long backlog of one tenant nor many tenants make it
+  -- slow: one lookup per tenant finds the next tenant with something due.
   DROP INDEX revocations_due;
   CREATE INDEX revocations_due ON revocations (urgency, tenant, due_at, id) WHERE status = 'queued';
   `,
   `
-  -- Whose a session is, until it expires.
+  -- The user of a session, until it expires.
   CREATE TABLE sessions (
     tenant TEXT NOT NULL,
     sid TEXT NOT NULL,
@@ -98,7 +99,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX sessions_expired ON sessions (expires_at);
   `,
   `
-  -- What proves that no token is left, and when that is looked for.
+  -- The proof that no token is left, and when it is due.
   ALTER TABLE revocations ADD COLUMN undecided INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE revocations ADD COLUMN resolved TEXT NOT NULL DEFAULT '[]';
   ALTER TABLE revocations ADD COLUMN proof TEXT;
@@ -107,15 +108,15 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE revocations ADD COLUMN superseded_by TEXT;
   ALTER TABLE revocations ADD COLUMN signal_time TEXT;
   ALTER TABLE revocations ADD COLUMN signal_time_of INTEGER;
-  -- What has ended before stays as it was verified, or not.
+  -- Finished revocations keep their verification result.
   UPDATE revocations SET verification_due_at = 0 WHERE status IN ('queued', 'running');
-  -- What the claim of confirming listings reads, as the other claim does; and the older ones of a user that was confirmed.
+  -- For claiming confirming listings, and for finding older revocations of a confirmed user.
   CREATE INDEX revocations_unconfirmed ON revocations (tenant, verification_due_at)
     WHERE status = 'completed' AND verification_due_at IS NOT NULL;
   CREATE INDEX revocations_unconfirmed_user ON revocations (user_value, user_kind, tenant, device_key)
     WHERE status = 'completed' AND verification_due_at IS NOT NULL;
 
-  -- The Qlik user ids that names led to: what the listing by user reads.
+  -- The Qlik user ids that names resolved to, for the listing by user.
   CREATE TABLE resolved_users (
     user_id TEXT NOT NULL,
     revocation_id TEXT NOT NULL REFERENCES revocations (id) ON DELETE CASCADE,
@@ -124,8 +125,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX resolved_users_revocation ON resolved_users (revocation_id);
   `,
   `
-  -- Whose a session is, until it expires. A sid belongs to the source whose issuer gave it. \`sessions\` holds what was noted
-  -- before, without a source, until that expires.
+  -- The user of a session, until it expires. A sid is unique per source. \`sessions\` holds sessions that earlier
+  -- versions recorded without a source, until they expire.
   CREATE TABLE source_sessions (
     tenant TEXT NOT NULL,
     source TEXT NOT NULL,
@@ -138,8 +139,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX source_sessions_expired ON source_sessions (expires_at);
   `,
   `
-  -- Under which name a budget is kept in permits and tier_blocks: the one that the tenant at this address had first, or
-  -- the address, where another tenant had that name before. So a tenant keeps its budget when it is renamed.
+  -- The name of a budget in permits and tier_blocks: the first name of the tenant at this address, or the address if
+  -- another tenant had that name before. So a tenant keeps its budget when it is renamed.
   CREATE TABLE budget_names (
     origin TEXT NOT NULL,
     client TEXT NOT NULL,

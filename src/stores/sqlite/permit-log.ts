@@ -3,10 +3,10 @@ import type { BudgetHistory, BudgetKey, PermitLog } from '../../qlik/budget/perm
 
 type Run = <T>(work: () => T) => Promise<T>
 
-/** The name that a budget is kept under; for one without calls, what its tenant is called now. */
+/** The name of a budget in the tables. Defaults to the tenant's current name if the budget has no calls. */
 const NAME = `coalesce((SELECT tenant FROM budget_names WHERE origin = $origin AND client = $client), $tenant)`
 
-/** The drawn permits in SQLite; the writes join the store's group commit. */
+/** Stores drawn permits in SQLite. Its writes are part of the store's group commit. */
 export class SqlitePermitLog implements PermitLog {
   readonly #write: Run
   readonly #read: Run
@@ -81,7 +81,7 @@ export class SqlitePermitLog implements PermitLog {
     })
   }
 
-  /** What is written first gives the budget its name. */
+  /** The first write for a budget sets its name. */
   #change(key: BudgetKey, work: () => void): Promise<void> {
     return this.#write(() => {
       const { origin, tenant, client } = key
@@ -91,7 +91,7 @@ export class SqlitePermitLog implements PermitLog {
   }
 }
 
-/** As the statements have it, and nothing else: SQLite refuses what it does not know. */
+/** Only the parameters that the statements use, because SQLite rejects unknown ones. */
 function named({ origin, tenant, client, tier }: BudgetKey) {
   return { origin, tenant, client, tier }
 }

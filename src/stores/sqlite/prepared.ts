@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { toRevocation } from '../rows.ts'
 
-/** The same user, as far as joining goes. */
+/** Whether two rows are for the same user and device type, which is the condition for joining. */
 export const SAME_USER = (one: string, other: string) =>
   ['user_value', 'user_kind', 'tenant', 'device_key']
     .map((name) => `${one}.${name} = ${other}.${name}`)
@@ -9,7 +9,7 @@ export const SAME_USER = (one: string, other: string) =>
 
 export type Prepared = ReturnType<typeof prepareOn>
 
-/** Statements of a database, each prepared once. */
+/** Runs statements on a database. Each is prepared once. */
 export function prepareOn(database: DatabaseSync) {
   const prepared = new Map<string, StatementSync>()
   const prepare = (text: string): StatementSync => {

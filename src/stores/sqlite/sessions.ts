@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Session, SessionSource } from '../../revocation/session.ts'
 import { toSession, toSessionRow } from '../session-row.ts'
 
-/** The SQL statements of the sessions, as functions. They read and write within the caller's transaction. */
+/** The SQL statements for sessions. They run in the caller's transaction. */
 export function sqliteSessions(database: DatabaseSync) {
   const note = database.prepare(
     `INSERT OR REPLACE INTO source_sessions (tenant, source, sid, user_kind, user_value, expires_at)
@@ -38,7 +38,7 @@ export function sqliteSessions(database: DatabaseSync) {
       if (isOnly) forgetUnsourced.run(tenant, sid)
     },
 
-    /** Deletes a bounded number of those that have expired, and returns how many there were. */
+    /** Deletes up to 500 expired sessions per table and returns the number of deleted rows. */
     purgeSome: (now: number): number =>
       purges.reduce((purged, purge) => purged + Number(purge.run(now).changes), 0),
   }

@@ -9,7 +9,9 @@ import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
 
-/** The tenants that have something of one urgency queued, by one look-up each in the index `revocations_due`. */
+/**
+ * The tenants with queued revocations of one urgency, found by one lookup per tenant in the index `revocations_due`.
+ */
 const QUEUED_TENANTS = `queued_tenants (name) AS (
   SELECT min(tenant) FROM revocations WHERE status = 'queued' AND urgency = ?1
   UNION ALL
@@ -17,11 +19,11 @@ const QUEUED_TENANTS = `queued_tenants (name) AS (
   FROM queued_tenants WHERE name IS NOT NULL
 )`
 
-/** Every SQL statement of the revocations, as functions. They read and write within the caller's transaction. */
+/** The SQL statements for revocations. They run in the caller's transaction. */
 export function sqliteStatements(database: DatabaseSync) {
   const prepared = prepareOn(database)
   const { prepare, rows, row } = prepared
-  // By position: SQLite finds a parameter by name in a search through all of them.
+  // Positional parameters: SQLite finds a named parameter by linear search.
   const insertRow = prepare(
     `INSERT INTO revocations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
   )
@@ -44,7 +46,7 @@ export function sqliteStatements(database: DatabaseSync) {
       return revocation
     },
 
-    /** The Qlik users that a name led to, for the listing by user; an id leads to itself. */
+    /** Records the Qlik users that a name resolved to, for the listing by user. A user id needs no record. */
     noteResolved({ id, user, resolved }: Revocation): void {
       if (user.kind === 'userId') return
       for (const userId of resolved)
@@ -76,7 +78,7 @@ export function sqliteStatements(database: DatabaseSync) {
         deviceType ?? '',
       ),
 
-    /** Ids that had joined one revocation lead to another one from now on. */
+    /** Redirects the ids that joined one revocation to another one. */
     rejoin(fromId: string, intoId: string): void {
       prepare('UPDATE joined_ids SET into_id = ? WHERE into_id = ?').run(intoId, fromId)
     },
@@ -93,8 +95,8 @@ export function sqliteStatements(database: DatabaseSync) {
         .map(({ id }) => String(id)),
 
     /**
-     * What was never tried is due by `now`; what waits, after the backoff that was chosen for it, or after `longest` where
-     * none was noted.
+     * Limits waiting times after the clock was set back. Revocations that were never tried become due at `now`. Those
+     * that wait become due after their recorded backoff, or after `longest` if none is recorded.
      */
     waitNoLongerThan(now: number, longest: number): void {
       prepare(
@@ -109,7 +111,7 @@ export function sqliteStatements(database: DatabaseSync) {
 
     running: (): Revocation[] => rows(`SELECT * FROM revocations WHERE status = 'running'`),
 
-    /** The tenants that have something due, the longest due first. */
+    /** The tenants with due revocations, longest overdue first. */
     tenantsDue: (reason: Reason, now: number): string[] =>
       prepare(
         `WITH RECURSIVE ${QUEUED_TENANTS}
@@ -120,7 +122,7 @@ export function sqliteStatements(database: DatabaseSync) {
         .all(urgencyOf(reason), now)
         .map(({ name }) => String(name)),
 
-    /** What may be claimed of a tenant, the oldest first. */
+    /** The claimable revocations of a tenant, oldest first. */
     due: (reason: Reason, tenant: string, now: number, limit: number): Revocation[] =>
       rows(
         `SELECT * FROM revocations AS waiting
@@ -156,7 +158,7 @@ export function sqliteStatements(database: DatabaseSync) {
         ['status = ?', status],
         ['(superseded_by IS NOT NULL) = ?', superseded === undefined ? undefined : Number(superseded)],
         ['tenant = ?', tenant],
-        // As one parameter: there may be thousands, and the statement stays the same.
+        // One parameter for all tenants: there can be thousands, and the statement stays the same.
         ['tenant IN (SELECT value FROM json_each(?))', tenants && JSON.stringify(tenants)],
         [
           `id IN (SELECT id FROM revocations WHERE user_value = ? AND user_kind = 'userId'
@@ -191,7 +193,7 @@ export function sqliteStatements(database: DatabaseSync) {
       )
     },
 
-    /** Deletes a bounded number of old rows, so that the event loop is not held; 0 when there are none left. */
+    /** Deletes a limited number of old rows, to not block the event loop. Returns 0 if none are left. */
     purgeSome(endedBefore: number, replaysBefore: number): number {
       const ended = prepare(
         `DELETE FROM revocations WHERE id IN
@@ -215,7 +217,7 @@ export function sqliteStatements(database: DatabaseSync) {
           count: Number(count),
         })),
 
-    /** A write that changes nothing but must reach the disk. */
+    /** Writes to the disk without changing data, to check that the store is writable. */
     touch(): void {
       database.exec(`PRAGMA user_version = ${Number(prepare('PRAGMA user_version').get()?.user_version)}`)
     },

@@ -1,10 +1,12 @@
 import type { Revocation } from '../../revocation/revocation.ts'
 import { type Prepared, SAME_USER } from './prepared.ts'
 
-/** A confirming listing is never further away than this, unless a backoff was chosen. */
+/** The longest time until a confirming listing is due, unless a backoff is recorded. */
 const LONGEST_LEEWAY_MS = 10_000
 
-/** The tenants that have a confirming listing due, now or later, by one look-up each in the index `revocations_unconfirmed`. */
+/**
+ * The tenants with pending confirming listings, found by one lookup per tenant in the index `revocations_unconfirmed`.
+ */
 const UNCONFIRMED_TENANTS = `unconfirmed_tenants (name) AS (
   SELECT min(tenant) FROM revocations WHERE status = 'completed' AND verification_due_at IS NOT NULL
   UNION ALL
@@ -13,10 +15,10 @@ const UNCONFIRMED_TENANTS = `unconfirmed_tenants (name) AS (
   FROM unconfirmed_tenants WHERE name IS NOT NULL
 )`
 
-/** The statements for confirming listings, as functions. They read and write within the caller's transaction. */
+/** The SQL statements for confirming listings. They run in the caller's transaction. */
 export function unconfirmedStatements({ prepare, rows }: Prepared) {
   return {
-    /** The tenants that have a confirming listing due, the longest due first. */
+    /** The tenants with due confirming listings, longest overdue first. */
     tenants: (now: number): string[] =>
       prepare(
         `WITH RECURSIVE ${UNCONFIRMED_TENANTS}
@@ -27,7 +29,7 @@ export function unconfirmedStatements({ prepare, rows }: Prepared) {
         .all(now)
         .map(({ name }) => String(name)),
 
-    /** Those of a tenant whose confirming listing is due, the longest due first. */
+    /** The revocations of a tenant with a due confirming listing, longest overdue first. */
     due: (tenant: string, now: number, limit: number): Revocation[] =>
       rows(
         `SELECT * FROM revocations WHERE status = 'completed' AND verification_due_at <= ? AND tenant = ?
@@ -37,7 +39,9 @@ export function unconfirmedStatements({ prepare, rows }: Prepared) {
         limit,
       ),
 
-    /** Whether a newer one of the same user waits, runs, or has a confirming listing due: that proves this one, too. */
+    /**
+     * Whether a newer revocation of the same user is queued, running or unconfirmed. Its proof confirms this one, too.
+     */
     hasSuccessor: (id: string): boolean =>
       prepare(
         `SELECT 1 FROM revocations AS r WHERE id = ? AND (
@@ -48,7 +52,7 @@ export function unconfirmedStatements({ prepare, rows }: Prepared) {
                AND (other.completed_at, other.id) > (r.completed_at, r.id)))`,
       ).get(id) !== undefined,
 
-    /** The others of the same user whose confirming listing is due. */
+    /** The other unconfirmed revocations of the same user. */
     othersOf: (id: string): Revocation[] =>
       rows(
         `SELECT other.* FROM revocations AS r JOIN revocations AS other ON ${SAME_USER('other', 'r')}

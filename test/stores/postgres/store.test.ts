@@ -71,7 +71,7 @@ t.test('a database of a newer version is refused, and left alone', async (t) => 
   t.equal(code, 75)
   t.match(
     stderr,
-    /^CURFEW_STORE_NEWER: The database has schema version 999, this version of Curfew knows \d+\.\n$/,
+    /^CURFEW_STORE_NEWER: The database has schema version 999; this version of Curfew supports \d+\.\n$/,
   )
   t.same(await server.query(url, tables), before)
 })
@@ -97,7 +97,7 @@ t.test('an address that does not work is refused with no part of it in the messa
     const environment = environmentFor({ url: 'http://127.0.0.1:9' }, { id: 'c', secret: 's' }, href)
     const { code, stdout, stderr } = await startInVain(environment)
     t.equal(code, 75)
-    t.match(stderr, /^CURFEW_STORE_UNAVAILABLE: The database does not work: \w+\.\n$/)
+    t.match(stderr, /^CURFEW_STORE_UNAVAILABLE: Database error: \w+\.\n$/)
     t.notMatch(stdout + stderr, /marker|postgres:/)
   }
 })

@@ -29,27 +29,27 @@ CREATE TABLE curfew.revocations (
   next_attempt_at bigint,
   due_at bigint NOT NULL,
   device_key text NOT NULL GENERATED ALWAYS AS (coalesce(device_type, '')) STORED,
-  -- Whose run it is, while it runs: a process that has lost it must not report on it any more.
+  -- Identifies the process that runs it. A process that has lost the claim must not report on the run.
   claim uuid,
-  -- Queued without a job, behind a running one of the same user; the end of that gives it one.
+  -- Queued without a job behind a running revocation of the same user. It gets a job when that one ends.
   parked boolean NOT NULL DEFAULT false
 );
 
--- At most one queued and one running revocation per tenant, user and device type: what coalescing relies on.
+-- At most one queued and one running revocation per tenant, user and device type, which joining relies on.
 CREATE UNIQUE INDEX revocations_queued ON curfew.revocations (tenant, user_kind, user_value, device_key)
   WHERE status = 'queued';
 CREATE UNIQUE INDEX revocations_running ON curfew.revocations (tenant, user_kind, user_value, device_key)
   WHERE status = 'running';
--- When to look for work again.
+-- For the time of the next attempt.
 CREATE INDEX revocations_waiting ON curfew.revocations (next_attempt_at)
   WHERE status = 'queued' AND next_attempt_at IS NOT NULL;
--- What the listing and retention read.
+-- For the listing and for retention.
 CREATE INDEX revocations_user ON curfew.revocations (user_value, id);
 CREATE INDEX revocations_tenant ON curfew.revocations (tenant, id);
 CREATE INDEX revocations_failed ON curfew.revocations (id) WHERE status = 'failed';
 CREATE INDEX revocations_ended ON curfew.revocations (completed_at) WHERE completed_at IS NOT NULL;
 
--- The ids of revocations that joined another one; they go when it goes.
+-- The ids of revocations that joined another one. Deleted with it.
 CREATE TABLE curfew.joined_ids (
   id uuid PRIMARY KEY,
   into_id uuid NOT NULL REFERENCES curfew.revocations (id) ON DELETE CASCADE
@@ -64,7 +64,7 @@ CREATE TABLE curfew.replays (
 );
 CREATE INDEX replays_at ON curfew.replays (at);
 
--- Whose a session is, until it expires.
+-- The user of a session, until it expires.
 CREATE TABLE curfew.sessions (
   tenant text NOT NULL,
   sid text NOT NULL,
@@ -75,7 +75,7 @@ CREATE TABLE curfew.sessions (
 );
 CREATE INDEX sessions_expired ON curfew.sessions (expires_at);
 
--- One budget: a tenant, a client and a tier. The row is locked while permits are issued.
+-- A budget of a tenant, client and tier. The row is locked while permits are issued.
 CREATE TABLE curfew.budgets (
   tenant text NOT NULL,
   client text NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE curfew.budgets (
   blocked_until timestamptz,
   PRIMARY KEY (tenant, client, tier)
 );
--- Calls that have ended, by when they cease to count.
+-- Calls that have ended, by the time when they stop counting.
 CREATE TABLE curfew.calls (
   tenant text NOT NULL,
   client text NOT NULL,
@@ -92,7 +92,7 @@ CREATE TABLE curfew.calls (
   count integer NOT NULL,
   PRIMARY KEY (tenant, client, tier, until)
 );
--- Permits in the hands of a process: for calls that are under way or about to begin.
+-- Permits that a process holds, for calls in progress or about to start.
 CREATE TABLE curfew.permits (
   tenant text NOT NULL,
   client text NOT NULL,
@@ -103,10 +103,10 @@ CREATE TABLE curfew.permits (
   PRIMARY KEY (tenant, client, tier, holder)
 );
 
--- One exchange of a process with its budget: it reports how many permits it holds and how many of its calls have
--- ended, and gets more. The row of the budget is locked, so exchanges come one after the other and none is issued
--- twice. One round trip; not synced to disk, as a lost window costs a 429 at worst, and a sync for each call would
--- double the time of a revocation.
+-- One exchange of a process with its budget: the process reports how many permits it holds and how many of its calls
+-- have ended, and receives more. The row of the budget is locked, so exchanges are serialized and no permit is issued
+-- twice. One round trip, not synced to disk: a lost window costs at most a 429, and a sync for each call would double
+-- the time of a revocation.
 CREATE FUNCTION curfew.exchange_permits(
   of_tenant text, of_client text, of_tier integer, of_holder uuid, call_limit integer, window_ms float8,
   lease_ms float8, held integer, ended integer, ended_ago_ms float8, wanted integer,
@@ -115,7 +115,7 @@ CREATE FUNCTION curfew.exchange_permits(
 DECLARE
   now_at timestamptz;
   window_of interval := make_interval(secs => window_ms / 1000);
-  -- Ends are counted together in 500 parts of a window, rounded up: few rows to add up, at 0.2 % of the window.
+  -- End times are rounded up to 1/500 of the window, so there are few rows to sum. The error is 0.2 % of the window.
   part_s float8 := window_ms / 1000 / 500;
   blocked timestamptz;
   used integer;
@@ -131,7 +131,7 @@ BEGIN
   END IF;
   now_at := clock_timestamp();
 
-  -- What the dead held counts as used.
+  -- Permits of dead processes count as used.
   WITH dead AS (
     DELETE FROM curfew.permits
     WHERE tenant = of_tenant AND client = of_client AND tier = of_tier AND holder <> of_holder AND expires_at <= now_at
@@ -158,7 +158,7 @@ BEGIN
     free_at := blocked;
   END IF;
   remaining := greatest(0, call_limit - used - granted);
-  -- Where all room is in the hands of processes, one of them will end a call soon.
+  -- If processes hold all permits, one of them will end a call soon.
   wait_ms := CASE WHEN granted >= wanted THEN 0
     ELSE coalesce(greatest(1, extract(epoch FROM free_at - now_at) * 1000), 100) END;
   IF held + granted > 0 THEN

@@ -1,7 +1,7 @@
-/** Budgets that keep their name, and probes after a block. A step of `MIGRATIONS`. */
+/** Budgets that keep their names, and probes after a block. A step of `MIGRATIONS`. */
 export const BUDGETS = `
--- Under which name a budget is kept: the one that the tenant at this address had first, or the address, where another
--- tenant had that name before. So a tenant keeps its budget when it is renamed, in one replica after the other.
+-- The name of a budget: the first name of the tenant at this address, or the address if another tenant had that name
+-- before. So a tenant keeps its budget when it is renamed in one replica after the other.
 CREATE TABLE curfew.budget_names (
   origin text NOT NULL,
   client text NOT NULL,
@@ -20,27 +20,26 @@ BEGIN
       SELECT of_origin, of_client, CASE WHEN EXISTS (
         SELECT FROM curfew.budget_names WHERE tenant = of_name AND client = of_client) THEN of_origin ELSE of_name END
       ON CONFLICT DO NOTHING;
-    -- Another process may have been first.
+    -- Another process may have inserted it first.
     SELECT tenant INTO found FROM curfew.budget_names WHERE origin = of_origin AND client = of_client;
   END IF;
   RETURN coalesce(found, of_origin);
 END $$;
 
--- Who makes the one call that goes first after a block. Before the calls, as exchange_permits locks them: replicas of the
--- version before are at work meanwhile.
+-- The process that makes the first call after a block. This statement comes before those on curfew.calls, which is the
+-- lock order of exchange_permits: replicas of the previous version are running at the same time.
 ALTER TABLE curfew.budgets ADD COLUMN prober uuid;
 CREATE INDEX budgets_blocked ON curfew.budgets (blocked_until) WHERE blocked_until IS NOT NULL;
 
--- Calls are noted by when they ended, so that each process can count them by the window that it is configured with.
--- Until now it was when they cease to count: by Qlik's window, unless another one was configured.
+-- Calls are recorded by their end, so that each process can count them with its configured window. Earlier versions
+-- recorded the time when they stop counting, based on Qlik's window unless another one was configured.
 ALTER TABLE curfew.calls RENAME COLUMN until TO ended_at;
 ALTER TABLE curfew.calls ALTER COLUMN ended_at TYPE timestamptz USING ended_at - interval '300 seconds';
 
--- As exchange_permits was, and besides:
--- After a block one call goes first, the probe; all others wait until its process reports that it has passed. Where that
--- process does not hold it any more, or has died, it is granted again. A budget without blocked_until is open.
--- Calls are remembered for Qlik's window at least (REMEMBERED_FOR_MS), so that a window that was too short can be put
--- right at any time.
+-- Like exchange_permits, with two additions. After a block, the first call is a probe: all others wait until its process
+-- reports that it has passed. If that process has died or returned the probe, it is granted again. A budget without
+-- blocked_until is open. Calls are kept at least for Qlik's window (REMEMBERED_FOR_MS), so that a window that was
+-- configured too short can be corrected at any time.
 CREATE FUNCTION curfew.exchange_budget(
   of_tenant text, of_client text, of_tier integer, of_holder uuid, call_limit integer, window_ms float8,
   lease_ms float8, held integer, ended integer, ended_ago_ms float8, wanted integer, probe text,
@@ -49,7 +48,7 @@ CREATE FUNCTION curfew.exchange_budget(
 DECLARE
   now_at timestamptz;
   window_of interval := make_interval(secs => window_ms / 1000);
-  -- Ends are counted together in 500 parts of a window, rounded up: few rows to add up, at 0.2 % of the window.
+  -- End times are rounded up to 1/500 of the window, so there are few rows to sum. The error is 0.2 % of the window.
   part_s float8 := window_ms / 1000 / 500;
   known record;
   blocked timestamptz;
@@ -81,7 +80,7 @@ BEGIN
     probing := NULL;
   END IF;
 
-  -- What the dead held counts as used.
+  -- Permits of dead processes count as used.
   WITH dead AS (
     DELETE FROM curfew.permits
     WHERE tenant = of_tenant AND client = of_client AND tier = of_tier AND holder <> of_holder AND expires_at <= now_at
@@ -123,7 +122,7 @@ BEGIN
   END IF;
   blocked_ms := CASE WHEN blocked IS NOT NULL THEN greatest(0, extract(epoch FROM blocked - now_at) * 1000) END;
   remaining := CASE WHEN blocked IS NULL THEN greatest(0, call_limit - used - granted) ELSE 0 END;
-  -- Where all room, or the probe, is in the hands of processes, one of them will end a call soon.
+  -- If processes hold all permits, or the probe, one of them will end a call soon.
   wait_ms := CASE WHEN granted >= wanted THEN 0 WHEN free_at IS NULL THEN 100
     ELSE greatest(1, extract(epoch FROM free_at - now_at) * 1000) END;
   IF held + granted > 0 THEN
@@ -137,7 +136,8 @@ BEGIN
   END IF;
 END $$;
 
--- For replicas of the version before, which report no probe: an end is taken for a pass. They report a 429 before that.
+-- For replicas of the previous version, which report no probe: an ended call counts as a passed probe. They report a
+-- 429 before they report its end.
 CREATE OR REPLACE FUNCTION curfew.exchange_permits(
   of_tenant text, of_client text, of_tier integer, of_holder uuid, call_limit integer, window_ms float8,
   lease_ms float8, held integer, ended integer, ended_ago_ms float8, wanted integer,

@@ -1,8 +1,9 @@
-/** What replicas of earlier versions write is not trusted. A step of `MIGRATIONS`. */
+/** Marks rows that replicas of earlier versions write. A step of `MIGRATIONS`. */
 export const EARLIER_VERSIONS = `
--- Replicas of earlier versions may work beside newer ones. They leave columns as they are that they do not know. So that no
--- newer one trusts these columns, what an earlier one writes is marked here: nothing that was proven before holds after it
--- has changed the status, what it completes is listed again, and a signal that it may have joined has an unknown time.
+-- Replicas of earlier versions may run beside newer ones. They do not update columns that they do not know. This
+-- trigger resets these columns, so that newer replicas do not rely on them: if an earlier version changes the status,
+-- earlier proofs are discarded; what it completes is listed again; and if a signal may have joined, the signal time is
+-- unknown.
 CREATE FUNCTION curfew.distrust_earlier_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.status <> OLD.status THEN
@@ -13,7 +14,7 @@ BEGIN
     NEW.backoff_ms := NULL;
     NEW.superseded_by := NULL;
   END IF;
-  -- A signal joins what is queued, but parking is no signal; what was queued joins a run that is put back.
+  -- A signal may have joined a queued row, unless the update only parked it. A queued row joins a run that is put back.
   IF NEW.status = 'queued' AND (OLD.status = 'queued' AND NEW.parked = OLD.parked
       OR OLD.status = 'running' AND EXISTS (SELECT FROM curfew.joined_ids WHERE into_id = NEW.id)) THEN
     NEW.signal_time_of := NULL;

@@ -1,6 +1,6 @@
-/** What proves that no token is left. A step of `MIGRATIONS`. */
+/** Proofs that no token is left. A step of `MIGRATIONS`. */
 export const PROOFS = `
--- What proves that no token is left, and when that is looked for.
+-- The proof that no token is left, and when it is due.
 ALTER TABLE curfew.revocations
   ADD COLUMN undecided integer NOT NULL DEFAULT 0,
   ADD COLUMN resolved text NOT NULL DEFAULT '[]',
@@ -10,17 +10,17 @@ ALTER TABLE curfew.revocations
   ADD COLUMN superseded_by uuid,
   ADD COLUMN signal_time text,
   ADD COLUMN signal_time_of bigint;
--- What has ended before stays as it was verified, or not. What a replica of an earlier version completes from now on is
--- listed again.
+-- Finished revocations keep their verification result. Revocations that a replica of an earlier version completes after
+-- this step are listed again.
 ALTER TABLE curfew.revocations ALTER COLUMN verification_due_at SET DEFAULT 0;
 UPDATE curfew.revocations SET verification_due_at = 0 WHERE status IN ('queued', 'running');
--- What the claim of confirming listings reads; and the older ones of a user that was confirmed.
+-- For claiming confirming listings, and for finding older revocations of a confirmed user.
 CREATE INDEX revocations_unconfirmed ON curfew.revocations (tenant, verification_due_at)
   WHERE status = 'completed' AND verification_due_at IS NOT NULL;
 CREATE INDEX revocations_unconfirmed_user ON curfew.revocations (tenant, user_kind, user_value, device_key)
   WHERE status = 'completed' AND verification_due_at IS NOT NULL;
 
--- The Qlik user ids that names led to: what the listing by user reads.
+-- The Qlik user ids that names resolved to, for the listing by user.
 CREATE TABLE curfew.resolved_users (
   user_id text NOT NULL,
   revocation_id uuid NOT NULL REFERENCES curfew.revocations (id) ON DELETE CASCADE,
@@ -28,7 +28,8 @@ CREATE TABLE curfew.resolved_users (
 );
 CREATE INDEX resolved_users_revocation ON curfew.resolved_users (revocation_id);
 
--- The Qlik users whose tokens a run revokes now: no other run does, whatever name it was given. Only as good as the claim.
+-- The Qlik users whose tokens a run is revoking. No other run revokes them, whatever name it was given. Valid only
+-- while the claim is valid.
 CREATE TABLE curfew.held_users (
   tenant text NOT NULL,
   user_id text NOT NULL,

@@ -1,7 +1,7 @@
 /** Sessions by the source whose issuer names them. A step of `MIGRATIONS`. */
 export const SESSIONS_OF_SOURCES = `
--- Whose a session is, until it expires. A sid belongs to the source whose issuer gave it. \`sessions\` holds what earlier
--- versions have noted, without a source, until that expires; their replicas may still write to it.
+-- The user of a session, until it expires. A sid is unique per source. \`sessions\` holds sessions that earlier
+-- versions recorded without a source, until they expire. Their replicas may still write to it.
 CREATE TABLE curfew.source_sessions (
   tenant text NOT NULL,
   source text NOT NULL,
