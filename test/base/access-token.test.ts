@@ -34,7 +34,7 @@ t.test('is fetched once for any number of callers', async (t) => {
   t.equal(fetched(), 1)
 })
 
-t.test('is renewed in the background before it ends, while the old one is still used', async (t) => {
+t.test('is renewed in the background before it expires, while the old one is still used', async (t) => {
   const { clock, cache } = setUp()
   await cache.get()
   clock.advance(0.91 * HOUR)
@@ -60,7 +60,7 @@ t.test('a jump of the wall clock, in either direction, renews it; so does a slee
   }
 })
 
-t.test('a short life is used nearly to its end', async (t) => {
+t.test('a short-lived token is used almost until it expires', async (t) => {
   const { clock, cache } = setUp({ lifetimeMs: 1_000 })
   await cache.get()
   clock.advance(850)
@@ -69,7 +69,7 @@ t.test('a short life is used nearly to its end', async (t) => {
   t.equal(cache.current(), null)
 })
 
-t.test('a failure reaches all who wait and is not kept', async (t) => {
+t.test('a failure rejects all waiting callers and is not cached', async (t) => {
   const { cache, answers, fetched } = setUp()
   answers.push(() => Promise.reject(new Error('down')))
   const results = await Promise.allSettled([cache.get(), cache.get()])
@@ -81,7 +81,7 @@ t.test('a failure reaches all who wait and is not kept', async (t) => {
   t.equal(await cache.get(), 'token-2')
 })
 
-t.test('a renewal ahead of time that fails is told of, and not tried at every call', async (t) => {
+t.test('a failed early renewal is reported, and not repeated at every call', async (t) => {
   const { clock, cache, answers, renewalFailures, fetched } = setUp()
   await cache.get()
   clock.advance(0.95 * HOUR)
@@ -98,7 +98,7 @@ t.test('a renewal ahead of time that fails is told of, and not tried at every ca
   t.equal(await cache.get(), 'token-3')
 })
 
-t.test('one that was refused is forgotten, but not its successor', async (t) => {
+t.test('a rejected token is discarded, but not its successor', async (t) => {
   const { cache, fetched } = setUp()
   const first = await cache.get()
   cache.invalidate(first)

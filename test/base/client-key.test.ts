@@ -10,8 +10,8 @@ const jwk = (key: KeyObject, more: object = {}) =>
   JSON.stringify({ ...key.export({ format: 'jwk' }), ...more })
 const read = (text: string, settings: KeySettings = {}) => readClientKey({ text, isExposed: false }, settings)
 
-t.test('a key is read in each of its forms, and signs as its kind does', async (t) => {
-  // As `openssl ecparam -genkey` writes it.
+t.test('a key is read in every format and signs with the algorithm of its type', async (t) => {
+  // The format of `openssl ecparam -genkey`.
   const parameters = '-----BEGIN EC PARAMETERS-----\nBgUrgQQAIg==\n-----END EC PARAMETERS-----\n'
   const cases: [name: string, text: string, key: KeyObject, algorithm: string][] = [
     ['RSA, PKCS#8', pem(rsa, 'pkcs8'), rsa, 'RS256'],
@@ -30,7 +30,7 @@ t.test('a key is read in each of its forms, and signs as its kind does', async (
   }
 })
 
-t.test('algorithm and name come from the configuration, else from the JWK', async (t) => {
+t.test('algorithm and key id come from the configuration, else from the JWK', async (t) => {
   const cases: [name: string, text: string, settings: KeySettings, expected: object][] = [
     ['RSA', pem(rsa, 'pkcs8'), { algorithm: 'RS512', keyId: 'k1' }, { algorithm: 'RS512', keyId: 'k1' }],
     ['JWK', jwk(rsa, { alg: 'RS512', kid: 'k2' }), {}, { algorithm: 'RS512', keyId: 'k2' }],
@@ -44,7 +44,7 @@ t.test('algorithm and name come from the configuration, else from the JWK', asyn
   for (const [name, text, settings, expected] of cases) t.match(read(text, settings).key, expected, name)
 })
 
-t.test('any other key is a mistake, of which nothing is repeated', async (t) => {
+t.test('any other key is rejected without quoting it', async (t) => {
   const noKey = /^expected a file that holds a private key \(PEM or JWK\) without a passphrase$/
   const kind = /^expected an RSA key, or an EC key on the curve P-384$/
   const weak = generateKeyPairSync('rsa', { modulusLength: 2_047 }).privateKey

@@ -4,11 +4,11 @@ import { ClockOffset, DRIFT } from '../../src/base/clock-offset.ts'
 import { widthOf } from '../../src/base/interval.ts'
 import { fakeClock } from '../support/clock.ts'
 
-/** What the fake clock's monotonic half reads at first. */
+/** The initial monotonic time of the fake clock. */
 const START = fakeClock().monotonic()
 const SECOND = 1_000
 
-/** One exchange with a clock that read `at` when the answer was written, as far as a `Date` header says. */
+/** One exchange with a clock that read `at` when the response was written, with the precision of a `Date` header. */
 function exchange(
   { clock, offset }: ReturnType<typeof measuring>,
   { at, thereMs = 0, backMs = 0 }: { at: number; thereMs?: number; backMs?: number },
@@ -24,7 +24,7 @@ function measuring() {
   return { clock, offset: new ClockOffset(clock) }
 }
 
-t.test('one answer bounds the offset by when it was asked for and when it came', async (t) => {
+t.test('one response bounds the offset by the times of request and response', async (t) => {
   const m = measuring()
   t.equal(m.offset.interval(), null, 'nothing is known before')
   exchange(m, { at: 100_400, thereMs: 30, backMs: 70 })
@@ -49,7 +49,7 @@ t.test(
   },
 )
 
-t.test('several answers together say more than each alone', async (t) => {
+t.test('several responses bound the offset more tightly than each alone', async (t) => {
   const m = measuring()
   const ahead = 60_250 - START
   for (const pauseMs of [0, 300, 330, 410, 270]) {
@@ -61,14 +61,14 @@ t.test('several answers together say more than each alone', async (t) => {
   t.ok(interval && widthOf(interval) < 400)
 })
 
-t.test('an answer that contradicts the earlier ones begins again: a clock was set', async (t) => {
+t.test('a response that contradicts earlier ones replaces them: a clock was set', async (t) => {
   const m = measuring()
   exchange(m, { at: 60_000 })
   exchange(m, { at: 660_000 })
   t.ok((m.offset.interval()?.earliest ?? 0) > 600_000)
 })
 
-t.test('the older a measurement, the less it says, until it says nothing', async (t) => {
+t.test('a measurement loses precision with age until it expires', async (t) => {
   const m = measuring()
   exchange(m, { at: 60_000 })
   const fresh = m.offset.interval()
@@ -81,7 +81,7 @@ t.test('the older a measurement, the less it says, until it says nothing', async
   t.equal(m.offset.interval(), null)
 })
 
-t.test('a step of the wall clock, or a sleep, discards what was measured', async (t) => {
+t.test('a wall clock step or a suspend discards the measurements', async (t) => {
   for (const jump of [-600_000, 600_000]) {
     const m = measuring()
     exchange(m, { at: 60_000 })
@@ -92,7 +92,7 @@ t.test('a step of the wall clock, or a sleep, discards what was measured', async
   }
 })
 
-t.test('an answer during which the machine slept says nothing', async (t) => {
+t.test('a response is ignored if the machine slept during the exchange', async (t) => {
   const { clock, offset } = measuring()
   const end = offset.begin()
   clock.jump(30_000)
@@ -100,7 +100,7 @@ t.test('an answer during which the machine slept says nothing', async (t) => {
   t.equal(offset.interval(), null)
 })
 
-t.test('a correction by NTP costs as much certainty as it moves the clock', async (t) => {
+t.test('an NTP correction widens the interval by the amount of the correction', async (t) => {
   const m = measuring()
   exchange(m, { at: 60_000 })
   m.clock.jump(200)
@@ -108,7 +108,7 @@ t.test('a correction by NTP costs as much certainty as it moves the clock', asyn
   t.ok(interval && Math.abs(widthOf(interval) - 1_400) < 0.1)
 })
 
-t.test('whatever the delays and the drift, the truth stays inside', async (t) => {
+t.test('the true offset stays inside the interval for any delay and drift', async (t) => {
   const delay = fc.integer({ min: 0, max: 9_000 })
   const step = fc.record({ pauseMs: fc.integer({ min: 0, max: 3_600_000 }), thereMs: delay, backMs: delay })
   t.doesNotThrow(() =>

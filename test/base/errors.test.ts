@@ -14,7 +14,7 @@ function documented(): Map<string, string[]> {
   )
 }
 
-t.test('docs/errors.md holds the same codes, with the same statuses and words', async (t) => {
+t.test('docs/errors.md lists the same codes, with the same statuses and texts', async (t) => {
   const rows = documented()
   t.same([...rows.keys()].sort(), Object.keys(ERRORS).sort())
   for (const [code, { status, title, action }] of Object.entries(ERRORS)) {
@@ -22,7 +22,7 @@ t.test('docs/errors.md holds the same codes, with the same statuses and words', 
   }
 })
 
-t.test('every code is one of ours, has a status of an error, and says what to do', async (t) => {
+t.test('every code has the prefix of Curfew, an error status and an action', async (t) => {
   for (const [code, { status, title, action }] of Object.entries(ERRORS)) {
     t.match(code, /^CURFEW_[A-Z]+(_[A-Z]+)*$/)
     t.ok(status === null || (status >= 400 && status < 600), code)
@@ -37,7 +37,7 @@ t.test('every code is in use', async (t) => {
   for (const code of Object.keys(ERRORS)) t.ok(text.includes(`'${code}'`), code)
 })
 
-t.test('an error says what its code says unless it has more to tell', async (t) => {
+t.test('an error has the title of its code as message unless it has a detail', async (t) => {
   const codes = Object.keys(ERRORS) as ErrorCode[]
   for (const code of codes)
     t.match(new CurfewError(code), { name: 'CurfewError', code, message: ERRORS[code].title })

@@ -13,7 +13,7 @@ import {
 
 const from = (earliest: number, latest: number) => ({ earliest, latest })
 
-t.test('intervals are moved, widened and compared by both ends', async (t) => {
+t.test('intervals are shifted, widened and compared by both ends', async (t) => {
   t.equal(widthOf(from(2, 7)), 5)
   t.equal(midpointOf(from(2, 7)), 4.5)
   t.same(shift(from(2, 7), from(-1, 10)), from(1, 17))
@@ -21,11 +21,11 @@ t.test('intervals are moved, widened and compared by both ends', async (t) => {
   t.same(hullOf(from(2, 7), from(9, 10)), from(2, 10))
 })
 
-t.test('a difference holds whichever values the two have', async (t) => {
+t.test('a difference contains the result for any two values', async (t) => {
   t.same(difference(from(10, 20), from(1, 4)), from(6, 19))
 })
 
-t.test('two intervals of one instant agree on what is in both, or contradict each other', async (t) => {
+t.test('two intervals of one instant intersect or contradict each other', async (t) => {
   t.same(intersect(from(2, 7), from(5, 9)), from(5, 7))
   t.same(intersect(from(2, 7), from(7, 9)), from(7, 7))
   t.equal(intersect(from(2, 7), from(8, 9)), null)

@@ -15,7 +15,7 @@ const EMAIL = 'ann.marker@example.com'
 const SUBJECT = 'auth0|subject-marker'
 const USER_ID = 'user-id-marker'
 const DEVICE = 'device-marker'
-/** All of these in the text of whatever is broken: parsers like to quote what they could not read. */
+/** All secrets in one malformed text, because parsers may quote what they cannot read. */
 const MARKERS = `${EMAIL} ${SUBJECT} ${USER_ID}\n    at ${EMAIL}`
 
 const FAULTS: Fault[] = [
@@ -108,7 +108,7 @@ async function letTheStoreFail({ call }: Service) {
   DatabaseSync.prototype.exec = exec
 }
 
-t.test('no line of the log, at any level, holds a secret or anything that names a user', async (t) => {
+t.test('no log line at any level contains a secret or names a user', async (t) => {
   const service = await startService(t, { environment: { LOG_LEVEL: 'trace' }, random: () => 0 })
   const { sandbox, client, logLines, app } = service
   const user = service.userWithTokens(2, { id: USER_ID, email: EMAIL, subject: SUBJECT })
@@ -167,7 +167,7 @@ t.test(
   },
 )
 
-t.test('while keys are away, each source is told of by itself', async (t) => {
+t.test('while keys are unavailable, each source is logged separately', async (t) => {
   const lines: Record<string, unknown>[] = []
   const log = pino(loggerOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line)) })
   const err = new CurfewError('CURFEW_KEYS_UNAVAILABLE')

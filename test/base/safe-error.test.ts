@@ -13,7 +13,7 @@ t.test("Curfew's own errors are logged with their message and code", async (t) =
   t.match(safeError(new QlikFailure('forbidden', 'told')), { type: 'QlikFailure', message: 'told' })
 })
 
-t.test("others' only with their type, code and places", async (t) => {
+t.test('other errors are logged with type, code and stack only', async (t) => {
   const message = 'secret\n    at secret (secret:1:1)\n    at secret'
   const error = Object.assign(new SyntaxError(message), {
     code: 'E_CODE',
@@ -26,7 +26,7 @@ t.test("others' only with their type, code and places", async (t) => {
   t.notMatch(JSON.stringify(safe), 'secret')
 })
 
-t.test('so are their causes, as deep as they go and no deeper', async (t) => {
+t.test('causes are logged in the same way, up to a maximum depth', async (t) => {
   const cause = new Error('secret', { cause: new TypeError('secret', { cause: 'secret' }) })
   const safe = safeError(new CurfewError('CURFEW_INTERNAL', 'told', { cause }))
   t.match(safe, {
@@ -39,7 +39,7 @@ t.test('so are their causes, as deep as they go and no deeper', async (t) => {
   t.ok(JSON.stringify(safeError(circular)).length < 10_000)
 })
 
-t.test('what is no error is logged by its type alone', async (t) => {
+t.test('a value that is not an error is logged by its type only', async (t) => {
   for (const thrown of ['secret', 7, null, undefined, { message: 'secret' }]) {
     t.same(safeError(thrown), { type: typeof thrown })
   }

@@ -21,14 +21,14 @@ const PASSWORD = 'pass-word-of-the-database'
 
 const server = await startPostgres(t)
 
-/** An empty database, by an address with a password, which a server that trusts everybody does not look at. */
+/** The URL of an empty database, with a password that a server with trust authentication ignores. */
 async function database(): Promise<string> {
   const url = new URL(await server.createDatabase())
   url.password ||= PASSWORD
   return url.href
 }
 
-/** Runs the command to its end, in an environment of nothing else. */
+/** Runs the command until it exits, with only the given environment. */
 function run(args: string[], environment: Record<string, string> = {}) {
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [MAIN, ...args], { env: bare(environment) }, (error, stdout, stderr) => {
@@ -46,7 +46,7 @@ async function file(t: Test, fill: (store: ReturnType<typeof openSqliteStore>) =
   return path
 }
 
-t.test('what is not a command, or has wrong arguments, ends with 64 and says what there is', async (t) => {
+t.test('unknown commands and invalid arguments exit with 64 and print the usage', async (t) => {
   const secret = `postgres://curfew:${PASSWORD}@localhost/curfew`
   const unknown = await run([secret])
   t.match(unknown, { code: 64, stderr: 'There is no such command; there are: serve, migrate-store.\n' })
@@ -57,7 +57,7 @@ t.test('what is not a command, or has wrong arguments, ends with 64 and says wha
   t.match(await run(['migrate-store', '--help']), { code: 0, stdout: /^Usage: .*Exit codes:\n/s, stderr: '' })
 })
 
-t.test('a source or a target that cannot be one ends with 78, and nothing is made or changed', async (t) => {
+t.test('an invalid source or target exits with 78, and nothing is created or changed', async (t) => {
   const path = await file(t, accept)
   const absent = join(temporaryFolder(t), 'absent.db')
   const other = join(temporaryFolder(t), 'other.db')
@@ -91,7 +91,7 @@ t.test('a source or a target that cannot be one ends with 78, and nothing is mad
   }
 })
 
-t.test('a file in use and a database that is away end with 75, and what to do', async (t) => {
+t.test('a file in use and an unavailable database exit with 75 and the action to take', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const store = openSqliteStore(path)
   const args = ['migrate-store', '--from', `sqlite:${path}`]
@@ -109,45 +109,48 @@ t.test('a file in use and a database that is away end with 75, and what to do', 
   t.notMatch(away.stdout + away.stderr, PASSWORD)
 })
 
-t.test('replicas that run finish what is moved, by every id, and the command tells how many', async (t) => {
-  const sandbox = await startSandbox()
-  t.teardown(() => sandbox.close())
-  const { tenant } = sandbox
-  const users = Array.from({ length: 12 }, () => tenant.addUser())
-  for (const { id } of users) tenant.issueTokens(id, 2)
-  const [joining, ...others] = users.map(({ id }) => id)
-  const now = Date.now()
-  const ids: string[] = []
-  const path = await file(t, async (store) => {
-    const signal = { occurredAt: now, acceptedAt: now }
-    ids.push((await accept(store, { ...signal, userId: String(joining) })).id)
-    const [first] = await claim(store, now)
-    ids.push((await accept(store, { ...signal, userId: String(joining) })).id)
-    await store.putBack(String(first?.id), waiting(existing(first), null))
-    for (const userId of others) ids.push((await accept(store, { ...signal, userId })).id)
-    await store.claim({ now, room: room(0, 4, 0) })
-  })
-  const url = await database()
-  const urlFile = join(temporaryFolder(t), 'database-url')
-  writeFileSync(urlFile, `${url}\n`)
-  const replica = await startProcess(t, environmentFor(sandbox, tenant.addClient(), url))
-  const { code, stdout, stderr } = await run(['migrate-store', '--from', `sqlite:${path}`], {
-    DATABASE_URL: '',
-    DATABASE_URL_FILE: urlFile,
-  })
-  t.equal(code, 0)
-  t.equal(stderr, '')
-  t.match(stdout, /^0 of 12 revocations …\nDone\.\n +12 queued\n/)
-  t.notMatch(stdout, PASSWORD)
-  for (const id of ids) {
-    const reply = await settledAt(replica.url, id)
-    t.match(reply, { status: 200, json: { status: 'completed', verified: true } })
-  }
-  for (const { id } of users) t.equal(tenant.tokensOf(id).length, 0)
-  t.equal(await replica.end('SIGTERM'), 0)
-})
+t.test(
+  'running replicas finish the copied revocations, and the command reports how many there are',
+  async (t) => {
+    const sandbox = await startSandbox()
+    t.teardown(() => sandbox.close())
+    const { tenant } = sandbox
+    const users = Array.from({ length: 12 }, () => tenant.addUser())
+    for (const { id } of users) tenant.issueTokens(id, 2)
+    const [joining, ...others] = users.map(({ id }) => id)
+    const now = Date.now()
+    const ids: string[] = []
+    const path = await file(t, async (store) => {
+      const signal = { occurredAt: now, acceptedAt: now }
+      ids.push((await accept(store, { ...signal, userId: String(joining) })).id)
+      const [first] = await claim(store, now)
+      ids.push((await accept(store, { ...signal, userId: String(joining) })).id)
+      await store.putBack(String(first?.id), waiting(existing(first), null))
+      for (const userId of others) ids.push((await accept(store, { ...signal, userId })).id)
+      await store.claim({ now, room: room(0, 4, 0) })
+    })
+    const url = await database()
+    const urlFile = join(temporaryFolder(t), 'database-url')
+    writeFileSync(urlFile, `${url}\n`)
+    const replica = await startProcess(t, environmentFor(sandbox, tenant.addClient(), url))
+    const { code, stdout, stderr } = await run(['migrate-store', '--from', `sqlite:${path}`], {
+      DATABASE_URL: '',
+      DATABASE_URL_FILE: urlFile,
+    })
+    t.equal(code, 0)
+    t.equal(stderr, '')
+    t.match(stdout, /^0 of 12 revocations …\nDone\.\n +12 queued\n/)
+    t.notMatch(stdout, PASSWORD)
+    for (const id of ids) {
+      const reply = await settledAt(replica.url, id)
+      t.match(reply, { status: 200, json: { status: 'completed', verified: true } })
+    }
+    for (const { id } of users) t.equal(tenant.tokensOf(id).length, 0)
+    t.equal(await replica.end('SIGTERM'), 0)
+  },
+)
 
-/** Has whoever inserts this user's revocation wait until it is let go. */
+/** Blocks inserts of this user's revocation until the returned function is called. */
 async function holdInsertOf(userId: string, url: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -160,7 +163,7 @@ async function holdInsertOf(userId: string, url: string): Promise<() => Promise<
   return () => client.end()
 }
 
-t.test('killed on the way and run again, everything is there once', async (t) => {
+t.test('after it is killed and run again, everything is there once', async (t) => {
   const path = await file(t, async (store) => {
     const signals = Array.from({ length: 6_000 }, (_, index) =>
       aSignal({ userId: `u${index}`, acceptedAt: T0 + index }),
@@ -169,7 +172,7 @@ t.test('killed on the way and run again, everything is there once', async (t) =>
   })
   const url = await database()
   await (await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })).close()
-  // However late it is killed, it gets no further.
+  // The command stops here, however late it is killed.
   const letGo = await holdInsertOf('u5500', url)
   const args = ['migrate-store', '--from', `sqlite:${path}`]
   const environment = { DATABASE_URL: url }

@@ -2,7 +2,7 @@ import { DeviceType, Identifier } from '../../src/revocation/signal.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 import { accept, claim, eachStore } from './stores.ts'
 
-/** So many characters of three bytes each, which no store can shorten by much. */
+/** Text of this many three-byte characters that compresses badly. */
 const incompressible = (length: number) =>
   Array.from({ length }, (_, index) => String.fromCharCode(0x4e00 + ((index * index * 7_919) % 20_000))).join(
     '',
@@ -60,7 +60,7 @@ eachStore(async (t, opened) => {
     t.equal((await claim(store)).length, 3)
   })
 
-  t.test('the longest name and device type that may be sent are taken', async (t) => {
+  t.test('the longest valid name and device type are accepted', async (t) => {
     const store = await opened(t)
     for (const kind of ['userId', 'subject', 'email'] as const) {
       const signal = { user: { kind, value: incompressible(512) }, deviceType: incompressible(170) }
@@ -78,7 +78,7 @@ eachStore(async (t, opened) => {
     t.not(revocations[0]?.id, revocations[1]?.id)
   })
 
-  t.test('of the signals of one request all are accepted, or none', async (t) => {
+  t.test('the signals of one request are accepted all or none', async (t) => {
     const store = await opened(t)
     const unstorable = { ...aSignal({ userId: 'b' }), tenant: null as never }
     await t.rejects(store.accept([aSignal({ userId: 'a' }), unstorable], { key: 'k', fingerprint: null }, T0))
@@ -87,7 +87,7 @@ eachStore(async (t, opened) => {
   })
 
   t.test(
-    'a repeated key gets the first answer and does nothing; another request under it is refused',
+    'a repeated key returns the first answer; another request with the same key is rejected',
     async (t) => {
       const store = await opened(t)
       const replay = { key: 'k', fingerprint: 'f' }
@@ -104,7 +104,7 @@ eachStore(async (t, opened) => {
     },
   )
 
-  t.test('two requests with one key at the same time are one', async (t) => {
+  t.test('two concurrent requests with one key count as one', async (t) => {
     const store = await opened(t)
     const replay = { key: 'k', fingerprint: null }
     const [one, other] = await Promise.all([

@@ -15,13 +15,13 @@ import {
   TOKENS,
 } from './stores.ts'
 
-/** Later than every confirming listing of these tests is due, by whichever clock a store goes. */
+/** Later than every confirming listing of these tests is due, on any store's clock. */
 const DUE = T0 - 60_000
 const confirmations = (store: RevocationStore, now = T0) =>
   store.claimConfirmations({ now, room: room(0, 10, 0).logout })
 const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 
-/** A completed revocation whose confirming listing is due at a time. */
+/** A completed revocation with a confirming listing that is due at the given time. */
 async function completed(
   store: RevocationStore,
   verificationDueAt: number | null = DUE,
@@ -34,7 +34,7 @@ async function completed(
 }
 
 eachStore(async (t, opened) => {
-  t.test('a completed one is verified only when its confirming listing has proven it', async (t) => {
+  t.test('a completed revocation is verified only by its confirming listing', async (t) => {
     const store = await opened(t)
     const one = await completed(store)
     t.match(one, { status: 'completed', verified: false, proof: PROOF })
@@ -46,7 +46,7 @@ eachStore(async (t, opened) => {
     await t.rejects(store.retry(one.id, T0), { code: 'CURFEW_NOT_RETRYABLE' })
   })
 
-  t.test('one that is not due is not claimed, and when it will be is known', async (t) => {
+  t.test('a confirming listing that is not due is not claimed, and its due time is known', async (t) => {
     const store = await opened(t)
     await completed(store, T0 + 3_600_000)
     t.match(await confirmations(store), { claimed: [], postponed: 0 })
@@ -54,12 +54,12 @@ eachStore(async (t, opened) => {
     const elsewhere = await completed(store, T0 + 1_800_000, { tenant: 'other' })
     await completed(store, T0 + 7_200_000, { tenant: 'third' })
     const next = Number(await store.nextDueAt(T0))
-    // Where a store has a clock of its own, that differs from this one.
+    // A store may have its own clock, which differs from this one.
     const ahead = Number(elsewhere.verificationDueAt) - T0 - 1_800_000
     t.ok(Math.abs(next + ahead - Number(elsewhere.verificationDueAt)) < 5_000, 'of all tenants the first')
   })
 
-  t.test('a token that is found queues it again, under the same id', async (t) => {
+  t.test('a remaining token queues the revocation again under the same id', async (t) => {
     const store = await opened(t)
     const one = await completed(store)
     await confirmations(store)
@@ -70,7 +70,7 @@ eachStore(async (t, opened) => {
     ])
   })
 
-  t.test('one that is queued for the same user joins the one in which a token was found', async (t) => {
+  t.test('a revocation queued for the same user joins the one that found a token', async (t) => {
     const store = await opened(t)
     const one = await completed(store)
     await confirmations(store)
@@ -80,7 +80,7 @@ eachStore(async (t, opened) => {
     t.match(await claim(store), [{ id: one.id }])
   })
 
-  t.test('a newer one of the same user proves the older ones, too, where it reaches as far', async (t) => {
+  t.test('a newer proof confirms older revocations of the same user if it covers them', async (t) => {
     const store = await opened(t)
     const narrow = await completed(store, DUE, { occurredAt: T0 - 9 })
     const all = await completed(store, DUE, { scope: 'all', reason: 'security' })
@@ -98,7 +98,7 @@ eachStore(async (t, opened) => {
     t.match(await store.get(other.id), { verified: false }, 'it is about another device')
   })
 
-  t.test('so does one whose run ended with the confirming listing', async (t) => {
+  t.test('so does a proof from a run that ended with its confirming listing', async (t) => {
     const store = await opened(t)
     const older = await completed(store)
     const { id } = await completed(store, null)
@@ -106,7 +106,7 @@ eachStore(async (t, opened) => {
     t.match(await store.get(older.id), { verified: true, verificationDueAt: null })
   })
 
-  t.test('one that was confirmed proves none whose signal came after its listing', async (t) => {
+  t.test('a proof confirms no revocation with a signal after its listing', async (t) => {
     const store = await opened(t)
     const all = await completed(store, DUE, { scope: 'all', reason: 'security' })
     t.match(await confirmations(store), { claimed: [{ id: all.id }] })
@@ -117,19 +117,28 @@ eachStore(async (t, opened) => {
     t.match(await store.get(later.id), { verified: false, verificationDueAt: later.verificationDueAt })
   })
 
-  t.test('one that fails is due again, and at last stays unverified', async (t) => {
-    const store = await opened(t)
-    const one = await completed(store)
-    const failed = { found: 'unknown', error: FAILURE, fruitless: 1, failingSince: T0, backoffMs: 9 } as const
-    await confirmations(store)
-    await store.confirm(one.id, { ...failed, verificationDueAt: DUE })
-    t.match(await store.get(one.id), { status: 'completed', verified: false, error: FAILURE })
-    t.match(await confirmations(store), { claimed: [{ id: one.id, fruitless: 1 }] })
-    await store.confirm(one.id, { ...failed, verificationDueAt: null })
-    t.match(await store.get(one.id), { status: 'completed', verified: false, verificationDueAt: null })
-    t.match(await confirmations(store), { claimed: [], postponed: 0 })
-    t.match(await store.retry(one.id, T0), { id: one.id, status: 'queued' }, 'and can be tried again')
-  })
+  t.test(
+    'a failed listing is due again, and the last failure leaves the revocation unverified',
+    async (t) => {
+      const store = await opened(t)
+      const one = await completed(store)
+      const failed = {
+        found: 'unknown',
+        error: FAILURE,
+        fruitless: 1,
+        failingSince: T0,
+        backoffMs: 9,
+      } as const
+      await confirmations(store)
+      await store.confirm(one.id, { ...failed, verificationDueAt: DUE })
+      t.match(await store.get(one.id), { status: 'completed', verified: false, error: FAILURE })
+      t.match(await confirmations(store), { claimed: [{ id: one.id, fruitless: 1 }] })
+      await store.confirm(one.id, { ...failed, verificationDueAt: null })
+      t.match(await store.get(one.id), { status: 'completed', verified: false, verificationDueAt: null })
+      t.match(await confirmations(store), { claimed: [], postponed: 0 })
+      t.match(await store.retry(one.id, T0), { id: one.id, status: 'queued' }, 'and can be tried again')
+    },
+  )
 
   t.test('a retry before the confirming listing changes nothing', async (t) => {
     const store = await opened(t)
@@ -138,7 +147,7 @@ eachStore(async (t, opened) => {
     t.strictSame(await store.get(one.id), one)
   })
 
-  t.test('a listing that comes too late changes nothing', async (t) => {
+  t.test('a late listing changes nothing', async (t) => {
     const store = await opened(t)
     const one = await completed(store)
     await confirmations(store)
@@ -151,7 +160,7 @@ eachStore(async (t, opened) => {
     t.match(await store.get(one.id), { status: 'failed', verified: false })
   })
 
-  t.test('each tenant has its part, and one that has no room is passed over', async (t) => {
+  t.test('each tenant gets its share, and a tenant without room is skipped', async (t) => {
     const store = await opened(t)
     for (const tenant of ['many', 'full', 'few'])
       for (const userId of ['a', 'b', 'c']) await completed(store, DUE, { tenant, userId })
@@ -163,7 +172,7 @@ eachStore(async (t, opened) => {
     t.same(claimed.map(({ tenant }) => tenant).sort(), ['few', 'few', 'many', 'many'])
   })
 
-  t.test('a Qlik user belongs to one run at a time, the more urgent one first', async (t) => {
+  t.test('a Qlik user belongs to one run at a time, the most urgent one', async (t) => {
     const store = await opened(t)
     const byId = await accept(store, { userId: 'u' })
     const byName = await accept(store, { user: { kind: 'email', value: 'u@example.com' } })

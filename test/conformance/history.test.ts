@@ -3,7 +3,7 @@ import { aSignal, T0 } from '../support/signals.ts'
 import { aCompletion, accept, aFailure, claim, eachStore, existing, room, TOKENS, waiting } from './stores.ts'
 
 eachStore(async (t, opened) => {
-  t.test('the list is the newest first, filtered, page by page', async (t) => {
+  t.test('the list is sorted newest first, filtered and paged', async (t) => {
     const store = await opened(t)
     for (let index = 0; index < 25; index += 1) {
       await accept(store, {
@@ -31,7 +31,7 @@ eachStore(async (t, opened) => {
     t.same((await store.list({ limit: 5, status: 'failed' })).items, [])
   })
 
-  t.test('what is no id at all is as unknown as any other', async (t) => {
+  t.test('a malformed id is reported as unknown', async (t) => {
     const store = await opened(t)
     for (const id of ['nope', '', "'", 'a\0b', '00000000-0000-7000-8000-00000000000g']) {
       t.equal(await store.get(id), null)
@@ -39,7 +39,7 @@ eachStore(async (t, opened) => {
     }
   })
 
-  t.test('the list can be bounded to some tenants, page by page, beside other filters', async (t) => {
+  t.test('the list can be restricted to tenants, with paging and other filters', async (t) => {
     const store = await opened(t)
     for (const [index, tenant] of ['a', 'b', 'c', 'a', 'b', "it's"].entries())
       await accept(store, { userId: `u${index}`, acceptedAt: T0 + index, tenant })
@@ -61,7 +61,7 @@ eachStore(async (t, opened) => {
     t.same(await usersOf({ tenants: ['a', 'c'], cursor: String(first.nextCursor) }), ['u0'])
   })
 
-  t.test('purge deletes what ended before, with the ids that lead there, and nothing else', async (t) => {
+  t.test('purge deletes only what ended earlier, with its joined ids', async (t) => {
     const store = await opened(t)
     const old = await accept(store, { userId: 'old' })
     const [claimed] = await claim(store)
@@ -93,7 +93,7 @@ eachStore(async (t, opened) => {
     t.equal(await store.purge(0, T0 + 600_001), 1)
   })
 
-  t.test('the backlog counts what has not ended', async (t) => {
+  t.test('the backlog counts unfinished revocations', async (t) => {
     const store = await opened(t)
     for (const userId of ['a', 'b', 'c']) await accept(store, { userId })
     await accept(store, { userId: 'x', tenant: 'other', acceptedAt: T0 + 1 })
@@ -109,7 +109,7 @@ eachStore(async (t, opened) => {
     )
   })
 
-  t.test('closing twice is closing once, and then nothing is accepted', async (t) => {
+  t.test('close is idempotent, and a closed store accepts nothing', async (t) => {
     const store = await opened(t)
     await store.check()
     await store.close()

@@ -13,32 +13,35 @@ import {
 } from './stores.ts'
 
 eachStore(async (t, opened, pass) => {
-  t.test('a claim takes what is due by urgency, then by age, within the room for each reason', async (t) => {
-    const store = await opened(t)
-    const expired = await accept(store, { userId: 'a', reason: 'session-expired' })
-    const old = await accept(store, { userId: 'b', acceptedAt: T0 + 1 })
-    const young = await accept(store, { userId: 'c', acceptedAt: T0 + 2 })
-    const urgent = await accept(store, { userId: 'd', reason: 'security', acceptedAt: T0 + 3 })
-    const claimed = await store.claim({
-      now: T0 + 5,
-      room: room(1, 1, 1),
-    })
-    t.same(
-      claimed.map(({ id }) => id),
-      [urgent.id, old.id, expired.id],
-    )
-    t.match(claimed, [{ status: 'running', attempts: 1, startedAt: T0 + 5 }])
-    const rest = await store.claim({
-      now: T0 + 5,
-      room: room(0, 5, 5),
-    })
-    t.same(
-      rest.map(({ id }) => id),
-      [young.id],
-    )
-  })
+  t.test(
+    'a claim takes due revocations by urgency, then by age, within the room of each reason',
+    async (t) => {
+      const store = await opened(t)
+      const expired = await accept(store, { userId: 'a', reason: 'session-expired' })
+      const old = await accept(store, { userId: 'b', acceptedAt: T0 + 1 })
+      const young = await accept(store, { userId: 'c', acceptedAt: T0 + 2 })
+      const urgent = await accept(store, { userId: 'd', reason: 'security', acceptedAt: T0 + 3 })
+      const claimed = await store.claim({
+        now: T0 + 5,
+        room: room(1, 1, 1),
+      })
+      t.same(
+        claimed.map(({ id }) => id),
+        [urgent.id, old.id, expired.id],
+      )
+      t.match(claimed, [{ status: 'running', attempts: 1, startedAt: T0 + 5 }])
+      const rest = await store.claim({
+        now: T0 + 5,
+        room: room(0, 5, 5),
+      })
+      t.same(
+        rest.map(({ id }) => id),
+        [young.id],
+      )
+    },
+  )
 
-  t.test('a claim takes of each tenant its part, and nothing of one that has no room', async (t) => {
+  t.test('a claim takes the share of each tenant, and nothing of a tenant without room', async (t) => {
     const store = await opened(t)
     for (const tenant of ['many', 'full', 'few']) {
       for (const [age, userId] of ['a', 'b', 'c', 'd'].entries()) {
@@ -56,7 +59,7 @@ eachStore(async (t, opened, pass) => {
     ])
   })
 
-  t.test('a long backlog of one tenant does not keep another waiting', async (t) => {
+  t.test('a long backlog of one tenant does not delay another', async (t) => {
     const store = await opened(t)
     for (let index = 0; index < 20; index += 1) await accept(store, { tenant: 'many', userId: `u${index}` })
     await accept(store, { tenant: 'few' })
@@ -70,7 +73,7 @@ eachStore(async (t, opened, pass) => {
     t.same([...seen].sort(), ['few', 'many'])
   })
 
-  t.test('while one runs, a signal makes a queued one, which is not claimed before the end', async (t) => {
+  t.test('a signal during a run queues a revocation that is not claimed before the run ends', async (t) => {
     const store = await opened(t)
     const running = await accept(store)
     await claim(store)
@@ -112,7 +115,7 @@ eachStore(async (t, opened, pass) => {
     t.match(await store.get(id), ended, 'what has ended is not changed')
   })
 
-  t.test('one that is put back waits for its time', async (t) => {
+  t.test('a revocation that is put back waits until it is due', async (t) => {
     const store = await opened(t)
     const { id } = await accept(store)
     const [claimed] = await claim(store)
@@ -126,7 +129,7 @@ eachStore(async (t, opened, pass) => {
     t.match(await claim(store, dueAt), [{ id, attempts: 2, startedAt: T0, nextAttemptAt: null }])
   })
 
-  t.test('a newer queued one joins the one that is put back, and its id leads there', async (t) => {
+  t.test('a newer queued revocation joins the one that is put back, and its id refers to it', async (t) => {
     const store = await opened(t)
     const older = await accept(store)
     const [claimed] = await claim(store)
@@ -141,7 +144,7 @@ eachStore(async (t, opened, pass) => {
     t.equal((await store.list({ limit: 10 })).items.length, 1)
   })
 
-  t.test('a running one is overtaken when a more urgent one is queued for its user', async (t) => {
+  t.test('a run is overtaken when a more urgent revocation is queued for its user', async (t) => {
     const store = await opened(t)
     const a = await accept(store, { userId: 'a' })
     await accept(store, { userId: 'b' })
@@ -153,7 +156,7 @@ eachStore(async (t, opened, pass) => {
     t.same(await store.overtaken(), [a.id])
   })
 
-  t.test('ids that joined one that joins another lead there, too', async (t) => {
+  t.test('joined ids follow a revocation that joins another one', async (t) => {
     const store = await opened(t)
     const failed = await accept(store)
     const [first] = await claim(store)
@@ -169,7 +172,7 @@ eachStore(async (t, opened, pass) => {
     t.match(await store.get(joined.id), { id: older.id })
   })
 
-  t.test('retry queues a failed one again, and lets a waiting one start at once', async (t) => {
+  t.test('retry queues a failed revocation again and makes a waiting one due now', async (t) => {
     const store = await opened(t)
     const { id } = await accept(store)
     await claim(store)
@@ -184,34 +187,37 @@ eachStore(async (t, opened, pass) => {
     t.equal(await store.retry('00000000-0000-7000-8000-000000000000', T0), null)
   })
 
-  t.test('retry joins another queued one; a verified one is refused, an unverified one is not', async (t) => {
-    const store = await opened(t)
-    const failed = await accept(store, { occurredAt: T0 + 70 })
-    await claim(store)
-    await store.end(failed.id, aFailure(T0 + 9))
-    const queued = await accept(store)
-    t.match(await store.retry(failed.id, T0), { id: queued.id, occurredAt: T0 + 70 })
-    await claim(store)
-    await store.end(
-      queued.id,
-      aCompletion({
-        outcome: 'none-visible',
-        verified: false,
-        tokens: TOKENS,
-        completedAt: T0,
-      }),
-    )
-    t.match(await store.retry(queued.id, T0), { id: queued.id, status: 'queued', outcome: null })
-    await claim(store)
-    await store.end(
-      queued.id,
-      aCompletion({
-        outcome: 'revoked',
-        verified: true,
-        tokens: TOKENS,
-        completedAt: T0,
-      }),
-    )
-    await t.rejects(store.retry(queued.id, T0), { code: 'CURFEW_NOT_RETRYABLE' })
-  })
+  t.test(
+    'retry joins another queued revocation; it rejects a verified one and accepts an unverified one',
+    async (t) => {
+      const store = await opened(t)
+      const failed = await accept(store, { occurredAt: T0 + 70 })
+      await claim(store)
+      await store.end(failed.id, aFailure(T0 + 9))
+      const queued = await accept(store)
+      t.match(await store.retry(failed.id, T0), { id: queued.id, occurredAt: T0 + 70 })
+      await claim(store)
+      await store.end(
+        queued.id,
+        aCompletion({
+          outcome: 'none-visible',
+          verified: false,
+          tokens: TOKENS,
+          completedAt: T0,
+        }),
+      )
+      t.match(await store.retry(queued.id, T0), { id: queued.id, status: 'queued', outcome: null })
+      await claim(store)
+      await store.end(
+        queued.id,
+        aCompletion({
+          outcome: 'revoked',
+          verified: true,
+          tokens: TOKENS,
+          completedAt: T0,
+        }),
+      )
+      await t.rejects(store.retry(queued.id, T0), { code: 'CURFEW_NOT_RETRYABLE' })
+    },
+  )
 })

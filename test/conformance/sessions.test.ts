@@ -3,7 +3,7 @@ import { aSignal, T0 } from '../support/signals.ts'
 import { eachStore } from './stores.ts'
 
 const OP: SessionSource = { tenant: 'default', source: 'op', isOnly: true }
-/** Where the same `sid` is another session. */
+/** Sources and tenants in which the same `sid` is another session. */
 const ELSEWHERE: SessionSource[] = [
   { ...OP, tenant: 'other' },
   { ...OP, source: 'other' },
@@ -28,7 +28,7 @@ eachStore(async (t, opened) => {
     t.equal(await store.findSession(OP, 'S1', T0), null)
   })
 
-  t.test('noted again it is replaced, also by a shorter life', async (t) => {
+  t.test('recording a session again replaces it, even with an earlier expiry', async (t) => {
     const store = await opened(t)
     await store.noteSession(OP, session())
     const newer = session({ user: { kind: 'email', value: 'ann@example.com' }, expiresAt: T0 + 5 })
@@ -44,7 +44,7 @@ eachStore(async (t, opened) => {
     t.strictSame(await store.findSession(OP, 's1', T0), newer)
   })
 
-  t.test('of several changes to one session the last call counts, also where they overlap', async (t) => {
+  t.test('the last of several changes to a session counts, even if calls overlap', async (t) => {
     const store = await opened(t)
     const calls = Array.from({ length: 300 }, (_, index) => {
       const sid = `s${index % 7}`
@@ -61,7 +61,7 @@ eachStore(async (t, opened) => {
     t.strictSame(found, ['294', undefined, '296', '297', '298', '299', '293'])
   })
 
-  t.test('a session can be forgotten, once or twice, for its source alone', async (t) => {
+  t.test('forgetting a session is idempotent and affects its source only', async (t) => {
     const store = await opened(t)
     await store.noteSession(OP, session())
     for (const of of ELSEWHERE) await store.noteSession(of, session())
@@ -70,7 +70,7 @@ eachStore(async (t, opened) => {
     for (const of of ELSEWHERE) t.ok(await store.findSession(of, 's1', T0))
   })
 
-  t.test('purge deletes what has expired, however much it is, and nothing else', async (t) => {
+  t.test('purge deletes all expired sessions and nothing else', async (t) => {
     const store = await opened(t)
     const many = Array.from({ length: 1_100 }, (_, index) => session({ sid: `old${index}` }))
     await Promise.all([...many, session({ expiresAt: T0 + 1_001 })].map((one) => store.noteSession(OP, one)))
@@ -80,7 +80,7 @@ eachStore(async (t, opened) => {
     t.equal(await store.purge(0, T0 + 1_000), 0)
   })
 
-  t.test('any text can be the name of a session', async (t) => {
+  t.test('any text can be a session id', async (t) => {
     const store = await opened(t)
     const longest = String.fromCodePoint(
       ...Array.from({ length: 256 }, (_, index) => 0x1f300 + ((index * 7) % 0x400)),
@@ -92,7 +92,7 @@ eachStore(async (t, opened) => {
     }
   })
 
-  t.test('a closed store says that it cannot be used', async (t) => {
+  t.test('a closed store reports that it is unavailable', async (t) => {
     const store = await opened(t)
     await store.close()
     const unavailable = { code: 'CURFEW_STORE_UNAVAILABLE' }
@@ -100,7 +100,7 @@ eachStore(async (t, opened) => {
     await t.rejects(store.forgetSession(OP, 's1'), unavailable)
   })
 
-  t.test('a replay key is known for as long as it asks for, and not forgotten sooner', async (t) => {
+  t.test('a replay key is kept until its keepUntil', async (t) => {
     const store = await opened(t)
     const replay = { key: 'k', fingerprint: null, keepUntil: T0 + HOUR }
     const first = await store.accept([aSignal()], replay, T0)
@@ -113,7 +113,7 @@ eachStore(async (t, opened) => {
     t.equal(await store.purge(0, T0 + 3 * HOUR + 1), 1)
   })
 
-  t.test('one that asks for less than ten minutes is known for ten', async (t) => {
+  t.test('a replay key is kept for at least ten minutes', async (t) => {
     const store = await opened(t)
     const replay = { key: 'k', fingerprint: null, keepUntil: T0 + 5 }
     await store.accept([aSignal()], replay, T0)

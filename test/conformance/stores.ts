@@ -14,7 +14,7 @@ import { aSignal, T0 } from '../support/signals.ts'
 
 interface StoreKind {
   open: (t: Test) => Promise<RevocationStore>
-  /** Lets what waits for `ms` become due, where the store goes by a clock of its own. */
+  /** Makes everything due that waits for `ms`, if the store uses its own clock. */
   pass: (store: RevocationStore, ms: number) => Promise<void>
 }
 
@@ -41,10 +41,10 @@ async function postgres(t: Test): Promise<StoreKind> {
 
 export const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** Opens a store that is empty, and closes it when the test ends. */
+/** Opens an empty store and closes it when the test ends. */
 export type Opened = (t: Test) => Promise<RevocationStore>
 
-/** Every store keeps the contract of `RevocationStore`: these tests run against each of them. */
+/** Runs the tests of the `RevocationStore` contract against every store. */
 export function eachStore(tests: (t: Test, opened: Opened, pass: StoreKind['pass']) => Promise<void>): void {
   for (const [name, kind] of Object.entries({ sqlite, postgres })) {
     t.test(name, async (t) => {
@@ -59,7 +59,7 @@ export function eachStore(tests: (t: Test, opened: Opened, pass: StoreKind['pass
   }
 }
 
-/** Room for so many of each reason. */
+/** The given room for each reason. */
 export function room(security: number, logout: number, expired: number): Record<Reason, Room> {
   const of = (total: number): Room => ({ total, perTenant: 100, exceptions: new Map() })
   return { security: of(security), logout: of(logout), 'session-expired': of(expired) }
@@ -77,7 +77,7 @@ export const PROOF: Proof = {
 export const TOKENS = { revoked: 2, alreadyGone: 1, kept: 0, remaining: 3 }
 export const FAILURE = { code: 'CURFEW_QLIK_UNAVAILABLE', detail: 'no answer' } as const
 
-/** How a run completes: with a proof, and confirmed, unless a test wants something else. */
+/** A completion, by default with a proof and confirmed. */
 export function aCompletion({
   verified = true,
   ...different
@@ -88,7 +88,7 @@ export function aCompletion({
   return { status: 'completed', ...found, ...ended, ...different }
 }
 
-/** How a run fails. */
+/** A failure. */
 export function aFailure(completedAt = T0): Ending {
   return { status: 'failed', tokens: TOKENS, undecided: 0, resolved: [], error: FAILURE, completedAt }
 }
@@ -105,13 +105,13 @@ export function claim(store: RevocationStore, now = T0): Promise<Revocation[]> {
   return store.claim({ now, room: room(10, 10, 10) })
 }
 
-/** How a revocation goes back into the queue, until `nextAttemptAt`. */
+/** The state of a revocation that is put back until `nextAttemptAt`. */
 export function waiting(revocation: Revocation, nextAttemptAt: number | null) {
   const backoffMs = nextAttemptAt === null ? null : nextAttemptAt - T0
   return { ...revocation, tokens: TOKENS, error: FAILURE, nextAttemptAt, backoffMs }
 }
 
-/** A revocation that must be there. */
+/** Asserts that a revocation exists. */
 export function existing(revocation: Revocation | null | undefined): Revocation {
   if (!revocation) throw new Error('expected a revocation')
   return revocation

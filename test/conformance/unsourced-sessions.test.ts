@@ -19,14 +19,14 @@ const session = (sid: string, expiresAt = T0 + 60_000, user = 'u1') => ({
   user: { kind: 'subject' as const, value: user },
 })
 
-/** A store in which an earlier version has noted the sessions `s1` to `s3`, without a source. */
+/** A store in which an earlier version has recorded the sessions `s1` to `s3` without a source. */
 type Earlier = (t: Test) => Promise<RevocationStore>
 
 function sqlite(): Earlier {
   return async (t) => {
     const path = join(temporaryFolder(t), 'curfew.db')
     const file = new DatabaseSync(path)
-    // The schema of that version, before there were sources.
+    // The schema of that version, without sources.
     file.exec(`${MIGRATIONS.slice(0, 3).join(';')}; PRAGMA user_version = 3`)
     const note = file.prepare(`INSERT INTO sessions VALUES ('default', ?, 'subject', 'u1', ?)`)
     for (const sid of ['s1', 's2', 's3']) note.run(sid, T0 + 60_000)
@@ -45,7 +45,7 @@ async function postgres(t: Test): Promise<Earlier> {
   }
 }
 
-/** As a replica of the earlier version does, which may run beside new ones. */
+/** Writes like a replica of the earlier version, which may run beside new ones. */
 function noteAsBefore(server: Awaited<ReturnType<typeof startPostgres>>, url: string, sid: string) {
   return server.query(
     url,
@@ -64,7 +64,7 @@ for (const [name, kind] of Object.entries({ sqlite, postgres })) {
       return store
     }
 
-    t.test("it is the only source's, until it expires, and nobody's where there are several", async (t) => {
+    t.test('it belongs to the only source until it expires, and to none if there are several', async (t) => {
       const store = await opened(t)
       t.strictSame(await store.findSession(ONLY, 's1', T0 + 59_999), session('s1'))
       t.equal(await store.findSession(ONLY, 's1', T0 + 60_000), null)
@@ -73,7 +73,7 @@ for (const [name, kind] of Object.entries({ sqlite, postgres })) {
       t.equal(await store.findSession(ONE_OF_SEVERAL, 's1', T0), null)
     })
 
-    t.test('noted again, for the only source, it is replaced', async (t) => {
+    t.test('recording it again for the only source replaces it', async (t) => {
       const store = await opened(t)
       await store.noteSession(ONLY, session('s1', T0 + 5, 'u2'))
       t.strictSame(await store.findSession(ONLY, 's1', T0), session('s1', T0 + 5, 'u2'))
@@ -87,7 +87,7 @@ for (const [name, kind] of Object.entries({ sqlite, postgres })) {
       t.ok(await store.findSession({ ...ONLY, source: 'other' }, 's2', T0), 'whose it was is not known')
     })
 
-    t.test('it can be forgotten, for the only source', async (t) => {
+    t.test('the only source can forget it', async (t) => {
       const store = await opened(t)
       await Promise.all([store.forgetSession(ONLY, 's1'), store.forgetSession(ONE_OF_SEVERAL, 's2')])
       t.equal(await store.findSession(ONLY, 's1', T0), null)
