@@ -7,18 +7,21 @@ const check = apiKeyCheck([
   { key: 'second-key-0123456789abcdef', tenants: ['a', 'b'] },
 ])
 
-t.test('every configured key is known, by a fingerprint of its own that is not the key', async (t) => {
-  const fingerprints = KEYS.map((key) => check(`Bearer ${key}`)?.fingerprint)
-  t.match(fingerprints, [/^[0-9a-f]{16}$/, /^[0-9a-f]{16}$/])
-  t.not(fingerprints[0], fingerprints[1])
-  t.equal(
-    check(`bearer  ${KEYS[0]}`)?.fingerprint,
-    fingerprints[0],
-    'RFC 9110: the scheme has no letter case',
-  )
-})
+t.test(
+  'every configured key is known and has its own fingerprint, which does not contain the key',
+  async (t) => {
+    const fingerprints = KEYS.map((key) => check(`Bearer ${key}`)?.fingerprint)
+    t.match(fingerprints, [/^[0-9a-f]{16}$/, /^[0-9a-f]{16}$/])
+    t.not(fingerprints[0], fingerprints[1])
+    t.equal(
+      check(`bearer  ${KEYS[0]}`)?.fingerprint,
+      fingerprints[0],
+      'RFC 9110: the scheme has no letter case',
+    )
+  },
+)
 
-t.test('it tells which tenants the key is good for', async (t) => {
+t.test('it returns the tenants that the key is valid for', async (t) => {
   t.same(
     KEYS.map((key) => check(`Bearer ${key}`)?.tenants),
     [null, ['a', 'b']],

@@ -23,7 +23,7 @@ const PROTECTED = [
   ['POST', '/config/reload'],
 ] as const
 
-t.test('without a proof every route that does or tells something answers 401', async (t) => {
+t.test('without authentication every protected route returns 401', async (t) => {
   const service = await startService(t)
   for (const [method, path] of PROTECTED) {
     for (const authorization of ['', 'Bearer wrong-key-0123456789abcdef', 'Basic dGVzdDp0ZXN0']) {
@@ -36,7 +36,7 @@ t.test('without a proof every route that does or tells something answers 401', a
   await nothingStored(t, service)
 })
 
-t.test('each of several API keys opens them', async (t) => {
+t.test('each of several API keys is accepted', async (t) => {
   const { call } = await startService(t)
   const { status } = await call('GET', '/revocations', {
     headers: { authorization: `Bearer ${OTHER_API_KEY}` },
@@ -44,7 +44,7 @@ t.test('each of several API keys opens them', async (t) => {
   t.equal(status, 200)
 })
 
-t.test('without a proof the body is not even looked at', async (t) => {
+t.test('without authentication the body is not read', async (t) => {
   const service = await startService(t)
   const bodies: [string, string | Uint8Array, string?][] = [
     ['broken JSON', '{'],
@@ -65,7 +65,7 @@ t.test('without a proof the body is not even looked at', async (t) => {
   await nothingStored(t, service)
 })
 
-t.test('the answer does not wait for a body that is announced and never comes', async (t) => {
+t.test('the response does not wait for an announced body that never arrives', async (t) => {
   const { url } = await startService(t)
   const head = { 'content-type': 'application/json', 'content-length': '1000000' }
   const { status, body } = await sendRequest(url, 'POST', '/logout-hook', head)
@@ -73,7 +73,7 @@ t.test('the answer does not wait for a body that is announced and never comes', 
   t.match(JSON.parse(body), { code: 'CURFEW_UNAUTHENTICATED' })
 })
 
-t.test('what is not secret is open to everybody', async (t) => {
+t.test('public routes need no authentication', async (t) => {
   const { call } = await startService(t)
   for (const path of ['/health/live', '/health/ready', '/metrics', '/openapi.json', '/docs']) {
     const { status } = await call('GET', path, { headers: { authorization: '' } })
@@ -81,9 +81,9 @@ t.test('what is not secret is open to everybody', async (t) => {
   }
 })
 
-t.test('routes that need proven senders do not start without what proves them', async (t) => {
+t.test('routes that require authentication do not start without the plugin', async (t) => {
   const refused = { code: 'FST_ERR_PLUGIN_DEPENDENCY_NOT_REGISTERED' }
-  // What the routes would be given is of no matter: they are refused before they look at it.
+  // The options do not matter: the routes are rejected before they use them.
   await t.rejects(async () => Fastify().register(logoutHook, {} as never), refused)
   await t.rejects(async () => Fastify().register(revokeAll, {} as never), refused)
   await t.rejects(async () => Fastify().register(bulk, {} as never), refused)

@@ -7,7 +7,7 @@ import { signed } from '../support/webhook.ts'
 const KIB_64 = 64 * 1024
 const GOOD = '{"userId":"u1"}'
 
-/** A body, what is wrong with it, and the content type where that is it. */
+/** A body, its defect, and the content type if that is the defect. */
 const BODIES: [name: string, body: string | Uint8Array, code: ErrorCode, type?: string][] = [
   ['not JSON', 'userId=u1', 'CURFEW_BODY_UNREADABLE'],
   ['JSON that breaks off', '{"userId":"u1"', 'CURFEW_BODY_UNREADABLE'],
@@ -39,7 +39,7 @@ const BODIES: [name: string, body: string | Uint8Array, code: ErrorCode, type?: 
   ['JSON as a multipart', GOOD, 'CURFEW_MEDIA_TYPE', 'multipart/form-data; boundary=application/json'],
 ]
 
-t.test('a body that cannot be read is refused, and nothing is stored', async (t) => {
+t.test('an unreadable body is rejected, and nothing is stored', async (t) => {
   const service = await startService(t)
   for (const [name, body, code, type = 'application/json'] of BODIES) {
     const proofs = [{ authorization: `Bearer ${API_KEY}` }, signed(Buffer.from(body))]
@@ -55,13 +55,13 @@ t.test('a body that cannot be read is refused, and nothing is stored', async (t)
   await nothingStored(t, service)
 })
 
-t.test('a body without a content type, or with one that is none, is refused', async (t) => {
+t.test('a body without a valid content type is rejected', async (t) => {
   const service = await startService(t)
   const { url } = service
   for (const type of [undefined, '', '///', 'json']) {
     const headers: Record<string, string> = { authorization: `Bearer ${API_KEY}` }
     if (type !== undefined) headers['content-type'] = type
-    // As bytes, so that fetch adds no content type of its own.
+    // As bytes, so that fetch does not add a content type.
     const response = await fetch(`${url}/logout-hook`, { method: 'POST', headers, body: Buffer.from(GOOD) })
     t.equal(response.status, 415, `${type}`)
     t.match(await response.json(), { code: 'CURFEW_MEDIA_TYPE' })
@@ -69,7 +69,7 @@ t.test('a body without a content type, or with one that is none, is refused', as
   await nothingStored(t, service)
 })
 
-t.test('a body at its limit, in chunks, or with a byte order mark is read', async (t) => {
+t.test('a body at the size limit, in chunks, or with a byte order mark is accepted', async (t) => {
   const { call, url } = await startService(t)
   t.equal((await call('POST', '/logout-hook', { body: GOOD.padEnd(KIB_64) })).status, 202)
   t.equal((await call('POST', '/logout-hook', { body: Buffer.from(`\ufeff${GOOD}`) })).status, 202)

@@ -4,7 +4,7 @@ import { startService } from '../support/service.ts'
 
 const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
 
-/** A body of a logout, and the member that is wrong. */
+/** The body of a logout, and its invalid member. */
 const BODIES: [body: unknown, member: string][] = [
   ['null', '/'],
   [[], '/'],
@@ -67,7 +67,7 @@ const BODIES: [body: unknown, member: string][] = [
   ['{"userId":"u1","\\ud800":1}', '/\ud800'],
 ]
 
-t.test('a body that is not as the contract says is refused by the name of the member', async (t) => {
+t.test('an invalid body is rejected with the name of the member', async (t) => {
   const service = await startService(t)
   for (const [body, member] of BODIES) {
     const sent = typeof body === 'string' ? body : JSON.stringify(body)
@@ -76,7 +76,7 @@ t.test('a body that is not as the contract says is refused by the name of the me
   await nothingStored(t, service)
 })
 
-t.test('revoke-all refuses what names a user, and all that is wrong in the details', async (t) => {
+t.test('revoke-all rejects members that name a user, and all invalid details', async (t) => {
   const service = await startService(t)
   const bodies = BODIES.flatMap(([body, member]): typeof BODIES => {
     const isDetail = ['/tenant', '/reason', '/scope', '/deviceType'].includes(member)
@@ -107,7 +107,7 @@ t.test('revoke-all refuses what names a user, and all that is wrong in the detai
   await nothingStored(t, service)
 })
 
-t.test('several mistakes are told at once, up to a bound, and never the values', async (t) => {
+t.test('several mistakes are reported together, up to a limit, without values', async (t) => {
   const { call } = await startService(t)
   const body = {
     userId: 'secret\n',

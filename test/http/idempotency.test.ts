@@ -15,7 +15,7 @@ function send({ call }: Service, path: string, body: unknown, key: string, heade
 const countStored = async ({ stored }: Service) => (await stored()).length
 
 for (const [path, body, otherBody] of ROUTES) {
-  t.test(`the same request again to ${path} gets the first answer and does nothing`, async (t) => {
+  t.test(`a repeated request to ${path} gets the first answer and does nothing`, async (t) => {
     const service = await startService(t)
     const first = await send(service, path, body, '"key 1"')
     t.equal(first.status, 202)
@@ -36,7 +36,7 @@ for (const [path, body, otherBody] of ROUTES) {
   })
 }
 
-t.test('requests that arrive at the same time are taken once', async (t) => {
+t.test('concurrent requests are accepted once', async (t) => {
   const service = await startService(t)
   const body = { users: [{ userId: 'u1' }, { userId: 'u2' }] }
   const sent = Array.from({ length: 10 }, () => send(service, '/revocations', body, '"key"'))
@@ -44,7 +44,7 @@ t.test('requests that arrive at the same time are taken once', async (t) => {
   t.equal(await countStored(service), 2)
 })
 
-t.test('the key belongs to the API key, and to one route with its query', async (t) => {
+t.test('the key is scoped to the API key and to one route with its query', async (t) => {
   const service = await startService(t)
   const first = await send(service, '/logout-hook', { userId: 'u1' }, '"key"')
   await service.ended(first.json.id)
@@ -58,7 +58,7 @@ t.test('the key belongs to the API key, and to one route with its query', async 
   isProblem(t, elsewhere, 'CURFEW_IDEMPOTENCY_MISMATCH')
 })
 
-t.test('a key without quotes is understood as the same key', async (t) => {
+t.test('a key without quotes is the same key', async (t) => {
   const service = await startService(t)
   const first = await send(
     service,
@@ -75,7 +75,7 @@ t.test('a key without quotes is understood as the same key', async (t) => {
   t.equal(again.text, first.text)
 })
 
-t.test('after 10 minutes a key is new again', async (t) => {
+t.test('after 10 minutes a key can be used again', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const first = await send(service, '/logout-hook', { userId: 'u1' }, '"key"')
@@ -87,7 +87,7 @@ t.test('after 10 minutes a key is new again', async (t) => {
   t.equal(later.status, 202)
 })
 
-t.test('a key of another form is refused', async (t) => {
+t.test('a malformed key is rejected', async (t) => {
   const service = await startService(t)
   const wrong = [
     '',

@@ -11,7 +11,7 @@ t.test("the signal's time", async (t) => {
   const post = (occurredAt: unknown) =>
     service.call('POST', '/logout-hook', { body: { userId: 'u1', occurredAt } })
 
-  await t.test('is refused when it is too far in the future or no time at all', async (t) => {
+  await t.test('is rejected if it is too far in the future or not a time', async (t) => {
     const wrong = [
       '2026-05-04T12:05:00.001Z',
       '2026-05-04T12:05:01+00:00',
@@ -41,7 +41,7 @@ t.test("the signal's time", async (t) => {
   })
 
   await t.test(
-    'is taken with any offset, and for now when a fast clock puts it a little ahead',
+    'is accepted with any offset, and slightly in the future because of a fast clock',
     async (t) => {
       const taken: [string, string][] = [
         ['2026-05-04T11:59:00Z', '2026-05-04T11:59:00.000Z'],
@@ -66,7 +66,7 @@ t.test("the signal's time", async (t) => {
     },
   )
 
-  await t.test('is now when it is left out', async (t) => {
+  await t.test('defaults to now', async (t) => {
     clock.advance(1_234)
     const { json } = await post(undefined)
     t.equal(json.occurredAt, '2026-05-04T12:00:01.234Z')

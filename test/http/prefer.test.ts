@@ -5,7 +5,7 @@ import { nextCall } from '../support/events.ts'
 import { type Service, startService } from '../support/service.ts'
 import { signed } from '../support/webhook.ts'
 
-t.test('the header tells how long to wait, at most 30 s; what is not understood is ignored', async (t) => {
+t.test('the header sets the wait, up to 30 s; unknown values are ignored', async (t) => {
   const cases: [string | string[] | undefined, number | null][] = [
     ['wait=5', 5],
     ['Wait = 5', 5],
@@ -35,7 +35,7 @@ t.test('the header tells how long to wait, at most 30 s; what is not understood 
   for (const [header, seconds] of cases) t.equal(preferredWait(header), seconds, `${header}`)
 })
 
-t.test('a revocation that ends in time is answered finished', async (t) => {
+t.test('a revocation that ends in time is returned finished', async (t) => {
   const service = await startService(t)
   service.userWithTokens(2, { id: 'u1' })
   service.userWithTokens(2, { id: 'u2' })
@@ -54,7 +54,7 @@ t.test('a revocation that ends in time is answered finished', async (t) => {
   }
 })
 
-t.test('a revocation that fails in time is answered, too', async (t) => {
+t.test('a revocation that fails in time is returned, too', async (t) => {
   const service = await startService(t)
   service.sandbox.tenant.order({ kind: 'status', status: 403, route: 'list' })
   const headers = { prefer: 'wait=30' }
@@ -72,7 +72,7 @@ async function withHangingTenant(t: Parameters<typeof startService>[0]) {
   return { clock, service, asked }
 }
 
-t.test('one that does not is answered as it stands when the time is over', async (t) => {
+t.test('a revocation that does not end in time is returned in its current state', async (t) => {
   const { clock, service, asked } = await withHangingTenant(t)
   const headers = { prefer: 'wait=5' }
   const answer = service.call('POST', '/logout-hook', { body: { userId: 'u1' }, headers })
@@ -88,7 +88,7 @@ t.test('one that does not is answered as it stands when the time is over', async
   t.match(now.json, { status: 'running' })
 })
 
-t.test('looking at what has ended takes no room from those who wait', async (t) => {
+t.test('reading a finished revocation takes no slot from waiting callers', async (t) => {
   const service = await startService(t)
   const { id } = await service.revoke({ userId: 'u1' })
   const headers = { prefer: 'wait=30' }
@@ -98,7 +98,7 @@ t.test('looking at what has ended takes no room from those who wait', async (t) 
   t.equal(status, 200)
 })
 
-t.test('without a wait that is understood nobody waits', async (t) => {
+t.test('without a valid wait the response is immediate', async (t) => {
   const { service } = await withHangingTenant(t)
   const preferences = [undefined, 'respond-async', 'wait=soon', 'wait=-1', ',;=']
   for (const prefer of preferences) {

@@ -9,7 +9,7 @@ import { API_KEY, startService } from '../support/service.ts'
 const AUTHORIZATION = `authorization: Bearer ${API_KEY}\r\n`
 const bodyOf = (answer: string) => JSON.parse(answer.split('\r\n\r\n')[1] ?? '')
 
-t.test('there is no route but those of the contract', async (t) => {
+t.test('unknown routes are reported as a problem', async (t) => {
   const service = await startService(t)
   for (const [method, path] of [
     ['GET', '/'],
@@ -31,7 +31,7 @@ t.test('there is no route but those of the contract', async (t) => {
   }
 })
 
-t.test('a path that is not percent-encoded UTF-8 is refused', async (t) => {
+t.test('a path that is not percent-encoded UTF-8 is rejected', async (t) => {
   const service = await startService(t)
   for (const path of ['/%', '/%zz', '/%ff', '/revocations/%c3', '/users/%ed%a0%80/revoke-all']) {
     for (const authorization of ['', `Bearer ${API_KEY}`]) {
@@ -41,7 +41,7 @@ t.test('a path that is not percent-encoded UTF-8 is refused', async (t) => {
   }
 })
 
-t.test('what is not HTTP is answered on the bare connection, which is then closed', async (t) => {
+t.test('invalid HTTP gets a response on the socket, which is then closed', async (t) => {
   const service = await startService(t)
   const post = `POST /logout-hook HTTP/1.1\r\nhost: curfew\r\n${AUTHORIZATION}`
   const refused: [name: string, bytes: string | Buffer, status: number][] = [
@@ -68,32 +68,29 @@ t.test('what is not HTTP is answered on the bare connection, which is then close
   await nothingStored(t, service)
 })
 
-t.test(
-  'what nobody has thought of is a server error that tells nothing, and is found in the log',
-  async (t) => {
-    const service = await startService(t)
-    const { exec } = DatabaseSync.prototype
-    t.teardown(() => {
-      DatabaseSync.prototype.exec = exec
-    })
-    DatabaseSync.prototype.exec = () => {
-      throw new RangeError('secret')
-    }
-    const reply = await service.call('POST', '/logout-hook', { body: { userId: 'u1' } })
-    isProblem(t, reply, 'CURFEW_INTERNAL')
-    t.notMatch(reply.text, 'secret')
-    const line = service.logLines
-      .map((text) => JSON.parse(text))
-      .find(({ reqId }) => reqId === reply.json.requestId)
-    t.match(line, {
-      level: 50,
-      code: 'CURFEW_INTERNAL',
-      err: { cause: { type: 'RangeError', stack: /problems\.test/ } },
-    })
-  },
-)
+t.test('an unexpected error returns a 500 without details, which are in the log', async (t) => {
+  const service = await startService(t)
+  const { exec } = DatabaseSync.prototype
+  t.teardown(() => {
+    DatabaseSync.prototype.exec = exec
+  })
+  DatabaseSync.prototype.exec = () => {
+    throw new RangeError('secret')
+  }
+  const reply = await service.call('POST', '/logout-hook', { body: { userId: 'u1' } })
+  isProblem(t, reply, 'CURFEW_INTERNAL')
+  t.notMatch(reply.text, 'secret')
+  const line = service.logLines
+    .map((text) => JSON.parse(text))
+    .find(({ reqId }) => reqId === reply.json.requestId)
+  t.match(line, {
+    level: 50,
+    code: 'CURFEW_INTERNAL',
+    err: { cause: { type: 'RangeError', stack: /problems\.test/ } },
+  })
+})
 
-t.test('a sender who hangs up in the middle of the body leaves nothing behind, and no error', async (t) => {
+t.test('a sender that disconnects within the body leaves neither data nor an error', async (t) => {
   const service = await startService(t)
   const { hostname, port } = new URL(service.url)
   const socket = connect(Number(port), hostname)
@@ -113,9 +110,9 @@ t.test('a sender who hangs up in the middle of the body leaves nothing behind, a
   t.same(severe, [])
 })
 
-t.test('a sender who trickles is cut off: headers after 5 s, the whole request after 10 s', async (t) => {
+t.test('a slow sender is disconnected: headers after 5 s, the whole request after 10 s', async (t) => {
   const { app } = await startService(t)
-  // Waiting for it would take as long; Node does what these say, provided that the first is not the longer one.
+  // The settings are checked because waiting would take too long. Node applies them if the first is not longer.
   t.match(app.server, { headersTimeout: 5_000, requestTimeout: 10_000 })
   t.equal(Reflect.get(app.server, 'connectionsCheckingInterval'), 500, 'Node would look every 30 s only')
 })

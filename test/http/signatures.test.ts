@@ -30,7 +30,7 @@ t.test('a signed logout is accepted without an API key', async (t) => {
   }
 })
 
-t.test('the senders that customers use are understood', async (t) => {
+t.test('the formats of common senders are accepted', async (t) => {
   const { call } = await startService(t)
   const id = 'msg_peer'
   for (const [prefix, peer] of [
@@ -49,7 +49,7 @@ t.test('the senders that customers use are understood', async (t) => {
   }
 })
 
-t.test('two signatures in headers of the same name are both looked at', async (t) => {
+t.test('two signatures in headers of the same name are both checked', async (t) => {
   const { url } = await startService(t)
   const seconds = Math.floor(Date.now() / 1000)
   const send = (headers: Record<string, string>) =>
@@ -63,7 +63,7 @@ t.test('two signatures in headers of the same name are both looked at', async (t
   t.equal((await send(twoIds)).status, 401, 'which of two ids was signed is not guessed')
 })
 
-t.test('the tolerance is 5 minutes by the clock of the service', async (t) => {
+t.test('the tolerance is 5 minutes on the clock of the service', async (t) => {
   const clock = fakeClock(Date.parse('2026-05-04T12:00:00Z'))
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const sent = (offsetMs: number) => {
@@ -77,7 +77,7 @@ t.test('the tolerance is 5 minutes by the clock of the service', async (t) => {
   for (const offsetMs of [-300_000, 300_000]) t.equal((await sent(offsetMs)).status, 202, `${offsetMs}`)
 })
 
-t.test('what is not signed as it should be gets 401 and leaves nothing behind', async (t) => {
+t.test('an invalid signature gets 401 and leaves nothing behind', async (t) => {
   const service = await startService(t)
   const good = signed(BODY)
   const refused: [string, Record<string, string>, string?][] = [
@@ -106,7 +106,7 @@ t.test('what is not signed as it should be gets 401 and leaves nothing behind', 
   await nothingStored(t, service)
 })
 
-t.test('a signature says nothing on the routes that take API keys only', async (t) => {
+t.test('routes that require an API key ignore signatures', async (t) => {
   const service = await startService(t)
   for (const [method, path] of [
     ['POST', '/users/u1/revoke-all'],
@@ -120,7 +120,7 @@ t.test('a signature says nothing on the routes that take API keys only', async (
   await nothingStored(t, service)
 })
 
-t.test('a signed request without a body is proven, but says nothing', async (t) => {
+t.test('a signed request without a body is authenticated, but invalid', async (t) => {
   const service = await startService(t)
   isProblem(
     t,

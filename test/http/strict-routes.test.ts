@@ -13,7 +13,7 @@ import { signed } from '../support/webhook.ts'
 const PROVEN = { authorization: `Bearer ${API_KEY}` }
 const ID = '018f0000-0000-7000-8000-000000000000'
 
-/** Curfew's own API: for each route a request whose parameters are known, and its body where it takes one. */
+/** Curfew's own API: for each route a valid request, with a body if it accepts one. */
 const OWN: Record<string, { path: string; body?: object }> = {
   'POST /logout-hook': { path: '/logout-hook', body: { userId: 'u1' } },
   'POST /users/:id/revoke-all': { path: '/users/u1/revoke-all', body: {} },
@@ -26,7 +26,7 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'POST /config/reload': { path: '/config/reload' },
 }
 
-/** Routes for probes, Prometheus and people, with an address of each. */
+/** Routes for probes, Prometheus and people, with a path of each. */
 const OPEN: Record<string, string> = {
   'GET /health/live': '/health/live',
   'GET /health/ready': '/health/ready',
@@ -50,7 +50,7 @@ const OF_SOURCES = [
   'GET /sources/:name/webhook',
 ]
 
-/** Every route of the service, as `METHOD /path`, by the tree that Fastify prints. */
+/** Every route of the service as `METHOD /path`, from the tree that Fastify prints. */
 function routesOf(app: FastifyInstance): string[] {
   const path: string[] = []
   return app
@@ -60,13 +60,13 @@ function routesOf(app: FastifyInstance): string[] {
       const [, indent = '', part = '', methods = ''] = /^(.*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line) ?? []
       if (part === '') return []
       path.splice(indent.length / 4, Number.POSITIVE_INFINITY, part)
-      // Fastify adds HEAD wherever there is GET.
+      // Fastify adds HEAD for every GET route.
       const own = methods.split(', ').filter((method) => method !== '' && method !== 'HEAD')
       return own.map((method) => `${method} ${path.join('')}`)
     })
 }
 
-t.test('every route is known here, and so either strict or lenient', async (t) => {
+t.test('every route is listed here as strict or lenient', async (t) => {
   const { app } = await startService(t)
   const known = [...Object.keys(OWN), ...Object.keys(OPEN), ...OF_SOURCES]
   t.same(routesOf(app).sort(), known.sort())
@@ -82,42 +82,35 @@ const call = (
     ...(body === undefined ? {} : { body }),
   })
 
-t.test(
-  'the own API refuses unknown and repeated parameters by their names, after authentication',
-  async (t) => {
-    const service = await startService(t)
-    const { json: document } = await service.call('GET', '/openapi.json')
-    for (const name of Object.keys(OWN)) {
-      const [method = '', path = ''] = name.split(' ')
-      const unproven = await call(service, name, { query: '?unknown=1', headers: { authorization: '' } })
-      isProblem(t, unproven, 'CURFEW_UNAUTHENTICATED')
-      for (const query of ['unknown=1', 'unknown', 'unknown=', 'unknown=1&unknown=2', 'wait=30&unknown=1'])
-        isProblem(t, await call(service, name, { query: `?${query}` }), 'CURFEW_REQUEST_INVALID', 'unknown')
-      for (const unknown of ['__proto__', 'dryrun', 'dryRun[]', 'dryRun '])
-        isProblem(
-          t,
-          await call(service, name, { query: `?${encodeURIComponent(unknown)}=true` }),
-          'CURFEW_REQUEST_INVALID',
-          unknown,
-        )
-      const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')][method.toLowerCase()]
-      for (const { in: place, name: declared } of operation.parameters ?? []) {
-        if (place !== 'query') continue
-        const query = `?${declared}=true&${declared}=true`
-        isProblem(t, await call(service, name, { query }), 'CURFEW_REQUEST_INVALID', declared)
-      }
-    }
-    for (const path of ['/revocations', `/revocations/${ID}`])
-      t.equal(
-        (await sendRequest(service.url, 'HEAD', `${path}?unknown=1`, PROVEN)).status,
-        400,
-        `HEAD ${path}`,
+t.test('the API rejects unknown and repeated parameters by name, after authentication', async (t) => {
+  const service = await startService(t)
+  const { json: document } = await service.call('GET', '/openapi.json')
+  for (const name of Object.keys(OWN)) {
+    const [method = '', path = ''] = name.split(' ')
+    const unproven = await call(service, name, { query: '?unknown=1', headers: { authorization: '' } })
+    isProblem(t, unproven, 'CURFEW_UNAUTHENTICATED')
+    for (const query of ['unknown=1', 'unknown', 'unknown=', 'unknown=1&unknown=2', 'wait=30&unknown=1'])
+      isProblem(t, await call(service, name, { query: `?${query}` }), 'CURFEW_REQUEST_INVALID', 'unknown')
+    for (const unknown of ['__proto__', 'dryrun', 'dryRun[]', 'dryRun '])
+      isProblem(
+        t,
+        await call(service, name, { query: `?${encodeURIComponent(unknown)}=true` }),
+        'CURFEW_REQUEST_INVALID',
+        unknown,
       )
-    await nothingStored(t, service)
-  },
-)
+    const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')][method.toLowerCase()]
+    for (const { in: place, name: declared } of operation.parameters ?? []) {
+      if (place !== 'query') continue
+      const query = `?${declared}=true&${declared}=true`
+      isProblem(t, await call(service, name, { query }), 'CURFEW_REQUEST_INVALID', declared)
+    }
+  }
+  for (const path of ['/revocations', `/revocations/${ID}`])
+    t.equal((await sendRequest(service.url, 'HEAD', `${path}?unknown=1`, PROVEN)).status, 400, `HEAD ${path}`)
+  await nothingStored(t, service)
+})
 
-t.test('with a signature, too, an unknown parameter is refused', async (t) => {
+t.test('an unknown parameter is rejected on signed requests, too', async (t) => {
   const service = await startService(t)
   const body = '{"userId":"u1"}'
   const reply = await service.call('POST', '/logout-hook?unknown=1', { body, headers: signed(body) })
@@ -128,7 +121,7 @@ t.test('with a signature, too, an unknown parameter is refused', async (t) => {
   await nothingStored(t, service)
 })
 
-t.test('the own API refuses unknown members of bodies, and any body where it takes none', async (t) => {
+t.test('the API rejects unknown body members, and any body on routes without one', async (t) => {
   const service = await startService(t)
   for (const [name, { path, body }] of Object.entries(OWN)) {
     const [method = ''] = name.split(' ')
@@ -168,7 +161,7 @@ t.test('the own API refuses unknown members of bodies, and any body where it tak
   await nothingStored(t, service)
 })
 
-t.test('probes, metrics and documentation ignore parameters that they do not know', async (t) => {
+t.test('probes, metrics and documentation ignore unknown parameters', async (t) => {
   const service = await startService(t)
   for (const [name, path] of Object.entries(OPEN)) {
     const get = (query: string) => service.call('GET', `${path}${query}`, { headers: { authorization: '' } })
@@ -178,7 +171,7 @@ t.test('probes, metrics and documentation ignore parameters that they do not kno
   }
 })
 
-/** Adds a member to what is sent, wherever the protocol has room for one. */
+/** Adds an unknown member wherever the protocol allows one. */
 const withMore = (content: unknown): unknown => {
   if (Array.isArray(content)) return content.map(withMore)
   return typeof content === 'object' && content !== null ? { ...content, unknown: { more: [1] } } : content

@@ -10,29 +10,26 @@ const deliver = (service: Service, headers: Record<string, string>, body = BODY)
   service.call('POST', '/logout-hook', { body, headers })
 const storedIds = async ({ stored }: Service) => (await stored()).map(({ id }) => id)
 
-t.test(
-  'a webhook that is delivered again gets the first answer, byte for byte, and does nothing',
-  async (t) => {
-    const service = await startService(t)
-    const user = service.userWithTokens(1, { id: 'u1' })
-    const first = await deliver(service, signed(BODY, { id: 'msg_1' }))
-    t.equal(first.status, 202)
-    t.match(await service.ended(first.json.id), { tokens: { revoked: 1 } })
-    service.sandbox.tenant.issueTokens(user.id)
+t.test('a repeated webhook delivery gets the first answer, byte for byte, and does nothing', async (t) => {
+  const service = await startService(t)
+  const user = service.userWithTokens(1, { id: 'u1' })
+  const first = await deliver(service, signed(BODY, { id: 'msg_1' }))
+  t.equal(first.status, 202)
+  t.match(await service.ended(first.json.id), { tokens: { revoked: 1 } })
+  service.sandbox.tenant.issueTokens(user.id)
 
-    const again = await deliver(service, signed(BODY, { id: 'msg_1' }))
-    t.equal(again.status, 202)
-    t.equal(again.text, first.text)
-    t.equal(again.headers.get('location'), first.headers.get('location'))
-    const svix = await deliver(service, signed(BODY, { id: 'msg_1', names: 'svix' }))
-    t.equal(svix.text, first.text, 'the id counts, whatever the header is called')
-    t.same(await storedIds(service), [first.json.id])
-    t.equal(service.sandbox.tenant.tokensOf(user.id).length, 1)
-    t.match(await service.counts(), { 'logout-hook replayed': 2 })
-  },
-)
+  const again = await deliver(service, signed(BODY, { id: 'msg_1' }))
+  t.equal(again.status, 202)
+  t.equal(again.text, first.text)
+  t.equal(again.headers.get('location'), first.headers.get('location'))
+  const svix = await deliver(service, signed(BODY, { id: 'msg_1', names: 'svix' }))
+  t.equal(svix.text, first.text, 'the id counts, whatever the header is called')
+  t.same(await storedIds(service), [first.json.id])
+  t.equal(service.sandbox.tenant.tokensOf(user.id).length, 1)
+  t.match(await service.counts(), { 'logout-hook replayed': 2 })
+})
 
-t.test('a repetition that prefers to wait is answered with the end of the first', async (t) => {
+t.test('a repetition with Prefer: wait returns the finished revocation', async (t) => {
   const service = await startService(t)
   const headers = signed(BODY)
   const first = await deliver(service, headers)
@@ -42,7 +39,7 @@ t.test('a repetition that prefers to wait is answered with the end of the first'
   t.same(await storedIds(service), [first.json.id])
 })
 
-t.test('deliveries that arrive at the same time are taken once', async (t) => {
+t.test('concurrent deliveries are accepted once', async (t) => {
   const service = await startService(t)
   const headers = signed(BODY)
   const replies = await Promise.all(Array.from({ length: 20 }, () => deliver(service, headers)))
@@ -50,7 +47,7 @@ t.test('deliveries that arrive at the same time are taken once', async (t) => {
   t.same(await storedIds(service), [replies[0]?.json.id])
 })
 
-t.test('the same id with another body is another signal, and is not lost', async (t) => {
+t.test('the same id with another body is another signal', async (t) => {
   const service = await startService(t)
   const user = service.userWithTokens(1, { id: 'u2' })
   const first = await deliver(service, signed(BODY, { id: '1' }))
@@ -70,7 +67,7 @@ t.test('another id is another signal', async (t) => {
   t.not(second.json.id, first.json.id)
 })
 
-t.test('an id is known for three days, signed again each time; then it is new again', async (t) => {
+t.test('an id is remembered for three days, with a new signature each time', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const send = () => deliver(service, signed(BODY, { id: 'msg_1', at: clock.now() }))
@@ -87,7 +84,7 @@ t.test('an id is known for three days, signed again each time; then it is new ag
   t.equal((await storedIds(service)).length, 2)
 })
 
-t.test('a signature is not good for longer than its id is remembered', async (t) => {
+t.test('a signature is not valid longer than its id is remembered', async (t) => {
   const clock = fakeClock(Date.parse('2026-05-04T12:00:00Z'))
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const captured = signed(BODY, { at: clock.now() + 5 * 60_000 })
@@ -99,7 +96,7 @@ t.test('a signature is not good for longer than its id is remembered', async (t)
   isProblem(t, await deliver(service, captured), 'CURFEW_SIGNATURE_EXPIRED')
 })
 
-t.test('what was refused is not remembered: mended, the same id is taken', async (t) => {
+t.test('a rejected delivery is not remembered: once corrected, the same id is accepted', async (t) => {
   const service = await startService(t)
   const wrong = '{"userId":""}'
   t.equal((await deliver(service, signed(wrong, { id: 'msg_1' }), wrong)).status, 400)

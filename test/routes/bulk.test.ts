@@ -4,7 +4,7 @@ import { startService } from '../support/service.ts'
 
 const users = (count: number) => Array.from({ length: count }, (_, index) => ({ userId: `u${index}` }))
 
-t.test('many users are taken at once, each with a revocation of its own, in their order', async (t) => {
+t.test('many users are accepted in one request, each with its own revocation, in order', async (t) => {
   const service = await startService(t)
   const ann = service.userWithTokens(2, { email: 'ann@example.com' })
   const ben = service.userWithTokens(1, { subject: 'idp|ben' })
@@ -26,13 +26,13 @@ t.test('many users are taken at once, each with a revocation of its own, in thei
   for (const { id } of [ann, ben]) t.same(service.sandbox.tenant.tokensOf(id), [])
 })
 
-t.test('it is a security matter unless it says otherwise', async (t) => {
+t.test('the default reason is security', async (t) => {
   const { call } = await startService(t)
   const { json } = await call('POST', '/revocations', { body: { users: users(1) } })
   t.match(json.items[0].revocation, { reason: 'security', scope: 'all' })
 })
 
-t.test('one wrong user does not stop the others', async (t) => {
+t.test('an invalid user does not block the others', async (t) => {
   const { call, stored } = await startService(t)
   const wrong: [unknown, string][] = [
     [{ email: 'no-address' }, '/email'],
@@ -72,7 +72,7 @@ t.test('the same user twice becomes one revocation', async (t) => {
   t.equal((await stored()).length, 2)
 })
 
-t.test('a thousand users are taken, in up to 1 MiB', async (t) => {
+t.test('a thousand users are accepted, in up to 1 MiB', async (t) => {
   const { call } = await startService(t)
   const body = JSON.stringify({ users: users(1_000) }).padEnd(1024 * 1024)
   const { status, json } = await call('POST', '/revocations', { body })
@@ -80,7 +80,7 @@ t.test('a thousand users are taken, in up to 1 MiB', async (t) => {
   t.equal(new Set(json.items.map((item: typeof json) => item.revocation.id)).size, 1_000)
 })
 
-t.test('what is not a list of 1 to 1,000 users is refused as a whole', async (t) => {
+t.test('a body without a list of 1 to 1,000 users is rejected as a whole', async (t) => {
   const service = await startService(t)
   const post = (body: unknown) => service.call('POST', '/revocations', { body })
   for (const body of [{}, { users: null }, { users: {} }, { users: [] }, { users: users(1_001) }]) {
@@ -105,7 +105,7 @@ t.test('what is not a list of 1 to 1,000 users is refused as a whole', async (t)
 })
 
 t.test(
-  'a user nested half a million levels deep is one wrong user, also with an Idempotency-Key',
+  'a user nested half a million levels deep is one invalid user, also with an Idempotency-Key',
   async (t) => {
     const service = await startService(t)
     const levels = 500_000

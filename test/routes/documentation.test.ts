@@ -1,13 +1,13 @@
 import t from 'tap'
 import { startService } from '../support/service.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: a document that is only read
+// biome-ignore lint/suspicious/noExplicitAny: the document is only read
 type Json = any
 
 const API_KEY_OR_WEBHOOK = [{ webhook: [] }, { apiKey: [] }]
 const API_KEY = [{ apiKey: [] }]
 
-/** Every route of the contract, with its security, the statuses that are no errors, and its parameters. */
+/** Every route of the contract, with its security, success statuses and parameters. */
 const ROUTES: [
   method: string,
   path: string,
@@ -60,14 +60,14 @@ t.test('the OpenAPI document', async (t) => {
     info: { title: 'Curfew', version: /^\d+\.\d+\.\d+$/, description: /./ },
   })
 
-  await t.test('has every route of the contract, and no other', async (t) => {
+  await t.test('has exactly the routes of the contract', async (t) => {
     const described = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method} ${path}`),
     )
     t.same(described.sort(), ROUTES.map(([method, path]) => `${method} ${path}`).sort())
   })
 
-  await t.test('tells for each who may call it, what it takes and what it answers', async (t) => {
+  await t.test('describes the authentication, request and response of each', async (t) => {
     for (const [method, path, security, statuses, parameters] of ROUTES) {
       const operation: Json = document.paths[path][method]
       t.match(operation, { summary: /./, tags: [/./] }, `${method} ${path}`)
@@ -80,7 +80,7 @@ t.test('the OpenAPI document', async (t) => {
       for (const parameter of operation.parameters ?? []) t.equal(parameter.required, parameter.in === 'path')
       for (const { content, description } of Object.values<Json>(operation.responses)) {
         t.type(description, 'string')
-        // Some answer with nothing.
+        // Some responses have no body.
         for (const { schema } of Object.values<Json>(content ?? {})) t.ok(schema)
       }
       if (!security) continue
@@ -111,7 +111,7 @@ t.test('the OpenAPI document', async (t) => {
     t.same(parameter.schema.enum.sort(), ['0', '1', 'false', 'true'])
   })
 
-  await t.test('describes the bodies by their members, with nothing else let in', async (t) => {
+  await t.test('describes the members of bodies and allows no others', async (t) => {
     const details = ['tenant', 'reason', 'occurredAt', 'scope', 'deviceType']
     const bodyOf = (path: string, method = 'post', type = 'application/json') =>
       document.paths[path][method].requestBody.content[type].schema
@@ -137,24 +137,21 @@ t.test('the OpenAPI document', async (t) => {
     })
   })
 
-  await t.test(
-    'holds together: every reference leads somewhere, and everything is referred to',
-    async (t) => {
-      const text = JSON.stringify(document)
-      const references = new Set(
-        [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => String(reference)),
-      )
-      for (const reference of references) {
-        const path = reference.replace(/^#\//, '').split('/')
-        const target = path.reduce<Json>((value, name) => value?.[name], document)
-        t.type(target, 'object', reference)
-      }
-      const schemas = Object.keys(document.components.schemas)
-      t.same(schemas.map((name) => `#/components/schemas/${name}`).sort(), [...references].sort())
-      t.same(Object.keys(document.components.securitySchemes).sort(), ['apiKey', 'webhook'])
-      t.notMatch(text, /__SCHEMA|\$schema|undefined/)
-    },
-  )
+  await t.test('is consistent: every reference resolves, and every schema is referenced', async (t) => {
+    const text = JSON.stringify(document)
+    const references = new Set(
+      [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => String(reference)),
+    )
+    for (const reference of references) {
+      const path = reference.replace(/^#\//, '').split('/')
+      const target = path.reduce<Json>((value, name) => value?.[name], document)
+      t.type(target, 'object', reference)
+    }
+    const schemas = Object.keys(document.components.schemas)
+    t.same(schemas.map((name) => `#/components/schemas/${name}`).sort(), [...references].sort())
+    t.same(Object.keys(document.components.securitySchemes).sort(), ['apiKey', 'webhook'])
+    t.notMatch(text, /__SCHEMA|\$schema|undefined/)
+  })
 
   await t.test('names every member of a revocation and of a problem', async (t) => {
     const { Revocation, Problem } = document.components.schemas
@@ -174,7 +171,7 @@ t.test('the OpenAPI document', async (t) => {
   })
 })
 
-t.test('/docs shows it to people, with all that the page needs from the service itself', async (t) => {
+t.test('/docs shows it, with all assets served by the service itself', async (t) => {
   const { call, url } = await startService(t)
   const { status, headers, text } = await call('GET', '/docs', { headers: { authorization: '' } })
   t.equal(status, 200)

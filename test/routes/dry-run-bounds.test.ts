@@ -5,7 +5,7 @@ import { nextCall, until } from '../support/events.ts'
 import { isProblem } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
 
-t.test('a call to Qlik that fails is an error of its user alone', async (t) => {
+t.test('a failed call to Qlik is an error of its user only', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const users = Array.from({ length: 20 }, () => ({ userId: service.userWithTokens(1).id }))
@@ -44,7 +44,7 @@ t.test('a call to Qlik that fails is an error of its user alone', async (t) => {
   await nothingDone(t, service)
 })
 
-t.test('after 20 s the answer comes, and who was not looked at is an error', async (t) => {
+t.test('the response comes after 20 s, with an error for each unchecked user', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const { sandbox } = service
@@ -69,7 +69,7 @@ t.test('after 20 s the answer comes, and who was not looked at is an error', asy
   t.equal(reply.headers.get('retry-after'), '30')
 })
 
-t.test('a hundred users at most, and as few reads as that takes', async (t) => {
+t.test('up to a hundred users, with as few reads as possible', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const users = Array.from({ length: 101 }, (_, index) => ({ email: `user-${index}@example.com` }))
@@ -87,7 +87,7 @@ t.test('a hundred users at most, and as few reads as that takes', async (t) => {
   t.equal((await service.call('POST', '/revocations', { body: { users } })).status, 202, 'no bound of others')
 })
 
-t.test('very many tokens are cut off, and the answer says so', async (t) => {
+t.test('a very long list of tokens is truncated, and the response reports it', async (t) => {
   const service = await startService(t)
   const many = service.userWithTokens(10_150)
   const few = service.userWithTokens(150)
@@ -99,7 +99,7 @@ t.test('very many tokens are cut off, and the answer says so', async (t) => {
   t.equal(countOf(service, 'list'), 2 + 100, 'the first page of each, and 100 more')
 })
 
-t.test('when reads are short, a dry run waits behind every signal', async (t) => {
+t.test('if reads are scarce, a dry run waits for all signals', async (t) => {
   const clock = fakeClock()
   const windowMs = 1_000
   const environment = { QLIK_TIER1_LIMIT: '1', QLIK_RATE_WINDOW_MS: String(windowMs) }

@@ -5,7 +5,7 @@ import { isProblem } from '../support/problems.ts'
 import { API_KEY, startService } from '../support/service.ts'
 import { signed } from '../support/webhook.ts'
 
-t.test('each route reports by each name what would be revoked, in the same form', async (t) => {
+t.test('each route reports what would be revoked, by each kind of name, in the same format', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const ann = service.userWithTokens(120, { email: 'ann@example.com', subject: 'idp|ann' })
@@ -37,7 +37,7 @@ t.test('each route reports by each name what would be revoked, in the same form'
   await nothingDone(t, service)
 })
 
-t.test('what would be kept is listed with the reason', async (t) => {
+t.test('tokens that would be kept are listed with the reason', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const { id: userId } = tenant.addUser()
@@ -69,7 +69,7 @@ t.test('what would be kept is listed with the reason', async (t) => {
 })
 
 t.test(
-  'tokens that clocks leave open are reported as undecided, and kept unless it is a security matter',
+  'tokens that clocks cannot decide are reported as undecided, and kept unless the reason is security',
   async (t) => {
     const skew = 60_000
     const service = await startService(t, { sandbox: { clockSkewMs: skew } })
@@ -94,7 +94,7 @@ t.test(
   },
 )
 
-t.test('an empty list is never shown without what the user is', async (t) => {
+t.test('an empty list is never returned without the state of the user', async (t) => {
   const service = await startService(t)
   const { tenant } = service.sandbox
   const zoe = tenant.addUser({ id: '6b1c9d0e5f', email: 'zoe@example.com' })
@@ -127,7 +127,7 @@ t.test('an empty list is never shown without what the user is', async (t) => {
   await nothingDone(t, service)
 })
 
-t.test('a client that may not see tokens of others leaves it open whether there are any', async (t) => {
+t.test('a client that cannot see tokens of other users reports that they are unknown', async (t) => {
   const service = await startService(t, { client: { admin: false, rolesTold: false } })
   const ann = service.userWithTokens(2, { email: 'ann@example.com' })
   for (const name of [{ userId: ann.id }, { email: 'ann@example.com' }])
@@ -138,7 +138,7 @@ t.test('a client that may not see tokens of others leaves it open whether there 
   t.equal(own.tokens.length + own.kept.length, 1)
 })
 
-t.test('a client that was granted less than it asked for is an error, not an empty list', async (t) => {
+t.test('a client with a narrower scope than requested is an error, not an empty list', async (t) => {
   const service = await startService(t)
   const ann = service.userWithTokens(2)
   service.sandbox.tenant.changeClient(service.client.id, { grantedScope: 'user_default' })
@@ -151,7 +151,7 @@ t.test('a client that was granted less than it asked for is an error, not an emp
   }
 })
 
-t.test('a role that was taken away a moment ago is noticed before an empty list is believed', async (t) => {
+t.test('a role that was just removed is detected before an empty list is trusted', async (t) => {
   const clock = fakeClock()
   const service = await startService(t, { clock, sandbox: { now: clock.now } })
   const ann = service.userWithTokens(2)
@@ -192,7 +192,7 @@ t.test('dryRun is true, false, 1 or 0, once', async (t) => {
 })
 
 t.test(
-  'beside a signature dryRun is refused, whatever it says, and the signal can still be sent',
+  'dryRun is rejected on signed requests, whatever its value, and the signal can still be sent',
   async (t) => {
     const service = await startService(t)
     const { id } = service.userWithTokens(1)
@@ -215,27 +215,24 @@ t.test(
   },
 )
 
-t.test(
-  'a dry run neither uses up an Idempotency-Key nor is answered by one, and does not wait',
-  async (t) => {
-    for (const route of EACH) {
-      const service = await startService(t)
-      const ann = { userId: service.userWithTokens(2).id }
-      const headers = { 'idempotency-key': '"key"', prefer: 'wait=30' }
-      const dry = await ROUTES[route](service, ann, { headers })
-      t.equal(dry.headers.get('preference-applied'), null)
-      await nothingDone(t, service)
-      // The same URL but for the parameter: with the key used, another URL would be a mismatch.
-      const accepted = await ROUTES[route](service, ann, {
-        query: '',
-        headers: { 'idempotency-key': '"key"' },
-      })
-      t.equal(accepted.status, 202, route)
-      const { id } = accepted.json.items?.[0].revocation ?? accepted.json
-      t.match(await service.ended(id), { tokens: { revoked: 2 } })
-      const again = await preview(service, route, ann, { headers })
-      t.match(again, { finding: 'exists', tokens: [] })
-      t.equal((await service.stored()).length, 1)
-    }
-  },
-)
+t.test('a dry run neither uses nor replays an Idempotency-Key, and does not wait', async (t) => {
+  for (const route of EACH) {
+    const service = await startService(t)
+    const ann = { userId: service.userWithTokens(2).id }
+    const headers = { 'idempotency-key': '"key"', prefer: 'wait=30' }
+    const dry = await ROUTES[route](service, ann, { headers })
+    t.equal(dry.headers.get('preference-applied'), null)
+    await nothingDone(t, service)
+    // The URLs differ only in the parameter. If the key were used, another URL would be a mismatch.
+    const accepted = await ROUTES[route](service, ann, {
+      query: '',
+      headers: { 'idempotency-key': '"key"' },
+    })
+    t.equal(accepted.status, 202, route)
+    const { id } = accepted.json.items?.[0].revocation ?? accepted.json
+    t.match(await service.ended(id), { tokens: { revoked: 2 } })
+    const again = await preview(service, route, ann, { headers })
+    t.match(again, { finding: 'exists', tokens: [] })
+    t.equal((await service.stored()).length, 1)
+  }
+})

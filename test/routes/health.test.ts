@@ -9,7 +9,7 @@ import { API_KEY, type Service, startService } from '../support/service.ts'
 
 const ready = ({ call }: Service) => call('GET', '/health/ready', { headers: { authorization: '' } })
 
-/** Asks until something has been found out about the tenant. */
+/** Polls until the tenant has been checked. */
 async function untilLookedAt(service: Service) {
   for (;;) {
     const reply = await ready(service)
@@ -18,7 +18,7 @@ async function untilLookedAt(service: Service) {
   }
 }
 
-t.test('the process lives, and is ready once its store and tenant are', async (t) => {
+t.test('the process is live, and ready once its store and tenant are', async (t) => {
   const service = await startService(t)
   const live = await service.call('GET', '/health/live', { headers: { authorization: '' } })
   t.equal(live.status, 200)
@@ -30,7 +30,7 @@ t.test('the process lives, and is ready once its store and tenant are', async (t
   t.same(json, { status: 'ready', checks })
 })
 
-t.test('a tenant that is down makes a warning, for signals can still be taken', async (t) => {
+t.test('a tenant that is down is a warning, because signals are still accepted', async (t) => {
   const down = await startSandbox()
   const client = down.tenant.addClient()
   await down.close()
@@ -42,7 +42,7 @@ t.test('a tenant that is down makes a warning, for signals can still be taken', 
     t.notMatch(text, secret)
 })
 
-t.test('a client that is refused makes a warning that says so', async (t) => {
+t.test('a rejected client is a warning with the reason', async (t) => {
   const service = await startService(t, { environment: { QLIK_CLIENT_SECRET: 'another-secret' } })
   const { status, tenant, text } = await untilLookedAt(service)
   t.equal(status, 200)
@@ -50,13 +50,13 @@ t.test('a client that is refused makes a warning that says so', async (t) => {
   t.notMatch(text, 'another-secret')
 })
 
-t.test("a tenant's clock that differs makes a warning", async (t) => {
+t.test("a tenant's clock that differs is a warning", async (t) => {
   const service = await startService(t, { sandbox: { clockSkewMs: 60_000 } })
   const { tenant } = await untilLookedAt(service)
   t.match(tenant, { status: 'warning', detail: /^The tenant's clock differs by (59|60|61) s\.$/ })
 })
 
-/** What SQLite says on a full disk, which cannot be had without a disk of one's own. */
+/** The error of SQLite on a full disk, which a test cannot produce without its own disk. */
 function fillDisk(): () => void {
   const { exec } = DatabaseSync.prototype
   DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
@@ -73,41 +73,38 @@ function fillDisk(): () => void {
   }
 }
 
-t.test(
-  'a store that cannot be written is told to the sender and to the orchestrator, until it can',
-  async (t) => {
-    const service = await startService(t)
-    await service.revoke({ userId: 'u0' })
-    const emptyDisk = fillDisk()
-    t.teardown(emptyDisk)
-    for (const [path, body] of [
-      ['/logout-hook', { userId: 'u1' }],
-      ['/users/u1/revoke-all', {}],
-      ['/revocations', { users: [{ userId: 'u1' }] }],
-    ] as const) {
-      const reply = await service.call('POST', path, { body, headers: { 'idempotency-key': '"key"' } })
-      isProblem(t, reply, 'CURFEW_STORE_UNAVAILABLE')
-      t.equal(reply.headers.get('retry-after'), '5')
-    }
-    const { status, json } = await ready(service)
-    t.equal(status, 503)
-    t.match(json, {
-      status: 'not-ready',
-      checks: [
-        { name: 'lifecycle', status: 'ok' },
-        { name: 'store', status: 'failed' },
-      ],
-    })
-    t.equal((await service.call('GET', '/health/live')).status, 200, 'a restart would not help')
+t.test('an unwritable store is reported to senders and in readiness until it recovers', async (t) => {
+  const service = await startService(t)
+  await service.revoke({ userId: 'u0' })
+  const emptyDisk = fillDisk()
+  t.teardown(emptyDisk)
+  for (const [path, body] of [
+    ['/logout-hook', { userId: 'u1' }],
+    ['/users/u1/revoke-all', {}],
+    ['/revocations', { users: [{ userId: 'u1' }] }],
+  ] as const) {
+    const reply = await service.call('POST', path, { body, headers: { 'idempotency-key': '"key"' } })
+    isProblem(t, reply, 'CURFEW_STORE_UNAVAILABLE')
+    t.equal(reply.headers.get('retry-after'), '5')
+  }
+  const { status, json } = await ready(service)
+  t.equal(status, 503)
+  t.match(json, {
+    status: 'not-ready',
+    checks: [
+      { name: 'lifecycle', status: 'ok' },
+      { name: 'store', status: 'failed' },
+    ],
+  })
+  t.equal((await service.call('GET', '/health/live')).status, 200, 'a restart would not help')
 
-    emptyDisk()
-    t.equal((await ready(service)).status, 200)
-    t.equal((await service.call('GET', '/revocations')).json.items.length, 1, 'nothing was half taken')
-    t.match(await service.revoke({ userId: 'u1' }), { status: 'completed' })
-  },
-)
+  emptyDisk()
+  t.equal((await ready(service)).status, 200)
+  t.equal((await service.call('GET', '/revocations')).json.items.length, 1, 'nothing was half taken')
+  t.match(await service.revoke({ userId: 'u1' }), { status: 'completed' })
+})
 
-t.test('while it shuts down it is not ready, but what is on its way is still taken', async (t) => {
+t.test('while it shuts down it is not ready, but still accepts requests', async (t) => {
   const { app, url } = await startService(t)
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)

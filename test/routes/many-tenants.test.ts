@@ -5,7 +5,7 @@ import { API_KEY, type Service, startService } from '../support/service.ts'
 
 const MINUTE = 60_000
 
-/** A service with 2,000 tenants at which nobody answers, and these before them. */
+/** A service with the given tenants and 2,000 unreachable ones. */
 async function startWithMany(
   t: Test,
   entries: object[] = [],
@@ -24,7 +24,7 @@ const budgetsOf = async (service: Service) =>
     ),
   )
 
-/** Asks until a tenant is told of in this way. */
+/** Polls until a tenant is reported in this way. */
 async function untilCheck(service: Service, name: string, status: string) {
   for (;;) {
     const { json } = await ready(service)
@@ -33,7 +33,7 @@ async function untilCheck(service: Service, name: string, status: string) {
   }
 }
 
-t.test('of thousands of tenants those are opened that are used', async (t) => {
+t.test('of thousands of tenants only those in use are opened', async (t) => {
   const clock = fakeClock()
   const [a, b] = [await sandboxTenant(t, 'a', clock), await sandboxTenant(t, 'b', clock)]
   const service = await startWithMany(t, [a.entry, b.entry], { clock, sandbox: { now: clock.now } })
@@ -60,7 +60,7 @@ t.test('of thousands of tenants those are opened that are used', async (t) => {
   )
 })
 
-t.test('readiness lists those that are not ok, up to twenty, and how many there are', async (t) => {
+t.test('readiness lists up to twenty tenants that are not ok, and their number', async (t) => {
   const lacking = await sandboxTenant(t, 'lacking')
   lacking.sandbox.tenant.users.get(lacking.client.userId)?.roles.splice(0)
   const down = Array.from({ length: 25 }, (_, index) => entryFor(`down${index}`))
@@ -82,7 +82,7 @@ t.test('readiness lists those that are not ok, up to twenty, and how many there 
   }
 })
 
-t.test('one of a few tenants that lacks the role makes a warning, all of them make it fail', async (t) => {
+t.test('a missing role is a warning in some tenants, and a failure in all of them', async (t) => {
   const other = await sandboxTenant(t, 'other')
   const { path } = configurationFile(t, { tenants: [other.entry] })
   const service = await startService(t, { client: { admin: false }, environment: { CONFIG_FILE: path } })
@@ -101,7 +101,7 @@ t.test('one of a few tenants that lacks the role makes a warning, all of them ma
   t.equal(json.status, 'not-ready')
 })
 
-t.test('a key finds its way among thousands', async (t) => {
+t.test('an API key is found among thousands', async (t) => {
   const apiKeys = Array.from({ length: 5_000 }, (_, index) => ({
     key: `key-number-${index}-0123456789abcdef`,
     tenants: [`t${index % 2_000}`],

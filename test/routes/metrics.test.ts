@@ -18,7 +18,7 @@ t.test('every metric is there from the start', async (t) => {
   t.equal([...text.matchAll(/^# TYPE (\S+) (counter|gauge|histogram)$/gm)].length, 12)
 })
 
-t.test('what happens is counted', async (t) => {
+t.test('events are counted', async (t) => {
   const service = await startService(t)
   const { client, sandbox } = service
   service.userWithTokens(3, { id: 'u1' })
@@ -73,7 +73,7 @@ t.test('what happens is counted', async (t) => {
   )
 })
 
-t.test('no metric is labelled by what a sender or a user is called', async (t) => {
+t.test('no metric has the name of a sender or a user as label', async (t) => {
   const service = await startService(t)
   await service.revoke({ email: 'ann@example.com' })
   await service.call('POST', '/users/some-user/revoke-all?dryRun=true')

@@ -12,7 +12,7 @@ async function tenantCheck({ call }: Service) {
   return { status, check: json.checks.find(({ name }: { name: string }) => name === 'tenant:default') }
 }
 
-/** Asks until the first attempt is over and the next one is waited for. */
+/** Polls until the first attempt has ended and the next one is waiting. */
 async function untilWaiting({ call }: Service, id: string) {
   for (;;) {
     const { json } = await call('GET', `/revocations/${id}`)
@@ -82,7 +82,7 @@ t.test('roles unreported and no other tokens visible: a warning, and nothing is 
   t.match(warned, [{ level: 40, tenant: 'default' }])
 })
 
-t.test("roles that are not told, but another user's token in sight: proven by that", async (t) => {
+t.test('roles unreported, but a token of another user is visible: that proves the role', async (t) => {
   const service = await startService(t, { client: { rolesTold: false } })
   service.userWithTokens(2, { id: 'ann' })
   service.userWithTokens(1, { id: 'ben' })

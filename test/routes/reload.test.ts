@@ -14,7 +14,7 @@ const NEW_KEY = 'new-key-0123456789abcdef'
 const NEW_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 const withKey = (key: string) => ({ headers: { authorization: `Bearer ${key}` } })
 
-/** A service with the tenants default and a, by a file that can be written anew. */
+/** A service with the tenants default and a, in a file that can be replaced. */
 async function startWithFile(t: Test) {
   const a = await sandboxTenant(t, 'a')
   const file: ConfigurationFile = configurationFile(t, { tenants: [a.entry] })
@@ -25,7 +25,7 @@ async function startWithFile(t: Test) {
   return { service, file, a, reload, signalTo }
 }
 
-t.test('tenants and senders come and go, without a restart', async (t) => {
+t.test('tenants and senders are added and removed without a restart', async (t) => {
   const { service, file, a, reload, signalTo } = await startWithFile(t)
   const b = await sandboxTenant(t, 'b')
   isProblem(t, await signalTo('b'), 'CURFEW_UNKNOWN_TENANT')
@@ -58,7 +58,7 @@ t.test('tenants and senders come and go, without a restart', async (t) => {
   t.equal((await service.call('GET', '/health/ready')).json.checks.length, 4)
 })
 
-t.test('where anything is wrong, all of it is told, and nothing changes', async (t) => {
+t.test('an invalid configuration is reported completely, and nothing changes', async (t) => {
   const { service, file, a, reload, signalTo } = await startWithFile(t)
   file.write({
     tenants: [entryFor('fine'), { ...entryFor('marker-name'), url: 'marker' }],
@@ -79,7 +79,7 @@ t.test('where anything is wrong, all of it is told, and nothing changes', async 
   t.notMatch(service.logLines.join(''), /marker|client-secret/)
 })
 
-t.test('what is as before keeps its access token, and what runs is not disturbed', async (t) => {
+t.test('unchanged tenants keep their access token, and runs are not disturbed', async (t) => {
   const { service, file, a, reload } = await startWithFile(t)
   const { tenant } = a.sandbox
   const user = tenant.addUser()
@@ -97,7 +97,7 @@ t.test('what is as before keeps its access token, and what runs is not disturbed
   t.ok(tokens <= 2, 'one, and one for the tenant that was changed')
 })
 
-t.test('a revocation of a tenant that was taken away goes on when that is back', async (t) => {
+t.test('a revocation of a removed tenant continues when the tenant is back', async (t) => {
   const { service, file, a, reload } = await startWithFile(t)
   a.sandbox.tenant.addUser({ id: 'u1' })
   a.sandbox.tenant.order({ kind: 'status', status: 503, route: 'list' })
@@ -118,42 +118,39 @@ t.test('a revocation of a tenant that was taken away goes on when that is back',
   t.match(await service.settled(json.id), { status: 'completed', verified: true })
 })
 
-t.test(
-  'those who reload at the same time do so one after the other, and a mistake is of one only',
-  async (t) => {
-    const config = await loadConfig(COMPLETE)
-    const loads: PromiseWithResolvers<typeof config>[] = []
-    const replaced: string[] = []
-    const reload = createReload({
-      load: () => {
-        const load = Promise.withResolvers<typeof config>()
-        loads.push(load)
-        return load.promise
+t.test('concurrent reloads run one after the other, and each reports only its own mistakes', async (t) => {
+  const config = await loadConfig(COMPLETE)
+  const loads: PromiseWithResolvers<typeof config>[] = []
+  const replaced: string[] = []
+  const reload = createReload({
+    load: () => {
+      const load = Promise.withResolvers<typeof config>()
+      loads.push(load)
+      return load.promise
+    },
+    tenants: {
+      replace: ([first]) => {
+        replaced.push(String(first?.name))
+        return { added: 0, removed: 0, changed: 0 }
       },
-      tenants: {
-        replace: ([first]) => {
-          replaced.push(String(first?.name))
-          return { added: 0, removed: 0, changed: 0 }
-        },
-      },
-      senders: { replace: () => {} },
-      sources: { replace: () => {} },
-      log: { info: () => {}, warn: () => {}, error: () => {} },
-    })
-    const [first, second] = [rejection(reload()), reload()]
-    await Promise.resolve()
-    t.equal(loads.length, 1, 'the second one waits')
-    loads[0]?.reject(new ConfigError([{ key: 'PORT', expected: 'expected a number' }]))
-    t.match(await first, { code: 'CURFEW_CONFIG_INVALID' })
-    t.same(replaced, [])
-    while (loads.length < 2) await Promise.resolve()
-    loads[1]?.resolve(config)
-    t.same(await second, { tenants: 1, added: 0, removed: 0, changed: 0 })
-    t.same(replaced, ['default'])
-  },
-)
+    },
+    senders: { replace: () => {} },
+    sources: { replace: () => {} },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+  })
+  const [first, second] = [rejection(reload()), reload()]
+  await Promise.resolve()
+  t.equal(loads.length, 1, 'the second one waits')
+  loads[0]?.reject(new ConfigError([{ key: 'PORT', expected: 'expected a number' }]))
+  t.match(await first, { code: 'CURFEW_CONFIG_INVALID' })
+  t.same(replaced, [])
+  while (loads.length < 2) await Promise.resolve()
+  loads[1]?.resolve(config)
+  t.same(await second, { tenants: 1, added: 0, removed: 0, changed: 0 })
+  t.same(replaced, ['default'])
+})
 
-t.test("the environment's secrets are read anew from their files, also without CONFIG_FILE", async (t) => {
+t.test("the environment's secret files are read again, also without CONFIG_FILE", async (t) => {
   const folder = temporaryFolder(t)
   const files = { API_KEYS: API_KEY, WEBHOOK_SECRETS: WEBHOOK_SECRET }
   const write = (name: string, content: string) => writeFileSync(join(folder, name), content)

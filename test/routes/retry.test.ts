@@ -11,7 +11,7 @@ async function startWithStandingClock(t: Test) {
   return { clock, service: await startService(t, { clock, sandbox: { now: clock.now }, random: () => 1 }) }
 }
 
-/** Asks until the revocation waits for its next attempt. */
+/** Polls until the revocation waits for its next attempt. */
 async function untilWaiting({ call }: Service, id: string) {
   for (;;) {
     const { json } = await call('GET', `/revocations/${id}`)
@@ -19,7 +19,7 @@ async function untilWaiting({ call }: Service, id: string) {
   }
 }
 
-t.test('a failed revocation is tried again, and its tokens are counted once', async (t) => {
+t.test('a failed revocation is retried, and its tokens are counted once', async (t) => {
   const service = await startService(t)
   service.userWithTokens(3, { id: 'u1' })
   service.sandbox.tenant.order({ kind: 'status', status: 403, route: 'revoke', after: 1, times: 2 })
@@ -41,7 +41,7 @@ t.test('a failed revocation is tried again, and its tokens are counted once', as
   t.match((await service.call('GET', '/metrics')).text, /curfew_tokens_revoked_total\{tenant="default"\} 3\n/)
 })
 
-t.test('one that is verified needs no retry', async (t) => {
+t.test('a verified revocation needs no retry', async (t) => {
   const service = await startService(t)
   service.userWithTokens(0, { id: 'u1' })
   const { id } = await service.revoke({ userId: 'u1' })
@@ -49,7 +49,7 @@ t.test('one that is verified needs no retry', async (t) => {
   t.match((await service.call('GET', `/revocations/${id}`)).json, { status: 'completed', attempts: 1 })
 })
 
-t.test('one that waits for its next attempt starts at once', async (t) => {
+t.test('a revocation that waits for its next attempt starts at once', async (t) => {
   const { service } = await startWithStandingClock(t)
   service.userWithTokens(1, { id: 'u1' })
   service.sandbox.tenant.order({ kind: 'status', status: 500, route: 'list' })
@@ -63,7 +63,7 @@ t.test('one that waits for its next attempt starts at once', async (t) => {
   t.match(await service.ended(json.id), { status: 'completed', attempts: 2, tokens: { revoked: 1 } })
 })
 
-t.test('one that runs is left alone', async (t) => {
+t.test('a running revocation is not changed', async (t) => {
   const { service, clock } = await startWithStandingClock(t)
   const asked = nextCall(service.sandbox, ({ route }) => route === 'list', 'arrived')
   service.sandbox.tenant.order({ kind: 'hang', route: 'list' })
@@ -76,7 +76,7 @@ t.test('one that runs is left alone', async (t) => {
   t.match(await untilWaiting(service, json.id), { error: { code: 'CURFEW_QLIK_UNAVAILABLE' } })
 })
 
-t.test('one that is not verified is tried again, as the client may see more by now', async (t) => {
+t.test('an unverified revocation is retried, because the client may see more by now', async (t) => {
   const service = await startService(t, { client: { admin: false, rolesTold: false } })
   const { id, ...ended } = await service.revoke({ userId: 'u1' })
   t.match(ended, { status: 'completed', outcome: 'none-visible', verified: false })

@@ -4,7 +4,7 @@ import { fakeClock } from '../support/clock.ts'
 import { isProblem } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
 
-t.test('a revocation is shown as the contract has it, while it goes on and after', async (t) => {
+t.test('a revocation is returned as in the contract, during the run and after', async (t) => {
   const service = await startService(t)
   service.userWithTokens(2, { id: 'u1' })
   const accepted = await service.call('POST', '/logout-hook', {
@@ -24,7 +24,7 @@ t.test('a revocation is shown as the contract has it, while it goes on and after
   })
 })
 
-t.test('an id that is not known is not found, whatever its form', async (t) => {
+t.test('an unknown id returns 404, whatever its format', async (t) => {
   const { call } = await startService(t)
   const ids = [
     '018f0000-0000-7000-8000-000000000000',
@@ -55,7 +55,7 @@ t.test('the list', async (t) => {
   }
   const idsOf = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id)
 
-  await t.test('has the newest first, a hundred at most unless more is asked for', async (t) => {
+  await t.test('is sorted newest first, with up to a hundred unless more are requested', async (t) => {
     const { items, nextCursor } = await list()
     t.same(idsOf({ items }), ids)
     t.equal(nextCursor, null)
@@ -63,7 +63,7 @@ t.test('the list', async (t) => {
     t.same(idsOf(await list('?limit=1000')), ids)
   })
 
-  await t.test('can be read page by page to its end, each revocation once', async (t) => {
+  await t.test('can be read page by page, with each revocation once', async (t) => {
     for (const limit of [1, 5, 22, 23, 24]) {
       const seen: string[] = []
       const sizes: number[] = []
@@ -80,7 +80,7 @@ t.test('the list', async (t) => {
     }
   })
 
-  await t.test('is not shifted by what comes in while it is read', async (t) => {
+  await t.test('is not shifted by revocations that arrive while it is read', async (t) => {
     const first = await list('?limit=10')
     const { id } = await service.revoke({ userId: 'late' })
     const second = await list(`?limit=10&cursor=${first.nextCursor}`)
@@ -106,12 +106,12 @@ t.test('the list', async (t) => {
     })
   })
 
-  await t.test('ends where the cursor says, even when that one is gone', async (t) => {
+  await t.test('continues after the cursor, even if its revocation is deleted', async (t) => {
     t.same(await list('?cursor=00000000-0000-0000-0000-000000000000'), { items: [], nextCursor: null })
     t.same(idsOf(await list('?cursor=ffffffff-ffff-ffff-ffff-ffffffffffff')), ids)
   })
 
-  await t.test('refuses what it does not understand', async (t) => {
+  await t.test('rejects invalid parameters', async (t) => {
     const refused: [string, string][] = [
       ['limit=0', 'limit'],
       ['limit=-1', 'limit'],

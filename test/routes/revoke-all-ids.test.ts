@@ -3,7 +3,7 @@ import { isProblem, nothingStored } from '../support/problems.ts'
 import { sendRequest } from '../support/raw-http.ts'
 import { API_KEY, startService } from '../support/service.ts'
 
-/** Ids that mean something else to whoever splices them into a URL. */
+/** Ids that change a URL if they are inserted without encoding. */
 const IDS = [
   'a/b',
   '/',
@@ -25,7 +25,7 @@ const IDS = [
   '界'.repeat(512),
 ]
 
-t.test('an id in the path is taken letter by letter and reaches Qlik as nothing but an id', async (t) => {
+t.test('an id in the path is used literally and reaches Qlik only as an id', async (t) => {
   const service = await startService(t)
   const { url, sandbox } = service
   const bystander = service.userWithTokens(1)
@@ -55,7 +55,7 @@ t.test('an id in the path is taken letter by letter and reaches Qlik as nothing 
   t.equal(sandbox.tenant.tokensOf(bystander.id).length, 1)
 })
 
-t.test('an id that cannot be one is refused', async (t) => {
+t.test('an invalid id is rejected', async (t) => {
   const service = await startService(t)
   for (const id of ['%00', 'a%0Ab', '%C2%85', 'x'.repeat(513), 'x'.repeat(8_000)]) {
     const reply = await service.call('POST', `/users/${id}/revoke-all`)

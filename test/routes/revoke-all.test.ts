@@ -2,7 +2,7 @@ import t from 'tap'
 import { isProblem, nothingStored } from '../support/problems.ts'
 import { startService } from '../support/service.ts'
 
-t.test('without a body every token of the user goes, as a security matter', async (t) => {
+t.test('without a body every token of the user is revoked, with the reason security', async (t) => {
   const service = await startService(t)
   const ann = service.userWithTokens(2)
   const { status, headers, json } = await service.call('POST', `/users/${ann.id}/revoke-all`)
@@ -13,7 +13,7 @@ t.test('without a body every token of the user goes, as a security matter', asyn
   t.same(service.sandbox.tenant.tokensOf(ann.id), [])
 })
 
-t.test('no body may come in several ways, and a body says more', async (t) => {
+t.test('an absent body has several forms, and a body adds details', async (t) => {
   const { call } = await startService(t)
   const json = { 'content-type': 'application/json' }
   const accepted: [string, object, object][] = [

@@ -9,7 +9,7 @@ import { startWithSources } from '../support/source-service.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 
-t.test('a session is told, replaced and forgotten: 204, and nothing is revoked', async (t) => {
+t.test('a session is recorded, replaced and deleted: 204, and nothing is revoked', async (t) => {
   const { call, ...service } = await startLogoutService(t)
   const told = await call('PUT', '/sessions/s1', { body: { subject: 'u1' } })
   t.same([told.status, told.text], [204, ''])
@@ -20,7 +20,7 @@ t.test('a session is told, replaced and forgotten: 204, and nothing is revoked',
   t.notMatch(service.logLines.join(''), /s1|u1|ann/, 'the log tells of nobody')
 })
 
-t.test('how long it lasts is told, in one way, and bounded', async (t) => {
+t.test('its expiry is given in one form and limited', async (t) => {
   const clock = fakeClock()
   const service = await startLogoutService(t, { clock })
   const at = (ms: number) => new Date(clock.now() + ms).toISOString()
@@ -60,7 +60,7 @@ t.test('how long it lasts is told, in one way, and bounded', async (t) => {
   t.equal(longest.status, 204)
 })
 
-t.test('it is for whoever has an API key, one user, in a form that can be kept', async (t) => {
+t.test('it requires an API key, one user and valid values', async (t) => {
   const { call } = await startService(t)
   const put = (body: unknown, path = '/sessions/s', headers = {}) => call('PUT', path, { body, headers })
   isProblem(t, await put({ userId: 'q1' }, '/sessions/s', { authorization: '' }), 'CURFEW_UNAUTHENTICATED')
@@ -85,13 +85,13 @@ t.test('it is for whoever has an API key, one user, in a form that can be kept',
   isProblem(t, await put({ userId: 'a', tenant: 'none' }), 'CURFEW_UNKNOWN_TENANT')
 })
 
-/** Entries of sources whose tokens never come. */
+/** Sources without any tokens. */
 const source = (name: string, different: object = {}) => ({
   ...{ name, kind: 'oidc-back-channel-logout', issuer: `https://${name}.example`, audience: 'portal' },
   ...different,
 })
 
-t.test('a key that is bounded to tenants tells of their sessions only', async (t) => {
+t.test('an API key restricted to tenants records only their sessions', async (t) => {
   const file = configurationFile(t, {
     tenants: [entryFor('acme'), entryFor('globex')],
     apiKeys: [{ key: `${KEY}-acme`, tenants: ['acme'] }],
@@ -108,7 +108,7 @@ t.test('a key that is bounded to tenants tells of their sessions only', async (t
   t.equal((await call('DELETE', '/sessions/s?tenant=acme', { headers })).status, 204)
 })
 
-t.test('a source has to be named where the tenant has several that name sessions, or none', async (t) => {
+t.test('a source must be named if the tenant has several that support sessions, or none', async (t) => {
   const { call, configure } = await startWithSources(t, [], { tenants: [entryFor('acme')] })
   const put = (body: object) => call('PUT', '/sessions/s', { body: { userId: 'q1', ...body } })
   const isRefused = async (query: string, body: object, expected: RegExp) => {
@@ -128,7 +128,7 @@ t.test('a source has to be named where the tenant has several that name sessions
   t.equal((await call('DELETE', '/sessions/s?tenant=acme&source=of-acme')).status, 204)
 })
 
-t.test('which sources there are is told to nobody', async (t) => {
+t.test('the names of sources are not revealed', async (t) => {
   const { key, ...tenants } = { key: `${KEY}-acme`, tenants: ['acme'] }
   const file = configurationFile(t, {
     tenants: [entryFor('acme'), entryFor('globex')],

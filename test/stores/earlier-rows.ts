@@ -8,7 +8,7 @@ import { aSignal, T0 } from '../support/signals.ts'
 const ENDED = { tokens: TOKENS, startedAt: T0, completedAt: T0, attempts: 1 }
 const TRIED = { attempts: 1, fruitless: 1, error: FAILURE, failingSince: T0 }
 
-/** A revocation in every state that versions without proofs had. The name of the state is its user's as well. */
+/** A revocation in every state of versions without proofs. The user has the name of the state. */
 const STATES: Record<string, Partial<Revocation>> = {
   queued: { status: 'queued' },
   waiting: { status: 'queued', ...TRIED, nextAttemptAt: T0 + 1, dueAt: T0 + 1 },
@@ -18,7 +18,7 @@ const STATES: Record<string, Partial<Revocation>> = {
   failed: { ...ENDED, status: 'failed', error: FAILURE },
 }
 
-/** One of each as a row with the columns of an earlier schema, and what it is after the migration. */
+/** Each of them as a row of an earlier schema, and the expected revocation after the migration. */
 export function earlierRows(columns: readonly string[]) {
   return Object.entries(STATES).map(([name, state]) => {
     const revocation = { ...newRevocation(uuidv7(T0), aSignal({ userId: name })), ...state }

@@ -13,7 +13,7 @@ import { anyRevocation } from '../support/arbitrary.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { temporaryFolder } from '../support/service.ts'
 
-t.test('every member of a revocation is in a row, and comes back from it', async (t) => {
+t.test('every member of a revocation is stored in a row and read back', async (t) => {
   fc.assert(
     fc.property(anyRevocation, (revocation) => {
       const row = toRow(revocation)
@@ -24,14 +24,14 @@ t.test('every member of a revocation is in a row, and comes back from it', async
   )
 })
 
-t.test('a row of an earlier version, which lacks columns, takes their defaults', async (t) => {
+t.test('columns that a row of an earlier version lacks get their defaults', async (t) => {
   const [revocation] = fc.sample(anyRevocation, 1)
   if (!revocation) throw new Error('expected a sample')
   const { proof: _, resolved: __, undecided: ___, ...earlier } = toRow(revocation)
   t.match(toRevocation(earlier), { proof: null, resolved: [], undecided: 0, id: revocation.id })
 })
 
-t.test('SQLite gives back whatever revocation was written', async (t) => {
+t.test('SQLite returns every revocation as written', async (t) => {
   const database = openDatabase(join(temporaryFolder(t), 'curfew.db'))
   t.teardown(() => database.close())
   const sql = sqliteStatements(database)
@@ -46,7 +46,7 @@ t.test('SQLite gives back whatever revocation was written', async (t) => {
   )
 })
 
-t.test('PostgreSQL gives back whatever revocation was written', async (t) => {
+t.test('PostgreSQL returns every revocation as written', async (t) => {
   const server = await startPostgres(t)
   const url = await server.createDatabase()
   const store = await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })

@@ -8,7 +8,7 @@ import { migrationStores, oneOfEach } from './migration-stores.ts'
 const server = await startPostgres(t)
 const stores = (t: Test) => migrationStores(t, server)
 
-t.test('run again, it changes nothing, whatever has become of them', async (t) => {
+t.test('a second run changes nothing, whatever the state of the revocations', async (t) => {
   const { fill, move, target, contents, path } = await stores(t)
   await fill(async (store) => {
     await oneOfEach(store)
@@ -34,7 +34,7 @@ t.test('run again, it changes nothing, whatever has become of them', async (t) =
   )
 })
 
-t.test('signals that the file took in after a first run are not lost by the second', async (t) => {
+t.test('signals that the file accepted after a first run are copied by the second', async (t) => {
   const { fill, move, target } = await stores(t)
   const first = await fill((source) => accept(source, { userId: 'u' }))
   await move()
@@ -49,7 +49,7 @@ t.test('signals that the file took in after a first run are not lost by the seco
   t.match(await move(), { known: 1, widened: 0 }, 'and once is enough')
 })
 
-t.test('whatever the file went on with, an id leads to what it was moved to', async (t) => {
+t.test('an id refers to its copied revocation, whatever happened in the file since', async (t) => {
   const { fill, move, target } = await stores(t)
   const store = await target()
   const there = await accept(store, { userId: 'joined' })

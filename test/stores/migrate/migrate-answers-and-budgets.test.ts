@@ -9,7 +9,7 @@ import { migrationStores } from './migration-stores.ts'
 const server = await startPostgres(t)
 const stores = (t: Test) => migrationStores(t, server)
 
-t.test('a request that is repeated gets the answer of before, while it would have', async (t) => {
+t.test('a repeated request gets its first answer as long as SQLite would return it', async (t) => {
   const { fill, move, target } = await stores(t)
   const recent = await fill(async (source) => {
     await source.accept([aSignal()], { key: 'old', fingerprint: null }, T0 - REPLAY_WINDOW_MS - 1)
@@ -25,7 +25,7 @@ t.test('a request that is repeated gets the answer of before, while it would hav
   t.match(await store.accept([aSignal()], { key: 'old', fingerprint: null }, T0), { replayed: false })
 })
 
-t.test('calls of the last window count there, once, until they would have ceased to count', async (t) => {
+t.test('calls of the last window count once, as long as in SQLite', async (t) => {
   const { fill, move, target, contents } = await stores(t)
   const key = { origin: 'https://a', tenant: 'default', client: 'c', tier: 2 } as const
   const now = Date.now()
@@ -60,7 +60,7 @@ t.test('calls of the last window count there, once, until they would have ceased
   t.match(await contents(), { counts: [{ calls: 4 }] })
 })
 
-t.test('sessions that have not expired are known there; what is noted there is newer', async (t) => {
+t.test('unexpired sessions are copied; those already in PostgreSQL are kept', async (t) => {
   const { fill, move, target, path } = await stores(t)
   const of = { tenant: 'default', source: 'op', isOnly: false }
   const session = (sid: string, value: string, expiresAt = T0 + 60_000) => ({

@@ -10,7 +10,7 @@ import { migrationStores, oneOfEach } from './migration-stores.ts'
 const server = await startPostgres(t)
 const stores = (t: Test) => migrationStores(t, server)
 
-t.test('every revocation is the same there, by every id; what ran is queued', async (t) => {
+t.test('every revocation is copied unchanged, with every id; running ones are queued', async (t) => {
   const { fill, move, target, contents } = await stores(t)
   const { expected, kinds } = await fill(async (store) => {
     const kinds = await oneOfEach(store)
@@ -37,7 +37,7 @@ t.test('every revocation is the same there, by every id; what ran is queued', as
   t.same(claimed.sort(), [kinds.older?.id, kinds.running?.id, kinds.queued?.id].sort())
 })
 
-t.test('what has ended is found there by the Qlik user that its name led to', async (t) => {
+t.test('finished revocations are found by the Qlik user that their name resolved to', async (t) => {
   const { fill, move, target } = await stores(t)
   const { id } = await fill(async (store) => {
     const one = await accept(store, { user: { kind: 'email', value: 'ann@example.com' } })
@@ -50,7 +50,7 @@ t.test('what has ended is found there by the Qlik user that its name led to', as
   for (const userId of ['u7', 'u8']) t.match(await store.list({ userId, limit: 9 }), { items: [{ id }] })
 })
 
-t.test('what was running takes in what was queued behind it', async (t) => {
+t.test('a running revocation absorbs the one queued behind it', async (t) => {
   const { fill, move, target } = await stores(t)
   const [running, queued] = await fill(async (store) => {
     const first = await accept(store, { userId: 'u' })
@@ -67,32 +67,35 @@ t.test('what was running takes in what was queued behind it', async (t) => {
   t.same(await claim(store), [])
 })
 
-t.test('a pending one joins what is queued there for its user, and all of its ids lead there', async (t) => {
-  const { fill, move, target } = await stores(t)
-  const store = await target()
-  const there = await accept(store, { userId: 'u', reason: 'session-expired', occurredAt: T0 + 1 })
-  const [older, newer] = await fill(async (source) => {
-    const first = await accept(source, { userId: 'u', reason: 'security', scope: 'all', occurredAt: T0 })
-    const [run] = await claim(source)
-    const second = await accept(source, { userId: 'u' })
-    await source.putBack(first.id, waiting(existing(run), T0 + 60_000))
-    return [first, second]
-  })
-  const device = await fill((source) => accept(source, { userId: 'u', deviceType: 'Phone' }))
-  t.match(await move(), { queued: 1, joined: 1 })
-  const joined = { id: there.id, reason: 'security', scope: 'all', occurredAt: T0 + 1, nextAttemptAt: null }
-  for (const id of [there.id, older?.id, newer?.id]) t.match(await store.get(String(id)), joined)
-  t.match(await store.get(device.id), { id: device.id, deviceType: 'Phone' })
-  t.match(await move(), { queued: 0, joined: 0, known: 2, widened: 0 })
-  const [run] = await store.claim({ now: T0, room: room(1, 0, 0) })
-  t.equal(run?.id, there.id)
-  const later = await accept(store, { userId: 'u' })
-  await store.putBack(there.id, waiting(existing(run), null))
-  t.equal((await store.get(later.id))?.id, there.id)
-  t.equal((await store.get(String(newer?.id)))?.id, there.id, 'through the next one, too')
-})
+t.test(
+  'a pending revocation joins the one queued in PostgreSQL for its user, with all its ids',
+  async (t) => {
+    const { fill, move, target } = await stores(t)
+    const store = await target()
+    const there = await accept(store, { userId: 'u', reason: 'session-expired', occurredAt: T0 + 1 })
+    const [older, newer] = await fill(async (source) => {
+      const first = await accept(source, { userId: 'u', reason: 'security', scope: 'all', occurredAt: T0 })
+      const [run] = await claim(source)
+      const second = await accept(source, { userId: 'u' })
+      await source.putBack(first.id, waiting(existing(run), T0 + 60_000))
+      return [first, second]
+    })
+    const device = await fill((source) => accept(source, { userId: 'u', deviceType: 'Phone' }))
+    t.match(await move(), { queued: 1, joined: 1 })
+    const joined = { id: there.id, reason: 'security', scope: 'all', occurredAt: T0 + 1, nextAttemptAt: null }
+    for (const id of [there.id, older?.id, newer?.id]) t.match(await store.get(String(id)), joined)
+    t.match(await store.get(device.id), { id: device.id, deviceType: 'Phone' })
+    t.match(await move(), { queued: 0, joined: 0, known: 2, widened: 0 })
+    const [run] = await store.claim({ now: T0, room: room(1, 0, 0) })
+    t.equal(run?.id, there.id)
+    const later = await accept(store, { userId: 'u' })
+    await store.putBack(there.id, waiting(existing(run), null))
+    t.equal((await store.get(later.id))?.id, there.id)
+    t.equal((await store.get(String(newer?.id)))?.id, there.id, 'through the next one, too')
+  },
+)
 
-t.test('one whose user is running there is queued behind it', async (t) => {
+t.test('a pending revocation is queued behind a run of its user in PostgreSQL', async (t) => {
   const { fill, move, target } = await stores(t)
   const store = await target()
   const there = await accept(store, { userId: 'u' })
@@ -104,7 +107,7 @@ t.test('one whose user is running there is queued behind it', async (t) => {
   t.match(await claim(store), [{ id: moved.id }])
 })
 
-t.test('the ids that joined one that has ended lead to it', async (t) => {
+t.test('ids that joined a finished revocation refer to it', async (t) => {
   const { fill, move, target } = await stores(t)
   const [first, second] = await fill(async (source) => {
     const one = await accept(source)
@@ -119,7 +122,7 @@ t.test('the ids that joined one that has ended lead to it', async (t) => {
   t.match(await (await target()).get(String(second?.id)), { id: first?.id, status: 'completed' })
 })
 
-t.test('many are moved page by page, the most urgent first and of those the oldest', async (t) => {
+t.test('many revocations are copied page by page, most urgent first, then oldest', async (t) => {
   const { fill, move, url, progress, contents } = await stores(t)
   const reasons = ['session-expired', 'logout', 'security'] as const
   const signals = Array.from({ length: 5_200 }, (_, index) =>
@@ -148,7 +151,7 @@ t.test('many are moved page by page, the most urgent first and of those the olde
   )
 })
 
-t.test('one that waits longer than a backoff can last waits no longer there', async (t) => {
+t.test('a wait longer than the longest backoff is shortened', async (t) => {
   const { fill, move, target } = await stores(t)
   const id = await fill(async (source) => {
     await accept(source)
@@ -160,7 +163,7 @@ t.test('one that waits longer than a backoff can last waits no longer there', as
   t.equal((await (await target()).get(id))?.nextAttemptAt, T0 + LONGEST_WAIT_MS)
 })
 
-t.test('a file of an older schema is moved, too', async (t) => {
+t.test('a file with an older schema is copied, too', async (t) => {
   const { path, move, target } = await stores(t)
   const old = new DatabaseSync(path)
   old.exec(`${MIGRATIONS[0]}; PRAGMA user_version = 1`)
@@ -169,7 +172,7 @@ t.test('a file of an older schema is moved, too', async (t) => {
   t.same(await (await target()).backlog(), [])
 })
 
-t.test('a file that is in use, and a database that is away, are told', async (t) => {
+t.test('a file in use and an unavailable database are reported', async (t) => {
   const { fill, move } = await stores(t)
   await fill(async () => {
     await t.rejects(move(), { code: 'CURFEW_STORE_LOCKED' })

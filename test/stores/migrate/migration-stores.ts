@@ -12,7 +12,7 @@ import { T0 } from '../../support/signals.ts'
 
 export type SqliteStore = ReturnType<typeof openSqliteStore>
 
-/** A SQLite file and an empty database in PostgreSQL. */
+/** A SQLite file and an empty PostgreSQL database. */
 export async function migrationStores(t: Test, server: PostgresServer) {
   const path = join(temporaryFolder(t), 'curfew.db')
   const url = await server.createDatabase()
@@ -21,7 +21,7 @@ export async function migrationStores(t: Test, server: PostgresServer) {
     path,
     url,
     progress,
-    /** Works on the file by the real store, as one run of Curfew does. */
+    /** Uses the file with the real store, like one run of Curfew. */
     async fill<T>(work: (store: SqliteStore) => Promise<T>): Promise<T> {
       const store = openSqliteStore(path)
       try {
@@ -46,7 +46,7 @@ export async function migrationStores(t: Test, server: PostgresServer) {
       t.teardown(() => store.close())
       return store
     },
-    /** How many of each kind there are, and the ids of the jobs. */
+    /** The number of rows of each kind, and the ids of the jobs. */
     async contents() {
       const counts = await server.query(
         url,
@@ -63,7 +63,7 @@ export async function migrationStores(t: Test, server: PostgresServer) {
   }
 }
 
-/** One revocation in each state, and one that another joined; by its state. */
+/** One revocation in each state, and one that another one joined, by state. */
 export async function oneOfEach(store: SqliteStore): Promise<Record<string, Revocation>> {
   const of = (userId: string, acceptedAt: number) => accept(store, { userId, acceptedAt })
   const [completed, failed, wait, older] = [

@@ -8,7 +8,7 @@ import { jobTables } from './job-tables.ts'
 
 const server = await startPostgres(t)
 
-t.test('users are released in the order in which they are taken: no two wait in a circle', async (t) => {
+t.test('users are released in the order in which they are held, so no deadlock occurs', async (t) => {
   const { url, query, open } = await jobTables(t, server)
   await open()
   const connect = async () => {
@@ -18,7 +18,7 @@ t.test('users are released in the order in which they are taken: no two wait in 
     return client
   }
   const [holder, releaser] = [await connect(), await connect()]
-  // The later user was taken first, so that the rows lie in that order.
+  // The second user is held first, which determines the physical order of the rows.
   const holds = ['u9', 'u5'].map((userId) => ({
     ...{ id: randomUUID(), claim: randomUUID(), tenant: 'default' },
     ...{ userIds: [userId], urgency: 1 },

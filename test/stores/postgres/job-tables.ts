@@ -6,7 +6,7 @@ import { fakeClock } from '../../support/clock.ts'
 import type { PostgresServer } from '../../support/postgres.ts'
 import { T0 } from '../../support/signals.ts'
 
-/** An empty database, stores on it, and a look at both of its tables. */
+/** An empty database, with functions to open stores and to read both tables. */
 export async function jobTables(t: Test, server: PostgresServer) {
   const url = await server.createDatabase()
   const query = (text: string, values: unknown[] = []) => server.query(url, text, values)
@@ -14,7 +14,7 @@ export async function jobTables(t: Test, server: PostgresServer) {
     url,
     query,
     async open() {
-      // Its time stands, and its heart beats.
+      // Time stands still except for heartbeats.
       const clock = { ...fakeClock(T0), after: systemClock.after }
       const store = await openPostgresStore(url, { connections: 4, clock, log: SILENT })
       t.teardown(() => store.close())
@@ -30,12 +30,12 @@ export async function jobTables(t: Test, server: PostgresServer) {
       )
       return [row?.status ?? null, job ? `${job.state} ${job.priority} ${job.due ? 'due' : 'later'}` : null]
     },
-    /** What the watch of pg-boss does with the jobs of a process that has not been heard of for a while. */
+    /** Makes pg-boss treat the jobs of a process as lost. */
     lose: () =>
       query(
         `UPDATE curfew_jobs.job SET state = 'retry', retry_count = retry_count + 1 WHERE state = 'active'`,
       ),
-    /** The same of a job that was lost too often; the watch itself has to do it, when it comes. */
+    /** Makes a job lost too often. pg-boss gives it up at its next check. */
     loseForGood: (id: string) =>
       query(
         `UPDATE curfew_jobs.job SET heartbeat_on = heartbeat_on - interval '1 minute', retry_count = retry_limit

@@ -12,7 +12,7 @@ import { jobTables } from './job-tables.ts'
 const server = await startPostgres(t)
 const setUp = (t: Test) => jobTables(t, server)
 
-t.test('a row has a job as long as it waits or runs, and they agree', async (t) => {
+t.test('a queued or running row has a job, and they agree', async (t) => {
   const { open, both } = await setUp(t)
   const store = await open()
   const { id } = await accept(store, { reason: 'session-expired' })
@@ -37,7 +37,7 @@ t.test('a row has a job as long as it waits or runs, and they agree', async (t) 
   t.same(await both(id), ['completed', null])
 })
 
-t.test('one that waits for a run of its user has no job, and gets it when that ends', async (t) => {
+t.test('a revocation that waits for a run of its user has no job until the run ends', async (t) => {
   const { open, both } = await setUp(t)
   const store = await open()
   const running = await accept(store)
@@ -50,7 +50,7 @@ t.test('one that waits for a run of its user has no job, and gets it when that e
   t.same(await both(id), ['queued', 'created 1 due'])
 })
 
-t.test('one that joins a run which is put back goes, and so does its job', async (t) => {
+t.test('a revocation that joins a run that is put back is deleted with its job', async (t) => {
   const { open, both } = await setUp(t)
   const store = await open()
   const older = await accept(store)
@@ -61,12 +61,12 @@ t.test('one that joins a run which is put back goes, and so does its job', async
   t.same(await both(older.id), ['queued', 'created 2 due'])
 })
 
-t.test('one that is queued while another of its user is put back, or tried again, is joined', async (t) => {
+t.test('a revocation queued during putBack or retry of the same user is joined', async (t) => {
   const { url, open, both } = await setUp(t)
   const store = await open()
   const database = new PostgresDatabase(url, 1)
   t.teardown(() => database.close())
-  /** Queues one in a transaction that is committed when another one waits for it; resolves when it is queued. */
+  /** Queues a revocation in a transaction that commits when another one waits for it. Resolves when it is queued. */
   const queueBeside = async (id: string) => {
     const { promise: isQueued, resolve } = Promise.withResolvers<void>()
     const committed = database.transaction(async (query) => {
@@ -96,7 +96,7 @@ t.test('one that is queued while another of its user is put back, or tried again
   await again.committed
 })
 
-t.test('a transaction that is given up leaves neither a row nor a job', async (t) => {
+t.test('a transaction that is rolled back leaves neither a row nor a job', async (t) => {
   const { open, query } = await setUp(t)
   const store = await open()
   await query(
@@ -112,7 +112,7 @@ t.test('a transaction that is given up leaves neither a row nor a job', async (t
   t.match(await query(count), [{ count: '2' }])
 })
 
-t.test('what could not be set aside keeps no other one from running', async (t) => {
+t.test('a job that cannot be set aside does not block the others', async (t) => {
   const { open, query } = await setUp(t)
   const store = await open()
   await accept(store)
@@ -128,7 +128,7 @@ t.test('what could not be set aside keeps no other one from running', async (t) 
   t.match(await claim(store), [{ id: other.id }])
 })
 
-t.test('a transaction that the server has undone is no success', async (t) => {
+t.test('a transaction that the server rolled back is reported as failed', async (t) => {
   const { url } = await setUp(t)
   const database = new PostgresDatabase(url, 1)
   t.teardown(() => database.close())
@@ -139,7 +139,7 @@ t.test('a transaction that the server has undone is no success', async (t) => {
   t.match(await rejection(hidden), { code: 'CURFEW_STORE_UNAVAILABLE' })
 })
 
-t.test('a signal that joins one which waits for a run does not make it forgotten', async (t) => {
+t.test('a signal that joins a parked revocation does not unpark it', async (t) => {
   const { open, both } = await setUp(t)
   const store = await open()
   const running = await accept(store)

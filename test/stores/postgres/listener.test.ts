@@ -6,7 +6,7 @@ import { startTcpProxy } from '../../support/tcp-proxy.ts'
 
 const server = await startPostgres(t)
 
-/** A listener behind a proxy, and what it has heard. */
+/** A listener behind a proxy, and the payloads it has received. */
 async function setUp(t: Test) {
   const url = await server.createDatabase()
   const proxy = await startTcpProxy(t, server.port)
@@ -16,13 +16,13 @@ async function setUp(t: Test) {
   await listener.open()
   t.teardown(() => listener.close())
   const tell = (payload: string) => server.query(url, 'SELECT pg_notify($1, $2)', ['news', payload])
-  /** Tells until it is heard: a connection may be under way. */
+  /** Notifies repeatedly until it is received, because the listener may still be connecting. */
   const proveHearing = (payload: string, withinMs: number) =>
     until(`${payload} is heard`, async () => (await tell(payload)) && heard.includes(payload), withinMs)
   return { proxy, listener, heard, tell, proveHearing }
 }
 
-t.test('it hears what is told, and again after its connection was reset', async (t) => {
+t.test('it receives notifications, also after its connection was reset', async (t) => {
   const { proxy, proveHearing } = await setUp(t)
   await proveHearing('one', 1_000)
   proxy.reset()
@@ -31,7 +31,7 @@ t.test('it hears what is told, and again after its connection was reset', async 
   t.ok(await proveHearing('two', 5_000))
 })
 
-t.test('a connection that is dead without a word is noticed and made anew', async (t) => {
+t.test('a dead connection is detected and replaced', async (t) => {
   const { proxy, proveHearing } = await setUp(t)
   await proveHearing('one', 1_000)
   const startedAt = performance.now()
@@ -40,7 +40,7 @@ t.test('a connection that is dead without a word is noticed and made anew', asyn
   t.ok(performance.now() - startedAt < 18_000)
 })
 
-t.test('closing does not wait for a server that is silent', async (t) => {
+t.test('closing does not wait for an unresponsive server', async (t) => {
   const { proxy, listener } = await setUp(t)
   proxy.hold()
   const askedAt = performance.now()

@@ -24,7 +24,7 @@ import { jobTables } from './job-tables.ts'
 
 const server = await startPostgres(t)
 
-/** A database of the version without proofs, with a revocation in every state, opened by this one. */
+/** A database of the version without proofs, with a revocation in every state, opened by this version. */
 async function openMigrated(t: Test) {
   const { url, query, open } = await jobTables(t, server)
   const [step] = MIGRATIONS
@@ -36,7 +36,7 @@ async function openMigrated(t: Test) {
      WHERE table_schema = 'curfew' AND table_name = 'revocations' AND is_generated = 'NEVER'`,
   )
   const rows = earlierRows(columns.map(({ name }) => String(name)))
-  /** As that version inserts, which names no column that it does not know. */
+  /** Inserts like that version, which names only the columns it knows. */
   const insert = (table: string, values: object[]) => {
     const names = Object.keys(values[0] ?? {})
     const select = `SELECT ${names} FROM json_populate_recordset(NULL::curfew.${table}, $1)`
@@ -49,7 +49,7 @@ async function openMigrated(t: Test) {
   return { url, query, open, insert, rows }
 }
 
-t.test('every row of an earlier version is there, and as it was', async (t) => {
+t.test('every row of an earlier version is kept unchanged', async (t) => {
   const { open, insert, rows } = await openMigrated(t)
   const [queued] = rows
   await insert('joined_ids', [{ id: '01900000-0000-7000-8000-000000000000', into_id: queued?.id }])
@@ -66,14 +66,14 @@ t.test('every row of an earlier version is there, and as it was', async (t) => {
   t.match(await store.findSession(of, 's', T0), { user: { value: 'u1' } })
 })
 
-t.test('a replica of an earlier version that asks for permits is waited for, and finishes', async (t) => {
+t.test('a migration waits for a replica of an earlier version that requests permits', async (t) => {
   const { url, query, open, insert } = await openMigrated(t)
   const budget = { tenant: 'default', client: 'c', tier: 2 }
   await insert('budgets', [budget])
   const earlier = new pg.Client(url)
   await earlier.connect()
   t.teardown(() => earlier.end())
-  // In the order of curfew.exchange_permits.
+  // The lock order of curfew.exchange_permits.
   await earlier.query('BEGIN; SELECT FROM curfew.budgets FOR UPDATE')
   const opened = open()
   const isWaiting = 'SELECT FROM pg_locks WHERE NOT granted'
@@ -92,7 +92,7 @@ t.test('a replica of an earlier version that asks for permits is waited for, and
 const MEASURED = { tenant: { earliest: T0, latest: T0 + 1_000 }, open: null, unlinked: false }
 const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 
-/** A store of this version, and rows that are changed as an earlier version does: by statements that know fewer columns. */
+/** A store of this version, and rows changed like by an earlier version, which knows fewer columns. */
 async function beside(t: Test) {
   const { query, open } = await jobTables(t, server)
   const store = await open()
@@ -104,7 +104,7 @@ async function beside(t: Test) {
       await query(`UPDATE curfew.revocations SET ${cells} WHERE id = $1`, [id])
       return existing(await store.get(id))
     },
-    /** One with a signal whose time was measured. */
+    /** A revocation of a signal with a measured time. */
     accept: (different: Parameters<typeof accept>[1] = {}) =>
       accept(store, { signalTime: MEASURED, ...different }),
   }
@@ -119,7 +119,7 @@ t.test('a signal that an earlier version may have joined has an unknown time', a
   t.ok(isCovered(existing(await store.get(id))))
   for (const parked of ['true', 'false'])
     t.ok(isCovered(await change(id, `parked = ${parked}`)), 'parking is no signal')
-  // By a clock that is behind, a later signal has no later time: it changes nothing that this version could see.
+  // With a slow clock, a later signal may not have a later time, so this version sees no change.
   const joined = await change(id, 'occurred_at = occurred_at')
   t.notOk(isCovered(joined))
   t.strictSame(
@@ -142,7 +142,7 @@ t.test('a run that an earlier version puts back has an unknown time if another o
   t.notOk(isCovered(await change(joined.id, `status = 'queued'`)))
 })
 
-t.test('what this version joins and puts back keeps its time', async (t) => {
+t.test('a revocation that this version joins and puts back keeps its time', async (t) => {
   const { store, accept } = await beside(t)
   const { id } = await accept()
   await accept()
@@ -152,7 +152,7 @@ t.test('what this version joins and puts back keeps its time', async (t) => {
   t.ok(isCovered(existing(await store.get(id))))
 })
 
-t.test('nothing that was proven before holds after an earlier version has changed the status', async (t) => {
+t.test('a status change by an earlier version discards earlier proofs', async (t) => {
   const { store, change, accept } = await beside(t)
   const undecided = await accept({ userId: 'undecided' })
   const failed = await accept({ userId: 'failed' })
@@ -171,30 +171,39 @@ t.test('nothing that was proven before holds after an earlier version has change
   }
 })
 
-t.test('what an earlier version completes is not verified until it is listed again', async (t) => {
-  const { store, change, accept } = await beside(t)
-  const { id } = await accept()
-  const completion = `status = 'completed', outcome = 'revoked', verified = 1, completed_at = ${T0}`
-  await change(id, `status = 'running'`)
-  t.match(await change(id, completion), { verified: false, proof: null, verificationDueAt: 0 })
-  const confirmations = () => store.claimConfirmations({ now: T0, room: room(0, 10, 0).logout })
-  t.match(await confirmations(), { claimed: [{ id }] })
-  t.match(await store.confirm(id, PROVEN), { verified: true, proof: PROOF })
+t.test(
+  'a revocation that an earlier version completes is not verified until it is listed again',
+  async (t) => {
+    const { store, change, accept } = await beside(t)
+    const { id } = await accept()
+    const completion = `status = 'completed', outcome = 'revoked', verified = 1, completed_at = ${T0}`
+    await change(id, `status = 'running'`)
+    t.match(await change(id, completion), { verified: false, proof: null, verificationDueAt: 0 })
+    const confirmations = () => store.claimConfirmations({ now: T0, room: room(0, 10, 0).logout })
+    t.match(await confirmations(), { claimed: [{ id }] })
+    t.match(await store.confirm(id, PROVEN), { verified: true, proof: PROOF })
 
-  // It was never verified, so an earlier version may retry it.
-  const unverified = await accept({ userId: 'unverified' })
-  await claim(store)
-  await store.end(unverified.id, aCompletion({ verificationDueAt: T0 - 60_000 }))
-  await confirmations()
-  const failure = { error: FAILURE, fruitless: 9, failingSince: T0, verificationDueAt: null, backoffMs: null }
-  await store.confirm(unverified.id, { found: 'unknown', ...failure })
-  await change(unverified.id, `status = 'queued'`)
-  await change(unverified.id, `status = 'running'`)
-  const again = await change(unverified.id, `${completion}, error_code = NULL, error_detail = NULL`)
-  t.match(again, { verified: false, proof: null, verificationDueAt: 0 })
-})
+    // It was never verified, so an earlier version may retry it.
+    const unverified = await accept({ userId: 'unverified' })
+    await claim(store)
+    await store.end(unverified.id, aCompletion({ verificationDueAt: T0 - 60_000 }))
+    await confirmations()
+    const failure = {
+      error: FAILURE,
+      fruitless: 9,
+      failingSince: T0,
+      verificationDueAt: null,
+      backoffMs: null,
+    }
+    await store.confirm(unverified.id, { found: 'unknown', ...failure })
+    await change(unverified.id, `status = 'queued'`)
+    await change(unverified.id, `status = 'running'`)
+    const again = await change(unverified.id, `${completion}, error_code = NULL, error_detail = NULL`)
+    t.match(again, { verified: false, proof: null, verificationDueAt: 0 })
+  },
+)
 
-t.test('what an earlier version inserts is to be confirmed', async (t) => {
+t.test('a revocation that an earlier version inserts must be confirmed', async (t) => {
   const { open, insert, rows } = await openMigrated(t)
   const store = await open()
   const id = uuidv7(T0)

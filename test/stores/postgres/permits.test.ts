@@ -43,7 +43,7 @@ function ask(different: Partial<ExchangeRequest> = {}): ExchangeRequest {
   }
 }
 
-t.test('permits are issued up to the limit, whoever asks, and not twice', async (t) => {
+t.test('permits are issued up to the limit across all processes, and not twice', async (t) => {
   const { permits } = await processes(t, 3)
   const answers = await Promise.all(
     permits.map((one) => one.exchange(ask({ holder: randomUUID(), wanted: 3 }))),
@@ -52,7 +52,7 @@ t.test('permits are issued up to the limit, whoever asks, and not twice', async 
   t.same(answers.map(({ remaining }) => remaining).sort(), [0, 0, 2])
 })
 
-t.test('other clients, tenants and tiers have budgets of their own', async (t) => {
+t.test('other clients, tenants and tiers have their own budgets', async (t) => {
   const [one] = (await processes(t, 1)).permits
   await one?.exchange(ask({ wanted: 5 }))
   for (const different of [
@@ -64,23 +64,26 @@ t.test('other clients, tenants and tiers have budgets of their own', async (t) =
   }
 })
 
-t.test('a call counts until a window after its end; what was not used can be issued at once', async (t) => {
-  const { permits } = await processes(t, 2)
-  const [one, other] = permits
-  await one?.exchange(ask({ wanted: 5 }))
-  await one?.exchange(ask({ ended: 3, endedAgoMs: 20_000 }))
-  const answer = await other?.exchange(ask({ holder: OTHER, wanted: 5 }))
-  t.equal(answer?.granted, 2)
-  t.ok(
-    answer && answer.waitMs > 39_000 && answer.waitMs < 40_200,
-    `free 60 s after the end: ${answer?.waitMs}`,
-  )
-  t.match(await other?.exchange(ask({ holder: OTHER, held: 2, ended: 0, endedAgoMs: 0, wanted: 0 })), {
-    remaining: 0,
-  })
-})
+t.test(
+  'a call counts until one window after its end; unused permits can be issued again at once',
+  async (t) => {
+    const { permits } = await processes(t, 2)
+    const [one, other] = permits
+    await one?.exchange(ask({ wanted: 5 }))
+    await one?.exchange(ask({ ended: 3, endedAgoMs: 20_000 }))
+    const answer = await other?.exchange(ask({ holder: OTHER, wanted: 5 }))
+    t.equal(answer?.granted, 2)
+    t.ok(
+      answer && answer.waitMs > 39_000 && answer.waitMs < 40_200,
+      `free 60 s after the end: ${answer?.waitMs}`,
+    )
+    t.match(await other?.exchange(ask({ holder: OTHER, held: 2, ended: 0, endedAgoMs: 0, wanted: 0 })), {
+      remaining: 0,
+    })
+  },
+)
 
-t.test('a process that is not heard of costs what it held, for a window', async (t) => {
+t.test('the permits of a dead process count for one window', async (t) => {
   const { permits } = await processes(t, 2)
   const [one, other] = permits
   await one?.exchange(ask({ wanted: 3, leaseMs: 1 }))
@@ -99,40 +102,37 @@ t.test('a block holds for all processes; a shorter one does not cut it short', a
   t.ok(answer && answer.waitMs > 29_000)
 })
 
-t.test(
-  'after a block one call goes first, whoever makes it, and the others follow when it has passed',
-  async (t) => {
-    const { url, permits } = await processes(t, 2)
-    const [one, other] = permits
-    if (!one || !other) throw new Error('expected two processes')
-    await one.block(key, 60_000)
-    const blocked = await other.exchange(ask({ holder: OTHER, wanted: 3 }))
-    t.match(blocked, { granted: 0, isProbe: false, remaining: 0 })
-    t.ok(Number(blocked.blockedMs) > 59_000 && Number(blocked.blockedMs) <= 60_000, `${blocked.blockedMs}`)
-    const endBlock = () => server.query(url, `UPDATE curfew.budgets SET blocked_until = clock_timestamp()`)
-    await endBlock()
-    const probe = await other.exchange(ask({ holder: OTHER, wanted: 3 }))
-    t.match(probe, { granted: 1, isProbe: true, blockedMs: 0, remaining: 0 })
-    t.match(await one.exchange(ask({ wanted: 3 })), { granted: 0, isProbe: false, waitMs: 100, remaining: 0 })
-    t.match(await one.exchange(ask({ wanted: 3, probe: 'passed' })), { granted: 0 }, 'it is not its to tell')
-    const held = ask({ holder: OTHER, held: 1, probe: 'held', wanted: 2 })
-    t.match(await other.exchange(held), { granted: 0, isProbe: false })
+t.test('after a block one process makes a probe, and the others follow when it has passed', async (t) => {
+  const { url, permits } = await processes(t, 2)
+  const [one, other] = permits
+  if (!one || !other) throw new Error('expected two processes')
+  await one.block(key, 60_000)
+  const blocked = await other.exchange(ask({ holder: OTHER, wanted: 3 }))
+  t.match(blocked, { granted: 0, isProbe: false, remaining: 0 })
+  t.ok(Number(blocked.blockedMs) > 59_000 && Number(blocked.blockedMs) <= 60_000, `${blocked.blockedMs}`)
+  const endBlock = () => server.query(url, `UPDATE curfew.budgets SET blocked_until = clock_timestamp()`)
+  await endBlock()
+  const probe = await other.exchange(ask({ holder: OTHER, wanted: 3 }))
+  t.match(probe, { granted: 1, isProbe: true, blockedMs: 0, remaining: 0 })
+  t.match(await one.exchange(ask({ wanted: 3 })), { granted: 0, isProbe: false, waitMs: 100, remaining: 0 })
+  t.match(await one.exchange(ask({ wanted: 3, probe: 'passed' })), { granted: 0 }, 'it is not its to tell')
+  const held = ask({ holder: OTHER, held: 1, probe: 'held', wanted: 2 })
+  t.match(await other.exchange(held), { granted: 0, isProbe: false })
 
-    const returned = ask({ holder: OTHER, ended: 1, probe: 'none' })
-    await other.exchange(returned)
-    t.match(await one.exchange(ask({ wanted: 3 })), { granted: 1, isProbe: true }, 'it proved nothing')
-    await one.block(key, 60_000)
-    await one.exchange(ask({ ended: 1, probe: 'passed' }))
-    t.match(await other.exchange(ask({ holder: OTHER, wanted: 1 })), { granted: 0 }, 'refused meanwhile')
-    await endBlock()
-    t.match(await one.exchange(ask({ wanted: 1 })), { granted: 1, isProbe: true })
-    const passed = await one.exchange(ask({ ended: 1, probe: 'passed', wanted: 1 }))
-    t.match(passed, { granted: 1, isProbe: false, blockedMs: null })
-    t.match(await other.exchange(ask({ holder: OTHER, wanted: 3 })), { granted: 1, blockedMs: null })
-  },
-)
+  const returned = ask({ holder: OTHER, ended: 1, probe: 'none' })
+  await other.exchange(returned)
+  t.match(await one.exchange(ask({ wanted: 3 })), { granted: 1, isProbe: true }, 'it proved nothing')
+  await one.block(key, 60_000)
+  await one.exchange(ask({ ended: 1, probe: 'passed' }))
+  t.match(await other.exchange(ask({ holder: OTHER, wanted: 1 })), { granted: 0 }, 'refused meanwhile')
+  await endBlock()
+  t.match(await one.exchange(ask({ wanted: 1 })), { granted: 1, isProbe: true })
+  const passed = await one.exchange(ask({ ended: 1, probe: 'passed', wanted: 1 }))
+  t.match(passed, { granted: 1, isProbe: false, blockedMs: null })
+  t.match(await other.exchange(ask({ holder: OTHER, wanted: 3 })), { granted: 1, blockedMs: null })
+})
 
-t.test('a probe goes to another process when the one that held it is not heard of', async (t) => {
+t.test('a probe passes to another process when its holder is dead', async (t) => {
   const { url, permits } = await processes(t, 2)
   const [one, other] = permits
   await one?.block(key, 60_000)
@@ -141,7 +141,7 @@ t.test('a probe goes to another process when the one that held it is not heard o
   t.match(await other?.exchange(ask({ holder: OTHER, wanted: 1 })), { granted: 1, isProbe: true })
 })
 
-t.test('all processes can read which tiers are blocked, and for how long', async (t) => {
+t.test('all processes see which tiers are blocked, and how long', async (t) => {
   const { permits } = await processes(t, 2)
   const [one, other] = permits
   await one?.block(key, 60_000)
@@ -152,7 +152,7 @@ t.test('all processes can read which tiers are blocked, and for how long', async
   t.ok(blocks.every(({ ms }) => ms > 50_000 && ms <= 60_000))
 })
 
-t.test('a tenant that is renamed keeps its budget, and the next one of that name has another', async (t) => {
+t.test('a renamed tenant keeps its budget, and the next tenant of that name gets another one', async (t) => {
   const { permits } = await processes(t, 2)
   const [one, other] = permits
   await one?.exchange(ask({ wanted: 3 }))
@@ -165,7 +165,7 @@ t.test('a tenant that is renamed keeps its budget, and the next one of that name
   })
 })
 
-t.test('processes that meet budgets for the first time, in any order, do not get in their way', async (t) => {
+t.test('processes that use new budgets in any order do not conflict', async (t) => {
   const { permits } = await processes(t, 2)
   const keys = Array.from({ length: 40 }, (_, index) => ({
     ...key,
@@ -183,24 +183,27 @@ t.test('processes that meet budgets for the first time, in any order, do not get
   t.same(granted, [...Array(40).fill(2), ...Array(40).fill(3)])
 })
 
-t.test('a call counts by the window of whoever asks, also when it had left a shorter one', async (t) => {
-  const [one] = (await processes(t, 1)).permits
-  await one?.exchange(ask({ wanted: 4 }))
-  await one?.exchange(ask({ ended: 4, endedAgoMs: 100_000 }))
-  for (const [windowMs, limit, granted] of [
-    [60_000, 5, 5],
-    [300_000, 5, 1],
-    [60_000, 2, 2],
-    [300_000, 3, 0],
-    [600_000, 6, 2],
-  ] as const) {
-    const answer = await one?.exchange(ask({ windowMs, limit, wanted: 6 }))
-    t.equal(answer?.granted, granted, `${limit} in ${windowMs} ms`)
-    await one?.exchange(ask())
-  }
-})
+t.test(
+  'a call counts by the window of the requesting process, even after it left a shorter one',
+  async (t) => {
+    const [one] = (await processes(t, 1)).permits
+    await one?.exchange(ask({ wanted: 4 }))
+    await one?.exchange(ask({ ended: 4, endedAgoMs: 100_000 }))
+    for (const [windowMs, limit, granted] of [
+      [60_000, 5, 5],
+      [300_000, 5, 1],
+      [60_000, 2, 2],
+      [300_000, 3, 0],
+      [600_000, 6, 2],
+    ] as const) {
+      const answer = await one?.exchange(ask({ windowMs, limit, wanted: 6 }))
+      t.equal(answer?.granted, granted, `${limit} in ${windowMs} ms`)
+      await one?.exchange(ask())
+    }
+  },
+)
 
-t.test('calls of more than five minutes ago are forgotten', async (t) => {
+t.test('calls older than five minutes are deleted', async (t) => {
   const { url, permits } = await processes(t, 1)
   await permits[0]?.exchange(ask({ wanted: 2 }))
   await permits[0]?.exchange(ask({ ended: 1, endedAgoMs: 290_000, held: 1 }))
@@ -208,7 +211,7 @@ t.test('calls of more than five minutes ago are forgotten', async (t) => {
   t.same(await server.query(url, 'SELECT count FROM curfew.calls'), [{ count: 1 }])
 })
 
-t.test('an upgrade keeps the calls of the last window, the blocks and what processes hold', async (t) => {
+t.test('an upgrade keeps the calls of the last window, blocks and held permits', async (t) => {
   const url = await server.createDatabase()
   await server.query(url, 'CREATE SCHEMA curfew')
   await server.query(url, 'CREATE TABLE curfew.schema_version (version integer NOT NULL)')
@@ -228,7 +231,7 @@ t.test('an upgrade keeps the calls of the last window, the blocks and what proce
   t.match(await store.permits.exchange({ ...request, key: { ...key, tier: 1 } }), { granted: 0 })
 })
 
-/** What a process of the version before asks, by the function that it knows. */
+/** Requests permits with the function of the previous version. */
 function oldExchange(url: string, holder: string, { held = 0, ended = 0, wanted = 0 }) {
   return server.query(
     url,
@@ -237,7 +240,7 @@ function oldExchange(url: string, holder: string, { held = 0, ended = 0, wanted 
   )
 }
 
-t.test('a process of the version before shares the budget, its blocks and its probes', async (t) => {
+t.test('a process of the previous version shares the budget, its blocks and its probes', async (t) => {
   const { url, permits } = await processes(t, 1)
   const [one] = permits
   t.same(await oldExchange(url, OTHER, { wanted: 3 }), [{ granted: 3, wait_ms: 0, remaining: 2 }])
@@ -257,7 +260,7 @@ t.test('a process of the version before shares the budget, its blocks and its pr
   t.match(await one?.exchange(ask({ wanted: 5 })), { granted: 2, isProbe: false })
 })
 
-/** Makes `total` calls by three processes that share a budget; `onCall` is told how many have been made. */
+/** Makes `total` calls by three processes that share a budget; `onCall` receives their number so far. */
 async function makeCalls(
   t: Test,
   limits: LedgerLimits,
@@ -294,12 +297,12 @@ async function makeCalls(
 }
 type Change = (limits: LedgerLimits) => void
 
-t.test('several processes never start more calls than the limit in any window, and use it up', async (t) => {
+t.test('several processes use the full limit in any window, and never exceed it', async (t) => {
   const limit = 20
   const windowMs = 300
   const startedAt = performance.now()
   const calls = await makeCalls(t, { limit, windowMs, timeoutMs: 1_000 }, 70)
-  // Wherever in between the calls arrive: what began within a window of another one's end counts against it.
+  // Independent of when calls arrive: each call counts against those that start within a window of its end.
   const worst = Math.max(
     ...calls.map(
       ({ end }) => calls.filter(({ start, end: last }) => last >= end && start < end + windowMs).length,
@@ -309,7 +312,7 @@ t.test('several processes never start more calls than the limit in any window, a
   t.ok(performance.now() - startedAt >= 3 * windowMs, 'four windows’ worth')
 })
 
-t.test('nor do they when the limit changes while they make calls', async (t) => {
+t.test('they never exceed a limit that changes while they make calls', async (t) => {
   const limits = { limit: 20, windowMs: 200, timeoutMs: 1_000 }
   const lower = { ...limits, limit: 8, windowMs: 300 }
   let [loweredAt, raisedAt] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]

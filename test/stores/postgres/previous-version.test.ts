@@ -24,7 +24,7 @@ import { type PreviousVersion, previousIsMissing, previousVersion } from '../../
 import { aSignal, T0 } from '../../support/signals.ts'
 import { jobTables } from './job-tables.ts'
 
-/** What is used of a store of the previous version. */
+/** The used part of the store of the previous version. */
 interface PreviousStore
   extends Pick<RevocationStore, 'accept' | 'claim' | 'putBack' | 'get' | 'list' | 'purge'> {
   complete(id: string, completion: object): Promise<boolean>
@@ -38,7 +38,7 @@ const MEASURED = { tenant: { earliest: T0, latest: T0 + 1_000 }, open: null, unl
 const PROVEN: Confirmation = { found: 'nothing', proof: PROOF, kept: 0, undecided: 0, resolved: ['u1'] }
 const COMPLETION = { outcome: 'revoked', verified: true, tokens: TOKENS, completedAt: T0 }
 
-/** A store of the previous version, and one of this version, which has migrated the database of both. */
+/** A store of the previous version, and one of this version, which has migrated their database. */
 async function sideBySide(
   t: Test,
   previous: PreviousVersion,
@@ -54,7 +54,7 @@ async function sideBySide(
   return {
     older,
     newer,
-    /** A run of the older one that began before the other one came. */
+    /** A run that the older version started before the newer one. */
     before,
     query,
     lose,
@@ -78,7 +78,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
   const server = await startPostgres(t)
   const setUp = (t: Test) => sideBySide(t, previous, server)
 
-  t.test('it reads every row that this version writes, and the other way round', async (t) => {
+  t.test('each version reads every row of the other', async (t) => {
     const older = await previous.load('stores/rows.ts')
     fc.assert(
       fc.property(anyRevocation, (revocation) => {
@@ -92,7 +92,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     )
   })
 
-  t.test('a signal that it joins by a clock that is behind has an unknown time', async (t) => {
+  t.test('a signal that it joins with a slow clock has an unknown time', async (t) => {
     const { older, newer, acceptMeasured } = await setUp(t)
     const { id } = await acceptMeasured()
     t.equal((await acceptAt(older, { occurredAt: T0 - 60_000 })).id, id)
@@ -100,7 +100,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.match(signalTimeOf(existing(await newer.get(id))), { ...MEASURED, unlinked: true })
   })
 
-  t.test('a run of this version goes over to it and back, with its time', async (t) => {
+  t.test('a run of this version passes to it and back, and keeps its time', async (t) => {
     const { older, newer, acceptMeasured, lose } = await setUp(t)
     const { id } = await acceptMeasured()
     await claim(newer)
@@ -113,7 +113,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.equal(await newer.end(id, aCompletion()), true)
   })
 
-  t.test('one of this version that joins a run that it puts back leaves the time unknown', async (t) => {
+  t.test('a revocation of this version that joins a run it puts back makes the time unknown', async (t) => {
     const { older, newer, acceptMeasured } = await setUp(t)
     const { id } = await acceptMeasured()
     const [taken] = await claimOf(older)
@@ -123,7 +123,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.match(signalTimeOf(existing(await newer.get(id))), { ...MEASURED, unlinked: true })
   })
 
-  t.test('what it completes is listed again before it is verified', async (t) => {
+  t.test('a revocation that it completes is listed again before it is verified', async (t) => {
     const { older, newer, before, acceptMeasured, confirmations } = await setUp(t)
     const { id } = await acceptMeasured()
     t.match(await claimOf(older), [{ id }])
@@ -141,7 +141,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.match(await confirmations(), { claimed: [] })
   })
 
-  t.test('it tries again what this version has ended, and no old proof counts', async (t) => {
+  t.test('it retries revocations that this version has ended, and old proofs do not count', async (t) => {
     const { older, newer, acceptMeasured, confirmations } = await setUp(t)
     const [unproven, unconfirmed, failed] = [
       await acceptMeasured('unproven'),
@@ -168,7 +168,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
       t.match(await newer.get(id), { status: 'completed', verified: false, verificationDueAt: 0 })
   })
 
-  t.test('requests that were answered by one get the same answer from the other', async (t) => {
+  t.test('a request answered by one version gets the same answer from the other', async (t) => {
     const { older, newer } = await setUp(t)
     for (const [first, second] of [
       [older, newer],
@@ -190,7 +190,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     )
   })
 
-  t.test('a session that it records is found, until this version records it again', async (t) => {
+  t.test('a session that it records is valid until this version records it again', async (t) => {
     const { older, newer } = await setUp(t)
     const of = { tenant: 'default', source: 'portal', isOnly: true }
     const user = (value: string) => ({ kind: 'subject' as const, value })
@@ -203,7 +203,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.equal(await newer.findSession(of, 't', T0), null)
   })
 
-  t.test('it does not fail a run as lost before an upgrade is done', async (t) => {
+  t.test('it does not fail a run as lost before an upgrade is finished', async (t) => {
     const { older, before, query } = await setUp(t)
     const after = await acceptAt(older, { userId: 'after' })
     const limits = await query('SELECT retry_limit FROM curfew_jobs.job WHERE id = ANY ($1)', [
@@ -212,7 +212,7 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.same(limits, [{ retry_limit: 1_000 }, { retry_limit: 1_000 }])
   })
 
-  t.test('it lists and deletes what this version has ended', async (t) => {
+  t.test('it lists and deletes revocations that this version has ended', async (t) => {
     const { older, newer } = await setUp(t)
     const user = { kind: 'email', value: 'ann@example.com' } as const
     const { id } = await accept(newer, { user })

@@ -11,7 +11,7 @@ const NO_TOKENS = { revoked: 0, alreadyGone: 0, kept: 0, remaining: 9 }
 const server = await startPostgres(t)
 const setUp = (t: Test) => jobTables(t, server)
 
-t.test('a process that has lost its run has no effect on it, and is told to stop', async (t) => {
+t.test('a process that has lost its run has no effect on it and must stop', async (t) => {
   const { open, both, lose } = await setUp(t)
   const [frozen, other] = [await open(), await open()]
   const { id } = await accept(frozen)
@@ -27,7 +27,7 @@ t.test('a process that has lost its run has no effect on it, and is told to stop
   t.equal(await other.end(id, aCompletion()), true)
 })
 
-t.test('a process that has lost its run is told so, once', async (t) => {
+t.test('a process that has lost its run is notified once', async (t) => {
   const { open, lose } = await setUp(t)
   const [frozen, other] = [await open(), await open()]
   const { id } = await accept(frozen)
@@ -41,40 +41,37 @@ t.test('a process that has lost its run is told so, once', async (t) => {
   t.same(await other.overtaken(), [])
 })
 
-t.test(
-  'one that was lost again and again goes on, until 24 hours have passed without progress',
-  async (t) => {
-    const { open, both, query, loseForGood } = await setUp(t)
-    const store = await open()
-    const { id } = await accept(store)
-    await claim(store)
-    const next = await accept(store)
-    await claim(store)
-    t.same(await both(next.id), ['queued', null])
-    const untilSettled = (status: string) =>
-      until(`it is ${status}`, async () => {
-        await loseForGood(id)
-        return (await store.get(id))?.status === status
-      })
-    await untilSettled('queued')
-    t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' }, tokens: { revoked: 0 }, attempts: 1 })
-    t.same(await both(id), ['queued', 'created 1 due'])
-    t.match(await store.get(next.id), { id }, 'the one that waited for it has joined it')
+t.test('a run that is lost repeatedly continues until 24 hours have passed without progress', async (t) => {
+  const { open, both, query, loseForGood } = await setUp(t)
+  const store = await open()
+  const { id } = await accept(store)
+  await claim(store)
+  const next = await accept(store)
+  await claim(store)
+  t.same(await both(next.id), ['queued', null])
+  const untilSettled = (status: string) =>
+    until(`it is ${status}`, async () => {
+      await loseForGood(id)
+      return (await store.get(id))?.status === status
+    })
+  await untilSettled('queued')
+  t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' }, tokens: { revoked: 0 }, attempts: 1 })
+  t.same(await both(id), ['queued', 'created 1 due'])
+  t.match(await store.get(next.id), { id }, 'the one that waited for it has joined it')
 
-    t.match(await claim(store), [{ id }])
-    await query('UPDATE curfew.revocations SET failing_since = $1', [T0 - 24 * 60 * 60_000 - 1])
-    const last = await accept(store)
-    await claim(store)
-    await untilSettled('failed')
-    t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' } })
-    t.same(await both(id), ['failed', null])
-    t.same(await both(last.id), ['queued', 'created 1 due'])
-    t.match(await store.retry(id, T0), { id: last.id }, 'a retry joins the one that is queued')
-    t.match(await store.get(id), { status: 'failed', supersededBy: last.id })
-  },
-)
+  t.match(await claim(store), [{ id }])
+  await query('UPDATE curfew.revocations SET failing_since = $1', [T0 - 24 * 60 * 60_000 - 1])
+  const last = await accept(store)
+  await claim(store)
+  await untilSettled('failed')
+  t.match(await store.get(id), { error: { code: 'CURFEW_RUN_LOST' } })
+  t.same(await both(id), ['failed', null])
+  t.same(await both(last.id), ['queued', 'created 1 due'])
+  t.match(await store.retry(id, T0), { id: last.id }, 'a retry joins the one that is queued')
+  t.match(await store.get(id), { status: 'failed', supersededBy: last.id })
+})
 
-t.test('what makes progress has not been failing', async (t) => {
+t.test('progress resets the time of failing', async (t) => {
   const { open, query } = await setUp(t)
   const store = await open()
   const { id } = await accept(store)
@@ -86,7 +83,7 @@ t.test('what makes progress has not been failing', async (t) => {
   t.match(await store.get(id), { failingSince: null, status: 'running' })
 })
 
-t.test('one that never ran and was lost too often waits for the run of its user', async (t) => {
+t.test('a job lost too often without a run waits for the run of its user', async (t) => {
   const { open, both, query, loseForGood } = await setUp(t)
   const store = await open()
   const { id } = await accept(store)
@@ -103,7 +100,7 @@ t.test('one that never ran and was lost too often waits for the run of its user'
   t.same(await both(next.id), ['queued', 'created 1 due'])
 })
 
-t.test('a run that its own process has lost is taken up again by it, and ends once', async (t) => {
+t.test('a process resumes a run that it has lost, and ends it once', async (t) => {
   const { url, lose } = await setUp(t)
   const service = await startService(t, {
     environment: { DATABASE_URL: url, REVOKE_CONCURRENCY: '1' },
@@ -122,7 +119,7 @@ t.test('a run that its own process has lost is taken up again by it, and ends on
   t.ok(lists.length <= 4, `begun twice and verified, no more: ${lists.length} lists`)
 })
 
-t.test('a run that was lost at its very end is not reported as ended', async (t) => {
+t.test('a run that is lost just before its end is not reported as ended', async (t) => {
   const { url, query } = await setUp(t)
   const environment = { DATABASE_URL: url }
   const service = await startService(t, { environment, sandbox: { latencyMs: 100 } })

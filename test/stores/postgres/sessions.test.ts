@@ -15,7 +15,7 @@ const session = (sid: string) => ({
   expiresAt: T0 + 1_000,
 })
 
-/** A store, and how many transactions have changed its sessions. */
+/** A store, and the number of transactions that changed its sessions. */
 async function setUp(t: Test) {
   const url = await server.createDatabase()
   const store = await openPostgresStore(url, { connections: 5, clock: fakeClock(T0), log: SILENT })
@@ -51,7 +51,7 @@ t.test('1,101 sessions at once, on 5 connections, take a few transactions', asyn
   t.equal(await transactions(), 3)
 })
 
-t.test('what comes later counts, also where what came before has to wait', async (t) => {
+t.test('the later change counts, even if the earlier one has to wait', async (t) => {
   const { url, store, count } = await setUp(t)
   const other = new pg.Client({ connectionString: url })
   await other.connect()
@@ -69,7 +69,7 @@ t.test('what comes later counts, also where what came before has to wait', async
   t.strictSame(await store.findSession(OP, 's1', T0), later)
 })
 
-t.test('a session that cannot be kept fails alone', async (t) => {
+t.test('a session that the database rejects fails alone', async (t) => {
   const { store, count } = await setUp(t)
   const results = await Promise.allSettled(
     ['s1', 'not\0text', 's2'].map((sid) => store.noteSession(OP, session(sid))),

@@ -10,11 +10,11 @@ import { T0 } from '../../support/signals.ts'
 const HOUR = 60 * 60_000
 const server = await startPostgres(t)
 
-t.test('a time is on the clock of the database, whatever is done to the wall clock', async (t) => {
+t.test('a time is on the database clock, even if the wall clock is set', async (t) => {
   for (const step of [HOUR, -HOUR]) {
     const clock = fakeClock(T0)
     const now = steadyNow(clock)
-    // Its clock reads what our monotonic clock reads.
+    // Its clock equals the local monotonic clock.
     const query = async () => [{ now: clock.monotonic() }]
     const database = new DatabaseClock(query, clock, now)
     await database.measure()
@@ -31,7 +31,7 @@ t.test('a time is on the clock of the database, whatever is done to the wall clo
   }
 })
 
-/** A store whose process has had its wall clock set, and the time that its worker goes by. */
+/** A store in a process with a changed wall clock, and the time that its worker uses. */
 async function stepped(t: Test, step: number) {
   const clock = fakeClock(T0)
   const now = steadyNow(clock)
@@ -48,7 +48,7 @@ async function stepped(t: Test, step: number) {
 }
 
 for (const step of [HOUR, -HOUR]) {
-  t.test(`a clock that is set by ${step} ms: a confirming listing is due after the leeway`, async (t) => {
+  t.test(`a clock set by ${step} ms: a confirming listing is due after the leeway`, async (t) => {
     const { store, now, inMs } = await stepped(t, step)
     const { id } = await accept(store)
     await claim(store, now())
@@ -58,7 +58,7 @@ for (const step of [HOUR, -HOUR]) {
     t.same(await store.claimConfirmations({ now: now(), room: anyRoom }), { claimed: [], postponed: 0 })
   })
 
-  t.test(`a clock that is set by ${step} ms: a retry waits as long as its backoff`, async (t) => {
+  t.test(`a clock set by ${step} ms: a retry waits as long as its backoff`, async (t) => {
     const { store, now, inMs } = await stepped(t, step)
     const { id } = await accept(store)
     const [running] = await claim(store, now())

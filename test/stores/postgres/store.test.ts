@@ -19,7 +19,7 @@ async function open(t: Test, url: string) {
   return store
 }
 
-t.test('processes that start together on an empty database migrate it once, and all work', async (t) => {
+t.test('processes that start together on an empty database migrate it once and all work', async (t) => {
   const url = await server.createDatabase()
   const stores = await Promise.all(Array.from({ length: 5 }, () => open(t, url)))
   const versions = await server.query(url, 'SELECT version FROM curfew.schema_version ORDER BY version')
@@ -34,7 +34,7 @@ t.test('processes that start together on an empty database migrate it once, and 
   t.same(claimed.map(({ id }) => id).sort(), ids.sort(), 'each is claimed by one of them')
 })
 
-t.test('many large requests do not become one transaction that takes too long', async (t) => {
+t.test('many large requests do not share one long transaction', async (t) => {
   const url = await server.createDatabase()
   const store = await open(t, url)
   const large = (name: string) =>
@@ -45,7 +45,7 @@ t.test('many large requests do not become one transaction that takes too long', 
   t.same(await server.query(url, together), [{ count: 1_000 }, { count: 1_000 }, { count: 1_001 }])
 })
 
-t.test('a signal that the database cannot take fails alone', async (t) => {
+t.test('a signal that the database rejects fails alone', async (t) => {
   const store = await open(t, await server.createDatabase())
   const wide = Array.from({ length: 900 }, (_, index) =>
     String.fromCharCode(0x4e00 + ((index * index * 7_919) % 20_000)),
@@ -58,7 +58,7 @@ t.test('a signal that the database cannot take fails alone', async (t) => {
   )
 })
 
-t.test('a database of a newer version is refused, and left alone', async (t) => {
+t.test('a database of a newer version is rejected, and not changed', async (t) => {
   const url = await server.createDatabase()
   await (await open(t, url)).close()
   await server.query(url, 'INSERT INTO curfew.schema_version VALUES (999)')
@@ -84,7 +84,7 @@ t.test('the schema of pg-boss is the one that the migrations were written for', 
   t.same(await server.query(url, 'SELECT version FROM curfew_jobs.version'), [{ version: JOBS_VERSION }])
 })
 
-t.test('an address that does not work is refused with no part of it in the message', async (t) => {
+t.test('an unreachable database URL is rejected without quoting it', async (t) => {
   const address = new URL(await server.createDatabase())
   const wrong = new URL(address)
   wrong.pathname = '/no-such-database-marker'
@@ -102,10 +102,10 @@ t.test('an address that does not work is refused with no part of it in the messa
   }
 })
 
-t.test('a role that owns no more than its database can migrate it and do all there is', async (t) => {
+t.test('a role that owns only its database can migrate and use it', async (t) => {
   const url = await server.createDatabase()
   const role = `curfew_role_${process.pid}`
-  // As in deploy/postgres/role.sql, which psql runs.
+  // The same as deploy/postgres/role.sql, which requires psql.
   await server.query(
     url,
     `CREATE ROLE ${role} LOGIN PASSWORD 'p' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION`,
@@ -122,7 +122,7 @@ t.test('a role that owns no more than its database can migrate it and do all the
   const service = await startService(t, { environment: { DATABASE_URL: own.href } })
   const { id } = service.userWithTokens(3)
   t.match(await service.revoke({ userId: id }), { status: 'completed', tokens: { revoked: 3 } })
-  // The watch of pg-boss comes once a second.
+  // pg-boss supervises its jobs once a second.
   const watched = `SELECT 1 FROM curfew_jobs.queue WHERE name = 'revocations' AND monitor_on IS NOT NULL`
   await until('pg-boss has looked after its queue', async () => (await server.query(url, watched)).length > 0)
   const warnings = service.logLines.filter((line) => JSON.parse(line).level >= 40)
@@ -130,7 +130,7 @@ t.test('a role that owns no more than its database can migrate it and do all the
   await service.app.close()
 })
 
-t.test('a role that owns only the two schemas that were made for it is enough', async (t) => {
+t.test('a role that owns only its two schemas can migrate and use them', async (t) => {
   const url = await server.createDatabase()
   const role = `curfew_owner_${process.pid}`
   await server.query(url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'`)
@@ -147,7 +147,7 @@ t.test('a role that owns only the two schemas that were made for it is enough', 
   await store.close()
 })
 
-t.test('who waits at one replica is told at once when another one ends the run', async (t) => {
+t.test('a caller waiting at one replica gets its answer as soon as another one ends the run', async (t) => {
   const environment = { DATABASE_URL: await server.createDatabase() }
   const first = await startService(t, { environment })
   const second = await startService(t, { environment, share: first })

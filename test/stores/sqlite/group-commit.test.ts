@@ -35,14 +35,14 @@ t.test('all writes of one tick are one transaction', async (t) => {
   t.equal(notes().length, 100)
 })
 
-t.test('a large batch is cut into transactions of 500', async (t) => {
+t.test('a large batch is split into transactions of 500', async (t) => {
   const { note, notes, transactions } = setUp(t)
   await Promise.all(Array.from({ length: 1_200 }, (_, index) => note(String(index))))
   t.equal(transactions.filter((sql) => sql === 'COMMIT').length, 3)
   t.equal(notes().length, 1_200)
 })
 
-t.test('a write that throws is undone alone', async (t) => {
+t.test('a write that throws is rolled back alone', async (t) => {
   const { commits, database, note, notes } = setUp(t)
   const half = commits.write(() => {
     database.prepare('INSERT INTO notes (text) VALUES (?)').run('half')
@@ -56,7 +56,7 @@ t.test('a write that throws is undone alone', async (t) => {
   t.same(notes(), ['a', 'b'])
 })
 
-t.test('when the disk is full nothing is claimed to be written, and later writes work again', async (t) => {
+t.test('on a full disk writes are reported as failed, and later ones succeed again', async (t) => {
   const { database, note, notes } = setUp(t)
   const { page_count: pages } = database.prepare('PRAGMA page_count').get() ?? {}
   database.prepare(`PRAGMA max_page_count = ${Number(pages) + 2}`).get()
@@ -71,7 +71,7 @@ t.test('when the disk is full nothing is claimed to be written, and later writes
   t.same(notes(), ['fits'])
 })
 
-t.test('closing commits what is pending and takes no more', async (t) => {
+t.test('closing commits pending writes and rejects new ones', async (t) => {
   const { commits, note, notes } = setUp(t)
   const pending = note('pending')
   commits.close()
@@ -80,7 +80,7 @@ t.test('closing commits what is pending and takes no more', async (t) => {
   await t.rejects(note('late'), { code: 'CURFEW_STORE_UNAVAILABLE' })
 })
 
-t.test('a read-only database takes nothing', async (t) => {
+t.test('a read-only database rejects writes', async (t) => {
   const path = join(temporaryFolder(t), 'plain.db')
   new DatabaseSync(path).exec('CREATE TABLE notes (text TEXT)')
   const database = new DatabaseSync(path, { readOnly: true })
@@ -89,7 +89,7 @@ t.test('a read-only database takes nothing', async (t) => {
   await t.rejects(write, { code: 'CURFEW_STORE_UNAVAILABLE', retryAfterSeconds: 5 })
 })
 
-t.test('a transaction is synced when one of its writes must be', async (t) => {
+t.test('a transaction is synced if one of its writes must be', async (t) => {
   const { commits, database, transactions } = setUp(t)
   const level = () => database.prepare('PRAGMA synchronous').get()?.synchronous
   const levels = await Promise.all([

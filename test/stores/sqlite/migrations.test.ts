@@ -8,10 +8,10 @@ import { temporaryFolder } from '../../support/service.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
 import { earlierRows } from '../earlier-rows.ts'
 
-/** How many steps the schema had before there were proofs. */
+/** The number of schema steps before proofs. */
 const STEPS_BEFORE = 3
 
-/** A file of that version with a revocation in every state, opened by this one. */
+/** A file of that version with a revocation in every state, opened by this version. */
 function openMigrated(t: Test) {
   const path = join(temporaryFolder(t), 'curfew.db')
   const file = new DatabaseSync(path)
@@ -40,7 +40,7 @@ function openMigrated(t: Test) {
   return { store, rows, queued }
 }
 
-t.test('every row of a file of an earlier version is there, and as it was', async (t) => {
+t.test('every row in a file of an earlier version is kept unchanged', async (t) => {
   const { store, rows, queued } = openMigrated(t)
   for (const { name, id, migrated } of rows) t.strictSame(await store.get(id), migrated, name)
   t.match(await store.get('joined'), { id: queued.id })
@@ -52,7 +52,7 @@ t.test('every row of a file of an earlier version is there, and as it was', asyn
   t.match(await store.permits.history(budget, T0), { permits: [{ at: T0, count: 7 }] })
 })
 
-t.test('what an earlier version left pending is to be confirmed, what it ended is not', async (t) => {
+t.test('pending revocations of an earlier version must be confirmed, finished ones need not', async (t) => {
   const { store, rows } = openMigrated(t)
   const confirmations = () => store.claimConfirmations({ now: T0 + 1_000, room: room(0, 10, 0).logout })
   t.same(await confirmations(), { claimed: [], postponed: 0 })

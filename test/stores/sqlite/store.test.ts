@@ -21,7 +21,7 @@ t.test('a database is synced at each commit and readable by its owner only', asy
   t.equal(statSync(path).mode & 0o777, 0o600)
 })
 
-t.test('what was accepted is there after closing and opening again', async (t) => {
+t.test('accepted signals are there after closing and reopening', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const store = openSqliteStore(path)
   const { revocations } = await store.accept([aSignal()], { key: 'k', fingerprint: null }, T0)
@@ -32,7 +32,7 @@ t.test('what was accepted is there after closing and opening again', async (t) =
   t.match(await again.accept([aSignal()], { key: 'k', fingerprint: null }, T0), { replayed: true })
 })
 
-t.test('a second process on the same file is refused, and nothing is harmed', async (t) => {
+t.test('a second process on the same file is rejected without harm', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const other = fork(join(import.meta.dirname, '../../support/hold-store.ts'), [path])
   t.teardown(() => other.kill())
@@ -47,7 +47,7 @@ t.test('a second process on the same file is refused, and nothing is harmed', as
   t.match(await store.get(String(id)), { status: 'queued' }, 'the lock ends with the process')
 })
 
-t.test('a database of a newer version is refused and left alone', async (t) => {
+t.test('a database of a newer version is rejected and not changed', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const newer = new DatabaseSync(path)
   newer.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
@@ -58,7 +58,7 @@ t.test('a database of a newer version is refused and left alone', async (t) => {
   database.close()
 })
 
-t.test('a file that is no database, or cannot be one, is refused', async (t) => {
+t.test('a file that is not a database, or cannot be one, is rejected', async (t) => {
   const folder = temporaryFolder(t)
   const text = join(folder, 'text.db')
   writeFileSync(text, 'no database, and longer than the header of one would be'.repeat(10))
@@ -81,7 +81,7 @@ t.test('a row with an error code of another version is claimed like any other', 
   t.match(await again.claim({ now: T0, room: room(1, 1, 1) }), [{ error: { code: 'CURFEW_INTERNAL' } }])
 })
 
-t.test('what was running is queued again by recover', async (t) => {
+t.test('recover queues running revocations again', async (t) => {
   const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
   t.teardown(() => store.close())
   const a = await accept(store, { userId: 'a' })
@@ -95,7 +95,7 @@ t.test('what was running is queued again by recover', async (t) => {
   t.equal(await store.recover(T0), 0)
 })
 
-t.test('after the clock was set back, nothing waits for the time that it had', async (t) => {
+t.test('after the clock was set back, nothing waits for the earlier time', async (t) => {
   const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
   t.teardown(() => store.close())
   const day = 24 * 60 * 60_000
@@ -108,7 +108,7 @@ t.test('after the clock was set back, nothing waits for the time that it had', a
   t.equal(await store.nextDueAt(T0), T0 + 2_000, 'but for the backoff that was chosen')
 })
 
-t.test('a retry starts at once, also where the clock was ahead when the signal came', async (t) => {
+t.test('a retry is due at once, even if the clock was ahead when the signal came', async (t) => {
   const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
   t.teardown(() => store.close())
   const { id } = await accept(store, { acceptedAt: T0 + 3_600_000 })
@@ -117,7 +117,7 @@ t.test('a retry starts at once, also where the clock was ahead when the signal c
   t.match(await claim(store), [{ id }])
 })
 
-t.test('the claim reads from its index, however long the backlog is', async (t) => {
+t.test('the claim uses its index, however long the backlog is', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const database = openDatabase(path)
   t.teardown(() => database.close())
