@@ -85,10 +85,7 @@ for (const [name, retryAfter] of [
       t.ok(lines()[0].askedMs > 24 * 60 * MINUTE)
       const health = await service.call('GET', '/health/ready')
       t.equal(health.status, 200)
-      t.match(
-        health.text,
-        /"status":"warning","detail":"Qlik Cloud limits the rate: no tier 2 calls until/,
-      )
+      t.match(health.text, /"status":"warning","detail":"Qlik Cloud limits the rate: no tier 2 calls until/)
       const metrics = (await service.call('GET', '/metrics')).text
       const samples = /^curfew_qlik_blocked_until_timestamp_seconds\{.*tier="(.)"\} (.*)$/gm
       const until = new Map([...metrics.matchAll(samples)].map(([, tier, value]) => [tier, Number(value)]))
