@@ -1,12 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Revocation } from './revocation.ts'
+import { type Room, roomBeside } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
-import type { Room } from './store.ts'
-
-/** For all tenants together, per reason. High, because the runs of a tenant that hangs only wait. */
-const RUNS_PER_REASON = 1_000
-/** For a tenant that fails: enough to notice when it works again. */
-const RUNS_WHILE_FAILING = 1
 
 /** A revocation that this process runs. */
 export interface Run {
@@ -93,19 +88,11 @@ export class Runs {
   }
 
   #roomOf(counts: (revocation: Revocation) => boolean): Room {
-    const running = new Map<string, number>()
-    let total = RUNS_PER_REASON
-    for (const { revocation } of this.#runs.values()) {
-      if (!counts(revocation)) continue
-      running.set(revocation.tenant, (running.get(revocation.tenant) ?? 0) + 1)
-      total -= 1
-    }
-    const perTenant = this.#perTenant()
-    const exceptions = new Map<string, number>()
-    for (const tenant of new Set([...running.keys(), ...this.#failingTenants])) {
-      const most = this.#failingTenants.has(tenant) ? RUNS_WHILE_FAILING : perTenant
-      exceptions.set(tenant, Math.max(0, most - (running.get(tenant) ?? 0)))
-    }
-    return { total, perTenant, exceptions }
+    const running = [...this.#runs.values()].map(({ revocation }) => revocation).filter(counts)
+    const failing = this.#failingTenants
+    return roomBeside(
+      running.map(({ tenant }) => tenant),
+      { perTenant: this.#perTenant(), failing },
+    )
   }
 }

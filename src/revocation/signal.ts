@@ -6,11 +6,6 @@ export const REASONS = ['security', 'logout', 'session-expired'] as const
 export const Reason = z.enum(REASONS)
 export type Reason = z.infer<typeof Reason>
 
-/** Urgency of a reason; 0 is the most urgent. */
-export function urgencyOf(reason: Reason): number {
-  return REASONS.indexOf(reason)
-}
-
 /**
  * Which tokens are revoked. `issued-before`: those issued up to the signal's time, so that a user who logs in again
  * immediately keeps the new ones. `all`: every token.

@@ -1,6 +1,7 @@
 import type { Interval } from '../base/interval.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
+import type { Room } from './schedule.ts'
 import type { Session, SessionSource } from './session.ts'
 import type { Reason, Signal } from './signal.ts'
 import type { SignalTime } from './signal-time.ts'
@@ -11,18 +12,6 @@ export interface Accepted {
   revocations: Revocation[]
   /** Whether this repeats the response to an earlier request with the same key. */
   replayed: boolean
-}
-
-/** How many revocations may be claimed. */
-export interface Room {
-  total: number
-  /** Maximum per tenant, so that a slow or unavailable tenant leaves room for the others. */
-  perTenant: number
-  /**
-   * Tenants with a lower maximum than `perTenant`. Stores must enforce a maximum of 0 exactly; others may be
-   * approximate.
-   */
-  exceptions: ReadonlyMap<string, number>
 }
 
 export interface ClaimRequest {

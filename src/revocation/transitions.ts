@@ -1,6 +1,7 @@
 import { CurfewError } from '../base/errors.ts'
 import { isVerified, Revocation, type TokenCounts } from './revocation.ts'
-import { type Signal, urgencyOf } from './signal.ts'
+import { urgencyOf } from './schedule.ts'
+import type { Signal } from './signal.ts'
 import * as times from './signal-time.ts'
 
 /**

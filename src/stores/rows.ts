@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isVerified, Revocation } from '../revocation/revocation.ts'
-import { urgencyOf } from '../revocation/signal.ts'
+import { urgencyOf } from '../revocation/schedule.ts'
 
 /**
  * Columns are derived from the members of `Revocation`: `failingSince` is stored in `failing_since`. Lists and objects

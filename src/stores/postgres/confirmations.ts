@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { userKey } from '../../revocation/keys.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
+import type { Room } from '../../revocation/schedule.ts'
 import {
   type ClaimedConfirmations,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
-  type Room,
   SUCCESSOR_WAIT_MS,
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'

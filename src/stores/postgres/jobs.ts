@@ -1,8 +1,8 @@
 import { type Db, type JobInsert, PgBoss } from 'pg-boss'
 import type { Log } from '../../base/log.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
-import { REASONS, type Reason, urgencyOf } from '../../revocation/signal.ts'
-import type { Room } from '../../revocation/store.ts'
+import { type Room, urgencyOf } from '../../revocation/schedule.ts'
+import { REASONS, type Reason } from '../../revocation/signal.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import type { PostgresListener } from './listener.ts'
 

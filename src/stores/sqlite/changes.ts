@@ -2,6 +2,7 @@ import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
+import { type Room, shareRoom } from '../../revocation/schedule.ts'
 import { REASONS, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
@@ -10,7 +11,6 @@ import {
   type ClaimRequest,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
-  type Room,
   SUCCESSOR_WAIT_MS,
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
@@ -24,17 +24,13 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
     return sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
   }
 
-  /** Gives each tenant a fair share of the room, so that a tenant with a long backlog does not delay the others. */
   function inTurn(
-    { total, perTenant, exceptions }: Room,
-    due: () => string[],
+    room: Room,
+    tenantsDue: () => string[],
     take: (tenant: string, limit: number) => Revocation[],
   ): Revocation[] {
-    if (total === 0) return []
-    const roomOf = (tenant: string) => exceptions.get(tenant) ?? perTenant
-    const tenants = due().filter((tenant) => roomOf(tenant) > 0)
-    const share = Math.max(1, Math.floor(total / tenants.length))
-    return tenants.slice(0, total).flatMap((tenant) => take(tenant, Math.min(share, roomOf(tenant))))
+    if (room.total === 0) return []
+    return shareRoom(room, tenantsDue()).flatMap(({ tenant, limit }) => take(tenant, limit))
   }
 
   function requeue({ queued, absorbed }: transitions.Queued): Revocation {
