@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { CurfewError, UsageError } from './base/errors.ts'
+import { terminalLog } from './base/log.ts'
 import { type Config, ConfigError, loadConfig } from './config/load-config.ts'
 import { parts } from './parts.ts'
 
@@ -26,7 +27,7 @@ async function main([name = 'serve', ...args]: string[]): Promise<void> {
 async function serve(): Promise<void> {
   const load = () => loadConfig(process.env, parts.sources)
   const config = await load()
-  const app = await buildApp(config, { parts, load })
+  const app = await buildApp(config, { parts, load, logStream: await terminalLog() })
   reloadOnSignal(app)
   stopOnSignals(app, config)
   await app.listen({ host: config.host, port: config.port })

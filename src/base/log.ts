@@ -1,7 +1,7 @@
 import pino, { type LogFn, type LoggerOptions } from 'pino'
-import { CurfewError, type ErrorCode, OwnError } from './errors.ts'
+import { CurfewError, ERRORS, type ErrorCode, OwnError } from './errors.ts'
 
-/** Where lines of the log go: what happened, without names of users, and a message that is always the same. */
+/** Writes lines to the log. `details` hold no user names; the message is constant, so that it can be searched for. */
 export interface Log {
   info(details: object, message: string): void
   warn(details: object, message: string): void
@@ -9,8 +9,8 @@ export interface Log {
 }
 
 /**
- * How Curfew logs: JSON lines by pino. Requests and responses are not logged, since paths hold user ids; errors
- * only in the parts that cannot hold anything of a request or of Qlik's answers.
+ * Curfew's pino options: JSON lines. Requests and responses are not logged, because paths hold user ids. Errors are
+ * logged without anything that comes from a request or from Qlik's responses (`safeError`).
  */
 export function loggerOptions(level: string): LoggerOptions {
   return {
@@ -18,57 +18,100 @@ export function loggerOptions(level: string): LoggerOptions {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: (error: unknown) => safeError(error) },
-    hooks: { logMethod: calmly() },
+    hooks: { logMethod: logMethod() },
   }
 }
 
+/** Where the log goes. */
+export interface LogStream {
+  write(line: string): void
+}
+
+/** Standard output, as far as `terminalLog` uses it. */
+interface Output extends LogStream {
+  isTTY?: boolean
+}
+
+/**
+ * A stream that formats the log for people, if the output is a terminal. Otherwise undefined: the log stays JSON, and
+ * pino-pretty is not loaded.
+ */
+export async function terminalLog(output: Output = process.stdout): Promise<LogStream | undefined> {
+  if (!output.isTTY) return undefined
+  const { prettyFactory } = await import('pino-pretty')
+  const format = prettyFactory({ singleLine: true })
+  // Not pino-pretty's own stream: it writes later, and would lose the last lines when the process exits.
+  return { write: (line) => void output.write(format(line)) }
+}
+
+/** pino's number for the level. */
+const WARN = 40
 const OUTAGE_LINE_EVERY_MS = 1_000
 
 /**
- * While the database is away, or the keys of a source, every request and every run fails for the same reason. Of each
- * message, and source, one line a second is written then; the next one tells how many were left out.
+ * Adds the `action` of the error table to warnings and errors. During an outage of the database, or of a source's keys,
+ * every request and run fails for the same reason: one line a second is written for each message and source, and
+ * `leftOut` counts the lines left out since the previous one.
  */
-function calmly(): (this: object, line: Parameters<LogFn>, write: LogFn) => void {
-  const told = new Map<string, { at: number; leftOut: number }>()
-  return function (line, write) {
+function logMethod(): (this: object, line: Parameters<LogFn>, write: LogFn, level: number) => void {
+  const written = new Map<string, { at: number; leftOut: number }>()
+  return function (line, write, level) {
     const [details, message]: unknown[] = line
-    if (!isOutage(details)) return write.apply(this, line)
+    const code = codeOf(details)
+    if (!isObject(details) || code === null || level < WARN) return write.apply(this, line)
+    const { action } = ERRORS[code]
+    if (!isOutage(details)) return write.apply(this, [{ ...details, action }, String(message ?? '')])
     const now = performance.now()
     const about = `${message} ${details.source ?? ''}`
-    const last = told.get(about)
+    const last = written.get(about)
     if (last && now - last.at < OUTAGE_LINE_EVERY_MS) {
       last.leftOut += 1
       return
     }
-    told.set(about, { at: now, leftOut: 0 })
-    write.apply(this, [{ ...details, ...(last?.leftOut ? { leftOut: last.leftOut } : {}) }, String(message)])
+    written.set(about, { at: now, leftOut: 0 })
+    const leftOut = last?.leftOut ? { leftOut: last.leftOut } : {}
+    write.apply(this, [{ ...details, action, ...leftOut }, String(message)])
   }
 }
 
 const OUTAGES: readonly ErrorCode[] = ['CURFEW_STORE_UNAVAILABLE', 'CURFEW_KEYS_UNAVAILABLE']
 
-function isOutage(details: unknown): details is { err: CurfewError; source?: string } {
-  const error = typeof details === 'object' && details !== null && 'err' in details ? details.err : null
-  return error instanceof CurfewError && OUTAGES.includes(error.code)
+function isOutage(details: object): details is { err: CurfewError; source?: string } {
+  return 'err' in details && details.err instanceof CurfewError && OUTAGES.includes(details.err.code)
+}
+
+/** The code that a line is about; null if it is about none of the error table. */
+function codeOf(details: unknown): ErrorCode | null {
+  if (!isObject(details)) return null
+  if ('err' in details && details.err instanceof CurfewError) return details.err.code
+  return 'code' in details && isErrorCode(details.code) ? details.code : null
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code)
+}
+
+function isObject(details: unknown): details is object {
+  return typeof details === 'object' && details !== null && !(details instanceof Error)
 }
 
 /** An error may be its own cause. */
-const CAUSES_AT_MOST = 5
+const MAX_CAUSES = 5
 
-/** Texts of errors that are not Curfew's own may repeat what was sent: a JSON error quotes the body. */
+/** Messages of errors that are not Curfew's own are left out: they may quote input, as JSON errors quote the body. */
 export function safeError(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { type: typeof error }
   const isOwn = error instanceof OwnError
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
-  // The stack begins with the message, which may hold lines that look like places.
-  const places = (error.stack ?? '').replace(error.message, '').split('\n')
-  const stack = places.filter((line) => /^ +at /.test(line))
+  // The stack begins with the message, which may hold lines that look like stack frames.
+  const frames = (error.stack ?? '').replace(error.message, '').split('\n')
+  const stack = frames.filter((line) => /^ +at /.test(line))
   return {
     type: error.name,
     ...code,
     ...(isOwn ? { message: error.message } : {}),
     stack: stack.join('\n'),
-    ...(error.cause === undefined || depth === CAUSES_AT_MOST
+    ...(error.cause === undefined || depth === MAX_CAUSES
       ? {}
       : { cause: safeError(error.cause, depth + 1) }),
   }

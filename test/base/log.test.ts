@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
+import { stripVTControlCharacters } from 'node:util'
 import pino from 'pino'
 import t from 'tap'
-import { CurfewError } from '../../src/base/errors.ts'
-import { loggerOptions } from '../../src/base/log.ts'
+import { CurfewError, ERRORS } from '../../src/base/errors.ts'
+import { loggerOptions, terminalLog } from '../../src/base/log.ts'
 import type { Fault } from '../../src/sandbox/faults.ts'
 import { sendBytes } from '../support/raw-http.ts'
 import { API_KEY, OTHER_API_KEY, type Service, startService, WEBHOOK_SECRET } from '../support/service.ts'
@@ -144,11 +145,16 @@ t.test('no log line at any level contains a secret or names a user', async (t) =
   }
 })
 
+function openLog() {
+  const lines: Record<string, unknown>[] = []
+  const log = pino(loggerOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line)) })
+  return { log, lines }
+}
+
 t.test(
-  'while the store is away, each message is written once a second, and tells of the others',
+  'during an outage of the store, each message is written once a second, with the number left out',
   async (t) => {
-    const lines: Record<string, unknown>[] = []
-    const log = pino(loggerOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line)) })
+    const { log, lines } = openLog()
     const outage = { err: new CurfewError('CURFEW_STORE_UNAVAILABLE') }
     for (let nth = 0; nth < 100; nth += 1) log.child({}).error(outage, 'one')
     log.warn(outage, 'other')
@@ -167,13 +173,48 @@ t.test(
   },
 )
 
-t.test('while keys are unavailable, each source is logged separately', async (t) => {
-  const lines: Record<string, unknown>[] = []
-  const log = pino(loggerOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line)) })
+t.test('while keys are unavailable, each source has its own line', async (t) => {
+  const { log, lines } = openLog()
   const err = new CurfewError('CURFEW_KEYS_UNAVAILABLE')
   for (let nth = 0; nth < 100; nth += 1) for (const source of ['a', 'b']) log.error({ source, err }, 'one')
   t.same(
     lines.map(({ source }) => source),
     ['a', 'b'],
+  )
+})
+
+t.test('a warning or an error with a code of the error table says what to do', async (t) => {
+  const { log, lines } = openLog()
+  log.warn({ code: 'CURFEW_QLIK_FORBIDDEN', detail: 'd' }, 'by its code')
+  log.error({ err: new CurfewError('CURFEW_INTERNAL') }, 'by its error')
+  log.error({ err: new CurfewError('CURFEW_STORE_UNAVAILABLE') }, 'in an outage')
+  t.match(lines, [
+    { msg: 'by its code', detail: 'd', action: ERRORS.CURFEW_QLIK_FORBIDDEN.action },
+    { msg: 'by its error', err: { code: 'CURFEW_INTERNAL' }, action: ERRORS.CURFEW_INTERNAL.action },
+    { msg: 'in an outage', action: ERRORS.CURFEW_STORE_UNAVAILABLE.action },
+  ])
+})
+
+t.test('other lines have no action', async (t) => {
+  const { log, lines } = openLog()
+  log.info({ code: 'CURFEW_QLIK_FORBIDDEN' }, 'less severe')
+  log.warn({ code: 'toString' }, 'not in the table')
+  log.error({ err: Object.assign(new Error(), { code: 'ECONNRESET' }) }, 'an error of Node')
+  log.error(new CurfewError('CURFEW_INTERNAL'))
+  log.warn('text alone')
+  t.equal(lines.length, 5)
+  for (const line of lines) t.notOk('action' in line, String(line.msg))
+})
+
+t.test('a terminal gets lines for people; anything else gets JSON', async (t) => {
+  const written: string[] = []
+  const write = (line: string) => void written.push(line)
+  t.equal(await terminalLog({ write }), undefined)
+  t.equal(await terminalLog({ write, isTTY: false }), undefined)
+  const log = pino(loggerOptions('info'), (await terminalLog({ write, isTTY: true })) ?? { write })
+  log.warn({ code: 'CURFEW_QLIK_FORBIDDEN' }, 'an attempt has failed')
+  t.match(
+    stripVTControlCharacters(written.join('')),
+    /^\[[\d:.]+\] WARN: an attempt has failed .*TenantAdmin.*\n$/,
   )
 })
