@@ -8,6 +8,13 @@ export interface Form {
   expected: string
 }
 
+/** Whether a value is, or contains, the placeholder of `.env.example` and `deploy/kubernetes/secret.yaml`. */
+export function isPlaceholder(text: string): boolean {
+  return /replace-me/i.test(text)
+}
+
+export const PLACEHOLDER = 'expected your own value; this is still the placeholder of the example'
+
 /** Limits of the numbers that can be set for all tenants (environment) and for each tenant (file). */
 export const LIMITS = {
   tier1Limit: z.int().min(1).max(1_000_000),
@@ -95,8 +102,8 @@ export const FORMS = {
 } as const satisfies Record<string, Form>
 
 /**
- * Requires the members of exactly one of `ways`. A violation is reported together with other mistakes, and the JSON
- * Schema contains the rule for editors.
+ * Requires the members of exactly one of `ways`. A violation is reported together with other mistakes, and the JSON Schema
+ * contains the rule for editors.
  */
 export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
   const members = new Set(ways.flat())

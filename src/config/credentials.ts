@@ -8,14 +8,14 @@ import type { ClientCredential, ClientCredentials } from '../qlik/tenant-config.
 import type { Given, Mistake } from './environment.ts'
 
 /**
- * A rotation has an old and a new one. Qlik allows up to 5 secrets; more than two would only hide which one is in use, and
- * each that is refused costs one of the 500 calls of Tier 2.
+ * A rotation has an old and a new credential. Qlik allows up to 5 secrets, but more than two would only hide which one is in
+ * use, and each rejected one costs one of the 500 calls of tier 2.
  */
-const CREDENTIALS_AT_MOST = 2
+const MAX_CREDENTIALS = 2
 
-export const EXPOSED = 'expected a file that not every user of the machine can read'
+export const EXPOSED = 'expected a file that other users of the machine cannot read'
 
-/** The members that hold the credentials of a client in CONFIG_FILE: exactly one of them must be given. */
+/** The members for a client's credentials in CONFIG_FILE. Exactly one of them is required. */
 export const CREDENTIAL_WAYS = [
   'clientSecret',
   'clientSecretFile',
@@ -28,12 +28,16 @@ export const CREDENTIAL_WAYS = [
 export function credentialMembers({ given, inFile }: ValueForms, readKey: (path: string) => KeyFile | null) {
   const privateKey = z
     .strictObject({
-      keyFile: z.string().describe('Path of a file that holds the key: PEM or JWK'),
-      keyId: z.string().min(1).optional().describe('Its `kid` at Qlik; by default that of the JWK, or none'),
+      keyFile: z.string().describe('Path of the key file: PEM or JWK'),
+      keyId: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('`kid` of the key at Qlik. Defaults to the `kid` of the JWK, or none'),
       algorithm: z
         .enum(KEY_ALGORITHMS)
         .optional()
-        .describe('How it signs; by default as the JWK says, else RS256 or, by a key on P-384, ES384'),
+        .describe('Signature algorithm. Defaults to the `alg` of the JWK, or RS256 (RSA) and ES384 (P-384)'),
     })
     .transform(({ keyFile, ...settings }, context) => {
       const file = readKey(keyFile)
@@ -43,21 +47,23 @@ export function credentialMembers({ given, inFile }: ValueForms, readKey: (path:
       context.addIssue({ code: 'custom', path, message: mistake.expected })
       return z.NEVER
     })
-  const oneOrTwo = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(CREDENTIALS_AT_MOST).optional()
+  const oneOrTwo = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(MAX_CREDENTIALS).optional()
   const secret = given(FORMS.text)
   const secretFile = inFile(FORMS.text)
   return {
     clientSecret: secret.optional().describe(`The client's secret, or \${NAME}`),
-    clientSecretFile: secretFile.optional().describe("Path of a file that holds the client's secret"),
-    clientSecrets: oneOrTwo(secret).describe('During a rotation its two secrets, the new one first'),
-    clientSecretFiles: oneOrTwo(secretFile).describe('During a rotation the paths of their files'),
+    clientSecretFile: secretFile.optional().describe("Path of a file with the client's secret"),
+    clientSecrets: oneOrTwo(secret).describe('During a rotation, both secrets, the new one first'),
+    clientSecretFiles: oneOrTwo(secretFile).describe(
+      'During a rotation, the paths of both secret files, the new one first',
+    ),
     privateKeys: oneOrTwo(privateKey).describe(
       "The client's private key (private_key_jwt); two during a rotation, the new one first",
     ),
   }
 }
 
-/** What the schema makes of such an entry. */
+/** An entry of CONFIG_FILE as the schema returns it. */
 export interface CredentialEntry {
   clientSecret?: string | undefined
   clientSecretFile?: string | undefined
@@ -66,7 +72,7 @@ export interface CredentialEntry {
   privateKeys?: { key: ClientKey; isExposed: boolean }[] | undefined
 }
 
-/** The entry's credentials in the order in which they are tried; null where it has none. */
+/** The entry's credentials in the order of use; null if it has none. */
 export function entryCredentials(entry: CredentialEntry): ClientCredentials | null {
   const { clientSecret, clientSecretFile, clientSecrets, clientSecretFiles, privateKeys } = entry
   if (privateKeys) return distinct(privateKeys.map(({ key }) => key))
@@ -76,15 +82,15 @@ export function entryCredentials(entry: CredentialEntry): ClientCredentials | nu
 
 const toSecret = (secret: string): ClientCredential => ({ kind: 'secret', secret })
 
-/** The same one given twice is one: refused, it would cost two calls. */
+/** A duplicate is dropped: rejected, it would cost a second call. */
 function distinct(all: readonly ClientCredential[]): ClientCredentials | null {
   const [first, ...others] = all
   return first ? [first, ...others.filter((one) => !isDeepStrictEqual(one, first))] : null
 }
 
-/** The credentials of the tenant that the environment configures. */
+/** The credentials of the environment's own tenant. */
 export interface OwnCredentials {
-  /** Null where there are none, or not usable ones. */
+  /** Null if there are no valid ones. */
   credentials: ClientCredentials | null
   mistakes: Mistake[]
   warnings: Mistake[]
@@ -93,8 +99,8 @@ export interface OwnCredentials {
 const OWN_SECRETS = ['QLIK_CLIENT_SECRET', 'QLIK_CLIENT_SECRET_PREVIOUS'] as const
 const OWN_KEYS = ['QLIK_CLIENT_KEY', 'QLIK_CLIENT_KEY_PREVIOUS'] as const
 
-/** Keys of the environment that require another one. */
-const BESIDE: readonly [key: string, other: string][] = [
+/** Keys of the environment that require another key. */
+const REQUIRES: readonly [key: string, other: string][] = [
   ['QLIK_CLIENT_SECRET_PREVIOUS', 'QLIK_CLIENT_SECRET'],
   ['QLIK_CLIENT_KEY_PREVIOUS_FILE', 'QLIK_CLIENT_KEY_FILE'],
   ...OWN_KEYS.flatMap((key): [string, string][] => [
@@ -104,11 +110,11 @@ const BESIDE: readonly [key: string, other: string][] = [
 ]
 
 /**
- * Reads the credentials of the tenant that the environment configures, and reports every mistake. An empty previous secret
- * or key file counts as none, so that it can stay configured between rotations.
- * @param isTold whether a key of the environment is already known to be wrong
+ * Reads the credentials of the environment's own tenant and reports every mistake. An empty previous secret or key file counts
+ * as not set, so that it can stay configured between rotations.
+ * @param isReported whether a mistake in this key is already reported
  */
-export function ownCredentials(given: Given, isTold: (key: string) => boolean): OwnCredentials {
+export function ownCredentials(given: Given, isReported: (key: string) => boolean): OwnCredentials {
   const keys = OWN_KEYS.map((key) => readOwnKey(key, given))
   const secrets = OWN_SECRETS.flatMap((key) => (given[key] ? [toSecret(given[key])] : []))
   const mistakes = keys.flatMap(({ mistake }) => mistake ?? [])
@@ -116,9 +122,9 @@ export function ownCredentials(given: Given, isTold: (key: string) => boolean): 
     const expected = 'expected QLIK_CLIENT_SECRET or QLIK_CLIENT_KEY_FILE, not both'
     mistakes.push({ key: 'QLIK_CLIENT_KEY_FILE', expected })
   }
-  for (const [key, other] of BESIDE) {
-    if (given[key] && given[other] === undefined && !isTold(other))
-      mistakes.push({ key, expected: `expected ${other} beside it` })
+  for (const [key, other] of REQUIRES) {
+    if (given[key] && given[other] === undefined && !isReported(other))
+      mistakes.push({ key, expected: `expected ${other} to be set as well` })
   }
   return {
     credentials: distinct([...secrets, ...keys.flatMap(({ key }) => key ?? [])]),
@@ -138,7 +144,7 @@ function readOwnKey(name: (typeof OWN_KEYS)[number], given: Given): OwnKey {
   if (path === undefined) return {}
   const file = readKeyFile(path)
   if (file?.text === '' && name === 'QLIK_CLIENT_KEY_PREVIOUS') return {}
-  // Another algorithm is a mistake that the schema of the environment reports.
+  // The schema of the environment reports an unknown algorithm.
   const algorithm = z.enum(KEY_ALGORITHMS).optional().catch(undefined).parse(given[`${name}_ALG`])
   const { key, mistake } = readClientKey(file, { keyId: given[`${name}_ID`], algorithm })
   if (mistake) {

@@ -1,22 +1,22 @@
 import type { Mistake } from './environment.ts'
 
-/** Others' variables may look like a short key: HOME is not a misspelt HOST. */
-const SHORTEST = 7
-const EDITS_AT_MOST = 2
+/** Variables of other programs may resemble a short key: HOME is not a misspelt HOST. */
+const MIN_LENGTH = 7
+const MAX_EDITS = 2
 
-/** Names that nobody reads and that are nearly those of known keys. Pure. */
+/** Finds unknown names that resemble a known key. Pure. */
 export function misspelt(names: readonly string[], known: readonly string[]): Mistake[] {
-  const unknown = names.filter((name) => name.length >= SHORTEST && !known.includes(name))
+  const unknown = names.filter((name) => name.length >= MIN_LENGTH && !known.includes(name))
   return unknown.flatMap((name) => {
     const nearest = known
       .map((key) => ({ key, edits: editsBetween(name.toUpperCase(), key) }))
-      .filter(({ edits }) => edits <= EDITS_AT_MOST)
+      .filter(({ edits }) => edits <= MAX_EDITS)
       .toSorted((one, other) => one.edits - other.edits)[0]
-    return nearest ? [{ key: name, expected: `is not known; did you mean ${nearest.key}?` }] : []
+    return nearest ? [{ key: name, expected: `unknown key; did you mean ${nearest.key}?` }] : []
   })
 }
 
-/** How many characters must be inserted, removed or replaced (the Levenshtein distance). */
+/** The Levenshtein distance. */
 function editsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (const [index, letter] of [...one].entries()) {

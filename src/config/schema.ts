@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMS, type Form, LIMITS, oneWay } from '../base/config-forms.ts'
+import { FORMS, type Form, isPlaceholder, LIMITS, oneWay, PLACEHOLDER } from '../base/config-forms.ts'
 import type { KeyFile } from '../base/secret-file.ts'
 import type { SourceEntry, SourceKinds, ValueForms } from '../base/source-entry.ts'
 import { Identifier } from '../revocation/signal.ts'
@@ -146,6 +146,7 @@ function valuesFrom(readers: ValueReaders) {
         const name = /^\$\{(.*)\}$/s.exec(text)?.[1]
         const value = name === undefined ? text : (readers.variable(name) ?? '')
         if (value === '' && name !== undefined) context.addIssue(unset(name))
+        else if (isPlaceholder(value)) context.addIssue(PLACEHOLDER)
         else if (!isGood(value)) context.addIssue(expected)
         return value
       }),
@@ -154,6 +155,7 @@ function valuesFrom(readers: ValueReaders) {
       z.string().transform((path, context) => {
         const value = readers.file(path)
         if (value === null) context.addIssue('expected the path of a readable file')
+        else if (isPlaceholder(value)) context.addIssue(PLACEHOLDER)
         else if (!isGood(value)) context.addIssue(expected.replace('expected', 'expected a file that holds'))
         return value ?? ''
       }),

@@ -12,7 +12,7 @@ const rsa = clientKeyPair('RS256')
 const ec = clientKeyPair('ES384')
 const wrongCurve = String(ecPair('P-256').privateKey.export({ type: 'sec1', format: 'pem' }))
 const NOT_THERE = 'expected the path of a readable file'
-const EXPOSED = 'expected a file that not every user of the machine can read'
+const EXPOSED = 'expected a file that other users of the machine cannot read'
 
 /** Files in a temporary folder; only their owner can read them. */
 function keyFiles(t: Test) {
@@ -120,20 +120,20 @@ t.test('all that is wrong with it in the environment is reported at once', async
       { QLIK_CLIENT_SECRET_PREVIOUS: 'a' },
       [
         ['QLIK_CLIENT_SECRET', 'must be set, or QLIK_CLIENT_KEY_FILE'],
-        ['QLIK_CLIENT_SECRET_PREVIOUS', 'expected QLIK_CLIENT_SECRET beside it'],
+        ['QLIK_CLIENT_SECRET_PREVIOUS', 'expected QLIK_CLIENT_SECRET to be set as well'],
       ],
     ],
     [
       'a previous secret beside one whose file is not there',
       { QLIK_CLIENT_SECRET_FILE: none, QLIK_CLIENT_SECRET_PREVIOUS: 'a' },
-      [['QLIK_CLIENT_SECRET_FILE', NOT_THERE.replace('expected ', '')]],
+      [['QLIK_CLIENT_SECRET_FILE', NOT_THERE]],
     ],
     [
       'names of keys without keys',
       { QLIK_CLIENT_SECRET: 'a', QLIK_CLIENT_KEY_ID: 'x', QLIK_CLIENT_KEY_PREVIOUS_ALG: 'RS256' },
       [
-        ['QLIK_CLIENT_KEY_ID', 'expected QLIK_CLIENT_KEY_FILE beside it'],
-        ['QLIK_CLIENT_KEY_PREVIOUS_ALG', 'expected QLIK_CLIENT_KEY_PREVIOUS_FILE beside it'],
+        ['QLIK_CLIENT_KEY_ID', 'expected QLIK_CLIENT_KEY_FILE to be set as well'],
+        ['QLIK_CLIENT_KEY_PREVIOUS_ALG', 'expected QLIK_CLIENT_KEY_PREVIOUS_FILE to be set as well'],
       ],
     ],
   ]

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
+import { PLACEHOLDER } from '../../src/base/config-forms.ts'
 import { Environment, SECRETS } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
+import { configurationFile } from '../support/config-file.ts'
+import { KEY, keysOf, mistakesOf } from '../support/configuration.ts'
+import { folderWith } from '../support/service.ts'
 
 const LINES = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8').split('\n')
 
@@ -41,8 +46,40 @@ t.test('it shows the defaults', async (t) => {
   for (const key of SECRETS) t.equal(entries.find((one) => one.key === `${key}_FILE`)?.value, '', key)
 })
 
-t.test('filled in where it says so, it is a configuration that works', async (t) => {
-  const given = entries.filter(({ isOptional }) => !isOptional).map(({ key, value }) => [key, value])
-  const { tenants } = await loadConfig({ ...Object.fromEntries(given), API_KEYS: 'k'.repeat(24) })
+/** The values that the example leaves to the operator. */
+const placeholders = entries.filter(({ isOptional }) => !isOptional)
+
+t.test('with its placeholders replaced, it is a configuration that works', async (t) => {
+  const own = placeholders.map(({ key, value }) => [key, value.replace('REPLACE-ME', 'acme')])
+  const { tenants } = await loadConfig({ ...Object.fromEntries(own), API_KEYS: KEY })
   t.equal(tenants.length, 1)
+})
+
+t.test('each placeholder is rejected as such', async (t) => {
+  t.same(
+    placeholders.map(({ key }) => key),
+    WITHOUT_CONFIG_FILE,
+  )
+  for (const { key, value } of placeholders) {
+    t.same(await mistakesOf({ [key]: value }), [{ key, expected: PLACEHOLDER }])
+  }
+  const all = Object.fromEntries(placeholders.map(({ key, value }) => [key, value]))
+  t.same(keysOf(await mistakesOf(all)), WITHOUT_CONFIG_FILE, 'all at once')
+})
+
+t.test('so is one in the file of a secret, in a list, in CONFIG_FILE or in a variable of it', async (t) => {
+  const path = join(folderWith(t, { secret: 'REPLACE-ME\n' }), 'secret')
+  t.same(await mistakesOf({ QLIK_CLIENT_SECRET: undefined, QLIK_CLIENT_SECRET_FILE: path }), [
+    { key: 'QLIK_CLIENT_SECRET_FILE', expected: PLACEHOLDER },
+  ])
+  t.same(await mistakesOf({ API_KEYS: `${KEY},replace-me` }), [{ key: 'API_KEYS', expected: PLACEHOLDER }])
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it names a variable
+  const OWN_ID = '${OWN_ID}'
+  const tenant = { name: 'a', url: 'https://REPLACE-ME.eu.qlikcloud.com', clientId: OWN_ID }
+  const file = configurationFile(t, { tenants: [{ ...tenant, clientSecretFile: path }] })
+  t.same(await mistakesOf({ CONFIG_FILE: file.path, OWN_ID: 'REPLACE-ME' }), [
+    { key: 'CONFIG_FILE /tenants/0/url', expected: PLACEHOLDER },
+    { key: 'CONFIG_FILE /tenants/0/clientId', expected: PLACEHOLDER },
+    { key: 'CONFIG_FILE /tenants/0/clientSecretFile', expected: PLACEHOLDER },
+  ])
 })

@@ -55,7 +55,7 @@ t.test('a file that is not usable is told by its key alone', async (t) => {
     const mistakes = await mistakesOf(changes)
     t.same(keysOf(mistakes), keys, name)
     t.notMatch(JSON.stringify(mistakes), 'marker')
-    if (name.startsWith('empty')) t.match(mistakes, [{ expected: 'a file that is not empty' }])
+    if (name.startsWith('empty')) t.match(mistakes, [{ expected: 'expected a file that is not empty' }])
   }
 })
 

@@ -13,9 +13,9 @@ const GOOD = {
 
 t.test('what is nearly a known key is named with the nearest one', async (t) => {
   t.same(misspelt(['REVOKE_CONCURENCY', 'WEBHOOKS_SECRET', 'webhook_secrets'], KNOWN), [
-    { key: 'REVOKE_CONCURENCY', expected: 'is not known; did you mean REVOKE_CONCURRENCY?' },
-    { key: 'WEBHOOKS_SECRET', expected: 'is not known; did you mean WEBHOOK_SECRETS?' },
-    { key: 'webhook_secrets', expected: 'is not known; did you mean WEBHOOK_SECRETS?' },
+    { key: 'REVOKE_CONCURENCY', expected: 'unknown key; did you mean REVOKE_CONCURRENCY?' },
+    { key: 'WEBHOOKS_SECRET', expected: 'unknown key; did you mean WEBHOOK_SECRETS?' },
+    { key: 'webhook_secrets', expected: 'unknown key; did you mean WEBHOOK_SECRETS?' },
   ])
 })
 

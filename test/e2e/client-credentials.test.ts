@@ -206,7 +206,7 @@ t.test('a key that every user of the machine can read is logged, at the start an
   t.match(warnings(message), [
     {
       key: 'CONFIG_FILE /tenants/0/privateKeys/0/keyFile',
-      expected: 'expected a file that not every user of the machine can read',
+      expected: 'expected a file that other users of the machine cannot read',
     },
   ])
   const environment = {
