@@ -59,9 +59,12 @@ t.test('a database that cannot be used ends it with 75 and the reason', async (t
   for (const [path, expected] of [
     [
       `${file}/curfew.db`,
-      /^CURFEW_STORE_UNAVAILABLE: The database file cannot be written: (ENOTDIR|EEXIST)\n$/,
+      /^CURFEW_STORE_UNAVAILABLE: Cannot write the database file \/.*\/file\/curfew\.db \((ENOTDIR|EEXIST)\)\. Check .*\n$/,
     ],
-    [file, /^CURFEW_STORE_UNAVAILABLE: Database error: .*not a database.*\n$/],
+    [
+      file,
+      /^CURFEW_STORE_UNAVAILABLE: Cannot use the database file \/.*\/file: .*not a database.* Check .*DATABASE_URL.\n$/,
+    ],
     [newer, /^CURFEW_STORE_NEWER: The database has schema version 999/],
   ] as const) {
     const { code, stderr } = await startInVain({ ...environment, DATABASE_URL: `sqlite:${path}` })

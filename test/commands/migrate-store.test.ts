@@ -104,7 +104,8 @@ t.test('a file in use and an unavailable database exit with 75 and the action to
   const away = await run(args, { DATABASE_URL: `postgres://curfew:${PASSWORD}@127.0.0.1:1/curfew` })
   t.match(away, {
     code: 75,
-    stderr: /^CURFEW_STORE_UNAVAILABLE: Database error: ECONNREFUSED\.\n$/,
+    stderr:
+      /^CURFEW_STORE_UNAVAILABLE: Cannot reach PostgreSQL at 127\.0\.0\.1:1 \(ECONNREFUSED\)\. Check .*\.\n$/,
   })
   t.notMatch(away.stdout + away.stderr, PASSWORD)
 })

@@ -153,3 +153,25 @@ export function asCurfewError(error: unknown): unknown {
     retryAfterSeconds: 5,
   })
 }
+
+/**
+ * Like `asCurfewError`, for the start: the detail names the server and what to check. Not for requests, whose senders must
+ * not learn the address.
+ */
+export function asStartError(error: unknown, { host, port }: pg.Client): unknown {
+  const failure = asCurfewError(error)
+  if (!(failure instanceof CurfewError) || failure === error) return failure
+  const code = codeOf(error)
+  const address = host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`
+  return new CurfewError('CURFEW_STORE_UNAVAILABLE', startDetail(error, address, code), { cause: error })
+}
+
+function startDetail(error: unknown, address: string, code: string): string {
+  if (!(error instanceof pg.DatabaseError)) {
+    const reason = code || 'no answer'
+    return `Cannot reach PostgreSQL at ${address} (${reason}). Check that it is running, and the address in DATABASE_URL.`
+  }
+  if (/^(28|3D)/.test(code))
+    return `PostgreSQL at ${address} rejects the login (${code}). Check user, password and database in DATABASE_URL.`
+  return `PostgreSQL at ${address} reports SQLSTATE ${code}. Look the code up in PostgreSQL's list of error codes.`
+}

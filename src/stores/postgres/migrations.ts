@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { CurfewError } from '../../base/errors.ts'
-import { asCurfewError, connectionOptions } from './database.ts'
+import { asStartError, connectionOptions } from './database.ts'
 import { JOBS_SCHEMA } from './jobs.ts'
 import { BASE } from './steps/base.ts'
 import { BUDGETS } from './steps/budgets.ts'
@@ -45,7 +45,7 @@ export async function migrate(url: string, migrateJobs: () => Promise<void>): Pr
     await migrateOwn(client)
     await migrateJobs()
   } catch (error) {
-    throw asCurfewError(error)
+    throw asStartError(error, client)
   } finally {
     // Closing the connection releases the lock.
     await client.end().catch(() => {})

@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CurfewError } from '../../base/errors.ts'
 import { MIGRATIONS } from './migrations.ts'
@@ -26,7 +26,7 @@ export function openDatabase(path: string): DatabaseSync {
   } catch (cause) {
     throw new CurfewError(
       'CURFEW_STORE_UNAVAILABLE',
-      `The database file cannot be written: ${reasonOf(cause)}`,
+      `Cannot write the database file ${resolve(path)} (${reasonOf(cause)}). Check the path in DATABASE_URL and the permissions of its folder.`,
       {
         cause,
       },
@@ -42,7 +42,7 @@ export function openDatabase(path: string): DatabaseSync {
     return database
   } catch (error) {
     database?.close()
-    throw asCurfewError(error)
+    throw asStartError(error, path)
   }
 }
 
@@ -80,6 +80,15 @@ export function asCurfewError(error: unknown): unknown {
     cause: error,
     retryAfterSeconds: 5,
   })
+}
+
+/** Like `asCurfewError`, for the start: the detail names the file and what to check. */
+function asStartError(error: unknown, path: string): unknown {
+  const failure = asCurfewError(error)
+  if (!isSqliteError(error) || !(failure instanceof CurfewError)) return failure
+  if (failure.code !== 'CURFEW_STORE_UNAVAILABLE') return failure
+  const detail = `Cannot use the database file ${resolve(path)}: ${error.errstr}. Check the path in DATABASE_URL.`
+  return new CurfewError('CURFEW_STORE_UNAVAILABLE', detail, { cause: error })
 }
 
 function isSqliteError(error: unknown): error is Error & { errcode: number; errstr: string } {

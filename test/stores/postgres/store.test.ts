@@ -84,20 +84,32 @@ t.test('the schema of pg-boss is the one that the migrations were written for', 
   t.same(await server.query(url, 'SELECT version FROM curfew_jobs.version'), [{ version: JOBS_VERSION }])
 })
 
-t.test('an unreachable database URL is rejected without quoting it', async (t) => {
+t.test('a server that is unreachable is named at the start, without user and password', async (t) => {
   const address = new URL(await server.createDatabase())
-  const wrong = new URL(address)
-  wrong.pathname = '/no-such-database-marker'
-  wrong.password = 'password-marker'
-  const nowhere = new URL(address)
-  nowhere.host = 'host-marker.invalid'
-  const closed = new URL(address)
-  closed.port = '9'
-  for (const { href } of [wrong, nowhere, closed]) {
-    const environment = environmentFor({ url: 'http://127.0.0.1:9' }, { id: 'c', secret: 's' }, href)
+  const changed = (changes: Partial<URL>) =>
+    Object.assign(new URL(address), { username: 'user-marker', password: 'password-marker', ...changes }).href
+  const cases = [
+    [
+      changed({}),
+      `PostgreSQL at ${address.host} rejects the login (28000). Check user, password and database`,
+    ],
+    [
+      Object.assign(new URL(address), { pathname: '/no-such-database' }).href,
+      `PostgreSQL at ${address.host} rejects the login (3D000). Check user, password and database`,
+    ],
+    [changed({ host: 'db.invalid:5433' }), 'Cannot reach PostgreSQL at db.invalid:5433 (ENOTFOUND). Check'],
+    [changed({ port: '9' }), `Cannot reach PostgreSQL at ${address.hostname}:9 (ECONNREFUSED). Check`],
+    [
+      'postgres://user-marker:password-marker@h/db?host=/none&port=5433',
+      'Cannot reach PostgreSQL at /none/.s.PGSQL.5433 (ENOENT). Check',
+    ],
+  ]
+  for (const [url = '', expected] of cases) {
+    const environment = environmentFor({ url: 'http://127.0.0.1:9' }, { id: 'c', secret: 's' }, url)
     const { code, stdout, stderr } = await startInVain(environment)
     t.equal(code, 75)
-    t.match(stderr, /^CURFEW_STORE_UNAVAILABLE: Database error: \w+\.\n$/)
+    t.ok(stderr.startsWith(`CURFEW_STORE_UNAVAILABLE: ${expected}`), stderr)
+    t.match(stderr, /DATABASE_URL\.\n$/)
     t.notMatch(stdout + stderr, /marker|postgres:/)
   }
 })
