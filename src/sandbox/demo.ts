@@ -1,26 +1,20 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { curfewEnvironment, envLines } from './curfew-environment.ts'
+import { HELP, readDemoArguments } from './demo-arguments.ts'
 import { type Part, startPart } from './demo-parts.ts'
-import { byHand, HELP, heading, json, say, step, tokenTable } from './demo-texts.ts'
+import { curlCommands, heading, json, say, step, tokenTable } from './demo-texts.ts'
 import { signWebhook } from './sign-webhook.ts'
 
 /**
- * `npm run demo`: a sandbox tenant and the real service as two processes, two logouts, and the proof that they
- * did what they should and nothing else. Exits with 0 when all of it is proven; `-- --keep` leaves both running.
+ * `npm run demo`: runs a sandbox tenant and the real service as two processes, logs two users out, and proves that their
+ * tokens are gone and no others. Exits with 0 if everything is proven. `--keep` leaves both running.
  */
-const { keep, help } = parseArgs({
-  options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
-}).values
-if (help) {
-  say(HELP)
-  process.exit(0)
-}
+const args = readArguments()
+const { 'api-key': apiKey, 'webhook-secret': webhookSecret, 'client-secret': clientSecret } = args
 const folder = mkdtempSync(join(tmpdir(), 'curfew-demo-'))
-const webhookSecret = `whsec_${randomBytes(32).toString('base64')}`
-const apiKey = randomBytes(24).toString('base64url')
 const parts: Part[] = []
 
 try {
@@ -30,45 +24,58 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
+function readArguments() {
+  try {
+    const args = readDemoArguments(process.argv.slice(2))
+    if (!args.help) return args
+    process.stdout.write(HELP)
+    process.exit(0)
+  } catch (error) {
+    process.stderr.write(`curfew demo: ${error instanceof Error ? error.message : error}\n\n${HELP}`)
+    // sysexits.h: EX_USAGE
+    process.exit(64)
+  }
+}
+
 async function demo(): Promise<void> {
-  step('Starting a sandbox tenant and Curfew, each as a process of its own')
-  const tenant = await startPart('src/sandbox/main.ts', ['--port', '0', '--latency', '20'])
+  step('Start a sandbox tenant and Curfew, each as its own process')
+  const tenant = await startPart('src/sandbox/main.ts', [
+    ...['--port', args['sandbox-port'], '--client-secret', clientSecret, '--latency', '20'],
+  ])
   parts.push(tenant)
+  const { url } = tenant
+  const environment = curfewEnvironment({ url, clientId: 'curfew', clientSecret, webhookSecret, apiKey })
   const curfew = await startPart('src/main.ts', [], {
-    QLIK_TENANT_URL: tenant.url,
-    QLIK_CLIENT_ID: 'curfew',
-    QLIK_CLIENT_SECRET: 'sandbox-secret',
-    WEBHOOK_SECRETS: webhookSecret,
-    API_KEYS: apiKey,
+    ...environment,
     DATABASE_URL: `sqlite:${join(folder, 'curfew.db')}`,
     LOG_LEVEL: 'warn',
-    PORT: '0',
+    PORT: args.port,
   })
   parts.push(curfew)
   const { status } = await get(curfew, '/health/ready')
-  say(`tenant ${tenant.url}   Curfew ${curfew.url}   ${status}`)
+  say(`Tenant: ${tenant.url}   Curfew: ${curfew.url} (${status})`)
 
   const people = await peopleOf(tenant)
   const [ann, ben, cleo] = people
-  if (!ann || !ben || !cleo) throw new Error('The sandbox has not been seeded.')
+  if (!ann || !ben || !cleo) throw new Error('The sandbox has no users.')
   const annsToken = await tokenOf(tenant, ann.id)
   say(tokenTable('before', people))
-  say(`Ann opens an app with one of her tokens: ${await useToken(tenant, annsToken)}`)
+  say(`Ann opens an app with one of her tokens: status ${await useToken(tenant, annsToken)}`)
 
-  step('Ann logs out of the web application: a signed webhook, by her e-mail address')
+  step('Ann logs out of the web application: a signed webhook with her e-mail address')
   const started = performance.now()
   const logout = await postLogout(curfew, { email: ann.email, reason: 'logout' })
   const accepted = performance.now() - started
   await get(curfew, `/revocations/${logout.id}`, 'wait=30')
   const completed = performance.now() - started
-  say(`accepted, on disk:  ${accepted.toFixed(0)} ms after the logout`)
-  say(`completed, no token left in the list:  ${completed.toFixed(0)} ms (the tenant takes 20 ms per call)`)
-  say('A token that is granted in the same seconds may be listed late. Curfew lists once more …')
+  say(`accepted and on disk:  ${accepted.toFixed(0)} ms after the logout`)
+  say(`completed, no token listed:  ${completed.toFixed(0)} ms (each call to the tenant takes 20 ms)`)
+  say('A token issued in the same seconds may be listed late. Curfew lists the tokens again …')
   const ended = await verified(curfew, logout.id)
-  say(`verified, by a second list after the leeway:  ${(performance.now() - started).toFixed(0)} ms`)
+  say(`verified by a second listing after the leeway:  ${(performance.now() - started).toFixed(0)} ms`)
   say(json(ended))
 
-  step('Somebody ends all of Ben’s access: POST /users/{id}/revoke-all with an API key')
+  step('An administrator revokes all of Ben’s tokens: POST /users/{id}/revoke-all with an API key')
   const { id } = await call(curfew, `/users/${ben.id}/revoke-all`, {
     method: 'POST',
     headers: { prefer: 'wait=30' },
@@ -76,22 +83,25 @@ async function demo(): Promise<void> {
   const revokeAll = await verified(curfew, id)
   say(json(revokeAll))
 
-  step('The proof')
+  step('Prove the result')
   const after = await peopleOf(tenant)
   say(tokenTable('after', after))
   const left = new Map(after.map(({ id, tokens }) => [id, tokens]))
   prove('Ann and Ben have no token left', left.get(ann.id) === 0 && left.get(ben.id) === 0)
-  prove('Cleo’s tokens are untouched', cleo.tokens > 0 && left.get(cleo.id) === cleo.tokens)
+  prove('Cleo’s tokens are unchanged', cleo.tokens > 0 && left.get(cleo.id) === cleo.tokens)
   prove('both revocations are completed and verified', [ended, revokeAll].every(isVerified))
   prove(
-    'the tenant answers 401 to the token that Ann used before',
+    'the tenant rejects the token that Ann used before (401)',
     (await useToken(tenant, annsToken)) === 401,
   )
 
-  heading('Try it by hand')
-  say(byHand({ curfewUrl: curfew.url, tenantUrl: tenant.url, apiKey, webhookSecret, userId: cleo.id }))
-  if (!keep) return say('\nBoth processes end now. With `npm run demo -- --keep` they stay.')
-  say('\nBoth processes run until Ctrl+C.')
+  heading('Try it yourself')
+  say(curlCommands({ curfewUrl: curfew.url, tenantUrl: tenant.url, apiKey, webhookSecret, userId: cleo.id }))
+  if (!args.keep) return say('\nBoth processes exit now. To keep them running: npm run demo -- --keep')
+  say(
+    `\nTo point a Curfew of your own at this tenant, paste these lines into .env:\n\n${envLines(environment)}`,
+  )
+  say('\nBoth processes run until you press Ctrl+C.')
   await new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve))
 }
 
@@ -101,7 +111,7 @@ interface Person {
   tokens: number
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the demo only shows what it is answered
+// biome-ignore lint/suspicious/noExplicitAny: the demo only prints responses
 type Json = any
 
 async function call({ url }: Part, path: string, { headers, ...init }: RequestInit = {}): Promise<Json> {
@@ -110,7 +120,7 @@ async function call({ url }: Part, path: string, { headers, ...init }: RequestIn
     headers: { authorization: `Bearer ${apiKey}`, ...headers },
   })
   const answer: Json = await response.json()
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${json(answer)}`)
+  if (!response.ok) throw new Error(`${path} returned ${response.status}: ${json(answer)}`)
   return answer
 }
 
@@ -118,7 +128,7 @@ function get(part: Part, path: string, prefer = ''): Promise<Json> {
   return call(part, path, { headers: { prefer } })
 }
 
-/** Waits for the end of a revocation, then for the list that confirms it. */
+/** Waits until a revocation has ended and a second listing has confirmed it. */
 async function verified(curfew: Part, id: string): Promise<Json> {
   for (;;) {
     const revocation = await get(curfew, `/revocations/${id}`, 'wait=30')

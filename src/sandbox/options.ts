@@ -34,7 +34,7 @@ export interface SandboxOptions extends Partial<Behaviour> {
 export type SandboxSettings = Required<SandboxOptions>
 
 /** Qlik Cloud's own, where it documents them. */
-const DEFAULTS: SandboxSettings = {
+export const DEFAULTS: SandboxSettings = {
   ...DEFAULT_BEHAVIOUR,
   port: 0,
   host: '127.0.0.1',

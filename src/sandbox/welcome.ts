@@ -1,17 +1,21 @@
+import { curfewEnvironment, envLines } from './curfew-environment.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { SandboxClient, SandboxUser } from './tenant.ts'
 
-/** What a newcomer needs to know about a sandbox that has just started. */
+/** The text that `npm run sandbox` prints at the start: how to point Curfew at the tenant, and how to try it with curl. */
 export function welcome({ url, tenant }: Sandbox, client: SandboxClient, people: SandboxUser[]): string {
+  const { id: clientId, secret: clientSecret } = client
+  const environment = curfewEnvironment({ url, clientId, clientSecret, limits: tenant.settings })
   const rows = people.map(
     ({ id, email, subject }) => `  ${id}  ${email}  ${subject}  ${tenant.tokensOf(id).length} tokens`,
   )
   return `Sandbox tenant at ${url}
 
-  client id      ${client.id}
-  client secret  ${client.secret}
+To point Curfew at it, paste these lines into .env and run "npm start":
 
-${rows.length > 0 ? `${rows.join('\n')}\n\n` : ''}${examples(url, client, people[0])}`
+${envLines(environment)}
+
+${rows.length > 0 ? `Users, with their Qlik user id, e-mail address and subject:\n\n${rows.join('\n')}\n\n` : ''}${examples(url, client, people[0])}`
 }
 
 function examples(url: string, client: SandboxClient, person?: SandboxUser): string {
@@ -22,16 +26,16 @@ function examples(url: string, client: SandboxClient, person?: SandboxUser): str
     client_secret: client.secret,
     scope: 'admin_classic',
   }
-  return `Get an access token, then list somebody's tokens and revoke one:
+  return `Get an access token, then list a user's tokens and revoke one:
 
   curl ${url}/oauth/token -H 'Content-Type: application/json' \\
     -d '${JSON.stringify(grant)}'
   curl '${url}/api/v1/oauth-tokens?userId=${userId}' -H 'Authorization: Bearer <access token>'
   curl -X DELETE ${url}/api/v1/oauth-tokens/<token id> -H 'Authorization: Bearer <access token>'
 
-See what a person's tokens can do, before and after (the secrets are told only here, in the sandbox):
+Use a user's token before and after it is revoked (only the sandbox shows its secret):
 
   curl ${url}/sandbox/users/${userId}/tokens
-  curl ${url}/api/v1/items -H 'Authorization: Bearer <accessToken of the person>'
+  curl ${url}/api/v1/items -H 'Authorization: Bearer <accessToken of the user>'
 `
 }

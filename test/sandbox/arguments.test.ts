@@ -33,5 +33,5 @@ t.test('a setting that is unknown, or has no such value, is refused', async (t) 
 
 t.test('the usage lists every setting with its default', async (t) => {
   for (const name of behaviourSchema.keyof().options) t.match(USAGE, new RegExp(`^  ${name}=\\S* `, 'm'))
-  t.match(USAGE, /^ {2}lagAfterRevokeMs=0 +ms from/m)
+  t.match(USAGE, /^ {2}lagAfterRevokeMs=0 +how long/m)
 })

@@ -3,7 +3,9 @@ import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { parseEnv } from 'node:util'
 import t, { type Test } from 'tap'
+import { loadConfig } from '../../src/config/load-config.ts'
 import { clientAssertion } from '../../src/qlik/client-assertion.ts'
 import { clientKeyPair } from '../support/client-keys.ts'
 import { listen } from '../support/listen.ts'
@@ -46,7 +48,7 @@ async function usersOf(url: string): Promise<Json[]> {
   return state.users
 }
 
-t.test('it tells its address, has three people with tokens, and ends in peace', async (t) => {
+t.test('it prints its address, has three users with tokens, and exits with 0', async (t) => {
   const program = start(t)
   const url = await urlOf(program)
   t.match(url, /^http:\/\/127\.0\.0\.1:\d+$/)
@@ -60,10 +62,25 @@ t.test('it tells its address, has three people with tokens, and ends in peace', 
   ])
   program.child.kill('SIGTERM')
   t.equal(await program.ended, 0)
-  const told = await program.stdout
+  const printed = await program.stdout
   for (const word of [url, 'curfew', 'sandbox-secret', 'curl', people[0].id, people[2].email])
-    t.match(told, word)
+    t.match(printed, word)
   t.equal(await program.stderr, '')
+})
+
+t.test('it prints the lines for .env that point Curfew at it', async (t) => {
+  const program = start(t, '--client-secret', 'my own', '--tier2', '20', '--window', '3000')
+  const url = await urlOf(program)
+  program.child.kill('SIGTERM')
+  const lines = (await program.stdout).split('\n').filter((line) => /^[A-Z][A-Z0-9_]+=/.test(line))
+  const config = await loadConfig(parseEnv(lines.join('\n')))
+  const credentials = [{ secret: 'my own' }]
+  t.match(config, {
+    tenants: [
+      { origin: url, clientId: 'curfew', credentials, tier1Limit: 5_000, tier2Limit: 20, windowMs: 3_000 },
+    ],
+    senders: { apiKeys: [{}], webhookSecrets: [{}] },
+  })
 })
 
 t.test('it ends on an interrupt, and when the process that started it is gone', async (t) => {
