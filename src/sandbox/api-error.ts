@@ -8,7 +8,7 @@ interface ErrorMembers {
   detail?: string
 }
 
-/** What a Qlik Cloud endpoint answers instead of a result. */
+/** An error response of a Qlik Cloud endpoint. */
 export class ApiError extends Error {
   readonly status: number
   readonly body: unknown
@@ -23,7 +23,7 @@ export class ApiError extends Error {
 }
 
 /**
- * The error body of most endpoints. Codes other than OAUTH-5 and USERS-7 are not documented.
+ * The error body of most endpoints. Error codes other than OAUTH-5 and USERS-7 are not documented.
  *
  * Source: https://qlik.dev/apis/rest/oauth-tokens (`Errors`)
  */
@@ -42,7 +42,7 @@ export function rateLimitBody(seconds: number): object {
   return { errors: [{ code: 'HTTP-429', title: 'API rate limit reached.', detail }] }
 }
 
-/** Fastify's error handler: whatever was thrown leaves in Qlik's form. */
+/** Fastify's error handler: returns every error in Qlik's format. */
 export function answerError(
   error: FastifyError | ApiError,
   _request: FastifyRequest,

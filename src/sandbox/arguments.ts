@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { type Behaviour, behaviourSchema } from './behaviour.ts'
 import { PublicKey } from './client-assertion.ts'
-import { SECRETS_AT_MOST } from './client-credentials.ts'
+import { MAX_SECRETS } from './client-credentials.ts'
 import type { SandboxOptions } from './options.ts'
 
-/** What `npm run sandbox` was asked for. */
+/** The command line of `npm run sandbox`. */
 export interface SandboxArguments {
   help: boolean
-  /** Whether to make the three people. The client is there in any case. */
+  /** Whether to create the three users. The client is always created. */
   seed: boolean
   clientId: string
   clientSecrets: string[]
@@ -18,7 +18,7 @@ export interface SandboxArguments {
   sandbox: SandboxOptions
 }
 
-/** A mistake on the command line, in words for the one who made it. */
+/** An invalid command line. The message is for the user. */
 export class UsageError extends Error {}
 
 const OPTIONS = {
@@ -37,7 +37,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const
 
-/** Reads the command line. Throws a `UsageError` for what cannot be meant. */
+/** Reads the command line. Throws a `UsageError` if it is invalid. */
 export function readArguments(args: string[]): SandboxArguments {
   const values = parse(args)
   return {
@@ -71,10 +71,10 @@ function readNumber(name: string, value: string, least: number, most = Number.MA
   const number = Number(value)
   if (/^\d+$/.test(value) && number >= least && number <= most) return number
   const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`
-  throw new UsageError(`--${name} takes a whole number, ${range}; it was "${value}"`)
+  throw new UsageError(`--${name}: expected a whole number, ${range}; got "${value}"`)
 }
 
-/** Settings as `name=value`; a value is JSON, or else a text. */
+/** Settings as `name=value`. A value that is not JSON is a string. */
 function readSettings(given: string[]): Partial<Behaviour> {
   const pairs = given.map((pair) => {
     const [name = '', ...value] = pair.split('=')
@@ -95,11 +95,11 @@ function readValue(value: string): unknown {
 
 function readSecrets(secrets?: string[], paths?: string[]): string[] {
   if (secrets !== undefined && paths !== undefined) {
-    throw new UsageError('--client-secret and --client-secret-file exclude each other')
+    throw new UsageError('expected --client-secret or --client-secret-file, not both')
   }
   const found = paths?.map((path) => readFile('client-secret-file', path)) ?? secrets ?? ['sandbox-secret']
   if (found.includes('')) throw new UsageError('the client secret is empty')
-  if (found.length > SECRETS_AT_MOST) throw new UsageError(`a client has at most ${SECRETS_AT_MOST} secrets`)
+  if (found.length > MAX_SECRETS) throw new UsageError(`a client can have up to ${MAX_SECRETS} secrets`)
   return found
 }
 
@@ -108,7 +108,7 @@ function readPublicKey(path: string): PublicKey {
   const { data } = PublicKey.safeParse(toJwk(text))
   if (data) return data
   throw new UsageError(
-    '--client-public-key-file takes a public RSA key of at least 2048 bits, or an EC key on P-384, as PEM or JWK',
+    '--client-public-key-file: expected a public key as PEM or JWK: RSA with at least 2048 bits, or EC on P-384',
   )
 }
 
@@ -116,7 +116,7 @@ function toJwk(text: string): unknown {
   try {
     return text.startsWith('{') ? JSON.parse(text) : createPublicKey(text).export({ format: 'jwk' })
   } catch {
-    // Neither JSON nor PEM: no key, as the caller says.
+    // Neither JSON nor PEM: the caller reports it.
     return null
   }
 }

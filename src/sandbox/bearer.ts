@@ -3,7 +3,7 @@ import { ApiError } from './api-error.ts'
 import type { Tenant } from './tenant.ts'
 import type { SandboxToken } from './token-shelf.ts'
 
-/** The token that a call was made with. Throws an `ApiError` 401 when it is missing, unknown, expired or revoked. */
+/** The call's bearer token. Throws an `ApiError` 401 if it is missing, unknown, expired or revoked. */
 export function authenticate(tenant: Tenant, request: FastifyRequest): SandboxToken {
   const secret = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
   const token = secret === undefined ? null : tenant.tokens.authenticate(secret)

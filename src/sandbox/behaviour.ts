@@ -4,59 +4,59 @@ import { RETRY_AFTER_FORMS } from './rate-limit-error.ts'
 const milliseconds = z.number().int().min(0)
 
 /**
- * Where Qlik's behaviour is unknown, or varies: how this tenant behaves. Each member can be given to `startSandbox`
- * and changed while the tenant runs, by assignment (`tenant.settings.paging = 'offset'`) or by
- * `PATCH /sandbox/settings`; it applies from the next call on.
+ * The tenant's behaviour where Qlik's is unknown or varies. Each setting is an option of `startSandbox` and can be changed
+ * while the tenant runs, by assignment (`tenant.settings.paging = 'offset'`) or by `PATCH /sandbox/settings`. A change takes
+ * effect with the next call.
  */
 export const behaviourSchema = z.strictObject({
-  /** How long each call waits before the tenant processes it, default 0. */
+  /** Delay before the tenant processes a call. Default: 0. */
   latencyMs: milliseconds,
-  /** How far the tenant's clock is ahead of `now`, default 0: moves its Date header and its tokens' issue times. */
+  /** How far the tenant's clock is ahead of `now`. Shifts its Date header and the issue times of tokens. Default: 0. */
   clockSkewMs: z.number().int(),
   /**
-   * Whether answers have a Date header, default `sent`. It has the tenant's time at the arrival of the call, however
-   * long the answer takes.
+   * Whether responses have a Date header: the tenant's time when the call arrived, however long the response takes.
+   * Default: `sent`.
    */
   dateHeader: z.enum(['sent', 'missing', 'unreadable']),
   /**
-   * How much older the grant of a token is than the token, default 0: the time in a token's id is the grant's.
-   * More than 0 is a login or refresh that reuses a grant.
+   * How much older a token's grant is than the token. The id of a token contains the time of the grant. More than 0 is a
+   * login or refresh that reuses a grant. Default: 0.
    */
   grantAgeMs: milliseconds,
-  /** How long after its issue a token appears in listings, default 0. It works from its issue on. */
+  /** How long after its issue a token appears in listings. It is valid from its issue on. Default: 0. */
   lagAfterIssueMs: milliseconds,
-  /** How long after its revocation a token stays in listings, default 0. It is dead from its revocation on. */
+  /** How long a revoked token stays in listings. It is invalid from its revocation on. Default: 0. */
   lagAfterRevokeMs: milliseconds,
   /**
-   * What the `page` of a listing stands for: `keyset`, the default, is a place between two rows; `offset` is a number
-   * of rows, so that pages shift when rows before them come or go.
+   * Meaning of a listing's `page`: with `keyset`, the default, a position between two rows; with `offset`, a number of rows,
+   * so that pages shift when earlier rows are added or removed.
    */
   paging: z.enum(['keyset', 'offset']),
-  /** Order of a user's tokens in a listing, default `oldest-first`. */
+  /** Order of a user's tokens in a listing. Default: `oldest-first`. */
   listingOrder: z.enum(['oldest-first', 'newest-first']),
-  /** How long the `page` of a link is valid; after that it gets 400. The default is null: it does not expire. */
+  /** How long the `page` of a link is valid; later calls get 400. Default: null, it does not expire. */
   cursorLifetimeMs: milliseconds.nullable(),
-  /** Greatest `limit` of a listing, default 100. */
+  /** Maximum `limit` of a listing. Default: 100. */
   pageSizeMax: z.number().int().min(1),
-  /** Origin in front of paging links; by default not the sandbox's own. Empty makes the links relative. */
+  /** Origin of paging links; an empty string makes them relative. By default not the origin of the sandbox. */
   linkOrigin: z.string(),
-  /** Answer to revoking a token that is unknown or already revoked, default 404. */
+  /** Status for revoking a token that is unknown or already revoked. Default: 404. */
   unknownTokenDelete: z.union([z.literal(404), z.literal(204)]),
   /**
-   * The tenant's own limit of each tier, as a share of the user's limit times the number of users, bots included;
-   * default 0.5. In a small tenant it is reached before the user's. Null: there is none.
+   * The tenant's own limit of each tier, as a share of the user limit times the number of users, bots included. A small
+   * tenant reaches it before the user limit. Null: no such limit. Default: 0.5.
    */
   tenantLimitShare: z.number().min(0).nullable(),
-  /** How many calls a delete that gets 404 counts as, default 1: some of Qlik's endpoints limit errors further. */
+  /** How many calls a delete with 404 counts as: some of Qlik's endpoints limit errors more strictly. Default: 1. */
   notFoundCost: z.number().int().min(1),
-  /** Form of the `Retry-After` of a limit that is reached, default `seconds`. */
+  /** Format of `Retry-After` if a limit is reached. Default: `seconds`. */
   retryAfter: z.enum(RETRY_AFTER_FORMS),
   /**
-   * Whether `GET /users/{id}` also finds a user by the id in other letter case and answers with the id as it is,
-   * default false. Listings of tokens always compare ids exactly.
+   * Whether `GET /users/{id}` ignores letter case and returns the id as stored. Listings of tokens always compare ids
+   * exactly. Default: false.
    */
   anyCaseUserIds: z.boolean(),
-  /** Whether `GET /users/me` redirects to an absolute address, default false. */
+  /** Whether `GET /users/me` redirects to an absolute URL. Default: false. */
   absoluteRedirect: z.boolean(),
 })
 

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Takes JSON and form bodies. An empty body counts as none even when it is announced as JSON: Qlik's tutorial
- * sends `Content-Type: application/json` with its DELETE.
+ * Parses JSON and form bodies. An empty body counts as none even with a JSON content type: Qlik's tutorial sends
+ * `Content-Type: application/json` with its DELETE.
  */
 export function addBodyParsers(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error')

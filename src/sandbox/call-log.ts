@@ -1,39 +1,39 @@
 import type { Tier } from './rate-limiter.ts'
 
-/** The tenant's endpoints, as faults and the call log name them. `unknown` is a path that it does not serve. */
+/** Names of the tenant's endpoints in faults and in the call log. `unknown`: a path that the tenant does not serve. */
 export const ROUTES = ['token', 'list', 'revoke', 'me', 'user', 'users', 'items', 'unknown'] as const
 export type RouteName = (typeof ROUTES)[number]
 
 export interface SandboxCall {
-  /** When it arrived, by the clock that was passed in (Unix ms, without the tenant's skew). */
+  /** Time of arrival by the `now` option, in ms since the epoch, without the tenant's skew. */
   at: number
   method: string
   route: RouteName
-  /** Path with its query. */
+  /** Path with query. */
   path: string
-  /** Status of the answer; null while there is none, and for good when none was given in full. */
+  /** Status of the response; null until the response is complete. */
   status: number | null
   tier: Tier | null
-  /** Whose budget the call is counted against; null as long as, or when, the caller is not known. */
+  /** The user whose rate limit the call counts against; null while the caller is unknown. */
   userId: string | null
-  /** The release of the API that the caller acknowledges (`qlik-api-version`), as it was sent; null without one. */
+  /** The value of `qlik-api-version`; null if the header is missing. */
   apiVersion: string | null
-  /** Kind of the ordered fault that was applied to it. */
+  /** Kind of the ordered fault that was applied; null if none was. */
   fault: string | null
 }
 
-/** `answered` also tells of a call that ended without an answer; its status is null then. */
+/** `answered` is also reported for a call that ended without a response; its status is then null. */
 export type CallPhase = 'arrived' | 'answered'
 export type CallListener = (phase: CallPhase, call: SandboxCall) => void
-/** The answer of a call leaves when what this returns has settled. */
+/** The response is sent when the returned promise has settled. */
 export type AnswerHold = (call: SandboxCall) => unknown
 
-/** How many calls are kept at least; the log is cut back to that when it is twice as long. */
+/** Minimum number of calls to keep. The log is cut to it when it is twice as long. */
 const KEPT = 50_000
 
-/** Remembers the latest calls, and notifies listeners of each as it arrives and as it ends. */
+/** Keeps the latest calls, and notifies listeners when a call arrives and when it ends. */
 export class CallLog {
-  /** Ended calls, oldest first. A test may empty it (`calls.length = 0`). */
+  /** Ended calls, oldest first. A test may clear it (`calls.length = 0`). */
   readonly calls: SandboxCall[] = []
   readonly #listeners = new Set<CallListener>()
   readonly #holds = new Set<AnswerHold>()
@@ -42,17 +42,17 @@ export class CallLog {
     this.#notify('arrived', call)
   }
 
-  /** Returns the function that ends the subscription. */
+  /** Returns a function that unsubscribes. */
   subscribe(listener: CallListener): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }
 
   /**
-   * Calls `hold` for each call that has been processed; its answer leaves when what that returns has settled. Returns
-   * the function that ends this.
+   * Calls `hold` for each processed call and delays the response until the returned promise has settled. Returns a function
+   * that unsubscribes.
    *
-   * @example every answer arrives 8 s after its Date, by a fake clock
+   * @example every response arrives 8 s after its Date, by a fake clock
    * tenant.log.beforeAnswer(() => clock.advance(8_000))
    */
   beforeAnswer(hold: AnswerHold): () => void {
@@ -61,10 +61,10 @@ export class CallLog {
   }
 
   /**
-   * Does something at the n-th call of a route from now on: as it arrives, so that the call sees the effect; or before
-   * its answer leaves, when the call has been processed and its caller still waits.
+   * Runs an action at the n-th call of a route from now on: when the call arrives, so that it sees the effect, or before its
+   * response is sent, when it has been processed and the caller is still waiting.
    *
-   * @example a token that is issued while the second page is read, and is on no page
+   * @example a token that is issued while the second page is read, and appears on no page
    * tenant.log.atCall('list', 2, () => tenant.issueTokens(user.id), 'before-answer')
    */
   atCall(
@@ -87,7 +87,7 @@ export class CallLog {
         : this.beforeAnswer(look)
   }
 
-  /** Waits for what holds the answer of a call that has done its work. */
+  /** Waits for all holds of a processed call. */
   async leaving(call: SandboxCall): Promise<void> {
     for (const hold of this.#holds) await hold(call)
   }

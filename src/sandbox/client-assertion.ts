@@ -7,11 +7,11 @@ export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-b
 /** Source: https://qlik.dev/authenticate/oauth/ (`private_key_jwt`) */
 const ALGORITHMS = ['RS256', 'RS512', 'ES384']
 const LEAST_RSA_BITS = 2_048
-/** Qlik documents no bound; this one is strict on purpose. */
+/** Qlik documents no limit; this one is deliberately strict. */
 const LONGEST_LIFE_S = 300
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 
-/** A public key that a client can have: RSA of 2048 bits or more, or EC on P-384, as a JWK. */
+/** A client's public key as a JWK: RSA with at least 2048 bits, or EC on P-384. */
 export const PublicKey = z
   .looseObject({ kty: z.string(), kid: z.string().optional(), alg: z.enum(ALGORITHMS).optional() })
   .refine(isUsable, 'expected a public RSA key of at least 2048 bits, or an EC key on P-384')
@@ -24,12 +24,12 @@ function isUsable(jwk: { kty: string }): boolean {
     if (jwk.kty === 'RSA') return (details?.modulusLength ?? 0) >= LEAST_RSA_BITS
     return jwk.kty === 'EC' && details?.namedCurve === 'secp384r1'
   } catch {
-    // Not a key at all.
+    // Not a key.
     return false
   }
 }
 
-/** The client that an assertion says to be of, unproven; null where it says none. */
+/** The client that an assertion claims to be from, not verified; null if it names none. */
 export function assertedClient(assertion: string): string | null {
   try {
     return decodeJwt(assertion).sub ?? null
@@ -39,7 +39,7 @@ export function assertedClient(assertion: string): string | null {
   }
 }
 
-/** Whether an assertion with this header may be by this key: of its kind, and by its name where it has one. */
+/** Whether the header of an assertion fits the key: its type, and its `kid` if present. */
 function isKeyFor(jwk: PublicKey, { alg, kid }: { alg?: string; kid?: string }): boolean {
   if (jwk.kty !== (alg === 'ES384' ? 'EC' : 'RSA')) return false
   return (kid === undefined || kid === jwk.kid) && (jwk.alg === undefined || jwk.alg === alg)
@@ -50,16 +50,16 @@ interface AssertingClient {
   publicKeys: PublicKey[]
 }
 
-/** Proves clients by assertions (RFC 7523, section 3), each taken once. */
+/** Authenticates clients by assertions (RFC 7523, section 3). Each assertion is accepted once. */
 export class ClientAssertions {
-  /** When each assertion that was taken expires (seconds), by client and `jti`. */
+  /** Expiry of each accepted assertion, in seconds since the epoch, by client and `jti`. */
   readonly #taken = new Map<string, number>()
 
   /**
-   * Whether the assertion proves the client. It is strict: no tolerance for clocks, one audience, a UUID as `jti`.
+   * Whether the assertion authenticates the client. Strict: no clock tolerance, one audience, a UUID as `jti`.
    *
-   * @param audience the address of the token endpoint, as it was asked for
-   * @param now by the tenant's clock, Unix milliseconds
+   * @param audience the URL of the token endpoint as requested
+   * @param now by the tenant's clock, in ms since the epoch
    */
   async prove(client: AssertingClient, assertion: string, audience: string, now: number): Promise<boolean> {
     const { iat, exp, aud, jti } = (await this.#verify(client, assertion, now)) ?? {}
@@ -81,7 +81,7 @@ export class ClientAssertions {
         const key = createPublicKey({ key: jwk, format: 'jwk' })
         return (await jwtVerify(assertion, key, options)).payload
       } catch (error) {
-        // A TypeError is no JWT.
+        // A TypeError: not a JWT.
         if (!(error instanceof errors.JOSEError || error instanceof TypeError)) throw error
       }
     }

@@ -2,29 +2,27 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { PublicKey } from './client-assertion.ts'
 
-/** What proves a client. */
+/** The credentials of a client. */
 export interface ClientCredentials {
-  /** The secret that it was made with, or the first of them. */
+  /** The secret that the client was created with, or the first of several. */
   secret: string
-  /** All secrets that prove it now. A test adds and removes some as an administrator does. */
+  /** All valid secrets. A test adds and removes secrets like an administrator. */
   secrets: string[]
-  /** The keys whose assertions prove it now, likewise. */
+  /** All valid public keys. */
   publicKeys: PublicKey[]
 }
 
-/** Qlik's bound. Source: https://qlik.dev/authenticate/oauth/ */
-export const SECRETS_AT_MOST = 5
+/** Qlik's limit. Source: https://qlik.dev/authenticate/oauth/ */
+export const MAX_SECRETS = 5
 
-const Secrets = z
-  .array(z.string().min(1))
-  .max(SECRETS_AT_MOST, `A client has at most ${SECRETS_AT_MOST} secrets`)
+const Secrets = z.array(z.string().min(1)).max(MAX_SECRETS, `A client can have up to ${MAX_SECRETS} secrets`)
 
-/** The forms of the two lists, as a client is made and changed by. */
+/** Schemas of the two lists, for creating and changing a client. */
 export const CREDENTIAL_LISTS = { secrets: Secrets.optional(), publicKeys: z.array(PublicKey).optional() }
 
 /**
- * The credentials of a new client: `secret` alone where no list of them is given, which by default is a random one. Throws
- * when there are more than 5 secrets, or a public key that Qlik would not take.
+ * The credentials of a new client. Without `secrets`, `secret` is the only one; it is random by default. Throws if there are
+ * more than 5 secrets, or a public key that Qlik does not accept.
  */
 export function newCredentials({
   secret,

@@ -52,7 +52,7 @@ const callsSchema = z.strictObject({
   count: z.number().int().min(1).max(100_000),
 })
 
-/** `/sandbox/*`: what a test does to `Tenant` by calling it, for another process. No limits, no faults, no log. */
+/** `/sandbox/*`: the methods of `Tenant` for another process. Without rate limits, faults and the call log. */
 export function controlRoutes(app: FastifyInstance, tenant: Tenant): void {
   app.post('/sandbox/users', (request, reply) => {
     const user = readInput(userSchema, request.body ?? {})
@@ -123,7 +123,7 @@ function usersWithCounts(tenant: Tenant): object[] {
   return [...tenant.users.values()].map((user) => ({ ...user, tokens: tenant.tokensOf(user.id).length }))
 }
 
-/** The tenant throws when an id is taken. */
+/** The tenant throws if an id is taken. */
 function orConflict<Row>(add: () => Row): Row {
   try {
     return add()

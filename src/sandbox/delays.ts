@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 
-/** Timers that can be ended together, so that closing the sandbox leaves none behind. */
+/** Timers that can be cancelled together, so that closing the sandbox leaves none running. */
 export class Delays {
   readonly #after: Clock['after']
   readonly #cancels = new Set<() => void>()
@@ -9,7 +9,7 @@ export class Delays {
     this.#after = after
   }
 
-  /** Resolves after so many milliseconds; never, when `cancel` comes first. */
+  /** Resolves after this many milliseconds, or never if `cancel` is called first. */
   wait(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#after(milliseconds, () => {

@@ -4,15 +4,15 @@ import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** A process that has told where it listens. */
+/** A running process that listens at `url`. */
 export interface Part {
   url: string
   stop(): Promise<void>
 }
 
 /**
- * Starts a program of this project as a process of its own, with its own free port.
- * @param environment all that it sees besides the search path
+ * Starts a program of this project as a separate process, and waits until it listens.
+ * @param environment its environment variables, besides PATH
  */
 export async function startPart(
   program: string,
@@ -26,7 +26,7 @@ export async function startPart(
   const ended = once(child, 'exit')
   const [message] = await Promise.race([
     once(child, 'message'),
-    ended.then(() => Promise.reject(new Error(`${program} has ended before it listened.`))),
+    ended.then(() => Promise.reject(new Error(`${program} exited before it listened.`))),
   ])
   return { url: String(message.url), stop: () => stop(child, ended) }
 }

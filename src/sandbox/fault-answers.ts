@@ -9,15 +9,15 @@ import type { Tenant } from './tenant.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
-/** Faults that come instead of the call's own answer. */
+/** Faults that replace the call's response. */
 type Strike = Extract<FaultSpec, { takesEffect: boolean }>
 
-/** Whether the fault strikes before the call has done its work, and not when its answer is about to leave. */
+/** Whether the fault applies before the call takes effect, not before its response is sent. */
 export function strikesFirst(fault: FaultSpec): fault is Strike {
   return 'takesEffect' in fault && !fault.takesEffect
 }
 
-/** The call that a fault strikes. */
+/** The call that a fault applies to. */
 export interface Struck {
   tenant: Tenant
   delays: Delays
@@ -26,7 +26,7 @@ export interface Struck {
   reply: FastifyReply
 }
 
-/** The answer that the fault gives instead of the call's own. Of a fault without an answer, nothing comes back. */
+/** The response of the fault. Never settles for a fault without a response. */
 export async function answerInstead(fault: Strike, struck: Struck): Promise<ApiError> {
   switch (fault.kind) {
     case 'reset':
@@ -47,7 +47,7 @@ export async function answerInstead(fault: Strike, struck: Struck): Promise<ApiE
   }
 }
 
-/** The payload to send in place of the call's own, after the call has done its work. */
+/** The payload that replaces the call's own, after the call has taken effect. */
 export async function spoil(fault: FaultSpec, struck: Struck, payload: unknown): Promise<unknown> {
   if ('takesEffect' in fault) return replaceAnswer(await answerInstead(fault, struck), struck.reply)
   if (fault.kind === 'late') {
@@ -91,7 +91,7 @@ function documentedBody(status: number, { route }: SandboxCall): object {
   return route === 'me' || route === 'user' || route === 'users' ? usersErrorBody(status) : errorBody(status)
 }
 
-/** Is never settled: the end of the connection ends the call. */
+/** Never settles: the call ends with the connection. */
 function endless(): Promise<never> {
   return new Promise(() => {})
 }

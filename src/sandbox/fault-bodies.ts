@@ -3,7 +3,7 @@ import { FIRST_PAGE, withPage } from './paging.ts'
 
 const BLANKS = Buffer.alloc(64 * 1024, ' ')
 
-/** So many bytes of white space, which JSON allows, and then the body. */
+/** This many bytes of white space, which JSON allows, followed by the body. */
 export function hugeBody(bytes: number, body: string): Readable {
   function* pieces() {
     for (let left = bytes; left > 0; left -= BLANKS.length) yield BLANKS.subarray(0, left)
@@ -12,7 +12,7 @@ export function hugeBody(bytes: number, body: string): Readable {
   return Readable.from(pieces())
 }
 
-/** The body in pieces of `chunkBytes`, with a pause before each. Its timer ends with the stream. */
+/** The body in chunks of `chunkBytes`, with a pause before each. The timer ends with the stream. */
 export function trickledBody(chunkBytes: number, intervalMs: number, body: string): Readable {
   const bytes = Buffer.from(body)
   let sent = 0
@@ -32,7 +32,7 @@ export function trickledBody(chunkBytes: number, intervalMs: number, body: strin
   })
 }
 
-/** A listing whose `next` link leads to its first page. Other bodies are left as they are. */
+/** A listing whose `next` link points to its first page. Other bodies are unchanged. */
 export function endlessNext(body: string): string {
   const page = JSON.parse(body)
   const self = page.links?.self?.href

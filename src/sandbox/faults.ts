@@ -4,29 +4,29 @@ import { RETRY_AFTER_FORMS } from './rate-limit-error.ts'
 
 const count = z.number().int().min(0).or(z.literal(Number.POSITIVE_INFINITY))
 
-/** Which calls a fault is for. Only calls that have passed authentication and the rate limit are looked at. */
+/** The calls that a fault applies to. Only calls that passed authentication and the rate limit count. */
 const target = {
-  /** Only calls of this route; default any. */
+  /** Only calls of this route. Default: any. */
   route: z.enum(ROUTES).optional(),
-  /** Only calls with this HTTP method; default any. */
+  /** Only calls with this HTTP method. Default: any. */
   method: z.string().toUpperCase().optional(),
-  /** Only calls about this token (`revoke`) or this user (`user`, `list` with `userId`), by the exact id. */
+  /** Only calls for this token (`revoke`) or user (`user`, `list` with `userId`), by exact id. */
   id: z.string().optional(),
-  /** How many matching calls to let through first. */
+  /** How many matching calls to skip first. */
   after: count.default(0),
-  /** How many matching calls to apply it to. */
+  /** How many matching calls the fault applies to. */
   times: count.default(1),
 }
 
-/** For faults that come instead of the answer: whether the call does its work before that. */
+/** For faults that replace the response: whether the call takes effect first. */
 const takesEffect = z.boolean().default(false)
 const seconds = z.number().int().min(0)
 
-/** What a test can order. Kinds with `takesEffect` come instead of an answer, the others spoil the answer. */
+/** The faults that a test can order. Kinds with `takesEffect` replace the response, the others corrupt it. */
 export const faultSchema = z.discriminatedUnion('kind', [
   /**
-   * Another status, with the documented error body (or `body`) and extra headers. 204 for the route `revoke` is a
-   * success that has no effect.
+   * Another status, with the documented error body (or `body`) and extra headers. With 204, a `revoke` succeeds without
+   * effect.
    */
   z.strictObject({
     kind: z.literal('status'),
@@ -36,7 +36,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
     takesEffect,
     ...target,
   }),
-  /** 429 that announces `seconds`, in one of the forms of RFC 9110; `blocks` makes the tier keep to it. */
+  /** 429 with `seconds` in one of the formats of RFC 9110. With `blocks`, the tier enforces it. */
   z.strictObject({
     kind: z.literal('rate-limited'),
     seconds: seconds.default(13),
@@ -53,17 +53,17 @@ export const faultSchema = z.discriminatedUnion('kind', [
     takesEffect,
     ...target,
   }),
-  /** The connection is reset without an answer. */
+  /** The connection is reset without a response. */
   z.strictObject({ kind: z.literal('reset'), takesEffect, ...target }),
-  /** No answer, until either side closes. */
+  /** No response until either side closes the connection. */
   z.strictObject({ kind: z.literal('hang'), takesEffect, ...target }),
-  /** The answer leaves this long after the call has done its work. Its Date is that of the call's arrival. */
+  /** The response is sent this long after the call took effect. Its Date is the time of arrival. */
   z.strictObject({ kind: z.literal('late'), delayMs: z.number().int().min(0).default(8_000), ...target }),
-  /** The answer's body breaks off in the middle, with a length that fits. */
+  /** The body is cut in the middle, with a matching length. */
   z.strictObject({ kind: z.literal('broken-json'), ...target }),
-  /** The answer's body is JSON of another shape. */
+  /** The body is JSON of another shape. */
   z.strictObject({ kind: z.literal('wrong-schema'), body: z.unknown().optional(), ...target }),
-  /** So many bytes of white space before the answer's body. */
+  /** White space before the body. */
   z.strictObject({
     kind: z.literal('huge-body'),
     bytes: z
@@ -73,27 +73,27 @@ export const faultSchema = z.discriminatedUnion('kind', [
       .default(64 * 1024 * 1024),
     ...target,
   }),
-  /** The answer's body comes in small pieces, with a pause before each. */
+  /** The body is sent in small chunks, with a pause before each. */
   z.strictObject({
     kind: z.literal('trickle'),
     chunkBytes: z.number().int().min(1).default(1),
     intervalMs: z.number().int().min(0).default(100),
     ...target,
   }),
-  /** The listing's `next` link always leads to its first page. */
+  /** The listing's `next` link always points to its first page. */
   z.strictObject({ kind: z.literal('endless-next'), ...target }),
 ])
 
-/** A fault as it is ordered. */
+/** A fault as ordered. */
 export type Fault = z.input<typeof faultSchema>
-/** A fault with its defaults filled in. */
+/** A fault with its defaults. */
 export type FaultSpec = z.output<typeof faultSchema>
 
 export interface OrderedFault {
   readonly spec: FaultSpec
-  /** How many calls it was applied to so far. */
+  /** How many calls the fault was applied to so far. */
   readonly applied: number
-  /** True while further calls would be struck by it. */
+  /** Whether the fault applies to further calls. */
   readonly pending: boolean
   cancel(): void
 }
@@ -122,23 +122,23 @@ class Order implements OrderedFault {
   }
 }
 
-/** The faults that wait for their calls. Each call is struck by one at the most: the first one ordered. */
+/** The pending faults. At most one applies to a call: the one ordered first. */
 export class FaultOrders {
   #orders: Order[] = []
 
-  /** Throws a `ZodError` when the fault is not one that is known. */
+  /** Throws a `ZodError` if the fault is invalid. */
   add(fault: Fault): OrderedFault {
     const order = new Order(faultSchema.parse(fault))
     this.#orders.push(order)
     return order
   }
 
-  /** Calls that are still to come are left alone. */
+  /** Cancels all pending faults. */
   cancelAll(): void {
     for (const order of this.#orders) order.cancel()
   }
 
-  /** The fault for this call, counted as applied; null when there is none. */
+  /** The fault for this call, counted as applied; null if there is none. */
   take(route: RouteName, method: string, id: string | null): FaultSpec | null {
     if (this.#orders.length === 0) return null
     this.#orders = this.#orders.filter((order) => order.pending)

@@ -10,25 +10,24 @@ import { rateLimitError } from './rate-limit-error.ts'
 import type { Tier } from './rate-limiter.ts'
 import type { Tenant } from './tenant.ts'
 
-/** Name of the request's decoration that holds its `Passage`. */
+/** Name of the request decorator with its `Passage`. */
 export const PASSAGE = 'sandboxPassage'
 
-/** What is known of a call on its way through the gate. */
+/** State of a call in the gate. */
 export interface Passage {
   call: SandboxCall
-  /** The fault that is to spoil the answer. */
+  /** The fault that will corrupt the response. */
   fault: FaultSpec | null
 }
 
-/** Finds out whose budget a call is counted against; null when that cannot be told. May throw an `ApiError`. */
+/** Returns the user whose rate limit a call counts against; null if unknown. May throw an `ApiError`. */
 export type Identify = (request: FastifyRequest) => string | null
 
 export type Gate = ReturnType<typeof createGate>
 
 /**
- * What every call to the tenant passes through, as Fastify hooks for one route, in this order: call log,
- * latency, caller, rate limit, ordered fault; then the route's handler; then the fault again, if it is one
- * that lets the call do its work first.
+ * Fastify hooks that every call to the tenant passes, in this order: call log, latency, authentication, rate limit, ordered
+ * fault; then the handler of the route; then the fault, if it lets the call take effect first.
  */
 export function createGate(tenant: Tenant, delays: Delays) {
   const bearer: Identify = (request) => authenticate(tenant, request).userId
@@ -63,13 +62,13 @@ export function createGate(tenant: Tenant, delays: Delays) {
   })
 }
 
-/** The token or user that the path names, else the user whose tokens are listed. */
+/** The token or user in the path, or the user whose tokens are listed. */
 function idIn({ params, query }: FastifyRequest): string | null {
   const id: unknown = Object(params).id ?? Object(query).userId
   return typeof id === 'string' ? id : null
 }
 
-/** Tells the call log of a call, now and when it has ended. */
+/** Adds a call to the call log, now and when it has ended. */
 export function recordCall(
   tenant: Tenant,
   request: FastifyRequest,
@@ -102,7 +101,7 @@ function chargeNotFound(tenant: Tenant, { route, userId, tier }: SandboxCall, re
   tenant.limiter.charge(userId, tier, tenant.settings.now(), tenant.settings.notFoundCost - 1)
 }
 
-/** Sets the Date header to the tenant's time now, unless the settings leave it out. */
+/** Sets the Date header to the tenant's time, unless the settings omit it. */
 export function setDate(tenant: Tenant, reply: FastifyReply): void {
   const { dateHeader } = tenant.settings
   reply.raw.sendDate = dateHeader !== 'missing'

@@ -8,7 +8,7 @@ import type { SandboxClient, Tenant } from './tenant.ts'
 import type { SandboxToken } from './token-shelf.ts'
 
 const text = z.string().min(1)
-const absent = z.undefined('one way to prove the client, not two').optional()
+const absent = z.undefined('expected client_secret or client_assertion, not both').optional()
 const grant = { grant_type: z.literal('client_credentials'), scope: z.string().default('user_default') }
 const bySecret = z.object({
   ...grant,
@@ -17,7 +17,7 @@ const bySecret = z.object({
   client_assertion_type: absent,
   client_assertion: absent,
 })
-/** RFC 7521, section 4.2: `client_id` may be left out. */
+/** RFC 7521, section 4.2: `client_id` is optional. */
 const byAssertion = z.object({
   ...grant,
   client_id: text.optional(),
@@ -33,8 +33,8 @@ const clientSchema = z.object({
 })
 
 /**
- * `POST /oauth/token` for M2M clients. It is tier 2, counted for the client's bot user whether or not the
- * secret or the assertion is right.
+ * `POST /oauth/token` for M2M clients. It is a tier 2 call, counted for the client's bot user even if the secret or the
+ * assertion is wrong.
  *
  * Source: https://qlik.dev/authenticate/oauth/manage-oauth-tokens/, https://qlik.dev/apis/rest/oauth
  */
@@ -53,7 +53,7 @@ export function grantRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
   )
 }
 
-/** The client that the request is of, if it proves that. An assertion comes in a form, as it is documented. */
+/** The authenticated client; null if authentication fails. An assertion must be sent in a form, as documented. */
 async function provenClient(
   tenant: Tenant,
   grant: Grant,
@@ -72,7 +72,7 @@ async function provenClient(
   return isProven ? client : null
 }
 
-/** The client that a request names; where it names two, the proof is for the one in the form, or fails. */
+/** The client that a request names. If the form and the assertion differ, the one in the form must be proven. */
 function clientIdOf({ client_id, client_assertion }: z.infer<typeof clientSchema>): string | null {
   return client_id ?? (client_assertion === undefined ? null : assertedClient(client_assertion))
 }

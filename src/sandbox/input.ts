@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ApiError, errorBody } from './api-error.ts'
 
-/** Reads a body or a query; throws an `ApiError` 400 with what is wrong with it, in the form that `toBody` gives. */
+/** Validates a body or query. Throws an `ApiError` 400 with the mistakes, formatted by `toBody`. */
 export function readInput<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,

@@ -4,7 +4,7 @@ import type { Gate } from './gate.ts'
 import type { Tenant } from './tenant.ts'
 
 /**
- * `GET /api/v1/items`: something to be reached with a person's token, and no more once it is revoked.
+ * `GET /api/v1/items`: a resource that a user's token can read until it is revoked.
  *
  * Source: https://qlik.dev/apis/rest/items
  */

@@ -1,32 +1,31 @@
 import type { Behaviour } from './behaviour.ts'
 
-/** How far listings are behind, in either direction. */
+/** How far listings lag behind. */
 type ListingLag = Pick<Behaviour, 'lagAfterIssueMs' | 'lagAfterRevokeMs'>
 
-/** What decides whether a listing has a token. Times are Unix ms by the clock that the tenant was given. */
+/** When a token was issued and revoked, by the `now` option, in ms since the epoch. */
 interface Dates {
   storedAt: number
   revokedAt: number | null
 }
 
 /**
- * Whether a listing that is read at `now` has the token: from `lagAfterIssueMs` after its issue, until
- * `lagAfterRevokeMs` after its revocation. Says nothing about whether the token works.
+ * Whether a listing at `now` contains the token: from `lagAfterIssueMs` after its issue until `lagAfterRevokeMs` after its
+ * revocation. Independent of whether the token is valid.
  *
- * A clock that goes back makes nothing older than it was when it happened: without a lag, what was issued is listed
- * and what was revoked is not.
+ * If the clock goes back, ages count as 0: without a lag, issued tokens are listed and revoked ones are not.
  */
 export function isListed({ storedAt, revokedAt }: Dates, now: number, lag: ListingLag): boolean {
   const hasAppeared = Math.max(0, now - storedAt) >= lag.lagAfterIssueMs
   return hasAppeared && !hasLeft(revokedAt, now, lag)
 }
 
-/** Whether no listing from `now` on has a token that was revoked then (null: it was not). */
+/** Whether a token revoked at `revokedAt` (null: not revoked) is in no listing from `now` on. */
 export function hasLeft(revokedAt: number | null, now: number, lag: ListingLag): boolean {
   return revokedAt !== null && Math.max(0, now - revokedAt) >= lag.lagAfterRevokeMs
 }
 
-/** Tokens in the order of a listing, by user id and, within a user, by issue. Takes them oldest first. */
+/** Sorts tokens for a listing: by user id, then by issue. `rows` must be oldest first. */
 export function inOrder<Row extends { userId: string; serial: number }>(
   rows: readonly Row[],
   order: Behaviour['listingOrder'],

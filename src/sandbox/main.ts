@@ -33,7 +33,7 @@ async function run(args: SandboxArguments): Promise<void> {
   process.send?.({ url: sandbox.url })
 }
 
-/** Ends on a signal, and with the process that started this one, if there is a channel to it. */
+/** Exits on a signal, and with the parent process if there is an IPC channel to it. */
 function closeInTime(sandbox: Sandbox): void {
   const close = async () => {
     await sandbox.close()

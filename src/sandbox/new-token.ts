@@ -5,22 +5,22 @@ import type { SandboxToken } from './token-shelf.ts'
 
 export interface IssueOptions {
   deviceType?: string | null
-  /** Unix milliseconds, default now by the tenant's clock. */
+  /** In ms since the epoch. Default: now, by the tenant's clock. */
   issuedAt?: number
-  /** Time of the grant, which is in the token's id (Unix ms), default `grantAgeMs` before `issuedAt`. */
+  /** Time of the grant, contained in the token's id, in ms since the epoch. Default: `grantAgeMs` before `issuedAt`. */
   grantedAt?: number
-  /** Form of the ids: with the time of the grant in front, which is the default, or telling nothing. */
+  /** Format of the id: beginning with the time of the grant (the default), or opaque. */
   idForm?: 'object-id' | 'opaque'
-  /** Unix milliseconds, default `issuedAt`. */
+  /** In ms since the epoch. Default: `issuedAt`. */
   lastUsed?: number | null
 }
 
-/** What to issue: to whom, and what an M2M client's token has in addition. */
+/** A token to issue, with the additional members of an M2M client's token. */
 export type Issue = IssueOptions & { userId: string } & Partial<
     Pick<SandboxToken, 'clientId' | 'scope' | 'expiresAt'>
   >
 
-/** The tenant that issues: its time (Unix ms), its settings, and its ids. */
+/** The issuing tenant: its time in ms since the epoch, its settings and its ids. */
 export interface Issuer {
   now: number
   settings: Pick<Behaviour, 'clockSkewMs' | 'grantAgeMs'>
@@ -28,7 +28,7 @@ export interface Issuer {
   serial: number
 }
 
-/** A token as it is at its issue: alive, with a secret of its own. */
+/** Creates a valid token with a new secret. */
 export function newToken(issue: Issue, { now, settings, objectId, serial }: Issuer): SandboxToken {
   const issuedAt = issue.issuedAt ?? now
   const grantedAt = issue.grantedAt ?? issuedAt - settings.grantAgeMs

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 
-/** Makes an id for something that was created at `issuedAt` (Unix time in milliseconds). */
+/** Creates an id for an object created at `issuedAt` (ms since the epoch). */
 export type ObjectIds = (issuedAt: number) => string
 
 /**
- * Ids of the form that Qlik's examples show: 24 hex digits, of which the first 8 are the creation time in
- * seconds, as in a MongoDB ObjectId. The rest is random to the generator, and counts.
+ * Creates ids in the format of Qlik's examples: 24 hex digits that begin with 8 for the creation time in seconds, like a
+ * MongoDB ObjectId. The rest is a random value per generator and a counter.
  *
  * Source: https://qlik.dev/authenticate/oauth/manage-oauth-tokens/ (the token id and its `lastUsed`)
  */

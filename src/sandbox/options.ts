@@ -2,38 +2,38 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts'
 import type { Folding } from './scim-filter.ts'
 
-/** Which of the two expiry members the token endpoint's answer has: Qlik's schema and its tutorial differ. */
+/** The expiry members in the response of the token endpoint: Qlik's schema and tutorial differ. */
 export type ExpiryFields = 'both' | 'expires_in' | 'expires_at' | 'none'
 
 export interface SandboxOptions extends Partial<Behaviour> {
-  /** Port to listen on; 0, the default, takes any free one. */
+  /** Port to listen on. Default: 0, any free port. */
   port?: number
-  /** Address to listen on, default `127.0.0.1`. */
+  /** Address to listen on. Default: `127.0.0.1`. */
   host?: string
-  /** Tier 1 calls that a user may make in a window, default 5,000. */
+  /** Tier 1 calls per user and window. Default: 5,000. */
   tier1Limit?: number
-  /** Tier 2 calls that a user may make in a window, default 500. */
+  /** Tier 2 calls per user and window. Default: 500. */
   tier2Limit?: number
-  /** Length of the rate limits' sliding window, default 300,000. */
+  /** Sliding window of the rate limits. Default: 300,000. */
   windowMs?: number
-  /** The clock, in Unix milliseconds; default the system's. */
+  /** The clock, in ms since the epoch. Default: the system clock. */
   now?: () => number
-  /** Timer that latency and late answers wait by, default the system's. With `now`, a fake clock drives the tenant. */
+  /** Timer for latency and late responses. Default: the system's. Together with `now`, a fake clock drives the tenant. */
   after?: Clock['after']
-  /** Expiry members in the token endpoint's answer, default `both`. A client can have its own. */
+  /** Expiry members in the response of the token endpoint. A client can override it. Default: `both`. */
   expiryFields?: ExpiryFields
-  /** Lifetime of M2M access tokens, default 6 hours. A client can have its own. */
+  /** Lifetime of M2M access tokens. A client can override it. Default: 6 hours. */
   accessTokenLifetimeMs?: number
-  /** How far the filter of users goes in ignoring letter case, default `unicode`. */
+  /** How the user filter ignores letter case. Default: `unicode`. */
   nameFolding?: Folding
-  /** Whether `/sandbox/*` lets another process steer the tenant, default false. */
+  /** Whether other processes can control the tenant with `/sandbox/*`. Default: false. */
   control?: boolean
 }
 
 /** The options with their defaults. The members of `Behaviour` can be changed while the tenant runs. */
 export type SandboxSettings = Required<SandboxOptions>
 
-/** Qlik Cloud's own, where it documents them. */
+/** Qlik Cloud's values where they are documented. */
 export const DEFAULTS: SandboxSettings = {
   ...DEFAULT_BEHAVIOUR,
   port: 0,
@@ -49,7 +49,7 @@ export const DEFAULTS: SandboxSettings = {
   control: false,
 }
 
-/** Fills in the defaults; a member that is undefined counts as not given. */
+/** Adds the defaults. An undefined member counts as not given. */
 export function withDefaults(options: SandboxOptions): SandboxSettings {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   return { ...DEFAULTS, ...Object.fromEntries(given) }

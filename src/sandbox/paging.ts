@@ -2,25 +2,25 @@ import { z } from 'zod'
 import type { Behaviour } from './behaviour.ts'
 import type { SandboxToken } from './token-shelf.ts'
 
-/** A place between two rows of a listing. It stays valid when the row it was taken from is gone. */
+/** A position between two rows of a listing. Stays valid if the row is removed. */
 const keySchema = z.tuple([z.enum(['after', 'before']), z.string(), z.number().int()])
-/** How many rows to pass over. Its page shifts when rows before it come or go. */
+/** How many rows to skip. The page shifts when earlier rows are added or removed. */
 const offsetSchema = z.tuple([z.literal('offset'), z.number().int().min(0)])
 type Key = z.infer<typeof keySchema>
 type Place = Key | z.infer<typeof offsetSchema>
 
 const cursorSchema = z.strictObject({
   place: z.union([keySchema, offsetSchema]),
-  /** Unix milliseconds; null if it does not expire. */
+  /** In ms since the epoch; null if it does not expire. */
   expiresAt: z.number().nullable(),
 })
 
 const START: Place = ['offset', 0]
 
-/** The cursor of the first page, for a link that leads back to it. It does not expire. */
+/** The cursor of the first page, for a link back to it. Does not expire. */
 export const FIRST_PAGE = encode({ place: START, expiresAt: null })
 
-/** How a listing is cut into pages. */
+/** How a listing is split into pages. */
 export type Paging = Pick<Behaviour, 'paging' | 'listingOrder' | 'cursorLifetimeMs'> & { now: () => number }
 
 export interface Page {
@@ -30,10 +30,10 @@ export interface Page {
 }
 
 /**
- * Cuts a page out of `tokens`, which are ordered by user id and serial.
+ * Returns a page of `tokens`, which must be sorted by user id and serial.
  *
- * @param asked.page an opaque cursor from an earlier page's `next` or `prev`, of either kind of paging
- * @returns null when the cursor is not one of ours, or has expired
+ * @param asked.page opaque cursor from the `next` or `prev` of an earlier page, of either kind of paging
+ * @returns null if the cursor is invalid or has expired
  */
 export function pageOf(
   tokens: readonly SandboxToken[],
@@ -61,7 +61,7 @@ export function pageOf(
   }
 }
 
-/** The address of another page of a listing: the same query, with this cursor. */
+/** The URL of another page of a listing: the same query with this cursor. */
 export function withPage(url: string, page: string): string {
   const [path, query] = url.split('?')
   const search = new URLSearchParams(query)
@@ -70,9 +70,9 @@ export function withPage(url: string, page: string): string {
 }
 
 /**
- * Index of the first token after the key (or at it, for `before`), by binary search.
+ * Index of the first token after the key (for `before`: at the key), by binary search.
  *
- * @param step 1 where serials rise within a user, -1 where they fall
+ * @param step 1 if serials ascend within a user, -1 if they descend
  */
 function indexOf(tokens: readonly SandboxToken[], [direction, userId, serial]: Key, step: 1 | -1): number {
   let low = 0

@@ -2,23 +2,23 @@
 export type Tier = 1 | 2
 
 interface Log {
-  /** Times of the calls in the window, oldest first, from `start` on. */
+  /** Times of the calls in the window from index `start` on, oldest first. */
   times: number[]
   start: number
   blockedUntil: number
 }
 
-/** Dropped times stay in the array until there are this many, so that taking one is cheap. */
+/** Expired times stay in the array until there are this many, so that a call is cheap. */
 const COMPACT_AT = 1_024
 
-/** The calls of everyone together: no user's id is empty. */
+/** Key for the calls of all users together: no user id is empty. */
 const EVERYONE = ''
 
 /**
- * Counts calls per user and tier, and of everyone together per tier, in a true sliding window.
+ * Counts calls per user and tier, and of all users together per tier, in a true sliding window.
  *
- * A call over the user's limit is refused, and from then on every call of that user in that tier, until the announced
- * seconds have passed; a call over the tenant's limit likewise, for everyone. Refused calls are not counted.
+ * A call over the user's limit is rejected, and so is every later call of that user in that tier until the announced seconds
+ * have passed. A call over the tenant's limit does the same for all users. Rejected calls are not counted.
  *
  * Source: https://qlik.dev/apis/rest/rate-limiting
  */
@@ -28,14 +28,14 @@ export class RateLimiter {
   readonly #windowMs: number
   readonly #tenantShare: () => number
 
-  /** @param tenantShare the tenant's limit now, in users' limits */
+  /** @param tenantShare the tenant's current limit as a multiple of the user limit */
   constructor(limits: Record<Tier, number>, windowMs: number, tenantShare = () => Number.POSITIVE_INFINITY) {
     this.#limits = limits
     this.#windowMs = windowMs
     this.#tenantShare = tenantShare
   }
 
-  /** Counts a call at `now` (ms). Returns 0 when it may pass, else the whole seconds to wait. */
+  /** Counts a call at `now` (ms). Returns 0 if it is accepted, otherwise the whole seconds to wait. */
   take(userId: string, tier: Tier, now: number): number {
     const limit = this.#limits[tier]
     const seconds = Math.max(
@@ -46,7 +46,7 @@ export class RateLimiter {
     return seconds
   }
 
-  /** Counts calls at `now` (ms) without asking whether they may pass. */
+  /** Counts calls at `now` (ms) without checking the limit. */
   charge(userId: string, tier: Tier, now: number, calls: number): void {
     for (const id of [userId, EVERYONE]) {
       const log = this.#logOf(id, tier)
@@ -54,13 +54,13 @@ export class RateLimiter {
     }
   }
 
-  /** Refuses the user's calls of a tier from `now` (ms) for so many seconds, whatever was counted. */
+  /** Rejects the user's calls of a tier from `now` (ms) for `seconds`, whatever was counted. */
   block(userId: string, tier: Tier, now: number, seconds: number): void {
     const log = this.#logOf(userId, tier)
     log.blockedUntil = Math.max(log.blockedUntil, now + seconds * 1000)
   }
 
-  /** Lifts a block before its time. What was counted still counts. */
+  /** Lifts a block early. Counted calls still count. */
   lift(userId: string, tier: Tier): void {
     this.#logOf(userId, tier).blockedUntil = Number.NEGATIVE_INFINITY
   }

@@ -14,16 +14,16 @@ import { userRoutes } from './user-routes.ts'
 export type { SandboxCall } from './call-log.ts'
 
 export interface Sandbox {
-  /** The tenant's address, without a slash at the end. */
+  /** The tenant's URL, without a trailing slash. */
   url: string
   tenant: Tenant
-  /** Ends the server with every connection, also those that hang. */
+  /** Closes the server and every connection, including hanging ones. */
   close(): Promise<void>
 }
 
 /**
- * Starts a Qlik Cloud tenant on this machine: real HTTP, its endpoints for OAuth tokens and users, its rate
- * limits, and whatever faults are ordered from `tenant.order`.
+ * Starts a Qlik Cloud tenant on this machine: real HTTP, the endpoints for OAuth tokens and users, the rate limits, and the
+ * faults ordered with `tenant.order`.
  *
  * Source: https://qlik.dev/apis/rest/
  */
@@ -47,7 +47,7 @@ function buildApp(tenant: Tenant, delays: Delays): FastifyInstance {
   const app = Fastify({
     forceCloseConnections: true,
     exposeHeadRoutes: false,
-    // Of an id that nobody has, however long: 404, as of any other.
+    // A long unknown id gets 404 like any other.
     routerOptions: { maxParamLength: 16_384 },
   })
   const gate = createGate(tenant, delays)

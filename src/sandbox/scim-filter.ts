@@ -1,4 +1,4 @@
-/** Members of a user that a filter can ask for. */
+/** Members of a user that a filter can test. */
 const FILTERABLE = ['id', 'subject', 'email', 'status'] as const
 type Filterable = Record<(typeof FILTERABLE)[number], string | null>
 
@@ -6,7 +6,7 @@ const TERM = String.raw`([a-z]+)\s+eq\s+("(?:[^"\\]|\\.)*")`
 const TERMS = new RegExp(TERM, 'gi')
 const FILTER = new RegExp(String.raw`^\s*${TERM}(?:\s+or\s+${TERM})*\s*$`, 'i')
 
-/** How far "without regard to case" goes: Qlik does not say. `unicode` also takes compatible forms for the same. */
+/** Qlik does not document how case is ignored. `unicode` also treats compatible characters as equal. */
 const FOLDINGS = {
   ascii: (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
   unicode: (text: string) => text.normalize('NFKC').toLowerCase().toUpperCase(),
@@ -14,13 +14,13 @@ const FOLDINGS = {
 export type Folding = keyof typeof FOLDINGS
 
 /**
- * Reads a SCIM filter: `eq` terms, joined by `or`. Values are JSON strings; names and values are compared
- * without regard to case, so one address can match several users.
+ * Parses a SCIM filter: `eq` terms joined by `or`. Values are JSON strings. Names and values ignore case, so one address can
+ * match several users.
  *
  * Source: https://qlik.dev/apis/rest/users (`filter`), RFC 7644 section 3.4.2.2
  *
  * @param folding how values are compared
- * @returns the test that a user has to pass, or null when the filter cannot be read
+ * @returns a predicate for users, or null if the filter is invalid
  */
 export function parseFilter(
   filter: string,

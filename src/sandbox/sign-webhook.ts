@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 
 /**
- * The headers of a webhook signed by Standard Webhooks 1.0.0, as a sender makes them.
- * @param secret `whsec_` and the key in base64
+ * The headers of a signed webhook (Standard Webhooks 1.0.0).
+ * @param secret `whsec_` followed by the key in base64
  * @param now ms since the epoch
  */
 export function signWebhook({

@@ -10,9 +10,9 @@ import { type ExpiryFields, type SandboxOptions, type SandboxSettings, withDefau
 import { RateLimiter, type Tier } from './rate-limiter.ts'
 import { type SandboxToken, TokenShelf } from './token-shelf.ts'
 
-/** The role that may see and revoke everyone's tokens. Source: https://qlik.dev/apis/rest/oauth-tokens */
+/** The role that can list and revoke all users' tokens. Source: https://qlik.dev/apis/rest/oauth-tokens */
 const TENANT_ADMIN = 'TenantAdmin'
-/** The scope without which an admin's client has no more than its own user's power. */
+/** Without this scope, an admin's client can act on its own user only. */
 const ADMIN_SCOPE = 'admin_classic'
 
 export interface SandboxUser {
@@ -22,9 +22,9 @@ export interface SandboxUser {
   name: string
   status: string
   roles: string[]
-  /** Whether the user's row has `roles` and `assignedRoles`; a list is shown instead of the user's real roles. */
+  /** Whether responses contain `roles` and `assignedRoles`; a list is returned instead of the real roles. */
   rolesTold: boolean | string[]
-  /** Only an M2M client's bot user has one. */
+  /** The M2M client of a bot user; null for other users. */
   clientId: string | null
   createdAt: number
 }
@@ -36,17 +36,17 @@ export interface SandboxClient extends ClientCredentials {
   disabled: boolean
   expiryFields: ExpiryFields
   accessTokenLifetimeMs: number
-  /** The scope of its next access tokens, whatever is requested; null: the requested one. */
+  /** Scope of new access tokens, whatever is requested; null: the requested scope. */
   grantedScope: string | null
-  /** The `scope` that the token endpoint answers with: the granted one, the requested one, or no such member. */
+  /** The `scope` in the response of the token endpoint: the granted one, the requested one, or none. */
   answeredScope: 'granted' | 'requested' | 'none'
 }
 
-/** What can be changed on a client while the tenant runs. Scopes apply to access tokens issued from then on. */
+/** Changes to a client while the tenant runs. Scopes apply to access tokens issued later. */
 export type ClientChanges = Partial<
   Pick<SandboxClient, 'secrets' | 'publicKeys' | 'disabled' | 'grantedScope' | 'answeredScope'>
 > & {
-  /** Whether the bot user has the role TenantAdmin: also for access tokens that are out. */
+  /** Whether the bot user has the role TenantAdmin. Also affects issued access tokens. */
   admin?: boolean
   rolesTold?: SandboxUser['rolesTold']
 }
@@ -73,34 +73,34 @@ export class Tenant {
     this.limiter = new RateLimiter({ 1: tier1Limit, 2: tier2Limit }, windowMs, () => this.#tenantShare())
   }
 
-  /** The tenant's clock: the one passed in, ahead by the skew. */
+  /** The tenant's clock: the `now` option plus the skew. */
   now(): number {
     return this.settings.now() + this.settings.clockSkewMs
   }
 
-  /** The latest calls that have ended, oldest first. */
+  /** The latest ended calls, oldest first. */
   get calls(): SandboxCall[] {
     return this.log.calls
   }
 
   /**
-   * Calls `listener` for each call as it arrives, before it is processed, and as it ends; returns the function that
-   * ends this. What must happen at one certain call is simpler with `log.atCall`.
+   * Calls `listener` when a call arrives, before it is processed, and when it ends. Returns a function that unsubscribes. To
+   * act at one specific call, use `log.atCall`.
    */
   onCall(listener: CallListener): () => void {
     return this.log.subscribe(listener)
   }
 
-  /** Makes the next calls that match fail in the way that is ordered. */
+  /** Applies the fault to the next matching calls. */
   order(fault: Fault): OrderedFault {
     return this.faults.add(fault)
   }
 
-  /** Throws when the id is taken. */
+  /** Throws if the id is taken. */
   addUser(user: Partial<SandboxUser> = {}): SandboxUser {
     const createdAt = this.now()
     const id = user.id ?? this.#objectId(createdAt)
-    if (this.users.has(id)) throw new Error(`There is a user ${id} already`)
+    if (this.users.has(id)) throw new Error(`User ${id} already exists`)
     const row: SandboxUser = {
       id,
       subject: user.subject ?? `idp|${id}`,
@@ -117,14 +117,14 @@ export class Tenant {
   }
 
   /**
-   * Registers an M2M OAuth client, with its bot user. Its credentials are as `newCredentials` has it.
+   * Adds an M2M OAuth client and its bot user. See `newCredentials` for the credentials.
    *
-   * @param client.admin whether the bot user has the role TenantAdmin, default true
-   * @param client.rolesTold whether the bot user's row has its roles, default true
+   * @param client.admin whether the bot user has the role TenantAdmin. Default: true
+   * @param client.rolesTold whether responses contain the bot user's roles. Default: true
    */
   addClient(client: Partial<Omit<SandboxClient, 'userId'>> & ClientChanges = {}): SandboxClient {
     const id = client.id ?? randomBytes(16).toString('hex')
-    if (this.clients.has(id)) throw new Error(`There is a client ${id} already`)
+    if (this.clients.has(id)) throw new Error(`Client ${id} already exists`)
     const credentials = newCredentials(client)
     const bot = this.addUser({
       subject: `qlikbot\\${id}`,
@@ -148,13 +148,13 @@ export class Tenant {
   }
 
   /**
-   * Changes a client, with its bot user: withdraws or restores the role, narrows the scope, replaces its secrets or keys. Call
-   * `expireAccessTokens` as well when the client must notice a scope at once. Throws when there is no such client.
+   * Changes a client and its bot user: removes or restores the role, narrows the scope, replaces secrets or keys. Call
+   * `expireAccessTokens` as well if the client must notice a scope immediately. Throws if the client does not exist.
    */
   changeClient(id: string, { admin, rolesTold, ...changes }: ClientChanges): SandboxClient {
     const client = this.clients.get(id)
     const bot = client && this.users.get(client.userId)
-    if (!client || !bot) throw new Error(`There is no client ${id}`)
+    if (!client || !bot) throw new Error(`Client ${id} does not exist`)
     if (admin !== undefined) {
       const others = bot.roles.filter((role) => role !== TENANT_ADMIN)
       bot.roles = admin ? [...others, TENANT_ADMIN] : others
@@ -163,17 +163,17 @@ export class Tenant {
     return Object.assign(client, changes)
   }
 
-  /** Gives a person `count` tokens (default 1), which do not expire. Throws when there is no such user. */
+  /** Issues `count` tokens without expiry to a user. Throws if the user does not exist. */
   issueTokens(userId: string, count = 1, options: IssueOptions = {}): SandboxToken[] {
-    if (!this.users.has(userId)) throw new Error(`There is no user ${userId}`)
+    if (!this.users.has(userId)) throw new Error(`User ${userId} does not exist`)
     return Array.from({ length: count }, () => this.#issue({ userId, ...options }))
   }
 
   /**
-   * What an embedded page does with its refresh token: issues a token beside each one of the user's that is alive, for
-   * the same device. There is none for a page whose token is revoked.
+   * Refreshes tokens like an embedded page with a refresh token: issues a new token for each valid token of the user, for the
+   * same device. A page whose token is revoked gets none.
    *
-   * @param options.reuseGrant whether the new id has the time of the old grant, default false
+   * @param options.reuseGrant whether the new id contains the time of the old grant. Default: false
    */
   refreshTokens(userId: string, options: { reuseGrant?: boolean } = {}): SandboxToken[] {
     return this.tokensOf(userId).map(({ deviceType, grantedAt }) =>
@@ -182,20 +182,20 @@ export class Tenant {
   }
 
   /**
-   * Spends a client's budget as another program with the same credentials does. Stops at the first call that is
-   * refused, which blocks the tier as any other.
+   * Spends a client's rate limit like another program with the same credentials. Stops at the first rejected call, which
+   * blocks the tier as usual.
    *
-   * @returns how many calls passed
+   * @returns how many calls were accepted
    */
   spendCalls(clientId: string, tier: Tier, count: number): number {
     const userId = this.clients.get(clientId)?.userId
-    if (userId === undefined) throw new Error(`There is no client ${clientId}`)
+    if (userId === undefined) throw new Error(`Client ${clientId} does not exist`)
     let passed = 0
     while (passed < count && this.limiter.take(userId, tier, this.settings.now()) === 0) passed += 1
     return passed
   }
 
-  /** Gives an M2M client an access token, and forgets those of its tokens that have expired. */
+  /** Issues an access token to an M2M client and removes its expired ones. */
   issueAccessToken(client: SandboxClient, requestedScope: string): SandboxToken {
     this.#dropTokensOf(client.userId, (token) => this.tokens.hasExpired(token))
     const expiresAt = this.now() + client.accessTokenLifetimeMs
@@ -203,18 +203,18 @@ export class Tenant {
     return this.#issue({ userId: client.userId, clientId: client.id, scope, expiresAt })
   }
 
-  /** The user's tokens that are alive, oldest first. */
+  /** The user's valid tokens, oldest first. */
   tokensOf(userId: string): SandboxToken[] {
     return this.tokens.ofUser(userId).filter((token) => this.tokens.isAlive(token))
   }
 
-  /** Whether calls made with this token may see and revoke other users' tokens. */
+  /** Whether the token can list and revoke other users' tokens. */
   isAdmin(token: SandboxToken): boolean {
     const roles = this.users.get(token.userId)?.roles
     return roles?.includes(TENANT_ADMIN) === true && token.scope.split(' ').includes(ADMIN_SCOPE)
   }
 
-  /** Ends every access token of an M2M client at once: its calls get 401 until it fetches a new one. */
+  /** Expires all access tokens of an M2M client: its calls get 401 until it requests a new one. */
   expireAccessTokens(clientId: string): void {
     const client = this.clients.get(clientId)
     if (client !== undefined) this.#dropTokensOf(client.userId, () => true)

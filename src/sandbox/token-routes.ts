@@ -23,8 +23,7 @@ export function tokenRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
     const query = readInput(list.schema, request.query)
     const visible = visibleTokens(tenant, authenticate(tenant, request), query.userId)
     const page = pageOf(visible, query, settings)
-    if (page === null)
-      throw new ApiError(400, errorBody(400, { detail: 'page is not valid, or has expired' }))
+    if (page === null) throw new ApiError(400, errorBody(400, { detail: 'page is invalid or has expired' }))
     const link = (url: string) => ({ href: settings.linkOrigin + url })
     return {
       data: page.rows.map((token) => rowOf(tenant, token)),
@@ -49,7 +48,7 @@ export function tokenRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
   })
 }
 
-/** Made again only when the page size changes: that costs as much as all the rest of a call. */
+/** Created again only if the page size changes: it costs as much as the rest of a call. */
 function listSchema(pageSizeMax: number) {
   const schema = z.object({
     userId: z.string().optional(),
@@ -60,7 +59,7 @@ function listSchema(pageSizeMax: number) {
   return { schema, pageSizeMax }
 }
 
-/** A caller without power gets an empty list, not an error. */
+/** A caller who is not an admin gets an empty list of other users' tokens, not an error. */
 function visibleTokens(tenant: Tenant, caller: SandboxToken, userId?: string): readonly SandboxToken[] {
   if (tenant.isAdmin(caller)) return tenant.tokens.listed(userId)
   return userId === undefined || userId === caller.userId ? tenant.tokens.listed(caller.userId) : []

@@ -4,34 +4,34 @@ import type { SandboxSettings } from './options.ts'
 export interface SandboxToken {
   id: string
   userId: string
-  /** The secret with which calls are made. */
+  /** The bearer token for calls. */
   accessToken: string
-  /** Unix milliseconds, by the tenant's clock. */
+  /** By the tenant's clock, in ms since the epoch. */
   issuedAt: number
-  /** Time of the grant, at or before the issue (Unix ms, by the tenant's clock): in whole seconds, in the id. */
+  /** Time of the grant, by the tenant's clock, in ms since the epoch. The id contains it in whole seconds. */
   grantedAt: number
-  /** The time of issue by the clock that the tenant was given (Unix ms), whatever its skew was and becomes. */
+  /** Time of issue by the `now` option, in ms since the epoch, independent of the tenant's skew. */
   storedAt: number
   deviceType: string | null
-  /** The M2M client it was issued to; null for a person's token. */
+  /** The M2M client that the token was issued to; null for a user's token. */
   clientId: string | null
   scope: string
-  /** Unix milliseconds, by the tenant's clock; null when it does not expire. */
+  /** By the tenant's clock, in ms since the epoch; null if it does not expire. */
   expiresAt: number | null
   lastUsed: number | null
-  /** Rises with every token issued: the place of the token in a listing. */
+  /** Increases with each issued token. Defines the order of listings. */
   serial: number
-  /** True as soon as it is revoked or has expired. */
+  /** True if the token is revoked or removed. */
   revoked: boolean
-  /** When it was revoked, by the same clock as `storedAt`; null if it was not. */
+  /** Time of revocation, by the clock of `storedAt`; null if not revoked. */
   revokedAt: number | null
 }
 
 const NONE: readonly SandboxToken[] = []
 
 /**
- * The tokens that are alive, and those that are revoked and still listed; found by id, by secret and by user without
- * a scan. Each user's tokens stand in the order of their serials.
+ * The valid tokens, and the revoked ones that are still listed. Indexed by id, secret and user. Each user's tokens are sorted
+ * by serial.
  */
 export class TokenShelf {
   readonly #settings: SandboxSettings
@@ -39,10 +39,10 @@ export class TokenShelf {
   readonly #byId = new Map<string, SandboxToken>()
   readonly #bySecret = new Map<string, SandboxToken>()
   readonly #byUser = new Map<string, SandboxToken[]>()
-  /** Revoked tokens that are still listed, in the order of their revocation. */
+  /** Revoked tokens that are still listed, in order of revocation. */
   readonly #lingering: SandboxToken[] = []
 
-  /** @param now the tenant's clock, by which tokens expire; listings are behind by the clock of the settings */
+  /** @param now the tenant's clock, for expiry. Listing lags use the clock of the settings. */
   constructor(settings: SandboxSettings, now: () => number) {
     this.#settings = settings
     this.#now = now
@@ -60,12 +60,12 @@ export class TokenShelf {
     return this.#byId.get(id)
   }
 
-  /** Everything that is stored of a user's, by the exact id. */
+  /** All stored tokens of a user, by exact id. */
   ofUser(userId: string): readonly SandboxToken[] {
     return this.#byUser.get(userId) ?? NONE
   }
 
-  /** What a listing has now, of everyone or of one user (by the exact id), in its order. */
+  /** The current listing of all users, or of one user by exact id, in listing order. */
   listed(userId?: string): readonly SandboxToken[] {
     this.#forgetTheDead()
     const now = this.#settings.now()
@@ -74,7 +74,7 @@ export class TokenShelf {
     return inOrder(listed, this.#settings.listingOrder)
   }
 
-  /** The token to which this secret belongs, marked as used, if it is alive. */
+  /** The valid token with this secret, marked as used; null if there is none. */
   authenticate(accessToken: string): SandboxToken | null {
     const token = this.#bySecret.get(accessToken)
     if (token === undefined) return null
@@ -95,7 +95,7 @@ export class TokenShelf {
     return expiresAt !== null && expiresAt <= this.#now()
   }
 
-  /** Revokes a token: it is dead at once, and stays in listings for `lagAfterRevokeMs`. */
+  /** Revokes a token: it is invalid immediately and stays in listings for `lagAfterRevokeMs`. */
   revoke(token: SandboxToken): void {
     token.revoked = true
     token.revokedAt = this.#settings.now()
@@ -104,7 +104,7 @@ export class TokenShelf {
     this.#forgetTheDead()
   }
 
-  /** Removes a token from everything at once, listings included. */
+  /** Removes a token immediately, also from listings. */
   remove(token: SandboxToken): void {
     token.revoked = true
     if (!this.#byId.delete(token.id)) return
@@ -114,7 +114,7 @@ export class TokenShelf {
     if (own.length === 0) this.#byUser.delete(token.userId)
   }
 
-  /** Everyone's, ordered by user id and serial. Looks at every token. */
+  /** All tokens, sorted by user id and serial. */
   #all(): readonly SandboxToken[] {
     return [...this.#byUser.keys()].sort().flatMap((userId) => this.#byUser.get(userId) ?? [])
   }

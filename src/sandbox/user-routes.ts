@@ -15,7 +15,7 @@ const usersSchema = z.object({
 })
 
 /**
- * Finds users. A listing has one page only, of the first `limit` that match.
+ * Finds users. A listing has a single page with the first `limit` matches.
  *
  * Source: https://qlik.dev/apis/rest/users
  */
@@ -35,7 +35,7 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
   app.get(PATH, gate('users', 1), (request) => {
     const { filter, limit } = readInput(usersSchema, request.query, usersErrorBody)
     const matches = filter === undefined ? () => true : parseFilter(filter, tenant.settings.nameFolding)
-    if (matches === null) throw new ApiError(400, usersErrorBody(400, { detail: 'filter cannot be read' }))
+    if (matches === null) throw new ApiError(400, usersErrorBody(400, { detail: 'filter is invalid' }))
     const found = [...tenant.users.values()].filter(matches).slice(0, limit)
     return {
       data: found.map((user) => rowOf(tenant, user)),
@@ -50,7 +50,7 @@ function userWith(tenant: Tenant, id: string): SandboxUser | undefined {
   return [...tenant.users.values()].find((user) => user.id.toLowerCase() === id.toLowerCase())
 }
 
-/** Roles are left out, or others shown, where a user is made so: whether Qlik shows a bot's is not known. */
+/** `rolesTold` can omit or replace the roles: it is unknown whether Qlik returns those of a bot user. */
 function rowOf(tenant: Tenant, user: SandboxUser): object {
   const roles = typeof user.rolesTold === 'boolean' ? user.roles : user.rolesTold
   return {

@@ -5,7 +5,7 @@ import { USAGE } from '../../src/sandbox/usage.ts'
 
 const read = (...settings: string[]) => readArguments(settings.flatMap((given) => ['--set', given])).sandbox
 
-t.test('a setting is JSON, or else a text', async (t) => {
+t.test('a setting that is not JSON is a string', async (t) => {
   t.match(read(), { latencyMs: 0, control: true })
   t.match(
     read(
@@ -25,7 +25,7 @@ t.test('a setting is JSON, or else a text', async (t) => {
   )
 })
 
-t.test('a setting that is unknown, or has no such value, is refused', async (t) => {
+t.test('an unknown setting or value is rejected', async (t) => {
   for (const setting of ['paging=random', 'port=1', 'control=false', 'latencyMs=-1', 'latencyMs', '']) {
     t.throws(() => read(setting), /--set: /, setting)
   }

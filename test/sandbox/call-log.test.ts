@@ -2,7 +2,7 @@ import t from 'tap'
 import { CallLog, type SandboxCall } from '../../src/sandbox/call-log.ts'
 import { openSandbox, stoppedClock } from './open-sandbox.ts'
 
-t.test('every call is logged with whose it was and how it ended', async (t) => {
+t.test('every call is logged with its user and status', async (t) => {
   const clock = stoppedClock()
   const { call, client, tenant } = await openSandbox(t, { now: clock.now, clockSkewMs: 5_000 })
   await call('GET', '/api/v1/oauth-tokens?limit=5')
@@ -32,7 +32,7 @@ t.test('every call is logged with whose it was and how it ended', async (t) => {
   ])
 })
 
-t.test('listeners hear of a call when it arrives and when it ends, until they stop', async (t) => {
+t.test('listeners are called when a call arrives and when it ends, until they unsubscribe', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const heard: unknown[] = []
   const stop = tenant.onCall((phase, { route, status }) => heard.push([phase, route, status]))
@@ -45,7 +45,7 @@ t.test('listeners hear of a call when it arrives and when it ends, until they st
   ])
 })
 
-t.test('an answer leaves when what holds it has settled', async (t) => {
+t.test('a response is sent when every hold has settled', async (t) => {
   const { call, tenant } = await openSandbox(t)
   let release = () => {}
   const held = new Promise<void>((resolve) => {
@@ -65,7 +65,7 @@ t.test('an answer leaves when what holds it has settled', async (t) => {
   t.equal((await call('GET', '/api/v1/items')).status, 200)
 })
 
-t.test('something happens at the n-th call of a route, before it is processed or after that', async (t) => {
+t.test('an action runs at the n-th call of a route, before or after it is processed', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   const issue = () => tenant.issueTokens(user.id)
@@ -79,7 +79,7 @@ t.test('something happens at the n-th call of a route, before it is processed or
   t.strictSame(counts, [0, 1, 1, 1, 2])
 })
 
-t.test('the log keeps the latest calls only', async (t) => {
+t.test('the log keeps only the latest calls', async (t) => {
   const log = new CallLog()
   const call = { route: 'list' } as SandboxCall
   for (let at = 0; at < 100_000; at += 1) log.answered({ ...call, at })

@@ -10,7 +10,7 @@ const rsa = clientKeyPair('RS256', 'k1')
 const ec = clientKeyPair('ES384', 'k2')
 const { alg: _, ...anyAlgorithm } = rsa.publicKey
 
-/** A tenant whose client has an RSA and an EC key, and what its assertions hold. */
+/** A tenant whose client has an RSA and an EC key, and the claims of its assertions. */
 async function setUp(t: Test) {
   const clock = stoppedClock()
   const publicKeys = [anyAlgorithm, ec.publicKey]
@@ -42,7 +42,7 @@ const signed = (
   { key = rsa.privateKey, ...header }: { key?: Key; kid?: string } = {},
 ) => new SignJWT({ ...claims }).setProtectedHeader({ alg, ...header }).sign(key)
 
-t.test('an assertion by a key of the client proves it, by each algorithm', async (t) => {
+t.test('an assertion signed with a key of the client is accepted, with each algorithm', async (t) => {
   const { post, claims, call } = await setUp(t)
   for (const [alg, key, kid] of [
     ['RS256', rsa.privateKey, 'k1'],
@@ -61,7 +61,7 @@ t.test('an assertion by a key of the client proves it, by each algorithm', async
   t.equal((await post({ client_assertion })).status, 200, 'client_id may be left out')
 })
 
-t.test('an assertion is taken once', async (t) => {
+t.test('an assertion is accepted once', async (t) => {
   const { post, claims, clock } = await setUp(t)
   const client_assertion = await signed(claims)
   t.equal((await post({ client_assertion })).status, 200)
@@ -79,7 +79,7 @@ t.test('an assertion is taken once', async (t) => {
   )
 })
 
-t.test('a forged or mistaken assertion gets 401 with the documented code', async (t) => {
+t.test('a forged or invalid assertion gets 401 with the documented code', async (t) => {
   const { post, claims, now, url, tenant } = await setUp(t)
   const other = clientKeyPair('RS256', 'k9')
   tenant.addClient({ id: 'client-2', publicKeys: [other.publicKey] })
@@ -136,7 +136,7 @@ t.test('a forged or mistaken assertion gets 401 with the documented code', async
   t.equal((await post({ client_assertion })).status, 200, 'nothing of this has used it up')
 })
 
-t.test('a request that is none gets 400', async (t) => {
+t.test('an invalid request gets 400', async (t) => {
   const { post, claims, call, client } = await setUp(t)
   const client_assertion = await signed(claims)
   for (const [name, form] of [
@@ -151,7 +151,7 @@ t.test('a request that is none gets 400', async (t) => {
   t.equal((await post({ client_assertion })).status, 200)
 })
 
-t.test('it counts for the bot user, right or wrong, and a disabled client gets 403', async (t) => {
+t.test('it counts for the bot user, valid or not, and a disabled client gets 403', async (t) => {
   const { post, claims, tenant, client } = await setUp(t)
   await post({ client_assertion: await signed(claims) })
   await post({ client_assertion: unsigned({ alg: 'none' }, claims) })
@@ -166,7 +166,7 @@ t.test('it counts for the bot user, right or wrong, and a disabled client gets 4
   t.equal((await post({ client_assertion: await signed({ ...claims, jti: randomUUID() }) })).status, 403)
 })
 
-t.test('a client has up to five secrets, and loses and gets them at any time', async (t) => {
+t.test('a client has up to five secrets, which can change at any time', async (t) => {
   const secrets = ['s1', 's2', 's3', 's4', 's5']
   const { call, client, tenant } = await openSandbox(t, {}, { secrets })
   const grant = async (client_secret: string) => {
@@ -174,12 +174,12 @@ t.test('a client has up to five secrets, and loses and gets them at any time', a
     return (await call('POST', '/oauth/token', { body })).status
   }
   for (const secret of secrets) t.equal(await grant(secret), 200, secret)
-  t.throws(() => tenant.addClient({ secrets: [...secrets, 's6'] }), /at most 5/)
+  t.throws(() => tenant.addClient({ secrets: [...secrets, 's6'] }), /up to 5/)
   client.secrets = ['s2', 'new']
   t.same([await grant('s1'), await grant('s2'), await grant('new')], [401, 200, 200])
 })
 
-t.test('a key that Qlik would not take cannot be registered', async (t) => {
+t.test('a key that Qlik does not accept cannot be registered', async (t) => {
   const { tenant, call } = await openSandbox(t, { control: true })
   const weak = publicJwk(generateKeyPairSync('rsa', { modulusLength: 1_024 }).publicKey)
   for (const [name, key] of Object.entries({

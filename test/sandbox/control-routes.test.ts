@@ -3,7 +3,7 @@ import { openSandbox } from './open-sandbox.ts'
 
 const options = { control: true, tier1Limit: 1, tier2Limit: 1 }
 
-t.test('another process can make users, clients and tokens', async (t) => {
+t.test('another process can create users, clients and tokens', async (t) => {
   const { call, tenant } = await openSandbox(t, options)
   const user = await call('POST', '/sandbox/users', { token: null, body: { email: 'ann@example.com' } })
   t.equal(user.status, 201)
@@ -27,7 +27,7 @@ t.test('everything has a default', async (t) => {
   t.equal((await call('POST', '/sandbox/clients')).status, 201)
 })
 
-t.test('another process can order faults, call them off, and read the calls', async (t) => {
+t.test('another process can order and cancel faults, and read the calls', async (t) => {
   const { call } = await openSandbox(t, options)
   const order = { kind: 'status', status: 503, route: 'items', times: 5 }
   t.match((await call('POST', '/sandbox/faults', { body: order })).body, order)
@@ -41,7 +41,7 @@ t.test('another process can order faults, call them off, and read the calls', as
   ])
 })
 
-t.test('another process can change how the tenant behaves, and a client', async (t) => {
+t.test('another process can change the settings of the tenant and a client', async (t) => {
   const { call, client, tenant } = await openSandbox(t, options)
   const settings = await call('PATCH', '/sandbox/settings', {
     body: { lagAfterIssueMs: 3_000, paging: 'offset' },
@@ -55,7 +55,7 @@ t.test('another process can change how the tenant behaves, and a client', async 
   t.match(tenant.users.get(client.userId), { roles: [], rolesTold: [] })
 })
 
-t.test('another process can refresh tokens, spend a budget, and end access tokens', async (t) => {
+t.test('another process can refresh tokens, spend a rate limit and expire access tokens', async (t) => {
   const { call, client, tenant } = await openSandbox(t, { control: true, tier2Limit: 5 })
   const user = tenant.addUser()
   const [token] = tenant.issueTokens(user.id)
@@ -68,7 +68,7 @@ t.test('another process can refresh tokens, spend a budget, and end access token
   t.equal((await call('GET', '/api/v1/items')).status, 401)
 })
 
-t.test('what is not valid is refused', async (t) => {
+t.test('invalid requests are rejected', async (t) => {
   const { call, client } = await openSandbox(t, options)
   t.equal((await call('POST', '/sandbox/users', { body: { mail: 'ann@example.com' } })).status, 400)
   t.equal((await call('POST', '/sandbox/faults', { body: { kind: 'earthquake' } })).status, 400)
@@ -88,7 +88,7 @@ t.test('what is not valid is refused', async (t) => {
   t.match(taken.body, { errors: [{ detail: /already/ }] })
 })
 
-t.test('none of it is there unless it is wished', async (t) => {
+t.test('the control routes exist only if they are enabled', async (t) => {
   const { call } = await openSandbox(t)
   t.equal((await call('GET', '/sandbox/state')).status, 404)
 })

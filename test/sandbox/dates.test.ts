@@ -4,7 +4,7 @@ import { openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-t.test("the tenant's clock is set while it runs: answers and ids follow", async (t) => {
+t.test("the tenant's clock can change while it runs: responses and ids follow", async (t) => {
   const clock = stoppedClock(Date.parse('2026-11-21T12:00:00Z'))
   const { call, tenant } = await openSandbox(t, { now: clock.now })
   const date = async (path = LIST) => (await call('GET', path)).headers.get('date')
@@ -16,7 +16,7 @@ t.test("the tenant's clock is set while it runs: answers and ids follow", async 
   t.equal(Number.parseInt(token?.id.slice(0, 8) ?? '', 16) * 1000, Date.parse('2026-11-21T11:50:00Z'))
 })
 
-t.test('a Date is missing, or cannot be read', async (t) => {
+t.test('a Date can be missing or unreadable', async (t) => {
   const { call, tenant } = await openSandbox(t, { dateHeader: 'missing' })
   t.equal((await call('GET', LIST)).headers.get('date'), null)
   t.equal((await call('GET', '/nowhere')).headers.get('date'), null)
@@ -26,7 +26,7 @@ t.test('a Date is missing, or cannot be read', async (t) => {
   t.notOk(Number.isNaN(Date.parse((await call('GET', LIST)).headers.get('date') ?? '')))
 })
 
-t.test('an answer leaves late, with the Date and the content of before', async (t) => {
+t.test('a late response has the Date and the content of the call', async (t) => {
   const clock = fakeClock(Date.parse('2026-11-21T12:00:00Z'))
   const { call, tenant } = await openSandbox(t, { now: clock.now, after: clock.after })
   const user = tenant.addUser()
@@ -45,7 +45,7 @@ t.test('an answer leaves late, with the Date and the content of before', async (
   t.equal(clock.now(), Date.parse('2026-11-21T12:00:08Z'))
 })
 
-t.test('a delete that answers late keeps its 204', async (t) => {
+t.test('a late response to a delete keeps its 204', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const [token] = tenant.issueTokens(tenant.addUser().id)
   tenant.order({ kind: 'late', delayMs: 1 })
@@ -53,7 +53,7 @@ t.test('a delete that answers late keeps its 204', async (t) => {
   t.match(tenant.calls, [{ route: 'revoke', status: 204, fault: 'late' }])
 })
 
-t.test('a late answer does not keep the sandbox from closing', async (t) => {
+t.test('a late response does not keep the sandbox from closing', async (t) => {
   const { call, close, tenant } = await openSandbox(t)
   tenant.order({ kind: 'late', delayMs: 600_000 })
   const processed = new Promise<void>((resolve) => tenant.log.atCall('items', 1, resolve, 'before-answer'))

@@ -4,7 +4,7 @@ import { openSandbox } from './open-sandbox.ts'
 
 const SUNSET = 'Tue, 30 Nov 2027 00:00:00 GMT'
 
-t.test('a deprecation is told to callers who know only earlier releases', async (t) => {
+t.test('a deprecation is announced to callers of earlier releases', async (t) => {
   const deprecations = new Deprecations()
   deprecations.add({ route: 'list', release: '2026-08', sunset: SUNSET, link: '<https://qlik.dev/>' })
   const told = { deprecation: 'true', sunset: SUNSET, link: '<https://qlik.dev/>' }
@@ -25,7 +25,7 @@ t.test('a deprecation is told to callers who know only earlier releases', async 
   t.strictSame(deprecations.headersFor('list', null), {})
 })
 
-t.test('it comes with every answer of its route, errors included', async (t) => {
+t.test('it is in every response of its route, errors included', async (t) => {
   const { call, tenant } = await openSandbox(t, { tier1Limit: 4 })
   tenant.deprecations.add({ route: 'list', deprecation: '@1798761600' })
   tenant.order({ kind: 'status', status: 503, route: 'list', after: 1 })
@@ -37,7 +37,7 @@ t.test('it comes with every answer of its route, errors included', async (t) => 
   t.equal((await call('GET', '/api/v1/users/me')).headers.get('deprecation'), null)
 })
 
-t.test('another process can announce one, and call all off', async (t) => {
+t.test('another process can announce one, and clear all', async (t) => {
   const { call } = await openSandbox(t, { control: true })
   const body = { route: 'items', sunset: SUNSET }
   const made = await call('POST', '/sandbox/deprecations', { body })

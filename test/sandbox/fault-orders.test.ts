@@ -3,7 +3,7 @@ import { openSandbox } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-t.test('a fault lets `after` matching calls through and strikes `times` of them', async (t) => {
+t.test('a fault skips `after` matching calls and applies to the next `times`', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const fault = tenant.order({
     kind: 'status',
@@ -21,14 +21,14 @@ t.test('a fault lets `after` matching calls through and strikes `times` of them'
   t.equal(fault.pending, false)
 })
 
-t.test('a fault can be for one method', async (t) => {
+t.test('a fault can be restricted to a method', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.order({ kind: 'status', status: 503, method: 'delete' })
   t.equal((await call('GET', LIST)).status, 200)
   t.equal((await call('DELETE', `${LIST}/unknown`)).status, 503)
 })
 
-t.test('faults strike in the order in which they were ordered, one a call', async (t) => {
+t.test('faults apply in the order of their creation, one per call', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.order({ kind: 'status', status: 500 })
   tenant.order({ kind: 'status', status: 502 })
@@ -46,19 +46,19 @@ t.test('a fault can be cancelled', async (t) => {
   t.equal(fault.applied, 1)
 })
 
-t.test('a fault that is not known is refused at once', async (t) => {
+t.test('an unknown fault is rejected immediately', async (t) => {
   const { tenant } = await openSandbox(t)
   t.throws(() => tenant.order({ kind: 'reset', time: 3 } as never), /time/)
 })
 
-t.test('calls that are refused anyway do not use a fault up', async (t) => {
+t.test('rejected calls do not use up a fault', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const fault = tenant.order({ kind: 'status', status: 500 })
   t.equal((await call('GET', LIST, { token: 'guess' })).status, 401)
   t.equal(fault.applied, 0)
 })
 
-t.test('a fault is for the delete of one token, a number of times or always', async (t) => {
+t.test('a fault can apply to the delete of one token, several times or always', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const tokens = tenant.issueTokens(tenant.addUser().id, 4)
   const [forbidden, bad, broken, other] = tokens.map(({ id }) => id)
@@ -83,7 +83,7 @@ t.test('a fault is for the delete of one token, a number of times or always', as
   )
 })
 
-t.test('a delete answers 204 and does nothing', async (t) => {
+t.test('a delete can return 204 without effect', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const [token] = tenant.issueTokens(tenant.addUser().id)
   tenant.order({ kind: 'status', status: 204, route: 'revoke', id: token?.id })
@@ -93,7 +93,7 @@ t.test('a delete answers 204 and does nothing', async (t) => {
   t.equal(token?.revoked, true)
 })
 
-t.test('a fault is for the calls about one user, by the exact id', async (t) => {
+t.test('a fault can apply to the calls for one user, by exact id', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.addUser({ id: 'Ann' })
   const fault = { kind: 'status', status: 503, id: 'Ann', times: 9 } as const

@@ -5,14 +5,14 @@ import { type OpenSandbox, openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-/** A user with one token, and what revokes that token. */
+/** A user with one token, and a function that revokes it. */
 function someToken({ tenant }: OpenSandbox) {
   const [token] = tenant.issueTokens(tenant.addUser().id)
   if (token === undefined) throw new Error('no token was issued')
   return { token, path: `${LIST}/${token.id}` }
 }
 
-/** Resolves with the error of a call that got no answer. */
+/** Resolves with the error of a call without a response. */
 async function errorOf(call: Promise<unknown>): Promise<string | undefined> {
   try {
     await call
@@ -22,7 +22,7 @@ async function errorOf(call: Promise<unknown>): Promise<string | undefined> {
   }
 }
 
-t.test('a status comes with its documented body, or another, and with headers', async (t) => {
+t.test('a status has its documented body, or another, and headers', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.order({ kind: 'status', status: 502 })
   t.match((await call('GET', LIST)).body, {
@@ -36,7 +36,7 @@ t.test('a status comes with its documented body, or another, and with headers', 
   t.strictSame(body, { maintenance: true })
 })
 
-t.test('a status comes instead of the effect, or after it', async (t) => {
+t.test('a status replaces the effect, or follows it', async (t) => {
   const sandbox = await openSandbox(t)
   const { token, path } = someToken(sandbox)
   sandbox.tenant.order({ kind: 'status', status: 500 })
@@ -64,7 +64,7 @@ t.test('the connection is reset before the effect, or after it', async (t) => {
   ])
 })
 
-t.test('a call hangs, before or after its effect, until the caller has enough', async (t) => {
+t.test('a call hangs, before or after its effect, until the caller gives up', async (t) => {
   const sandbox = await openSandbox(t)
   const { token, path } = someToken(sandbox)
   for (const takesEffect of [false, true]) {
@@ -85,7 +85,7 @@ t.test('a call hangs, before or after its effect, until the caller has enough', 
   }
 })
 
-t.test('a call that hangs does not keep the sandbox from closing', async (t) => {
+t.test('a hanging call does not keep the sandbox from closing', async (t) => {
   const sandbox = await openSandbox(t)
   sandbox.tenant.order({ kind: 'hang' })
   const arrived = new Promise((resolve) => sandbox.tenant.onCall(resolve))
@@ -95,7 +95,7 @@ t.test('a call that hangs does not keep the sandbox from closing', async (t) => 
   t.match(await call, /UND_ERR_SOCKET|ECONNRESET/)
 })
 
-t.test('a 429 tells when to come back in seconds, as a date, or not at all', async (t) => {
+t.test('a 429 has Retry-After in seconds, as a date, or not at all', async (t) => {
   const clock = stoppedClock(Date.parse('2026-11-21T12:00:00.500Z'))
   const { call, tenant } = await openSandbox(t, { now: clock.now })
   const retryAfter = async (fault: Parameters<typeof tenant.order>[0]) => {
@@ -113,7 +113,7 @@ t.test('a 429 tells when to come back in seconds, as a date, or not at all', asy
   t.equal((await call('GET', LIST)).status, 200)
 })
 
-t.test('a 429 that blocks keeps the tier shut for the seconds it told', async (t) => {
+t.test('a 429 with `blocks` closes the tier for the announced seconds', async (t) => {
   const clock = stoppedClock()
   const { call, tenant } = await openSandbox(t, { now: clock.now })
   tenant.order({ kind: 'rate-limited', seconds: 20, blocks: true })
@@ -124,7 +124,7 @@ t.test('a 429 that blocks keeps the tier shut for the seconds it told', async (t
   t.equal((await call('GET', LIST)).status, 200)
 })
 
-t.test('a redirect leads to another host', async (t) => {
+t.test('a redirect points to another host', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.order({ kind: 'redirect' })
   const { status, headers } = await call('GET', LIST)
@@ -136,14 +136,14 @@ t.test('a redirect leads to another host', async (t) => {
   t.equal(permanent.body, null)
 })
 
-t.test('JSON breaks off', async (t) => {
+t.test('JSON is cut off', async (t) => {
   const { call, tenant } = await openSandbox(t)
   tenant.order({ kind: 'broken-json', times: 2 })
   await t.rejects(call('GET', LIST), SyntaxError)
   await t.rejects(call('DELETE', `${LIST}/unknown`), SyntaxError)
 })
 
-t.test('JSON has another shape, also where there should be none', async (t) => {
+t.test('JSON has another shape, also where no body is expected', async (t) => {
   const sandbox = await openSandbox(t)
   const { token, path } = someToken(sandbox)
   sandbox.tenant.order({ kind: 'wrong-schema' })
@@ -154,7 +154,7 @@ t.test('JSON has another shape, also where there should be none', async (t) => {
   t.equal(token.revoked, true, 'the call has taken place')
 })
 
-t.test('a body is huge', async (t) => {
+t.test('a body can be huge', async (t) => {
   const { url, accessToken, tenant } = await openSandbox(t)
   tenant.order({ kind: 'huge-body', bytes: 1_000_000 })
   const answer = await fetch(url + LIST, { headers: { authorization: `Bearer ${accessToken}` } })
@@ -163,7 +163,7 @@ t.test('a body is huge', async (t) => {
   t.equal(JSON.parse(text).data.length, 1)
 })
 
-t.test('a body trickles', async (t) => {
+t.test('a body can trickle', async (t) => {
   const { url, accessToken, tenant } = await openSandbox(t)
   tenant.order({ kind: 'trickle', chunkBytes: 50, intervalMs: 1 })
   const answer = await fetch(url + LIST, { headers: { authorization: `Bearer ${accessToken}` } })
@@ -177,7 +177,7 @@ t.test('a body trickles', async (t) => {
   t.equal(JSON.parse(Buffer.concat(chunks).toString()).data.length, 1)
 })
 
-t.test('a body that trickles ends with its connection', async (t) => {
+t.test('a trickling body ends with its connection', async (t) => {
   const { url, accessToken, tenant } = await openSandbox(t)
   tenant.order({ kind: 'trickle', intervalMs: 60_000 })
   const ended = new Promise<number | null>((resolve) => {
@@ -190,7 +190,7 @@ t.test('a body that trickles ends with its connection', async (t) => {
   t.equal(await ended, null)
 })
 
-t.test('the next page is the first one, for ever', async (t) => {
+t.test('the next page is always the first one', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   const ids = tenant.issueTokens(user.id, 3).map(({ id }) => id)

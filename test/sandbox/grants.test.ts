@@ -1,7 +1,7 @@
 import t from 'tap'
 import { grantFor, openSandbox, stoppedClock } from './open-sandbox.ts'
 
-t.test('a client gets an access token with which it can call', async (t) => {
+t.test('a client gets an access token that works', async (t) => {
   const clock = stoppedClock()
   const { call, client } = await openSandbox(t, { now: clock.now })
   const { status, body } = await call('POST', '/oauth/token', { token: null, body: grantFor(client) })
@@ -45,7 +45,7 @@ t.test('a disabled client gets 403', async (t) => {
   t.equal((await call('POST', '/oauth/token', { body: grantFor(client) })).status, 403)
 })
 
-t.test('a request that is none gets 400', async (t) => {
+t.test('an invalid request gets 400', async (t) => {
   const { url, call, client } = await openSandbox(t)
   for (const body of [
     undefined,
@@ -66,7 +66,7 @@ t.test('a request that is none gets 400', async (t) => {
   )
 })
 
-t.test('either expiry member can be left out, for the tenant or for a client', async (t) => {
+t.test('either expiry member can be omitted, for the tenant or for a client', async (t) => {
   const { call, client, tenant } = await openSandbox(t, { expiryFields: 'expires_at' })
   const membersFor = async (asked: typeof client) => {
     const { body } = await call('POST', '/oauth/token', { body: grantFor(asked) })
@@ -77,7 +77,7 @@ t.test('either expiry member can be left out, for the tenant or for a client', a
   t.strictSame(await membersFor(tenant.addClient({ expiryFields: 'none' })), [])
 })
 
-t.test('an access token ends with its lifetime, and is listed no more', async (t) => {
+t.test('an access token expires, and is then not listed', async (t) => {
   const clock = stoppedClock()
   const { call, client, tenant } = await openSandbox(t, { now: clock.now, accessTokenLifetimeMs: 60_000 })
   clock.time += 59_999
@@ -87,7 +87,7 @@ t.test('an access token ends with its lifetime, and is listed no more', async (t
   t.equal((await call('GET', '/api/v1/oauth-tokens')).status, 401)
 })
 
-t.test('an access token that has expired is not shown to others, nor kept for ever', async (t) => {
+t.test('an expired access token is not listed for others, and is removed', async (t) => {
   const clock = stoppedClock()
   const { call, tenant } = await openSandbox(t, { now: clock.now })
   const brief = tenant.addClient({ accessTokenLifetimeMs: 1_000 })
@@ -100,7 +100,7 @@ t.test('an access token that has expired is not shown to others, nor kept for ev
   t.strictSame(tenant.tokens.ofUser(brief.userId), [later])
 })
 
-t.test('access tokens can be made to expire at once; a new one works', async (t) => {
+t.test('access tokens can be expired; a new one works', async (t) => {
   const { call, client, tenant } = await openSandbox(t)
   tenant.expireAccessTokens(client.id)
   t.equal((await call('GET', '/api/v1/oauth-tokens')).status, 401)
@@ -117,7 +117,7 @@ t.test('each access token is an OAuth token of the bot user', async (t) => {
 })
 
 t.test(
-  'the granted scope is narrower than the requested one: the answer says so, and others are hidden',
+  'if the granted scope is narrower than requested, the response says so and others are hidden',
   async (t) => {
     const { call, client, tenant } = await openSandbox(t)
     const user = tenant.addUser()
@@ -140,7 +140,7 @@ t.test(
 )
 
 t.test(
-  'a scope is narrowed for one client, from its registration on; access tokens keep theirs',
+  'a scope can be narrowed for one client, also at its creation; access tokens keep theirs',
   async (t) => {
     const { call, client, tenant } = await openSandbox(t)
     const narrow = tenant.addClient({ grantedScope: 'user_default' })

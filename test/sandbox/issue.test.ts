@@ -4,7 +4,7 @@ import { openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-t.test('an id has the time of the grant, which a login or a refresh may have reused', async (t) => {
+t.test('an id contains the time of the grant, which a login or a refresh may reuse', async (t) => {
   const clock = stoppedClock(Date.parse('2026-11-21T12:00:00.900Z'))
   const { tenant } = await openSandbox(t, { now: clock.now })
   const user = tenant.addUser()
@@ -19,7 +19,7 @@ t.test('an id has the time of the grant, which a login or a refresh may have reu
   t.match(token, { issuedAt: clock.time, lastUsed: clock.time, grantedAt })
 })
 
-t.test('a page refreshes its tokens: each gets another one, with a new grant or the old one', async (t) => {
+t.test('a refresh issues a new token for each one, with a new grant or the old one', async (t) => {
   const clock = stoppedClock(Date.parse('2026-11-21T12:00:00Z'))
   const { call, tenant } = await openSandbox(t, { now: clock.now })
   const user = tenant.addUser()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openSandbox } from './open-sandbox.ts'
 
-t.test('a call waits as long as the tenant is slow, which can change', async (t) => {
+t.test('a call waits for the latency, which can change', async (t) => {
   const { call, tenant } = await openSandbox(t, { latencyMs: 40 })
   const start = performance.now()
   t.equal((await call('GET', '/api/v1/items')).status, 200)
@@ -10,7 +10,7 @@ t.test('a call waits as long as the tenant is slow, which can change', async (t)
   t.equal((await call('GET', '/api/v1/items')).status, 200)
 })
 
-t.test('a call that still waits does not keep the sandbox from closing', async (t) => {
+t.test('a waiting call does not keep the sandbox from closing', async (t) => {
   const { call, close, tenant } = await openSandbox(t, { latencyMs: 60_000 })
   const arrived = new Promise((resolve) => tenant.onCall(resolve))
   const waiting = t.rejects(call('GET', '/api/v1/items'))

@@ -4,7 +4,7 @@ import { openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-t.test('a token is listed from a time after its issue until a time after its revocation', async (t) => {
+t.test('a token is listed from the lag after its issue until the lag after its revocation', async (t) => {
   const lag = { lagAfterIssueMs: 3_000, lagAfterRevokeMs: 5_000 }
   const none = { lagAfterIssueMs: 0, lagAfterRevokeMs: 0 }
   const rows: [string, Parameters<typeof isListed>, boolean][] = [
@@ -23,21 +23,18 @@ t.test('a token is listed from a time after its issue until a time after its rev
   for (const [what, args, expected] of rows) t.equal(isListed(...args), expected, what)
 })
 
-t.test(
-  'a listing has the users in order, and the newest token of each first where that is wished',
-  async (t) => {
-    const rows = [
-      { userId: 'a', serial: 1 },
-      { userId: 'a', serial: 3 },
-      { userId: 'b', serial: 2 },
-    ]
-    const serials = (order: Parameters<typeof inOrder>[1]) => inOrder(rows, order).map(({ serial }) => serial)
-    t.strictSame(serials('oldest-first'), [1, 3, 2])
-    t.strictSame(serials('newest-first'), [3, 1, 2])
-  },
-)
+t.test('a listing is sorted by user, and can have the newest token of each user first', async (t) => {
+  const rows = [
+    { userId: 'a', serial: 1 },
+    { userId: 'a', serial: 3 },
+    { userId: 'b', serial: 2 },
+  ]
+  const serials = (order: Parameters<typeof inOrder>[1]) => inOrder(rows, order).map(({ serial }) => serial)
+  t.strictSame(serials('oldest-first'), [1, 3, 2])
+  t.strictSame(serials('newest-first'), [3, 1, 2])
+})
 
-t.test('a listing lags behind issues and revocations, by the clock that was passed in', async (t) => {
+t.test('a listing lags behind issues and revocations, by the `now` option', async (t) => {
   const clock = stoppedClock()
   const sandbox = await openSandbox(t, { now: clock.now, lagAfterIssueMs: 3_000, lagAfterRevokeMs: 5_000 })
   const { call, tenant } = sandbox
@@ -61,7 +58,7 @@ t.test('a listing lags behind issues and revocations, by the clock that was pass
   t.strictSame(tenant.tokens.ofUser(user.id), [], 'nothing is kept of it')
 })
 
-t.test('the lag is changed at run time, and a step of the tenant clock does not count as time', async (t) => {
+t.test('the lag can change at run time, and a step of the tenant clock does not count as time', async (t) => {
   const clock = stoppedClock()
   const { call, tenant } = await openSandbox(t, { now: clock.now, clockSkewMs: -600_000 })
   const user = tenant.addUser()
@@ -88,7 +85,7 @@ t.test('a token issued a while ago appears that much sooner', async (t) => {
   t.equal(await count(), 1)
 })
 
-t.test('an access token that is revoked stays listed as well', async (t) => {
+t.test('a revoked access token stays listed as well', async (t) => {
   const clock = stoppedClock()
   const { call, client, tenant } = await openSandbox(t, { now: clock.now, lagAfterRevokeMs: 5_000 })
   const [own] = tenant.tokensOf(client.userId)

@@ -22,7 +22,7 @@ interface Program {
   ended: Promise<number | string>
 }
 
-/** Starts `npm run sandbox` with these arguments, with a channel to it, on a port of its choice. */
+/** Starts `npm run sandbox` with these arguments and an IPC channel, on a free port. */
 function start(t: Test, ...args: string[]): Program {
   const child = spawn(process.execPath, [PROGRAM, '--port', '0', ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -83,7 +83,7 @@ t.test('it prints the lines for .env that point Curfew at it', async (t) => {
   })
 })
 
-t.test('it ends on an interrupt, and when the process that started it is gone', async (t) => {
+t.test('it exits on an interrupt, and when its parent process disconnects', async (t) => {
   const interrupted = start(t, '--no-seed')
   await urlOf(interrupted)
   interrupted.child.kill('SIGINT')
@@ -94,7 +94,7 @@ t.test('it ends on an interrupt, and when the process that started it is gone', 
   t.equal(await left.ended, 0)
 })
 
-t.test('it takes limits, a client, and leaves the people out', async (t) => {
+t.test('it accepts limits and a client, and can start without users', async (t) => {
   const program = start(
     t,
     '--no-seed',
@@ -138,28 +138,31 @@ t.test('its client can have several secrets and public keys, PEM or JWK', async 
   }
 })
 
-t.test('it says how it is used', async (t) => {
+t.test('it prints its usage', async (t) => {
   const program = start(t, '--help')
   t.equal(await program.ended, 0)
   t.match(await program.stdout, /--client-secret-file/)
 })
 
-t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
+t.test('an invalid argument is reported, and it exits with 64', async (t) => {
   const folder = folderWith(t, {
     empty: '\n',
     key: clientKeyPair('ES384').pem.replaceAll('PRIVATE', 'PUBLIC'),
   })
   const sixSecrets = ['a', 'b', 'c', 'd', 'e', 'f'].flatMap((secret) => ['--client-secret', secret])
   const mistakes: [string[], RegExp][] = [
-    [['--port', 'x'], /--port takes a whole number, 0 to 65535; it was "x"/],
-    [['--tier2', '0'], /--tier2 takes a whole number, 1 or more/],
+    [['--port', 'x'], /--port: expected a whole number, 0 to 65535; got "x"/],
+    [['--tier2', '0'], /--tier2: expected a whole number, 1 or more/],
     [['--speed', '9'], /--speed/],
-    [['--client-secret', 'a', '--client-secret-file', 'b'], /exclude each other/],
+    [
+      ['--client-secret', 'a', '--client-secret-file', 'b'],
+      /--client-secret or --client-secret-file, not both/,
+    ],
     [['--client-secret-file', `${folder}/none`], /--client-secret-file: ENOENT/],
     [['--client-secret-file', `${folder}/empty`], /secret is empty/],
-    [sixSecrets, /at most 5 secrets/],
+    [sixSecrets, /up to 5 secrets/],
     [['--client-public-key-file', `${folder}/none`], /--client-public-key-file: ENOENT/],
-    [['--client-public-key-file', `${folder}/key`], /takes a public RSA key of at least 2048 bits/],
+    [['--client-public-key-file', `${folder}/key`], /expected a public key as PEM or JWK/],
   ]
   for (const [args, message] of mistakes) {
     const program = start(t, ...args)
@@ -170,7 +173,7 @@ t.test('a mistake in the arguments is told, and ends it with 64', async (t) => {
   }
 })
 
-t.test('a port that is taken is told, and ends it with 69', async (t) => {
+t.test('a port in use is reported, and it exits with 69', async (t) => {
   const other = createServer()
   t.teardown(() => other.close())
   const program = start(t, '--port', String(await listen(other)))

@@ -3,8 +3,8 @@ import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SandboxClient, Tenant } from '../../src/sandbox/tenant.ts'
 
-/** JSON from the wire: what it holds is what the tests are about. */
-// biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever came
+/** JSON of a response. The tests check its content. */
+// biome-ignore lint/suspicious/noExplicitAny: tests check arbitrary responses
 export type Json = any
 
 export interface Answer {
@@ -16,18 +16,18 @@ export interface Answer {
 export interface OpenSandbox {
   url: string
   tenant: Tenant
-  /** An admin client, and an access token of its. */
+  /** An admin client with an access token. */
   client: SandboxClient
   accessToken: string
-  /** Makes one call, with the admin's access token unless told otherwise. Redirects are not followed. */
+  /** Makes a call, by default with the admin's access token. Does not follow redirects. */
   call(method: string, path: string, options?: { token?: string | null; body?: unknown }): Promise<Answer>
-  /** Closes it before the test ends. */
+  /** Closes the sandbox before the test ends. */
   close(): Promise<void>
 }
 
 type ClientOptions = Parameters<Tenant['addClient']>[0]
 
-/** A sandbox tenant with an admin client, closed when the test ends. The access token costs no budget. */
+/** A sandbox tenant with an admin client, closed when the test ends. The access token does not count as a call. */
 export async function openSandbox(t: Test, options: SandboxOptions = {}, ofClient: ClientOptions = {}) {
   const { url, tenant, close } = await startSandbox(options)
   t.teardown(close)
@@ -54,7 +54,7 @@ export function grantFor({ id, secret }: SandboxClient) {
   return { grant_type: 'client_credentials', client_id: id, client_secret: secret, scope: 'admin_classic' }
 }
 
-/** A clock that stands still until it is moved. */
+/** A clock that only moves when it is advanced. */
 export function stoppedClock(start = Date.parse('2026-11-21T12:00:00Z')) {
   const clock = { time: start, now: () => clock.time }
   return clock

@@ -4,7 +4,7 @@ import { type Json, openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-/** A user with tokens, and what reads a page of two of them. */
+/** A user with tokens, and a function that reads a page of two. */
 async function withTokens(t: Test, count: number, options: SandboxOptions = {}) {
   const sandbox = await openSandbox(t, options)
   const user = sandbox.tenant.addUser()
@@ -21,7 +21,7 @@ function pageIn(link: Json): string | null {
   return link === undefined ? null : new URL(link.href, 'http://tenant').searchParams.get('page')
 }
 
-t.test('pages by offset pass rows over that move up when others are revoked', async (t) => {
+t.test('pages by offset skip rows that move up when others are revoked', async (t) => {
   const { call, ids, read } = await withTokens(t, 7, { paging: 'offset' })
   const seen: string[] = []
   let page: string | null | undefined
@@ -36,7 +36,7 @@ t.test('pages by offset pass rows over that move up when others are revoked', as
   t.strictSame(seen, [ids[0], ids[1], ids[4], ids[5]], 'two of every four')
 })
 
-t.test('pages by offset lead on and back while nothing changes', async (t) => {
+t.test('pages by offset link forward and back while nothing changes', async (t) => {
   const { ids, read } = await withTokens(t, 5, { paging: 'offset' })
   const first = await read()
   const second = await read(first.next)
@@ -48,7 +48,7 @@ t.test('pages by offset lead on and back while nothing changes', async (t) => {
   t.strictSame((await read(pageIn(second.body.links.prev))).ids, first.ids)
 })
 
-t.test('a page beyond the end of a listing that has shrunk is empty', async (t) => {
+t.test('a page beyond the end of a shorter listing is empty', async (t) => {
   const { read, tenant, user } = await withTokens(t, 4, { paging: 'offset' })
   const { next } = await read()
   for (const token of tenant.tokensOf(user.id)) tenant.tokens.revoke(token)
@@ -59,7 +59,7 @@ t.test('a page beyond the end of a listing that has shrunk is empty', async (t) 
   t.ok(body.links.prev)
 })
 
-t.test('the kind of paging is changed at run time; pages that are out keep theirs', async (t) => {
+t.test('the kind of paging can change at run time; issued links keep theirs', async (t) => {
   const { ids, read, tenant, user } = await withTokens(t, 6)
   const byKey = (await read()).next
   tenant.settings.paging = 'offset'
@@ -70,7 +70,7 @@ t.test('the kind of paging is changed at run time; pages that are out keep their
   t.strictSame((await read(byOffset)).ids, ids.slice(3, 5))
 })
 
-t.test('the newest token can come first: one issued while pages are read is in none', async (t) => {
+t.test('the newest token can come first: one issued while pages are read is on none', async (t) => {
   const { ids, read, tenant, user } = await withTokens(t, 4, { listingOrder: 'newest-first' })
   const first = await read()
   t.strictSame(first.ids, [ids[3], ids[2]])
@@ -105,7 +105,7 @@ t.test('a page expires', async (t) => {
   t.equal((await read()).status, 200, 'a new start')
 })
 
-t.test('links are relative, or of another origin, from one call to the next', async (t) => {
+t.test('links can become relative, or have another origin, between calls', async (t) => {
   const { read, tenant } = await withTokens(t, 3, { linkOrigin: '' })
   t.match((await read()).body.links.next.href, /^\/api\/v1\/oauth-tokens\?/)
   tenant.settings.linkOrigin = 'https://other.example.invalid'

@@ -4,7 +4,7 @@ import t from 'tap'
 import { listen } from '../support/listen.ts'
 import { type OpenSandbox, openSandbox } from './open-sandbox.ts'
 
-/** Qlik's own client, as an M2M client of the sandbox. It takes plain http where the host says so. */
+/** Qlik's own client, as an M2M client of the sandbox. It uses plain http if the host says so. */
 function qlikApi({ url, client }: OpenSandbox) {
   return createQlikApi({
     hostConfig: {
@@ -40,7 +40,7 @@ t.test("Qlik's client finds a user and revokes the user's tokens", async (t) => 
   t.strictSame(routes, ['token', 'me', 'user', 'users', 'list', 'revoke', 'revoke', 'revoke'])
 })
 
-t.test("Qlik's client throws what the tenant refuses", async (t) => {
+t.test("Qlik's client throws if the tenant rejects a call", async (t) => {
   const sandbox = await openSandbox(t, { tier2Limit: 2, tenantLimitShare: null })
   const qlik = qlikApi(sandbox)
   const refusal = () => qlik.oauthTokens.deleteOauthToken('unknown').catch((error: unknown) => error)
@@ -48,7 +48,7 @@ t.test("Qlik's client throws what the tenant refuses", async (t) => {
   t.match(await refusal(), { status: 429, data: { errors: [{ code: 'HTTP-429' }] } })
 })
 
-t.test("Qlik's client renews an access token that has expired", async (t) => {
+t.test("Qlik's client renews an expired access token", async (t) => {
   const sandbox = await openSandbox(t)
   const qlik = qlikApi(sandbox)
   await qlik.oauthTokens.getOauthTokens({})
@@ -57,7 +57,7 @@ t.test("Qlik's client renews an access token that has expired", async (t) => {
   t.equal(status, 200)
 })
 
-t.test("Qlik's client takes its access token to wherever a link leads", async (t) => {
+t.test("Qlik's client sends its access token to any host in a link", async (t) => {
   const asked: (string | undefined)[] = []
   const foreign = createServer((request, answer) => {
     asked.push(request.headers.authorization)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { RateLimiter } from '../../src/sandbox/rate-limiter.ts'
 
-t.test('the window slides: each call is free again when its own time is over', async (t) => {
+t.test('the window slides: each call expires on its own', async (t) => {
   const limiter = new RateLimiter({ 1: 10, 2: 2 }, 10_000)
   t.equal(limiter.take('bot', 2, 0), 0)
   t.equal(limiter.take('bot', 2, 6_000), 0)
@@ -11,7 +11,7 @@ t.test('the window slides: each call is free again when its own time is over', a
   t.equal(limiter.take('bot', 2, 10_000), 6, 'the second one leaves it at 16 s')
 })
 
-t.test('the seconds to wait are rounded up, and the tier stays shut until they are over', async (t) => {
+t.test('the seconds to wait are rounded up, and the tier stays closed until they have passed', async (t) => {
   const limiter = new RateLimiter({ 1: 10, 2: 1 }, 10_000)
   limiter.take('bot', 2, 0)
   t.equal(limiter.take('bot', 2, 8_900), 2)
@@ -25,7 +25,7 @@ t.test('a window of a second is announced as a second', async (t) => {
   t.equal(limiter.take('bot', 1, 1), 1)
 })
 
-t.test('tiers and users have budgets of their own', async (t) => {
+t.test('each tier and each user has a separate limit', async (t) => {
   const limiter = new RateLimiter({ 1: 1, 2: 1 }, 10_000)
   t.equal(limiter.take('bot', 2, 0), 0)
   t.not(limiter.take('bot', 2, 0), 0)
@@ -33,14 +33,14 @@ t.test('tiers and users have budgets of their own', async (t) => {
   t.equal(limiter.take('other', 2, 0), 0)
 })
 
-t.test('a block shuts the tier although calls are left', async (t) => {
+t.test('a block closes the tier although calls are left', async (t) => {
   const limiter = new RateLimiter({ 1: 10, 2: 10 }, 10_000)
   limiter.block('bot', 2, 0, 30)
   t.equal(limiter.take('bot', 2, 29_000), 1)
   t.equal(limiter.take('bot', 2, 30_000), 0)
 })
 
-t.test('a block can be lifted before its time; what was counted still counts', async (t) => {
+t.test('a block can be lifted early; counted calls still count', async (t) => {
   const limiter = new RateLimiter({ 1: 10, 2: 1 }, 10_000)
   limiter.take('bot', 2, 0)
   limiter.block('bot', 2, 0, 99_999_999_999)
@@ -71,7 +71,7 @@ t.test('however calls are spread, no window holds more than the limit', async (t
   )
 })
 
-t.test('a client that waits as long as it was told is never refused twice', async (t) => {
+t.test('a client that waits for the announced time is never rejected twice', async (t) => {
   const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 300 })
   t.doesNotThrow(() =>
     fc.assert(

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { grantFor, openSandbox, stoppedClock } from './open-sandbox.ts'
 
-/** Users' limits are looked at alone where the tenant has no limit of its own. */
+/** Without a limit of the tenant, only users' limits apply. */
 const tenantLimitShare = null
 
-t.test('the call over the limit gets the documented answer', async (t) => {
+t.test('the call over the limit gets the documented response', async (t) => {
   const clock = stoppedClock()
   const { call } = await openSandbox(t, { tier2Limit: 2, windowMs: 13_000, now: clock.now, tenantLimitShare })
   await call('DELETE', '/api/v1/oauth-tokens/one')
@@ -23,7 +23,7 @@ t.test('the call over the limit gets the documented answer', async (t) => {
   })
 })
 
-t.test('a 429 shuts the whole tier, and only that one, until the time is over', async (t) => {
+t.test('a 429 closes the whole tier, and only that tier, until the time has passed', async (t) => {
   const clock = stoppedClock()
   const { call, client } = await openSandbox(t, { tier2Limit: 1, windowMs: 13_000, now: clock.now })
   await call('DELETE', '/api/v1/oauth-tokens/one')
@@ -47,14 +47,14 @@ t.test('token requests count for the bot user of the client, also with a wrong s
   t.equal((await call('POST', '/oauth/token', { token: null, body: grantFor(other) })).status, 200)
 })
 
-t.test('a request of a client that nobody knows is counted for nobody', async (t) => {
+t.test('a request of an unknown client is not counted', async (t) => {
   const { call } = await openSandbox(t, { tier2Limit: 1 })
   const body = { grant_type: 'client_credentials', client_id: 'nobody', client_secret: 'x' }
   t.equal((await call('POST', '/oauth/token', { token: null, body })).status, 401)
   t.equal((await call('POST', '/oauth/token', { token: null, body })).status, 401)
 })
 
-t.test('the calls of a person and of a client are counted apart', async (t) => {
+t.test('the calls of a user and of a client are counted separately', async (t) => {
   const { call, tenant } = await openSandbox(t, { tier1Limit: 1, tenantLimitShare })
   const [token] = tenant.issueTokens(tenant.addUser().id)
   t.equal((await call('GET', '/api/v1/items')).status, 200)
@@ -89,14 +89,14 @@ t.test(
   },
 )
 
-t.test('the share of the tenant is changed at run time', async (t) => {
+t.test('the share of the tenant can change at run time', async (t) => {
   const { call, tenant } = await openSandbox(t, { tier1Limit: 100 })
   tenant.settings.tenantLimitShare = 0.01
   t.equal((await call('GET', '/api/v1/items')).status, 200)
   t.equal((await call('GET', '/api/v1/items')).status, 429)
 })
 
-t.test("another program spends the client's budget, until it is refused", async (t) => {
+t.test("another program can spend the client's limit until it is rejected", async (t) => {
   const clock = stoppedClock()
   const limits = { tier2Limit: 5, windowMs: 13_000, tenantLimitShare }
   const { call, client, tenant } = await openSandbox(t, { ...limits, now: clock.now })
@@ -107,10 +107,10 @@ t.test("another program spends the client's budget, until it is refused", async 
   t.equal((await call('DELETE', '/api/v1/oauth-tokens/x')).status, 429, 'the refusal has blocked the tier')
   clock.time += 1
   t.equal((await call('DELETE', '/api/v1/oauth-tokens/x')).status, 404)
-  t.throws(() => tenant.spendCalls('nobody', 2, 1), /no client nobody/)
+  t.throws(() => tenant.spendCalls('nobody', 2, 1), /Client nobody does not exist/)
 })
 
-t.test('deletes that get 404 count more than others where that is wished', async (t) => {
+t.test('deletes with 404 can count more than others', async (t) => {
   const { call, tenant } = await openSandbox(t, {
     tier1Limit: 2,
     tier2Limit: 5,
@@ -127,7 +127,7 @@ t.test('deletes that get 404 count more than others where that is wished', async
   t.equal((await call('DELETE', '/api/v1/oauth-tokens/x')).status, 429)
 })
 
-t.test('a limit that is reached says when to come back as a date, or not at all', async (t) => {
+t.test('Retry-After of a limit can be a date, or missing', async (t) => {
   const clock = stoppedClock(Date.parse('2026-11-21T12:00:00.500Z'))
   const limits = { tier1Limit: 1, windowMs: 13_000, retryAfter: 'date' as const }
   const { call, tenant } = await openSandbox(t, { ...limits, now: clock.now, clockSkewMs: 60_000 })

@@ -3,7 +3,7 @@ import { type Json, openSandbox, stoppedClock } from './open-sandbox.ts'
 
 const LIST = '/api/v1/oauth-tokens'
 
-/** The `page` parameter of a link: what a client has to take out of it. */
+/** The `page` parameter of a link, which clients must extract. */
 function pageIn(link: Json): string | null {
   return link === undefined ? null : new URL(link.href).searchParams.get('page')
 }
@@ -29,7 +29,7 @@ t.test('an admin sees the tokens of a user, as documented', async (t) => {
   t.same(body.links, { self: { href: `https://tenant.example.invalid${LIST}?userId=${user.id}` } })
 })
 
-t.test('ids can tell nothing, a token can be old, or never used', async (t) => {
+t.test('ids can be opaque, and a token can be old or never used', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   tenant.issueTokens(user.id, 1, { idForm: 'opaque', lastUsed: null })
@@ -41,7 +41,7 @@ t.test('ids can tell nothing, a token can be old, or never used', async (t) => {
   ])
 })
 
-t.test('the skew moves the Date header and the issue times, not the rate limit', async (t) => {
+t.test('the skew shifts the Date header and the issue times, not the rate limit', async (t) => {
   const clock = stoppedClock(Date.parse('2024-07-31T07:42:54Z'))
   const { call, tenant } = await openSandbox(t, { now: clock.now, clockSkewMs: -54_000 })
   const [token] = tenant.issueTokens(tenant.addUser().id)
@@ -49,7 +49,7 @@ t.test('the skew moves the Date header and the issue times, not the rate limit',
   t.equal((await call('GET', LIST)).headers.get('date'), 'Wed, 31 Jul 2024 07:42:00 GMT')
 })
 
-t.test('a listing without a user has everyone, in the order of their ids', async (t) => {
+t.test('a listing without a user contains all users, sorted by id', async (t) => {
   const { call, client, tenant } = await openSandbox(t)
   for (const id of ['b', 'a', 'c']) tenant.issueTokens(tenant.addUser({ id }).id, 2)
   const { body } = await call('GET', `${LIST}?sort=userId`)
@@ -57,7 +57,7 @@ t.test('a listing without a user has everyone, in the order of their ids', async
   t.strictSame(userIds, ['a', 'a', 'b', 'b', 'c', 'c', client.userId].sort())
 })
 
-t.test('pages lead on and back; their links name a host that is not the tenant', async (t) => {
+t.test('pages link forward and back; their links name a host that is not the tenant', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   const ids = tenant.issueTokens(user.id, 5).map(({ id }) => id)
@@ -79,7 +79,7 @@ t.test('pages lead on and back; their links name a host that is not the tenant',
   t.strictSame((await read(pageIn(second.links.prev))).ids, first.ids)
 })
 
-t.test('pages lead through everyone, also when a whole user is gone in between', async (t) => {
+t.test('pages link through all users, also if all tokens of a user disappear in between', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const everyone = ['c', 'a', 'b'].flatMap((id) => tenant.issueTokens(tenant.addUser({ id }).id, 2))
   const idsOf = (userId: string) => everyone.filter((token) => token.userId === userId).map(({ id }) => id)
@@ -88,11 +88,11 @@ t.test('pages lead through everyone, also when a whole user is gone in between',
   for (const token of tenant.tokensOf('a')) tenant.tokens.remove(token)
   const second = (await call('GET', `${LIST}?limit=10&page=${pageIn(first.links.next)}`)).body
   const rest = second.data.map((row: Json) => row.id)
-  // The very first one was the client's own.
+  // The first one is the client's own access token.
   t.strictSame([...seen, ...rest], [...idsOf('a'), ...idsOf('b'), ...idsOf('c')])
 })
 
-t.test('no token is passed over or shown twice when pages are revoked between reads', async (t) => {
+t.test('no token is skipped or listed twice if pages are revoked between reads', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   const ids = tenant.issueTokens(user.id, 7).map(({ id }) => id)
@@ -123,7 +123,7 @@ t.test('a token that is issued while pages are read comes at the end', async (t)
   t.equal(next.body.data[1].id, late?.id)
 })
 
-t.test('parameters that are not valid get 400', async (t) => {
+t.test('invalid parameters get 400', async (t) => {
   const { call } = await openSandbox(t)
   const queries = [
     'limit=0',
@@ -156,7 +156,7 @@ t.test('a client without the role, or without the scope, sees its own tokens and
   }
 })
 
-t.test('a revoked token is gone from the listing and cannot be used', async (t) => {
+t.test('a revoked token is not listed and cannot be used', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   const [token] = tenant.issueTokens(user.id, 2)
@@ -170,14 +170,14 @@ t.test('a revoked token is gone from the listing and cannot be used', async (t) 
   t.match(after.body, { errors: [{ code: String, title: 'Unauthorized', status: '401' }], traceId: String })
 })
 
-t.test('a client that revokes its own access token is shut out', async (t) => {
+t.test('a client that revokes its own access token is locked out', async (t) => {
   const { call, client, tenant } = await openSandbox(t)
   const [own] = tenant.tokensOf(client.userId)
   t.equal((await call('DELETE', `${LIST}/${own?.id}`)).status, 204)
   t.equal((await call('GET', LIST)).status, 401)
 })
 
-t.test('a token that is unknown, or revoked before, gets 404, or 204 where that is wished', async (t) => {
+t.test('an unknown or already revoked token gets 404, or 204 if configured', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const [token] = tenant.issueTokens(tenant.addUser().id)
   t.equal((await call('DELETE', `${LIST}/${token?.id}`)).status, 204)
@@ -191,7 +191,7 @@ t.test('a token that is unknown, or revoked before, gets 404, or 204 where that 
   }
 })
 
-t.test('a client without power may revoke its own tokens only', async (t) => {
+t.test('a client that is not an admin can revoke only its own tokens', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const plain = tenant.addClient({ admin: false })
   const { accessToken: token, id } = tenant.issueAccessToken(plain, 'admin_classic')
@@ -201,7 +201,7 @@ t.test('a client without power may revoke its own tokens only', async (t) => {
   t.equal((await call('DELETE', `${LIST}/${id}`, { token })).status, 204)
 })
 
-t.test('nobody gets anything without a token that is valid', async (t) => {
+t.test('every call needs a valid token', async (t) => {
   const { url, call } = await openSandbox(t)
   const paths = [LIST, '/api/v1/users/me', '/api/v1/users/x', '/api/v1/users', '/api/v1/items']
   for (const path of paths) {
@@ -212,7 +212,7 @@ t.test('nobody gets anything without a token that is valid', async (t) => {
   t.equal((await fetch(url + LIST, { headers: { authorization: 'Basic eDp5' } })).status, 401)
 })
 
-t.test('tokens are only given to users who are there', async (t) => {
+t.test('tokens are only issued to existing users', async (t) => {
   const { tenant } = await openSandbox(t)
-  t.throws(() => tenant.issueTokens('nobody'), /no user nobody/)
+  t.throws(() => tenant.issueTokens('nobody'), /User nobody does not exist/)
 })

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { grantFor, type Json, openSandbox } from './open-sandbox.ts'
 
-/** The headers of every call in the tutorial, also of those without a body. */
+/** The headers of every call in the tutorial, including those without a body. */
 const JSON_HEADERS = { accept: 'application/json', 'content-type': 'application/json' }
 
 // https://qlik.dev/authenticate/oauth/manage-oauth-tokens/
-t.test("the calls of Qlik's tutorial work as it tells", async (t) => {
+t.test("the calls of Qlik's tutorial work as documented", async (t) => {
   const { url, client, tenant } = await openSandbox(t, {
     linkOrigin: 'https://mytenant.region.qlikcloud.com',
   })

@@ -28,7 +28,7 @@ t.test('the redirect can be absolute', async (t) => {
   )
 })
 
-t.test('roles can be left untold, and a client can be without them', async (t) => {
+t.test('roles can be omitted, and a client can have none', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const untold = tenant.addClient({ rolesTold: false })
   const { body } = await call('GET', `/api/v1/users/${untold.userId}`)
@@ -37,7 +37,7 @@ t.test('roles can be left untold, and a client can be without them', async (t) =
   t.match((await call('GET', `/api/v1/users/${plain.userId}`)).body, { roles: [], assignedRoles: [] })
 })
 
-t.test('the role is withdrawn and restored while access tokens are out', async (t) => {
+t.test('the role can be removed and restored, also for issued access tokens', async (t) => {
   const { call, client, tenant } = await openSandbox(t)
   const user = tenant.addUser()
   const [token] = tenant.issueTokens(user.id)
@@ -54,7 +54,7 @@ t.test('the role is withdrawn and restored while access tokens are out', async (
   t.strictSame(await seen(), [200, 1, ['TenantAdmin']])
 })
 
-t.test('the roles of a row are left out, or others than the real ones', async (t) => {
+t.test('the returned roles can be omitted, or differ from the real ones', async (t) => {
   const { call, client, tenant } = await openSandbox(t)
   const rolesOf = async () => (await call('GET', `/api/v1/users/${client.userId}`)).body.roles
   tenant.changeClient(client.id, { rolesTold: false })
@@ -65,10 +65,10 @@ t.test('the roles of a row are left out, or others than the real ones', async (t
   t.strictSame(await rolesOf(), ['TenantAdmin'], 'one that it has no more')
   tenant.changeClient(client.id, { rolesTold: true })
   t.strictSame(await rolesOf(), [])
-  t.throws(() => tenant.changeClient('nobody', {}), /no client nobody/)
+  t.throws(() => tenant.changeClient('nobody', {}), /Client nobody does not exist/)
 })
 
-t.test('an unknown user gets 404 in the form of /users, with a number as its status', async (t) => {
+t.test('an unknown user gets 404 in the format of /users, with a numeric status', async (t) => {
   const { call } = await openSandbox(t)
   const { status, body } = await call('GET', '/api/v1/users/unknown')
   t.equal(status, 404)
@@ -86,7 +86,7 @@ t.test('an id in other letter case is another id, and lists nothing', async (t) 
   t.equal((await call('GET', '/api/v1/users/Zoe-1')).status, 200)
 })
 
-t.test('a user can be found by the id in other letter case; the answer has the real one', async (t) => {
+t.test('a user can be found by the id in other letter case; the response has the real id', async (t) => {
   const { call, tenant } = await openSandbox(t, { anyCaseUserIds: true })
   for (const id of ['Zoe', 'zoe']) tenant.issueTokens(tenant.addUser({ id }).id)
   t.equal((await call('GET', '/api/v1/users/ZOE')).body.id, 'Zoe')
@@ -95,7 +95,7 @@ t.test('a user can be found by the id in other letter case; the answer has the r
   t.strictSame((await call('GET', '/api/v1/oauth-tokens?userId=ZOE')).body.data, [])
 })
 
-t.test('users are found by a filter, regardless of case, and may be more than one', async (t) => {
+t.test('a filter ignores case and can find several users', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const lower = tenant.addUser({ email: 'ann@example.com' })
   const upper = tenant.addUser({ email: 'ANN@example.com' })
@@ -130,7 +130,7 @@ t.test('a listing ends at its limit', async (t) => {
   t.equal((await call('GET', '/api/v1/users?limit=2')).body.data.length, 2)
 })
 
-t.test('a filter or a limit that cannot be read gets 400', async (t) => {
+t.test('an invalid filter or limit gets 400', async (t) => {
   const { call } = await openSandbox(t)
   for (const query of ['filter=email', 'filter=', 'limit=101', 'limit=0']) {
     const { status, body } = await call('GET', `/api/v1/users?${query}`)
@@ -139,10 +139,10 @@ t.test('a filter or a limit that cannot be read gets 400', async (t) => {
   }
 })
 
-t.test('ids are taken once', async (t) => {
+t.test('ids are unique', async (t) => {
   const { tenant } = await openSandbox(t)
   tenant.addUser({ id: 'ann' })
-  t.throws(() => tenant.addUser({ id: 'ann' }), /a user ann already/)
+  t.throws(() => tenant.addUser({ id: 'ann' }), /User ann already exists/)
   tenant.addClient({ id: 'curfew' })
-  t.throws(() => tenant.addClient({ id: 'curfew' }), /a client curfew already/)
+  t.throws(() => tenant.addClient({ id: 'curfew' }), /Client curfew already exists/)
 })
