@@ -110,8 +110,8 @@ const REQUIRES: readonly [key: string, other: string][] = [
 ]
 
 /**
- * Reads the credentials of the environment's own tenant and reports every mistake. An empty previous secret or key file counts
- * as not set, so that it can stay configured between rotations.
+ * Reads the credentials of the environment's own tenant and reports every mistake. An empty previous secret or key file
+ * counts as not set, so that it can stay configured between rotations.
  * @param isReported whether a mistake in this key is already reported
  */
 export function ownCredentials(given: Given, isReported: (key: string) => boolean): OwnCredentials {

@@ -9,13 +9,15 @@ export function welcome({ url, tenant }: Sandbox, client: SandboxClient, people:
   const rows = people.map(
     ({ id, email, subject }) => `  ${id}  ${email}  ${subject}  ${tenant.tokensOf(id).length} tokens`,
   )
+  const table =
+    rows.length > 0 ? `Users, by Qlik user id, e-mail address and subject:\n\n${rows.join('\n')}\n\n` : ''
   return `Sandbox tenant at ${url}
 
 To point Curfew at it, paste these lines into .env and run "npm start":
 
 ${envLines(environment)}
 
-${rows.length > 0 ? `Users, with their Qlik user id, e-mail address and subject:\n\n${rows.join('\n')}\n\n` : ''}${examples(url, client, people[0])}`
+${table}${examples(url, client, people[0])}`
 }
 
 function examples(url: string, client: SandboxClient, person?: SandboxUser): string {

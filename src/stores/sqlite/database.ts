@@ -24,9 +24,10 @@ export function openDatabase(path: string): DatabaseSync {
     mkdirSync(dirname(path), { recursive: true })
     closeSync(openSync(path, 'a', 0o600))
   } catch (cause) {
+    const advice = 'Check the path in DATABASE_URL and the permissions of its folder.'
     throw new CurfewError(
       'CURFEW_STORE_UNAVAILABLE',
-      `Cannot write the database file ${resolve(path)} (${reasonOf(cause)}). Check the path in DATABASE_URL and the permissions of its folder.`,
+      `Cannot write the database file ${resolve(path)} (${reasonOf(cause)}). ${advice}`,
       {
         cause,
       },
