@@ -1,21 +1,14 @@
 import { z } from 'zod'
 
-// The formats of configuration values, shared by the environment and the file.
+// The forms of the values in the configuration, alike in the environment and in the file.
 
-/** A format: a check, and the message if the check fails. */
+/** A form: whether a text has it, and what is said where it has not. */
 export interface Form {
   isGood: (text: string) => boolean
   expected: string
 }
 
-/** Whether a value is, or contains, the placeholder of `.env.example` and `deploy/kubernetes/secret.yaml`. */
-export function isPlaceholder(text: string): boolean {
-  return /replace-me/i.test(text)
-}
-
-export const PLACEHOLDER = 'expected your own value; this is still the placeholder of the example'
-
-/** Limits of the numbers that can be set for all tenants (environment) and for each tenant (file). */
+/** Bounds of the numbers that can be said for all tenants (environment) and for each (file). */
 export const LIMITS = {
   tier1Limit: z.int().min(1).max(1_000_000),
   tier2Limit: z.int().min(2).max(1_000_000),
@@ -24,7 +17,7 @@ export const LIMITS = {
   concurrency: z.int().min(1).max(128),
 }
 
-/** Splits a list at commas and line breaks, or at `separator`. */
+/** The items of a list, separated by commas or line ends, or by what is given. */
 export function split(text: string, separator = /[,\n]/): string[] {
   return text
     .split(separator)
@@ -32,17 +25,14 @@ export function split(text: string, separator = /[,\n]/): string[] {
     .filter((item) => item !== '')
 }
 
-/** Accepts only an origin. */
+/** An origin and nothing else. */
 function isTenantUrl(text: string): boolean {
   if (!isSecureAddress(text)) return false
   const { pathname, search, hash } = new URL(text)
   return pathname === '/' && search === '' && hash === ''
 }
 
-/**
- * Secrets are sent to these addresses, and keys that decide who can log users out are fetched from them. Plain http is
- * therefore accepted on loopback only.
- */
+/** Where secrets go, or keys come from that decide who may log users out: in the clear on this machine only. */
 export function isSecureAddress(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)
@@ -51,9 +41,10 @@ export function isSecureAddress(text: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }
 
+/** Such an address, in an entry of the file. */
 export const SecureAddress = z.string().refine(isSecureAddress, 'expected https://… (http on loopback only)')
 
-/** Rejects SQLite's `:memory:` and `file:` URIs: their data may not outlive the process. */
+/** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
 function isDatabaseUrl(url: string): boolean {
   if (/^sqlite:(?!:|file:)./.test(url)) return true
   return /^postgres(ql)?:\/\/[^/]*\/./.test(url) && URL.canParse(url)
@@ -66,8 +57,8 @@ function isWebhookSecret(text: string): boolean {
   return length >= 24 && length <= 64
 }
 
-/** Whether a text can be a header value and is too long to be guessed. */
-function isSharedSecret(text: string): boolean {
+/** Whether a text can be the value of a header, and is long enough not to be guessed. */
+function isBearable(text: string): boolean {
   return text.length >= 16 && text.length <= 512 && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(text)
 }
 
@@ -85,26 +76,23 @@ export const FORMS = {
     isGood: (text) => /^(\d{4}-(02|05|08|11)|latest|none)$/.test(text),
     expected: 'expected a release as YYYY-MM (MM is 02, 05, 08 or 11), latest or none',
   },
-  text: { isGood: (text) => text !== '', expected: 'expected a non-empty string' },
+  text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
   databaseUrl: {
     isGood: isDatabaseUrl,
-    expected: 'expected sqlite:<file path> or postgres://<user>:<password>@<host>/<database>',
+    expected: 'expected sqlite:<path of a file> or postgres://<user>:<password>@<host>/<database>',
   },
   apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
   webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
-  /** Chosen by the operator. */
-  sharedSecret: { isGood: isSharedSecret, expected: 'expected 16 to 512 printable characters' },
-  /** Supabase shows its secrets with the signature version as a prefix. */
+  /** Of the user's own choice. */
+  sharedSecret: { isGood: isBearable, expected: 'expected 16 to 512 printable characters' },
+  /** Supabase shows its secrets with the version of the signature before them. */
   svixSecret: {
     isGood: (text) => isWebhookSecret(text.replace(/^v1,/, '')),
     expected: 'expected whsec_ and 24 to 64 bytes in base64',
   },
 } as const satisfies Record<string, Form>
 
-/**
- * Requires the members of exactly one of `ways`. A violation is reported together with other mistakes, and the JSON Schema
- * contains the rule for editors.
- */
+/** Exactly one of these sets of members is given, and nothing of the others; told beside other mistakes, and to editors. */
 export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
   const members = new Set(ways.flat())
   const isOneWay = (value: object) => {
@@ -115,13 +103,13 @@ export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonl
   }
   return schema
     .refine(isOneWay, {
-      error: `expected exactly one of: ${ways.map((way) => way.join(' and ')).join(', or ')}`,
+      error: `expected ${ways.map((way) => way.join(' and ')).join(', or ')}: one of these, and only one`,
       when: ({ value }) => typeof value === 'object' && value !== null,
     })
     .meta({ oneOf: ways.map((way) => ({ required: way })) })
 }
 
-/** Rejects the two members together. Reported like `oneWay`. */
+/** Of these two members one is given at most; told beside other mistakes, and to editors. */
 export function atMostOne<T extends z.ZodObject>(schema: T, members: readonly [string, string]): T {
   return schema
     .refine((value) => !members.every((member) => member in value), {

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 
-/** The trimmed content of a file, or null if it is unreadable. The error is dropped because it may quote the path. */
+/** What a file holds, without white space around it; null where it cannot be read. Why may hold the path. */
 export function readSecretFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8').trim()
@@ -9,17 +9,18 @@ export function readSecretFile(path: string): string | null {
   }
 }
 
+/** A file with a private key. */
 export interface KeyFile {
   text: string
-  /** Whether every user on the machine can read it. */
+  /** Whether every user of the machine can read it. */
   isExposed: boolean
 }
 
-/** A 16,384-bit RSA key takes 13 KB. */
+/** An RSA key of 16,384 bits takes 13 KB. */
 const LARGEST_KEY_FILE_BYTES = 64 * 1024
 const READABLE_BY_OTHERS = 0o004
 
-/** Like `readSecretFile`, for regular files up to 64 KiB. Also reports whether other users can read the file. */
+/** As `readSecretFile`, for a regular file of at most 64 KiB, and with who else can read it. */
 export function readKeyFile(path: string): KeyFile | null {
   try {
     const stats = statSync(path)

@@ -2,7 +2,8 @@ import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import { KEY_ALGORITHMS } from '../base/client-key.ts'
-import { FORMS, type Form, isPlaceholder, LIMITS, PLACEHOLDER, split } from '../base/config-forms.ts'
+import { FORMS, type Form, LIMITS, split } from '../base/config-forms.ts'
+import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import { readSecretFile } from '../base/secret-file.ts'
 
 const listOf = ({ isGood, expected }: Form) =>

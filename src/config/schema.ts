@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { FORMS, type Form, isPlaceholder, LIMITS, oneWay, PLACEHOLDER } from '../base/config-forms.ts'
+import { FORMS, type Form, LIMITS, oneWay } from '../base/config-forms.ts'
+import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import type { KeyFile } from '../base/secret-file.ts'
 import type { SourceEntry, SourceKinds, ValueForms } from '../base/source-entry.ts'
 import { Identifier } from '../revocation/signal.ts'

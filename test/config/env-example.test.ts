@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { PLACEHOLDER } from '../../src/base/config-forms.ts'
+import { PLACEHOLDER } from '../../src/base/placeholder.ts'
 import { Environment, SECRETS } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { configurationFile } from '../support/config-file.ts'
