@@ -46,6 +46,14 @@ for (const [rule, broken] of Object.entries(RULES)) {
   })
 }
 
+t.test('`src` imports only itself and package.json: the image contains nothing else.', async (t) => {
+  const isOutside = (name: string) => name.startsWith('../') && name !== '../package.json'
+  const outside = [...imports].flatMap(([file, names]) =>
+    names.filter(isOutside).map((to) => `${file} ${to}`),
+  )
+  t.same(outside, [])
+})
+
 t.test('No two files import each other, not even through others.', async (t) => {
   const visited = new Set<string>()
   const visit = (file: string, path: readonly string[]) => {
