@@ -37,7 +37,7 @@ const text = read('docker-compose.yml')
 const { services, secrets, configs }: ComposeFile = parse(text, { merge: true })
 const proxyConfiguration = read('deploy/proxy/haproxy.cfg').replace(/^ *#.*\n/gm, '')
 
-/** A service by its name, its lists and maps empty where it has none. */
+/** A service by name, with empty lists and maps for those that it lacks. */
 function service(name: string) {
   const found = services[name]
   if (!found) throw new Error(`there is no service ${name}`)
@@ -46,9 +46,9 @@ function service(name: string) {
 
 const seconds = (duration: string) => Number(/^(\d+)s$/.exec(duration)?.[1])
 
-t.test('the compose file is one, by the schema of the Compose Specification', async (t) => {
+t.test('the compose file is valid according to the schema of the Compose Specification', async (t) => {
   const linter = new DCLinter({ rules: {}, quiet: false, debug: false, exclude: [] })
-  // Its own types do not resolve in ES modules.
+  // The types of dclint do not resolve in ES modules.
   const [result]: { messages: { type: string; message: string }[] }[] = linter.lintFiles(
     [join(ROOT, 'docker-compose.yml')],
     false,
@@ -57,12 +57,12 @@ t.test('the compose file is one, by the schema of the Compose Specification', as
   t.same(mistakes, [])
 })
 
-t.test('by itself it starts the sandbox and one process, and the replicas only on demand', async (t) => {
+t.test('by default it starts the sandbox and one process; the replicas need a profile', async (t) => {
   const names = (profile?: string) =>
     Object.keys(services).filter((name) => services[name]?.profiles?.join() === profile)
   t.same(names(), ['sandbox', 'curfew'])
   t.same(names('postgres'), [...REPLICAS, 'proxy', 'postgres'])
-  t.same(service('proxy').depends_on, REPLICAS, 'the proxy brings the replicas')
+  t.same(service('proxy').depends_on, REPLICAS, 'the proxy starts the replicas')
   for (const replica of REPLICAS) {
     t.match(service(replica).depends_on, {
       sandbox: { condition: 'service_healthy' },
@@ -89,7 +89,7 @@ t.test('every service is hardened', async (t) => {
   t.notMatch(text, /privileged: true|cap_add|docker\.sock|network_mode: host|user: root/)
 })
 
-t.test('nothing is killed before it could end in order', async (t) => {
+t.test('each container has enough time for a graceful shutdown', async (t) => {
   for (const name of ['curfew', ...REPLICAS]) {
     const { SHUTDOWN_DRAIN_MS, SHUTDOWN_GRACE_MS } = Environment.shape
     const { environment, stop_grace_period } = service(name)
@@ -105,16 +105,16 @@ t.test('ports are published on loopback only, each once', async (t) => {
   t.same(published, ['127.0.0.1:3000:3000', '127.0.0.1:4848:4848', '127.0.0.1:3080:3000'])
 })
 
-t.test("Curfew lives in the sandbox's network, since http is for loopback", async (t) => {
+t.test("Curfew shares the sandbox's network, because http is allowed only on loopback", async (t) => {
   for (const name of ['curfew', ...REPLICAS]) {
     t.equal(service(name).network_mode, 'service:sandbox', name)
     t.match(service(name).environment.QLIK_TENANT_URL, /^http:\/\/127\.0\.0\.1:/)
   }
   const ports = ['curfew', ...REPLICAS].map((name) => service(name).environment.PORT ?? '3000')
-  t.equal(new Set(ports).size, 3, 'so each has a port of its own')
+  t.equal(new Set(ports).size, 3, 'so each needs its own port')
 })
 
-t.test('it sets keys that the configuration knows, and secrets as files that it mounts', async (t) => {
+t.test('it sets only known configuration keys, and secrets only as mounted files', async (t) => {
   const known = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`)]
   for (const name of ['curfew', ...REPLICAS]) {
     const { environment, secrets: mounted } = service(name)
@@ -133,7 +133,7 @@ t.test('it sets keys that the configuration knows, and secrets as files that it 
   t.notMatch(text, /env_file|--client-secret=/)
 })
 
-t.test('its secrets are the demo files, of which there are no others', async (t) => {
+t.test('its secrets are exactly the demo files', async (t) => {
   const files = readdirSync(DEMO_SECRETS).filter((file) => file !== 'README.md')
   t.same(Object.keys(secrets).sort(), files.sort())
   for (const file of files) {
@@ -143,7 +143,7 @@ t.test('its secrets are the demo files, of which there are no others', async (t)
   }
 })
 
-t.test('it holds configurations that work, and the sandbox knows their client', async (t) => {
+t.test('its configurations are valid, and the sandbox knows their client', async (t) => {
   const sandbox = readArguments(service('sandbox').command.slice(2).map(onThisMachine))
   for (const name of ['curfew', ...REPLICAS]) {
     const given = Object.entries({ ...imageEnvironment(), ...service(name).environment })
@@ -159,7 +159,7 @@ t.test('it holds configurations that work, and the sandbox knows their client', 
   }
 })
 
-t.test('the replicas reach the database, as the role that is made for them', async (t) => {
+t.test('the replicas connect to the database as the role that is created for them', async (t) => {
   const url = new URL(readFileSync(join(DEMO_SECRETS, 'database-url'), 'utf8'))
   t.ok(service(url.hostname).image.startsWith('postgres:'))
   const { target } = service('postgres').configs.find(({ source }) => source === 'postgres-role') ?? {}
@@ -167,13 +167,13 @@ t.test('the replicas reach the database, as the role that is made for them', asy
   const role = read(configs['postgres-role']?.file ?? '')
   t.match(role, `CREATE ROLE ${url.username} LOGIN`)
   t.match(role, `CREATE DATABASE ${url.pathname.slice(1)} OWNER ${url.username};`)
-  // The role's password is taken out of the address by an expression of the same meaning.
+  // sed extracts the role's password from the URL; JavaScript reads the same expression.
   const [, expression = ''] = /sed -E 's\|(.+)\|\\1\|' (\S+)/.exec(role) ?? []
   t.equal(new RegExp(expression).exec(url.href)?.[1], url.password)
   t.ok(service('postgres').secrets.includes('database-url'))
 })
 
-t.test('the proxy takes a replica out while it still serves', async (t) => {
+t.test('the proxy stops using a replica while that still drains', async (t) => {
   t.match(service('proxy').configs, [{ source: 'haproxy', target: '/usr/local/etc/haproxy/haproxy.cfg' }])
   t.equal(configs.haproxy?.file, './deploy/proxy/haproxy.cfg')
   const [, ready = '', alive = ''] = proxyConfiguration.split(/^backend .+$/m)
@@ -193,7 +193,7 @@ t.test('the proxy takes a replica out while it still serves', async (t) => {
   for (const name of REPLICAS) t.ok(Number(service(name).environment.SHUTDOWN_DRAIN_MS) > noticedMs, name)
 })
 
-t.test('the proxy waits longer than a caller may, and repeats only what got no answer', async (t) => {
+t.test('the proxy waits longer than callers may, and retries only requests without an answer', async (t) => {
   const [, server] = /timeout server (\d+)s/.exec(proxyConfiguration) ?? []
   t.ok(Number(server) > 30, 'the longest Prefer: wait')
   t.match(proxyConfiguration, /^ +retry-on conn-failure empty-response$/m)
@@ -204,7 +204,7 @@ t.test('the proxy waits longer than a caller may, and repeats only what got no a
   t.equal(service('proxy').healthcheck?.test.at(-1), `http://127.0.0.1:${port}${uri}`)
 })
 
-/** Where a container finds its secrets, this machine has the demo's. */
+/** Replaces the container's folder for secrets by the demo's on this machine. */
 function onThisMachine(value: string): string {
   return value.replace('/run/secrets', DEMO_SECRETS)
 }

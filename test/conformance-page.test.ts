@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ROOT, read } from './support/deployment.ts'
 
-t.test('every test that docs/conformance.md names is there', async (t) => {
+t.test('every test that docs/conformance.md names exists', async (t) => {
   const rows = [...read('docs/conformance.md').matchAll(/^\| .* \| `(test\/[^`]+)` \| (.+) \|$/gm)]
   t.ok(rows.length > 15)
   for (const [, path, name] of rows) {
     if (!t.ok(existsSync(join(ROOT, String(path))), String(path))) continue
-    // As a whole text in quotes, or the beginning of a template.
+    // A whole string in quotes, or the beginning of a template.
     const text = read(String(path))
     t.ok(
       ["'", '"', '`'].some((quote) => text.includes(`${quote}${name}`)),
@@ -17,7 +17,7 @@ t.test('every test that docs/conformance.md names is there', async (t) => {
   }
 })
 
-/** As the plans of the OpenID conformance suite list them (https://gitlab.com/openid/conformance-suite). */
+/** The modules in the plans of the OpenID conformance suite (https://gitlab.com/openid/conformance-suite). */
 const MODULES = {
   'oidcc-client-test-rp-backchannel-rpinitlogout': [
     '',
@@ -49,13 +49,13 @@ const MODULES = {
   ],
 }
 
-t.test('every module of the plans has a row, and no other has one', async (t) => {
+t.test('the page has a row for each module of the plans, and no others', async (t) => {
   const rows = [...read('docs/conformance.md').matchAll(/^\| `([a-z-]+)` \| /gm)].map(([, name]) => name)
   const modules = Object.entries(MODULES).flatMap(([prefix, names]) => names.map((name) => prefix + name))
   t.same([...new Set(rows)].sort(), modules.sort())
 })
 
-t.test('every page of a source is linked, and links lead somewhere', async (t) => {
+t.test('links in the pages of sources resolve', async (t) => {
   for (const page of [
     'docs/sources/README.md',
     'docs/sources/oidc-back-channel-logout.md',

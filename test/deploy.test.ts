@@ -18,17 +18,17 @@ t.test('the image', async (t) => {
     )
   })
 
-  t.test('installs what the lock file says, for production, and runs no script of a package', async (t) => {
+  t.test('installs the locked production packages and runs no install scripts', async (t) => {
     t.ok(build.includes('RUN npm ci --omit=dev --ignore-scripts'))
     t.notMatch(runtime.join('\n'), /npm/)
   })
 
-  t.test('takes nothing from the working copy but by way of the build', async (t) => {
+  t.test('copies files only from the build stage', async (t) => {
     t.ok(imageArguments('COPY').every((copied) => copied.startsWith('--from=build ')))
     t.same(imageArguments('ADD'), [])
   })
 
-  t.test('leaves every file but the data to root', async (t) => {
+  t.test('leaves every file except the data to root', async (t) => {
     t.ok(build.includes('RUN chmod -R u=rwX,go=rX package.json src'))
     t.same(imageArguments('RUN'), ['install -d -o node -g node -m 0700 /data'])
     t.notMatch(runtime.join('\n'), /--chown/)
@@ -48,19 +48,19 @@ t.test('the image', async (t) => {
     t.equal(SQLITE_TMPDIR, '/data')
   })
 
-  t.test('is set by keys that the configuration knows, and two that are not ours', async (t) => {
+  t.test('sets known configuration keys and two other variables', async (t) => {
     const keys = Object.keys(imageEnvironment())
     const others = keys.filter((key) => !(key in Environment.shape))
     t.same(others, ['NODE_ENV', 'SQLITE_TMPDIR'])
   })
 
-  t.test('checks its health in Node, on the port that it exposes', async (t) => {
+  t.test('checks its health with Node, on the exposed port', async (t) => {
     t.match(imageArguments('HEALTHCHECK')[0], /CMD \["node", "src\/commands\/healthcheck\.ts"\]$/)
     t.same(imageArguments('EXPOSE'), [imageEnvironment().PORT])
   })
 })
 
-t.test('only what the service runs from gets into the build', async (t) => {
+t.test('the build context contains only what the service needs', async (t) => {
   const rules = read('.dockerignore')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
@@ -68,34 +68,34 @@ t.test('only what the service runs from gets into the build', async (t) => {
 })
 
 t.test('the health check', async (t) => {
-  t.test('ends with 0 when the service is alive', async (t) => {
+  t.test('exits 0 if the service is alive', async (t) => {
     const { url } = await startService(t)
     t.match(await check({ port: new URL(url).port }), { code: 0, output: `${url}/health/live answered 200` })
   })
 
-  t.test('ends with 0 when the address that it is given answers 200', async (t) => {
+  t.test('exits 0 if the given URL answers 200', async (t) => {
     const { url } = await startService(t)
     t.match(await check({ args: [`${url}/openapi.json`] }), { code: 0 })
   })
 
-  t.test('ends with 1 when nothing listens', async (t) => {
+  t.test('exits 1 if nothing listens', async (t) => {
     const port = await portOf(t, (server) => server.close())
     t.match(await check({ port }), { code: 1, output: /ECONNREFUSED/ })
   })
 
-  t.test('ends with 1 on any other answer', async (t) => {
+  t.test('exits 1 on any other answer', async (t) => {
     const port = await portOf(t, (server) =>
       server.on('request', (_request, response) => response.writeHead(503).end()),
     )
     t.match(await check({ port }), { code: 1, output: /answered 503/ })
   })
 
-  t.test('ends with 1 when no answer comes', async (t) => {
+  t.test('exits 1 without an answer', async (t) => {
     const port = await portOf(t, (server) => server.on('request', () => {}))
     t.match(await check({ port }), { code: 1, output: /abort/i })
   })
 
-  t.test('ends with 1 when the address is none', async (t) => {
+  t.test('exits 1 if the URL is invalid', async (t) => {
     t.match(await check({ args: ['localhost'] }), { code: 1, output: /not an http address/ })
   })
 })
@@ -112,7 +112,7 @@ function check({ port = '', args = [] }: { port?: string; args?: string[] }) {
   })
 }
 
-/** The port of a server that `prepare` has made to behave in its way. */
+/** Starts a server, lets `prepare` change it, and returns its port. */
 async function portOf(
   t: Test,
   prepare: (server: ReturnType<typeof createServer>) => unknown,

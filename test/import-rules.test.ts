@@ -5,7 +5,7 @@ import t from 'tap'
 const SRC = join(import.meta.dirname, '../src')
 const ARCHITECTURE = readFileSync(join(SRC, '../docs/architecture.md'), 'utf8').replaceAll(/\s+/g, ' ')
 
-/** What each file imports: our files by their path in `src/`, packages as `pkg:NAME`. */
+/** The imports of each file: our files by path in `src/`, packages as `pkg:NAME`. */
 const imports = new Map(
   globSync('**/*.ts', { cwd: SRC }).map((file) => {
     const names = readFileSync(join(SRC, file), 'utf8').matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)

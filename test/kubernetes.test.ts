@@ -9,7 +9,7 @@ import { mistakesOf } from './support/configuration.ts'
 import { imageArguments, imageEnvironment, ROOT, read } from './support/deployment.ts'
 import { startService, temporaryFolder } from './support/service.ts'
 
-// Parsed YAML, of many shapes; the schemas look at them.
+// Parsed YAML of many shapes; the schemas check it.
 // biome-ignore lint/suspicious/noExplicitAny: a test's view of YAML
 type Manifest = any
 
@@ -33,7 +33,7 @@ const environment = new Map<string, string>(
 )
 const SELECTOR = { 'app.kubernetes.io/name': 'curfew' }
 
-t.test('what kustomization.yaml lists is what there is', async (t) => {
+t.test('kustomization.yaml lists every manifest', async (t) => {
   const files = readdirSync(join(ROOT, FOLDER)).filter((file) => file.endsWith('.yaml'))
   const others = files.filter((file) => !kustomization.resources.includes(file))
   t.same(others.sort(), ['kustomization.yaml', 'prometheus-adapter.values.yaml'])
@@ -50,12 +50,15 @@ t.test('what kustomization.yaml lists is what there is', async (t) => {
   ])
 })
 
-t.test('every manifest is valid by the schema of its kind, and holds no unknown member', async (t) => {
-  for (const manifest of manifests) t.equal(await invalidBySchema(manifest), null, manifest.kind)
-  t.same(await invalidByType(t, manifests), [])
-})
+t.test(
+  'every manifest is valid according to the schema of its kind and has no unknown members',
+  async (t) => {
+    for (const manifest of manifests) t.equal(await invalidBySchema(manifest), null, manifest.kind)
+    t.same(await invalidByType(t, manifests), [])
+  },
+)
 
-t.test('mistakes in manifests would be found', async (t) => {
+t.test('the checks find mistakes in manifests', async (t) => {
   const broken = (change: (manifest: Manifest) => void): Manifest => {
     const copy = structuredClone(deployment)
     change(copy.spec)
@@ -76,7 +79,7 @@ t.test('mistakes in manifests would be found', async (t) => {
   t.same(await invalidByType(t, byType), [1, 2, 3])
 })
 
-t.test('all mean the same pods', async (t) => {
+t.test('all selectors and labels select the same pods', async (t) => {
   t.same(deployment.spec.template.metadata.labels, SELECTOR)
   t.same(deployment.spec.selector.matchLabels, SELECTOR)
   t.same(theOnly('Service').spec.selector, SELECTOR)
@@ -92,7 +95,7 @@ t.test('all mean the same pods', async (t) => {
   for (const { metadata } of manifests) t.same(metadata.labels, SELECTOR)
 })
 
-t.test('every key is one of the configuration, and every secret a file', async (t) => {
+t.test('every key is a known configuration key, and every secret is a file', async (t) => {
   const known = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`)]
   t.same(
     [...environment.keys()].filter((key) => !known.includes(key)),
@@ -101,10 +104,10 @@ t.test('every key is one of the configuration, and every secret a file', async (
   for (const key of SECRETS) t.notOk(environment.get(key), `${key} is not in the environment`)
   t.notOk(container.envFrom)
   t.ok(imageEnvironment().DATABASE_URL)
-  t.equal(environment.get('DATABASE_URL'), '', "the image's own is taken back")
+  t.equal(environment.get('DATABASE_URL'), '', "unsets the image's default")
 })
 
-t.test('every file is in a volume, whose Secret has it', async (t) => {
+t.test('every configured file is in a mounted Secret', async (t) => {
   const files = [...environment].filter(([key]) => key.endsWith('_FILE'))
   t.same(files.map(([key]) => key).sort(), [
     'API_KEYS_FILE',
@@ -114,7 +117,7 @@ t.test('every file is in a volume, whose Secret has it', async (t) => {
   ])
   const available = container.volumeMounts.flatMap(({ name, mountPath, subPath, readOnly }: Manifest) => {
     t.ok(readOnly)
-    t.notOk(subPath, 'changes would not come in')
+    t.notOk(subPath, 'a subPath does not receive updates')
     const { secret } = pod.volumes.find((volume: Manifest) => volume.name === name)
     t.equal(secret.defaultMode, 0o440)
     const found = manifests.find(
@@ -122,10 +125,10 @@ t.test('every file is in a volume, whose Secret has it', async (t) => {
     )
     return Object.keys(found.stringData).map((key) => `${mountPath}/${key}`)
   })
-  t.same(files.map(([, path]) => path).sort(), available.sort(), 'and nothing else is in them')
+  t.same(files.map(([, path]) => path).sort(), available.sort(), 'the Secrets contain no other files')
 })
 
-t.test('with the placeholders it does not start', async (t) => {
+t.test('the placeholders are rejected', async (t) => {
   const { stringData } = manifests.find(
     ({ kind, metadata }) => kind === 'Secret' && metadata.name === 'curfew',
   )
@@ -137,7 +140,7 @@ t.test('with the placeholders it does not start', async (t) => {
   t.same(mistakes.map(({ key }) => key).sort(), ['API_KEYS', 'DATABASE_URL', 'WEBHOOK_SECRETS'])
 })
 
-t.test('probes ask for routes that there are, on the port of the image', async (t) => {
+t.test('probes use existing routes on the port of the image', async (t) => {
   const { call } = await startService(t)
   const { startupProbe, livenessProbe, readinessProbe } = container
   const paths = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path)
@@ -151,7 +154,7 @@ t.test('probes ask for routes that there are, on the port of the image', async (
   for (const { ports } of theOnly('NetworkPolicy').spec.ingress) t.same(ports, [{ port: containerPort }])
 })
 
-t.test('a pod that goes has time to', async (t) => {
+t.test('a pod has enough time for a graceful shutdown', async (t) => {
   const { SHUTDOWN_DRAIN_MS, SHUTDOWN_GRACE_MS } = Environment.shape
   const drainMs = SHUTDOWN_DRAIN_MS.parse(Number(environment.get('SHUTDOWN_DRAIN_MS')))
   const graceMs = SHUTDOWN_GRACE_MS.parse(Number(environment.get('SHUTDOWN_GRACE_MS')))
@@ -160,15 +163,15 @@ t.test('a pod that goes has time to', async (t) => {
   t.match(deployment.spec.strategy, { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0 } })
 })
 
-t.test('one replica always stays', async (t) => {
+t.test('at least one replica stays available', async (t) => {
   const autoscaler = theOnly('HorizontalPodAutoscaler').spec
   t.ok(deployment.spec.replicas > theOnly('PodDisruptionBudget').spec.maxUnavailable)
   t.equal(autoscaler.minReplicas, deployment.spec.replicas)
   t.ok(autoscaler.maxReplicas > autoscaler.minReplicas)
 })
 
-t.test('nothing runs as root, nor may it become so', async (t) => {
-  t.same(imageArguments('USER'), ['node'], 'which is 1000 in the base image')
+t.test('nothing runs as root or can become root', async (t) => {
+  t.same(imageArguments('USER'), ['node'], 'uid 1000 in the base image')
   t.match(pod.securityContext, {
     runAsNonRoot: true,
     runAsUser: 1000,
@@ -188,7 +191,7 @@ t.test('nothing runs as root, nor may it become so', async (t) => {
   t.ok(pod.volumes.every((volume: Manifest) => volume.secret))
 })
 
-t.test('the autoscaler scales by a metric that the adapter makes of ours', async (t) => {
+t.test('the autoscaler uses a metric that the adapter derives from a metric of Curfew', async (t) => {
   const { rules } = parse(read(`${FOLDER}/prometheus-adapter.values.yaml`))
   const [{ seriesQuery, name, metricsQuery }] = rules.external
   const [{ external }] = theOnly('HorizontalPodAutoscaler').spec.metrics
@@ -198,19 +201,19 @@ t.test('the autoscaler scales by a metric that the adapter makes of ours', async
   const { text } = await call('GET', '/metrics')
   t.match(text, /^curfew_backlog\{tenant="default",status="queued"\} 0$/m)
   t.match(text, /^curfew_budget_remaining\{tenant="default",client="[^"]+",tier="2"\} \d+$/m)
-  // Every replica tells the same numbers: the greatest of a tenant's, not their sum.
+  // Every replica reports the same numbers: take the maximum per tenant, not the sum.
   const query = metricsQuery.replace(/\s+/g, ' ')
   t.match(query, 'sum( max by (tenant) (curfew_backlog{status="queued",<<.LabelMatchers>>})')
   t.match(query, 'max by (tenant) (curfew_budget_remaining{tier="2",<<.LabelMatchers>>}) > 0')
 })
 
-t.test('the image is ours, of this version', async (t) => {
+t.test('the image is that of Curfew, in this version', async (t) => {
   const [image] = kustomization.images
   t.equal(image.name, container.image)
   t.equal(image.newTag, JSON.parse(read('package.json')).version)
 })
 
-/** What the schema of its kind has against a manifest: forms, and what is missing. Unknown members it lets pass. */
+/** The error of the schema: invalid forms and missing members. The schema ignores unknown members. */
 async function invalidBySchema(manifest: Manifest): Promise<string | null> {
   const models = await import(`kubernetes-models/${manifest.apiVersion}`)
   try {
@@ -221,7 +224,7 @@ async function invalidBySchema(manifest: Manifest): Promise<string | null> {
   }
 }
 
-/** Which of the manifests have unknown members (or wrong types), as the compiler finds by the types of their kinds. */
+/** The indexes of manifests with unknown members or wrong types, according to the compiler. */
 async function invalidByType(t: Test, all: Manifest[]): Promise<number[]> {
   const folder = temporaryFolder(t)
   const file = join(folder, 'manifests.ts')

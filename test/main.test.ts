@@ -10,29 +10,26 @@ import { listen } from './support/listen.ts'
 import { type ServiceProcess, startInVain, startProcess } from './support/process.ts'
 import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
 
-/** An environment that works, with a tenant of its own. */
+/** A valid environment with its own tenant. */
 async function workingEnvironment(t: Test, more: Record<string, string> = {}) {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   return environmentFor(sandbox, sandbox.tenant.addClient(), databaseUrl(t), more)
 }
 
-t.test(
-  'a configuration that is not usable ends it with 78 and every mistake on standard error',
-  async (t) => {
-    const environment = { PORT: 'secret', QLIK_TENANT_URL: 'http://secret.example', API_KEYS: 'secret' }
-    const { code, stdout, stderr } = await startInVain(environment)
-    t.equal(code, 78)
-    t.equal(stdout, '')
-    const [first, ...mistakes] = stderr.trimEnd().split('\n')
-    t.equal(first, 'CURFEW_CONFIG_INVALID: The configuration is not usable:')
-    const keys = mistakes.map((line) => /^ {2}(\w+): .+$/.exec(line)?.[1])
-    t.same(keys.sort(), ['API_KEYS', 'PORT', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET', 'QLIK_TENANT_URL'])
-    t.notMatch(stderr, 'secret')
-  },
-)
+t.test('an invalid configuration exits with 78 and prints every mistake on standard error', async (t) => {
+  const environment = { PORT: 'secret', QLIK_TENANT_URL: 'http://secret.example', API_KEYS: 'secret' }
+  const { code, stdout, stderr } = await startInVain(environment)
+  t.equal(code, 78)
+  t.equal(stdout, '')
+  const [first, ...mistakes] = stderr.trimEnd().split('\n')
+  t.equal(first, 'CURFEW_CONFIG_INVALID: The configuration is not usable:')
+  const keys = mistakes.map((line) => /^ {2}(\w+): .+$/.exec(line)?.[1])
+  t.same(keys.sort(), ['API_KEYS', 'PORT', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET', 'QLIK_TENANT_URL'])
+  t.notMatch(stderr, 'secret')
+})
 
-t.test('a database in use ends the second process with 75, and harms the first one not', async (t) => {
+t.test('a database in use makes the second process exit with 75; the first one keeps working', async (t) => {
   const environment = await workingEnvironment(t)
   const { url, end } = await startProcess(t, environment)
   const accepted = await request(url, 'POST', '/logout-hook', { body: { userId: 'u1' } })
@@ -48,9 +45,9 @@ t.test('a database in use ends the second process with 75, and harms the first o
   t.equal(await end('SIGTERM'), 0)
 })
 
-t.test('a database that cannot be used ends it with 75 and the reason', async (t) => {
+t.test('an unusable database exits with 75 and prints the reason', async (t) => {
   const file = join(temporaryFolder(t), 'file')
-  writeFileSync(file, 'this is not a database, but a text that is long enough to be none')
+  writeFileSync(file, 'this is not a database, but long enough to be read as one')
   const newer = join(temporaryFolder(t), 'newer.db')
   const database = new DatabaseSync(newer)
   database.exec('PRAGMA user_version = 999')
@@ -73,7 +70,7 @@ t.test('a database that cannot be used ends it with 75 and the reason', async (t
   }
 })
 
-t.test('a port in use ends it with 69 and a line that says so', async (t) => {
+t.test('a port in use exits with 69 and one line that says so', async (t) => {
   const other = createServer()
   t.teardown(() => other.close())
   const port = String(await listen(other))
@@ -82,7 +79,7 @@ t.test('a port in use ends it with 69 and a line that says so', async (t) => {
   t.match(stderr, new RegExp(`^Curfew could not start: .*:${port} is in use .EADDRINUSE.. Stop .*PORT.*\n$`))
 })
 
-t.test('one line says what has started, with a time that people can read', async (t) => {
+t.test('one line reports what has started, with an ISO 8601 time', async (t) => {
   const { url, output, end } = await startProcess(t, await workingEnvironment(t))
   t.equal(await end('SIGTERM'), 0)
   const lines = output()
@@ -95,12 +92,12 @@ t.test('one line says what has started, with a time that people can read', async
   t.notMatch(JSON.stringify(ready), /curfew\.db/)
 })
 
-/** Resolves when the process has written a line with this text. */
+/** Resolves when the process has written this text. */
 async function untilWritten({ process, output }: ServiceProcess, text: string): Promise<void> {
   while (!output().includes(text)) if (process.stdout) await once(process.stdout, 'data')
 }
 
-t.test('SIGHUP reads the file anew; what is wrong there is told, and it goes on', async (t) => {
+t.test('SIGHUP reloads the file; an invalid one is reported and changes nothing', async (t) => {
   const file = configurationFile(t, {})
   const service = await startProcess(t, await workingEnvironment(t, { CONFIG_FILE: file.path }))
   const signal = (tenant: string) =>
@@ -121,7 +118,7 @@ t.test('SIGHUP reads the file anew; what is wrong there is told, and it goes on'
   t.equal(await service.end('SIGTERM'), 0)
 })
 
-t.test('without CONFIG_FILE SIGHUP ends nothing, and reads the files with secrets anew', async (t) => {
+t.test('without CONFIG_FILE, SIGHUP reloads the secret files and does not end the process', async (t) => {
   const path = join(temporaryFolder(t), 'api-keys')
   const [key, newKey] = ['key-in-a-file-0123456789abcdef', 'new-key-in-a-file-0123456789abcdef']
   writeFileSync(path, key)

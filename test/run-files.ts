@@ -3,9 +3,9 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 
-// Runs test files in this process, one after the other, and says of each how it went: for `run.ts`.
+// Runs test files in this process, one after the other, and reports the outcome of each to `run.ts`.
 
-// With a teardown of tap's own, the first file that is idle would end the process: what a file tears down goes with it.
+// tap would run its own teardowns and end the process when the first file is idle. These run after each file.
 const teardowns: (() => unknown)[] = []
 t.teardown = (teardown) => void teardowns.push(teardown)
 

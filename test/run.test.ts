@@ -7,12 +7,12 @@ import { folderWith } from './support/service.ts'
 const RUN = join(import.meta.dirname, 'run.ts')
 const MODULES = join(import.meta.dirname, '../node_modules')
 
-/** The files as `test/NAME.test.ts`, run as `npm test` does. */
+/** Writes the files as `test/NAME.test.ts` and runs them as `npm test` does. */
 function run(t: Test, files: Record<string, string>, ...args: string[]) {
   const named = Object.entries(files).map(([name, text]) => [pathOf(name), `import t from 'tap'; ${text}`])
   const folder = folderWith(t, { 'package.json': '{"type":"module"}', ...Object.fromEntries(named) })
   symlinkSync(MODULES, join(folder, 'node_modules'))
-  // Without the variables by which tap tells a child that its parent reads TAP.
+  // Without the variables that make tap print TAP for a parent process.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TAP')))
   return new Promise<{ code: unknown; lines: string[] }>((resolve) => {
     execFile(process.execPath, [RUN, ...args], { cwd: folder, env }, (error, stdout) =>
@@ -28,7 +28,7 @@ const failures = (...names: string[]) => names.map((name) => `# failed: ${pathOf
 const GOOD = `t.test('works', async (t) => t.ok(true))`
 const BAD = `t.test('does not work', async (t) => t.ok(false))`
 
-t.test('what passes is counted in the last lines, below the slowest files', async (t) => {
+t.test('the last lines list the slowest files, then the counts', async (t) => {
   const { code, lines } = await run(t, {
     'a/one': GOOD,
     'a/two': `t.ok(true); t.ok(true)`,
@@ -44,11 +44,11 @@ t.test('what passes is counted in the last lines, below the slowest files', asyn
   t.same(
     lines.filter((line) => /^(not )?ok/.test(line)).map((line) => line.replace(/ #.*/, '')),
     [`ok 1 - ${pathOf('e2e/three')}`, `ok 2 - ${pathOf('a/one')} ${pathOf('a/two')}`],
-    'files of a folder share a process, others have their own',
+    'files of a folder share a process; e2e files have their own',
   )
 })
 
-t.test('what fails in a test, outside of one, or by the exit code is named, and fails the run', async (t) => {
+t.test('a failure in a test, outside of one, or by exit code fails the run and names the file', async (t) => {
   const { code, lines } = await run(t, {
     'e2e/assertion': BAD,
     'e2e/crash': `throw new Error('broken')`,
@@ -64,26 +64,26 @@ t.test('what fails in a test, outside of one, or by the exit code is named, and 
   t.match(lines.at(-2), /^# \{ total: \d+, pass: \d+, fail: \d+ \}$/)
 })
 
-t.test('of files that share a process, those that failed or were not run are named', async (t) => {
+t.test('if files share a process, those that failed or did not run are named', async (t) => {
   const bad = await run(t, { 'a/1': GOOD, 'a/2': BAD, 'a/3': GOOD, 'a/4': BAD })
   t.same([bad.code, failedIn(bad.lines)], [1, failures('a/2', 'a/4')])
   const crash = await run(t, { 'a/1': GOOD, 'a/2': `throw new Error('broken')`, 'a/3': GOOD })
   t.same([crash.code, failedIn(crash.lines)], [1, failures('a/2', 'a/3')])
 })
 
-t.test('what a file tears down is gone before the next one begins', async (t) => {
+t.test('a file is torn down before the next one begins', async (t) => {
   const first = `await 0; t.teardown(() => { globalThis.gone = true }); ${GOOD}`
   const second = `await new Promise((resolve) => setTimeout(resolve, 20)); t.ok(globalThis.gone)`
   t.equal((await run(t, { 'a/1': first, 'a/2': second })).code, 0)
 })
 
-t.test('a part of a path selects files, and one that selects none fails', async (t) => {
+t.test('an argument selects files by part of their path, and fails if it selects none', async (t) => {
   const files = { good: GOOD, other: `throw new Error('not to be run')` }
   t.equal((await run(t, files, 'goo')).code, 0)
   t.equal((await run(t, files, 'nonesuch')).code, 1)
 })
 
-t.test('no hook of the command line of tap is loaded into a file, nor into what it starts', async (t) => {
+t.test('neither test files nor their child processes load hooks of the tap command line', async (t) => {
   const quiet = `t.notMatch(process.env.NODE_OPTIONS ?? '', /tapjs/)
     t.strictSame(process.execArgv, [])`
   t.equal((await run(t, { quiet })).code, 0)

@@ -5,17 +5,16 @@ import t from 'tap'
 
 /**
  * `npm test`: runs every test file, or those whose path contains one of the arguments. Prints TAP, the slowest files, the
- * failed files, and the counts; exits with 1 if a test failed.
+ * failed files, and the counts. Exits 1 if a test failed.
  *
- * Files of a folder share a process, one after the other: loading tap and the service takes longer than most of them. This
- * is tap without its command line, which loads hooks for mocks, TypeScript and coverage into each process: about 0.8 s of
- * CPU more.
+ * Files of a folder run in one process, one after the other: loading tap and the service takes longer than most of them.
+ * It bypasses tap's command line, whose hooks for mocks, TypeScript and coverage cost each process about 0.8 s of CPU.
  */
 const JOBS = 3
 const TOGETHER = 8
-/** Each of these has a process of its own: they take long, and start, stop and kill processes. */
+/** Files in these folders each get a process: they take long, and start, stop and kill processes. */
 const ALONE = ['test/e2e/', 'test/model/']
-/** For one process: several times what the slowest takes on an idle machine. */
+/** Per process: several times as long as the slowest takes on an idle machine. */
 const TIMEOUT_SECONDS = 300
 const SLOWEST = 10
 
@@ -25,11 +24,11 @@ const parts = process.argv.slice(2)
 const files = globSync('test/**/*.test.ts')
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
   .sort()
-// tap adds hooks by NODE_OPTIONS as well: `env` puts back what was set here.
+// tap adds hooks to NODE_OPTIONS too; `env` restores the original value.
 const environment = [`NODE_OPTIONS=${process.env.NODE_OPTIONS ?? ''}`, `TAP_TIMEOUT=${TIMEOUT_SECONDS}`]
 
 const children = new Set<ChildProcess>()
-/** What `run-files.ts` said of a file that it has run to the end. */
+/** What `run-files.ts` reported for each file that ran to the end. */
 const outcomes = new Map<string, { failed: boolean; seconds: number }>()
 let stopping = false
 t.on('spawn', (file) => {
@@ -42,7 +41,7 @@ t.on('spawn', (file) => {
     if (stopping) child.kill()
   })
 })
-// Ended from outside, it takes the files that run with it, and those that tap starts even then.
+// A signal also ends the running files, and those that tap starts afterwards.
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
     stopping = true
@@ -64,7 +63,7 @@ const ended = groupsOf(files).map(async (names) => {
   }
   const result = await t.spawn('env', [...environment, process.execPath, RUN_FILES, ...names], options)
   const failed = names.filter((name) => outcomes.get(name)?.failed !== false)
-  // What fails when all have ended can be of any of them.
+  // A failure after all have ended may belong to any of them.
   return result?.ok || failed.length > 0 ? failed : names
 })
 
@@ -76,7 +75,7 @@ t.teardown(async () => {
   for (const name of failed) t.comment(`failed: ${name}`)
 })
 
-/** The slow ones first, so that none of them is left over at the end. */
+/** The slow ones start first, so that none of them runs alone at the end. */
 function groupsOf(files: string[]): string[][] {
   const isAlone = (file: string) => ALONE.some((folder) => file.startsWith(folder))
   const folders = Map.groupBy(

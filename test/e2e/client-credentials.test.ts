@@ -12,7 +12,7 @@ import { startService } from '../support/service.ts'
 
 const CLIENT_ID = 'client-1'
 
-/** The service, and its tenant, whose client is configured by these members of CONFIG_FILE and files beside it. */
+/** The service and its tenant. `members` of CONFIG_FILE and `files` beside it configure the tenant's client. */
 async function setUp(
   t: Test,
   {
@@ -41,7 +41,7 @@ async function setUp(
     ...{ QLIK_TENANT_URL: '', QLIK_CLIENT_ID: '', QLIK_CLIENT_SECRET: '' },
     CONFIG_FILE: file.path,
   }
-  /** The last call by which Curfew looks at a tenant that it has opened. */
+  /** The last call that Curfew makes when it opens a tenant. */
   const lookedAt = () => nextCall(sandbox, ({ route, status }) => route === 'user' && status === 200)
   const tokenAnswers = () =>
     sandbox.tenant.calls.splice(0).flatMap(({ route, status }) => (route === 'token' ? [status] : []))
@@ -53,7 +53,7 @@ async function setUp(
     service,
     client,
     folder: dirname(file.path),
-    /** Changes the configuration; and what the token requests were answered until the tenant is in use again. */
+    /** Reloads the configuration. `answers`: the status of each token request until the tenant is open again. */
     async reload(members: object, files?: Record<string, string>) {
       write(members, files)
       tokenAnswers()
@@ -62,7 +62,7 @@ async function setUp(
       if (reply.json.changed === 1) await reopened
       return { ...reply, answers: tokenAnswers() }
     },
-    /** Logs a user out, for which a new access token is needed; and what the token requests were answered. */
+    /** Logs a user out, which requires a new access token. `answers`: the status of each token request. */
     async logOut() {
       sandbox.tenant.expireAccessTokens(CLIENT_ID)
       tokenAnswers()
@@ -85,7 +85,7 @@ const REFUSES = 'the token endpoint refuses credentials of the OAuth client'
 const firstRefused = (kind: string) =>
   `Qlik Cloud refuses the first of the OAuth client's two ${kind}s; the second one is in use.`
 
-t.test('a user is logged out by a client that proves itself by a key, with each algorithm', async (t) => {
+t.test('a client that authenticates with a key logs users out, with each algorithm', async (t) => {
   const rs256 = clientKeyPair('RS256')
   const rs512 = clientKeyPair('RS512', 'k1')
   const es384 = clientKeyPair('ES384', 'k2')
@@ -107,7 +107,7 @@ t.test('a user is logged out by a client that proves itself by a key, with each 
   }
 })
 
-t.test('a secret is rotated by reloads, without a refused call', async (t) => {
+t.test('a secret is rotated by reloads without a refused call', async (t) => {
   const { client, logOut, reload, check, warnings } = await setUp(t, {
     atQlik: { secrets: ['old-secret'] },
     members: { clientSecretFile: 'secret' },
@@ -126,7 +126,7 @@ t.test('a secret is rotated by reloads, without a refused call', async (t) => {
   t.same(warnings(REFUSES), [])
 })
 
-t.test('a secret that is revoked while it is in use is replaced by the other one', async (t) => {
+t.test('if the secret in use is revoked, the other one is used', async (t) => {
   const { service, client, logOut, reload, check, warnings } = await setUp(t, {
     atQlik: { secrets: ['old-secret', 'new-secret'] },
     members: { clientSecrets: ['old-secret', 'new-secret'] },
@@ -143,7 +143,7 @@ t.test('a secret that is revoked while it is in use is replaced by the other one
   t.notMatch(service.logLines.join(''), /old-secret|new-secret/)
 })
 
-t.test('a key is rotated by reloads, also to one of another kind; none is logged', async (t) => {
+t.test('a key is rotated by reloads, also to another algorithm, and no key is logged', async (t) => {
   const [oldKey, newKey] = [clientKeyPair('RS256', 'old'), clientKeyPair('ES384', 'new')]
   const oldMember = { keyFile: 'old.pem', keyId: 'old' }
   const newMember = { keyFile: 'new.pem', keyId: 'new' }
@@ -159,7 +159,7 @@ t.test('a key is rotated by reloads, also to one of another kind; none is logged
   t.strictSame(await logOut(), { ...GONE, answers: [200] })
   t.match(await check(), { status: 'warning', detail: firstRefused('key') })
   client.publicKeys = [newKey.publicKey]
-  t.strictSame(await logOut(), { ...GONE, answers: [401, 200] }, 'and now the old one no more')
+  t.strictSame(await logOut(), { ...GONE, answers: [401, 200] }, 'now Qlik refuses the old one')
   t.match(await check(), {
     status: 'warning',
     detail: "Qlik Cloud refuses the second of the OAuth client's two keys; the first one is in use.",
@@ -174,7 +174,7 @@ t.test('a key is rotated by reloads, also to one of another kind; none is logged
   for (const line of [...base64, 'PRIVATE KEY', 'eyJhbGci']) t.notOk(logged.includes(line), line)
 })
 
-t.test('a key file that changes is read again, and a bad one changes nothing', async (t) => {
+t.test('a changed key file is reloaded, and an invalid one changes nothing', async (t) => {
   const [oldKey, newKey] = [clientKeyPair('RS256'), clientKeyPair('RS256')]
   const members = { privateKeys: [{ keyFile: 'key.pem' }] }
   const { client, logOut, reload } = await setUp(t, {
@@ -185,13 +185,13 @@ t.test('a key file that changes is read again, and a bad one changes nothing', a
   const wrong = String(ecPair('P-256').privateKey.export({ type: 'pkcs8', format: 'pem' }))
   const refused = await reload(members, { 'key.pem': wrong })
   isProblem(t, refused, 'CURFEW_CONFIG_INVALID', 'CONFIG_FILE /tenants/0/privateKeys/0/keyFile')
-  t.strictSame(await logOut(), { ...GONE, answers: [200] }, 'the old one goes on')
+  t.strictSame(await logOut(), { ...GONE, answers: [200] }, 'the old key stays in use')
   t.match(await reload(members, { 'key.pem': newKey.pem }), { status: 200, json: { changed: 1 } })
   client.publicKeys = [newKey.publicKey]
   t.strictSame(await logOut(), { ...GONE, answers: [200] })
 })
 
-t.test('a key that every user of the machine can read is logged, at the start and at a reload', async (t) => {
+t.test('a world-readable key file causes a warning, at start and at reload', async (t) => {
   const { publicKey, pem } = clientKeyPair('ES384')
   const members = { privateKeys: [{ keyFile: 'key.pem' }] }
   const message = 'the configuration should be changed'

@@ -7,10 +7,10 @@ import { databaseUrl, startService } from '../support/service.ts'
 
 const TENANTS = 200
 const HANGING = 20
-/** More for each than may run at a time. */
+/** More than the runs allowed at a time for one tenant. */
 const USERS_OF_A_HANGING_ONE = 50
 
-/** Takes connections and never answers. */
+/** Accepts connections and never answers. */
 async function startHanging(t: Test): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -43,13 +43,13 @@ const STORES: Record<string, (t: Test) => Promise<string>> = {
 const { hanging, working } = await startTenants(t)
 
 for (const [name, open] of Object.entries(STORES)) {
-  t.test(`${name}: of 200 tenants 20 hang, and the others do not notice`, async (t) => {
+  t.test(`${name}: 20 of 200 tenants hang, and the others are not affected`, async (t) => {
     const tenants = [...hanging, ...working.map(({ entry }) => entry)]
     const { call, ended } = await startService(t, {
       environment: {
         CONFIG_FILE: configurationFile(t, { tenants }).path,
         DATABASE_URL: await open(t),
-        // Longer than the test: none of those that hang gives up meanwhile.
+        // Longer than the test, so that no call to a hanging tenant times out.
         QLIK_TIMEOUT_MS: '300000',
         SHUTDOWN_GRACE_MS: '1000',
       },
@@ -77,7 +77,11 @@ for (const [name, open] of Object.entries(STORES)) {
       ]
         .map(([, count]) => Number(count))
         .reduce((sum, count) => sum + count, 0)
-    t.equal(backlogOf('queued') + backlogOf('running'), HANGING * USERS_OF_A_HANGING_ONE, 'those still hang')
-    t.equal(backlogOf('running'), HANGING * 32, 'each with its part of the room')
+    t.equal(
+      backlogOf('queued') + backlogOf('running'),
+      HANGING * USERS_OF_A_HANGING_ONE,
+      'the hanging ones still wait',
+    )
+    t.equal(backlogOf('running'), HANGING * 32, 'each with its share of the runs')
   })
 }

@@ -7,16 +7,16 @@ import { databaseUrl, environmentFor, request } from '../support/service.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
-/** No file of the process may grow beyond this: what a full disk does, without one. */
+/** Limits the size of each file of the process, which simulates a full disk. */
 const FILE_SIZE_LIMIT_KIB = 1_024
 
-t.test('when the disk is full the sender gets 503 and a code, and nothing accepted is lost', async (t) => {
+t.test('if the disk is full, senders get 503 with a code, and no accepted signal is lost', async (t) => {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   const client = sandbox.tenant.addClient()
   sandbox.tenant.order({ kind: 'hang', times: Number.POSITIVE_INFINITY })
   const environment = environmentFor(sandbox, client, databaseUrl(t))
-  // Without NODE_OPTIONS, by which tap would have the process catch the signal that is ignored here.
+  // Without NODE_OPTIONS: tap would make the process catch the signal that is ignored here.
   const limited = `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${FILE_SIZE_LIMIT_KIB * 2}; exec "$0" "$1"`
   const full = spawn('sh', ['-c', limited, process.execPath, MAIN], {
     env: { ...process.env, ...environment },
@@ -52,5 +52,5 @@ t.test('when the disk is full the sender gets 503 and a code, and nothing accept
   }
   t.same(lost, [])
   const late = await request(again.url, 'POST', '/logout-hook', { body: { userId: 'late' } })
-  t.equal(late.status, 202, 'and with room it takes signals again')
+  t.equal(late.status, 202, 'with free space it accepts signals again')
 })

@@ -7,7 +7,7 @@ const KILLS = 20
 const SENDERS = 8
 
 t.test(
-  `killed at ${KILLS} random moments under load, no acknowledged signal is lost`,
+  `no acknowledged signal is lost by ${KILLS} kills at random moments under load`,
   { timeout: 300_000 },
   async (t) => {
     const sandbox = await startSandbox({ latencyMs: 1, tier1Limit: 1_000_000, tier2Limit: 1_000_000 })
@@ -50,7 +50,7 @@ t.test(
         t.fail(`${id} is lost`, { found: json })
     }
     const alive = [...acknowledged.values()].filter((userId) => tenant.tokensOf(userId).length > 0)
-    t.same(alive, [], 'and every one of those users has lost their tokens')
+    t.same(alive, [], 'all those users lost their tokens')
     t.ok(acknowledged.size >= KILLS, `${acknowledged.size} signals were acknowledged`)
     t.equal(await service.end('SIGTERM'), 0)
   },

@@ -6,12 +6,12 @@ import { request } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const server = await startPostgres(t)
-// They mostly wait for what times out.
+// They mostly wait for timeouts.
 t.jobs = 4
 
 for (const cut of ['reset', 'hold'] as const) {
   t.test(
-    `the network between is ${cut === 'reset' ? 'down' : 'a black hole'}, then there again`,
+    `the network to the database ${cut === 'reset' ? 'is down' : 'drops all packets'}, then recovers`,
     { buffered: true },
     async (t) => {
       const proxy = await startTcpProxy(t, server.port)
@@ -41,7 +41,7 @@ for (const cut of ['reset', 'hold'] as const) {
 }
 
 for (const cut of ['before', 'after', 'silently'] as const) {
-  t.test(`a connection that is cut ${cut} COMMIT is no success`, { buffered: true }, async (t) => {
+  t.test(`a connection that is cut ${cut} COMMIT counts as a failure`, { buffered: true }, async (t) => {
     const proxy = await startTcpProxy(t, server.port)
     const replicas = await setUpReplicas(t, { server, through: proxy.through })
     const { start, userWithTokens, accept, proveRevoked } = replicas
@@ -54,24 +54,28 @@ for (const cut of ['before', 'after', 'silently'] as const) {
     const { items } = (await request(service.url, 'GET', '/revocations')).json
     t.equal(items.length, cut === 'after' ? 1 : 0)
     const again = await accept(service, userId)
-    t.equal(again.status, 202, 'also where the database still waits for the first one')
+    t.equal(again.status, 202, 'also if the database still waits for the first one')
     await proveRevoked(t, service)
     t.equal(await service.end('SIGTERM'), 0)
   })
 }
 
 for (const outage of ['reset', 'hold'] as const) {
-  t.test(`SIGTERM while the database is away (${outage}) ends it in time`, { buffered: true }, async (t) => {
-    const proxy = await startTcpProxy(t, server.port)
-    const replicas = await setUpReplicas(t, { server, through: proxy.through })
-    const { sandbox, start, userWithTokens, accept } = replicas
-    const service = await start({ SHUTDOWN_GRACE_MS: '60000' })
-    await accept(service, userWithTokens(50))
-    await nextCall(sandbox, ({ route }) => route === 'revoke')
-    proxy[outage]()
-    await accept(service, 'u1')
-    const askedAt = performance.now()
-    t.equal(await service.end('SIGTERM'), 0, 'in order, not by the end of the grace')
-    t.comment(`ended after ${Math.round(performance.now() - askedAt)} ms`)
-  })
+  t.test(
+    `SIGTERM while the database is unreachable (${outage}) ends the process in time`,
+    { buffered: true },
+    async (t) => {
+      const proxy = await startTcpProxy(t, server.port)
+      const replicas = await setUpReplicas(t, { server, through: proxy.through })
+      const { sandbox, start, userWithTokens, accept } = replicas
+      const service = await start({ SHUTDOWN_GRACE_MS: '60000' })
+      await accept(service, userWithTokens(50))
+      await nextCall(sandbox, ({ route }) => route === 'revoke')
+      proxy[outage]()
+      await accept(service, 'u1')
+      const askedAt = performance.now()
+      t.equal(await service.end('SIGTERM'), 0, 'gracefully, before the grace period ends')
+      t.comment(`ended after ${Math.round(performance.now() - askedAt)} ms`)
+    },
+  )
 }

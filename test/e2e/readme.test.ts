@@ -51,7 +51,7 @@ t.test("the README's logout route ends the session first, then the user's access
 })
 
 t.test(
-  "the README's logout route answers the user when Curfew is unreachable, and sends the same again",
+  "the README's logout route answers the user when Curfew is unreachable, and sends the same request again",
   async (t) => {
     const ids: unknown[] = []
     const server = createServer((request, response) => {
@@ -68,7 +68,7 @@ t.test(
   },
 )
 
-/** A program that calls the README's logout route once, with an Express application of the fewest parts. */
+/** A program that calls the README's logout route once, with a minimal Express application. */
 function routeRunner(t: Test, email: string): string {
   const file = join(temporaryFolder(t), 'sample.mjs')
   const app = 'let route; const app = { post: (_path, handler) => { route = handler } }'
@@ -79,7 +79,7 @@ function routeRunner(t: Test, email: string): string {
   return file
 }
 
-t.test('every script that the documents name is there', async (t) => {
+t.test('every script that the documents name exists', async (t) => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const documents = globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'examples/**/*.md'], { cwd: ROOT })
   t.ok(documents.length > 30)

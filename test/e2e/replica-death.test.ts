@@ -8,12 +8,12 @@ import { type ServiceProcess, startProcess } from '../support/process.ts'
 import { environmentFor, request, settledAt } from '../support/service.ts'
 
 const server = await startPostgres(t)
-// They mostly wait for heartbeats that do not come.
+// They mostly wait for missing heartbeats.
 t.jobs = 2
-/** So late that Curfew knows them as issued after the signal, whenever it looks. */
+/** Late enough that Curfew always sees them as issued after the signal. */
 const LATER_MS = 60_000
 
-/** A tenant with users, and replicas on one database. The tenant keeps to its limits, and so must the replicas. */
+/** A tenant with users, and replicas on one database. The tenant enforces its limits. */
 async function setUp(t: Test, { latencyMs, tier2Limit }: { latencyMs: number; tier2Limit: number }) {
   const limits = { tier2Limit, windowMs: 2_000 }
   const sandbox = await startSandbox({ latencyMs, ...limits })
@@ -31,7 +31,7 @@ async function setUp(t: Test, { latencyMs, tier2Limit }: { latencyMs: number; ti
         ...more,
       }),
     )
-  /** A user with so many tokens, and two more that are issued later. */
+  /** A user with `count` tokens, and two more that are issued later. */
   const userWithTokens = (count: number) => {
     const { id } = tenant.addUser()
     tenant.issueTokens(id, count)
@@ -51,24 +51,24 @@ async function ended({ url }: ServiceProcess, id: string) {
   return (await settledAt(url, id)).json
 }
 
-/** How often a process says that a revocation has ended. */
-function endsTold({ output }: ServiceProcess): number {
+/** How many ended revocations a process has logged. */
+function endsLogged({ output }: ServiceProcess): number {
   return output().split('"msg":"revocation ended"').length - 1
 }
 
-/** Of one tenant: twice the calls in flight, which are 16. */
-const RUNS_AT_MOST = 32
+/** Per tenant: twice the maximum of 16 calls in flight. */
+const MAX_RUNS = 32
 
 t.test(
-  'a replica is killed in mid-run: another one takes its revocations over',
+  'a replica is killed in mid-run: another one takes over its revocations',
   { buffered: true },
   async (t) => {
-    // It goes slowly until all have been accepted.
+    // Slow until all signals are accepted.
     const { sandbox, tenant, start, userWithTokens } = await setUp(t, { latencyMs: 1_000, tier2Limit: 300 })
     const bystander = userWithTokens(5)
     const first = await start()
     const second = await start()
-    // It takes none of them before all is under way.
+    // It claims nothing until all runs have started.
     second.process.kill('SIGSTOP')
     const users = new Map<string, string>()
     await Promise.all(
@@ -78,9 +78,9 @@ t.test(
       }),
     )
     let running: RevocationView[] = []
-    await until('as many run as may', async () => {
+    await until('the maximum of runs is reached', async () => {
       running = (await request(first.url, 'GET', '/revocations?status=running&limit=100')).json.items
-      return running.length >= RUNS_AT_MOST
+      return running.length >= MAX_RUNS
     })
     second.process.kill('SIGCONT')
     tenant.settings.latencyMs = 300
@@ -97,7 +97,7 @@ t.test(
     const takenOver = new Map<string, number>()
     t.teardown(
       tenant.onCall((phase, { path }: SandboxCall) => {
-        // What the dead one had asked for is answered later.
+        // Requests of the killed replica may be answered later.
         if (phase !== 'arrived') return
         const owner =
           interrupted.find((userId) => path.includes(userId)) ?? left.get(path.split('/').at(-1) ?? '')
@@ -106,62 +106,62 @@ t.test(
     )
     for (const [id, userId] of users) {
       t.match(await ended(second, id), { status: 'completed', verified: true, tokens: { kept: 2 } })
-      if (tenant.tokensOf(userId).length !== 2) t.fail('tokens that were issued later are kept, no others')
+      if (tenant.tokensOf(userId).length !== 2) t.fail('only the tokens that were issued later are kept')
     }
-    t.equal(tenant.tokensOf(bystander).length, 7, 'whoever was not named keeps all')
+    t.equal(tenant.tokensOf(bystander).length, 7, 'other users keep all tokens')
     const seconds = [...takenOver.values()].map((ms) => ms / 1_000)
     t.equal(seconds.length, interrupted.length)
     t.ok(seconds.length > 0)
-    t.comment(`${takenOver.size} runs went on, after ${Math.min(...seconds)} to ${Math.max(...seconds)} s`)
+    t.comment(
+      `${takenOver.size} runs were taken over, after ${Math.min(...seconds)} to ${Math.max(...seconds)} s`,
+    )
     const again = (await request(second.url, 'GET', '/revocations?limit=100')).json.items
-    t.comment(`${again.filter(({ attempts }: { attempts: number }) => attempts > 1).length} were begun twice`)
+    t.comment(
+      `${again.filter(({ attempts }: { attempts: number }) => attempts > 1).length} were started twice`,
+    )
     t.same(
       tenant.calls.filter(({ status }) => status === 429),
       [],
-      'together they keep to the limit, the dead one included',
+      'together they keep the limit, the killed one included',
     )
     t.equal(await second.end('SIGTERM'), 0)
   },
 )
 
-t.test(
-  'a replica that was frozen has lost its run, and leaves it when it wakes',
-  { buffered: true },
-  async (t) => {
-    const { tenant, start, userWithTokens } = await setUp(t, { latencyMs: 50, tier2Limit: 10_000 })
-    // A client each, so that the tenant can tell their calls apart.
-    const [firstClient, secondClient] = [tenant.addClient(), tenant.addClient()]
-    const one = { REVOKE_CONCURRENCY: '1' }
-    const frozen = await start(one, firstClient)
-    const userId = userWithTokens(100)
-    const id = await accept(frozen, userId)
-    await until('it is under way', () => tenant.tokensOf(userId).length < 95)
-    frozen.process.kill('SIGSTOP')
-    const other = await start(one, secondClient)
-    const callsOf = (botId: string) =>
-      tenant.calls.filter(({ route, userId }) => route === 'revoke' && userId === botId)
-    const takenOver = await until('it is taken over', () => callsOf(secondClient.userId).length > 0)
-    t.comment(`taken over after ${(takenOver / 1_000).toFixed(1)} s`)
-    const before = callsOf(firstClient.userId).length
-    // The new owner needs some seconds for the rest.
-    tenant.settings.latencyMs = 100
-    frozen.process.kill('SIGCONT')
-    const result = await ended(other, id)
-    t.match(result, { status: 'completed', verified: true, attempts: 2, tokens: { kept: 2 } })
-    const more = callsOf(firstClient.userId).length - before
-    t.ok(more < callsOf(secondClient.userId).length / 2, `it made ${more} more calls`)
-    const last = (client: typeof firstClient) => callsOf(client.userId).at(-1)?.at ?? 0
-    t.ok(last(secondClient) > last(firstClient), 'and the other one did the rest')
-    t.equal(tenant.tokensOf(userId).length, 2)
-    const next = await request(frozen.url, 'POST', '/logout-hook', {
-      body: { userId: userWithTokens(1) },
-      headers: { prefer: 'wait=30' },
-    })
-    t.match(next.json, { status: 'completed' }, 'it works again')
-    t.match(await ended(frozen, id), result, 'and stays as the new owner left it')
-    t.equal(await frozen.end('SIGTERM'), 0)
-    t.equal(await other.end('SIGTERM'), 0)
-    // What a process has written is there when it has ended; an answer may be there sooner.
-    t.equal(endsTold(frozen) + endsTold(other), 2, 'each was reported once')
-  },
-)
+t.test('a frozen replica has lost its run and abandons it when it resumes', { buffered: true }, async (t) => {
+  const { tenant, start, userWithTokens } = await setUp(t, { latencyMs: 50, tier2Limit: 10_000 })
+  // One client per replica, so that the tenant can tell their calls apart.
+  const [firstClient, secondClient] = [tenant.addClient(), tenant.addClient()]
+  const one = { REVOKE_CONCURRENCY: '1' }
+  const frozen = await start(one, firstClient)
+  const userId = userWithTokens(100)
+  const id = await accept(frozen, userId)
+  await until('the run has started', () => tenant.tokensOf(userId).length < 95)
+  frozen.process.kill('SIGSTOP')
+  const other = await start(one, secondClient)
+  const callsOf = (botId: string) =>
+    tenant.calls.filter(({ route, userId }) => route === 'revoke' && userId === botId)
+  const takenOver = await until('the run is taken over', () => callsOf(secondClient.userId).length > 0)
+  t.comment(`taken over after ${(takenOver / 1_000).toFixed(1)} s`)
+  const before = callsOf(firstClient.userId).length
+  // Slow enough that the new owner needs some seconds for the rest.
+  tenant.settings.latencyMs = 100
+  frozen.process.kill('SIGCONT')
+  const result = await ended(other, id)
+  t.match(result, { status: 'completed', verified: true, attempts: 2, tokens: { kept: 2 } })
+  const more = callsOf(firstClient.userId).length - before
+  t.ok(more < callsOf(secondClient.userId).length / 2, `it made ${more} more calls`)
+  const last = (client: typeof firstClient) => callsOf(client.userId).at(-1)?.at ?? 0
+  t.ok(last(secondClient) > last(firstClient), 'the other one did the rest')
+  t.equal(tenant.tokensOf(userId).length, 2)
+  const next = await request(frozen.url, 'POST', '/logout-hook', {
+    body: { userId: userWithTokens(1) },
+    headers: { prefer: 'wait=30' },
+  })
+  t.match(next.json, { status: 'completed' }, 'it works again')
+  t.match(await ended(frozen, id), result, 'the revocation stays as the new owner left it')
+  t.equal(await frozen.end('SIGTERM'), 0)
+  t.equal(await other.end('SIGTERM'), 0)
+  // The output is complete only after the process has ended.
+  t.equal(endsLogged(frozen) + endsLogged(other), 2, 'each was logged once')
+})

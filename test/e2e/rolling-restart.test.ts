@@ -6,11 +6,11 @@ import { startPostgres } from '../support/postgres.ts'
 import { setUpReplicas } from '../support/replicas.ts'
 
 const SENDERS = 6
-/** Between the signals of a sender: enough of them come, and the machine has time for the restarts. */
+/** Between two signals of a sender, so that the machine has time for the restarts. */
 const PAUSE_MS = 50
 const server = await startPostgres(t)
 
-t.test('while all replicas are restarted one by one, not one signal is refused or lost', async (t) => {
+t.test('no signal is refused or lost while all replicas restart one by one', async (t) => {
   const { start, userWithTokens, accept, acknowledged, proveRevoked } = await setUpReplicas(t, {
     server,
     latencyMs: 5,
@@ -20,7 +20,7 @@ t.test('while all replicas are restarted one by one, not one signal is refused o
     const replica = await start({ SHUTDOWN_DRAIN_MS: '2000' })
     const ready = balancer.ready()
     balancer.add(replica.url)
-    await until('the balancer sends to it', () => balancer.ready() > ready)
+    await until('the balancer uses it', () => balancer.ready() > ready)
     return replica
   }
   let replicas = [await startReplica(), await startReplica()]
@@ -37,12 +37,12 @@ t.test('while all replicas are restarted one by one, not one signal is refused o
   for (const old of replicas) {
     const renewed = await startReplica()
     const enough = acknowledged.size + 20
-    await until('signals come', () => acknowledged.size > enough)
+    await until('signals are accepted', () => acknowledged.size > enough)
     t.equal(await old.end('SIGTERM'), 0)
     replicas = [...replicas.filter((one) => one !== old), renewed]
   }
   const enough = acknowledged.size + 20
-  await until('signals come', () => acknowledged.size > enough)
+  await until('signals are accepted', () => acknowledged.size > enough)
   isOver = true
   await Promise.all(senders)
   t.same(failures, [], `of ${acknowledged.size - sentBefore} signals`)

@@ -17,7 +17,7 @@ async function setUp(t: Test, more: Record<string, string> = {}) {
   return { sandbox, environment, service, userWithTokens }
 }
 
-t.test('SIGTERM in mid-run answers what is in flight, puts the run back and exits 0', async (t) => {
+t.test('SIGTERM in mid-run answers requests in flight, puts the run back and exits 0', async (t) => {
   const { sandbox, environment, service, userWithTokens } = await setUp(t, { REVOKE_CONCURRENCY: '2' })
   const user = userWithTokens(60)
   const waiting = request(service.url, 'POST', '/logout-hook', {
@@ -27,9 +27,9 @@ t.test('SIGTERM in mid-run answers what is in flight, puts the run back and exit
   await nextCall(sandbox, () => sandbox.tenant.tokensOf(user.id).length < 50)
   t.equal(await service.end('SIGTERM'), 0)
   const { status, json } = await waiting
-  t.equal(status, 202, 'whoever waited is answered')
+  t.equal(status, 202, 'the waiting caller is answered')
   const left = sandbox.tenant.tokensOf(user.id).length
-  t.ok(left > 0, 'it was in the middle')
+  t.ok(left > 0, 'the run was not complete')
   const again = await startProcess(t, environment)
   const ended = await settledAt(again.url, json.id)
   t.match(ended.json, { status: 'completed', verified: true, attempts: 1, error: null })
@@ -37,7 +37,7 @@ t.test('SIGTERM in mid-run answers what is in flight, puts the run back and exit
   t.equal(await again.end('SIGTERM'), 0)
 })
 
-t.test('SIGTERM does not wait for a tenant that hangs, nor for a client that does', async (t) => {
+t.test('SIGTERM waits neither for a hanging tenant nor for a hanging client', async (t) => {
   const { sandbox, service, userWithTokens } = await setUp(t, { SHUTDOWN_GRACE_MS: '5000' })
   sandbox.tenant.order({ kind: 'hang', route: 'list', times: Number.POSITIVE_INFINITY })
   const arrived = nextCall(sandbox, ({ route }) => route === 'list', 'arrived')
@@ -52,8 +52,8 @@ t.test('SIGTERM does not wait for a tenant that hangs, nor for a client that doe
   t.equal(await service.end('SIGTERM'), 0)
 })
 
-t.test('while it drains, new connections are served, but readiness says no', async (t) => {
-  // With the grace counted from the signal, it would end with 1.
+t.test('while draining, it serves new connections but reports that it is not ready', async (t) => {
+  // If the grace period began at the signal, it would exit 1.
   const { service } = await setUp(t, { SHUTDOWN_DRAIN_MS: '3000', SHUTDOWN_GRACE_MS: '2500' })
   await request(service.url, 'GET', '/health/live')
   const signalledAt = performance.now()
@@ -63,20 +63,20 @@ t.test('while it drains, new connections are served, but readiness says no', asy
   while (reply.status === 200) reply = await ready()
   t.equal(reply.status, 503)
   t.match(reply.json.checks[0], { name: 'lifecycle', status: 'failed', detail: 'shutting down' })
-  t.equal(reply.headers.get('connection'), 'close', 'a kept connection would lead here again')
+  t.equal(reply.headers.get('connection'), 'close', 'a kept connection would reach this process again')
   const accepted = await request(service.url, 'POST', '/logout-hook', { body: { userId: 'u1' } })
   t.equal(accepted.status, 202)
   t.equal(accepted.headers.get('connection'), 'close')
   t.equal((await request(service.url, 'GET', '/health/live')).status, 200)
   t.equal(await code, 0)
-  t.ok(performance.now() - signalledAt >= 3_000, 'no sooner than it was to')
+  t.ok(performance.now() - signalledAt >= 3_000, 'not before the drain has ended')
 })
 
 const logged = async ({ output }: ServiceProcess, text: string) => {
   while (!output().includes(text)) await new Promise((resolve) => setImmediate(resolve))
 }
 
-t.test('a second signal ends the drain at once, unless it is the first one, forwarded', async (t) => {
+t.test('a second signal ends the drain at once, unless it repeats the first one immediately', async (t) => {
   const { service } = await setUp(t, { SHUTDOWN_DRAIN_MS: '600000' })
   service.process.kill('SIGTERM')
   await logged(service, 'shutting down')

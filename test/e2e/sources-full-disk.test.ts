@@ -12,10 +12,10 @@ import { startTransmitter, TOKEN } from '../support/transmitter.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
-/** No file of the process may grow beyond this: what a full disk does, without one. */
+/** Limits the size of each file of the process, which simulates a full disk. */
 const FILE_SIZE_LIMIT_KIB = 1_024
 
-t.test('on a full disk no source is told that its signal was taken, and none is lost', async (t) => {
+t.test('on a full disk, no source gets a success for its signal, and no signal is lost', async (t) => {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   sandbox.tenant.order({ kind: 'hang', times: Number.POSITIVE_INFINITY })
@@ -39,12 +39,12 @@ t.test('on a full disk no source is told that its signal was taken, and none is 
     const [{ url }] = await once(child, 'message')
     return { child, url: String(url) }
   }
-  // Without NODE_OPTIONS, by which tap would have the process catch the signal that is ignored here.
+  // Without NODE_OPTIONS: tap would make the process catch the signal that is ignored here.
   const limited = `unset NODE_OPTIONS; trap '' XFSZ; ulimit -f ${FILE_SIZE_LIMIT_KIB * 2}; exec "$0" "$1"`
   const full = await start('sh', ['-c', limited, process.execPath, MAIN])
   const polls = () => transmitter.asked.filter((asked) => asked.path === '/poll')
   await transmitter.until((asked) => asked.path === '/poll')
-  // First much, then little, until not even one more goes in.
+  // Large batches first, then single signals, until the disk has no space for one more.
   for (const count of [200, 1]) {
     for (let status = 202, batch = 0; status === 202; batch += 1) {
       const users = Array.from({ length: count }, (_, index) => ({ userId: `${count}-${batch}-${index}` }))
@@ -56,20 +56,21 @@ t.test('on a full disk no source is told that its signal was taken, and none is 
   for (const { kind, path, body, headers } of requests) {
     const reply = await request(full.url, 'POST', path, { body, headers: { authorization: '', ...headers } })
     t.equal(reply.status, 503, `${kind}: ${reply.text}`)
-    t.ok(Number(reply.headers.get('retry-after')) > 0, `${kind}: when to send it again`)
+    t.ok(Number(reply.headers.get('retry-after')) > 0, `${kind}: Retry-After is set`)
   }
   const before = polls().length
   const set = { ...setClaims(issuer.url, Date.now()), jti: 'polled-1' }
   transmitter.queue('polled-1', await issuer.sign(set))
   await until('it has polled again', () => polls().length > before)
-  for (const { body } of polls()) t.same([body.ack, body.setErrs], [[], {}], 'neither taken nor refused')
+  for (const { body } of polls())
+    t.same([body.ack, body.setErrs], [[], {}], 'neither acknowledged nor refused')
   full.child.kill('SIGKILL')
   await once(full.child, 'exit')
 
   const roomy = await start(process.execPath, [MAIN])
   for (const { kind, path, body, headers, answer } of requests) {
     const reply = await request(roomy.url, 'POST', path, { body, headers: { authorization: '', ...headers } })
-    t.equal(reply.status, answer, `${kind}: sent again, it is taken`)
+    t.equal(reply.status, answer, `${kind}: accepted when sent again`)
   }
   await transmitter.until(({ path, body }) => path === '/poll' && body.ack.includes('polled-1'))
   const { text } = await request(roomy.url, 'GET', '/metrics')

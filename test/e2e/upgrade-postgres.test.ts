@@ -9,22 +9,22 @@ import { previousIsMissing, previousVersion } from '../support/previous-version.
 import { type ServiceProcess, startInVain, startProcess } from '../support/process.ts'
 import { environmentFor, type Reply, request, settledAt } from '../support/service.ts'
 
-// They mostly wait, for heartbeats that do not come and for the leeway to pass.
+// They mostly wait for missing heartbeats and for the leeway.
 root.jobs = 2
 const options = { skip: previousIsMissing(), buffered: true, timeout: 180_000 }
 const LIMITS = { tier1Limit: 400, tier2Limit: 150, windowMs: 2_000 }
-/** What an old replica aborts when it ends may reach the tenant later, and count there. The old one counts it until the abort. */
+/** A call that an old replica aborts at its end may still reach the tenant, later than the replica counted it. */
 const WINDOW_MARGIN_MS = 1_000
-/** What an old replica logs if the migration overtakes one of its exchanges, which it repeats then. */
+/** An old replica logs this if the migration overtakes one of its exchanges of permits; it then repeats the exchange. */
 const OVERTAKEN = 'the permits for calls to Qlik Cloud could not be stored'
-/** What the new and the old version log when a revocation ends. */
+/** Logged by the new and the old version when a revocation ends. */
 const ENDED = ['revocation ended', 'a revocation has ended']
-/** So late that the tokens are those of a later login, whenever a signal is looked at. */
+/** Late enough that the tokens always belong to a later login. */
 const LATER_MS = 4 * 60_000
 const WAIT = { prefer: 'wait=30' }
 let server: Promise<PostgresServer> | undefined
 
-/** A tenant that keeps to its limits, and processes of both versions on one database. */
+/** A tenant that enforces its limits, and processes of both versions on one database. */
 async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
   const previous = previousVersion(t)
   server ??= startPostgres(root)
@@ -45,7 +45,7 @@ async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
   const environment = (more: Record<string, string>, own: typeof client) =>
     environmentFor(sandbox, own, database, { ...common, ...more })
   const replicas: ServiceProcess[] = []
-  /** Answers that no request of these tests should get. */
+  /** Error answers; the tests expect none. */
   const refused: Reply[] = []
   const start = async (main: string | undefined, more: Record<string, string>, own: typeof client) => {
     const replica = await startProcess(t, environment(more, own), main)
@@ -65,12 +65,12 @@ async function setUp(t: Test, { latencyMs }: { latencyMs: number }) {
     startOld: (more = {}, own = client) => start(previous.main, more, own),
     startNew: (more = {}, own = client) => start(undefined, more, own),
     startOldInVain: () => startInVain(environment({}, client), previous.main),
-    /** What processes wrote that should never happen. */
+    /** Errors in the logs of all processes; the tests expect none. */
     errors: () =>
       replicas.flatMap((replica) =>
         linesOf(replica).filter(({ level, msg }) => level >= 50 && msg !== OVERTAKEN),
       ),
-    /** A user with so many tokens, and two of a later login. */
+    /** A user with `count` tokens, and two of a later login. */
     userWithTokens(count: number, user: Parameters<typeof tenant.addUser>[0] = {}) {
       const { id } = tenant.addUser(user)
       tenant.issueTokens(id, count)
@@ -88,7 +88,7 @@ function linesOf({ output }: ServiceProcess) {
   return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
 }
 
-/** The ids of the revocations that a process has ended. */
+/** The ids of the revocations that this process ended. */
 function endedBy(replica: ServiceProcess): string[] {
   return linesOf(replica).flatMap(({ msg, id }) => (ENDED.includes(msg) ? [id] : []))
 }
@@ -97,7 +97,7 @@ root.test('replicas of both versions work side by side', options, async (t) => {
   const world = await setUp(t, { latencyMs: 20 })
   const { tenant, issuer, refused, call, userWithTokens } = world
   const old = await world.startOld()
-  /** Whose tokens each revocation is about, of those that are to be verified in the end. */
+  /** The user of each revocation that must be verified in the end. */
   const users = new Map<string, string>()
   const accept = async (replica: ServiceProcess, userId: string, headers = {}) => {
     const id = await world.accept(replica, userId, headers)
@@ -108,7 +108,7 @@ root.test('replicas of both versions work side by side', options, async (t) => {
     call(replica, 'PUT', `/sessions/${sid}`, { body: { userId } })
   const repeatable = (key: string) => ({ 'idempotency-key': key })
 
-  // What has ended before the upgrade.
+  // Revocations that end before the upgrade.
   const answered = userWithTokens(1)
   const headers = { ...WAIT, ...repeatable('old') }
   const before = [
@@ -120,7 +120,7 @@ root.test('replicas of both versions work side by side', options, async (t) => {
   const ambiguous = (await call(old, 'POST', '/logout-hook', { body, headers: WAIT })).json
   t.match(ambiguous, { status: 'failed', error: { code: 'CURFEW_AMBIGUOUS_USER' } })
 
-  // What is not done when the new version comes: users whose tokens cannot be listed, and a session.
+  // Work that is pending at the upgrade: users whose tokens cannot be listed, and a session.
   const [waiting, other] = [userWithTokens(3), userWithTokens(3)]
   const outages = [waiting, other].map((id) =>
     tenant.order({ kind: 'status', status: 503, route: 'list', id, times: Number.POSITIVE_INFINITY }),
@@ -132,9 +132,9 @@ root.test('replicas of both versions work side by side', options, async (t) => {
   const young = await world.startNew()
   const both = [old, young]
   const { code, stderr } = await world.startOldInVain()
-  t.match([code, stderr], [75, /^CURFEW_STORE_NEWER: /], 'an old one that starts now is refused')
+  t.match([code, stderr], [75, /^CURFEW_STORE_NEWER: /], 'an old version that starts now is refused')
 
-  // Signals at both, and some that join across versions.
+  // Signals to both versions, some of which join across versions.
   const ofTheNew = await accept(young, other)
   await Promise.all(
     both.map(async (replica) => {
@@ -154,7 +154,7 @@ root.test('replicas of both versions work side by side', options, async (t) => {
     users.set(items[0].id, userId)
   }
 
-  // Both read what either wrote, and try it again.
+  // Both versions read and retry what either wrote.
   for (const replica of both) {
     for (const id of [...users.keys(), ...before]) await call(replica, 'GET', `/revocations/${id}`)
     const { items } = (await call(replica, 'GET', '/revocations?limit=200')).json
@@ -165,24 +165,24 @@ root.test('replicas of both versions work side by side', options, async (t) => {
   await call(old, 'POST', `/revocations/${ofTheNew}/retry`)
   for (const outage of outages) outage.cancel()
 
-  // The old one ends, with a run under way.
+  // The old version shuts down in mid-run.
   const busy = userWithTokens(300)
   await accept(old, busy)
-  await until('it is under way', () => tenant.tokensOf(busy).length < 290)
+  await until('the run has started', () => tenant.tokensOf(busy).length < 290)
   t.equal(await old.end('SIGTERM'), 0)
 
   const settled = async (id: string) => (await settledAt(young.url, id)).json
   for (const [id, userId] of users) {
     const { status, verified, proof } = await settled(id)
     if (status !== 'completed' || !verified || !proof) t.fail(`${id} is not verified`, { status, proof })
-    if (tenant.tokensOf(userId).length !== 2) t.fail('the tokens of the later login are left, and no others')
+    if (tenant.tokensOf(userId).length !== 2) t.fail('only the tokens of the later login are left')
   }
   for (const id of before) t.match(await settled(id), { status: 'completed', verified: true, proof: null })
   t.match(await settled(ambiguous.id), { status: 'failed', verified: false, proof: null })
   for (const userId of [waiting, other]) {
     const ids = [...users].filter(([, of]) => of === userId).map(([id]) => id)
     const leading = await Promise.all(ids.map(async (id) => (await settled(id)).id))
-    t.equal(new Set(leading).size, 1, 'all signals joined, whichever version took them')
+    t.equal(new Set(leading).size, 1, 'all signals joined, whichever version accepted them')
   }
 
   for (const replica of both)
@@ -191,24 +191,24 @@ root.test('replicas of both versions work side by side', options, async (t) => {
       'each version did some of the work',
     )
   t.same(refused, [], 'no request was refused')
-  t.same(world.errors(), [], 'and nothing was unreadable')
+  t.same(world.errors(), [], 'no error was logged')
   const limited = tenant.calls.filter(({ status }) => status === 429)
-  t.same(limited, [], 'together they keep to the limits')
+  t.same(limited, [], 'together they keep the limits')
   t.equal(await young.end('SIGTERM'), 0)
 })
 
-root.test('a run goes on in the other version when its replica is killed', options, async (t) => {
+root.test('the other version takes over the run of a killed replica', options, async (t) => {
   const { tenant, startOld, startNew, accept, errors } = await setUp(t, { latencyMs: 50 })
-  // A client each, so that the tenant can tell their calls apart.
+  // One client per replica, so that the tenant can tell their calls apart.
   const [oldClient, newClient] = [tenant.addClient(), tenant.addClient()]
   const one = { REVOKE_CONCURRENCY: '1' }
-  /** A revocation that is under way in this replica, since the other one was stopped for a moment. */
+  /** Starts a run in this replica, while the other one is stopped for a moment. */
   const runOf = async (replica: ServiceProcess, other: ServiceProcess) => {
     other.process.kill('SIGSTOP')
     const { id: userId } = tenant.addUser()
     tenant.issueTokens(userId, 100)
     const id = await accept(replica, userId)
-    await until('it is under way', () => tenant.tokensOf(userId).length < 98)
+    await until('the run has started', () => tenant.tokensOf(userId).length < 98)
     other.process.kill('SIGCONT')
     return { id, userId }
   }
@@ -217,7 +217,7 @@ root.test('a run goes on in the other version when its replica is killed', optio
   const ofTheNew = await runOf(first, old)
   t.equal(await first.end('SIGKILL'), 'SIGKILL')
   const { json } = await request(old.url, 'GET', `/revocations/${ofTheNew.id}`, { headers: WAIT })
-  t.match(json, { status: 'completed', attempts: 2 }, 'the old version goes on with a run of the new one')
+  t.match(json, { status: 'completed', attempts: 2 }, 'the old version takes over a run of the new one')
 
   const second = await startNew(one, newClient)
   const listedAgain = (await settledAt(second.url, ofTheNew.id)).json
@@ -225,7 +225,11 @@ root.test('a run goes on in the other version when its replica is killed', optio
   const ofTheOld = await runOf(old, second)
   t.equal(await old.end('SIGKILL'), 'SIGKILL')
   const goneOn = (await settledAt(second.url, ofTheOld.id)).json
-  t.match(goneOn, { attempts: 2, verified: true, proof: { client: newClient.id } }, 'and the reverse')
+  t.match(
+    goneOn,
+    { attempts: 2, verified: true, proof: { client: newClient.id } },
+    'the new version takes over a run of the old one',
+  )
   for (const { userId } of [ofTheNew, ofTheOld]) t.same(tenant.tokensOf(userId), [])
   t.same(errors(), [])
 })

@@ -10,18 +10,18 @@ import { databaseUrl, environmentFor, request, settledAt } from '../support/serv
 
 const WAIT = { prefer: 'wait=30' }
 const KEY = { 'idempotency-key': 'of-the-old-version' }
-/** So late that the tokens are those of a later login, whenever a signal is looked at. */
+/** Late enough that the tokens always belong to a later login. */
 const LATER_MS = 4 * 60_000
 const options = { skip: previousIsMissing(), timeout: 180_000 }
 
-t.test('a file of the previous version, left by kill -9, goes on in this one', options, async (t) => {
+t.test('this version continues with the file of a previous version that was killed', options, async (t) => {
   const previous = previousVersion(t)
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   const { tenant } = sandbox
   const issuer = await startIssuer(t, { typ: 'logout+jwt' })
   const source = { name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT }
-  // Its roles are not told, so that its first empty list proves nothing.
+  // The tenant does not report the client's roles, so that the first empty list is not accepted as proof.
   const environment = environmentFor(sandbox, tenant.addClient({ rolesTold: false }), databaseUrl(t), {
     CONFIG_FILE: configurationFile(t, { sources: [source] }).path,
   })
@@ -49,7 +49,7 @@ t.test('a file of the previous version, left by kill -9, goes on in this one', o
   const ofSession = userWithTokens(2)
   await request(old.url, 'PUT', '/sessions/s', { body: { userId: ofSession } })
 
-  /** Whose tokens each revocation is about, of those that are not done. */
+  /** The user of each pending revocation. */
   const pending = new Map<string, string>()
   const leave = async (userId: string) => {
     const { id } = await accept(old, { userId })
@@ -81,22 +81,22 @@ t.test('a file of the previous version, left by kill -9, goes on in this one', o
     const { status, outcome, verified, error, tokens, completedAt } = one
     const kept = { status, outcome, verified, tokens, completedAt, proof: null, verificationDueAt: null }
     t.equal((await shown(young, one.id)).error?.code, error?.code)
-    t.match(await shown(young, one.id), kept, 'what has ended stays as it was')
+    t.match(await shown(young, one.id), kept, 'ended revocations stay unchanged')
   }
   for (const [id, userId] of pending) {
     const settled = (await settledAt(young.url, id)).json
     t.match(settled, { status: 'completed', verified: true, proof: { role: 'others-seen' } })
-    t.equal(tenant.tokensOf(userId).length, 2, 'the tokens of the later login are left, and no others')
+    t.equal(tenant.tokensOf(userId).length, 2, 'only the tokens of the later login are left')
   }
-  t.equal((await shown(young, queuedId)).id, runningId, 'what waited for a run has joined it')
+  t.equal((await shown(young, queuedId)).id, runningId, 'the queued signal joined the run')
   t.equal((await accept(young, { userId: ended[1].user.userId }, KEY)).id, ended[1].id)
   await endSession(young.url, issuer, 's')
   const { items } = (await request(young.url, 'GET', `/revocations?userId=${ofSession}`)).json
-  t.equal(items.length, 1, 'the session is there')
+  t.equal(items.length, 1, 'the session was kept')
   t.equal(await young.end('SIGTERM'), 0)
 
   const downgraded = await startInVain(environment, previous.main)
-  t.match([downgraded.code, downgraded.stderr], [75, /^CURFEW_STORE_NEWER: /], 'there is no way back')
+  t.match([downgraded.code, downgraded.stderr], [75, /^CURFEW_STORE_NEWER: /], 'a downgrade is refused')
   const again = await startProcess(t, environment)
   t.match(await shown(again, runningId), { status: 'completed', verified: true })
   t.equal(await again.end('SIGTERM'), 0)
