@@ -5,11 +5,11 @@ import { isVerified, Revocation } from '../../src/revocation/revocation.ts'
 
 /** Any text that PostgreSQL stores. */
 const text = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((value) => !value.includes('\0'))
-/** Fits into the narrowest column. */
+/** Fits in the narrowest column. */
 const whole = fc.integer({ min: 0, max: 2 ** 31 - 1 })
 const errorCode = fc.constantFrom(...(Object.keys(ERRORS) as ErrorCode[]))
 
-/** Any value of a schema, whatever members it has: what is added to it is covered at once. */
+/** Any value of a schema, whatever its members: a new member is covered at once. */
 function anyOf(schema: unknown): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodDefault) return anyOf(schema.unwrap())
   if (schema instanceof z.ZodCatch) return errorCode
@@ -23,7 +23,7 @@ function anyOf(schema: unknown): fc.Arbitrary<unknown> {
     const members = Object.entries(schema.shape).map(([name, member]) => [name, anyOf(member)])
     return fc.record(Object.fromEntries(members)).filter((value) => schema.safeParse(value).success)
   }
-  throw new Error('Revocations have a member of a kind that this test does not know.')
+  throw new Error('A member of Revocation has a type that this generator does not support.')
 }
 
 /** Any revocation that a store may hold. */

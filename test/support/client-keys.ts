@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { ClientKey, KeyAlgorithm } from '../../src/base/client-key.ts'
 import type { PublicKey } from '../../src/sandbox/client-assertion.ts'
 
-/** A key of an OAuth client: for Curfew, as a file holds it, and as Qlik knows it. */
+/** A key of an OAuth client: the file for Curfew, and the public key that Qlik knows. */
 export interface ClientKeyPair {
   privateKey: KeyObject
   credential: ClientKey

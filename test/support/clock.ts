@@ -2,15 +2,15 @@ import { type Clock, systemClock } from '../../src/base/clock.ts'
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
-  /** Moves both clocks and runs the timers that become due on the way, in their order. */
+  /** Moves both clocks and runs the timers that become due, in order. */
   advance(ms: number): void
-  /** Moves the wall clock alone, as NTP or an operator would. */
+  /** Moves only the wall clock, as NTP or an operator would. */
   jump(ms: number): void
-  /** How long until the next timer, in ms; null when none is set. */
+  /** Time until the next timer, in ms; null if none is set. */
   untilNextTimer(): number | null
   /**
-   * Resolves once a timer is pending that was set in this file of `src/`, or by a function called there, now or later:
-   * what waits there waits for the clock and for nothing else. Answers how long until it is due, in ms.
+   * Resolves once a timer is pending that was set in this file of `src/` or by a function called there: the code in that
+   * file then waits only for the clock. Returns the time until the timer is due, in ms.
    */
   timerOf(file: string): Promise<number>
 }
@@ -31,11 +31,11 @@ export function fakeClock(start = Date.now()): FakeClock {
     monotonic: () => monotonic,
     after(ms, callback) {
       if (ms <= 0) {
-        // Due at once, also by a clock that stands.
+        // Due at once, even while the clock stands still.
         const immediate = setImmediate(callback)
         return () => clearImmediate(immediate)
       }
-      // By the functions that are running, not by those that await them.
+      // The functions that run, without those that await them.
       const setBy = new Error().stack?.replace(/^ +at async .*$/gm, '')
       const timer = { at: monotonic + ms, callback, setBy }
       timers.add(timer)
@@ -72,7 +72,7 @@ export function fakeClock(start = Date.now()): FakeClock {
   }
 }
 
-/** The real clock, of which a test moves the monotonic half alone: what is held grows old, and tokens do not. */
+/** The real clock; a test moves only its monotonic part, which ages what is held in memory but not tokens. */
 export function agingClock(): Clock & { age(ms: number): void } {
   let passed = 0
   return {
@@ -84,7 +84,7 @@ export function agingClock(): Clock & { age(ms: number): void } {
   }
 }
 
-/** The real clock, which a test can move ahead: what was to happen in that time happens now. */
+/** The real clock, which a test can move ahead; timers that become due run at once. */
 export interface SkippingClock extends Clock {
   skip(ms: number): void
 }
@@ -119,5 +119,5 @@ export function skippingClock(): SkippingClock {
   }
 }
 
-/** That of services and tenants of a test that says nothing of clocks: one for all of them, so that they agree. */
+/** The default clock of services and tenants, shared so that they agree. */
 export const testClock = skippingClock()

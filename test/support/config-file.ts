@@ -8,12 +8,12 @@ import { testClock } from './clock.ts'
 import { mistakesOf } from './configuration.ts'
 import { temporaryFolder } from './service.ts'
 
-/** A file that the service is configured by, in a folder of its own that goes with the test. */
+/** A CONFIG_FILE in a temporary folder, deleted with the test. */
 export interface ConfigurationFile {
   path: string
-  /** Writes it anew: an object as JSON, a text as it is. */
+  /** Overwrites the file: an object as JSON, a string as it is. */
   write(content: object | string): void
-  /** Writes another file beside it; the answer is its name. */
+  /** Writes another file beside it and returns its name. */
   beside(name: string, content: string): string
 }
 
@@ -34,12 +34,12 @@ export function configurationFile(t: Test, content: object | string): Configurat
   }
 }
 
-/** What is wrong with this file, beside an environment that is complete without it. */
+/** The mistakes in this file, with an otherwise complete environment. */
 export async function mistakesIn(t: Test, content: object | string, changes: Record<string, string> = {}) {
   return mistakesOf({ CONFIG_FILE: configurationFile(t, content).path, ...changes })
 }
 
-/** A tenant to be put into a configuration file. */
+/** A tenant for a configuration file. */
 export interface TenantEntry {
   name: string
   url: string
@@ -47,7 +47,7 @@ export interface TenantEntry {
   clientSecret: string
 }
 
-/** A sandbox of its own as the tenant `name`; it ends with the test. */
+/** Starts a sandbox as the tenant `name`. It closes with the test. */
 export async function sandboxTenant(
   t: Test,
   name: string,
@@ -59,7 +59,7 @@ export async function sandboxTenant(
   return { sandbox, client, entry: entryFor(name, sandbox.url, client) }
 }
 
-/** A tenant at this address; one that nobody answers at, where it is of no matter. */
+/** A tenant at this URL. At the default URL nothing listens. */
 export function entryFor(
   name: string,
   url = 'http://127.0.0.1:1',
@@ -71,7 +71,7 @@ export function entryFor(
   return { name, url, clientId: id, clientSecret: secret }
 }
 
-/** `count` tenants that nobody answers at. */
+/** `count` tenants at URLs where nothing listens. */
 export function manyEntries(count: number): TenantEntry[] {
   return Array.from({ length: count }, (_, index) => entryFor(`t${index}`))
 }

@@ -11,7 +11,7 @@ export const COMPLETE: Record<string, string> = {
   API_KEYS: KEY,
 }
 
-/** What is wrong with a complete environment after these changes; nothing when it is usable. */
+/** The mistakes in a complete environment after these changes; empty if it is valid. */
 export async function mistakesOf(changes: Record<string, string | undefined>): Promise<Mistake[]> {
   try {
     await loadConfig({ ...COMPLETE, ...changes }, parts.sources)

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 
 export const ROOT = join(import.meta.dirname, '../..')
 
-/** The text of a file of the repository. */
+/** Reads a file of the repository. */
 export const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
-/** The instructions of each stage of the Dockerfile, without comments, continued lines joined. */
+/** The instructions of each stage of the Dockerfile, without comments and with continued lines joined. */
 export function dockerfileStages(): string[][] {
   const lines = read('Dockerfile')
     .replace(/^#.*\n/gm, '')
@@ -17,7 +17,7 @@ export function dockerfileStages(): string[][] {
   return starts.map((start, stage) => lines.slice(start, starts[stage + 1]))
 }
 
-/** What follows this instruction wherever it stands in the stage that runs. */
+/** The arguments of each such instruction in the final stage. */
 export function imageArguments(instruction: string): string[] {
   const [, runtime = []] = dockerfileStages()
   return runtime

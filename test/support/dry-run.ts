@@ -12,7 +12,7 @@ interface Options {
   headers?: Record<string, string>
 }
 
-/** The three routes, each asked for one user. The first takes Qlik user ids only. */
+/** Requests to the three routes for one user. The first route accepts only Qlik user ids. */
 export const ROUTES = {
   'revoke-all': (
     service: Service,
@@ -33,7 +33,7 @@ export const ROUTES = {
 export type Route = keyof typeof ROUTES
 export const EACH = Object.keys(ROUTES) as Route[]
 
-/** What the dry run of one user reports, by whatever route. */
+/** The report of one user's dry run, from any of the routes. */
 export async function preview(
   service: Service,
   route: Route,
@@ -50,13 +50,13 @@ export const idsOf = (tokens: { id: string }[]) => tokens.map(({ id }) => id).so
 export const countOf = ({ sandbox }: Service, route: string) =>
   sandbox.tenant.calls.filter((call) => call.route === route).length
 
-/** Waits until the service, not only the tenant, is done with so many calls of a route. */
+/** Waits until the service, not only the tenant, has finished `count` calls of a route. */
 export function answersTaken(service: Service, route: string, count: number): Promise<number> {
   const line = `curfew_qlik_request_seconds_count{route="${route}"} ${count}\n`
   return until(line, async () => (await service.call('GET', '/metrics')).text.includes(line))
 }
 
-/** That nothing was revoked and nothing was stored. */
+/** Asserts that nothing was revoked or stored. */
 export async function nothingDone(t: Test, service: Service): Promise<void> {
   t.equal(countOf(service, 'revoke'), 0, 'nothing is revoked')
   await nothingStored(t, service)

@@ -1,7 +1,7 @@
 import type { SandboxCall } from '../../src/sandbox/call-log.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 
-/** Resolves with the next call of that kind that the tenant has answered, from now on. */
+/** Resolves with the next matching call that the tenant answers. */
 export function nextCall(
   { tenant }: Sandbox,
   isWanted: (call: SandboxCall) => boolean,
@@ -16,7 +16,7 @@ export function nextCall(
   })
 }
 
-/** What a promise is rejected with; one that is not rejected is an error of the test. */
+/** Returns the reason of a rejection; fails if the promise is fulfilled. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const result = await promise.then(
     () => null,
@@ -29,8 +29,7 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
 const LOOK_EVERY_MS = 20
 
 /**
- * Looks until a condition of another process holds, and answers how many ms that took. What it rejects with while it
- * does not hold yet is an answer, too.
+ * Polls until a condition of another process holds, and returns how many ms that took. A rejection counts as not yet.
  */
 export async function until(
   what: string,
@@ -43,7 +42,7 @@ export async function until(
       .then(condition)
       .catch(() => false))
   ) {
-    if (performance.now() - startedAt > withinMs) throw new Error(`in vain, for ${withinMs} ms: ${what}`)
+    if (performance.now() - startedAt > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
   }
   return performance.now() - startedAt

@@ -10,30 +10,30 @@ export interface SignedRequest {
   headers: Record<string, string>
 }
 
-/** A kind of source as the tests play it: its entry, and a good request of it. */
+/** A kind of source in tests: its entry and a valid request. */
 export interface Player {
   kind: string
-  /** Its entry in CONFIG_FILE, named as its kind. */
+  /** Its entry in CONFIG_FILE, named after its kind. */
   entry: object
   path: string
-  /** A good request, another one each time. */
+  /** A valid request, different each time. */
   sign: () => Promise<SignedRequest>
-  /** The answer when that is durable. */
+  /** The status once the signal is durable. */
   answer: number
 }
 
-/** A kind whose requests are proven by a token of an issuer. */
+/** A kind whose requests carry a token of an issuer. */
 export interface TokenPlayer extends Player {
   typ: string
-  /** The claims of a good token, another one each time. */
+  /** The claims of a valid token, different each time. */
   claims: () => object
   /** A request with this token. */
   send: (token: string) => SignedRequest
-  /** The answer when the token proves nothing. */
+  /** The status if the token is rejected. */
   refusal: number
 }
 
-/** The kinds that are proven by tokens, of one issuer and for one audience. */
+/** The kinds that use tokens, all of one issuer and for one audience. */
 export function tokenPlayers(issuer: Issuer, clock: Pick<Clock, 'now'> = Date): TokenPlayer[] {
   const lasting = () => {
     const iat = Math.floor(clock.now() / 1000)
@@ -98,7 +98,7 @@ function vendorPlayer({ kind, secret, entry = {}, sample, sign, answer }: Vendor
   }
 }
 
-/** Every kind of source that there is. */
+/** Every kind of source. */
 export function everyKind(issuer: Issuer): Player[] {
   return [...tokenPlayers(issuer), ...VENDORS.map(vendorPlayer)]
 }

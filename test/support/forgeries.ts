@@ -1,13 +1,13 @@
 import { type JWTPayload, UnsecuredJWT } from 'jose'
 import { type Issuer, issuerKey } from './issuer.ts'
 
-/** What is wrong with a token, in the words of `TokenFault`. */
+/** The fault of a token, as `TokenFault` names it. */
 export type ForgedFault = 'malformed' | 'key' | 'signature' | 'issuer' | 'audience' | 'time' | 'claims'
 export interface Forgery {
   name: string
   token: string
   fault: ForgedFault
-  /** What the answer says of it. */
+  /** Matches the answer's detail. */
   says: RegExp
 }
 
@@ -16,8 +16,8 @@ const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString(
 type Row = [name: string, token: string | Promise<string>, fault: ForgedFault, says: RegExp]
 
 /**
- * What a forger might send in place of a good token, whatever the protocol.
- * @param claims those of a good token
+ * Forgeries of a valid token that apply to every protocol.
+ * @param claims of a valid token
  * @param types `typ` of other protocols
  */
 export async function forgeries(
@@ -38,7 +38,7 @@ export async function forgeries(
   const table: Row[] = [
     ['alg none', new UnsecuredJWT(claims).encode(), 'signature', /alg/],
     [
-      'alg none and the signature of a good token',
+      'alg none and the signature of a valid token',
       `${encoded({ alg: 'none', kid })}.${payload}.${signature}`,
       'signature',
       /alg/,
@@ -67,24 +67,24 @@ export async function forgeries(
     ],
     ['other claims under the signature', `${header}.${changed}.${signature}`, 'signature', /signature/],
     ['no signature', `${header}.${payload}.`, 'signature', /signature/],
-    ['a critical header that is not known', `${critical}.${payload}.${signature}`, 'malformed', /crit/],
+    ['an unknown critical header', `${critical}.${payload}.${signature}`, 'malformed', /crit/],
     ['another issuer', sign({ ...claims, iss: 'https://evil.example.com' }), 'issuer', /iss/],
-    ['the issuer with a slash more', sign({ ...claims, iss: `${claims.iss}/` }), 'issuer', /iss/],
+    ['the issuer with a trailing slash', sign({ ...claims, iss: `${claims.iss}/` }), 'issuer', /iss/],
     ['another audience', sign({ ...claims, aud: 'somebody-else' }), 'audience', /aud/],
     ['audiences without ours', sign({ ...claims, aud: ['a', 'b'] }), 'audience', /aud/],
     ['not yet valid', sign({ ...claims, nbf: iat + 90 }), 'time', /nbf/],
     ['issued in the future', sign({ ...claims, iat: iat + 90, ...later }), 'time', /iat/],
     ['expired', sign({ ...claims, iat: iat - 300, exp: iat - 61 }), 'time', /exp/],
     ['a nonce', sign({ ...claims, nonce: 'n' }), 'claims', /nonce/],
-    ['a jti that is no text', sign({ ...claims, jti: 5 }), 'claims', /jti/],
+    ['a jti that is not a string', sign({ ...claims, jti: 5 }), 'claims', /jti/],
     ['an empty jti', sign({ ...claims, jti: '' }), 'claims', /jti/],
-    ['a jti that no database stores', sign({ ...claims, jti: 'a\u0000b' }), 'claims', /jti/],
-    ['a jti that is no Unicode', sign({ ...claims, jti: 'a\ud800' }), 'claims', /jti/],
-    ['a text that is no token', 'not-a-token', 'malformed', /JWT/],
+    ['a jti with a null character', sign({ ...claims, jti: 'a\u0000b' }), 'claims', /jti/],
+    ['a jti with a lone surrogate', sign({ ...claims, jti: 'a\ud800' }), 'claims', /jti/],
+    ['a string that is not a token', 'not-a-token', 'malformed', /JWT/],
     ['two parts', `${header}.${payload}`, 'malformed', /JWT/],
     ['encrypted, not signed', `${header}.a.b.c.d`, 'malformed', /JWT/],
-    ['16 KiB and more', sign({ ...claims, filler: 'x'.repeat(17_000) }), 'malformed', /long/],
-    ['two signatures, one of which is bad', twoSignatures(payload, header, signature), 'malformed', /JWT/],
+    ['more than 16 KiB', sign({ ...claims, filler: 'x'.repeat(17_000) }), 'malformed', /long/],
+    ['two signatures, one of them invalid', twoSignatures(payload, header, signature), 'malformed', /JWT/],
     ...types.map((typ): Row => [`typ ${typ}`, sign(claims, { typ }), 'malformed', /typ/]),
     ...required.map(
       (claim): Row => [`no ${claim}`, sign({ ...claims, [claim]: undefined }), 'claims', new RegExp(claim)],
@@ -95,7 +95,7 @@ export async function forgeries(
   )
 }
 
-/** The general JSON form of a signed object (RFC 7515, section 7.2.1), which is no JWT. */
+/** The general JSON serialization (RFC 7515, section 7.2.1), which is not a JWT. */
 function twoSignatures(payload: string, header: string, signature: string): string {
   const signatures = [
     { protected: header, signature },

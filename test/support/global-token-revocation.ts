@@ -4,13 +4,13 @@ import type { ServiceOptions } from './service.ts'
 import { startWithSources } from './source-service.ts'
 
 export const PATH = '/sources/okta/global-token-revocation'
-/** As Okta is told it, without a query. */
+/** The URL as configured at Okta, without a query. */
 const ENDPOINT = `https://curfew.example.com${PATH}`
 export const ADA = 'ada@example.com'
 const CLIENT = '0oa1example'
 let serial = 0
 
-/** Okta's Universal Logout against the real service, with a token as its documentation has it. */
+/** The real service, called as Okta's Universal Logout does, with a token as Okta documents it. */
 export async function startGlobalTokenRevocation(t: Test, source: object = {}, options: ServiceOptions = {}) {
   const issuer = await startIssuer(t, { typ: 'global-token-revocation+jwt' })
   const entry = {

@@ -11,7 +11,7 @@ import {
 import type { Test } from 'tap'
 import { listen } from './listen.ts'
 
-/** A key of an issuer: the private one, and the public one as its set shows it and as PEM. */
+/** A key of an issuer: the private key, and the public key as in its JWK set and as PEM. */
 export interface IssuerKey {
   kid: string
   alg: string
@@ -26,7 +26,7 @@ export async function issuerKey(kid: string, alg = 'ES256'): Promise<IssuerKey> 
   return { kid, alg, privateKey, jwk, pem: await exportSPKI(publicKey) }
 }
 
-/** A JWT by this key; `header` may say otherwise. */
+/** A JWT signed by this key; `header` overrides header members. */
 export function sign({ kid, alg, privateKey }: IssuerKey, claims: object, header: object = {}) {
   return signBy(privateKey, claims, { alg, kid, ...header })
 }
@@ -35,32 +35,32 @@ function signBy(key: CryptoKey | Uint8Array, claims: object, header: JWTHeaderPa
   return new SignJWT({ ...claims }).setProtectedHeader(header).sign(key)
 }
 
-/** A token by hand: any header, any claims, any signature. */
+/** A token from any header, claims and signature. */
 export function unsigned(header: object, claims: object, signature = ''): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   return `${part(header)}.${part(claims)}.${signature}`
 }
 
-/** What a server answers at a path instead of what it would. */
+/** Replaces a server's answer at a path. */
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
-/** An issuer of tokens at loopback HTTP, with discovery and keys. It ends with the test. */
+/** An issuer of tokens on loopback HTTP, with discovery and keys. It closes with the test. */
 export interface Issuer {
   url: string
-  /** The path of its discovery. */
+  /** The path of its discovery document. */
   discovery: string
   jwksUri: string
   key: IssuerKey
-  /** In its set now: its key, until a test changes that. */
+  /** Its current JWK set: its key, until a test changes it. */
   keys: JWK[]
-  /** Paths that were asked for, in order. */
+  /** The requested paths, in order. */
   paths: string[]
-  /** Of this path, how often it was asked for. */
+  /** How many times this path was requested. */
   asked(path: string): number
-  /** Answers all that is asked for at this path; null for its own answer again. */
+  /** Overrides the answer at this path; null restores it. */
   answer(path: string, answer: Answer | null): void
   answerJson(path: string, document: unknown): void
-  /** A token by its key, or by another one, with another header. */
+  /** A token signed by its key; another header and another key are optional. */
   sign(claims: object, header?: object, by?: CryptoKey | Uint8Array): Promise<string>
 }
 
@@ -69,7 +69,7 @@ export const JWKS = '/jwks'
 
 interface IssuerOptions {
   key?: IssuerKey
-  /** The type of the tokens that it signs. */
+  /** `typ` of the tokens that it signs. */
   typ?: string
   wellKnown?: string
 }

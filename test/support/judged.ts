@@ -2,16 +2,16 @@ import { judge } from '../../src/sources/webhook/judge.ts'
 import { PRESETS, type PresetKind } from '../../src/sources/webhook/presets.ts'
 import { T0 } from './signals.ts'
 
-/** What a preset makes of a body, in short: `reason kind value` of each signal, and how many are of no use. */
+/** How a preset reads a body, in short: `reason kind value` of each signal, and the events without one. */
 export interface Judged {
   signals: string[]
   ignored: number
   rejected: string[]
-  /** When each was, in ISO 8601. */
+  /** The time of each signal, in ISO 8601. */
   times: string[]
 }
 
-/** @param entry members of the source's entry that matter */
+/** @param entry relevant members of the source's entry */
 export function judged(
   kind: PresetKind,
   body: unknown,
@@ -33,7 +33,7 @@ export function judged(
   }
 }
 
-/** One event that is ignored. */
+/** One ignored event. */
 export const IGNORED = { signals: [], ignored: 1, rejected: [], times: [] }
-/** One event that should count, and names no user. */
+/** One rejected event: relevant, but without a user. */
 export const REJECTED = { signals: [], ignored: 0, rejected: ['CURFEW_SUBJECT_UNKNOWN'], times: [] }

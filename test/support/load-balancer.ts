@@ -4,16 +4,16 @@ import { listen } from './listen.ts'
 
 const ASK_EVERY_MS = 100
 
-/** A proxy before several replicas that honours their readiness, and never sends a request twice. */
+/** A proxy for several replicas that respects their readiness and never sends a request twice. */
 export interface LoadBalancer {
   url: string
-  /** Asks this replica from now on, and sends requests to it while it is ready. */
+  /** Adds a replica: checks its readiness and sends requests to it while it is ready. */
   add(replica: string): void
-  /** How many of them are ready, as far as it knows. */
+  /** How many replicas passed their latest check. */
   ready(): number
 }
 
-/** A load balancer on loopback; it ends with the test. */
+/** Starts a load balancer on loopback. It closes with the test. */
 export async function startLoadBalancer(t: Test): Promise<LoadBalancer> {
   const readiness = new Map<string, boolean>()
   const agent = new Agent({ keepAlive: true })

@@ -7,14 +7,14 @@ import { type SourceService, type SourceServiceOptions, startWithSources } from 
 export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 export const CLIENT = 'qlik-portal'
 
-/** What a logout token holds, with a `jti` of its own. */
+/** The claims of a logout token, with a unique `jti`. */
 export type MakeClaims = (different?: object) => JWTPayload & { iat: number }
 
 export interface LogoutService extends SourceService {
   issuer: Issuer
   entry(different?: object): object
   claims: MakeClaims
-  /** A good token, but for what is different. */
+  /** A valid token with these changes. */
   token(different?: object, header?: object): Promise<string>
   /** Posts a logout token as an OpenID provider does. */
   logout(token: string, source?: string): Promise<Reply>
@@ -22,7 +22,7 @@ export interface LogoutService extends SourceService {
 
 let serial = 0
 
-/** The service with an issuer as the source `op`, over loopback HTTP. */
+/** Starts the service on loopback HTTP, with an issuer as the source `op`. */
 export async function startLogoutService(
   t: Test,
   { key, entry: more = {}, ...options }: SourceServiceOptions & { key?: IssuerKey; entry?: object } = {},
@@ -58,7 +58,7 @@ export async function startLogoutService(
   }
 }
 
-/** Posts a logout token that names a session and no user, to the source `op` of a service that runs as a process. */
+/** Posts a logout token that names only a session, to the source `op` of a service in its own process. */
 export async function endSession(url: string, issuer: Issuer, sid: string): Promise<Reply> {
   const iat = Math.floor(Date.now() / 1000)
   const claims = { iss: issuer.url, aud: CLIENT, iat, exp: iat + 60, jti: sid, sid, events: { [EVENT]: {} } }
@@ -73,7 +73,7 @@ export function postToken({ call }: Pick<Service, 'call'>, token: string, source
   })
 }
 
-/** That an answer is the refusal of the specification (section 2.8), which no cache keeps. */
+/** Asserts that an answer is the refusal of the specification (section 2.8), with `no-store`. */
 export function isRefusal(
   t: Test,
   reply: Reply,
@@ -88,13 +88,13 @@ export function isRefusal(
   t.match(
     reply.json?.error_description,
     /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/,
-    `${name}: in the characters of RFC 6749`,
+    `${name}: only characters that RFC 6749 allows`,
   )
   t.equal(reply.headers.get('cache-control'), 'no-store', name)
   t.match(reply.headers.get('content-type'), /^application\/json/, name)
 }
 
-/** The users of all revocations, the newest first, as they were named. */
+/** The users of all revocations as their signals named them, the newest first. */
 export async function usersOf({ stored }: Pick<Service, 'stored'>) {
   return (await stored()).map(({ user: { resolved: _, ...named } }) => named)
 }

@@ -1,11 +1,11 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 
-/** A file system in memory, as Linux has it. */
+/** Linux's in-memory file system. */
 const MEMORY = '/dev/shm'
 const ENOUGH_BYTES = 2 * 1024 ** 3
 
-/** Where tests keep databases: in memory where there is room, so that no test waits for the disk. */
+/** The folder for databases: in memory if there is space, so that no test waits for the disk. */
 export function fastFolder(): string {
   if (!existsSync(MEMORY)) return tmpdir()
   const { bavail, bsize } = statfsSync(MEMORY)

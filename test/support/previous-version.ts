@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import { temporaryFolder } from './service.ts'
 
-/** The last commit whose revocations have no proof: what is upgraded from. */
+/** The version to upgrade from: the last commit whose revocations have no proof. */
 const COMMIT = '6a1b93286e67526a728662a56880649c4c6dcbbb'
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -13,19 +13,19 @@ const ROOT = join(import.meta.dirname, '../..')
 export interface PreviousVersion {
   /** Its entry point, for `startProcess`. */
   main: string
-  /** One of its modules; `path` as in this version, below `src`. */
-  // biome-ignore lint/suspicious/noExplicitAny: its types are those of another version
+  /** Imports one of its modules; `path` is relative to `src`. */
+  // biome-ignore lint/suspicious/noExplicitAny: its types belong to another version
   load(path: string): Promise<any>
 }
 
-/** Whether the sources of the previous version are missing here, and why: what `skip` of a test takes. */
+/** The value for `skip`: why the sources of the previous version are missing, or false. */
 export function previousIsMissing(): string | false {
   const { status, error } = spawnSync('git', ['cat-file', '-e', `${COMMIT}^{tree}`], { cwd: ROOT })
   if (status === 0) return false
   return `the previous version is not in this checkout: ${error ? 'git does not run' : 'it has no full history'}`
 }
 
-/** Writes the sources of the previous version to a temporary folder that goes when the test ends. */
+/** Writes the sources of the previous version to a temporary folder, deleted with the test. */
 export function previousVersion(t: Test): PreviousVersion {
   const folder = temporaryFolder(t)
   const archive = spawnSync('git', ['archive', COMMIT, 'src', 'package.json'], {

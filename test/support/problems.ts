@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { ERRORS, type ErrorCode } from '../../src/base/errors.ts'
 import type { Reply, Service } from './service.ts'
 
-/** That an answer is the problem with this code, in full, and names the member that is meant. */
+/** Asserts that an answer is the complete problem with this code, and that it names `member`. */
 export function isProblem(t: Test, reply: Reply, code: ErrorCode, member?: string): void {
   const { status, title, action } = ERRORS[code]
   t.equal(reply.status, status, `${code}: ${reply.text}`)
@@ -14,7 +14,7 @@ export function isProblem(t: Test, reply: Reply, code: ErrorCode, member?: strin
   t.match(named, { member, expected: /expected / }, `${member} is named: ${reply.text}`)
 }
 
-/** That not one revocation was ever stored. */
+/** Asserts that no revocation was stored. */
 export async function nothingStored(t: Test, service: Pick<Service, 'call'>): Promise<void> {
   const { json } = await service.call('GET', '/revocations')
   t.same(json, { items: [], nextCursor: null }, 'nothing is stored')

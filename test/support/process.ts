@@ -8,15 +8,15 @@ const MAIN = join(import.meta.dirname, '../../src/main.ts')
 export interface ServiceProcess {
   url: string
   process: ChildProcess
-  /** What it has written to standard output so far. */
+  /** Its standard output so far. */
   output: () => string
-  /** Sends a signal and resolves with the exit code, or the signal's name where that ended it. */
+  /** Sends a signal; resolves with the exit code, or with the signal's name if the signal ended the process. */
   end: (signal: NodeJS.Signals) => Promise<number | NodeJS.Signals>
 }
 
 /**
- * The real service as a process of its own; it is killed, if need be, when the test ends.
- * @param main the entry point, of another version too
+ * Starts the real service in its own process, which is killed at the end of the test.
+ * @param main the entry point, for another version
  */
 export async function startProcess(
   t: Test,
@@ -24,7 +24,7 @@ export async function startProcess(
   main = MAIN,
 ): Promise<ServiceProcess> {
   const child = fork(main, {
-    // With this process's own, by which tap measures coverage there, too.
+    // With this process's environment, by which tap also measures the child's coverage.
     env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
@@ -36,7 +36,7 @@ export async function startProcess(
   child.stderr?.on('data', (chunk) => {
     output += chunk
   })
-  // When it has ended, and all that it has written is here.
+  // 'close', not 'exit': the output is complete.
   const exited = once(child, 'close')
   const started = await Promise.race([once(child, 'message'), exited.then(() => null)])
   if (!started) throw new Error(`the service did not start: ${output}`)
@@ -52,13 +52,13 @@ export async function startProcess(
   }
 }
 
-/** An environment of nothing else, besides where Node keeps compiled code. */
+/** Only these variables, and Node's folder for compiled code. */
 export function bare(environment: Record<string, string>): Record<string, string> {
   const { NODE_COMPILE_CACHE: compiled } = process.env
   return compiled === undefined ? environment : { NODE_COMPILE_CACHE: compiled, ...environment }
 }
 
-/** Starts the service, which is to end by itself, in an environment of nothing else. */
+/** Starts the service with only these variables; it must end by itself. */
 export function startInVain(environment: Record<string, string>, main = MAIN) {
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [main], { env: bare(environment) }, (error, stdout, stderr) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** Sends these bytes over a connection of their own and answers with all that comes back until it is closed. */
+/** Sends these bytes over a new connection and returns everything received until it closes. */
 export async function sendBytes(url: string, bytes: string | Buffer): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -11,7 +11,7 @@ export async function sendBytes(url: string, bytes: string | Buffer): Promise<st
   return text(socket)
 }
 
-/** A request whose path goes over the wire as it is here, which `fetch` would tidy up first. */
+/** A request with exactly this path; `fetch` would normalize it. */
 export async function sendRequest(
   url: string,
   method: string,

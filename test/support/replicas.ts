@@ -4,31 +4,31 @@ import type { PostgresServer } from './postgres.ts'
 import { type ServiceProcess, startProcess } from './process.ts'
 import { environmentFor, type Reply, request, settledAt } from './service.ts'
 
-/** Of the role in the database's address. */
+/** The role's password in the database URL. */
 export const PASSWORD = 'not-to-be-seen'
 
-/** A tenant, an empty database and whatever processes a test starts on it. */
+/** A tenant, an empty database, and the processes that a test starts on it. */
 export interface Replicas {
   sandbox: Sandbox
   start(more?: Record<string, string>): Promise<ServiceProcess>
-  /** A user of the tenant with so many tokens, by id. */
+  /** Adds a user with `count` tokens and returns the id. */
   userWithTokens(count: number): string
-  /** What was answered with 202: users by the id of the revocation. */
+  /** Signals answered with 202: users by revocation id. */
   acknowledged: Map<string, string>
-  /** Sends a signal, and notes it in `acknowledged` if it is accepted. */
+  /** Sends a signal, and adds it to `acknowledged` if it is accepted. */
   accept(service: { url: string }, userId: string): Promise<Reply>
-  /** Every acknowledged revocation ends completed, and no token of those users is left. */
+  /** Asserts that every acknowledged revocation completes and that no token of those users is left. */
   proveRevoked(t: Test, service: { url: string }): Promise<void>
 }
 
 export interface ReplicasOptions {
   server: PostgresServer
-  /** Changes the database's address. */
+  /** Changes the database URL. */
   through?: (url: string) => string
   latencyMs?: number
 }
 
-/** The limits are out of the way, so that a test is about the database alone. */
+/** With limits that never apply, so that a test depends only on the database. */
 export async function setUpReplicas(t: Test, options: ReplicasOptions): Promise<Replicas> {
   const { server, through = (url) => url, latencyMs = 20 } = options
   const sandbox = await startSandbox({ latencyMs, tier1Limit: 1_000_000, tier2Limit: 1_000_000 })
@@ -69,7 +69,7 @@ export async function isReady({ url }: { url: string }): Promise<boolean> {
   return (await request(url, 'GET', '/health/ready')).status === 200
 }
 
-/** The answer of a service that cannot reach its database. */
+/** Asserts that the answer is that of a service without its database. */
 export function proveRefused(t: Test, { status, headers, json }: Reply): void {
   t.equal(status, 503)
   t.match(headers.get('content-type'), 'application/problem+json')

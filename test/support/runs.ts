@@ -28,9 +28,9 @@ const NO_LOG: PermitLog = {
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** Small against every wait, so that a clock that is moved ends none of them late. */
+/** Shorter than every wait, so that no wait ends late when the clock moves. */
 const STEP_MS = 50
-/** Between two calls of a run nothing else happens for fewer turns of the event loop than these. */
+/** A run makes its next call within fewer turns of the event loop. */
 const IDLE_TURNS = 10
 
 export interface RunsOptions {
@@ -41,7 +41,7 @@ export interface RunsOptions {
   onProgress?: (tokens: TokenCounts) => void
 }
 
-/** Runs of one process against a sandbox tenant, by a clock that moves only while no call is under way. */
+/** Runs of one process against a sandbox tenant. The clock moves only while no call is in flight. */
 export interface Runs {
   clock: FakeClock
   sandbox: Sandbox
@@ -49,21 +49,21 @@ export interface Runs {
   qlik: QlikTenant
   /** A user with `count` tokens, granted a minute before T0. */
   userWithTokens(count: number, user?: Partial<SandboxUser> & IssueOptions): SandboxUser
-  /** A revocation of a user, accepted now. */
+  /** A revocation of one user, accepted now. */
   revocation(signal: Partial<Signal> & { userId?: string }): Revocation
   /** One attempt. */
   run(revocation: Revocation, signal?: AbortSignal): Promise<RunResult>
   /** One confirming listing. */
   confirm(completed: Revocation): Promise<Confirmation>
-  /** Moves the clock until this is settled. */
+  /** Moves the clock until the promise is settled. */
   drive<T>(work: Promise<T>): Promise<T>
   /** How many deletes reached the tenant. */
   deletes(): number
-  /** Another process, or this one after a restart, of the same client. */
+  /** Another process of the same client, or this one after a restart. */
   another(): Runs
 }
 
-/** @param t the runs, their tenant and its server end with it */
+/** @param t closes the runs, their tenant and its server */
 export async function openRuns(t: Test, options: RunsOptions = {}): Promise<Runs> {
   const clock = fakeClock(T0)
   const sandbox = await startSandbox({ now: clock.now, ...options.sandbox })

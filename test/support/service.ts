@@ -17,14 +17,14 @@ export const API_KEY = 'test-api-key-0123456789abcdef'
 export const OTHER_API_KEY = 'other-api-key-0123456789abcdef'
 export const WEBHOOK_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 
-/** A temporary folder that goes when the test ends. */
+/** A temporary folder, deleted with the test. */
 export function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(join(fastFolder(), 'curfew-test-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** The same with these files: their contents, by name. Folders in between are made. */
+/** A temporary folder with these files: contents by name. Creates the folders in between. */
 export function folderWith(t: Test, files: Record<string, string>): string {
   const folder = temporaryFolder(t)
   for (const [name, content] of Object.entries(files)) {
@@ -38,9 +38,9 @@ export function folderWith(t: Test, files: Record<string, string>): string {
 export interface ServiceOptions extends AppOptions {
   sandbox?: SandboxOptions
   client?: Parameters<Sandbox['tenant']['addClient']>[0]
-  /** Added to the environment that the service is configured by. */
+  /** Added to the service's environment. */
   environment?: Record<string, string>
-  /** An own sandbox and client, for a second service against the same tenant. */
+  /** An existing sandbox and client, for a second service against the same tenant. */
   share?: Pick<Service, 'sandbox' | 'client'> & { clock?: Clock }
 }
 
@@ -51,22 +51,22 @@ export interface Service {
   client: SandboxClient
   /** The clock of the service and of its sandbox. */
   clock: Clock
-  /** Every line that was logged, at every level. */
+  /** All log lines, at every level. */
   logLines: string[]
   environment: Record<string, string>
-  /** A user of the tenant with `count` tokens. */
+  /** Adds a user with `count` tokens to the tenant. */
   userWithTokens(count: number, user?: Partial<SandboxUser>): SandboxUser
-  /** A request with an API key; `body` goes as JSON. */
+  /** Sends a request with an API key; `body` is sent as JSON. */
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
-  /** Posts a signal and waits until its revocation has ended, and was confirmed. */
+  /** Posts a signal and waits until its revocation has ended and was confirmed. */
   revoke(body: object, path?: string): Promise<RevocationView>
   /** Waits until a revocation has ended. */
   ended(id: string): Promise<RevocationView>
-  /** Waits until a revocation has ended, and was confirmed: moves the service's clock ahead until that is due. */
+  /** Waits until a revocation has ended and was confirmed; moves the service's clock ahead until that is due. */
   settled(id: string): Promise<RevocationView>
-  /** The revocations that there are, the newest first. */
+  /** All revocations, the newest first. */
   stored(): Promise<Reply['json'][]>
-  /** The samples of `curfew_signals_total`: `source result` and how often. */
+  /** The samples of `curfew_signals_total`: `source result`, and the count. */
   counts(): Promise<Record<string, number>>
 }
 
@@ -79,12 +79,12 @@ export interface Reply {
   status: number
   headers: Headers
   text: string
-  // The tests look into answers of many shapes.
+  // Answers have many shapes.
   // biome-ignore lint/suspicious/noExplicitAny: a test's view of JSON
   json: any
 }
 
-/** The real service and a sandbox tenant, over loopback HTTP; both end with the test. */
+/** Starts the real service and a sandbox tenant on loopback HTTP. Both close with the test. */
 export async function startService(t: Test, options: ServiceOptions = {}): Promise<Service> {
   const { environment = {}, sandbox: sandboxOptions, client: clientOptions, share, ...appOptions } = options
   const clock = appOptions.clock ?? share?.clock ?? testClock
@@ -150,7 +150,7 @@ export function databaseUrl(t: Test): string {
   return `sqlite:${join(temporaryFolder(t), 'curfew.db')}`
 }
 
-/** The environment of a service that works with this tenant. */
+/** A valid environment of a service for this tenant. */
 export function environmentFor(
   sandbox: Pick<Sandbox, 'url'>,
   client: Pick<SandboxClient, 'id' | 'secret'>,
@@ -170,7 +170,7 @@ export function environmentFor(
   }
 }
 
-/** One HTTP request, with the test's API key unless another `authorization` is given; an empty one sends none. */
+/** Sends one HTTP request, with the test's API key unless `authorization` is given; an empty one sends none. */
 export async function request(
   url: string,
   method: string,
@@ -188,7 +188,7 @@ export async function request(
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }
 }
 
-/** Waits until a revocation of a service with a real clock has ended, and was confirmed. */
+/** Waits until a revocation of a service with a real clock has ended and was confirmed. */
 export async function settledAt(url: string, id: string): Promise<Reply> {
   for (;;) {
     const reply = await request(url, 'GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
@@ -197,7 +197,7 @@ export async function settledAt(url: string, id: string): Promise<Reply> {
   }
 }
 
-/** `Prefer: wait` answers when a revocation ends; asked again where that takes longer than one wait. */
+/** Waits with `Prefer: wait`, repeatedly if one wait is too short. */
 async function untilEnded(call: Service['call'], id: string): Promise<RevocationView> {
   for (;;) {
     const { json } = await call('GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
@@ -205,10 +205,10 @@ async function untilEnded(call: Service['call'], id: string): Promise<Revocation
   }
 }
 
-/** Longer than it takes until a token that was granted within the leeway would be listed. */
+/** After this time, a token that was granted within the leeway is listed. */
 const LEEWAY_MS = 6_500
 
-/** A clock that the test moves is moved by the test, unless it only skips. */
+/** Moves a test's clock ahead until the confirming listing is due; waits on a real clock. */
 async function untilSettled(call: Service['call'], clock: Clock, id: string): Promise<RevocationView> {
   for (;;) {
     const ended = await untilEnded(call, id)

@@ -11,7 +11,7 @@ export const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
 export const AUDIENCE = 'https://curfew.example.com'
 export const ADA = { format: 'email', email: 'ada@example.com' }
 
-/** By which code of RFC 8935 a token is refused. */
+/** The RFC 8935 error code for each fault of a token. */
 export const SET_ERROR: Record<ForgedFault, string> = {
   malformed: 'invalid_request',
   key: 'invalid_key',
@@ -22,7 +22,7 @@ export const SET_ERROR: Record<ForgedFault, string> = {
   claims: 'invalid_request',
 }
 
-/** What might be sent in place of a good security event token. */
+/** Forgeries of a valid security event token. */
 export function setForgeries(issuer: Issuer, claims: JWTPayload & { iat: number }): Promise<Forgery[]> {
   return forgeries(issuer, claims, {
     types: ['JWT', 'at+jwt', 'logout+jwt', 'global-token-revocation+jwt', 'secevent', 'secevent+jwt2'],
@@ -32,7 +32,7 @@ export function setForgeries(issuer: Issuer, claims: JWTPayload & { iat: number 
 
 let serial = 0
 
-/** The claims of a security event token as the Shared Signals Framework 1.0 has it. */
+/** The claims of a security event token according to the Shared Signals Framework 1.0. */
 export function setClaims(
   issuer: string,
   now: number,
@@ -56,13 +56,13 @@ export function setClaims(
 
 export interface SetOptions {
   type?: string
-  /** Null for none. */
+  /** Null leaves it out. */
   subject?: unknown
   event?: object
   [claim: string]: unknown
 }
 
-/** The real service with a transmitter of security events that pushes to it, and a user with a token. */
+/** Starts the real service, a transmitter that pushes security events to it, and a user with a token. */
 export async function startPush(t: Test, source: object = {}, options: ServiceOptions = {}) {
   const transmitter = await startIssuer(t, { typ: 'secevent+jwt', wellKnown: 'ssf-configuration' })
   const entry = {

@@ -2,9 +2,9 @@ import type { Test } from 'tap'
 import { configurationFile } from './config-file.ts'
 import { type Reply, type Service, type ServiceOptions, startService } from './service.ts'
 
-/** The service with sources, which a test may replace. */
+/** The service with sources that a test can replace. */
 export interface SourceService extends Service {
-  /** Writes other sources into the configuration file, and has it read anew. */
+  /** Writes other sources to the configuration file and reloads it. */
   configure(sources: readonly object[]): Promise<Reply>
 }
 

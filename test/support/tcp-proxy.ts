@@ -2,37 +2,37 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { listen } from './listen.ts'
 
-/** What becomes of a connection on which certain texts are sent to the server. */
+/** How to cut a connection that sends certain texts to the server. */
 type Cut =
-  /** It is reset, and the server never sees the last text. */
+  /** Reset before the server receives the last text. */
   | 'before'
-  /** It is reset when the server answers, and nobody sees the answer. */
+  /** Reset when the server answers; the client never receives the answer. */
   | 'after'
-  /** Nothing passes on it any more, the last text included, and nobody is told. */
+  /** Forwards nothing from the last text on; neither side notices. */
   | 'silently'
 
-/** A network before a server on this machine, which a test may break. */
+/** The network to a local server, which a test can break. */
 export interface TcpProxy {
-  /** The same address, by way of the proxy. */
+  /** The same URL through the proxy. */
   through(url: string): string
-  /** All is well from now on. What was held goes on its way. */
+  /** Restores the network and forwards what was held. */
   pass(): void
-  /** From now on connections are taken, but nothing passes; neither side is told. */
+  /** Accepts connections but forwards nothing; neither side notices. */
   hold(): void
-  /** Resets all connections, and new ones from now on. */
+  /** Resets all connections, including new ones. */
   reset(): void
-  /** Cuts the first connection on which these texts are sent, at the last of them; resolves when that has happened. */
+  /** Cuts the first connection that sends all these texts, at the last of them. Resolves when it is cut. */
   cutAt(texts: string[], cut: Cut): Promise<void>
 }
 
 interface Link {
   sockets: [Socket, Socket]
   isHeld: boolean
-  /** How many of the wanted texts were sent on it. */
+  /** How many of the wanted texts it has sent. */
   seen: number
 }
 
-/** A proxy before a port of this machine; it ends with the test. */
+/** Starts a proxy for a local port. It closes with the test. */
 export async function startTcpProxy(t: Test, serverPort: number): Promise<TcpProxy> {
   const links = new Set<Link>()
   let mode: 'pass' | 'hold' | 'reset' = 'pass'
@@ -53,7 +53,7 @@ export async function startTcpProxy(t: Test, serverPort: number): Promise<TcpPro
     let onAnswer: (() => void) | null = null
     for (const socket of link.sockets) {
       const other = socket === client ? upstream : client
-      // What is not read stays in the buffers of the system, and so does the end of a connection: nobody is told.
+      // Unread data, and the end of a connection, stay in the system's buffers: neither side notices.
       if (link.isHeld) socket.pause()
       socket.on('error', () => {})
       socket.on('close', () => {

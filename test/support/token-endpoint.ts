@@ -5,16 +5,16 @@ import { listen } from './listen.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** The token endpoint of an authorization server, over loopback HTTP. It ends with the test. */
+/** The token endpoint of an authorization server on loopback HTTP. It closes with the test. */
 export interface TokenEndpoint {
   url: string
-  /** What came, in order. */
+  /** The received requests, in order. */
   requests: { method: string; authorization: string; contentType: string; form: Record<string, string> }[]
-  /** Whether a header shows a token that is good now. */
+  /** Whether the header holds a token that is valid now. */
   isGood(authorization: string | undefined): boolean
-  /** Ends all tokens before their time. */
+  /** Invalidates all tokens before they expire. */
   revoke(): void
-  /** Answers in another way; null as before. */
+  /** Replaces the handler; null restores it. */
   answer(handler: Handler | null): void
 }
 

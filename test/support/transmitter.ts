@@ -15,7 +15,7 @@ type Json = any
 export interface Asked {
   path: string
   method: string
-  /** Of the query. */
+  /** From the query. */
   streamId: string | null
   authorization: string | undefined
   body: Json
@@ -27,32 +27,32 @@ interface Answer {
   headers?: Record<string, string>
 }
 
-/** A transmitter with stream management and polls, as the Shared Signals Framework 1.0 has them. It ends with the test. */
+/** A transmitter with stream management and polling (Shared Signals Framework 1.0). It closes with the test. */
 export interface FakeTransmitter {
   issuer: Issuer
   streams: Json[]
-  /** Every request that was authorized, in order. */
+  /** The authorized requests, in order. */
   asked: Asked[]
-  /** Those that were not. */
+  /** The unauthorized requests. */
   refused: Asked[]
-  /** Resolves with the first request, from now on or before, that is wanted. */
+  /** Resolves with the first wanted request, including earlier ones. */
   until(isWanted: (asked: Asked) => boolean): Promise<Asked>
   /** Queues a token for the next poll. */
   queue(jti: string, token: string): void
-  /** Changes what the endpoint at this path answers, to all requests or to some; null for its own answers again. */
+  /** Overrides the answers at this path, to all requests or to some; null restores them. */
   override(path: string, answer: Answer | ((asked: Asked) => Answer | null) | null): void
-  /** What is awaited before a request to this path is served. */
+  /** Awaits `wait` before each request to this path is served. */
   before(path: string, wait: (asked: Asked) => Promise<void>): void
-  /** A stream as it shows it, of the one that polls. */
+  /** A poll stream as the transmitter represents it. */
   stream(id: string, members?: object): Json
 }
 
 export async function startTransmitter(
   t: Test,
-  /** How many events a poll is answered with at most, in place of what was asked for. */
+  /** The maximum number of events per poll, instead of the requested one. */
   {
     eventsAtOnce = null as number | null,
-    /** Whose requests are served, by the header. */
+    /** Whether a request with this header is served. */
     isAuthorized = (header: string | undefined): boolean => header === `Bearer ${TOKEN}`,
   } = {},
 ): Promise<FakeTransmitter> {
@@ -181,7 +181,7 @@ export async function startTransmitter(
   }
 }
 
-/** The real service, which keeps a stream at the transmitter. */
+/** Starts the real service, which keeps a stream at the transmitter. */
 export async function keepStreamAt(
   t: Test,
   fake: FakeTransmitter,
@@ -205,7 +205,7 @@ export async function keepStreamAt(
   }
   const service = await startWithSources(t, [entry], options)
   const now = () => (options.clock ?? Date).now()
-  /** Queues a token; the answer is its jti. */
+  /** Queues a token and returns its jti. */
   const set = async (different: SetOptions = {}) => {
     const claims = setClaims(fake.issuer.url, now(), different)
     fake.queue(claims.jti, await fake.issuer.sign(claims))
@@ -214,17 +214,17 @@ export async function keepStreamAt(
   return { service, entry, set }
 }
 
-/** What health says of the stream. */
+/** The health check of the stream. */
 export const checkOf = async ({ call }: Service) =>
   (await call('GET', '/health/ready')).json.checks.find(({ name }: { name: string }) => name === 'stream:idp')
 
-/** A poll by which this event was acknowledged. */
+/** Matches a poll that acknowledges this event. */
 export const acknowledged =
   (jti: string) =>
   ({ path, body }: Asked) =>
     path === '/poll' && body.ack.includes(jti)
 
-/** A poll by which this event was refused. */
+/** Matches a poll that refuses this event. */
 export const refused =
   (jti: string) =>
   ({ path, body }: Asked) =>

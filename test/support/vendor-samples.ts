@@ -1,4 +1,4 @@
-// Bodies in the shape that the vendors document; `id` is that of the delivery.
+// Bodies as the vendors document them; `id` identifies the delivery.
 
 /** https://clerk.com/docs/guides/development/webhooks/overview, `data` as Clerk's SDK types them, see the preset */
 export const clerk = (id: string) => ({
@@ -97,7 +97,7 @@ export const oktaEventHook = (id: string) => ({
 })
 
 /**
- * A list of logs in `data`: https://github.com/auth0/docs, `articles/logs/streams/http-event-to-slack.md`; what a log holds:
+ * A list of logs in `data`: https://github.com/auth0/docs, `articles/logs/streams/http-event-to-slack.md`; the members of a log:
  * https://github.com/elastic/integrations, `packages/auth0`
  */
 export const auth0LogStream = (id: string) => [
@@ -173,7 +173,7 @@ export const qlik = (id: string) => ({
   },
 })
 
-/** Of a service that is nobody's. */
+/** A generic service. */
 export const generic = (id: string) => ({
   id,
   kind: 'signed-out',

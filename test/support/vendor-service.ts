@@ -3,7 +3,7 @@ import type { Reply } from './service.ts'
 import { type SourceService, type SourceServiceOptions, startWithSources } from './source-service.ts'
 import { VENDORS, type Vendor } from './vendors.ts'
 
-/** The vendor that tests play as this kind. */
+/** The simulated vendor of this kind. */
 export function vendorOf(kind: Vendor['kind']): Vendor {
   const found = VENDORS.find((vendor) => vendor.kind === kind)
   if (!found) throw new Error(`no vendor ${kind}`)
@@ -12,11 +12,11 @@ export function vendorOf(kind: Vendor['kind']): Vendor {
 
 export interface VendorService {
   service: SourceService
-  /** Sends this body as the vendor would, with what a test wants to be different. */
+  /** Sends this body as the vendor would, with these changes. */
   send: (body: unknown, different?: Different) => Promise<Reply>
-  /** The revocations that there are, in the order of their users. */
+  /** All revocations, in the order of their users. */
   stored: () => Promise<Stored[]>
-  /** How often signals of the source had this result. */
+  /** How many signals of the source had this result. */
   counted: (result: string) => Promise<number>
 }
 
@@ -33,14 +33,14 @@ export interface Different {
   /** ms since the epoch */
   at?: number
   headers?: Record<string, string>
-  /** What is sent in place of what was signed. */
+  /** Sent instead of the signed body. */
   instead?: string | Uint8Array
 }
 
 const NAME = 'the-source'
 export const PATH = `/sources/${NAME}/webhook`
 
-/** The service with one source of this kind. */
+/** Starts the service with one source of this kind. */
 export async function vendorService(
   t: Test,
   vendor: Vendor,

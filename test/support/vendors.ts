@@ -6,27 +6,27 @@ import type { Reason, UserReference } from '../../src/revocation/signal.ts'
 import type { WebhookConfig } from '../../src/sources/webhook/endpoint.ts'
 import * as SAMPLES from './vendor-samples.ts'
 
-/** What a vendor does to a request before it sends it. */
+/** How a vendor signs a request. */
 export type Sign = (body: string, options: { secret: string; at: number }) => Promise<Headers> | Headers
 type Headers = Record<string, string>
 
-/** A vendor as the tests play it: its documented body, and its way to prove it. */
+/** A simulated vendor: its documented body and its signature. */
 export interface Vendor {
   kind: WebhookConfig['kind']
   secret: string
   otherSecret: string
-  /** Members of the entry besides name, kind and secret. */
+  /** Members of the entry other than name, kind and secret. */
   entry?: object
-  /** The documented body of an event that ends a session; `id` tells deliveries apart. */
+  /** The documented body of an event that ends a session; `id` distinguishes deliveries. */
   sample: (id: string) => unknown
   expected: { user: UserReference; reason: Reason; occurredAt?: string }
   sign: Sign
-  /** Header that holds the signature, and the one with the id where that is signed. */
+  /** The header with the signature, and the one with the id if that is signed. */
   proofHeader: string
-  /** How far from now a timestamp may be, in seconds; null where none is signed. */
+  /** The tolerance of the timestamp, in seconds; null if none is signed. */
   toleranceSeconds: number | null
   answer: number
-  /** Whether one good signature is enough beside a bad one. */
+  /** Whether one valid signature is enough beside an invalid one. */
   takesOneOfTwo?: boolean
 }
 

@@ -11,7 +11,7 @@ interface Signing {
 
 let serial = 0
 
-/** The signature of Standard Webhooks, computed here anew so that no mistake of the service's own goes unseen. */
+/** The signature of Standard Webhooks, computed independently of the service's code, so that its mistakes are found. */
 export function signature(
   body: string | Buffer,
   id: string,
