@@ -19,8 +19,8 @@ const ROUNDS = 7
 const AIM = 0.5
 
 /**
- * Signed, durable accepts a second, beside a bare Fastify that is sent the very same requests. Both servers and the
- * load generator are processes of their own; rounds alternate, and which server comes first alternates, too.
+ * Signed, durable accepts per second, compared with a bare Fastify that receives the same requests. Both servers and the
+ * load generator run in separate processes. Rounds alternate between the servers, and so does which one comes first.
  */
 export function accept(): Promise<Figure[]> {
   return withBench(async (bench) => {
@@ -28,14 +28,14 @@ export function accept(): Promise<Figure[]> {
     const working = await compare(bench, 3, { REVOKE_CONCURRENCY: '16' })
     return [
       {
-        name: 'Accepts a second, signed and durable, to a bare Fastify POST of the same JSON',
+        name: 'Signed, durable accepts per second, relative to a bare Fastify POST of the same JSON',
         measured: `${spread(waiting.ratios, 2)}: ${waiting.rates}`,
         aim: `≥ ${AIM}`,
         met: median(waiting.ratios) >= AIM,
         note:
           `${ROUNDS} rounds of ${REQUESTS_A_ROUND} requests over ${CONNECTIONS} connections, each with its own user, id and signature. ` +
-          'Meanwhile the worker waits for its budget, as in every burst that lasts longer than some seconds. ' +
-          `${waiting.cores}. Resident memory of the service: ${waiting.memory}. While the worker ends revocations as fast as it can, with a tenant that answers after 50 ms ` +
+          'The worker waits for its budget, as in every burst longer than a few seconds. ' +
+          `${waiting.cores}. Resident memory of the service: ${waiting.memory}. If the worker ends revocations as fast as it can, with a tenant that answers after 50 ms ` +
           `and no limits: ${spread(working.ratios, 2)}.`,
       },
     ]
@@ -54,14 +54,14 @@ async function compare(bench: Bench, rounds: number, environment: Record<string,
   return {
     memory,
     ratios: rateRatios(ours, theirs),
-    rates: `${describe(ours)} to ${describe(theirs)}`,
+    rates: `${describe(ours)} against ${describe(theirs)}`,
     cores:
       `Cores used, service, bare, load generator: ${median(ours.cores).toFixed(2)}, ${median(theirs.cores).toFixed(2)}, ` +
       `${median(theirs.results.map((result) => result.generatorCores)).toFixed(2)}`,
   }
 }
 
-/** What was answered with 202 was counted as accepted, none of it as a repetition. */
+/** Every request answered with 202 must be counted as accepted, none as a repetition. */
 async function allAccepted(service: Child, count: number): Promise<void> {
   const { json } = await call(service.url, 'GET', '/metrics')
   const line = /^curfew_signals_total\{source="logout-hook",result="accepted"\} (\d+)/m.exec(

@@ -1,4 +1,4 @@
-/** The little of autocannon's programmatic interface that is used here; it brings no types of its own. */
+/** The part of the interface that the benches use; the package ships no types. */
 declare module 'autocannon' {
   interface Request {
     body: string
@@ -9,11 +9,11 @@ declare module 'autocannon' {
     url: string
     method: 'POST'
     connections: number
-    /** Requests in all, spread over the connections. */
+    /** Total requests, spread over the connections. */
     amount: number
-    /** How often it looks whether all is done, in ms. */
+    /** Interval between checks for the end, in ms. */
     sampleInt: number
-    /** Called once for each connection, before its first request. */
+    /** Called once per connection, before its first request. */
     setupClient: (client: { setRequests(requests: Request[]): void }) => void
   }
 

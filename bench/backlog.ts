@@ -21,7 +21,7 @@ const USERS_A_REQUEST = 1_000
 const STARTS = 5
 const AIM_MB = 150
 const AIM_MS = 1_000
-/** Longer than the 10 s after which calls to a tenant that does not answer are given up. */
+/** Longer than the 10 s after which calls to an unresponsive tenant time out. */
 const SETTLED_AFTER_MS = 12_000
 const NEVER_MS = 600_000
 
@@ -30,7 +30,7 @@ interface Memory {
   highestMb: number
 }
 
-/** A tenant that takes calls and never answers, and a backlog that grows meanwhile. */
+/** A growing backlog, with a tenant that accepts calls and never answers. */
 export function backlog(): Promise<Figure[]> {
   return withBench(async (bench) => {
     const tenant = await startTenant(bench, { latencyMs: NEVER_MS })
@@ -60,11 +60,11 @@ function memoryFigure(filler: Memory, restarted: Memory): Figure {
     `${settledMb.toFixed(0)} MB (highest ${highestMb.toFixed(0)})`
   return {
     name: `Resident memory with ${BACKLOG} queued revocations`,
-    measured: `${describe(restarted)} when started with them; ${describe(filler)} when it has just taken them`,
+    measured: `${describe(restarted)} after a start with them; ${describe(filler)} after accepting them`,
     aim: `≤ ${AIM_MB} MB`,
     met: Math.max(filler.settledMb, restarted.settledMb) <= AIM_MB,
     note:
-      `VmRSS (and VmHWM) ${SETTLED_AFTER_MS / 1000} s later, with a tenant that never answers. They were taken by ` +
+      `VmRSS (and VmHWM) ${SETTLED_AFTER_MS / 1000} s later, with a tenant that never answers. They arrived in ` +
       `${BACKLOG / USERS_A_REQUEST} bulk requests, one after the other.`,
   }
 }
@@ -76,7 +76,7 @@ function startFigure(starts: number[], empty: number): Figure {
     aim: `≤ ${AIM_MS} ms`,
     met: median(starts) <= AIM_MS,
     note:
-      `From spawning the process to having read the first 200 of /health/ready; ${STARTS} starts. ` +
+      `From spawning the process to reading the first 200 from /health/ready; ${STARTS} starts. ` +
       `With an empty database: ${empty.toFixed(0)} ms.`,
   }
 }

@@ -13,15 +13,15 @@ import {
 } from './support.ts'
 import { emailOf, startTenant, subjectOf, type Tenant } from './tenant.ts'
 
-/** As Qlik's: what is deleted twice is missing for somebody else. */
+/** Qlik's limit: a repeated delete takes a permit from another user. */
 const TIER2_LIMIT = 500
 const AIM = 1.02
 
-/** One user's tokens, and how far the tenant's list is behind its deletes. */
+/** One user's tokens, and how long the tenant still lists deleted tokens. */
 interface Scenario {
   tokens: number
   lagMs: number
-  /** The user's names, of which each is in a signal of its own. */
+  /** The user's names; each is sent in its own signal. */
   names: (userId: string) => object[]
 }
 
@@ -38,7 +38,7 @@ const BEHIND: Scenario[] = [
 ]
 const NAMED: Scenario = { tokens: 152, lagMs: 5_000, names: byAllNames }
 
-/** How many deletes a token costs where the list still shows what is gone, and where several runs are about one user. */
+/** Deletes per token if the listing still shows deleted tokens, and if several runs concern one user. */
 export async function deletes(): Promise<Figure[]> {
   const figures: Figure[] = []
   for (const scenario of [...BEHIND, NAMED])
@@ -50,7 +50,7 @@ export async function deletes(): Promise<Figure[]> {
 
 interface Counts {
   deletes: number
-  /** Tokens that counted so, in all of the revocations. */
+  /** Tokens counted as already gone, over all revocations. */
   alreadyGone: number
   lists: number
   refused: number
@@ -60,13 +60,13 @@ function figure({ tokens, lagMs, names }: Scenario, where: string, counts: Count
   const ratio = counts.deletes / tokens
   const signals = names('').length
   return {
-    name: `Deletes for ${tokens} tokens, ${signals === 1 ? 'one signal' : 'user named by id, e-mail and subject at once'}, list ${lagMs / 1_000} s behind, ${where}`,
-    measured: `${ratio.toFixed(3)} a token: ${counts.deletes}; ${counts.lists} listings; ${counts.refused} answers of 429`,
+    name: `Deletes for ${tokens} tokens, ${signals === 1 ? 'one signal' : 'user named by id, email and subject at once'}, listing lag ${lagMs / 1_000} s, ${where}`,
+    measured: `${ratio.toFixed(3)} per token: ${counts.deletes}; ${counts.lists} listings; ${counts.refused} answers with 429`,
     aim: `≤ ${AIM}`,
     met: ratio <= AIM && counts.refused === 0,
     note:
-      `Each revocation was verified, one with ${tokens} tokens revoked; ${counts.alreadyGone} counted as already gone in all of them. Calls are counted by the tenant, with its limit of ` +
-      `${TIER2_LIMIT} deletes in 5 minutes. A security signal of another user was verified right afterwards.`,
+      `Each revocation was verified, one of them with ${tokens} tokens revoked; ${counts.alreadyGone} counted as already gone in total. The tenant counts the calls and allows ` +
+      `${TIER2_LIMIT} deletes in 5 minutes. A security signal for another user was verified right afterwards.`,
   }
 }
 
@@ -88,7 +88,7 @@ async function run(tenant: Tenant, replicas: Child[], { tokens, names }: Scenari
   const other = await tenant.userWithTokens(1)
   await tenant.calls()
   const [first] = replicas
-  if (!first) throw new Error('There is no replica.')
+  if (!first) throw new Error('No replica was started.')
   const signals = names(userId).map(async (user, index) => {
     const replica = replicas[index % replicas.length] ?? first
     return untilVerified(replica, await send(replica, user, 'logout'))

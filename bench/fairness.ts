@@ -20,11 +20,11 @@ const OTHERS = 10
 const SIGNALS = 300
 const PAUSE_MS = 20
 const REPLICAS = 2
-/** The tenant with the backlog has used it up at once: its runs wait, and so does all that is behind them. */
+/** The tenant with the backlog exhausts it at once: its runs wait, and so does everything queued behind them. */
 const TIER2_LIMIT = 100
 const AIM_MS = 50
 
-/** What a tenant with far more work than budget means for the others. */
+/** How a tenant with far more work than budget affects the others. */
 export async function fairness(): Promise<Figure[]> {
   const figures: Figure[] = []
   for (const backlog of BACKLOGS) figures.push(await withBench((bench) => figure(bench, backlog)))
@@ -46,7 +46,7 @@ async function figure(bench: Bench, backlog: number): Promise<Figure> {
     })
     if (status !== 202) throw new Error(`Expected 202, got ${status}.`)
   }
-  // As autovacuum does within its minute.
+  // Autovacuum would do this within a minute.
   await postgres.query('ANALYZE')
   await sleep(3_000)
   await tenants.firstListed()
@@ -75,12 +75,12 @@ async function figure(bench: Bench, backlog: number): Promise<Figure> {
   const fetches = await fetchTimes(postgres)
   if (process.env.BENCH_VERBOSE) process.stderr.write(`${(await postgres.slowest(14)).join('\n')}\n`)
   return {
-    name: `Sending a signal to the first call to Qlik, while another tenant has ${backlog} queued and no budget, 99th percentile`,
+    name: `Signal to the first call to Qlik, while another tenant has ${backlog} queued and no budget, 99th percentile`,
     measured: `${late.toFixed(1)} ms (p50 ${median(times).toFixed(1)} ms)`,
     aim: `≤ ${AIM_MS} ms`,
     met: late <= AIM_MS,
     note:
-      `${SIGNALS} signed logouts for ${OTHERS} other tenants, with pauses of ${PAUSE_MS} ms, to ${REPLICAS} replicas in turn. Fetches from the queue meanwhile: ` +
+      `${SIGNALS} signed logouts for ${OTHERS} other tenants, with pauses of ${PAUSE_MS} ms, to ${REPLICAS} replicas in turn. Fetches from the queue in that time: ` +
       `${fetches}. PostgreSQL used ${cores.toFixed(2)} cores.`,
   }
 }
@@ -90,7 +90,7 @@ async function fetchTimes(postgres: Postgres): Promise<string> {
     `SELECT sum(calls)::int AS calls, sum(total_exec_time) / sum(calls) AS mean, max(max_exec_time) AS longest
      FROM pg_stat_statements WHERE query LIKE '%active_group_count_map AS%'`,
   )
-  return `${row?.calls}, ${Number(row?.mean).toFixed(2)} ms on average, ${Number(row?.longest).toFixed(1)} ms at most`
+  return `${row?.calls}, mean ${Number(row?.mean).toFixed(2)} ms, maximum ${Number(row?.longest).toFixed(1)} ms`
 }
 
 if (import.meta.main) await print(fairness())

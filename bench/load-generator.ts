@@ -2,7 +2,7 @@ import autocannon, { type Result } from 'autocannon'
 import { z } from 'zod'
 import type { SignedRequest } from './support.ts'
 
-/** What the parent asks for: the same requests, once to each server, one server after the other. */
+/** An order of the parent process: the same requests to each server, one server after the other. */
 export const LoadOrder = z.object({
   urls: z.array(z.string()),
   requests: z.array(z.object({ body: z.string(), headers: z.record(z.string(), z.string()) })),
@@ -15,7 +15,7 @@ export const LoadResults = z.array(
     perSecond: z.number(),
     p50Ms: z.number(),
     p99Ms: z.number(),
-    /** Part of one core that this process used meanwhile: well below 1, or it would be what is measured. */
+    /** Cores that this process used. Well below 1, or the generator itself limits the result. */
     generatorCores: z.number(),
     durationMs: z.number(),
     accepted: z.int(),
@@ -40,7 +40,7 @@ async function load(url: string, requests: SignedRequest[], connections: number)
         connections,
         amount: requests.length,
         sampleInt: 10,
-        // The requests of each connection are made into bytes here, before the clock starts.
+        // Serializes the requests of each connection before the clock starts.
         setupClient: (client) => client.setRequests(parts.shift() ?? []),
       },
       (error) => error && reject(error),

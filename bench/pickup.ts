@@ -19,7 +19,7 @@ const WARM_UP_SIGNALS = 300
 const PAUSE_MS = 15
 const AIM_MS = 50
 
-/** How soon the work on a signal begins, in whichever replica. */
+/** How soon work on a signal begins, in any replica. */
 export async function pickup(): Promise<Figure[]> {
   return [await withBench((bench) => figure(bench, 1)), await withBench((bench) => figure(bench, 2))]
 }
@@ -46,13 +46,13 @@ async function figure(bench: Bench, count: number): Promise<Figure> {
     met: late <= AIM_MS,
     note:
       `${SIGNALS} signed logouts, one every ${PAUSE_MS} ms, to all replicas in turn, after ${WARM_UP_SIGNALS} to warm up, each for a user with one token. ` +
-      `From having read the 202, on disk by then (0 where the call came before it), to the arrival of the first call at the tenant; from sending the ` +
+      `From reading the 202, when the signal is on disk, to the arrival of the first call at the tenant (0 if the call came first); from sending the ` +
       `signal: p50 ${median(fromSending).toFixed(1)} ms, p99 ${quantile(fromSending, 0.99).toFixed(1)} ms. From \`acceptedAt\` to \`completedAt\`, ` +
-      `tenant's answers without latency: p50 ${middleToEnd} ms, p99 ${lateToEnd} ms.`,
+      `with a tenant without latency: p50 ${middleToEnd} ms, p99 ${lateToEnd} ms.`,
   }
 }
 
-/** From the answer to a signal, and from its sending, to the first call that is made for it; in ms. */
+/** The times from the answer to a signal, and from sending it, to its first call, in ms. */
 async function picked(tenants: Tenants, replicas: Child[], signals: number) {
   const users = await tenants.users(0, signals, 1)
   const times = new Map<string, { sentAt: number; acceptedAt: number }>()

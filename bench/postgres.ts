@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { startOwnPostgres } from '../test/support/postgres.ts'
 import type { Bench } from './support.ts'
 
-/** As a production server: every commit on disk before it is answered. Only that it counts statements is added. */
+/** As in production, every commit is on disk before it is answered. Counting statements is the only addition. */
 const SETTINGS = [
   'fsync=on',
   'shared_preload_libraries=pg_stat_statements',
@@ -16,12 +16,12 @@ const Totals = z.object({
   commits: z.coerce.number(),
   walBytes: z.coerce.number(),
 })
-/** What the server has done since it started. */
+/** Totals since the server started. */
 export type Totals = z.infer<typeof Totals>
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>
 
-/** A real PostgreSQL that goes with the bench, with an empty database. */
+/** Starts a real PostgreSQL with an empty database. It stops with the bench. */
 export async function startPostgres(bench: Bench) {
   const closers: (() => unknown)[] = []
   bench.onEnd(async () => {
@@ -31,7 +31,7 @@ export async function startPostgres(bench: Bench) {
     { teardown: (close: () => unknown) => void closers.push(close) },
     SETTINGS,
   )
-  // A bench that is cut short leaves none behind.
+  // Also stops it if the bench is interrupted.
   const end = () => process.kill(Number(server.pid()), 'SIGQUIT')
   process.once('exit', end)
   closers.push(() => process.off('exit', end))
@@ -50,14 +50,14 @@ export async function startPostgres(bench: Bench) {
       )
       return Totals.parse(row)
     },
-    /** Connections of the service now. */
+    /** The current connections of the service. */
     async connections(): Promise<number> {
       const [row] = await query(
         `SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'curfew'`,
       )
       return Number(row?.count)
     },
-    /** The statements that take the most time, for whoever looks for it. */
+    /** The statements that take the most time, for profiling. */
     async slowest(count: number): Promise<string[]> {
       const rows = await query(
         `SELECT calls, round(total_exec_time) AS ms, round(total_plan_time) AS planning,
@@ -71,7 +71,7 @@ export async function startPostgres(bench: Bench) {
   }
 }
 
-/** CPU time of a process and of those that it started, in ms. */
+/** CPU time of a process and its children, in ms. */
 function cpuOfFamilyMs(parent: number): number {
   let ticks = 0
   for (const name of readdirSync('/proc')) {
@@ -79,13 +79,13 @@ function cpuOfFamilyMs(parent: number): number {
     const fields = statOf(name)
     const isParent = Number(name) === parent
     if (!isParent && Number(fields[1]) !== parent) continue
-    // For the parent, those of its children that have ended, too.
+    // The parent's fields also include children that have ended.
     for (const index of isParent ? [11, 12, 13, 14] : [11, 12]) ticks += Number(fields[index])
   }
   return ticks * 10
 }
 
-/** The fields of `/proc/<pid>/stat` behind the name; none where the process has just ended. */
+/** The fields of `/proc/<pid>/stat` after the name; empty if the process has just ended. */
 function statOf(pid: string): string[] {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []

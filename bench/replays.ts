@@ -23,23 +23,23 @@ import {
 } from './support.ts'
 import { startTenant } from './tenant.ts'
 
-/** The ids of three days at 4 webhooks a second. */
+/** Three days of webhook ids, at 4 webhooks per second. */
 const REMEMBERED = Number(process.env.BENCH_REMEMBERED ?? 1_000_000)
 const REMEMBERED_ON_POSTGRES = REMEMBERED / 10
 const ROUNDS = 5
 const AIM = 0.95
 
-/** A database in which ids of webhooks are remembered, as many as `fill` was asked for. */
+/** A database with remembered webhook ids. */
 interface Store {
   url: string
-  /** Adds ids as if they had come evenly in the last three days, each with the answer that an accept has stored. */
+  /** Adds ids, spread evenly over the last three days, each with a stored answer. */
   fill(count: number): Promise<void>
-  /** What the remembered ids take on disk, with their indexes. */
+  /** The size on disk of the remembered ids, including indexes. */
   bytes(): Promise<number>
   open(): Promise<RevocationStore>
 }
 
-/** What it costs to remember the ids of webhooks for three days. */
+/** The cost of remembering webhook ids for three days. */
 export async function replays(): Promise<Figure[]> {
   return [
     await withBench((bench) => figure(bench, 'SQLite', REMEMBERED, () => onSqlite(bench))),
@@ -70,18 +70,18 @@ async function figure(
   for (const { child } of [few, many]) await child.stop()
   const ratios = rateRatios(many, few)
   return {
-    name: `Accepts a second with ${remembered} remembered ids of webhooks on ${kind}, to those with none at first`,
-    measured: `${spread(ratios, 2)}: ${describe(many)} to ${describe(few)}`,
+    name: `Accepts per second with ${remembered} remembered webhook ids on ${kind}, relative to none at first`,
+    measured: `${spread(ratios, 2)}: ${describe(many)} against ${describe(few)}`,
     aim: `≥ ${AIM}`,
     met: median(ratios) >= AIM,
     note:
-      `${ROUNDS} rounds of ${REQUESTS_A_ROUND} requests over ${CONNECTIONS} connections to both services in turn, as in 1. CPU time of the service for an ` +
-      `accept: ${spread(cpuMicros(many), 0, ' µs')} to ${spread(cpuMicros(few), 0, ' µs')}. Each id takes ${Math.round(bytes)} bytes on disk, with the answer ` +
-      `that is given again and the indexes. ${await purged(full)}`,
+      `${ROUNDS} rounds of ${REQUESTS_A_ROUND} requests over ${CONNECTIONS} connections to both services in turn, as in 1. CPU time per accept: ` +
+      `${spread(cpuMicros(many), 0, ' µs')} against ${spread(cpuMicros(few), 0, ' µs')}. Each id takes ${Math.round(bytes)} bytes on disk, including its stored answer ` +
+      `and the indexes. ${await purged(full)}`,
   }
 }
 
-/** Deletes all that is remembered, as if three days had passed: how long that takes, and holds up the process. */
+/** Purges all remembered ids, as after three days. Describes how long that takes and blocks the event loop. */
 async function purged(full: Store): Promise<string> {
   const store = await full.open()
   const delay = monitorEventLoopDelay({ resolution: 1 })
@@ -92,14 +92,14 @@ async function purged(full: Store): Promise<string> {
   const ms = performance.now() - startedAt
   await store.close()
   return (
-    `Forgetting all ${count} of them takes ${(ms / 1_000).toFixed(1)} s, ${((ms / count) * 1_000).toFixed(0)} µs each, 500 at once; the event loop is held ` +
-    `for ${(delay.percentile(50) / 1e6).toFixed(1)} ms (p50), ${(delay.percentile(99) / 1e6).toFixed(1)} ms (p99).`
+    `Purging all ${count} ids takes ${(ms / 1_000).toFixed(1)} s, ${((ms / count) * 1_000).toFixed(0)} µs each, in batches of 500; event loop delay ` +
+    `${(delay.percentile(50) / 1e6).toFixed(1)} ms (p50), ${(delay.percentile(99) / 1e6).toFixed(1)} ms (p99).`
   )
 }
 
 const SILENT = { info() {}, warn() {}, error() {} }
 
-/** The same key as a webhook's, but for the digest. */
+/** The end of a webhook's key, with a dummy digest. */
 const KEY_END = `:${'x'.repeat(44)}`
 
 async function onSqlite(bench: Bench): Promise<Store> {

@@ -8,10 +8,10 @@ import { type Bench, type Child, serviceEnvironment, startChild } from './suppor
 
 const Origins = z.tuple([z.string()], z.string())
 
-/** The name of the tenant at this place. */
+/** The name of the tenant at this index. */
 export const tenantName = (index: number) => `tenant-${index}`
 
-/** Several replicas of the service that share a database, with the same tenants. */
+/** Starts replicas of the service that share a database and have the same tenants. */
 export async function startReplicas(
   bench: Bench,
   count: number,

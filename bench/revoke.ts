@@ -17,27 +17,27 @@ import {
 } from './support.ts'
 import { startTenant, type Tenant, type TenantCall } from './tenant.ts'
 
-/** In a region nearby, and a tenant that leaves its callers hardly any time. */
+/** A tenant in a nearby region, and a very fast one. */
 const LATENCIES_MS = [50, 20] as const
 const CONCURRENCY = 16
 const TOKENS = 500
 const USERS = 100
 const RUNS = 5
 const IDLE_RUNS = 200
-/** Before the confirming listings of the first ones are due, 5 s after them. */
+/** Shorter than the 5 s after which the first confirming listings are due. */
 const IDLE_FOR_MS = 4_000
 const WARM_UP_RUNS = 300
 const IDLE_AIM_MS = 10
 const BULK_AIM = 1.1
 
 /**
- * List all pages, 500 revocations by 16 at once, list again: answers one after the other that no service that lists
- * everything first could do without.
+ * List all pages, revoke 500 tokens with 16 calls at once, list again: the minimum of consecutive answers for any service
+ * that lists everything first.
  */
 const answersInARow = (pages: number) => pages + Math.ceil(TOKENS / CONCURRENCY) + 1
 const PAGES = Math.ceil(TOKENS / 100)
 
-/** How long it takes from a logout to the first listing without one of its tokens. */
+/** Time from a logout to the first listing without the user's tokens. */
 export function revoke(): Promise<Figure[]> {
   return withBench(async (bench) => [await idle(bench), ...(await many(bench))])
 }
@@ -45,7 +45,7 @@ export function revoke(): Promise<Figure[]> {
 async function idle(bench: Bench): Promise<Figure> {
   const results: IdleRuns[] = []
   for (const latencyMs of [LATENCIES_MS[1], 0]) results.push(await idleRuns(bench, latencyMs))
-  const describe = (part: 'told' | 'asked') =>
+  const describe = (part: 'reported' | 'observed') =>
     results
       .map(({ latencyMs, [part]: times }) => {
         const [middle, late] = [median(times), quantile(times, 0.99)].map((ms) => ms.toFixed(1))
@@ -53,24 +53,24 @@ async function idle(bench: Bench): Promise<Figure> {
       })
       .join('; ')
   return {
-    name: "Accept to completed, one user with 3 tokens, idle, less the tenant's own answer times",
-    measured: describe('told'),
+    name: "Accept to completed, one user with 3 tokens, idle, without the tenant's answer times",
+    measured: describe('reported'),
     aim: `≤ ${IDLE_AIM_MS} ms`,
-    met: results.every(({ told }) => median(told) <= IDLE_AIM_MS),
+    met: results.every(({ reported }) => median(reported) <= IDLE_AIM_MS),
     note:
       `${IDLE_RUNS} signed logouts, one after the other with pauses, after ${WARM_UP_RUNS} to warm up, while no confirming listing is due; from \`acceptedAt\` to ` +
-      '`completedAt`, as the service tells them in whole ms. Taken off is what the tenant measured itself, from the arrival of a call to ' +
-      'the end of its answer: list, the slowest of three revocations, list again. Latency is what the tenant waits before each answer. ' +
-      `As the caller sees it, from sending the request with \`Prefer: wait\` to having read its answer: ${describe('asked')}.`,
+      '`completedAt`, which the service reports in whole ms. Subtracted are the times that the tenant measured from the arrival of a call to ' +
+      'the end of its answer: list, the slowest of three revocations, list again. Latency: how long the tenant waits before each answer. ' +
+      `For the caller, from sending the request with \`Prefer: wait\` to reading its answer: ${describe('observed')}.`,
   }
 }
 
 interface IdleRuns {
   latencyMs: number
-  /** As the caller sees it, in ms. */
-  asked: number[]
-  /** As the service tells it, in whole ms. */
-  told: number[]
+  /** Measured by the caller, in ms. */
+  observed: number[]
+  /** Reported by the service, in whole ms. */
+  reported: number[]
 }
 
 async function idleRuns(bench: Bench, latencyMs: number): Promise<IdleRuns> {
@@ -80,12 +80,12 @@ async function idleRuns(bench: Bench, latencyMs: number): Promise<IdleRuns> {
     const users = await usersWithTokens(tenant, 50, 3)
     await allVerified(service, await Promise.all(users.map((userId) => untilCompleted(service, userId, 3))))
   }
-  const asked: number[] = []
-  const told: number[] = []
-  while (asked.length < IDLE_RUNS) {
+  const observed: number[] = []
+  const reported: number[] = []
+  while (observed.length < IDLE_RUNS) {
     const completed: Completed[] = []
     const busyAt = performance.now() + IDLE_FOR_MS
-    while (asked.length < IDLE_RUNS && performance.now() < busyAt) {
+    while (observed.length < IDLE_RUNS && performance.now() < busyAt) {
       const userId = await tenant.userWithTokens(3)
       await tenant.calls()
       await sleep(10)
@@ -93,15 +93,15 @@ async function idleRuns(bench: Bench, latencyMs: number): Promise<IdleRuns> {
       const ended = await untilCompleted(service, userId, 3)
       const ms = performance.now() - before
       const tenantMs = criticalPathMs(await tenant.calls())
-      asked.push(ms - tenantMs)
-      told.push(Date.parse(ended.completedAt) - Date.parse(ended.acceptedAt) - tenantMs)
+      observed.push(ms - tenantMs)
+      reported.push(Date.parse(ended.completedAt) - Date.parse(ended.acceptedAt) - tenantMs)
       completed.push(ended)
     }
     await allVerified(service, completed)
   }
   await service.stop()
   await tenant.stop()
-  return { latencyMs, asked, told }
+  return { latencyMs, observed, reported }
 }
 
 async function allVerified(service: Child, completed: Completed[]): Promise<void> {
@@ -135,9 +135,9 @@ async function many(bench: Bench): Promise<Figure[]> {
     await tenant.stop()
   }
   return [
-    figure(`${TOKENS} tokens of one user, to what latency and concurrency allow`, PAGES, one),
+    figure(`${TOKENS} tokens of one user, relative to what latency and concurrency allow`, PAGES, one),
     figure(
-      `${USERS} users with ${TOKENS / USERS} tokens each, to what latency and concurrency allow`,
+      `${USERS} users with ${TOKENS / USERS} tokens each, relative to what latency and concurrency allow`,
       1,
       several,
       ' From sending the bulk request to the last `completedAt`.',
@@ -159,7 +159,7 @@ const ratiosOf = ({ runs }: Runs) => runs.map(({ ms, idealMs }) => ms / idealMs)
 
 function figure(name: string, pages: number, results: Runs[], note = ''): Figure {
   const ideal = ({ latencyMs, runs }: Runs) =>
-    `${median(runs.map(({ idealMs }) => idealMs)).toFixed(0)} ms (by the nominal ${latencyMs} ms: ${answersInARow(pages) * latencyMs} ms)`
+    `${median(runs.map(({ idealMs }) => idealMs)).toFixed(0)} ms (at the nominal ${latencyMs} ms: ${answersInARow(pages) * latencyMs} ms)`
   const measured = (result: Runs) =>
     `${spread(ratiosOf(result), 2)}, ${median(result.runs.map(({ ms }) => ms)).toFixed(0)} ms (latency ${result.latencyMs} ms)`
   return {
@@ -168,9 +168,9 @@ function figure(name: string, pages: number, results: Runs[], note = ''): Figure
     aim: `≤ ${BULK_AIM}`,
     met: results.every((result) => median(ratiosOf(result)) <= BULK_AIM),
     note:
-      `${RUNS} runs of one process, after one to warm up. The ideal is (${pages} + ⌈${TOKENS} / ${CONCURRENCY}⌉ + 1) answers of the tenant in a row ` +
-      `(list all pages, revoke by REVOKE_CONCURRENCY=${CONCURRENCY}, list again), by the mean answer time that it measured itself: ` +
-      `${results.map(ideal).join('; ')}. The limit of Tier 2 is lifted, since with 500 one permit goes to the access token.${note}`,
+      `${RUNS} runs of one process, after one to warm up. The ideal is (${pages} + ⌈${TOKENS} / ${CONCURRENCY}⌉ + 1) consecutive answers of the tenant ` +
+      `(list all pages, revoke with REVOKE_CONCURRENCY=${CONCURRENCY}, list again), at the mean answer time that the tenant measured: ` +
+      `${results.map(ideal).join('; ')}. The Tier 2 limit is lifted, because the access token takes one of 500 permits.${note}`,
   }
 }
 
@@ -211,7 +211,7 @@ async function timeOfOne(service: Child, userId: string): Promise<number> {
 
 const Accepted = z.object({ items: z.array(z.object({ revocation: z.object({ id: z.string() }) })) })
 
-/** By the service's own times: a hundred callers who wait would be work of their own. Both clocks are this machine's. */
+/** Uses the service's times: a hundred waiting callers would add load. Both processes share this machine's clock. */
 async function bulkTime(service: Child, userIds: string[], atLeastMs: number): Promise<number> {
   const before = Date.now()
   const users = userIds.map((userId) => ({ userId }))

@@ -2,22 +2,22 @@ import { type LoadOrder, type LoadResult, LoadResults } from './load-generator.t
 import { ask, type Bench, type Child, cpuMs, median, signedLogout, startChild } from './support.ts'
 
 export const CONNECTIONS = 64
-/** Each with a user, an id and a signature of its own. */
+/** Each request has its own user, id and signature. */
 export const REQUESTS_A_ROUND = Number(process.env.BENCH_REQUESTS ?? 9_600)
 
-/** A server that signed logouts are sent to, beside others. */
+/** One of the compared servers, to which signed logouts are sent. */
 export interface Side {
   child: Child
   results: LoadResult[]
-  /** Part of one core that it used, by round. */
+  /** Cores used, by round. */
   cores: number[]
 }
 
 export const sideOf = (child: Child): Side => ({ child, results: [], cores: [] })
 
 /**
- * Sends the same requests to one server after the other, in rounds; which one comes first alternates. The round before
- * the first is to warm up.
+ * Sends the same requests to one server after the other, in rounds. Which server comes first alternates. An additional
+ * first round warms up.
  */
 export async function inRounds(bench: Bench, rounds: number, sides: readonly Side[]): Promise<void> {
   const generator = await startChild(bench, 'bench/load-generator.ts')
@@ -27,7 +27,7 @@ export async function inRounds(bench: Bench, rounds: number, sides: readonly Sid
       const before = cpuMs(side.child)
       const order: LoadOrder = { urls: [side.child.url], requests, connections: CONNECTIONS }
       const [result] = LoadResults.parse(await ask(generator, order, 120_000))
-      if (!result) throw new Error('The load generator told no result.')
+      if (!result) throw new Error('The load generator returned no result.')
       if (round === 0) continue
       side.results.push(result)
       side.cores.push((cpuMs(side.child) - before) / result.durationMs)
@@ -38,13 +38,13 @@ export async function inRounds(bench: Bench, rounds: number, sides: readonly Sid
 
 const perSecond = ({ results }: Side) => results.map((result) => result.perSecond)
 
-/** How many times as many requests the first one took a second, by round. */
+/** The ratio of accepted requests per second, by round. */
 export function rateRatios(one: Side, other: Side): number[] {
   const others = perSecond(other)
   return perSecond(one).map((rate, round) => rate / (others[round] ?? Number.NaN))
 }
 
-/** CPU time for one request, by round; in µs. */
+/** CPU time per request, by round, in µs. */
 export function cpuMicros({ results, cores }: Side): number[] {
   return results.map((result, round) => ((cores[round] ?? Number.NaN) / result.perSecond) * 1e6)
 }

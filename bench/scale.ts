@@ -24,10 +24,10 @@ const REPLICAS = 2
 const USERS_A_TENANT = 6
 const TOKENS = 3
 const CONNECTIONS_A_REPLICA = 10
-/** Bulk requests under way at once. */
+/** Bulk requests in flight at once. */
 const SENDERS = 16
 const SIGNALS_MEANWHILE = 4_000
-/** Shortened windows, so that budgets are drawn and given back all the time; 429 from the tenants would tell a mistake. */
+/** Short windows, so that permits are taken and returned all the time. A 429 from a tenant is a mistake. */
 const LIMITS = { tier1Limit: 200, tier2Limit: 100, windowMs: 10_000 }
 const AIM = 2_000
 
@@ -40,9 +40,9 @@ interface Usage {
 }
 
 interface Drain {
-  /** Until the last revocation was completed. */
+  /** Time until the last revocation was completed. */
   seconds: number
-  /** Until the last one was verified; so are all of the following. */
+  /** Time until the last one was verified; all members below refer to this time. */
   verifiedSeconds: number
   callsPerSecond: number
   counts: Record<string, number>
@@ -50,11 +50,11 @@ interface Drain {
   totals: Totals
   connections: number
   load: number
-  /** Highest resident memory of each replica, in MB. */
+  /** Peak resident memory of each replica, in MB. */
   memory: number[]
 }
 
-/** What two replicas do for 2,000 tenants at once. */
+/** The throughput of two replicas with 2,000 tenants. */
 export function scale(): Promise<Figure[]> {
   return withBench(async (bench) => {
     const postgres = await startPostgres(bench)
@@ -66,7 +66,7 @@ export function scale(): Promise<Figure[]> {
       QLIK_TIER2_LIMIT: String(LIMITS.tier2Limit),
       QLIK_RATE_WINDOW_MS: String(LIMITS.windowMs),
     })
-    // Tenants are opened when they are first used: each has its access token then, and the window is past.
+    // Opens the tenants, so that each has its access token, and lets the window pass.
     const warmUp = await usersOf(tenants)
     await drained({ postgres, tenants, replicas }, () => fill(replicas, warmUp))
     await sleep(LIMITS.windowMs)
@@ -94,7 +94,7 @@ interface Group {
   users: { userId: string }[]
 }
 
-/** New users of each tenant with their tokens. */
+/** Adds users with tokens to each tenant. */
 async function usersOf(tenants: Tenants): Promise<Group[]> {
   const groups: Group[] = []
   for (let index = 0; index < TENANTS; index += 1) {
@@ -104,7 +104,7 @@ async function usersOf(tenants: Tenants): Promise<Group[]> {
   return groups
 }
 
-/** All as fast as they are taken: a bulk request for each tenant, spread over the replicas. */
+/** Sends a bulk request for each tenant, spread over the replicas, as fast as they are accepted. */
 async function fill(replicas: Child[], groups: Group[]): Promise<void> {
   const left = [...groups]
   async function sender(index: number): Promise<void> {
@@ -119,7 +119,7 @@ async function fill(replicas: Child[], groups: Group[]): Promise<void> {
   await Promise.all(Array.from({ length: SENDERS }, (_, index) => sender(index)))
 }
 
-/** From the first signal to the last revocation that has ended. */
+/** Measures from the first signal to the last ended revocation. */
 async function drained(
   { postgres, tenants, replicas }: Parts,
   begin: () => Promise<unknown>,
@@ -183,7 +183,7 @@ function usage({ postgres, tenants, replicas }: Parts): Usage {
   }
 }
 
-/** Revocations that have not ended; one that failed would count as if it had, so it is an error. */
+/** The number of revocations that have not ended. A failed one is an error, because it would count as ended. */
 async function unended(postgres: Postgres): Promise<number> {
   const [row] = await postgres.query(
     `SELECT (SELECT count(*) FROM curfew.revocations WHERE status = 'queued') +
@@ -195,8 +195,8 @@ async function unended(postgres: Postgres): Promise<number> {
 }
 
 /**
- * Whether a confirming listing is still to be made. One that did not verify its revocation is an error; only the users of
- * the load generator do not exist.
+ * Whether a confirming listing is still due. An unverified revocation is an error, except for the load generator's users,
+ * which do not exist.
  */
 async function isUnconfirmed(postgres: Postgres): Promise<boolean> {
   const [row] = await postgres.query(
@@ -208,7 +208,7 @@ async function isUnconfirmed(postgres: Postgres): Promise<boolean> {
   return Number(row?.due) > 0
 }
 
-/** Signed logouts to all replicas while they drain the same backlog once more. */
+/** Sends signed logouts to all replicas while they drain the same backlog again. */
 async function acceptsMeanwhile(bench: Bench, parts: Parts, groups: Group[]): Promise<Figure> {
   const generator = await startChild(bench, 'bench/load-generator.ts')
   const rates: number[] = []
@@ -233,13 +233,13 @@ async function acceptsMeanwhile(bench: Bench, parts: Parts, groups: Group[]): Pr
   await generator.stop()
   const slowest = Math.min(...rates)
   return {
-    name: `Signals accepted a second by one of ${REPLICAS} replicas while they drain`,
-    measured: `${Math.round(slowest)}/s, p99 ${late} ms; meanwhile ${Math.round(drainedMeanwhile)} revocations a second ended`,
+    name: `Signals accepted per second by one of ${REPLICAS} replicas while they drain`,
+    measured: `${Math.round(slowest)}/s, p99 ${late} ms; at the same time, ${Math.round(drainedMeanwhile)} revocations per second ended`,
     aim: 'none',
     met: true,
     note:
-      `${SIGNALS_MEANWHILE} signed logouts over 32 connections to one replica and then to the other, each for a user of its own, after a ` +
-      `backlog of ${REVOCATIONS} was queued, which was drained after ${seconds.toFixed(1)} s in all.`,
+      `${SIGNALS_MEANWHILE} signed logouts over 32 connections to one replica and then to the other, each for its own user, after a ` +
+      `backlog of ${REVOCATIONS} was queued. Draining took ${seconds.toFixed(1)} s in total.`,
   }
 }
 
@@ -251,7 +251,7 @@ async function sizes(postgres: Postgres): Promise<string> {
   return rows
     .map(
       ({ relname, tuples, dead, bytes }) =>
-        `${relname} ${(Number(bytes) / 1e6).toFixed(1)} MB (${tuples} rows, ${dead} of them dead)`,
+        `${relname} ${(Number(bytes) / 1e6).toFixed(1)} MB (${tuples} rows, ${dead} dead)`,
     )
     .join(', ')
 }
@@ -263,25 +263,25 @@ function callsFigure(
   const cores = (ms: number) => (ms / 1_000 / verifiedSeconds).toFixed(2)
   const each = (total: number) => (total / REVOCATIONS).toFixed(1)
   return {
-    name: `Calls to Qlik a second, ${TENANTS} tenants, ${REPLICAS} replicas, one PostgreSQL`,
+    name: `Calls to Qlik per second, ${TENANTS} tenants, ${REPLICAS} replicas, one PostgreSQL`,
     measured:
       `${Math.round(callsPerSecond)}/s: ${REVOCATIONS} revocations of ${TOKENS} tokens each in ${seconds.toFixed(1)} s ` +
       `(${Math.round(REVOCATIONS / seconds)}/s)`,
     aim: `≥ ${AIM}/s`,
     met: callsPerSecond >= AIM,
     note:
-      `From the first bulk request to the last revocation that was completed. To the last that was verified, ${verifiedSeconds.toFixed(1)} s, calls by route and answer: ${Object.entries(
+      `From the first bulk request to the last completed revocation. To the last verified one: ${verifiedSeconds.toFixed(1)} s, with these calls by route and status: ${Object.entries(
         counts,
       )
         .filter(([, count]) => count > 0)
         .map(([key, count]) => `${key}: ${count}`)
         .join(
           ', ',
-        )}. Limits of each tenant: ${LIMITS.tier1Limit} and ${LIMITS.tier2Limit} in ${LIMITS.windowMs / 1000} s. ` +
+        )}. Limits per tenant: ${LIMITS.tier1Limit} and ${LIMITS.tier2Limit} in ${LIMITS.windowMs / 1000} s. ` +
       `Cores used: PostgreSQL ${cores(cpu.postgres)}, the replicas together ${cores(cpu.replicas)}, the tenants ${cores(cpu.tenants)}; ` +
-      `CPU for a call: ${((cpu.postgres + cpu.replicas) / sum(counts)).toFixed(2)} ms without the tenants' part; load average ${load.toFixed(1)}. ` +
-      `For a revocation: ${each(cpu.postgres)} ms of CPU of PostgreSQL and ${each(cpu.replicas)} ms of a replica, ${each(totals.statements)} statements, ${each(totals.commits)} commits, ${each(totals.walBytes / 1_000)} kB of WAL. ` +
-      `${connections} connections. Highest memory of the replicas: ${memory.map((mb) => mb.toFixed(0)).join(' and ')} MB. PostgreSQL with fsync=on. Tables afterwards: ${tables}.`,
+      `CPU per call: ${((cpu.postgres + cpu.replicas) / sum(counts)).toFixed(2)} ms without the tenants; load average ${load.toFixed(1)}. ` +
+      `Per revocation: ${each(cpu.postgres)} ms of CPU in PostgreSQL and ${each(cpu.replicas)} ms in a replica, ${each(totals.statements)} statements, ${each(totals.commits)} commits, ${each(totals.walBytes / 1_000)} kB of WAL. ` +
+      `${connections} connections. Peak memory of the replicas: ${memory.map((mb) => mb.toFixed(0)).join(' and ')} MB. PostgreSQL with fsync=on. Tables afterwards: ${tables}.`,
   }
 }
 

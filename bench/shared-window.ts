@@ -17,11 +17,11 @@ const AIM = 1.05
 
 const WINDOWS = Math.floor((TOKENS - 1) / LIMIT)
 const LEFT_OVER = TOKENS - WINDOWS * LIMIT
-/** List, what is over after the full windows by all replicas at once, list again. */
+/** List, revoke the rest after the full windows with all replicas at once, list again. */
 const burstMs = (replicas: number) => (1 + Math.ceil(LEFT_OVER / (CONCURRENCY * replicas)) + 1) * LATENCY_MS
 const idealMs = (replicas: number) => WINDOWS * WINDOW_MS + burstMs(replicas)
 
-/** One tenant's budget, shared by several replicas: used to the full, and never beyond. */
+/** One tenant's budget, shared by several replicas: used fully and never exceeded. */
 export async function sharedWindows(): Promise<Figure[]> {
   return [await figure(2), await figure(4)]
 }
@@ -37,15 +37,15 @@ async function figure(replicas: number): Promise<Figure> {
   const slowest = Math.max(...times)
   const ideal = idealMs(replicas)
   return {
-    name: `${TOKENS} tokens of ${USERS} users by ${replicas} replicas with one limit of ${LIMIT} a window, to ${WINDOWS} windows and the burst`,
-    measured: `${(slowest / ideal).toFixed(3)}: ${Math.round(slowest)} ms to ${ideal} ms; ${refused} answers of 429`,
+    name: `${TOKENS} tokens of ${USERS} users by ${replicas} replicas with one limit of ${LIMIT} per window, relative to ${WINDOWS} windows and the burst`,
+    measured: `${(slowest / ideal).toFixed(3)}: ${Math.round(slowest)} ms against ${ideal} ms; ${refused} answers with 429`,
     aim: `≤ ${AIM}, no 429`,
     met: slowest / ideal <= AIM && refused === 0,
     note:
       `The slowest of ${RUNS} runs (${times.map((ms) => Math.round(ms)).join(', ')} ms), each with new processes that have revoked ${WARM_UP_USERS * TOKENS_EACH} tokens to warm up, QLIK_RATE_WINDOW_MS=${WINDOW_MS}, a tenant with the ` +
       `same limits that waits ${LATENCY_MS} ms before each answer. From sending one bulk request to the last \`completedAt\`. The ideal is that of one process, with ` +
       `${CONCURRENCY} calls at once in each replica: ${WINDOWS} × ${WINDOW_MS} ms + ${burstMs(replicas)} ms. ` +
-      `The ${Math.round(slowest - ideal)} ms beyond do not grow with the window: of two windows of 300 s they are ${(((slowest - ideal) / 600_000) * 100).toFixed(2)} %.`,
+      `The excess of ${Math.round(slowest - ideal)} ms does not grow with the window: for two windows of 300 s it is ${(((slowest - ideal) / 600_000) * 100).toFixed(2)} %.`,
   }
 }
 
@@ -62,7 +62,7 @@ async function oneRun(bench: Bench, count: number): Promise<{ ms: number; refuse
   })
   const drain = async (count: number) => {
     const users = (await tenants.users(0, count, TOKENS_EACH)).map((userId) => ({ userId }))
-    // What was called before is of an earlier window then.
+    // So that earlier calls are outside the window.
     await sleep(WINDOW_MS + 500)
     return drained(postgres, String(replicas[0]?.url), users)
   }
@@ -72,7 +72,7 @@ async function oneRun(bench: Bench, count: number): Promise<{ ms: number; refuse
   return { ms, refused: counts.reduce((sum, [key, count]) => sum + (key.endsWith(' 429') ? count : 0), 0) }
 }
 
-/** From sending one bulk request to the end of the last of its revocations, in ms. */
+/** Time from sending one bulk request to the end of its last revocation, in ms. */
 async function drained(postgres: Postgres, url: string, users: { userId: string }[]): Promise<number> {
   const before = Date.now()
   const { status } = await call(url, 'POST', '/revocations', {

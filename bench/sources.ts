@@ -25,20 +25,20 @@ const AIM_MS = 50
 
 type TokenKind = 'oidc-back-channel-logout' | 'global-token-revocation' | 'shared-signals'
 
-/** A source as this bench plays it. */
+/** A simulated source. */
 interface Player {
   kind: string
-  /** Its entry in CONFIG_FILE, besides kind and name. */
+  /** Its entry in CONFIG_FILE without kind and name. */
   entry: object
-  /** Its way in, below `/sources/{name}/`. */
+  /** Its route below `/sources/{name}/`. */
   path: string
-  /** A good request that ends the sessions of this user of the tenant. */
+  /** A valid request that ends this user's sessions. */
   sign: (userId: string) => Promise<SignedRequest>
-  /** The answer when that is durable. */
+  /** The status once the signal is durable. */
   answer: number
 }
 
-/** How soon a source has its answer, of whichever kind. */
+/** How soon a source gets its answer, for each kind. */
 export function sources(): Promise<Figure[]> {
   return withBench(async (bench) => {
     const tenant = await startTenant(bench)
@@ -52,7 +52,7 @@ export function sources(): Promise<Figure[]> {
     const service = await startService(bench, tenant.url, { CONFIG_FILE: file })
 
     const times = new Map(players.map(({ kind }) => [kind, [] as number[]]))
-    /** In turn, so that what else the machine does falls on all kinds alike. */
+    /** In turn, so that other load on the machine affects all kinds equally. */
     const rounds = async (count: number) => {
       for (let round = 0; round < count; round += 1)
         for (const player of players) {
@@ -81,12 +81,12 @@ function figure(times: ReadonlyMap<string, number[]>, keyFetches: number): Figur
     aim: `≤ ${AIM_MS} ms`,
     met: slowest.late <= AIM_MS,
     note:
-      `${REQUESTS} proven requests of each kind, one after the other and the kinds in turn, after ${WARM_UP_REQUESTS} of each to warm up, ` +
-      'every one with an id of its own and for a user with one token; from sending the request to having read the answer, over a ' +
-      `connection that is kept. Keys are cached: ${keyFetches} fetches from the issuer meanwhile. Tokens are signed by RS256. The worker ` +
-      'works on them meanwhile; of a logout that a vendor documents with a time years ago it ends no token, since this one is newer. ' +
-      'Global token revocation looks its user up at Qlik before it answers, at a tenant without latency that has the user: what a real ' +
-      `tenant takes comes on top, 1.5 s at most. p50 and p99: ${each.join('; ')}.`,
+      `${REQUESTS} authenticated requests of each kind, one after the other, with the kinds in turn, after ${WARM_UP_REQUESTS} of each to warm up, ` +
+      'each with its own id and for a user with one token; from sending the request to reading the answer, over a ' +
+      `keep-alive connection. Keys are cached: ${keyFetches} fetches from the issuer in that time. Tokens are signed with RS256. The worker ` +
+      'runs at the same time. It ends no token for a logout that a vendor documents with a time years ago, because the token is newer. ' +
+      'Global token revocation looks up its user at Qlik before it answers, here at a tenant without latency that has the user: the time ' +
+      `of a real tenant comes on top, up to 1.5 s. p50 and p99: ${each.join('; ')}.`,
   }
 }
 
@@ -103,7 +103,7 @@ async function timeOf(
   return ms
 }
 
-/** A vendor gets the same answer to what is ignored or was here before: that would be no measurement. */
+/** Ignored and repeated requests get the same answer as accepted ones, so every request must be counted as accepted. */
 async function requireAccepted({ url }: Child, players: readonly Player[]): Promise<void> {
   const { json } = await call(url, 'GET', '/metrics')
   const lines = String(json).split('\n')
@@ -115,7 +115,7 @@ async function requireAccepted({ url }: Child, players: readonly Player[]): Prom
 
 const subjectOf = (userId: string) => `idp|${userId}`
 
-/** The kinds that are proven by tokens of an issuer. */
+/** The kinds that use tokens of an issuer. */
 function tokenPlayers(issuer: Issuer): Record<TokenKind, Player> {
   const entry = { issuer: issuer.url, jwksUri: issuer.jwksUri, audience: AUDIENCE }
   const lasting = () => {
@@ -159,9 +159,9 @@ function tokenPlayers(issuer: Issuer): Record<TokenKind, Player> {
   }
 }
 
-/** A vendor with its documented body, but for the user. */
+/** A vendor with its documented body, except for the user. */
 function vendorPlayer({ kind, secret, entry, sample, expected, sign, answer }: Vendor): Player {
-  // The tenant's users have no addresses.
+  // The tenant's users have no email addresses.
   const user = kind === 'generic' ? { user: { as: 'subject', from: '{/who/mail}' } } : {}
   return {
     ...{ kind, entry: { secret, ...entry, ...user }, path: 'webhook', answer },

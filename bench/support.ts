@@ -20,18 +20,18 @@ export interface Figure {
   measured: string
   aim: string
   met: boolean
-  /** How it was measured, and what a reader should know of it. */
+  /** How it was measured, and what readers should know about it. */
   note: string
 }
 
-/** What is open: ended in reverse order, whatever happens. */
+/** The resources of a bench, closed in reverse order even after an error. */
 export interface Bench {
-  /** A folder on disk that goes at the end. */
+  /** A folder on disk, deleted at the end. */
   folder: string
   onEnd(close: () => Promise<unknown> | unknown): void
 }
 
-/** Runs `work`, then ends everything that it started. */
+/** Runs `work`, then closes everything that it opened. */
 export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'curfew-bench-'))
   const closers: (() => Promise<unknown> | unknown)[] = [
@@ -44,7 +44,7 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
   }
 }
 
-/** Those that run: a bench that is cut short leaves none behind. */
+/** Running children, which are killed if the bench is interrupted. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -59,7 +59,7 @@ export interface Child {
 
 const Listening = z.object({ url: z.string() })
 
-/** A process of its own, ready when it tells its address. Its output goes to a file, as in production. */
+/** Starts a child process, which is ready when it sends its URL. Its output goes to a file, as in production. */
 export async function startChild(
   bench: Bench,
   script: string,
@@ -85,7 +85,7 @@ export async function startChild(
   return { url, process: child, stop }
 }
 
-/** What a child answers when it is sent a message; one at a time. */
+/** Sends a message to a child and returns its answer. One at a time. */
 export function ask(
   { process: child }: Child,
   order: object,
@@ -96,7 +96,7 @@ export function ask(
   return answer
 }
 
-/** The next message of a child; rejects when it ends before or takes too long. */
+/** The next message of a child. Rejects if the child ends first or takes too long. */
 function messageOf(child: ChildProcess, withinMs = ANSWERED_WITHIN_MS): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const onExit = (code: number | null) => settle(() => reject(new Error(`A child ended with ${code}.`)))
@@ -111,10 +111,10 @@ function messageOf(child: ChildProcess, withinMs = ANSWERED_WITHIN_MS): Promise<
   })
 }
 
-/** More than any figure calls: where the rate limit is not what is measured. */
+/** A limit that no figure reaches, if the rate limit is not what is measured. */
 export const UNLIMITED = 1_000_000
 
-/** The service as in production: `src/main.ts` in its own process, logging at info. */
+/** Starts the service as in production: `src/main.ts` in its own process, logging at info. */
 export function startService(
   bench: Bench,
   tenantUrl: string,
@@ -148,7 +148,7 @@ export interface SignedRequest {
   headers: Record<string, string>
 }
 
-/** A logout of a new user, signed by Standard Webhooks; of the first tenant when none is named. */
+/** A logout of a new user, signed according to Standard Webhooks, for the first tenant by default. */
 export function signedLogout(userId: string = randomUUID(), tenant?: string): SignedRequest {
   const body = JSON.stringify({ userId, tenant, reason: 'logout', occurredAt: new Date().toISOString() })
   const signed = signWebhook({ secret: WEBHOOK_SECRET, id: `msg_${randomUUID()}`, body, now: Date.now() })
@@ -160,7 +160,7 @@ export interface Reply {
   json: unknown
 }
 
-/** Its connections close themselves when nothing has used them for a while, so nothing is left to end. */
+/** Idle connections close by themselves, so there is nothing to clean up. */
 const agent = new Agent({ headersTimeout: 120_000, bodyTimeout: 120_000 })
 
 export async function request(
@@ -181,7 +181,7 @@ export async function request(
   return { status: answer.statusCode, json: isJson ? JSON.parse(text) : text }
 }
 
-/** A request with the API key. */
+/** Sends a request with the API key. */
 export function call(
   url: string,
   method: 'GET' | 'POST',
@@ -192,7 +192,7 @@ export function call(
   return request(url, method, path, { ...options, headers })
 }
 
-/** A revocation after the first listing without a token in scope. It is verified seconds later, by another one. */
+/** A revocation after the first listing without a token in scope. Another listing verifies it seconds later. */
 const Completed = z.object({
   id: z.string(),
   status: z.literal('completed'),
@@ -204,7 +204,7 @@ const Completed = z.object({
 export type Completed = z.infer<typeof Completed>
 const Verified = Completed.extend({ verified: z.literal(true) })
 
-/** Sends a signed logout of a user, and waits until that many tokens are revoked. */
+/** Sends a signed logout and waits until `tokens` tokens are revoked. */
 export async function untilCompleted({ url }: Child, userId: string, tokens: number): Promise<Completed> {
   const { body, headers } = signedLogout(userId)
   const waiting = { ...headers, prefer: 'wait=30' }
@@ -214,7 +214,7 @@ export async function untilCompleted({ url }: Child, userId: string, tokens: num
   return completed
 }
 
-/** Waits for the end of a revocation and for the listing that confirms it. */
+/** Waits for the end of a revocation and for its confirming listing. */
 export async function untilVerified({ url }: Child, id: string): Promise<Completed> {
   for (;;) {
     const { json } = await call(url, 'GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
@@ -223,20 +223,20 @@ export async function untilVerified({ url }: Child, id: string): Promise<Complet
   }
 }
 
-/** A number of a process from `/proc/<pid>/status`, in MB (10^6 bytes). */
+/** A field of `/proc/<pid>/status`, in MB (10^6 bytes). */
 export function memoryMb({ process: { pid } }: Child, field: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kibibytes = Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1])
   return (kibibytes * 1024) / 1e6
 }
 
-/** CPU time that a process has used, in ms. Linux counts in hundredths of a second there. */
+/** CPU time of a process, in ms. Linux reports hundredths of a second. */
 export function cpuMs({ process: { pid } }: Child): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-/** The value below which a part of the values lies, by nearest rank. */
+/** The quantile by nearest rank. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN
@@ -254,7 +254,7 @@ export async function sleep(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Prints the figures of one file that was started by itself. */
+/** Prints the figures of a single bench. */
 export async function print(figures: Promise<Figure[]>): Promise<void> {
   for (const { name, measured, aim, met, note } of await figures) {
     process.stdout.write(`${met ? 'met' : 'missed'}: ${name}: ${measured} (aim: ${aim})\n  ${note}\n`)

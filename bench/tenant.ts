@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type SandboxCall, startSandbox } from '../src/sandbox/sandbox.ts'
 import { ask, type Bench, CLIENT, startChild, UNLIMITED } from './support.ts'
 
-/** What a process with sandbox tenants is started with, as JSON. */
+/** The arguments of a process with sandbox tenants, as JSON. */
 export const TenantSettings = z.object({
   latencyMs: z.number(),
   /** How long a token stays in listings after it was revoked. */
@@ -15,32 +15,32 @@ export const TenantSettings = z.object({
 type TenantSettings = z.infer<typeof TenantSettings>
 export type TenantOptions = Partial<Omit<TenantSettings, 'client'>>
 
-/** No latency, and limits that are out of the way, where nothing else is said. */
+/** The defaults: no latency, and limits that are never reached. */
 export function tenantSettings(options: TenantOptions): TenantSettings {
   const limits = { tier1Limit: UNLIMITED, tier2Limit: UNLIMITED, windowMs: 300_000 }
   return { latencyMs: 0, lagAfterRevokeMs: 0, ...limits, ...options, client: CLIENT }
 }
 
-/** What the process may be asked. */
+/** Messages to the process. */
 const TenantOrder = z.union([
-  /** A new user with so many tokens: the answer is the user's id. */
+  /** Adds a user with this number of tokens; the answer is the user's id. */
   z.object({ userWithTokens: z.int() }),
-  /** The calls since this was asked last. */
+  /** Returns the calls since the last such message. */
   z.object({ calls: z.literal(true) }),
 ])
 type TenantOrder = z.infer<typeof TenantOrder>
 
-/** A call as the tenant saw it: from its arrival to the end of its answer. */
+/** A call as the tenant measures it: from its arrival to the end of its answer. */
 const TenantCall = z.object({ route: z.string(), status: z.int().nullable(), ms: z.number() })
 export type TenantCall = z.infer<typeof TenantCall>
 
-/** What the tenant's users are called besides their ids. */
+/** The names of the tenant's users other than their ids. */
 export const emailOf = (userId: string) => `${userId}@example.com`
 export const subjectOf = (userId: string) => `idp|${userId}`
 
 export type Tenant = Awaited<ReturnType<typeof startTenant>>
 
-/** The sandbox tenant in its own process, so that it shares no event loop with what is measured. */
+/** Starts the sandbox tenant in its own process, so that it does not share an event loop with the measurement. */
 export async function startTenant(bench: Bench, options: TenantOptions = {}) {
   const child = await startChild(bench, 'bench/tenant.ts', {
     args: [JSON.stringify(tenantSettings(options))],
@@ -48,9 +48,9 @@ export async function startTenant(bench: Bench, options: TenantOptions = {}) {
   const askFor = (order: TenantOrder) => ask(child, order)
   return {
     ...child,
-    /** The id of a new user with so many tokens. */
+    /** Adds a user with `count` tokens and returns the id. */
     userWithTokens: async (count: number) => z.string().parse(await askFor({ userWithTokens: count })),
-    /** The calls since this was asked last. */
+    /** The calls since the last request for them. */
     calls: async () => z.array(TenantCall).parse(await askFor({ calls: true })),
   }
 }

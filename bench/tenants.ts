@@ -5,14 +5,14 @@ import { type TenantOptions, TenantSettings, tenantSettings } from './tenant.ts'
 
 const Settings = TenantSettings.extend({ tenants: z.int() })
 
-/** What the process may be asked. */
+/** Messages to the process. */
 const Order = z.union([
   z.object({ origins: z.literal(true) }),
-  /** So many new users of one tenant, with so many tokens each: the answer is their ids. */
+  /** Adds users to one tenant, each with `tokens` tokens; the answer is their ids. */
   z.object({ tenant: z.int(), users: z.int(), tokens: z.int() }),
-  /** The calls since it started, by route and status. */
+  /** Returns the calls since the start, by route and status. */
   z.object({ counts: z.literal(true) }),
-  /** When each user's tokens were listed first, since this was asked last; ms since the epoch. */
+  /** Returns when each user's tokens were first listed since the last such message, in ms since the epoch. */
   z.object({ firstListed: z.literal(true) }),
 ])
 const Counts = z.record(z.string(), z.int())
@@ -20,7 +20,7 @@ const Times = z.record(z.string(), z.number())
 
 export type Tenants = Awaited<ReturnType<typeof startTenants>>
 
-/** Many sandbox tenants in one process of their own, each with an address of its own. */
+/** Starts many sandbox tenants in one child process, each with its own address. */
 export async function startTenants(
   bench: Bench,
   { tenants = 1, ...options }: TenantOptions & { tenants?: number } = {},
@@ -44,7 +44,7 @@ if (import.meta.main) {
   const counts: Record<string, number> = {}
   let firstListed: Record<string, number> = {}
   for (let index = 0; index < count; index += 1) {
-    // All of 127.0.0.0/8 is this machine.
+    // 127.0.0.0/8 is loopback.
     const sandbox = await startSandbox({ ...settings, host: `127.1.${index >> 8}.${index & 255}` })
     const { tenant } = sandbox
     tenant.addClient(client)

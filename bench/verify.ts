@@ -16,7 +16,7 @@ const LATENCY_MS = 20
 const USERS = 100
 const TOKENS = 3
 const ROUNDS = 3
-/** So that the signals of a round fall on all parts of a second: times in ids are whole seconds, and so are those in `Date`. */
+/** Spreads the signals of a round over a second, because times in ids and in `Date` are whole seconds. */
 const PAUSE_MS = 1_000 / USERS
 const AIM_MS = 6_300
 
@@ -25,7 +25,7 @@ interface Times {
   verified: number[]
 }
 
-/** How long it takes from a logout to the proof that none of the user's tokens is left. */
+/** Time from a logout to the proof that none of the user's tokens is left. */
 export function verify(): Promise<Figure[]> {
   return withBench(async (bench) => {
     const tenant = await startTenant(bench, { latencyMs: LATENCY_MS })
@@ -47,12 +47,12 @@ export function verify(): Promise<Figure[]> {
         aim: `≤ ${AIM_MS} ms`,
         met: late <= AIM_MS,
         note:
-          `${ROUNDS} rounds after one to warm up, a tenant that waits ${LATENCY_MS} ms before each answer. From sending the signed logout to having read ` +
-          'the verified revocation, by `Prefer: wait` on both requests; to having read the completed one: ' +
+          `${ROUNDS} rounds after one to warm up, a tenant that waits ${LATENCY_MS} ms before each answer. From sending the signed logout to reading ` +
+          'the verified revocation, with `Prefer: wait` on both requests; to reading the completed one: ' +
           `p50 ${Math.round(median(times.completed))} ms, p99 ${Math.round(quantile(times.completed, 0.99))} ms. The confirming listing is made when the ` +
-          "tenant's clock is certainly in the second after the one in which the leeway of 5 s ends: 5 to 6 s later, plus what is not known of its clock. " +
-          `In the first round, just after the start: p50 ${Math.round(median(first.verified))} ms, p99 ${Math.round(quantile(first.verified, 0.99))} ms. ` +
-          `Listings for each revocation: ${(lists / USERS / ROUNDS).toFixed(2)}.`,
+          "tenant's clock has certainly passed the second in which the leeway of 5 s ends: 5 to 6 s later, plus the uncertainty of its clock. " +
+          `In the first round, right after the start: p50 ${Math.round(median(first.verified))} ms, p99 ${Math.round(quantile(first.verified, 0.99))} ms. ` +
+          `Listings per revocation: ${(lists / USERS / ROUNDS).toFixed(2)}.`,
       },
     ]
   })

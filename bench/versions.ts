@@ -6,7 +6,7 @@ import { startTenant } from './tenant.ts'
 const ROUNDS = 7
 const ROOT = resolve(import.meta.dirname, '..')
 
-/** Signed, durable accepts a second, beside another version of the service: `node bench/versions.ts FOLDER`. */
+/** Signed, durable accepts per second, compared with another version of the service: `node bench/versions.ts FOLDER`. */
 function versions(folder: string) {
   return withBench(async (bench) => {
     const start = async (root: string) => {
@@ -19,13 +19,13 @@ function versions(folder: string) {
     const ratios = rateRatios(ours, theirs)
     return [
       {
-        name: 'Accepts a second, signed and durable, to those of the other version',
-        measured: `${spread(ratios, 2)}: ${describe(ours)} to ${describe(theirs)}`,
+        name: 'Signed, durable accepts per second, relative to the other version',
+        measured: `${spread(ratios, 2)}: ${describe(ours)} against ${describe(theirs)}`,
         aim: '≥ 0.95',
         met: median(ratios) >= 0.95,
         note:
           `${ROUNDS} rounds of ${REQUESTS_A_ROUND} requests over ${CONNECTIONS} connections, each with its own user, id and signature. ` +
-          `CPU time for an accept: ${spread(cpuMicros(ours), 0, ' µs')} to ${spread(cpuMicros(theirs), 0, ' µs')}.`,
+          `CPU time per accept: ${spread(cpuMicros(ours), 0, ' µs')} against ${spread(cpuMicros(theirs), 0, ' µs')}.`,
       },
     ]
   })

@@ -88,7 +88,7 @@ function linesOf({ output }: ServiceProcess) {
   return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
 }
 
-/** The ids of the revocations that this process ended. */
+/** The ids of the revocations that a process has ended. */
 function endedBy(replica: ServiceProcess): string[] {
   return linesOf(replica).flatMap(({ msg, id }) => (ENDED.includes(msg) ? [id] : []))
 }
