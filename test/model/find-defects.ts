@@ -27,7 +27,7 @@ function lookFor({ name, file, now, instead }: Defect): boolean {
       ...{ cwd: copy, encoding: 'utf8' },
       maxBuffer: 2 ** 28,
     })
-    const foundAfter = /^Run (\d+) shows/m.exec(stdout)?.[1]
+    const foundAfter = /^Run (\d+) violates/m.exec(stdout)?.[1]
     const isFound = status === 1 && foundAfter !== undefined
     const guarantee = stdout.trim().split('\n').at(-1)?.split(': {')[0]
     console.log(
