@@ -96,7 +96,7 @@ t.test('the health check', async (t) => {
   })
 
   t.test('exits 1 if the URL is invalid', async (t) => {
-    t.match(await check({ args: ['localhost'] }), { code: 1, output: /not an http address/ })
+    t.match(await check({ args: ['localhost'] }), { code: 1, output: /is not a valid http URL/ })
   })
 })
 
