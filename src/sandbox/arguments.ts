@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { UsageError } from '../base/errors.ts'
 import { type Behaviour, behaviourSchema } from './behaviour.ts'
 import { PublicKey } from './client-assertion.ts'
 import { MAX_SECRETS } from './client-credentials.ts'
@@ -17,9 +18,6 @@ export interface SandboxArguments {
   clientPublicKeys: PublicKey[]
   sandbox: SandboxOptions
 }
-
-/** An invalid command line. The message is for the user. */
-export class UsageError extends Error {}
 
 const OPTIONS = {
   port: { type: 'string', default: '4848' },

@@ -1,4 +1,5 @@
-import { readArguments, type SandboxArguments, UsageError } from './arguments.ts'
+import { UsageError } from '../base/errors.ts'
+import { readArguments, type SandboxArguments } from './arguments.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 import { seedPeople } from './seed.ts'
 import { USAGE } from './usage.ts'
