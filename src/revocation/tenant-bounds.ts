@@ -30,7 +30,7 @@ export function tenantFor(named: string | undefined, sender: TenantBounds, tenan
   if (named === undefined && others.length > 0) {
     throw invalidMember(
       '/tenant',
-      'required: this sender is restricted to certain tenants, and the default tenant is not one of them',
+      'expected the name of a tenant: this sender is restricted to certain tenants, and the default tenant is not one of them',
     )
   }
   throw new CurfewError('CURFEW_UNKNOWN_TENANT')

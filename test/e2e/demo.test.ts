@@ -27,7 +27,7 @@ function startDemo(t: Test, ...args: string[]) {
   return { demo, output: () => output, ended: once(demo, 'exit') }
 }
 
-t.test('the demo proves a logout and a revoke-all, and ends by itself with 0', async (t) => {
+t.test('the demo proves a logout and a revoke-all, and exits with 0', async (t) => {
   const { ended, output } = startDemo(t)
   t.same(await ended, [0, null])
   t.equal(output().match(/^✔ /gm)?.length, 4)
@@ -38,21 +38,21 @@ t.test('the demo proves a logout and a revoke-all, and ends by itself with 0', a
   t.match(output(), /curl -i http/)
 })
 
-t.test('it says what it does', async (t) => {
+t.test('--help prints the usage and exits with 0', async (t) => {
   const { ended, output } = startDemo(t, '--help')
   t.same(await ended, [0, null])
   t.match(output(), /--keep .*\n.*--port <n>/)
   t.notMatch(output(), '✔')
 })
 
-t.test('invalid arguments are reported, and end it with 64', async (t) => {
+t.test('invalid arguments are reported, and the demo exits with 64', async (t) => {
   const demo = spawn(process.execPath, [DEMO, '--speed', '9'], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const [told, [code]] = await Promise.all([text(demo.stderr), once(demo, 'exit')])
+  const [message, [code]] = await Promise.all([text(demo.stderr), once(demo, 'exit')])
   t.equal(code, 64)
-  t.match(told, /^curfew demo: .*--speed.*\n\nUsage: npm run demo/)
+  t.match(message, /^curfew demo: .*--speed.*\n\nUsage: npm run demo/)
 })
 
-t.test('ports and secrets can be fixed, and are in the lines for .env', async (t) => {
+t.test('ports and secrets can be set, and the lines for .env contain them', async (t) => {
   const secrets = { 'client-secret': 'my own', 'api-key': 'k'.repeat(24), 'webhook-secret': secretOf(24) }
   const ports = { port: String(await freePort()), 'sandbox-port': String(await freePort()) }
   const given = Object.entries({ ...secrets, ...ports }).flatMap(([name, value]) => [`--${name}`, value])
@@ -73,7 +73,7 @@ t.test('ports and secrets can be fixed, and are in the lines for .env', async (t
   t.same(await ended, [0, null])
 })
 
-t.test('it can be kept running, and then the printed requests work until Ctrl+C', async (t) => {
+t.test('with --keep the demo runs until Ctrl+C, and the printed requests work', async (t) => {
   const { demo, ended, output } = startDemo(t, '--keep')
   while (!output().includes('Ctrl+C')) await once(demo.stdout, 'data')
   const [, url, key] = /curl -i (\S+\/logout-hook) -H 'Authorization: (Bearer \S+)'/.exec(output()) ?? []
