@@ -12,10 +12,10 @@ import type { Reloadable } from './types.ts'
 
 const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 
-/** What every tenant has that says nothing else; the file's tenants have names, addresses and clients of their own. */
+/** The settings of tenants that do not set their own. Name, address and client have no default. */
 export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' | 'credentials'>
 
-/** Tenants and senders of one source: the file, or what is beside it. */
+/** What one place configures: the file or the environment. */
 export interface FilePart {
   tenants: TenantConfig[]
   sources: Reloadable['sources']
@@ -27,9 +27,9 @@ export type FileReading = { file: ConfigFile; mistakes: [] } | { file: null; mis
 
 export interface FileContext {
   environment: Variables
-  /** Tenants configured elsewhere: the file may name them but not define them. */
+  /** Tenants configured outside the file: it may refer to them but not define them. */
   named: readonly string[]
-  /** The kinds of sources that it may have. */
+  /** The kinds of sources that the file may contain. */
   sourceKinds: readonly SourceKinds[]
 }
 
@@ -37,11 +37,11 @@ export interface FileContext {
 export function readConfigFile(path: string, { environment, named, sourceKinds }: FileContext): FileReading {
   const read = readJson(path)
   if ('mistake' in read) return { file: null, mistakes: [{ key: 'CONFIG_FILE', expected: read.mistake }] }
-  const beside = (name: string) => resolve(dirname(path), name)
+  const inFolder = (name: string) => resolve(dirname(path), name)
   const readers: ValueReaders = {
     variable: (name) => environment[name],
-    file: (name) => readSecretFile(beside(name)),
-    keyFile: (name) => readKeyFile(beside(name)),
+    file: (name) => readSecretFile(inFolder(name)),
+    keyFile: (name) => readKeyFile(inFolder(name)),
   }
   const schema = configFileSchema(readers, sourceKinds)
   const { data, error } = schema.safeParse(read.json)
@@ -55,11 +55,11 @@ function readJson(path: string): { json: unknown } | { mistake: string } {
     const stats = statSync(path)
     if (!stats.isFile()) return { mistake: 'expected the path of a readable file' }
     if (stats.size > LARGEST_FILE_BYTES) return { mistake: 'expected a file of at most 16 MiB' }
-    // An editor may have put a byte order mark before it.
+    // Some editors write a byte order mark.
     return { json: JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, '')) }
   } catch (error) {
     if (!(error instanceof SyntaxError)) return { mistake: 'expected the path of a readable file' }
-    // The rest of the message quotes the file.
+    // Only the position is safe to report: the rest of the message quotes the file.
     const place = /\(line \d+ column \d+\)/.exec(error.message)?.[0]
     return { mistake: `expected JSON${place ? ` ${place}` : ''}` }
   }
@@ -67,7 +67,10 @@ function readJson(path: string): { json: unknown } | { mistake: string } {
 
 const TEXT_LENGTH = 300
 
-/** A place in the file, and what was expected there; zod says first what is wrong with the value. */
+/**
+ * A position in the file and the expected value. zod's messages may start with the kind of mistake; this part is
+ * removed.
+ */
 function mistakeAt(member: string, message: string): Mistake {
   return {
     key: `CONFIG_FILE ${member}`.slice(0, TEXT_LENGTH),
@@ -75,7 +78,7 @@ function mistakeAt(member: string, message: string): Mistake {
   }
 }
 
-/** What the file configures, with what the environment says for all of its tenants. */
+/** What the file configures. `defaults` apply to the tenants that do not set their own. */
 export function fromFile(
   { clients, tenants, apiKeys, webhookSecrets, sources }: ConfigFile,
   defaults: TenantDefaults,
@@ -85,7 +88,7 @@ export function fromFile(
     return {
       name: tenant.name,
       origin: new URL(tenant.url).origin,
-      // The schema and the check of the references have seen to it that all of these are there.
+      // The schema and wrongReferences ensure that these are set.
       clientId: client?.clientId ?? '',
       credentials: entryCredentials(client ?? {}) ?? [{ kind: 'secret', secret: '' }],
       scope: tenant.scope ?? client?.scope ?? defaults.scope,
@@ -97,23 +100,26 @@ export function fromFile(
       concurrency: tenant.concurrency ?? defaults.concurrency,
     }
   }
-  // One that is named twice is still one: a sender for a single tenant need not name it.
-  const bounds = (names: string[] | undefined) => (names ? [...new Set(names)] : null)
+  // Without duplicates: a signal of a sender for a single tenant need not name the tenant.
+  const restrictedTo = (names: string[] | undefined) => (names ? [...new Set(names)] : null)
   return {
     tenants: tenants.map(toTenant),
     sources,
     senders: {
-      apiKeys: apiKeys.map((one) => ({ key: one.key ?? one.keyFile ?? '', tenants: bounds(one.tenants) })),
+      apiKeys: apiKeys.map((one) => ({
+        key: one.key ?? one.keyFile ?? '',
+        tenants: restrictedTo(one.tenants),
+      })),
       webhookSecrets: webhookSecrets.map((one) => ({
         secret: one.secret ?? one.secretFile ?? '',
-        tenants: bounds(one.tenants),
+        tenants: restrictedTo(one.tenants),
       })),
     },
     warnings: [...warningsOf('clients', clients), ...warningsOf('tenants', tenants)],
   }
 }
 
-/** Keys in files that every user of the machine can read. */
+/** Private keys in files that every user of the machine can read. */
 function warningsOf(list: string, entries: Record<string, CredentialEntry> | CredentialEntry[]): Mistake[] {
   return Object.entries(entries).flatMap(([name, { privateKeys = [] }]) =>
     privateKeys.flatMap(({ isExposed }, index) => {
@@ -124,9 +130,10 @@ function warningsOf(list: string, entries: Record<string, CredentialEntry> | Cre
 }
 
 /**
- * Entries of the file that are given twice, in it or beside it: a client at one tenant under two names would have two
- * budgets where Qlik has one, and of a secret with two entries nobody could tell which one bounds it.
- * @param own what is configured elsewhere
+ * Finds entries of the file that duplicate another entry, in the file or outside it. The same client of a tenant under
+ * two names would have two budgets, but Qlik counts one. Two entries for a secret could restrict it to different
+ * tenants.
+ * @param own what is configured outside the file
  */
 export function clashesOf(own: FilePart, file: FilePart): Mistake[] {
   const twice = <T>(list: string, mine: T[], others: T[], keyOf: (item: T) => string, expected: string) => {
@@ -141,20 +148,26 @@ export function clashesOf(own: FilePart, file: FilePart): Mistake[] {
   const tenantKey = ({ origin, clientId }: TenantConfig) => JSON.stringify([origin, clientId])
   const { senders } = file
   return [
-    ...twice('tenants', file.tenants, own.tenants, tenantKey, 'expected another url or client than before'),
+    ...twice(
+      'tenants',
+      file.tenants,
+      own.tenants,
+      tenantKey,
+      'expected another url or client than in an earlier entry',
+    ),
     ...twice(
       'apiKeys',
       senders.apiKeys,
       own.senders.apiKeys,
       ({ key }) => key,
-      'expected another key than before',
+      'expected another key than in an earlier entry',
     ),
     ...twice(
       'webhookSecrets',
       senders.webhookSecrets,
       own.senders.webhookSecrets,
       ({ secret }) => secret,
-      'expected another secret than before',
+      'expected another secret than in an earlier entry',
     ),
   ]
 }

@@ -12,43 +12,43 @@ import {
 } from './environment.ts'
 import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './file.ts'
 import { misspelt } from './misspelt.ts'
-import { type ConfigFile, WEBHOOK_SECRETS_AT_MOST } from './schema.ts'
+import { type ConfigFile, MAX_WEBHOOK_SECRETS } from './schema.ts'
 import type { Config } from './types.ts'
 
 export type * from './types.ts'
 
 const DEFAULT_TENANT = 'default'
-/** What the environment's own tenant needs; where several keys stand, one of them. */
+/** The keys that the environment's own tenant requires: one of each group. */
 const TENANT_KEYS = [
   ['QLIK_TENANT_URL'],
   ['QLIK_CLIENT_ID'],
   ['QLIK_CLIENT_SECRET', 'QLIK_CLIENT_KEY_FILE'],
 ] as const
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
-/** All variables that are read. */
+/** All variables that Curfew reads. */
 const KEYS = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`)]
 const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
 
-const MISTAKES_TOLD = 50
+const MAX_REPORTED_MISTAKES = 50
 
-/** All that is wrong with the configuration, at once; of hundreds of mistakes the first 50, and how many more there are. */
+/** Reports all mistakes in the configuration at once: the first 50, and how many more there are. */
 export class ConfigError extends CurfewError {
   readonly mistakes: Mistake[]
 
   constructor(mistakes: Mistake[]) {
-    const told = mistakes.slice(0, MISTAKES_TOLD)
-    const lines = told.map(({ key, expected }) => `  ${key}: ${expected}`)
-    const more = mistakes.length - told.length
+    const reported = mistakes.slice(0, MAX_REPORTED_MISTAKES)
+    const lines = reported.map(({ key, expected }) => `  ${key}: ${expected}`)
+    const more = mistakes.length - reported.length
     if (more > 0) lines.push(`  and ${more} more`)
-    const members = told.map(({ key, expected }) => ({ member: key, expected }))
-    super('CURFEW_CONFIG_INVALID', `The configuration is not usable:\n${lines.join('\n')}`, { members })
+    const members = reported.map(({ key, expected }) => ({ member: key, expected }))
+    super('CURFEW_CONFIG_INVALID', `The configuration is invalid:\n${lines.join('\n')}`, { members })
     this.mistakes = mistakes
   }
 }
 
 /**
- * Reads the configuration from an environment, and from the files that it names.
- * @param sourceKinds the kinds of sources that CONFIG_FILE may have
+ * Reads the configuration from an environment and from the files it names.
+ * @param sourceKinds the kinds of sources that CONFIG_FILE may contain
  * @throws ConfigError with every mistake
  */
 export async function loadConfig(
@@ -56,15 +56,15 @@ export async function loadConfig(
   sourceKinds: readonly SourceKinds[] = [],
 ): Promise<Config> {
   const { given, values, mistakes } = await readEnvironment(Environment, SECRETS, environment)
-  const isTold = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
-  const own = ownCredentials(given, isTold)
+  const isReported = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
+  const own = ownCredentials(given, isReported)
   const named = TENANT_KEYS.flat().some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
   const reading = given.CONFIG_FILE
     ? readConfigFile(given.CONFIG_FILE, { environment, named, sourceKinds })
     : { file: NO_FILE, mistakes: [] }
   const missing = [
-    ...missingTenant(given, reading.file).filter(({ key }) => !isTold(key)),
-    ...(SENDER_KEYS.some(isTold) ? [] : missingSenders(given, reading.file)),
+    ...missingTenant(given, reading.file).filter(({ key }) => !isReported(key)),
+    ...(SENDER_KEYS.some(isReported) ? [] : missingSenders(given, reading.file)),
   ]
   const unknown = misspelt(Object.keys(environment), KEYS)
   const all = [...mistakes, ...own.mistakes, ...missing, ...reading.mistakes]
@@ -73,7 +73,7 @@ export async function loadConfig(
   return { ...config, warnings: [...config.warnings, ...unknown] }
 }
 
-/** @param file null where it is not usable, so that nothing is known to be missing for want of it */
+/** @param file null if it is invalid: then it is unknown whether it configures tenants */
 function missingTenant(given: Given, file: ConfigFile | null): Mistake[] {
   const missing = TENANT_KEYS.filter((keys) => keys.every((key) => given[key] === undefined))
   if (missing.length === TENANT_KEYS.length && (file === null || file.tenants.length > 0)) return []
@@ -86,19 +86,19 @@ function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
   return [
     {
       key: 'WEBHOOK_SECRETS or API_KEYS',
-      expected: 'at least one must be set, or nobody could send a signal',
+      expected: 'at least one must be set, otherwise no sender is authorized',
     },
   ]
 }
 
-/** @throws ConfigError when the environment and the file do not go together */
+/** @throws ConfigError if the environment and the file contradict each other */
 function toConfig(values: Environment, credentials: OwnCredentials, file: ConfigFile): Config {
   const own = ownPart(values, credentials)
   const more = fromFile(file, defaultsOf(values))
   const mistakes = clashesOf(own, more)
   const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
-  if (webhookSecrets.length > WEBHOOK_SECRETS_AT_MOST) {
-    const expected = `expected at most ${WEBHOOK_SECRETS_AT_MOST} webhook secrets in all`
+  if (webhookSecrets.length > MAX_WEBHOOK_SECRETS) {
+    const expected = `expected at most ${MAX_WEBHOOK_SECRETS} webhook secrets in total`
     const isOwn = more.senders.webhookSecrets.length === 0
     mistakes.push({ key: isOwn ? 'WEBHOOK_SECRETS' : 'CONFIG_FILE /webhookSecrets', expected })
   }
@@ -120,7 +120,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
   }
 }
 
-/** The tenant and the senders of the environment itself. */
+/** The tenant and the senders that the environment configures. */
 function ownPart(values: Environment, { credentials, warnings }: OwnCredentials): FilePart {
   const { QLIK_TENANT_URL: url, QLIK_CLIENT_ID: clientId } = values
   const isGiven = url !== undefined && clientId !== undefined && credentials !== null
@@ -149,11 +149,12 @@ function defaultsOf(values: Environment): TenantDefaults {
   }
 }
 
-/** What a command needs that works on the store alone. */
+/** The configuration of commands that only use the store. */
 export interface StoreConfig {
   databaseUrl: string
-  /** How long a call to Qlik Cloud may take, and how long it counts after that, in ms. */
+  /** Timeout of a call to Qlik Cloud, in ms. */
   timeoutMs: number
+  /** How long a call counts after its end, in ms. */
   windowMs: number
 }
 
@@ -164,7 +165,7 @@ const StoreEnvironment = Environment.pick({
 })
 
 /**
- * Reads what a command needs that works on the store alone; whatever else is in the environment is not looked at.
+ * Reads the configuration of commands that only use the store. Other keys are not checked.
  * @throws ConfigError with every mistake
  */
 export async function loadStoreConfig(environment: Variables): Promise<StoreConfig> {

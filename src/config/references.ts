@@ -3,10 +3,13 @@ import { isSecureAddress } from '../base/config-forms.ts'
 import type { InvalidMember } from '../base/errors.ts'
 import { pointer } from '../base/json-pointer.ts'
 
-/** The file as far as its names go, whatever else is wrong with it, so that nothing hides these mistakes. */
+/**
+ * Only the names in the file. Unlike the full schema, it parses any file, so other mistakes never hide wrong
+ * references.
+ */
 const anything = z.unknown().optional()
 const texts = z.array(z.unknown()).catch([])
-const Bounded = z.array(z.looseObject({ tenants: texts }).catch({ tenants: [] })).catch([])
+const Restricted = z.array(z.looseObject({ tenants: texts }).catch({ tenants: [] })).catch([])
 const Source = z.looseObject({
   ...{ name: anything, tenant: anything, tenantFrom: anything, issuer: anything, jwksUri: anything },
   transmitter: z.looseObject({ configurationUrl: anything }).optional().catch(undefined),
@@ -16,8 +19,8 @@ const References = z
   .looseObject({
     clients: z.record(z.string(), z.unknown()).catch({}),
     tenants: z.array(z.looseObject({ name: anything, client: anything }).catch({})).catch([]),
-    apiKeys: Bounded,
-    webhookSecrets: Bounded,
+    apiKeys: Restricted,
+    webhookSecrets: Restricted,
     sources: z.array(Source.catch({})).catch([]),
   })
   .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] })
@@ -25,8 +28,8 @@ const References = z
 type Note = (expected: string, ...path: PropertyKey[]) => void
 
 /**
- * Names that are given twice, those that lead nowhere, and members that do not go together.
- * @param named the tenants that are configured elsewhere
+ * Finds duplicate names, references to unknown names, and members that contradict each other.
+ * @param named the tenants configured outside the file
  */
 export function wrongReferences(json: unknown, named: readonly string[]): InvalidMember[] {
   const references = References.parse(json)
@@ -35,10 +38,10 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
   const names = new Set<unknown>(named)
   for (const [index, { name, client }] of references.tenants.entries()) {
     if (typeof name === 'string' && names.has(name))
-      note('expected a name that no other tenant has', 'tenants', index, 'name')
+      note('expected a unique tenant name', 'tenants', index, 'name')
     names.add(name)
     if (typeof client === 'string' && !Object.hasOwn(references.clients, client))
-      note('expected the name of one of the clients', 'tenants', index, 'client')
+      note('expected the name of an entry in clients', 'tenants', index, 'client')
   }
   const noteUnknown = (name: unknown, ...path: PropertyKey[]) => {
     if (typeof name === 'string' && !names.has(name))
@@ -52,7 +55,7 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
   const sourceNames = new Set<unknown>()
   for (const [index, source] of references.sources.entries()) {
     if (typeof source.name === 'string' && sourceNames.has(source.name))
-      note('expected a name that no other source has', 'sources', index, 'name')
+      note('expected a unique source name', 'sources', index, 'name')
     sourceNames.add(source.name)
     noteUnknown(source.tenant, 'sources', index, 'tenant')
     for (const [position, name] of (source.tenants ?? []).entries())
@@ -62,17 +65,20 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
   return wrong
 }
 
-/** What each member allows, the other one would forbid; nobody could tell which is meant. */
+/** Reports members of a source that contradict each other. */
 function noteContradictions(
   { tenant, tenantFrom, tenants, issuer, jwksUri, transmitter }: z.infer<typeof Source>,
   note: (expected: string, member: string) => void,
 ): void {
   if (tenant !== undefined && tenantFrom !== undefined)
     note('expected tenant or tenantFrom, not both', 'tenantFrom')
-  if (tenants !== undefined && tenantFrom === undefined) note('expected tenantFrom beside it', 'tenants')
+  if (tenants !== undefined && tenantFrom === undefined) note('expected tenantFrom to be set, too', 'tenants')
   if (typeof issuer !== 'string' || issuer === '' || isSecureAddress(issuer)) return
   if (jwksUri === undefined)
-    note('expected https://… where jwksUri is left out (http on loopback only)', 'issuer')
+    note('expected https://… (http on loopback only) if jwksUri is not set', 'issuer')
   else if (transmitter && transmitter.configurationUrl === undefined)
-    note("expected https://… where the transmitter's configurationUrl is left out", 'issuer')
+    note(
+      "expected https://… (http on loopback only) if the transmitter's configurationUrl is not set",
+      'issuer',
+    )
 }

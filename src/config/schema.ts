@@ -6,56 +6,56 @@ import type { SourceEntry, SourceKinds, ValueForms } from '../base/source-entry.
 import { Identifier } from '../revocation/signal.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
 
-const TENANTS_AT_MOST = 20_000
+const MAX_TENANTS = 20_000
 /**
- * Whoever sends a webhook names no key, so each is tried: with 1,000 of them an unproven request costs 3 ms, one with a
- * body of 64 KiB 40 ms. API keys are looked up instead, however many there are.
+ * A webhook names no key, so Curfew tries each secret: with 1,000 of them, an unauthenticated request costs 3 ms, or 40
+ * ms with a body of 64 KiB. API keys are looked up, so their number is not limited.
  */
-export const WEBHOOK_SECRETS_AT_MOST = 1_000
+export const MAX_WEBHOOK_SECRETS = 1_000
 
-/** Each has a path of its own, so there is nothing to try one by one. */
-const SOURCES_AT_MOST = 1_000
+/** Each source has its own path, so a request never tries several. */
+const MAX_SOURCES = 1_000
 
-/** Where values come from that the file does not hold itself. */
+/** Reads the values that the configuration file only refers to. */
 export interface ValueReaders {
   /** The value of an environment variable. */
   variable: (name: string) => string | undefined
-  /** What a file holds, its path relative to that of the configuration file; null where it cannot be read. */
+  /** The content of a file; null if it is unreadable. The path is relative to the configuration file. */
   file: (path: string) => string | null
-  /** As `file`, of a file with a private key. */
+  /** Like `file`, for a file with a private key. */
   keyFile: (path: string) => KeyFile | null
 }
 
-/** As a whole value, it stands for the value of that environment variable. */
+/** A string of this form is replaced with the value of the environment variable. */
 const VARIABLE = `\${NAME}`
 
-/** A name that is not a variable's may be a secret that only looks like one. */
+/** Text that is not a valid variable name may be a secret, so it is not repeated. */
 function unset(name: string): string {
   const isName = /^[A-Za-z_]\w{0,127}$/.test(name)
   return `expected the environment variable${isName ? ` ${name}` : ''} to be set`
 }
 
 /**
- * The schema of CONFIG_FILE. Parsing with it puts in what `readers` find; a value that is not there is a mistake like
- * any other. No message repeats a value.
+ * The schema of CONFIG_FILE. Parsing replaces references with the values that `readers` return; a missing value is
+ * reported like any other mistake. No message repeats a value.
  */
 export function configFileSchema(readers: ValueReaders, sourceKinds: readonly SourceKinds[]) {
   const { clients, tenants } = tenantSchemas(readers)
   const { apiKeys, webhookSecrets } = senderSchemas(readers)
   const source = sourceSchema(sourceKinds, valuesFrom(readers))
   return z.strictObject({
-    $schema: z.string().optional().describe('Where the schema for editors is'),
+    $schema: z.string().optional().describe('Location of the JSON Schema, for editors'),
     clients: clients.default({}).describe('OAuth clients that tenants share, by name'),
-    tenants: tenants.default([]).describe('The first one is meant by signals that name none'),
-    apiKeys: apiKeys.default([]).describe('API keys, besides API_KEYS'),
+    tenants: tenants.default([]).describe('Qlik tenants; a signal without a tenant is for the first one'),
+    apiKeys: apiKeys.default([]).describe('API keys, in addition to API_KEYS'),
     webhookSecrets: webhookSecrets
       .default([])
-      .describe('Secrets of webhook senders, besides WEBHOOK_SECRETS'),
+      .describe('Secrets of webhook senders, in addition to WEBHOOK_SECRETS'),
     sources: z
       .array(source)
-      .max(SOURCES_AT_MOST)
+      .max(MAX_SOURCES)
       .default([])
-      .describe('Identity providers and other services'),
+      .describe('Identity providers and other services that report logouts'),
   })
 }
 export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>
@@ -71,9 +71,11 @@ function tenantSchemas(readers: ValueReaders) {
   const limits = {
     tier1Limit: LIMITS.tier1Limit.optional().describe('Reads per window (QLIK_TIER1_LIMIT)'),
     tier2Limit: LIMITS.tier2Limit.optional().describe('Revocations per window (QLIK_TIER2_LIMIT)'),
-    rateWindowMs: LIMITS.rateWindowMs.optional().describe('The window in ms (QLIK_RATE_WINDOW_MS)'),
-    timeoutMs: LIMITS.timeoutMs.optional().describe('Longest a call may take in ms (QLIK_TIMEOUT_MS)'),
-    concurrency: LIMITS.concurrency.optional().describe('Revoking calls in flight (REVOKE_CONCURRENCY)'),
+    rateWindowMs: LIMITS.rateWindowMs
+      .optional()
+      .describe('Window of the limits, in ms (QLIK_RATE_WINDOW_MS)'),
+    timeoutMs: LIMITS.timeoutMs.optional().describe('Timeout of a call, in ms (QLIK_TIMEOUT_MS)'),
+    concurrency: LIMITS.concurrency.optional().describe('Concurrent revoking calls (REVOKE_CONCURRENCY)'),
   }
   const apiVersion = z
     .string()
@@ -82,9 +84,9 @@ function tenantSchemas(readers: ValueReaders) {
     .describe("Release of Qlik's API that each call acknowledges (QLIK_API_VERSION)")
   const client = z.strictObject({ clientId, ...credentials })
   const tenant = z.strictObject({
-    name: Identifier.describe('What signals call the tenant'),
+    name: Identifier.describe('Name of the tenant in signals'),
     url: given(FORMS.tenantUrl).describe(`https://<tenant>.<region>.qlikcloud.com, or ${VARIABLE}`),
-    client: z.string().optional().describe('Name of one of the clients'),
+    client: z.string().optional().describe('Name of an entry in clients'),
     clientId: clientId.optional(),
     ...credentials,
     apiVersion,
@@ -100,7 +102,7 @@ function tenantSchemas(readers: ValueReaders) {
     ),
     tenants: z
       .array(oneWay(tenant, [['client'], ...CREDENTIAL_WAYS.map((way) => ['clientId', way])]))
-      .max(TENANTS_AT_MOST),
+      .max(MAX_TENANTS),
   }
 }
 
@@ -110,7 +112,7 @@ function senderSchemas(readers: ValueReaders) {
     .array(z.string())
     .min(1)
     .optional()
-    .describe('Names of the tenants that it is good for; all when left out')
+    .describe('Names of the tenants it is restricted to; all tenants by default')
   const apiKey = z.strictObject({
     key: given(FORMS.apiKey).optional().describe(`The API key, or ${VARIABLE}`),
     keyFile: inFile(FORMS.apiKey).optional().describe('Path of a file that holds the API key'),
@@ -127,7 +129,7 @@ function senderSchemas(readers: ValueReaders) {
   }
 }
 
-/** An entry of `sources`, by its kind. */
+/** The schema of an entry in `sources`, selected by `kind`. */
 function sourceSchema(parts: readonly SourceKinds[], values: ValueForms): z.ZodType<SourceEntry> {
   const kinds = parts.flatMap((part) => part.kinds)
   const [first, ...others] = parts.flatMap((part) => part.entries(values))

@@ -3,16 +3,14 @@ import type { SendersConfig } from '../http/senders.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
 import type { Environment, Mistake } from './environment.ts'
 
-// What the configuration is, once it is read.
-
-/** What can change while the service runs. */
+/** The part of the configuration that a reload can change. */
 export interface Reloadable {
-  /** At least one; the first is the one that a signal means when it names none. */
+  /** At least one. Signals that name no tenant are for the first. */
   tenants: [TenantConfig, ...TenantConfig[]]
   senders: SendersConfig
-  /** Identity providers and other services, each with a way in of its own. */
+  /** Identity providers and other services that report logouts. */
   sources: SourceEntry[]
-  /** Keys that work but should be changed, and what is expected instead. Never holds a value. */
+  /** Keys that work but should be changed, and the expected value. Never contains the configured value. */
   warnings: Mistake[]
 }
 

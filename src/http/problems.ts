@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { z } from 'zod'
 import { CurfewError, ERRORS, type ErrorCode, invalidMember } from '../base/errors.ts'
 
-/** An error as callers see it: RFC 9457, with Curfew's code and what to do next. */
+/** An error as callers receive it: RFC 9457, plus Curfew's code and the action to take. */
 export const Problem = z
   .object({
     type: z.literal('about:blank'),
@@ -19,7 +19,7 @@ export const Problem = z
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' })
 export type Problem = z.infer<typeof Problem>
 
-/** Every error answer, for the schemas of the routes. */
+/** The error response in the schemas of the routes. */
 export const problemAnswer = {
   description: 'An error',
   content: { 'application/problem+json': { schema: Problem } },
@@ -27,7 +27,6 @@ export const problemAnswer = {
 
 const MEMBERS_SHOWN = 20
 
-/** An error in the form of a problem. */
 export function toProblem({ code, message, members }: CurfewError): Problem {
   const { status, title, action } = ERRORS[code]
   const shown = members.slice(0, MEMBERS_SHOWN)
@@ -42,7 +41,7 @@ export function toProblem({ code, message, members }: CurfewError): Problem {
   }
 }
 
-/** Fastify's own errors, in the terms of the table. Their texts may repeat what was sent, so none is shown. */
+/** Curfew's codes for Fastify's own errors. Their messages are not sent because they may quote the request. */
 const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'CURFEW_BODY_TOO_LARGE',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'CURFEW_MEDIA_TYPE',
@@ -52,7 +51,7 @@ const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
   FST_ERR_NOT_FOUND: 'CURFEW_NOT_FOUND',
 }
 
-/** Whatever was thrown, as an error of the table. */
+/** Converts any thrown value to an error of the table. */
 export function toCurfewError(error: unknown): CurfewError {
   if (error instanceof CurfewError) return error
   if (!(error instanceof Error)) return new CurfewError('CURFEW_INTERNAL')
@@ -60,24 +59,24 @@ export function toCurfewError(error: unknown): CurfewError {
   if (code === 'FST_ERR_BAD_URL') return invalidMember('path', 'expected percent-encoded UTF-8')
   const known = CODE_OF_FASTIFY[code]
   if (known) return new CurfewError(known)
-  // The JSON parser's refusals have a status of 400 and no code.
+  // Errors of the JSON parser have the status 400 and no code.
   if (statusCode === 400) return new CurfewError('CURFEW_BODY_UNREADABLE')
   return new CurfewError('CURFEW_INTERNAL', undefined, { cause: error })
 }
 
-/** Answers every error with a problem. */
+/** Sends a problem for every error. */
 async function problems(app: FastifyInstance) {
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => sendProblem(new CurfewError('CURFEW_NOT_FOUND'), request, reply))
 }
 
-/** For errors that come before Fastify knows the route, too. */
+/** Sends an error as a problem. Also used for errors that occur before Fastify knows the route. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toCurfewError(thrown)
   const problem = { ...toProblem(error), requestId: request.id }
   const seen = { source: request.sourceName, code: error.code }
   if (problem.status >= 500) request.log.error({ ...seen, err: error }, 'a request failed')
-  else request.log.debug(seen, 'a request was refused')
+  else request.log.debug(seen, 'a request was rejected')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   if (error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)
   return reply
@@ -93,7 +92,7 @@ const STATUS_OF_CONNECTION_ERROR: Record<string, string> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-/** Answers what is not even HTTP, or too slow, on the bare socket. */
+/** Responds on the socket to requests that are not valid HTTP, or too slow. */
 export function refuseConnection(error: ConnectionError, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   const statusLine = STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'
