@@ -23,7 +23,7 @@ t.test('an invalid configuration exits with 78 and prints every mistake on stand
   t.equal(code, 78)
   t.equal(stdout, '')
   const [first, ...mistakes] = stderr.trimEnd().split('\n')
-  t.equal(first, 'CURFEW_CONFIG_INVALID: The configuration is not usable:')
+  t.equal(first, 'CURFEW_CONFIG_INVALID: The configuration is invalid:')
   const keys = mistakes.map((line) => /^ {2}(\w+): .+$/.exec(line)?.[1])
   t.same(keys.sort(), ['API_KEYS', 'PORT', 'QLIK_CLIENT_ID', 'QLIK_CLIENT_SECRET', 'QLIK_TENANT_URL'])
   t.notMatch(stderr, 'secret')

@@ -70,7 +70,7 @@ t.test('an invalid source or target exits with 78, and nothing is created or cha
     t.equal(code, 78, from)
     t.equal(
       stderr,
-      "CURFEW_CONFIG_INVALID: The configuration is not usable:\n  --from: sqlite:<path of Curfew's database file>\n",
+      "CURFEW_CONFIG_INVALID: The configuration is invalid:\n  --from: sqlite:<path of Curfew's database file>\n",
     )
   }
   t.notOk(existsSync(absent))

@@ -3,7 +3,7 @@ import {
   COOLDOWN_MS,
   FAILURE_COOLDOWN_MS,
   FRESH_FOR_MS,
-  GOOD_FOR_MS,
+  VALID_FOR_MS,
 } from '../../src/sources/token/key-set.ts'
 import { agingClock, fakeClock } from '../support/clock.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
@@ -33,7 +33,7 @@ t.test('each kind of token outlasts an outage and a rotation of its keys', async
   clock.age(FRESH_FOR_MS + 1)
   for (const player of players)
     t.equal((await sent(player)).status, player.answer, `${player.kind}: by the keys that are known`)
-  clock.age(GOOD_FOR_MS)
+  clock.age(VALID_FOR_MS)
   for (const player of players) {
     const reply = await sent(player)
     t.equal(reply.status, 503, `${player.kind}: they are too old`)

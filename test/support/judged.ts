@@ -22,7 +22,7 @@ export function judged(
     config: { name: 'the-source', ...entry },
     preset,
     tenants: { has: (name) => name === 'default', names: () => ['default'] },
-    goodUntil: T0,
+    validUntil: T0,
     now: T0,
   })
   return {

@@ -6,7 +6,7 @@ import type { SourceContext } from '../common/part.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
-import { type TokenProfile, takenUntil, verifyToken } from '../token/verify-token.ts'
+import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
 /** An OpenID provider that reports logouts by OpenID Connect Back-Channel Logout 1.0. */
 export const LogoutEntry = z.strictObject({
@@ -48,7 +48,7 @@ const LOGOUT_TOKEN: TokenProfile<typeof LogoutClaims> = {
 }
 
 /**
- * Takes one logout token. When it resolves, the signal is durable.
+ * Accepts one logout token. When it resolves, the signal is durable.
  * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE, CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
  */
 export type TakeLogoutToken = (source: LogoutSource, token: string) => Promise<void>
@@ -66,12 +66,15 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
     const statement = await statementOf(source, claims, options)
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
     // A token is accepted once (section 2.6, number 8).
-    const { replayed } = await accept([signal], sourceReplay(config, claims.jti, takenUntil(claims)))
+    const { replayed } = await accept([signal], sourceReplay(config, claims.jti, acceptedUntil(claims)))
     if (replayed) throw new CurfewError('CURFEW_TOKEN_REPLAYED', 'The token was used before (jti).')
   }
 }
 
-/** The statement of a token: by the entry's template or, if the token lacks its members, by the user recorded for its session. */
+/**
+ * The statement of a token. Its user is from the entry's template or, if the token lacks a member of it, from the
+ * recorded session.
+ */
 async function statementOf(
   { config }: LogoutSource,
   claims: LogoutClaims,

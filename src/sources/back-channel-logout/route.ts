@@ -8,8 +8,8 @@ import type { LogoutSource, TakeLogoutToken } from './logout-token.ts'
 
 /**
  * `POST /sources/{name}/backchannel-logout`: an OpenID provider reports that a user has logged out
- * (https://openid.net/specs/openid-connect-backchannel-1_0.html). The answer is 200 when the signal is durable: providers
- * accept no other status as success, and wait at least 2.5 s.
+ * (https://openid.net/specs/openid-connect-backchannel-1_0.html). The response is 200 when the signal is durable:
+ * providers accept no other status as success, and wait at least 2.5 s.
  */
 export function backChannelLogoutRoute(
   sources: ConfiguredSources<LogoutSource>,
@@ -39,7 +39,7 @@ export function backChannelLogoutRoute(
   })
 }
 
-/** The one parameter of the form (section 2.5). */
+/** The only parameter of the form (section 2.5). */
 function logoutTokenOf(request: FastifyRequest): string {
   requireType(request)
   const tokens = new URLSearchParams(bodyOf(request).toString('utf8')).getAll('logout_token')

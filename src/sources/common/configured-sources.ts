@@ -11,7 +11,7 @@ export class ConfiguredSources<Source extends ConfiguredSource> {
   readonly #open: (config: Source['config'], previous: Source | null) => Source
   #sources: ReadonlyMap<string, Source> = new Map()
 
-  /** @param open opens a source; `previous` is the one of the same name, of which it may keep the keys */
+  /** @param open opens a source; `previous` has the same name, and its keys may be kept */
   constructor(open: (config: Source['config'], previous: Source | null) => Source) {
     this.#open = open
   }

@@ -6,10 +6,10 @@ import { isTemplate, membersOf } from './template.ts'
 export const Template = z
   .string()
   .max(1_024)
-  .refine(isTemplate, 'expected a text with members in braces, as {sub}, {iss}|{sub} or {/data/user_id}')
+  .refine(isTemplate, 'expected text with members in braces, such as {sub}, {iss}|{sub} or {/data/user_id}')
 
 /**
- * The members that entries of all kinds have: who the source is, whom it may speak for, and how it names users.
+ * The members that entries of all kinds share: the source's name, its tenants, and how it identifies users.
  * @param known the members that templates may name, if the kind knows all of them
  */
 export function commonMembers(known?: readonly string[]) {
@@ -17,33 +17,37 @@ export function commonMembers(known?: readonly string[]) {
   return {
     name: z
       .string()
-      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower case letters, digits and hyphens, 63 at most')
-      .describe('Its name in the path, and in metrics'),
-    tenant: z.string().optional().describe('The tenant it speaks for; the default one if left out'),
-    tenantFrom: template.optional().describe('Template of the tenant, if the source names it, as {org_id}'),
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected up to 63 lower case letters, digits and hyphens')
+      .describe('Name of the source, in its path and in metrics'),
+    tenant: z.string().optional().describe('Tenant of its signals; by default the first tenant'),
+    tenantFrom: template
+      .optional()
+      .describe('Template of the tenant name, if the source names the tenant, such as {org_id}'),
     tenants: z
       .array(z.string())
       .min(1)
       .optional()
-      .describe('With tenantFrom: the tenants it may name; all if left out'),
+      .describe('With tenantFrom: the tenants it may name; all by default'),
     user: z
       .strictObject({
         as: UserKind.describe('How Qlik identifies the user'),
         from: template
           .optional()
-          .describe("Template of the user's identifier, as {iss}|{sub}; the default of the kind if left out"),
+          .describe(
+            "Template of the user's identifier, such as {iss}|{sub}; the default depends on the kind",
+          ),
       })
       .optional()
-      .describe('How its subject becomes a Qlik user'),
-    reason: Reason.optional().describe('Why its sessions end; the default of the kind if left out'),
+      .describe('How a subject maps to a Qlik user'),
+    reason: Reason.optional().describe('Why its sessions end; the default depends on the kind'),
   }
 }
 
-/** A template of these members only: a misspelt one would reject every signal of the source. */
+/** A template that names only these members. With a misspelt member, every signal of the source would be rejected. */
 function templateOf(known: readonly string[]) {
   const isKnown = (text: string) => membersOf(text).every((member) => known.includes(member))
   return Template.refine(isKnown, {
-    error: `expected only members that there can be: ${known.join(', ')}`,
+    error: `expected only these members: ${known.join(', ')}`,
     when: ({ value }) => typeof value === 'string' && isTemplate(value),
   })
 }
@@ -61,23 +65,25 @@ export const ASYMMETRIC = [
   'EdDSA',
 ] as const
 
-/** What an entry says of an issuer whose tokens prove it. */
+/** The members of entries whose tokens are signed by an issuer. */
 export const ISSUER = {
-  issuer: z.string().min(1).max(1_024).describe('`iss` of its tokens, to the letter'),
+  issuer: z.string().min(1).max(1_024).describe('The exact `iss` of its tokens'),
   audience: z
     .union(
       [z.string().min(1), z.array(z.string().min(1)).min(1).max(20)],
-      'expected a text, or 1 to 20 of them',
+      'expected a string, or a list of 1 to 20 strings',
     )
-    .describe('`aud` of its tokens: your client id, or what it was told; one of these'),
+    .describe(
+      '`aud` of its tokens: your client id, or the value configured at the issuer; a token must contain one of these',
+    ),
   jwksUri: SecureAddress.optional().describe(
-    "Where its keys are; found by the issuer's discovery when left out",
+    "Address of its keys; by default found by the issuer's discovery document",
   ),
   algorithms: z
     .array(z.enum(ASYMMETRIC))
     .min(1)
     .default(['RS256', 'PS256', 'ES256', 'EdDSA'])
-    .describe('Algorithms that its signatures may have'),
+    .describe('Signature algorithms to accept'),
 }
 
 const Common = z.strictObject(commonMembers())

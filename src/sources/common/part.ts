@@ -27,8 +27,8 @@ export interface SourceContext {
 }
 
 /**
- * A way in for others that can be left out: a folder, and a line in `src/parts.ts`. To add one, see CONTRIBUTING.md.
- * @typeParam Entry an entry of its kinds, as its schema reads it
+ * An optional protocol for receiving logouts: a folder, and a line in `src/parts.ts`. To add one, see CONTRIBUTING.md.
+ * @typeParam Entry an entry of its kinds, as parsed by its schema
  */
 export interface SourcePart<Entry extends SourceEntry = SourceEntry> extends SourceKinds {
   /** Whether its sources name sessions (`sid`), which `PUT /sessions/{sid}` records. */
@@ -40,11 +40,11 @@ export interface SourcePart<Entry extends SourceEntry = SourceEntry> extends Sou
 export interface OpenPart<Entry extends SourceEntry = SourceEntry> {
   /** Serves the requests of its sources, below `/sources/{name}`. */
   routes: SourceRoutes
-  /** Serves these sources from now on, all of which are of its kinds. Called once before the start, then at each reload. */
+  /** Replaces its sources; all are of its kinds. Called once before the start, then at each reload. */
   replace(entries: readonly Entry[]): void
   /** Starts its background work, if it has any. */
   start?(): void
-  /** What it adds to readiness. */
+  /** Its checks for readiness. */
   checks?(): Check[]
   /** Ends its background work, and closes its connections. */
   stop?(): Promise<void>

@@ -4,25 +4,25 @@ import { ERRORS, type ErrorCode } from '../../base/errors.ts'
 import { toCurfewError } from '../../http/problems.ts'
 import { typeOf } from './route.ts'
 
-/** Why a request of an identity provider is rejected, for a protocol that has its own form of errors. */
+/** Why a request of an identity provider is rejected, for protocols with their own error format. */
 export interface Refusal {
   code: ErrorCode
   status: number
-  /** The OAuth error code for a status of this class. */
+  /** The OAuth error code for this class of status. */
   error: 'invalid_request' | 'temporarily_unavailable' | 'server_error'
-  /** For people; repeats nothing of the request, in the characters of RFC 6749, section 5.2. */
+  /** For people. Repeats nothing from the request, and contains only the characters of RFC 6749, section 5.2. */
   description: string
 }
 
 /** An error of OAuth (RFC 6749, section 5.2). */
 const OAuthError = z.object({ error: z.string(), error_description: z.string() })
 
-/** For the documentation of a route that answers with it. */
+/** The OpenAPI description of a response with this error. */
 export function oauthError(description: string) {
   return { description, content: { 'application/json': { schema: OAuthError } } }
 }
 
-/** Classifies and logs what was thrown, and sets the headers that belong to it. */
+/** Classifies and logs a thrown value, and sets the headers of the error response. */
 export function refusalOf(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Refusal {
   const { code, message, retryAfterSeconds } = toCurfewError(thrown)
   const isMediaType = code === 'CURFEW_MEDIA_TYPE'

@@ -23,15 +23,16 @@ export interface SourceRoute<Source> {
   /** For the documentation only: bodies are not parsed before the source is authenticated. */
   schema: FastifySchema
   bodyLimit?: number
-  /** Answers errors in the form of the protocol; with a problem if left out. */
+  /** Sends errors in the format of the protocol; by default a problem. */
   errorHandler?: FastifyInstance['errorHandler']
-  /** Authenticates the source and handles the request. An answer without a body is empty. */
+  /** Authenticates the source and handles the request. Without `body`, the response is empty. */
   handle(source: Source, request: FastifyRequest): Promise<{ status: number; body?: object }>
 }
 
 /**
- * A plugin with one route for the sources of a part. The handler gets the bytes of the body, whatever its type: they
- * authenticate the source before anything parses them. If the path names no source of the part, the body is not read.
+ * A plugin with one route for the sources of a part. The handler receives the raw bytes of the body, whatever its type,
+ * because it authenticates the source before anything parses them. If the path names no source of the part, the body is
+ * not read.
  */
 export function sourceRoute<Source extends ConfiguredSource>(
   sources: { find(name: string): Source | null },

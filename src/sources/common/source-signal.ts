@@ -13,20 +13,20 @@ import { type TenantNames, tenantFor } from '../../revocation/tenant-bounds.ts'
 import type { CommonConfig } from './entry.ts'
 import { expand } from './template.ts'
 
-/** What a source has said, once that is proven. */
+/** What an authenticated source reports. */
 export interface Statement {
-  /** What templates may name: claims of a token, or a body. */
+  /** The values for templates: the claims of a token, or a body. */
   values: unknown
-  /** How its kind names users, where the entry says nothing of it; or a user who is known, whatever the entry says. */
+  /** The kind's default mapping of users, or a known user, who takes precedence over the entry. */
   user: { as: UserKind; from: string } | UserReference
-  /** Why, where the entry says nothing of it. */
+  /** The default; the entry's reason takes precedence. */
   reason: Reason
-  /** When, or null for now; ms since the epoch. Parts of a ms are left out. */
+  /** In ms since the epoch, rounded down; null for now. */
   occurredAt: number | null
 }
 
 /**
- * The signal that a statement means, within the bounds of its source's entry.
+ * Converts a statement to a signal, as the source's entry permits.
  * @throws CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
  */
 export function sourceSignal(
@@ -50,7 +50,7 @@ export function sourceSignal(
   }
 }
 
-/** The tenant that is meant: the entry's own, or the one that the source names, if it may. */
+/** The tenant of the entry, or the tenant that the source names, if it may. */
 export function tenantOf(config: CommonConfig, values: unknown, tenants: TenantNames): string {
   const named = config.tenantFrom === undefined ? config.tenant : expand(config.tenantFrom, values)
   if (named === null) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
@@ -58,8 +58,8 @@ export function tenantOf(config: CommonConfig, values: unknown, tenants: TenantN
 }
 
 /**
- * Recognizes what a source says again, by the id that it gave it.
- * @param keepUntil for so long at the least; ms since the epoch
+ * The key that recognizes a repeated message of a source by its id.
+ * @param keepUntil minimum retention, in ms since the epoch
  */
 export function sourceReplay(
   { kind, name }: { kind: string; name: string },

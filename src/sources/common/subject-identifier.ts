@@ -4,13 +4,13 @@ import type { UserKind } from '../../revocation/signal.ts'
 import type { Statement } from './source-signal.ts'
 import { expand } from './template.ts'
 
-const ALIASES_AT_MOST = 20
+const MAX_ALIASES = 20
 
-/** A subject as templates may name it, and how its user is called where the entry says nothing of it. */
+/** A subject: its members for templates, and the default mapping to a user. */
 export interface NamedSubject {
-  /** Its members, as `{email}`, `{iss}`, `{sub}`, `{id}`, `{uri}`, `{url}`, `{phone_number}`. */
+  /** Its members: `{email}`, `{iss}`, `{sub}`, `{id}`, `{uri}`, `{url}`, `{phone_number}`. */
   values: Readonly<Record<string, string>>
-  /** Null where only a template of the entry can tell. */
+  /** Null if the entry needs a template to map it to a user. */
   user: { as: UserKind; from: string } | null
 }
 
@@ -27,15 +27,15 @@ const Simple = z.discriminatedUnion('format', [
 type Simple = z.infer<typeof Simple>
 const FORMATS: ReadonlySet<unknown> = new Set(Simple.options.map(({ shape }) => shape.format.value))
 
-/** The members that templates may name of a subject: those of its format, and `subject`, the whole identifier. */
+/** The members for templates: those of the subject's format, and `subject`, the whole identifier. */
 export const SUBJECT_MEMBERS = ['email', 'iss', 'sub', 'id', 'uri', 'url', 'phone_number', 'subject'] as const
 
-const Aliases = z.object({ identifiers: z.array(z.looseObject({})).min(1).max(ALIASES_AT_MOST) })
+const Aliases = z.object({ identifiers: z.array(z.looseObject({})).min(1).max(MAX_ALIASES) })
 
 /**
- * The subjects that an identifier may stand for (RFC 9493; `complex` by the Shared Signals Framework 1.0):
- * one, or those of `aliases` in their order. None where it names no user: a format that is not known, or a complex one
- * that speaks of a device or a session only.
+ * Reads the subjects of an identifier (RFC 9493; `complex` is defined by the Shared Signals Framework 1.0): one, or
+ * those of `aliases` in their order. Empty if it names no user: its format is unknown, or it is complex and names only
+ * a device or a session.
  * @throws CURFEW_SUBJECT_INVALID
  */
 export function readSubject(identifier: unknown): NamedSubject[] {
@@ -44,19 +44,19 @@ export function readSubject(identifier: unknown): NamedSubject[] {
   return readSimpleOrAliases(identifier)
 }
 
-/** What an entry says of its subjects. */
+/** The members of an entry that decide how subjects map to users. */
 export interface SubjectRules {
-  /** A subject of another issuer (`iss`) may be anybody: only a template takes it. */
+  /** A subject of another issuer (`iss`) may be another person: only a template accepts it. */
   issuer: string
   user?: { as: UserKind; from?: string | undefined } | undefined
 }
 
 /**
- * The user whom an identifier means, for `sourceSignal`: by the entry's template, with the first of the subjects that it
- * is complete with; without a template the first that can be named by itself, and of aliases rather one of the kind that
- * the entry asks for.
- * @param context what templates may name besides the subject's members and, as `subject`, the whole identifier
- * @throws CURFEW_SUBJECT_INVALID; CURFEW_SUBJECT_UNKNOWN if it names none
+ * Chooses the user of an identifier, for `sourceSignal`. With a template in the entry: the first subject that has all
+ * members the template names. Without a template: the first subject with a default mapping; among aliases, subjects of
+ * the kind that the entry asks for come first.
+ * @param context values for templates, in addition to the subject's members and the whole identifier (`subject`)
+ * @throws CURFEW_SUBJECT_INVALID; CURFEW_SUBJECT_UNKNOWN if it names no user
  */
 export function chooseSubject(
   identifier: unknown,
@@ -81,9 +81,9 @@ export function chooseSubject(
 }
 
 const FOREIGN =
-  "The subject is of another issuer (iss) than the source. Where that is meant, say so by the source's user.from."
+  "The subject has another issuer (iss) than the source. To accept it, set user.from in the source's entry."
 
-/** With a slash at the end or without. */
+/** Ignores a trailing slash. */
 function isSame(one: string, other: string): boolean {
   return one.replace(/\/$/, '') === other.replace(/\/$/, '')
 }
@@ -92,8 +92,8 @@ function readSimpleOrAliases(identifier: unknown): NamedSubject[] {
   if (formatOf(identifier).format !== 'aliases') return readSimple(identifier)
   const { data } = Aliases.safeParse(identifier)
   if (!data)
-    throw new CurfewError('CURFEW_SUBJECT_INVALID', `Aliases need identifiers, from 1 to ${ALIASES_AT_MOST}.`)
-  // RFC 9493, section 3.2.8: they are not nested.
+    throw new CurfewError('CURFEW_SUBJECT_INVALID', `Aliases require 1 to ${MAX_ALIASES} identifiers.`)
+  // RFC 9493, section 3.2.8: aliases must not be nested.
   return data.identifiers.flatMap(readSimple)
 }
 
@@ -106,18 +106,21 @@ function readSimple(identifier: unknown): NamedSubject[] {
   const member = String(error.issues[0]?.path[0] ?? 'format')
   throw new CurfewError(
     'CURFEW_SUBJECT_INVALID',
-    `The member ${member} of the subject is missing, or is no text that can be used.`,
+    `The member ${member} of the subject is missing, or not a string of 1 to 1,024 characters.`,
   )
 }
 
-/** Drafts called it `subject_type`, with hyphens (Google still does); some leave it out of complex subjects (Okta). */
+/**
+ * Drafts call it `subject_type` and use hyphens (Google still does); some senders omit it in complex subjects (Okta).
+ */
 function formatOf(identifier: unknown): { format: string; members: Record<string, unknown> } {
   const { data: members } = z.looseObject({}).safeParse(identifier)
-  if (!members) throw new CurfewError('CURFEW_SUBJECT_INVALID', 'A subject is an object with a format.')
+  if (!members)
+    throw new CurfewError('CURFEW_SUBJECT_INVALID', 'The subject must be an object with a format.')
   const format = members.format ?? members.subject_type
   if (typeof format === 'string') return { format: format.replaceAll('-', '_'), members }
   if (format === undefined && 'user' in members) return { format: 'complex', members }
-  throw new CurfewError('CURFEW_SUBJECT_INVALID', 'A subject needs a format.')
+  throw new CurfewError('CURFEW_SUBJECT_INVALID', 'The subject has no format.')
 }
 
 function named(subject: Simple): NamedSubject {
@@ -145,8 +148,8 @@ function addressOf(uri: string): string {
     try {
       return decodeURIComponent(address)
     } catch {
-      // No UTF-8: said below.
+      // Not UTF-8: reported below.
     }
   }
-  throw new CurfewError('CURFEW_SUBJECT_INVALID', 'The uri of an account is acct:user@host.')
+  throw new CurfewError('CURFEW_SUBJECT_INVALID', 'The uri of an account subject must be acct:user@host.')
 }

@@ -1,25 +1,25 @@
-/** `{name}` stands for a member, `{/path/to}` for one further in, by JSON Pointer (RFC 6901). */
+/** `{name}` stands for a member, `{/path/to}` for a nested one (JSON Pointer, RFC 6901). */
 const PLACE = /\{([^{}]*)\}/g
 
-/** Whether a text can be expanded: braces are paired, what is in them names a member, and one does at least. */
+/** Whether a text is a template: braces are paired, contain the name of a member, and occur at least once. */
 export function isTemplate(text: string): boolean {
   let places = 0
   const rest = text.replace(PLACE, (_, name: string) => {
     places += 1
     return name === '' || (name.startsWith('/') && /~(?![01])/.test(name)) ? '{' : ''
   })
-  // Without a place it would be the same user, or tenant, whatever is said.
+  // Without a placeholder, the result would not depend on the signal.
   return places > 0 && !/[{}]/.test(rest)
 }
 
-/** The members that a template names, the outermost ones of JSON Pointers. */
+/** The members that a template names; for a JSON Pointer, its first part. */
 export function membersOf(template: string): string[] {
   return [...template.matchAll(PLACE)].map(([, name = '']) =>
     name.startsWith('/') ? String(name.split('/')[1]).replaceAll('~1', '/').replaceAll('~0', '~') : name,
   )
 }
 
-/** A text with the members of `values` in the places that name them; null where one of them is not there. */
+/** Replaces the placeholders with members of `values`; null if one of them is missing. */
 export function expand(template: string, values: unknown): string | null {
   let isComplete = true
   const text = template.replace(PLACE, (_, name: string) => {
@@ -35,13 +35,13 @@ export function expand(template: string, values: unknown): string | null {
   return isComplete ? text : null
 }
 
-/** The value that a JSON Pointer (RFC 6901) names; undefined where there is none. */
+/** The value at a JSON Pointer (RFC 6901); undefined if there is none. */
 export function valueAt(values: unknown, pointer: string): unknown {
   if (pointer === '') return values
   let value = values
   for (const token of pointer.split('/').slice(1)) {
     const member = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    // Own members only: nothing is found on the way to a prototype.
+    // Own members only, so that nothing of a prototype is found.
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, member)) return undefined
     if (Array.isArray(value) && !/^\d+$/.test(member)) return undefined
     value = (value as Record<string, unknown>)[member]

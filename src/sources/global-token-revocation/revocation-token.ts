@@ -8,9 +8,12 @@ import type { SourceContext } from '../common/part.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject, SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
-import { type TokenProfile, takenUntil, verifyToken } from '../token/verify-token.ts'
+import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
-/** A sender that requests the revocation of a user's tokens, by OAuth Global Token Revocation or Okta's Universal Logout. */
+/**
+ * A sender that requests the revocation of a user's tokens with OAuth Global Token Revocation or Okta's Universal
+ * Logout.
+ */
 export const RevocationEntry = z.strictObject({
   kind: z.literal('global-token-revocation'),
   ...commonMembers([...SUBJECT_MEMBERS, 'claims']),
@@ -19,7 +22,7 @@ export const RevocationEntry = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("`sub` of its tokens: Okta's client id (OIDC) or app instance id (SAML); any if left out"),
+    .describe("`sub` of its tokens: Okta's client id (OIDC) or app instance id (SAML); any by default"),
 })
 export type RevocationEntry = z.infer<typeof RevocationEntry>
 export type RevocationSource = IssuerSource<RevocationEntry>
@@ -31,25 +34,25 @@ const BearerClaims = z.looseObject({
   exp: z.number(),
 })
 
-/** What the bearer token must be: its type and claims by Okta's profile, the rest by RFC 7523. */
+/** The bearer token: type and claims as in Okta's profile, the rest as in RFC 7523. */
 const BEARER_TOKEN: TokenProfile<typeof BearerClaims> = {
   name: 'a token for Global Token Revocation',
   types: ['global-token-revocation+jwt'],
-  // Those of an ID token and of a security event token.
+  // Claims of an ID token and of a security event token.
   forbidden: ['nonce', 'events'],
   claims: BearerClaims,
   longestLifeS: 24 * 60 * 60,
 }
 
-/** Older senders call it `subject`. */
+/** Older senders call the member `subject`. */
 const Body = z.looseObject({ sub_id: z.unknown(), subject: z.unknown() }).partial()
 
 /**
- * Takes one request: its bearer token, and its body, which is read after the token is verified. When it resolves, the
+ * Accepts one request: its bearer token, and its body, which is read after the token is verified. When it resolves, the
  * revocation is durable.
- * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE, CURFEW_BODY_UNREADABLE, CURFEW_REQUEST_INVALID, CURFEW_SUBJECT_INVALID,
- * CURFEW_SUBJECT_UNKNOWN, CURFEW_UNKNOWN_TENANT, CURFEW_USER_UNKNOWN; CURFEW_IDEMPOTENCY_MISMATCH if the token was used for
- * another user
+ * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE, CURFEW_BODY_UNREADABLE, CURFEW_REQUEST_INVALID,
+ * CURFEW_SUBJECT_INVALID, CURFEW_SUBJECT_UNKNOWN, CURFEW_UNKNOWN_TENANT, CURFEW_USER_UNKNOWN;
+ * CURFEW_IDEMPOTENCY_MISMATCH if the token was used for another user
  */
 export type TakeGlobalRevocation = (
   source: RevocationSource,
@@ -65,7 +68,7 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
     const { config } = source
     const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
     if (config.senderSubject !== undefined && claims.sub !== config.senderSubject)
-      throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', 'The token is of another sender (sub).')
+      throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', 'The token is from another sender (sub).')
     const subject = chooseSubject(identifierIn(readBody()), config, { claims })
     const statement = { ...subject, reason: 'security', occurredAt: null } as const
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
@@ -73,7 +76,7 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
       throw new CurfewError('CURFEW_USER_UNKNOWN')
     // A token is valid once and for one user: reuse for another user is an error.
     const fingerprint = userKey(signal.tenant, signal.user)
-    await accept([signal], { ...sourceReplay(config, claims.jti, takenUntil(claims)), fingerprint })
+    await accept([signal], { ...sourceReplay(config, claims.jti, acceptedUntil(claims)), fingerprint })
   }
 }
 

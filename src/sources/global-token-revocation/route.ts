@@ -10,8 +10,8 @@ import type { RevocationSource, TakeGlobalRevocation } from './revocation-token.
 /**
  * `POST /sources/{name}/global-token-revocation`
  * (https://datatracker.ietf.org/doc/draft-parecki-oauth-global-token-revocation/, and Okta's profile of it, Universal
- * Logout). The answer is 204 when the revocation is durable: it "has begun". The draft defines statuses but no bodies; errors
- * have the form of OAuth's.
+ * Logout). The response is 204 when the revocation is durable: it "has begun". The draft defines statuses but no
+ * bodies, so errors have OAuth's format.
  */
 export function globalTokenRevocationRoute(
   sources: ConfiguredSources<RevocationSource>,
@@ -53,7 +53,7 @@ function bearerTokenOf({ raw }: FastifyRequest): string {
   const header = soleHeader(raw.headersDistinct, 'authorization') ?? ''
   const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(header)?.[1]
   if (token !== undefined) return token
-  throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'Expected one header Authorization, Bearer with a JWT.')
+  throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'Expected one Authorization header: Bearer with a JWT.')
 }
 
 function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

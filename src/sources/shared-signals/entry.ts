@@ -5,7 +5,7 @@ import { commonMembers, ISSUER } from '../common/entry.ts'
 import { SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 
-/** A transmitter of security events, by the OpenID Shared Signals Framework 1.0: CAEP and RISC, pushed or polled. */
+/** A transmitter of the OpenID Shared Signals Framework 1.0: CAEP and RISC events, pushed or polled. */
 export function sharedSignalsEntry(forms: ValueForms) {
   const { given, inFile } = forms
   const schema = z.strictObject({
@@ -17,14 +17,18 @@ export function sharedSignalsEntry(forms: ValueForms) {
       .min(1)
       .max(50)
       .optional()
-      .describe('Types of the events that end sessions, as URIs; the usual ones when left out'),
+      .describe('Event types that end sessions, as URIs; by default six types of CAEP and RISC'),
     pushAuthorization: given(FORMS.text)
       .optional()
-      .describe('The header Authorization that pushes must have; any when left out'),
-    pushAuthorizationFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
+      .describe('Required Authorization header of pushes; not checked by default'),
+    pushAuthorizationFile: inFile(FORMS.text)
+      .optional()
+      .describe('Path of a file with the Authorization header'),
     transmitter: transmitter(forms)
       .optional()
-      .describe('Lets Curfew create the stream and verify it, and poll it; left out, you do that, by push'),
+      .describe(
+        'Lets Curfew create, verify and poll the stream; without it, you create a stream with push delivery',
+      ),
   })
   return atMostOne(schema, ['pushAuthorization', 'pushAuthorizationFile'])
 }
@@ -32,30 +36,32 @@ export function sharedSignalsEntry(forms: ValueForms) {
 function transmitter(forms: ValueForms) {
   const { given, inFile } = forms
   const schema = z.strictObject({
-    delivery: z.enum(['poll', 'push']).describe('How events come: Curfew asks, or they are sent to pushUrl'),
+    delivery: z
+      .enum(['poll', 'push'])
+      .describe('Delivery of events: Curfew polls, or the transmitter pushes to pushUrl'),
     pushUrl: SecureAddress.optional().describe(
-      'Where the transmitter reaches Curfew: …/sources/{name}/events',
+      'Address at which the transmitter reaches Curfew: …/sources/{name}/events',
     ),
     streamId: z
       .string()
       .min(1)
       .max(256)
       .optional()
-      .describe('The stream to use, by its id at the transmitter; found or created when left out'),
+      .describe('Id of the stream at the transmitter; by default Curfew finds or creates one'),
     token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
-    tokenFile: inFile(FORMS.text).optional().describe('Path of a file that holds it'),
-    oauth: oauth(forms).optional().describe('In place of a token: where Curfew gets one, and by what'),
+    tokenFile: inFile(FORMS.text).optional().describe('Path of a file with the bearer token'),
+    oauth: oauth(forms).optional().describe('OAuth client that gets access tokens, instead of a token'),
     configurationUrl: SecureAddress.optional().describe(
-      "Where its configuration is; the issuer's /.well-known/ssf-configuration when left out",
+      "Address of its configuration; by default the issuer's /.well-known/ssf-configuration",
     ),
   })
   return oneWay(schema, [['token'], ['tokenFile'], ['oauth']]).refine(
     ({ delivery, pushUrl }) => (delivery === 'push') === (pushUrl !== undefined),
-    'expected pushUrl with the delivery "push", and only with that',
+    'expected pushUrl if and only if delivery is "push"',
   )
 }
 
-/** Client credentials (RFC 6749, section 4.4), as the CAEP interoperability profile 1.0 has it. */
+/** Client credentials (RFC 6749, section 4.4), as in the CAEP interoperability profile 1.0. */
 function oauth({ given, inFile }: ValueForms) {
   const schema = z.strictObject({
     tokenUrl: SecureAddress.describe('The token endpoint'),
@@ -67,7 +73,7 @@ function oauth({ given, inFile }: ValueForms) {
       .min(1)
       .max(1_024)
       .optional()
-      .describe('Scope of the access token, as ssf.manage ssf.read'),
+      .describe('Scope of the access token, such as ssf.manage ssf.read'),
   })
   return oneWay(schema, [['clientSecret'], ['clientSecretFile']])
 }
@@ -78,12 +84,12 @@ export type TransmitterConfig = NonNullable<SharedSignalsConfig['transmitter']>
 
 export type TransmitterClient = NonNullable<TransmitterConfig['oauth']>
 
-/** The bearer token for the transmitter, or the secret of its OAuth client; the schema has seen to it that there is one. */
+/** The bearer token for the transmitter, or the secret of the OAuth client. The schema ensures that there is one. */
 export function transmitterSecret({ token, tokenFile, oauth }: TransmitterConfig): string {
   return token ?? tokenFile ?? oauth?.clientSecret ?? oauth?.clientSecretFile ?? ''
 }
 
-/** What pushes have to show beside their signature; null where that is all. */
+/** The required Authorization header of pushes; null if none is required. */
 export function pushAuthorizationOf(config: SharedSignalsConfig): string | null {
   return config.pushAuthorization ?? config.pushAuthorizationFile ?? null
 }

@@ -9,7 +9,7 @@ import { StreamKeepers } from './streams/stream-keepers.ts'
 import { createSendToTransmitter } from './streams/transmitter-http.ts'
 import { createTakeSecurityEvent } from './take-security-event.ts'
 
-/** Shared Signals (CAEP and RISC): events by push, or by polling a stream that Curfew keeps. */
+/** Shared Signals (CAEP and RISC): events by push, or polled from a stream that Curfew manages. */
 export const sharedSignals: SourcePart<SharedSignalsConfig> = {
   kinds: ['shared-signals'],
   entries: (forms) => [sharedSignalsEntry(forms)],

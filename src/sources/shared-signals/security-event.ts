@@ -8,7 +8,7 @@ const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
 const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
 
-/** Events that end sessions, where the entry names no others, and why they do: of most it is a matter of security. */
+/** The default event types that end sessions, and their reasons. */
 const REASON_OF: Readonly<Record<string, Reason>> = {
   [`${CAEP}session-revoked`]: 'logout',
   [`${RISC}sessions-revoked`]: 'logout',
@@ -19,26 +19,29 @@ const REASON_OF: Readonly<Record<string, Reason>> = {
 }
 export const ENDING_EVENTS: readonly string[] = Object.keys(REASON_OF)
 
-/** The second one is Google's, by a draft. */
+/** The second one is from a draft; Google uses it. */
 const VERIFICATION = new Set([`${SSF}verification`, `${RISC}verification`])
 const STREAM_UPDATED = `${SSF}stream-updated`
 
 const DAY_S = 24 * 60 * 60
-/** Older ones are refused. A token that has no end could else be sent again when it is forgotten that it was here. */
+/**
+ * Older tokens are rejected: they do not expire, so they could be sent again after Curfew has forgotten their first
+ * use.
+ */
 const OLDEST_S = 30 * DAY_S
 const REMEMBERED_S = OLDEST_S + DAY_S
 
-/** A security event token (RFC 8417), read. */
+/** A parsed security event token (RFC 8417). */
 export interface SecurityEvent {
   jti: string
   type: string
-  /** What the event says of itself. */
+  /** The event's own members. */
   event: Readonly<Record<string, unknown>>
-  /** The subject identifier; undefined where there is none. */
+  /** The subject identifier; undefined if there is none. */
   subject: unknown
   /** ms since the epoch */
   occurredAt: number
-  /** For so long a repetition has to be recognized; ms since the epoch. */
+  /** Until when a repetition must be recognized; ms since the epoch. */
   keepUntil: number
   claims: Readonly<Record<string, unknown>>
 }
@@ -53,8 +56,8 @@ const Claims = z.looseObject({
 })
 
 /**
- * What a token must and must not be (RFC 8417; Shared Signals Framework 1.0). Without `sub` and `exp` it cannot be
- * taken for an ID token or an access token. Some send no type (older authentik).
+ * The requirements for a token (RFC 8417; Shared Signals Framework 1.0). Without `sub` and `exp`, it cannot be mistaken
+ * for an ID token or an access token. Some senders send no type (older authentik).
  */
 export const SECURITY_EVENT_TOKEN: TokenProfile<typeof Claims> = {
   name: 'a security event token with one event',
@@ -64,7 +67,8 @@ export const SECURITY_EVENT_TOKEN: TokenProfile<typeof Claims> = {
 }
 
 /**
- * What a token says that is proven. The subject is in `sub_id`, or in the event itself, as in drafts (Okta, Google).
+ * Reads the claims of a verified token. The subject is in `sub_id` or, as in drafts (Okta, Google), in the event
+ * itself.
  * @param now ms since the epoch
  * @throws CURFEW_TOKEN_TIME_INVALID
  */
@@ -84,7 +88,7 @@ export function readSecurityEvent(claims: z.infer<typeof Claims>, now: number): 
   }
 }
 
-/** In ms, also where it is given in ms (Okta); null where it cannot be the time of an event that is told at `iat`. */
+/** Converts seconds, or milliseconds (Okta), to ms; null if this cannot be the time of an event reported at `iat`. */
 function timeOf(value: unknown, iat: number): number | null {
   const time = typeof value === 'number' ? instantOf(value) : null
   return time !== null && time >= (iat - OLDEST_S) * 1000 ? time : null
@@ -92,7 +96,7 @@ function timeOf(value: unknown, iat: number): number | null {
 
 export type EventMeaning = 'ends-sessions' | 'verification' | 'stream-updated' | 'other'
 
-/** @param ending the entry's own types of events that end sessions */
+/** @param ending the event types that end sessions */
 export function meaningOf({ type }: SecurityEvent, ending: readonly string[] = ENDING_EVENTS): EventMeaning {
   if (ending.includes(type)) return 'ends-sessions'
   if (VERIFICATION.has(type)) return 'verification'
@@ -100,7 +104,7 @@ export function meaningOf({ type }: SecurityEvent, ending: readonly string[] = E
 }
 
 /**
- * Why the sessions end. CAEP's `session-revoked` is a logout, unless an administrator or a policy has done it
+ * Why the sessions end. CAEP's `session-revoked` is a logout unless an administrator or a policy initiated it
  * (`initiating_entity`, CAEP 1.0, section 2).
  */
 export function reasonOf({ type, event }: SecurityEvent): Reason {
@@ -114,7 +118,7 @@ export type StreamStatus = z.infer<typeof StreamStatus>
 
 const StreamUpdated = z.looseObject({ status: StreamStatus })
 
-/** The status that a `stream-updated` event tells (section 8.1.5); null where it is none that is known. */
+/** The status in a `stream-updated` event (section 8.1.5); null if it is unknown. */
 export function streamStatusIn({ event }: SecurityEvent): StreamStatus | null {
   return StreamUpdated.safeParse(event).data?.status ?? null
 }
@@ -122,7 +126,7 @@ export function streamStatusIn({ event }: SecurityEvent): StreamStatus | null {
 const Verification = z.looseObject({ state: z.string().optional() })
 const StreamSubject = z.looseObject({ format: z.literal('opaque'), id: z.string() })
 
-/** What a `verification` event says (section 8.1.4.1): the state that was asked for, and of which stream it is. */
+/** The state and the stream of a `verification` event (section 8.1.4.1). */
 export function verificationIn({ event, subject }: SecurityEvent): {
   state: string | null
   streamId: string | null

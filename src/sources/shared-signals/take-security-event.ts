@@ -20,8 +20,8 @@ import type { EventStreams } from './streams/event-streams.ts'
 import { isOwnState, stateKeyOf } from './streams/verification-state.ts'
 
 /**
- * Takes one security event token, pushed or polled. When it resolves, what there is to do is durable.
- * @throws what `setErrorOf` tells apart
+ * Accepts one security event token, pushed or polled. When it resolves, its effect is durable.
+ * @throws errors that `setErrorOf` classifies
  */
 export type TakeSecurityEvent = (source: SharedSignalsSource, token: string) => Promise<void>
 
@@ -30,7 +30,7 @@ export interface TakeSecurityEventOptions {
   tenants: TenantNames
   streams: EventStreams
   clock: Clock
-  /** Told of events that end no sessions. */
+  /** Called for each event that ends no session. */
   onIgnored: (source: string) => void
 }
 
@@ -59,22 +59,22 @@ export function createTakeSecurityEvent(options: TakeSecurityEventOptions): Take
 
 function toSignal(
   config: SharedSignalsConfig,
-  told: SecurityEvent,
+  securityEvent: SecurityEvent,
   { tenants, clock }: TakeSecurityEventOptions,
 ): Signal {
-  const { subject, event, claims, occurredAt } = told
+  const { subject, event, claims, occurredAt } = securityEvent
   const statement = {
     ...chooseSubject(subject, config, { event, claims }),
-    reason: reasonOf(told),
+    reason: reasonOf(securityEvent),
     occurredAt,
   }
   return sourceSignal(config, statement, { tenants, now: clock.now() })
 }
 
 /**
- * A verification that was asked for has a state of ours; one that the transmitter sends by itself has none (section
- * 8.1.4.1). Where Curfew does not manage the stream, whoever does may have asked, with any state. The state is for one
- * stream: another replica may have asked, for one that is not known here yet.
+ * A requested verification contains one of Curfew's states; an unsolicited one contains none (section 8.1.4.1). If
+ * Curfew does not manage the stream, its operator may have requested it with any state. A state is valid for one
+ * stream, which may be unknown to this replica if another one requested the verification.
  */
 async function noteVerification(
   source: SharedSignalsSource,
@@ -92,16 +92,16 @@ async function noteVerification(
     return streams.noteVerified(source)
   }
   if (!isOwnStream(source, event, streams))
-    throw new CurfewError('CURFEW_STREAM_MISMATCH', 'The verification is of another stream.')
-  // Before the stream is known, what names none cannot be judged, and proves nothing.
+    throw new CurfewError('CURFEW_STREAM_MISMATCH', 'The verification is for another stream.')
+  // While the stream is unknown, a state without a stream id cannot be checked. It is accepted but verifies nothing.
   if (state !== null && id !== null)
-    throw new CurfewError(
-      'CURFEW_STREAM_STATE_UNKNOWN',
-      'Nobody has asked for a verification with this state.',
-    )
+    throw new CurfewError('CURFEW_STREAM_STATE_UNKNOWN', 'No verification was requested with this state.')
 }
 
-/** One issuer may keep several streams for one audience. Where either is not known, it is the one that there is. */
+/**
+ * An issuer may have several streams for one audience. If either id is unknown, the event is assumed to belong to this
+ * stream.
+ */
 function isOwnStream(source: SharedSignalsSource, event: SecurityEvent, streams: EventStreams): boolean {
   const { streamId } = verificationIn(event)
   const own = streams.get(source)?.streamId ?? null

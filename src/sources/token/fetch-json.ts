@@ -1,14 +1,14 @@
 import { Agent, request } from 'undici'
 import { CurfewError } from '../../base/errors.ts'
 
-/** Senders that wait for a key give up after 2.5 s. */
+/** Requests of senders wait for this fetch, and some senders give up after 2.5 s. */
 const TIMEOUT_MS = 2_000
 const LARGEST_ANSWER_BYTES = 512 * 1024
 
 /** Fetches a JSON document from a configured address. @throws CURFEW_FETCH_FAILED, or the error of the connection */
 export type FetchJson = (url: string) => Promise<unknown>
 
-/** Bounds every phase and the size. A redirect is an error: its target is not configured. */
+/** Limits the time of every phase and the size. A redirect is an error because its target is not configured. */
 export function createFetchJson(): { fetchJson: FetchJson; close: () => Promise<void> } {
   const agent = new Agent({
     connect: { timeout: TIMEOUT_MS },
@@ -25,7 +25,7 @@ export function createFetchJson(): { fetchJson: FetchJson; close: () => Promise<
       })
       const text = await body.text()
       if (statusCode !== 200)
-        throw new CurfewError('CURFEW_FETCH_FAILED', `The answer has the status ${statusCode}.`)
+        throw new CurfewError('CURFEW_FETCH_FAILED', `The response has the status ${statusCode}.`)
       return JSON.parse(text)
     },
     close: () => agent.destroy(),

@@ -4,15 +4,15 @@ import type { SourceContext } from '../common/part.ts'
 import { KeySet } from './key-set.ts'
 import { discoverKeys, type WellKnown } from './well-known.ts'
 
-/** A source whose tokens an issuer signs, with the keys of that issuer. */
+/** A source whose tokens are signed by an issuer, and the issuer's keys. */
 export interface IssuerSource<Config extends SourceEntry & IssuerConfig> {
   config: Config
   keys: KeySet
 }
 
 /**
- * Opens a source of an issuer. It keeps the keys of the previous one if they come from the same place.
- * @param wellKnown the discovery document that names the keys, if the entry does not
+ * Opens a source of an issuer. It keeps the keys of the previous source if their address is the same.
+ * @param wellKnown the discovery document that contains the address of the keys, if the entry does not
  */
 export function openIssuer<Config extends SourceEntry & IssuerConfig>(
   config: Config,

@@ -5,21 +5,23 @@ import { CurfewError } from '../../base/errors.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { isProvingKey } from './proving-key.ts'
 
-/** Keys are fetched anew after this time, so that one that was taken away ceases to be good. */
+/** Keys are fetched again after this time, so that a withdrawn key is not accepted for longer. */
 export const FRESH_FOR_MS = 10 * 60_000
-/** For a key that is not known it is asked once in this time, however many tokens name one. */
+/** Minimum time between two fetches for unknown keys, however many tokens name one. */
 export const COOLDOWN_MS = 30_000
-/** After a failure it is asked sooner: until keys are there, nothing can be proven. It is what `Retry-After` says, too. */
+/**
+ * Minimum time between two fetches after a failure, also sent as `Retry-After`. Without keys, no token can be verified.
+ */
 export const FAILURE_COOLDOWN_MS = 5_000
-/** While the issuer does not answer, its last keys stay good for this long. */
-export const GOOD_FOR_MS = 24 * 60 * 60_000
-/** Discovery and keys together; whoever sends a token gives up after 2.5 s. Asking goes on without them. */
+/** How long keys stay valid while the issuer is unavailable. */
+export const VALID_FOR_MS = 24 * 60 * 60_000
+/** How long a token waits for discovery and keys; some senders give up after 2.5 s. The fetch itself continues. */
 export const LONGEST_WAIT_MS = 2_000
 
 const Keys = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) })
 
 export interface KeySetOptions {
-  /** Finds out where the keys are. */
+  /** Resolves to the address of the keys. */
   address: () => Promise<string>
   fetchJson: FetchJson
   clock: Clock
@@ -30,7 +32,7 @@ interface Known {
   fetchedAt: number
 }
 
-/** An issuer's public keys (RFC 7517), as many of them as tokens name and as seldom fetched as is safe. */
+/** An issuer's public keys (RFC 7517), cached and fetched again when they are old or a token names an unknown key. */
 export class KeySet {
   readonly #options: KeySetOptions
   #known: Known | null = null
@@ -43,9 +45,10 @@ export class KeySet {
   }
 
   /**
-   * Finds the key that a token names, for `jwtVerify`. A token without `kid` is for the only key that its algorithm can
-   * have; of several, none is tried (OpenID Connect Core 1.0, section 10.1: then it must name one).
-   * @throws CURFEW_KEYS_UNAVAILABLE, whose cause is the last failure; what jose throws where there is no such key, or more than one
+   * Finds the key that a token names, for `jwtVerify`. A token without `kid` matches the only key for its algorithm. If
+   * there are several, none is tried, because then the token must name one (OpenID Connect Core 1.0, section 10.1).
+   * @throws CURFEW_KEYS_UNAVAILABLE with the last failure as its cause; jose's error if no key matches, or more than
+   * one
    */
   find: JWTVerifyGetKey = async (header, token) => {
     if (this.#age() > FRESH_FOR_MS) await this.#refresh()
@@ -54,12 +57,12 @@ export class KeySet {
     await this.#refresh()
     const late = await this.#find(header, token)
     if (late) return late
-    // Whether the issuer has such a key is not known while it does not answer: it may be a new one.
+    // The key may be new, which is unknown while the issuer is unavailable.
     if (this.#failure !== null || this.#fetching !== null) throw this.#unavailable()
     throw new errors.JWKSNoMatchingKey()
   }
 
-  /** Null where there is no such key among those that are known. */
+  /** Null if no cached key matches. */
   async #find(
     ...[header, token]: Parameters<JWTVerifyGetKey>
   ): Promise<Awaited<ReturnType<JWTVerifyGetKey>> | null> {
@@ -76,7 +79,7 @@ export class KeySet {
   }
 
   #current(): Known {
-    if (this.#known && this.#age() <= GOOD_FOR_MS) return this.#known
+    if (this.#known && this.#age() <= VALID_FOR_MS) return this.#known
     throw this.#unavailable()
   }
 
@@ -85,20 +88,23 @@ export class KeySet {
     return new CurfewError('CURFEW_KEYS_UNAVAILABLE', undefined, { cause: this.#failure, retryAfterSeconds })
   }
 
-  /** What is under way may be waited for, whoever began it. */
-  #mayAsk(): boolean {
+  /** Whether a fetch is in progress or may start now. */
+  #canFetch(): boolean {
     return this.#fetching !== null || this.#options.clock.monotonic() >= this.#notBefore
   }
 
-  /** Asks once for all who wait, and not again in the cooldown. Never rejects: who needs a key finds out. */
+  /**
+   * Waits for one fetch, shared by all callers; does nothing within the cooldown. Never rejects: `find` reports missing
+   * keys.
+   */
   async #refresh(): Promise<void> {
-    if (!this.#mayAsk()) return
+    if (!this.#canFetch()) return
     this.#fetching ??= this.#fetch().finally(() => {
       this.#fetching = null
     })
-    const { promise: patience, resolve: lose } = Promise.withResolvers<void>()
-    const cancel = this.#options.clock.after(LONGEST_WAIT_MS, lose)
-    await Promise.race([this.#fetching, patience])
+    const { promise: timeout, resolve: expire } = Promise.withResolvers<void>()
+    const cancel = this.#options.clock.after(LONGEST_WAIT_MS, expire)
+    await Promise.race([this.#fetching, timeout])
     cancel()
   }
 
@@ -106,13 +112,13 @@ export class KeySet {
     const { address, fetchJson, clock } = this.#options
     try {
       const { keys } = Keys.parse(await fetchJson(await address()))
-      // Read by the line above; jose checks each key itself when it is used.
+      // Parsed above as far as needed; jose checks each key when it is used.
       const set = { keys: keys.filter(isProvingKey) } as JSONWebKeySet
       this.#known = { find: createLocalJWKSet(set), fetchedAt: clock.monotonic() }
       this.#failure = null
       this.#notBefore = clock.monotonic() + COOLDOWN_MS
     } catch (error) {
-      // The keys that are known stay; without any, `#current` says so.
+      // Cached keys are kept; `#current` throws if there are none.
       this.#failure = error
       this.#notBefore = clock.monotonic() + FAILURE_COOLDOWN_MS
     }

@@ -1,9 +1,12 @@
-/** Modulus of an RSA key, in bytes: 2048 bits at least (RFC 7518, section 3.3); more than 8192 take too long to use. */
-const RSA_BYTES = { least: 256, most: 1024 }
+/**
+ * Size of an RSA modulus in bytes: at least 2048 bits (RFC 7518, section 3.3); above 8192 bits, verifying takes too
+ * long.
+ */
+const RSA_BYTES = { min: 256, max: 1024 }
 
 /**
- * Whether a key of a set (RFC 7517) may prove anything. A symmetric one is no secret when it stands in a public set, and
- * a private one that does is known to everybody. RSA keys that are too weak are left out, and those that make work.
+ * Whether a key of a set (RFC 7517) is accepted for verifying tokens. Symmetric and private keys in a public set are no
+ * secret. RSA keys that are too weak or too expensive to use are ignored.
  */
 export function isProvingKey(key: Record<string, unknown>): boolean {
   if (key.d !== undefined || key.k !== undefined) return false
@@ -11,12 +14,12 @@ export function isProvingKey(key: Record<string, unknown>): boolean {
   if (key.kty !== 'RSA' || typeof key.n !== 'string' || typeof key.e !== 'string') return false
   const modulus = bytesOf(key.n)
   const exponent = bytesOf(key.e)
-  // With an exponent of 1 anybody can sign; verifying with a long one takes long.
+  // With an exponent of 1, anybody can sign. Verifying with a long exponent is slow.
   const isSafe = exponent.length <= 4 && exponent.readUIntBE(0, exponent.length) >= 3
-  return isSafe && modulus.length >= RSA_BYTES.least && modulus.length <= RSA_BYTES.most
+  return isSafe && modulus.length >= RSA_BYTES.min && modulus.length <= RSA_BYTES.max
 }
 
-/** The bytes of a number, without leading zeros; one zero byte for none. */
+/** The bytes of a number without leading zeros; one zero byte if it is empty. */
 function bytesOf(text: string): Buffer {
   const bytes = Buffer.from(text, 'base64url')
   const start = bytes.findIndex((byte) => byte !== 0)

@@ -13,14 +13,14 @@ const SetErrorCode = z.enum([
 ])
 type SetErrorCode = z.infer<typeof SetErrorCode>
 
-/** Why a security event token is rejected: the same in the answer to a push and in the next poll. */
+/** Why a security event token is rejected: sent in the response to a push, or with the next poll. */
 export const SetError = z.object({
   err: SetErrorCode,
-  description: z.string().describe('For people; repeats nothing of the token'),
+  description: z.string().describe('For people; contains nothing from the token'),
 })
 export type SetError = z.infer<typeof SetError>
 
-/** `invalid_request` for all other codes. */
+/** All other codes map to `invalid_request`. */
 const SET_CODES: Partial<Record<ErrorCode, SetErrorCode>> = {
   CURFEW_TOKEN_KEY_UNKNOWN: 'invalid_key',
   CURFEW_TOKEN_SIGNATURE_INVALID: 'invalid_key',

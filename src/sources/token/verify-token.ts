@@ -4,33 +4,33 @@ import { CurfewError } from '../../base/errors.ts'
 import type { IssuerConfig } from '../common/entry.ts'
 import type { KeySet } from './key-set.ts'
 
-/** A token of an identity provider has a few KB. */
+/** In characters. A token of an identity provider has a few KB. */
 export const LARGEST_TOKEN = 16 * 1024
-/** A clock may differ by this much. */
+/** Tolerated difference between clocks. */
 export const TOLERANCE_S = 60
 
-/** What a protocol's tokens must and must not be, besides signed by the issuer, for the audience and in time. */
+/** The requirements of a protocol for its tokens, in addition to signature, issuer, audience and times. */
 export interface TokenProfile<Claims extends z.ZodType> {
-  /** With its article, for messages. */
+  /** For messages, with its article. */
   name: string
-  /** Values of the header `typ` that are taken, in lower case; null in it stands for none at all. */
+  /** Accepted values of the header `typ`, in lower case; null accepts tokens without it. */
   types: readonly (string | null)[]
-  /** Claims by which it would be a token of another protocol. */
+  /** Claims that tokens of other protocols have. A token with one of them is rejected. */
   forbidden: readonly string[]
   claims: Claims
-  /** How long after `iat` its `exp` may be: for so long it is remembered that it was used. */
+  /** Maximum time from `iat` to `exp`, in s. Used tokens are remembered until `exp`, so this limits the retention. */
   longestLifeS?: number
 }
 
-/** Whose tokens are taken. */
+/** An issuer whose tokens are accepted. */
 export interface TokenIssuer {
   config: Pick<IssuerConfig, 'issuer' | 'audience' | 'algorithms'>
   keys: KeySet
 }
 
 /**
- * Proves a token (RFC 7519, RFC 8725): signed by a key of the issuer with an algorithm that is allowed, of a type that is
- * expected, for this audience and this time.
+ * Verifies a token (RFC 7519, RFC 8725): signed by a key of the issuer with an allowed algorithm, of an expected type,
+ * for this audience and valid now.
  * @param now ms since the epoch
  * @returns its claims
  * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE
@@ -54,7 +54,7 @@ export async function verifyToken<Claims extends z.ZodType>(
     throw error instanceof CurfewError ? error : tokenError(error)
   })
   if (!profile.types.includes(typeOf(protectedHeader)))
-    throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token is of another type (typ).')
+    throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token has another type than expected (typ).')
   const claims = readClaims(payload, profile)
   const present = profile.forbidden.find((claim) => payload[claim] !== undefined)
   if (present !== undefined)
@@ -73,7 +73,7 @@ function requireTimes(
   if (iat !== undefined && exp !== undefined && exp - iat > longestLifeS)
     throw new CurfewError(
       'CURFEW_TOKEN_TIME_INVALID',
-      `The token is good for more than ${longestLifeS} s (exp).`,
+      `The token is valid for more than ${longestLifeS} s (exp).`,
     )
 }
 
@@ -86,22 +86,25 @@ function readClaims<Claims extends z.ZodType>(
   const [issue] = error.issues
   const claim = issue?.path[0]
   const problem =
-    claim === undefined ? String(issue?.message) : `The claim ${String(claim)} is missing or wrong`
+    claim === undefined ? String(issue?.message) : `the claim ${String(claim)} is missing or invalid`
   throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `This is not ${name}: ${problem}.`)
 }
 
-/** For keys, and for the user, may be waited between looking at a token's time and remembering it. */
+/**
+ * Longest time between checking a token's times and storing that it was used, which includes waiting for keys and the
+ * user.
+ */
 const LONGEST_WAIT_S = 30
 
-/** Until when a token that is sent again would be taken, if it were not remembered; ms since the epoch. */
-export function takenUntil({ exp = Number.POSITIVE_INFINITY }: { exp?: number | undefined }): number {
+/** Until when a repeated token would be accepted if its first use were not remembered; ms since the epoch. */
+export function acceptedUntil({ exp = Number.POSITIVE_INFINITY }: { exp?: number | undefined }): number {
   return Math.ceil(exp + TOLERANCE_S + LONGEST_WAIT_S) * 1000
 }
 
-/** The header `typ` in lower case, without `application/` (RFC 7515, section 4.1.9); null where there is none. */
+/** The header `typ` in lower case, without `application/` (RFC 7515, section 4.1.9); null if there is none. */
 function typeOf({ typ }: { typ?: unknown }): string | null {
   if (typ === undefined) return null
-  // A header is what the sender has written, whatever jose's types say; what is no text is no type that is known.
+  // The sender may have sent any JSON value, whatever jose's types say. A value that is not a string matches no type.
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
 }
 
@@ -110,31 +113,29 @@ function tokenError(error: unknown): CurfewError {
     return new CurfewError('CURFEW_TOKEN_TIME_INVALID', 'The token has expired (exp).', { cause: error })
   if (error instanceof errors.JWTClaimValidationFailed) return claimError(error)
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
-    return new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN', 'No key of the issuer has signed the token (kid).', {
+    return new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN', 'No key of the issuer matches the token (kid).', {
       cause: error,
     })
   if (error instanceof errors.JWSSignatureVerificationFailed)
-    return new CurfewError('CURFEW_TOKEN_SIGNATURE_INVALID', 'The signature of the token is not good.', {
+    return new CurfewError('CURFEW_TOKEN_SIGNATURE_INVALID', 'The signature of the token is invalid.', {
       cause: error,
     })
   if (error instanceof errors.JOSENotSupported)
-    return new CurfewError(
-      'CURFEW_TOKEN_MALFORMED',
-      'The token needs an extension that is not understood (crit).',
-      { cause: error },
-    )
+    return new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token requires an unsupported extension (crit).', {
+      cause: error,
+    })
   if (error instanceof errors.JOSEAlgNotAllowed)
     return new CurfewError(
       'CURFEW_TOKEN_SIGNATURE_INVALID',
-      'The algorithm of the signature is not allowed (alg).',
+      'The signature algorithm is not allowed (alg).',
       { cause: error },
     )
   if (error instanceof errors.JOSEError)
-    return new CurfewError('CURFEW_TOKEN_MALFORMED', 'This is not a signed JWT.', { cause: error })
-  // The key that it names is there and cannot be used: one of another curve, or with parts that are no numbers.
+    return new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token is not a signed JWT.', { cause: error })
+  // The named key exists but is unusable: it has another curve, or malformed parameters.
   return new CurfewError(
     'CURFEW_TOKEN_KEY_UNKNOWN',
-    'The key of the issuer that the token names cannot be used (kid).',
+    'The issuer key that the token names is unusable (kid).',
     { cause: error },
   )
 }
@@ -142,21 +143,21 @@ function tokenError(error: unknown): CurfewError {
 function claimError(error: errors.JWTClaimValidationFailed): CurfewError {
   const { claim, reason } = error
   if (reason === 'missing')
-    return new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The token needs the claim ${claim}.`, {
+    return new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The token lacks the claim ${claim}.`, {
       cause: error,
     })
   if (claim === 'iss')
-    return new CurfewError('CURFEW_TOKEN_ISSUER_WRONG', 'The token is of another issuer (iss).', {
+    return new CurfewError('CURFEW_TOKEN_ISSUER_WRONG', 'The token is from another issuer (iss).', {
       cause: error,
     })
   if (claim === 'aud')
-    return new CurfewError('CURFEW_TOKEN_AUDIENCE_WRONG', 'The token is for somebody else (aud).', {
+    return new CurfewError('CURFEW_TOKEN_AUDIENCE_WRONG', 'The token is for another audience (aud).', {
       cause: error,
     })
-  // Else it has another form: no number.
+  // Any other reason means that the claim is not a number.
   if (claim === 'nbf' && reason === 'check_failed')
     return new CurfewError('CURFEW_TOKEN_TIME_INVALID', 'The token is not yet valid (nbf).', { cause: error })
-  return new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The claim ${claim} is not as it should be.`, {
+  return new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The claim ${claim} is invalid.`, {
     cause: error,
   })
 }

@@ -5,12 +5,12 @@ import type { FetchJson } from './fetch-json.ts'
 
 const Discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
-/** The discovery documents that name the address of an issuer's keys. */
+/** The discovery documents that contain the address of an issuer's keys. */
 export type WellKnown = 'openid-configuration' | 'ssf-configuration'
 
 /**
- * The address of an issuer's discovery document. OpenID Connect Discovery 1.0, section 4, appends it to the issuer's path; the
- * Shared Signals Framework 1.0 inserts it between host and path.
+ * The address of an issuer's discovery document. OpenID Connect Discovery 1.0, section 4, appends it to the issuer's
+ * path; the Shared Signals Framework 1.0 inserts it between host and path.
  */
 export function wellKnownAddress(issuer: string, name: WellKnown): string {
   const base = issuer.replace(/\/$/, '')
@@ -20,8 +20,8 @@ export function wellKnownAddress(issuer: string, name: WellKnown): string {
 }
 
 /**
- * The address of the issuer's keys by its discovery document. Only its own host is accepted, where nobody else can publish
- * keys; any other address must be configured (jwksUri).
+ * Reads the address of the issuer's keys from its discovery document. Only an address at the issuer's own host is
+ * accepted, because nobody else can publish keys there. Any other address must be configured (jwksUri).
  * @throws CURFEW_FETCH_FAILED
  */
 export async function discoverKeys(issuer: string, name: WellKnown, fetchJson: FetchJson): Promise<string> {

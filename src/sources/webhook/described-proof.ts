@@ -4,14 +4,21 @@ import { requiredHeader, unproven, type Verify, type WebhookRequest } from './pr
 import { ALGORITHMS, ENCODINGS, hmac, standardWebhooks, staticHeader } from './verifiers.ts'
 
 const Header = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'expected the name of a header')
-const Pair = z.string().regex(/^\w{1,32}$/, 'expected the name of a pair, as v1')
+const Pair = z.string().regex(/^\w{1,32}$/, 'expected the name of a pair, such as v1')
 
 const Timestamp = oneWay(
   z.strictObject({
-    header: Header.optional().describe('Header that holds it'),
-    pair: Pair.optional().describe('Name of the pair that holds it, where the header is a list of pairs'),
-    unit: z.enum(['s', 'ms']).default('s').describe('What it counts since the epoch'),
-    toleranceSeconds: z.int().min(1).max(3_600).default(300).describe('How far from now it may be'),
+    header: Header.optional().describe('Header with the timestamp'),
+    pair: Pair.optional().describe(
+      'Name of the pair with the timestamp, if the signature header is a list of pairs',
+    ),
+    unit: z.enum(['s', 'ms']).default('s').describe('Unit of the timestamp since the epoch'),
+    toleranceSeconds: z
+      .int()
+      .min(1)
+      .max(3_600)
+      .default(300)
+      .describe('Maximum difference from the current time'),
   }),
   [['header'], ['pair']],
 )
@@ -19,16 +26,18 @@ const Timestamp = oneWay(
 const Hmac = z
   .strictObject({
     scheme: z.literal('hmac'),
-    header: Header.describe('Header that holds the signature'),
-    pair: Pair.optional().describe('Name of the pair that holds it, where the header is a list, as t=…,v1=…'),
+    header: Header.describe('Header with the signature'),
+    pair: Pair.optional().describe(
+      'Name of the pair with the signature, if the header is a list such as t=…,v1=…',
+    ),
     algorithm: z.enum(ALGORITHMS).default('sha256'),
     encoding: z.enum(ENCODINGS).default('hex'),
-    prefix: z.string().max(32).default('').describe('What stands before the signature, as sha256='),
+    prefix: z.string().max(32).default('').describe('Prefix of the signature, such as sha256='),
     signed: z
       .string()
       .max(256)
       .default('{body}')
-      .describe('What is signed: {body}, and {timestamp} where there is one, as {timestamp}.{body}'),
+      .describe('The signed text: {body}, and {timestamp} if there is one, such as {timestamp}.{body}'),
     timestamp: Timestamp.optional(),
   })
   .refine(
@@ -37,27 +46,27 @@ const Hmac = z
       signed.split('{timestamp}').length === (timestamp === undefined ? 1 : 2),
     {
       path: ['signed'],
-      error: 'expected {body} once, and {timestamp} once if and only if there is a timestamp',
+      error: 'expected {body} once, and {timestamp} once if timestamp is set',
     },
   )
   .refine(({ pair, timestamp }) => pair !== undefined || timestamp?.pair === undefined, {
     path: ['pair'],
-    error: 'expected the name of the pair that holds the signature, beside that of the timestamp',
+    error: 'expected the name of the pair with the signature, because timestamp.pair is set',
   })
 type Hmac = z.infer<typeof Hmac>
 
 const Static = z.strictObject({
   scheme: z.literal('static'),
-  header: Header.default('Authorization').describe('Header that holds the secret, bare or after Bearer'),
+  header: Header.default('Authorization').describe('Header with the secret, with or without Bearer'),
 })
 
 const StandardWebhooks = z.strictObject({ scheme: z.literal('standard-webhooks') })
 
-/** How the requests of a service are proven of which there is no kind, as its entry describes it. */
+/** How the requests of a `generic` source are authenticated, as described in its entry. */
 export const DescribedProof = z.discriminatedUnion('scheme', [Hmac, Static, StandardWebhooks])
 export type DescribedProof = z.infer<typeof DescribedProof>
 
-/** Whether a time is signed with each request. */
+/** Whether each request contains a signed time. */
 export function isTimed(proof: DescribedProof): boolean {
   return proof.scheme === 'standard-webhooks' || (proof.scheme === 'hmac' && proof.timestamp !== undefined)
 }
@@ -74,17 +83,17 @@ export function verifierOf(proof: DescribedProof, secrets: readonly string[]): V
   return hmac({ read, algorithm, encoding, signed, clock: clock ?? null }, secrets)
 }
 
-/** A sender that changes its secret signs with both; more are not worth trying. */
-const SIGNATURES_AT_MOST = 5
+/** During a rotation, a sender signs with two secrets. More signatures are not tried. */
+const MAX_SIGNATURES = 5
 
 function readProof({ header, pair, prefix, timestamp }: Hmac, headers: WebhookRequest['headers']) {
   const value = requiredHeader(headers, header)
   const found = pair === undefined ? [value] : valuesOf(value, pair)
   const signatures = found
     .filter((one) => one.startsWith(prefix))
-    .slice(0, SIGNATURES_AT_MOST)
+    .slice(0, MAX_SIGNATURES)
     .map((one) => one.slice(prefix.length))
-  if (signatures.length === 0) throw unproven(`The header ${header} has another form than it should.`)
+  if (signatures.length === 0) throw unproven(`The header ${header} does not have the configured form.`)
   if (timestamp?.header !== undefined)
     return { signatures, timestamp: requiredHeader(headers, timestamp.header) }
   if (timestamp?.pair === undefined) return { signatures }
@@ -94,7 +103,7 @@ function readProof({ header, pair, prefix, timestamp }: Hmac, headers: WebhookRe
   return { signatures, timestamp: signedAt }
 }
 
-/** What stands behind a name in a list of pairs, as `t=1492774577,v1=5257a8…`. */
+/** The values for a name in a list of pairs such as `t=1492774577,v1=5257a8…`. */
 function valuesOf(list: string, name: string): string[] {
   return list
     .split(',')

@@ -9,7 +9,7 @@ import type { Verify } from './proof.ts'
 
 export type WebhookConfig = z.infer<ReturnType<typeof presetEntries>[number]> | GenericConfig
 
-/** A configured source: what its webhooks look like, and how they are authenticated. */
+/** A configured source: the format of its webhooks, and how they are authenticated. */
 export interface WebhookSource {
   config: WebhookConfig
   preset: Preset
@@ -18,7 +18,7 @@ export interface WebhookSource {
   keys: KeySet | null
 }
 
-/** Opens the source of an entry. It keeps the keys of the previous one if they come from the same place. */
+/** Opens the source of an entry. It keeps the keys of the previous source if their address is the same. */
 export function openEndpoint(
   config: WebhookConfig,
   previous: WebhookSource | null,

@@ -5,36 +5,36 @@ import { Reason } from '../../revocation/signal.ts'
 import { commonMembers } from '../common/entry.ts'
 import { PRESET_KINDS, PRESETS, type PresetKind } from './presets.ts'
 
-/** The types of events that end a session, in place of the kind's own. */
+/** Event types that end a session, instead of the kind's own. */
 export const Events = z
   .record(z.string().min(1).max(256), Reason)
-  .refine((events) => Object.keys(events).length > 0, 'expected at least one type of event')
+  .refine((events) => Object.keys(events).length > 0, 'expected at least one event type')
 
-/** A sender may change its secret: as long as both are configured, either proves it. */
-const SECRETS_AT_MOST = 5
+/** During a rotation, several secrets are configured; the sender may use any of them. */
+const MAX_SECRETS = 5
 
-/** What an entry says to prove its sender by. */
+/** The members of an entry with the secrets that authenticate its sender. */
 export function secretMembers({ given, inFile }: ValueForms, form: Form) {
-  const isEachGood = (text: string) => {
+  const areValid = (text: string) => {
     const secrets = split(text, /\n/)
-    return secrets.length > 0 && secrets.length <= SECRETS_AT_MOST && secrets.every(form.isGood)
+    return secrets.length > 0 && secrets.length <= MAX_SECRETS && secrets.every(form.isGood)
   }
   return {
-    secret: given(form).optional().describe(`What proves the sender, or \${NAME}`),
+    secret: given(form).optional().describe(`Secret that authenticates the sender, or \${NAME}`),
     secrets: z
       .array(given(form))
       .min(1)
-      .max(SECRETS_AT_MOST)
+      .max(MAX_SECRETS)
       .optional()
-      .describe('Several of them, while one is replaced'),
-    secretFile: inFile({ isGood: isEachGood, expected: form.expected })
+      .describe('Several secrets, during a rotation'),
+    secretFile: inFile({ isGood: areValid, expected: form.expected })
       .optional()
-      .describe('Path of a file that holds the secret, or several, one a line'),
+      .describe('Path of a file with the secret, or with several, one per line'),
   }
 }
 export const SECRET_WAYS = [['secret'], ['secrets'], ['secretFile']]
 
-/** The secrets of an entry, wherever they stand. */
+/** The secrets of an entry, from whichever member has them. */
 export function secretsOf(config: {
   secret?: string | undefined
   secrets?: string[] | undefined
@@ -50,7 +50,7 @@ function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
     ...commonMembers(),
     ...secretMembers(forms, PRESETS[kind].secret),
     events: Events.optional().describe(
-      "Types of events that end a session, and why; the kind's own when left out",
+      'Event types that end a session, and the reason; the default depends on the kind',
     ),
   })
 }
@@ -58,7 +58,7 @@ function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
 function fusionauth(forms: ValueForms) {
   const schema = preset('fusionauth', forms).extend({
     jwksUri: SecureAddress.optional().describe(
-      'In place of a secret: where its public keys are, if it signs by RSA or EC',
+      'Address of its public keys, instead of a secret, if it signs with RSA or EC',
     ),
   })
   return oneWay(schema, [...SECRET_WAYS, ['jwksUri']])

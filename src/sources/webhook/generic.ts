@@ -10,17 +10,17 @@ import { listAt, oneOrMany, type Preset } from './preset.ts'
 const Pointer = z
   .string()
   .max(256)
-  .regex(/^(\/([^~/]|~[01])*)+$/, 'expected a JSON Pointer, as /data/events')
+  .regex(/^(\/([^~/]|~[01])*)+$/, 'expected a JSON Pointer, such as /data/events')
 
 type SecretTexts = Parameters<typeof secretsOf>[0]
 
-/** A key of Standard Webhooks is bytes, in base64: another text would be no secret at all. */
-function isProvable({ proof, ...entry }: { proof: DescribedProof } & SecretTexts): boolean {
+/** A secret of Standard Webhooks is base64. Decoded from other text, the key could be empty. */
+function hasValidSecrets({ proof, ...entry }: { proof: DescribedProof } & SecretTexts): boolean {
   return proof.scheme !== 'standard-webhooks' || secretsOf(entry).every(FORMS.svixSecret.isGood)
 }
 
-/** Without any of these the second logout of a user would look like the first one, sent again. */
-function tellsApart({
+/** Without any of these, a user's second logout would look like a repetition of the first. */
+function distinguishesLogouts({
   proof,
   id,
   occurredAt,
@@ -32,35 +32,37 @@ function tellsApart({
   return isTimed(proof) || id !== undefined || occurredAt !== undefined
 }
 
-/** A service of which there is no kind, described in the entry itself. */
+/** A service that has no kind of its own: the entry describes its webhooks. */
 export function generic(forms: ValueForms) {
   const schema = z.strictObject({
     kind: z.literal('generic'),
     ...commonMembers(),
     ...secretMembers(forms, FORMS.sharedSecret),
-    proof: DescribedProof.describe('How its requests are proven'),
-    items: Pointer.optional().describe('Where a body has its list of events; the body itself when left out'),
-    type: Template.describe('The type of an event, as {type}'),
-    events: Events.describe('Types of events that end a session, and why'),
+    proof: DescribedProof.describe('How its requests are authenticated'),
+    items: Pointer.optional().describe(
+      'Location of the list of events in the body; by default the body itself',
+    ),
+    type: Template.describe('Template of the event type, such as {type}'),
+    events: Events.describe('Event types that end a session, and the reason'),
     user: z
       .strictObject({
-        as: UserKind.describe('What Qlik knows the user by'),
-        from: Template.describe('The text that it is, as {/data/user_id}'),
+        as: UserKind.describe('How Qlik identifies the user'),
+        from: Template.describe("Template of the user's identifier, such as {/data/user_id}"),
       })
-      .describe('How its subject becomes a Qlik user'),
+      .describe('How a subject maps to a Qlik user'),
     occurredAt: Pointer.optional().describe(
-      'Where an event says when it was: ISO 8601, or seconds or milliseconds since the epoch; now when left out',
+      'Location of the time in an event (ISO 8601, or seconds or milliseconds since the epoch); by default now',
     ),
-    id: Template.optional().describe('Id of a delivery in its body, by which a repetition is recognized'),
+    id: Template.optional().describe('Template of the delivery id in the body, which recognizes repetitions'),
   })
   return oneWay(schema, SECRET_WAYS)
-    .refine(isProvable, {
+    .refine(hasValidSecrets, {
       path: ['proof'],
       error: 'expected whsec_ and 24 to 64 bytes in base64 as the secret of standard-webhooks',
     })
     .refine(
-      tellsApart,
-      'expected id, occurredAt, or a timestamp in proof: else a second logout looks like the first',
+      distinguishesLogouts,
+      'expected id, occurredAt or a timestamp in proof: without one, a second logout looks like the first',
     )
 }
 export type GenericConfig = z.infer<ReturnType<typeof generic>>

@@ -8,16 +8,16 @@ import { type Statement, sourceSignal } from '../common/source-signal.ts'
 import { expand, valueAt } from '../common/template.ts'
 import { isEvent, type Preset } from './preset.ts'
 
-/** A sender's clock may be so much ahead. What is later yet is no time of an event. */
+/** How far a sender's clock may be ahead. A later time is not used as the time of an event. */
 const SKEW_MS = 5 * 60_000
 
 export interface Judgement {
   signals: Signal[]
-  /** Whether each of them is of an event that says when it was: then another one is not the same bytes. */
+  /** Whether each signal's event contains a time, so that a second logout never has the same bytes. */
   isDated: boolean
-  /** How many events end no session. */
+  /** Number of events that end no session. */
   ignored: number
-  /** Why events that should count cannot: they name no user, or no tenant that is the source's. */
+  /** Errors of events that should end a session but name no user, or no tenant that the source may name. */
   rejected: CurfewError[]
 }
 
@@ -25,20 +25,20 @@ export interface JudgeOptions {
   config: CommonConfig & { events?: Readonly<Record<string, Reason>> | undefined }
   preset: Preset
   tenants: TenantNames
-  /** Until when the delivery proves the same, sent again; ms since the epoch. */
-  goodUntil: number
+  /** Until when the same delivery is accepted as proof; ms since the epoch. */
+  validUntil: number
   now: number
 }
 
-/** What a source's events mean: each is judged on its own, one that is bad does not spoil the rest. */
+/** Converts a source's events to signals, each independently: an invalid event does not affect the others. */
 export function judge(events: readonly unknown[], options: JudgeOptions): Judgement {
   const judgement: Judgement = { signals: [], isDated: true, ignored: 0, rejected: [] }
   for (const event of events) {
     try {
-      const said = statementIn(event, options)
-      if (said) {
-        judgement.signals.push(toSignal(said, options))
-        judgement.isDated &&= said.occurredAt !== null
+      const statement = statementIn(event, options)
+      if (statement) {
+        judgement.signals.push(toSignal(statement, options))
+        judgement.isDated &&= statement.occurredAt !== null
       } else judgement.ignored += 1
     } catch (error) {
       if (!(error instanceof CurfewError)) throw error
@@ -49,25 +49,25 @@ export function judge(events: readonly unknown[], options: JudgeOptions): Judgem
 }
 
 /**
- * An event that is older than its delivery is remembered may be here a second time, where the proof is still good: it ends
- * what it would have ended when it happened, and nothing since.
+ * A delivery whose proof is valid for longer than deliveries are remembered can arrive again unrecognized. If its event
+ * is that old, its signal ends only tokens issued before the event.
  */
-function toSignal(said: Statement, { config, tenants, goodUntil, now }: JudgeOptions): Signal {
-  const signal = sourceSignal(config, said, { tenants, now })
+function toSignal(statement: Statement, { config, tenants, validUntil, now }: JudgeOptions): Signal {
+  const signal = sourceSignal(config, statement, { tenants, now })
   const isRepeatable =
-    goodUntil > now + DELIVERY_WINDOW_MS && signal.occurredAt < now - DELIVERY_WINDOW_MS + SKEW_MS
+    validUntil > now + DELIVERY_WINDOW_MS && signal.occurredAt < now - DELIVERY_WINDOW_MS + SKEW_MS
   return isRepeatable ? { ...signal, scope: 'issued-before' } : signal
 }
 
-/** What an event says; null where it ends no session. @throws CURFEW_BODY_UNREADABLE */
+/** The statement of an event; null if it ends no session. @throws CURFEW_BODY_UNREADABLE */
 function statementIn(event: unknown, { config, preset, now }: JudgeOptions): Statement | null {
   if (!isEvent(event)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   const values = preset.normalize ? preset.normalize(event) : event
   const type = values ? expand(preset.type, values) : null
-  const counted = config.events ?? preset.events
-  const reason = type !== null && Object.hasOwn(counted, type) ? counted[type] : undefined
+  const ending = config.events ?? preset.events
+  const reason = type !== null && Object.hasOwn(ending, type) ? ending[type] : undefined
   if (reason === undefined) return null
-  const told = preset.occurredAt === undefined ? null : instantOf(valueAt(values, preset.occurredAt))
-  const occurredAt = told !== null && told <= now + SKEW_MS ? told : null
+  const time = preset.occurredAt === undefined ? null : instantOf(valueAt(values, preset.occurredAt))
+  const occurredAt = time !== null && time <= now + SKEW_MS ? time : null
   return { values, user: preset.user, reason, occurredAt }
 }

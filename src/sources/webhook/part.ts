@@ -7,7 +7,7 @@ import { PRESET_KINDS } from './presets.ts'
 import { oktaChallengeRoute, vendorWebhookRoute } from './route.ts'
 import { createProveWebhook, createTakeWebhook } from './take-webhook.ts'
 
-/** Webhooks of vendors, and of any other service that its entry describes. */
+/** Webhooks of vendors, and of any other service that an entry describes. */
 export const webhooks: SourcePart<WebhookConfig> = {
   kinds: [...PRESET_KINDS, 'generic'],
   entries: (forms) => [...presetEntries(forms), generic(forms)],

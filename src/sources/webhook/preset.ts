@@ -4,48 +4,48 @@ import { valueAt } from '../common/template.ts'
 import type { KeySet } from '../token/key-set.ts'
 import type { Verify } from './proof.ts'
 
-/** An object of JSON. */
+/** A JSON object. */
 export type Event = Record<string, unknown>
 
-/** What a source's entry holds to prove its sender by. */
+/** The secrets and keys that authenticate a sender. */
 export interface ProofMaterial {
   secrets: readonly string[]
   keys: KeySet | null
 }
 
 /**
- * What one vendor's webhooks look like: how they are proven, where their events are, which of them end a session, and whom
- * they are about. A further vendor is one of these, a line in `presets.ts`, a test, and a page in `docs/sources/`.
+ * Describes one vendor's webhooks: how they are authenticated, where their events are, which of them end a session, and
+ * for which user. To add a vendor, write a preset, a line in `presets.ts`, a test, and a page in `docs/sources/`.
  */
 export interface Preset {
   verifier: (material: ProofMaterial) => Verify
-  /** The events in a body, or null where it is none of this vendor's. */
+  /** The events in a body, or null if the body does not have this vendor's format. */
   items: (body: unknown) => unknown[] | null
-  /** Whether a body may be lines of JSON. */
+  /** Whether a body may be JSON Lines. */
   lines?: boolean
-  /** What templates may name of an event, where that is not its own members; null for one that did not happen. */
+  /** Converts an event to the values for templates, by default its own members; null ignores the event. */
   normalize?: (event: Event) => Event | null
-  /** Template of an event's type, as the vendor calls it. */
+  /** Template of the vendor's event type. */
   type: string
   /**
-   * The types that end a session, and why: `security` where the user is not to come back, which ends all sessions;
-   * `logout` where they may log in again before the event is here, which ends those that began before it. So a changed
-   * password is a `logout`.
+   * The event types that end a session, and the reason. `security` ends all sessions: use it if the user must not come
+   * back. `logout` ends the sessions that began before the event: use it if the user may log in again before the event
+   * arrives, for example after a changed password.
    */
   events: Readonly<Record<string, Reason>>
-  /** How its users are called. */
+  /** How its users are identified. */
   user: { as: UserKind; from: string }
-  /** Where an event says when it was: a JSON Pointer to ISO 8601, or to seconds or milliseconds since the epoch. */
+  /** JSON Pointer to the time of an event: ISO 8601, or seconds or milliseconds since the epoch. */
   occurredAt?: string
-  /** Templates of the delivery's id in its body; the first that it has is taken. */
+  /** Templates of the delivery's id in the body; the first that is present is used. */
   ids?: readonly string[]
-  /** What the vendor takes for a success; the body is empty. */
+  /** The status that the vendor accepts as success. The response is empty. */
   answer: 200 | 204
 }
 
-/** A preset that is a kind of source by its name. */
+/** A preset that has its own kind of source. */
 export interface NamedPreset extends Preset {
-  /** The form of its secret, in an entry. */
+  /** The format of its secret in an entry. */
   secret: Form
 }
 

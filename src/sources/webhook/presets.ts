@@ -9,7 +9,7 @@ import { stytch } from './presets/stytch.ts'
 import { supabase } from './presets/supabase.ts'
 import { workos } from './presets/workos.ts'
 
-/** Every vendor, by the kind of source that it is. */
+/** The presets of all vendors, by kind of source. */
 export const PRESETS = {
   clerk,
   stytch,

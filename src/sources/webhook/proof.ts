@@ -1,27 +1,29 @@
 import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
 
-/** A request as far as it can prove its sender: nothing of the body is parsed yet. */
+/** The parts of a request that authenticate its sender. The body is not parsed. */
 export interface WebhookRequest {
-  /** By name in lower case, with every value that came: which of two is meant is not guessed. */
+  /** All values of each header, by name in lower case. A required header that is repeated is rejected. */
   headers: NodeJS.Dict<string[]>
   body: Buffer
   /** ms since the epoch */
   now: number
 }
 
-/** What a proof says besides that it is one. */
+/** The result of a successful verification. */
 export interface Proof {
-  /** The id of the delivery, where it is proven by a header; null where the body has to tell. */
+  /** The id of the delivery from an authenticated header; null if only the body can contain it. */
   deliveryId: string | null
-  /** Until when it proves the same request, sent again; ms since the epoch, infinite where nothing in it ends it. */
-  goodUntil: number
-  /** The timestamp that is signed with the body: the same body under another one is another delivery. */
+  /**
+   * Until when the same request is accepted if repeated, in ms since the epoch; Infinity if the proof does not expire.
+   */
+  validUntil: number
+  /** The timestamp signed with the body. The same body with another timestamp is another delivery. */
   timestamp?: string
 }
 
 /**
- * Decides by headers and bytes whether a request comes from its source.
+ * Authenticates a request by its headers and the bytes of its body.
  * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE
  */
 export type Verify = (request: WebhookRequest) => Proof | Promise<Proof>
@@ -37,8 +39,8 @@ export function requiredHeader(headers: WebhookRequest['headers'], name: string)
   return value
 }
 
-/** @param milliseconds ms since the epoch; what is no number is too far away, too @throws CURFEW_SOURCE_UNPROVEN */
+/** @param milliseconds ms since the epoch; NaN is rejected, too @throws CURFEW_SOURCE_UNPROVEN */
 export function requireRecent(milliseconds: number, now: number, toleranceMs: number): void {
   if (!(Math.abs(now - milliseconds) <= toleranceMs))
-    throw unproven(`The timestamp is more than ${toleranceMs / 1000} s away from now.`)
+    throw unproven(`The timestamp differs from the current time by more than ${toleranceMs / 1000} s.`)
 }

@@ -2,21 +2,21 @@ import { CurfewError, invalidMember } from '../../base/errors.ts'
 import { decodeUtf8, parseForeignJson } from '../../base/strict-json.ts'
 import { isEvent, type Preset } from './preset.ts'
 
-/** Events in one request. */
-const EVENTS_AT_MOST = 1_000
+/** Maximum number of events in one request. */
+const MAX_EVENTS = 1_000
 
 const JSON_TYPE = /^application\/(json|[\w.-]+\+json) *(;|$)/i
 const LINES_TYPE = /^application\/(x-)?(ndjson|jsonl|jsonlines|json-lines) *(;|$)/i
 
 export interface ReadBody {
-  /** The whole, or null where it is lines. */
+  /** The parsed body, or null if it is JSON Lines. */
   body: unknown
-  /** What is no object among them is of no use, but does not spoil the rest. */
+  /** The events. Items that are not objects are rejected individually. */
   events: unknown[]
 }
 
 /**
- * The events of a proven request.
+ * Parses the events of an authenticated request.
  * @throws CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE, CURFEW_REQUEST_INVALID
  */
 export function readBody(
@@ -28,11 +28,11 @@ export function readBody(
   if (!isLines && !JSON_TYPE.test(contentType ?? '')) throw new CurfewError('CURFEW_MEDIA_TYPE')
   const text = decodeUtf8(bytes)
   const body = isLines ? undefined : tryParse(text)
-  // A list with its items one a line is a list, also where something is wrong with it.
+  // A body that starts with [ is a JSON list with one item per line, even if it is malformed.
   if (body === undefined && (!preset.lines || text.trimStart().startsWith('[')))
     throw new CurfewError('CURFEW_BODY_UNREADABLE')
   const events = body === undefined ? linesOf(text) : preset.items(body)
-  if (!events) throw invalidMember('/', 'expected the body that this kind of source sends')
+  if (!events) throw invalidMember('/', 'expected the body format of this kind of source')
   requireBounded(events)
   if (events.length > 0 && !events.some(isEvent)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   return { body: body ?? null, events }
@@ -46,10 +46,10 @@ function linesOf(text: string): unknown[] {
 }
 
 function requireBounded({ length }: readonly unknown[]): void {
-  if (length > EVENTS_AT_MOST) throw invalidMember('/', `expected at most ${EVENTS_AT_MOST} events`)
+  if (length > MAX_EVENTS) throw invalidMember('/', `expected at most ${MAX_EVENTS} events`)
 }
 
-/** Undefined, which JSON cannot say, for what is not JSON. */
+/** Undefined, which JSON cannot contain, for invalid JSON. */
 function tryParse(text: string): unknown {
   try {
     return parseForeignJson(text)

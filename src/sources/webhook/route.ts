@@ -13,7 +13,9 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 
 const EMPTY = z.undefined().describe('Every signal in it is durable; the body is empty')
 
-/** `POST /sources/{name}/webhook`: a vendor reports events of its users. Answered when all signals in it are durable. */
+/**
+ * `POST /sources/{name}/webhook`: a vendor reports events of its users. Answered when all signals in it are durable.
+ */
 export function vendorWebhookRoute(
   sources: ConfiguredSources<WebhookSource>,
   takeWebhook: TakeWebhook,
@@ -25,7 +27,7 @@ export function vendorWebhookRoute(
     schema: {
       summary: 'Events of a vendor',
       description:
-        "In the vendor's own form, authenticated in the vendor's way. Up to 1,000 events; events that end no session are ignored.",
+        "Up to 1,000 events in the vendor's format, authenticated as the vendor does. Events that end no session are ignored.",
       response: { 200: EMPTY, 204: EMPTY, ...problems(400, 401, 413, 415, 503) },
     },
     async handle(source, request) {
@@ -39,8 +41,8 @@ const CHALLENGE = 'x-okta-verification-challenge'
 
 /**
  * `GET /sources/{name}/webhook`: the one-time verification of an Okta event hook
- * (https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request). Okta sends the secret with it. A wrong
- * secret must fail here, when the hook is set up: Okta does not resend events that are rejected later.
+ * (https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request). Okta sends the secret with it.
+ * A wrong secret must fail here, when the hook is set up: Okta does not resend events that are rejected later.
  */
 export function oktaChallengeRoute(
   sources: ConfiguredSources<WebhookSource>,
@@ -57,7 +59,7 @@ export function oktaChallengeRoute(
       path: 'webhook',
       schema: {
         summary: 'The challenge of an Okta event hook',
-        description: `Returns the value of \`${CHALLENGE}\`, for sources of this kind and with their secret only.`,
+        description: `Returns the value of \`${CHALLENGE}\`. For sources of this kind only, with their secret.`,
         response: {
           200: z.object({ verification: z.string() }).describe('The challenge'),
           ...problems(400, 401),
@@ -68,7 +70,7 @@ export function oktaChallengeRoute(
         await proveWebhook(source, { headers, body: bodyOf(request) })
         const verification = soleHeader(headers, CHALLENGE) ?? ''
         if (!/^[\x21-\x7e]{1,1024}$/.test(verification))
-          throw invalidMember(CHALLENGE, 'expected one, of 1 to 1,024 printable characters')
+          throw invalidMember(CHALLENGE, 'expected one value of 1 to 1,024 printable characters')
         return { status: 200, body: { verification } }
       },
     },

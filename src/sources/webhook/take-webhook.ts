@@ -14,7 +14,7 @@ import { type ReadBody, readBody } from './read-body.ts'
 
 type ReceivedWebhook = Omit<WebhookRequest, 'now'>
 
-/** Decides whether a request comes from its source. @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE */
+/** Authenticates a request of a source. @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE */
 export type ProveWebhook = (source: WebhookSource, request: ReceivedWebhook) => Promise<Proof>
 
 export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
@@ -22,9 +22,9 @@ export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
 }
 
 /**
- * Takes one request of a vendor: proven over the bytes, then parsed. When it resolves, all of it that ends a session is
+ * Accepts one request of a vendor: authenticates the bytes, then parses them. When it resolves, every signal is
  * durable.
- * @returns the status to answer with
+ * @returns the status of the response
  * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE, CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE,
  * CURFEW_REQUEST_INVALID
  */
@@ -42,7 +42,7 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
     const { config, preset } = source
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
     const now = clock.now()
-    const judgement = judge(read.events, { config, preset, tenants, goodUntil: proof.goodUntil, now })
+    const judgement = judge(read.events, { config, preset, tenants, validUntil: proof.validUntil, now })
     if (judgement.signals.length > 0) {
       const delivery = { config, preset, proof, read, judgement }
       await accept(judgement.signals, replayOf(delivery, body, now))
@@ -61,30 +61,30 @@ interface Delivery {
 }
 
 /**
- * By the delivery's id, which is proven with the rest; where there is none, by what is signed. Null where nothing tells a
- * delivery from the next one: a second logout must not be taken for the first one sent again.
+ * The key that recognizes a repeated delivery: its authenticated id or, without one, a digest of the signed bytes. Null
+ * if nothing distinguishes deliveries, because a second logout must not be mistaken for a repetition of the first.
  */
 function replayOf(
   { config, preset, proof, read, judgement }: Delivery,
   body: Buffer,
   now: number,
 ): ReplayKey | null {
-  const told = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
-  const id = proof.deliveryId ?? told
+  const idInBody = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
+  const id = proof.deliveryId ?? idInBody
   if (id === undefined && !proof.timestamp && !judgement.isDated) return null
   const digest = createHash('sha256')
     .update(`${proof.timestamp ?? ''}\n`)
     .update(body)
     .digest('base64url')
-  const isShown = id !== undefined && /^[\x21-\x7e]{1,256}$/.test(id)
+  const isUsable = id !== undefined && /^[\x21-\x7e]{1,256}$/.test(id)
   const keepUntil = now + DELIVERY_WINDOW_MS
-  // What is signed contains when it was signed, or is valid for longer: after that it is not accepted.
-  return isShown
+  // A repetition is rejected after validUntil, so the digest need not be kept for longer.
+  return isUsable
     ? sourceReplay(config, id, keepUntil)
-    : sourceReplay(config, digest, Math.min(proof.goodUntil, keepUntil))
+    : sourceReplay(config, digest, Math.min(proof.validUntil, keepUntil))
 }
 
-/** Counts and logs what was not accepted. What it said stays out of the log: it names users. */
+/** Counts ignored events, and counts and logs rejected ones. Their details are not logged because they name users. */
 function report(
   source: string,
   { ignored, rejected }: Judgement,

@@ -20,26 +20,29 @@ export function standardWebhooks(secrets: readonly string[]): Verify {
     } catch (error) {
       throw error instanceof CurfewError ? unproven(error.message) : error
     }
-    return { deliveryId: id, goodUntil: Number(timestamp) * 1000 + TOLERANCE_MS }
+    return { deliveryId: id, validUntil: Number(timestamp) * 1000 + TOLERANCE_MS }
   }
 }
 
 export const ALGORITHMS = ['sha256', 'sha384', 'sha512'] as const
 export const ENCODINGS = ['hex', 'base64', 'base64url'] as const
 
-/** What a signature by HMAC looks like, and what it is over. */
+/** The format of an HMAC signature, and what is signed. */
 export interface HmacRule {
-  /** The signatures, of which one has to match, and the timestamp where one is signed; what it throws is the answer. */
+  /**
+   * Reads the signatures, one of which must match, and the timestamp if one is signed. Its errors are sent to the
+   * caller.
+   */
   read: (headers: NodeJS.Dict<string[]>) => { signatures: readonly string[]; timestamp?: string }
   algorithm: (typeof ALGORITHMS)[number]
   encoding: (typeof ENCODINGS)[number]
-  /** What is signed, with `{body}` and, if there is a clock, `{timestamp}` in it. */
+  /** The signed text, with `{body}` and, if there is a clock, `{timestamp}`. */
   signed: string
-  /** What the timestamp counts, and how far from now it may be, in ms; null where none is signed. */
+  /** Unit of the timestamp and its maximum difference from the current time, in ms; null if no timestamp is signed. */
   clock: { unitMs: number; toleranceMs: number } | null
 }
 
-/** A signature by HMAC over the body, or over a text that holds it. */
+/** Verifies an HMAC signature over the body, or over a text that contains it. */
 export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
   const keys = secrets.map((secret) => createSecretKey(secret, 'utf8'))
   const [before = '', after = ''] = rule.signed.split('{body}')
@@ -53,24 +56,24 @@ export function hmac(rule: HmacRule, secrets: readonly string[]): Verify {
       const isExpected = (one: Buffer) => one.length === expected.length && timingSafeEqual(one, expected)
       return offered.map(isExpected).includes(true)
     }
-    // Every key is tried, so that the time does not tell which one it is.
+    // Every key is tried, so that the time does not reveal which one matches.
     if (!keys.map(isBy).includes(true)) throw unproven('The signature does not match.')
-    if (!rule.clock) return { deliveryId: null, goodUntil: Number.POSITIVE_INFINITY }
+    if (!rule.clock) return { deliveryId: null, validUntil: Number.POSITIVE_INFINITY }
     if (!/^\d{1,16}$/.test(timestamp)) throw unproven('The timestamp is not a whole number.')
     const { unitMs, toleranceMs } = rule.clock
     const signedAt = Number(timestamp) * unitMs
     requireRecent(signedAt, now, toleranceMs)
-    return { deliveryId: null, goodUntil: signedAt + toleranceMs, timestamp }
+    return { deliveryId: null, validUntil: signedAt + toleranceMs, timestamp }
   }
 }
 
-/** The commonest of them: SHA-256 over the body alone, in a header of its own, in hex. */
+/** The most common form: SHA-256 over the body alone, in hex, in its own header. */
 export function hmacOfBody(header: string, secrets: readonly string[]): Verify {
   const read: HmacRule['read'] = (headers) => ({ signatures: [requiredHeader(headers, header)] })
   return hmac({ read, algorithm: 'sha256', encoding: 'hex', signed: '{body}', clock: null }, secrets)
 }
 
-/** The bytes of a signature that is written in exactly one way; none for any other text. */
+/** Decodes a signature. Returns no bytes unless the text is the canonical encoding. */
 function decode(text: string, encoding: HmacRule['encoding']): Buffer {
   const bytes = Buffer.from(text, encoding)
   return bytes.toString(encoding) === (encoding === 'hex' ? text.toLowerCase() : text)
@@ -78,13 +81,15 @@ function decode(text: string, encoding: HmacRule['encoding']): Buffer {
     : Buffer.alloc(0)
 }
 
-/** A header that holds the secret itself, bare or after `Bearer`: only as good as TLS and the sender's care. */
+/**
+ * Verifies a header with the secret itself, with or without `Bearer`. Its security depends on TLS and on the sender.
+ */
 export function staticHeader(name: string, secrets: readonly string[]): Verify {
   const values = secrets.flatMap((secret) => [secret, `Bearer ${secret}`])
   return ({ headers }) => {
     const offered = requiredHeader(headers, name)
     if (!values.map((value) => areEqual(value, offered)).includes(true))
-      throw unproven(`The header ${name} is not the secret.`)
-    return { deliveryId: null, goodUntil: Number.POSITIVE_INFINITY }
+      throw unproven(`The header ${name} does not contain the secret.`)
+    return { deliveryId: null, validUntil: Number.POSITIVE_INFINITY }
   }
 }

@@ -6,10 +6,10 @@ import {
   COOLDOWN_MS,
   FAILURE_COOLDOWN_MS,
   FRESH_FOR_MS,
-  GOOD_FOR_MS,
   KeySet,
   type KeySetOptions,
   LONGEST_WAIT_MS,
+  VALID_FOR_MS,
 } from '../../../src/sources/token/key-set.ts'
 import { discoverKeys } from '../../../src/sources/token/well-known.ts'
 import { fakeClock } from '../../support/clock.ts'
@@ -107,7 +107,7 @@ t.test('while the issuer is down, its keys stay good for a day and no longer', a
   const { find, issuer, clock } = await keySet(t)
   await find('first')
   issuer.answer(DISCOVERY, (_, response) => response.writeHead(503).end())
-  clock.advance(GOOD_FOR_MS)
+  clock.advance(VALID_FOR_MS)
   await find('first')
   clock.advance(1)
   t.match(await rejection(find('first')), UNAVAILABLE)

@@ -16,8 +16,8 @@ export interface ClientCredentials extends Pick<TransmitterClient, 'tokenUrl' | 
 }
 
 /**
- * An access token by client credentials (RFC 6749, section 4.4).
- * @throws TransmitterFailure, or what the connection fails with
+ * Requests an access token with client credentials (RFC 6749, section 4.4).
+ * @throws TransmitterFailure, or the error of the connection
  */
 export async function requestAccessToken(
   { tokenUrl, clientId, secret, scope }: ClientCredentials,
@@ -31,14 +31,14 @@ export async function requestAccessToken(
     signal,
   })
   if (status !== 200)
-    throw new TransmitterFailure(`Asked for an access token, the token endpoint answered ${status}.`, {
+    throw new TransmitterFailure(`The token endpoint returned the status ${status}.`, {
       retryAfter,
     })
-  const { access_token, expires_in } = readAs(TokenAnswer, json(), 'an access token')
+  const { access_token, expires_in } = readAs(TokenAnswer, json(), 'access token')
   return { value: access_token, lifetimeMs: boundedLifetime((expires_in ?? 0) * 1_000) }
 }
 
-/** `client_secret_basic`: both are encoded as in a form before they are put together (RFC 6749, section 2.3.1). */
+/** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749, section 2.3.1). */
 export function basicAuthorization(clientId: string, secret: string): string {
   const encoded = [clientId, secret].map((text) => new URLSearchParams({ '': text }).toString().slice(1))
   return `Basic ${Buffer.from(encoded.join(':')).toString('base64')}`

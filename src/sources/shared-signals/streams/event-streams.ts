@@ -2,23 +2,23 @@ import type { Log } from '../../../base/log.ts'
 import type { SharedSignalsSource } from '../entry.ts'
 import type { StreamStatus } from '../security-event.ts'
 
-/** Whose stream it is; one that a reload has changed or taken away is another source, and its state goes with it. */
+/** The source of a stream. A reload that changes an entry creates a new source, which starts without state. */
 type Source = SharedSignalsSource
 
-/** What this process knows of a source's event stream. */
+/** What this process knows about a source's event stream. */
 export interface EventStreamState {
-  /** The stream's id at the transmitter; null until that is known. */
+  /** The stream's id at the transmitter; null while unknown. */
   streamId: string | null
   status: StreamStatus | 'unknown'
-  /** Whether a verification event has come that was asked for. */
+  /** Whether a requested verification event has arrived. */
   isVerified: boolean
-  /** What keeps the stream from being set up or polled, or null. */
+  /** Why the stream cannot be set up or polled, or null. */
   problem: string | null
 }
 
 const UNKNOWN: EventStreamState = { streamId: null, status: 'unknown', isVerified: false, problem: null }
 
-/** How the event streams are, by source: for health and the log. */
+/** The state of the event streams, by source, for readiness and the log. */
 export class EventStreams {
   readonly #states = new WeakMap<Source, EventStreamState>()
   readonly #log: Pick<Log, 'info' | 'warn'>
@@ -27,12 +27,12 @@ export class EventStreams {
     this.#log = log
   }
 
-  /** Null where nothing is known. */
+  /** Null if nothing is known. */
   get(source: Source): EventStreamState | null {
     return this.#states.get(source) ?? null
   }
 
-  /** It has a stream with this id; one with another id than before is not verified yet. */
+  /** Records the stream's id. A stream with a new id is not verified. */
   noteStream(source: Source, streamId: string): void {
     this.#note(source, this.get(source)?.streamId === streamId ? {} : { streamId, isVerified: false })
   }
@@ -40,23 +40,22 @@ export class EventStreams {
   noteStatus(source: Source, status: StreamStatus): void {
     if (this.get(source)?.status === status) return
     this.#note(source, { status })
-    if (status === 'enabled') this.#log.info({ source: source.config.name }, 'the event stream is enabled')
-    else
-      this.#log.warn({ source: source.config.name, status }, 'the transmitter has stopped the event stream')
+    if (status === 'enabled') this.#log.info({ source: source.config.name }, 'event stream enabled')
+    else this.#log.warn({ source: source.config.name, status }, 'event stream stopped by the transmitter')
   }
 
   noteVerified(source: Source): void {
     this.#note(source, { isVerified: true })
-    this.#log.info({ source: source.config.name }, 'the event stream is verified')
+    this.#log.info({ source: source.config.name }, 'event stream verified')
   }
 
-  /** What is wrong; null when it works again. */
+  /** Records a problem; null if the stream works. */
   noteProblem(source: Source, problem: string | null): void {
     if ((this.get(source)?.problem ?? null) === problem) return
     this.#note(source, { problem })
     const { name } = source.config
-    if (problem !== null) this.#log.warn({ source: name, problem }, 'the event stream does not work')
-    else this.#log.info({ source: name }, 'the event stream works again')
+    if (problem !== null) this.#log.warn({ source: name, problem }, 'event stream failed; retrying')
+    else this.#log.info({ source: name }, 'event stream recovered')
   }
 
   #note(source: Source, news: Partial<EventStreamState>): void {

@@ -18,29 +18,29 @@ import { AwaitedKeys, type TakenEvents, takePolled } from './take-polled.ts'
 import type { FoundStream, Transmitter } from './transmitter.ts'
 import { problemOf, TransmitterFailure } from './transmitter-answers.ts'
 
-/** After so many failures in a row the stream is looked for anew: it may be gone. */
-const ANEW_AFTER = 3
+/** After this many consecutive failures, the stream is set up again because it may have been deleted. */
+const SET_UP_AFTER_FAILURES = 3
 
 export interface KeepStreamOptions {
   take: TakeSecurityEvent
   streams: EventStreams
   clock: Clock
-  /** A number from 0 up to 1, for the jitter of backoffs. */
+  /** A number from 0 to 1, for the jitter of backoffs. */
   random: () => number
   log: Log
-  /** Told of events that were refused. */
+  /** Called for each rejected event. */
   onRejected: (source: string) => void
-  /** Ends it. */
+  /** Ends the work when aborted. */
   signal: AbortSignal
 }
 
-/** The stream that is used, and what has become of the events that came last. */
+/** The stream in use, and the results of the last events. */
 interface Kept extends TakenEvents {
   stream: FoundStream
-  /** What `nextPoll` has answered. */
+  /** The last result of `nextPoll`. */
   quickPolls: number
   verification: VerificationCourse
-  /** When to look for it once more, by the monotonic clock. */
+  /** When to look for the stream again, by the monotonic clock. */
   lookAgainAt: number
 }
 
@@ -52,8 +52,8 @@ const NOTHING: Omit<Kept, 'stream' | 'lookAgainAt'> = {
 }
 
 /**
- * Sets a source's stream up, and keeps it until the signal aborts; where it is polled, polls it. Never rejects. Each
- * replica does the same: what comes twice is recognized by its `jti`.
+ * Sets up a source's stream, and maintains and polls it until the signal aborts. Never rejects. Every replica does the
+ * same: repeated events are recognized by their `jti`.
  */
 export async function keepStream(
   source: SharedSignalsSource,
@@ -83,7 +83,7 @@ export async function keepStream(
     } catch (error) {
       if (signal.aborted) return
       failures += 1
-      isLost ||= failures % ANEW_AFTER === 0
+      isLost ||= failures % SET_UP_AFTER_FAILURES === 0
       streams.noteProblem(source, problemOf(error))
       await pause(backoffMs(failures, random(), askedMs(error, clock)), clock, signal)
     }
@@ -91,8 +91,8 @@ export async function keepStream(
 }
 
 /**
- * Whether it is time, or an event tells of another stream than the one that is polled. A stream that is used no more may be
- * deleted: not while some of its events are to come again.
+ * Whether to look for the stream: the time has come, or an event named another stream than the one being polled. An
+ * unused stream may be deleted, so not while some of its events must come again.
  */
 function isLookDue(
   source: SharedSignalsSource,
@@ -103,7 +103,7 @@ function isLookDue(
   return (isOther || clock.monotonic() >= lookAgainAt) && !hasUndecided
 }
 
-/** @param before what was used until now */
+/** @param before the stream in use until now */
 async function setUp(
   source: SharedSignalsSource,
   transmitter: Transmitter,
@@ -128,7 +128,7 @@ async function setUp(
   return { ...kept, stream, verification, lookAgainAt }
 }
 
-/** Asks for a verification where that is needed: it may have been asked too often, and events come all the same. */
+/** Requests a verification if needed. A failure is only logged, because events arrive without verification, too. */
 async function verify(
   source: SharedSignalsSource,
   transmitter: Transmitter,
@@ -137,19 +137,22 @@ async function verify(
 ): Promise<VerificationCourse> {
   const isVerified = streams.get(source)?.isVerified ?? false
   if (!needsVerification(before, isVerified) || clock.monotonic() < before.notBefore) return before
-  const asked = before.asked + 1
+  const requests = before.requests + 1
   try {
     await transmitter.requestVerification(stream)
-    return { ...before, asked }
+    return { ...before, requests }
   } catch (error) {
     signal.throwIfAborted()
-    log.warn({ source: source.config.name, problem: problemOf(error) }, 'the stream could not be verified')
+    log.warn(
+      { source: source.config.name, problem: problemOf(error) },
+      'could not request verification of the event stream',
+    )
     const waitMs = Math.min(askedMs(error, clock), LONGEST_WAIT_MS)
-    return { asked, notBefore: clock.monotonic() + waitMs }
+    return { requests, notBefore: clock.monotonic() + waitMs }
   }
 }
 
-/** The stream that was found works: where looking fails, it goes on, and is looked for later. */
+/** Looks for the stream again. If that fails, the current stream stays in use, and the next look is later. */
 async function lookAgain(
   source: SharedSignalsSource,
   transmitter: Transmitter,
@@ -162,13 +165,13 @@ async function lookAgain(
   } catch (error) {
     signal.throwIfAborted()
     const details = { source: source.config.name, problem: problemOf(error) }
-    log.warn(details, 'the stream could not be looked for once more')
+    log.warn(details, 'could not look for the event stream again; the current one stays in use')
     if (kept.stream.pollUrl !== null) streams.noteStream(source, kept.stream.id)
     return { ...kept, lookAgainAt: clock.monotonic() + LOOK_AGAIN_MS }
   }
 }
 
-/** One poll, and what came with it taken. The next one comes after `waitMs`. */
+/** Polls once and takes the events. The next poll is due after `waitMs`. */
 async function pollOnce(
   source: SharedSignalsSource,
   transmitter: Transmitter,
@@ -182,20 +185,20 @@ async function pollOnce(
   if (polled === null) return { kept, waitMs: 0 }
   const tookMs = clock.monotonic() - startedAt
   const taken = await takePolled(source, polled, options)
-  const wasTold = ([jti]: readonly [string, string]) =>
+  const wasReported = ([jti]: readonly [string, string]) =>
     report.ack.includes(jti) || Object.hasOwn(report.setErrs, jti)
   const { hasUndecided } = taken
   const course = {
     tookMs,
     events: polled.sets.length,
-    isNothingNew: polled.sets.every(wasTold),
+    isNothingNew: polled.sets.every(wasReported),
     hasUndecided,
   }
   const { waitMs, quickPolls } = nextPoll(course, kept.quickPolls)
   return { kept: { ...kept, ...taken, quickPolls }, waitMs }
 }
 
-/** How long the transmitter asks to wait, in ms. */
+/** The wait that the transmitter asks for, in ms. */
 function askedMs(error: unknown, clock: Clock): number {
   const header = error instanceof TransmitterFailure ? error.retryAfter : null
   return retryAfterMs(header ?? undefined, clock.now()) ?? 0

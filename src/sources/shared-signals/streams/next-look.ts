@@ -1,42 +1,42 @@
 /**
- * Replicas that start together may each create a stream, and choose before they see all of them: so long after it was
- * set up a stream is looked for once more; and so often, while something is left to be done.
+ * Replicas that start together may each create a stream, and choose one before they see all. Curfew therefore looks for
+ * the stream again this long after the setup, and at this interval while requests must be repeated.
  */
 export const LOOK_AGAIN_MS = 60_000
-/** Where events are pushed, nothing else shows that the stream is gone. */
+/** With push, only a look shows that the stream was deleted. */
 const PUSHED_LOOK_MS = 5 * 60_000
-/** It may have been lost; more often than this is no help. */
-const VERIFICATIONS_AT_MOST = 3
+/** A verification event may be lost; further requests would not help. */
+const MAX_VERIFICATIONS = 3
 
-/** How a stream's verification stands. */
+/** The progress of a stream's verification. */
 export interface VerificationCourse {
-  /** So many were asked for. */
-  asked: number
-  /** Not before this time another one, by the monotonic clock; in ms. */
+  /** Number of requests so far. */
+  requests: number
+  /** Earliest time of the next request, by the monotonic clock, in ms. */
   notBefore: number
 }
 
-export const NO_VERIFICATION: VerificationCourse = { asked: 0, notBefore: Number.NEGATIVE_INFINITY }
+export const NO_VERIFICATION: VerificationCourse = { requests: 0, notBefore: Number.NEGATIVE_INFINITY }
 
-/** Whether another verification is to be asked for, now or later. */
-export function needsVerification({ asked }: VerificationCourse, isVerified: boolean): boolean {
-  return !isVerified && asked < VERIFICATIONS_AT_MOST
+/** Whether another verification must be requested, now or later. */
+export function needsVerification({ requests }: VerificationCourse, isVerified: boolean): boolean {
+  return !isVerified && requests < MAX_VERIFICATIONS
 }
 
-/** What a look at a stream has come to. */
+/** The result of looking for a stream. */
 export interface LookCourse {
-  /** When it began, by the monotonic clock; in ms. */
+  /** Start of the look, by the monotonic clock, in ms. */
   now: number
-  /** Whether the stream is another one than before. */
+  /** Whether the stream differs from the previous one. */
   isNew: boolean
-  /** Whether nothing is left to be tried again. */
+  /** Whether no request must be repeated. */
   isSettled: boolean
   isPushed: boolean
-  /** Null where no verification is needed any more. */
+  /** Null if no further verification is needed. */
   verifyNotBefore: number | null
 }
 
-/** When to look for the stream once more, by the monotonic clock in ms; infinity where that is not needed. */
+/** When to look for the stream again, by the monotonic clock in ms; Infinity if not needed. */
 export function nextLookAt({ now, isNew, isSettled, isPushed, verifyNotBefore }: LookCourse): number {
   if (isNew || !isSettled) return now + LOOK_AGAIN_MS
   const toVerify =

@@ -2,27 +2,27 @@ import type { Log } from '../../../base/log.ts'
 import { problemOf, TransmitterFailure } from './transmitter-answers.ts'
 
 export interface OptionalRequestsOptions {
-  /** Of the source, for the log. */
+  /** The source's name, for the log. */
   name: string
   log: Pick<Log, 'warn'>
   signal: AbortSignal
 }
 
-/** Requests that a stream works without: their failures are for the log, once while they stay the same. */
+/** Requests that a stream works without. A failure is only logged, once until it changes. */
 export class OptionalRequests {
   readonly #options: OptionalRequestsOptions
-  /** The last failure by its message. */
-  readonly #told = new Map<string, string>()
+  /** The last failure of each message. */
+  readonly #failures = new Map<string, string>()
 
   constructor(options: OptionalRequestsOptions) {
     this.#options = options
   }
 
   /**
-   * Rejects only when it was aborted.
-   * @param message what a failure means, for operators
-   * @param streamId the stream that it is about
-   * @returns whether it has succeeded, the transmitter does not want to, or it is to be tried again
+   * Rejects only if aborted.
+   * @param message the meaning of a failure, for operators
+   * @param streamId the stream of the request
+   * @returns `refused` if the transmitter declines, `failed` if the request must be repeated
    */
   async attempt(
     message: string,
@@ -32,13 +32,14 @@ export class OptionalRequests {
     const { name, log, signal } = this.#options
     try {
       await ask()
-      this.#told.delete(message)
+      this.#failures.delete(message)
       return 'done'
     } catch (error) {
       signal.throwIfAborted()
       const problem = problemOf(error)
-      if (this.#told.get(message) !== `${streamId} ${problem}`) log.warn({ source: name, problem }, message)
-      this.#told.set(message, `${streamId} ${problem}`)
+      if (this.#failures.get(message) !== `${streamId} ${problem}`)
+        log.warn({ source: name, problem }, message)
+      this.#failures.set(message, `${streamId} ${problem}`)
       return error instanceof TransmitterFailure && error.isRefusal ? 'refused' : 'failed'
     }
   }

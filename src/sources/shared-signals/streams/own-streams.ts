@@ -2,13 +2,13 @@ import { pushAuthorizationOf, type SharedSignalsConfig, type TransmitterConfig }
 import { ENDING_EVENTS } from '../security-event.ts'
 import type { Stream } from './transmitter-answers.ts'
 
-/** The names of the delivery methods: those of the RFCs, and those of drafts. */
+/** The names of the delivery methods, in the RFCs and in drafts. */
 const METHODS = {
   push: ['urn:ietf:rfc:8935', 'https://schemas.openid.net/secevent/risc/delivery-method/push'],
   poll: ['urn:ietf:rfc:8936', 'https://schemas.openid.net/secevent/risc/delivery-method/poll'],
 } as const
 
-/** Whose streams they are: a source that names its transmitter. */
+/** The owner of streams: a source with a transmitter. */
 export interface StreamOwner {
   config: SharedSignalsConfig
   transmitter: TransmitterConfig
@@ -16,14 +16,14 @@ export interface StreamOwner {
 
 const descriptionOf = (name: string) => `Curfew (${name})`
 
-/** Whether a stream is of the issuer and for an audience of the entry, as far as it tells. */
+/** Whether a stream has the entry's issuer and, if it shows an audience, one of the entry's audiences. */
 export function isFor({ iss, aud }: Stream, { issuer, audience }: SharedSignalsConfig): boolean {
   return iss === issuer && (aud === undefined || [aud].flat().some((one) => [audience].flat().includes(one)))
 }
 
 /**
- * Whether a stream shows what ours are known by: where it pushes to, or its description. Transmitters need not keep the
- * latter.
+ * Whether a stream shows the mark of this source's streams: its push address or, with polling, its description.
+ * Transmitters need not keep the description.
  */
 export function isMarked(
   { delivery: { endpoint_url }, description }: Stream,
@@ -33,9 +33,9 @@ export function isMarked(
 }
 
 /**
- * The streams that are ours, the one to use first: all replicas choose the same one. One that was created here is ours
- * whatever it shows.
- * @param createdId the stream that this process has created; null where it has not
+ * This source's streams in a fixed order, so that all replicas use the same one, the first. The stream that this
+ * process created is included even without a mark.
+ * @param createdId the stream that this process created; null if none
  */
 export function ownStreams(
   streams: readonly Stream[],
@@ -47,14 +47,14 @@ export function ownStreams(
     .sort((a, b) => (a.stream_id < b.stream_id ? -1 : 1))
 }
 
-/** The only stream to poll, where it shows nothing by which it would be of somebody else; else null. */
+/** The only stream to poll, if it has no description, which could mark it as another receiver's; otherwise null. */
 export function loneStream(streams: readonly Stream[], owner: StreamOwner): Stream | null {
   const [only, ...others] = streams.filter((stream) => isAlike(stream, owner))
   const isLone = owner.transmitter.delivery === 'poll' && others.length === 0 && !only?.description
   return (isLone && only) || null
 }
 
-/** Whether a stream is known to be delivered in the other way; some transmitters have names of their own for both. */
+/** Whether a stream certainly uses the other delivery method. Some transmitters have their own names for both. */
 export function isDeliveredOtherwise({ delivery }: Stream, { transmitter }: StreamOwner): boolean {
   const others: readonly string[] = METHODS[transmitter.delivery === 'poll' ? 'push' : 'poll']
   return others.includes(delivery.method)
@@ -66,9 +66,9 @@ function isAlike({ delivery: { method } }: Stream, { transmitter }: StreamOwner)
 }
 
 /**
- * The stream to use; null where there is none.
- * @param isOnlyOne whether the transmitter allows no other one: then it may be one that shows nothing, and of one that is
- * not for us is to be told
+ * The stream to use; null if there is none.
+ * @param isOnlyOne whether the transmitter allows no further stream. Then an unmarked stream is used, too, and a stream
+ * of another issuer or audience is returned so that the caller can report it.
  */
 export function chooseStream(
   streams: readonly Stream[],
@@ -84,14 +84,14 @@ export function chooseStream(
   return null
 }
 
-/** The types of events that an entry wants. */
+/** The event types that an entry requests. */
 export function wantedEvents({ events }: SharedSignalsConfig): readonly string[] {
   return events ?? ENDING_EVENTS
 }
 
 /**
- * Whether a stream asks for other events than the entry wants (section 8.1.1), as far as the transmitter tells it.
- * Events that it does not have are of no matter: it may leave them out of what was asked for.
+ * Whether a stream requests other events than the entry (section 8.1.1), if the transmitter shows it. Unsupported
+ * events are ignored because the transmitter may remove them from the request.
  */
 export function asksForOthers(
   { events_requested: requested, events_supported: supported }: Stream,
@@ -104,8 +104,8 @@ export function asksForOthers(
 }
 
 /**
- * What a new stream is asked for by (section 8.1.1.1).
- * @param supported the delivery methods of the transmitter, where it tells them
+ * The body of the request that creates a stream (section 8.1.1.1).
+ * @param supported the delivery methods of the transmitter, if it lists them
  */
 export function newStream(
   { config, transmitter: { delivery, pushUrl } }: StreamOwner,

@@ -1,35 +1,35 @@
-import { EVENTS_AT_MOST } from './transmitter-api.ts'
+import { MAX_EVENTS } from './transmitter-api.ts'
 
-/** A transmitter that does not hold a poll until there is something is asked again after this time. */
+/** Pause before the next poll if the transmitter returns empty polls immediately. */
 const IDLE_MS = 5_000
-/** So many polls in a row may be answered at once with a few events each: more than that is no coincidence. */
+/** Number of consecutive quick polls with few events each that are followed by the next poll at once. */
 const QUICK_POLLS = 10
-/** From then on there is a pause of this length, in which events gather: a poll that brings many of them ends it. */
+/** Pause after further quick polls, so that events accumulate. A slow or full poll ends this pace. */
 const PACED_MS = 1_000
 
-/** How a poll went. */
+/** The result of a poll. */
 export interface PollCourse {
-  /** ms */
   tookMs: number
-  /** How many events came. */
+  /** Number of events received. */
   events: number
-  /** Whether no other events came than those that it was told of. */
+  /** Whether all events had been acknowledged or rejected with this poll. */
   isNothingNew: boolean
-  /** Whether events are to come again. */
+  /** Whether events must come again. */
   hasUndecided: boolean
 }
 
 /**
- * When to poll again. Whether more is said to be there or not: a transmitter that sends nothing, only what it was told of,
- * or a few events at once for ever is not asked without end. A backlog, which comes in full polls, is taken at once.
- * @param quickBefore what this answered the last time; 0 at first
+ * When to poll again. It limits the rate at which Curfew polls a transmitter that keeps returning nothing, known events
+ * or a few events at once, whether it reports more events or not. A backlog arrives in full polls and is fetched
+ * without pauses.
+ * @param quickBefore `quickPolls` of the last result, initially 0
  */
 export function nextPoll(
   { tookMs, events, isNothingNew, hasUndecided }: PollCourse,
   quickBefore: number,
 ): { waitMs: number; quickPolls: number } {
   if (hasUndecided || (isNothingNew && tookMs < IDLE_MS)) return { waitMs: IDLE_MS, quickPolls: quickBefore }
-  if (tookMs >= PACED_MS || events >= EVENTS_AT_MOST) return { waitMs: 0, quickPolls: 0 }
+  if (tookMs >= PACED_MS || events >= MAX_EVENTS) return { waitMs: 0, quickPolls: 0 }
   const quickPolls = Math.min(quickBefore + 1, QUICK_POLLS + 1)
   return { waitMs: quickPolls > QUICK_POLLS ? PACED_MS : 0, quickPolls }
 }

@@ -3,13 +3,13 @@ import type { SharedSignalsSource } from '../entry.ts'
 import type { EventStreams } from './event-streams.ts'
 
 /** With more streams than this, only those that are not ok are listed, and no more than this. */
-const LISTED_AT_MOST = 20
+const MAX_LISTED = 20
 
-/** The state of the event streams, for readiness. A failed stream is a warning: the other ways in still work. */
+/** The state of the event streams, for readiness. A failed stream is only a warning: other sources still work. */
 export function streamChecks(sources: readonly SharedSignalsSource[], streams: EventStreams): Check[] {
   const checks = sources.flatMap((source) => check(source, streams) ?? [])
-  if (checks.length <= LISTED_AT_MOST) return checks
-  return checks.filter(({ status }) => status !== 'ok').slice(0, LISTED_AT_MOST)
+  if (checks.length <= MAX_LISTED) return checks
+  return checks.filter(({ status }) => status !== 'ok').slice(0, MAX_LISTED)
 }
 
 function check(source: SharedSignalsSource, streams: EventStreams): Check | null {

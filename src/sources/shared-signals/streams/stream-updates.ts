@@ -9,24 +9,24 @@ export interface StreamUpdatesOptions extends StreamOwner {
   optional: OptionalRequests
 }
 
-/** Brings a stream to what the entry says now (Shared Signals Framework 1.0, section 8.1.1.3). */
+/** Updates a stream to match the entry (Shared Signals Framework 1.0, section 8.1.1.3). */
 export class StreamUpdates {
   readonly #options: StreamUpdatesOptions
-  /** The header that the stream showed when it was given the entry's: it may show it masked, or not at all. */
-  #given: { id: string; shown: string | null } | null = null
+  /** The header that the stream showed after it was set to the entry's header. It may be masked or missing. */
+  #updated: { id: string; shown: string | null } | null = null
 
   constructor(options: StreamUpdatesOptions) {
     this.#options = options
   }
 
-  /** It was created just now, with all that the entry says. */
+  /** Records that the stream was created with the entry's settings. */
   noteCreated({ stream_id }: Stream): void {
-    this.#given = { id: stream_id, shown: null }
+    this.#updated = { id: stream_id, shown: null }
   }
 
   /**
-   * Rejects only when it was aborted.
-   * @returns whether there is nothing left to be tried again
+   * Rejects only if aborted.
+   * @returns whether no request must be repeated
    */
   async apply(url: string, stream: Stream): Promise<boolean> {
     const events = await this.#updateEvents(url, stream)
@@ -40,10 +40,10 @@ export class StreamUpdates {
     if (!asksForOthers(stream, events)) return 'done'
     const { stream_id: id } = stream
     const ask = () => api.update(url, id, { events_requested: events })
-    return optional.attempt('the stream asks for other events than the entry wants', id, ask)
+    return optional.attempt('could not update the events that the stream requests', id, ask)
   }
 
-  /** Pushes without the header that the entry names now are refused. */
+  /** Curfew rejects pushes without the header in the entry. */
   async #updateHeader(url: string, { stream_id: id, delivery }: Stream) {
     const { config, transmitter, api, optional } = this.#options
     const { pushUrl } = transmitter
@@ -51,12 +51,12 @@ export class StreamUpdates {
     const { method, authorization_header } = delivery
     const shown = authorization_header ?? null
     if (pushUrl === undefined || wanted === null || shown === wanted) return 'done'
-    if (this.#given?.id === id && this.#given.shown === shown) return 'done'
+    if (this.#updated?.id === id && this.#updated.shown === shown) return 'done'
     const changed = { method, endpoint_url: pushUrl, authorization_header: wanted }
     const ask = () => api.update(url, id, { delivery: changed })
-    const message = 'the stream could not be told which header its pushes need'
+    const message = 'could not set the Authorization header of pushes'
     const result = await optional.attempt(message, id, ask)
-    if (result !== 'failed') this.#given = { id, shown }
+    if (result !== 'failed') this.#updated = { id, shown }
     return result
   }
 }

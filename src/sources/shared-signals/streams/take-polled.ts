@@ -8,12 +8,13 @@ import type { TakeSecurityEvent } from '../take-security-event.ts'
 import type { Polled } from './transmitter-answers.ts'
 import type { PollReport } from './transmitter-api.ts'
 
-/** Of so many events is remembered at a time that their key is waited for. */
-const AWAITED_AT_MOST = 1_000
+/** Maximum number of events waiting for an unknown key. */
+const MAX_AWAITED = 1_000
 
 /**
- * Events whose key is not known, by their `jti`, with when they were first seen: the issuer may have rotated its keys
- * since they were fetched, and they are not fetched again within their cooldown. Where too many wait, more do not.
+ * Events with an unknown key, by `jti`, and when each was first seen. The issuer may have rotated its keys since they
+ * were fetched, and Curfew does not fetch them again within their cooldown. Above the maximum, further events do not
+ * wait.
  */
 export class AwaitedKeys {
   readonly #since = new Map<string, number>()
@@ -23,24 +24,24 @@ export class AwaitedKeys {
     this.#clock = clock
   }
 
-  /** Whether the event that was refused for this reason is to come again. */
-  isToWait(jti: string, error: unknown): boolean {
+  /** Whether an event that failed with this error must come again. */
+  mustWait(jti: string, error: unknown): boolean {
     if (!hasCode(error, 'CURFEW_TOKEN_KEY_UNKNOWN')) return false
     const now = this.#clock.monotonic()
     const since = this.#since.get(jti)
     if (since !== undefined) return now < since + COOLDOWN_MS
     this.#forgetAbandoned(now)
-    if (this.#since.size >= AWAITED_AT_MOST) return false
+    if (this.#since.size >= MAX_AWAITED) return false
     this.#since.set(jti, now)
     return true
   }
 
-  /** It is decided, and comes no more. */
+  /** Forgets an event that was acknowledged or rejected. */
   settle(jti: string): void {
     this.#since.delete(jti)
   }
 
-  /** Those that did not come again; the oldest are the first ones. */
+  /** Removes events that did not come again. The map is ordered by age, oldest first. */
   #forgetAbandoned(now: number): void {
     for (const [jti, since] of this.#since) {
       if (now < since + 10 * COOLDOWN_MS) return
@@ -53,18 +54,18 @@ export interface TakePolledOptions {
   take: TakeSecurityEvent
   keys: AwaitedKeys
   log: Pick<Log, 'error' | 'warn'>
-  /** Told of events that were refused. */
+  /** Called for each rejected event. */
   onRejected: (source: string) => void
 }
 
-/** What has become of the events of one poll. */
+/** The results of the events of one poll. */
 export interface TakenEvents {
   report: PollReport
-  /** Whether some are neither acknowledged nor refused, and come again. */
+  /** Whether some events are neither acknowledged nor rejected, so that they come again. */
   hasUndecided: boolean
 }
 
-/** Takes what came with one poll: acknowledged is what is durable. Never rejects. */
+/** Takes the events of one poll, and acknowledges those that are durable. Never rejects. */
 export async function takePolled(
   source: SharedSignalsSource,
   { sets }: Polled,
@@ -72,7 +73,7 @@ export async function takePolled(
 ): Promise<TakenEvents> {
   const { name } = source.config
   const ack: string[] = []
-  const refused: [jti: string, error: SetError][] = []
+  const rejected: [jti: string, error: SetError][] = []
   const undecided: unknown[] = []
   let awaiting = 0
   const takeOne = async ([jti, token]: [jti: string, token: string]) => {
@@ -81,12 +82,12 @@ export async function takePolled(
       ack.push(jti)
     } catch (error) {
       const setError = setErrorOf(error)
-      if (setError && keys.isToWait(jti, error)) {
+      if (setError && keys.mustWait(jti, error)) {
         awaiting += 1
         return
       }
       if (!setError) return void undecided.push(error)
-      refused.push([jti, setError])
+      rejected.push([jti, setError])
       onRejected(name)
     }
     keys.settle(jti)
@@ -94,11 +95,11 @@ export async function takePolled(
   await Promise.all(sets.map(takeOne))
   if (undecided.length > 0) {
     const details = { source: name, events: undecided.length, err: undecided[0] }
-    log.error(details, 'security events cannot be taken now; they are asked for again')
+    log.error(details, 'could not take security events; the transmitter sends them again')
   }
   if (awaiting > 0)
-    log.warn({ source: name, events: awaiting }, 'the keys of security events are not known yet')
-  // So that a member __proto__ is one.
-  const report = { ack, setErrs: Object.fromEntries(refused) }
+    log.warn({ source: name, events: awaiting }, 'security events wait for an unknown key of the issuer')
+  // fromEntries keeps a jti with the name __proto__.
+  const report = { ack, setErrs: Object.fromEntries(rejected) }
   return { report, hasUndecided: undecided.length + awaiting > 0 }
 }

@@ -7,12 +7,12 @@ import type { StreamOwner } from './own-streams.ts'
 import { problemOf } from './transmitter-answers.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
 
-/** By what a transmitter is asked. */
+/** Provides the bearer token for requests to a transmitter. */
 export interface TransmitterAccess {
-  /** A bearer token; rejects where none can be had. */
+  /** Returns a bearer token. Rejects if none is available. */
   token(): Promise<string>
-  /** The transmitter has refused this one. Whether there is another one to be had. */
-  renew(refused: string): boolean
+  /** Discards a token that the transmitter rejected. Returns whether another one is available. */
+  renew(rejected: string): boolean
 }
 
 export interface TransmitterAccessOptions {
@@ -22,7 +22,7 @@ export interface TransmitterAccessOptions {
   signal: AbortSignal
 }
 
-/** The token of the entry, or those that its OAuth client gets: each is kept until it ends or is refused. */
+/** Uses the token of the entry, or tokens of its OAuth client, each cached until it expires or is rejected. */
 export function openAccess(
   { config, transmitter }: StreamOwner,
   { send, clock, log, signal }: TransmitterAccessOptions,
@@ -33,14 +33,14 @@ export function openAccess(
   const onRenewalFailure = (error: unknown) => {
     if (signal.aborted) return
     const details = { source: config.name, problem: problemOf(error) }
-    log.warn(details, 'the access token for the transmitter could not be renewed ahead of time')
+    log.warn(details, 'could not renew the access token for the transmitter early')
   }
   const fetch = () => requestAccessToken({ ...oauth, secret }, { send, signal })
   const tokens = new AccessTokenCache(fetch, { clock, onRenewalFailure })
   return {
     token: async () => (await tokens.get()).value,
-    renew(refused) {
-      tokens.invalidate(refused)
+    renew(rejected) {
+      tokens.invalidate(rejected)
       return true
     },
   }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CurfewError } from '../../../base/errors.ts'
 import { StreamStatus } from '../security-event.ts'
 
-// What a transmitter answers, as far as Curfew reads it (Shared Signals Framework 1.0, sections 7.1 and 8.1).
+// The responses of a transmitter, as far as Curfew reads them (Shared Signals Framework 1.0, sections 7.1 and 8.1).
 
 export const Metadata = z.looseObject({
   issuer: z.string(),
@@ -29,7 +29,7 @@ export const Stream = z.looseObject({
 })
 export type Stream = z.infer<typeof Stream>
 
-/** All streams, or the only one (drafts). One that cannot be read is not ours, and does not spoil the others. */
+/** All streams, or the only one (drafts). Unreadable streams are not Curfew's, and are skipped. */
 export const Streams = z.union([
   z
     .array(z.unknown())
@@ -41,8 +41,8 @@ export const Streams = z.union([
 export const Status = z.looseObject({ status: StreamStatus })
 
 /**
- * Tokens with their `jti` (RFC 8936, section 2.3). What is none is refused as one, and does not spoil the others; nor does
- * one by the name of `__proto__`, which a record would lose.
+ * Tokens by `jti` (RFC 8936, section 2.3). A value that is not a string becomes an empty token, which is rejected
+ * without affecting the others. Entries, because a record would lose a `jti` with the name `__proto__`.
  */
 export const Polled = z.object({
   sets: z
@@ -57,12 +57,12 @@ export const Polled = z.object({
 })
 export type Polled = z.infer<typeof Polled>
 
-/** Too slow, or too often: nothing against what was asked. */
-const PASSING = new Set([408, 429])
+/** Timeout and rate limit: the request itself is acceptable. */
+const TEMPORARY = new Set([408, 429])
 
-/** The transmitter does not serve the stream. The message is for operators, and repeats nothing of an answer. */
+/** The transmitter does not serve the stream. The message is for operators, and contains nothing from a response. */
 export class TransmitterFailure extends CurfewError {
-  /** The status of its answer, or null if there was none. */
+  /** The status of the response, or null if there was none. */
   readonly status: number | null
   readonly retryAfter: string | null
 
@@ -75,22 +75,22 @@ export class TransmitterFailure extends CurfewError {
     this.retryAfter = retryAfter
   }
 
-  /** Whether it has understood, and does not want to: asking again would not help. */
+  /** Whether the transmitter declines the request, so that repeating it would not help. */
   get isRefusal(): boolean {
-    return this.status !== null && this.status >= 400 && this.status < 500 && !PASSING.has(this.status)
+    return this.status !== null && this.status >= 400 && this.status < 500 && !TEMPORARY.has(this.status)
   }
 }
 
-/** @throws TransmitterFailure, without anything of the answer */
-export function readAs<T extends z.ZodType>(schema: T, json: unknown, what: string): z.infer<T> {
+/** @throws TransmitterFailure, which contains nothing from the response */
+export function readAs<T extends z.ZodType>(schema: T, json: unknown, operation: string): z.infer<T> {
   const { data, success } = schema.safeParse(json)
-  if (!success) throw new TransmitterFailure(`Asked for ${what}, it answered with something else.`)
+  if (!success) throw new TransmitterFailure(`The response does not have the expected form (${operation}).`)
   return data
 }
 
-/** What is wrong, for operators: without addresses, and without anything of an answer. */
+/** Describes an error to operators, without addresses and without anything from a response. */
 export function problemOf(error: unknown): string {
   if (error instanceof CurfewError) return error.message
-  if (error instanceof errors.ResponseExceededMaxSizeError) return 'Its answer is too large.'
-  return error instanceof SyntaxError ? 'It answers with something that is no JSON.' : 'It cannot be reached.'
+  if (error instanceof errors.ResponseExceededMaxSizeError) return 'The response is too large.'
+  return error instanceof SyntaxError ? 'The response is not JSON.' : 'The transmitter is unreachable.'
 }

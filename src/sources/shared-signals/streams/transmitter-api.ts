@@ -21,10 +21,10 @@ import {
   type TransmitterRequest,
 } from './transmitter-http.ts'
 
-/** So many events are asked for at once. */
-export const EVENTS_AT_MOST = 50
+/** Maximum number of events per poll. */
+export const MAX_EVENTS = 50
 
-/** What is told with a poll of those events that came before (RFC 8936, section 2.2). */
+/** The results of earlier events, sent with a poll (RFC 8936, section 2.2). */
 export interface PollReport {
   ack: string[]
   setErrs: Record<string, SetError>
@@ -40,14 +40,14 @@ export interface TransmitterApiOptions extends StreamOwner {
 interface Question {
   body?: unknown
   isLongPoll?: boolean
-  /** Statuses that are answers, too. */
-  besides?: number[]
+  /** Accepted statuses in addition to 2xx. */
+  accepted?: number[]
 }
 
 /**
- * The requests to a transmitter, one by one: stream management (Shared Signals Framework 1.0, section 8.1) and polls
- * (RFC 8936). The token goes to the origin of its configuration and nowhere else. All reject with TransmitterFailure, or
- * with what the connection fails with.
+ * The requests to a transmitter: stream management (Shared Signals Framework 1.0, section 8.1) and polls (RFC 8936).
+ * The token is sent only to the origin of the transmitter's configuration. All methods reject with TransmitterFailure
+ * or the error of the connection.
  */
 export class TransmitterApi {
   readonly #options: TransmitterApiOptions
@@ -60,92 +60,94 @@ export class TransmitterApi {
       transmitter.configurationUrl ?? wellKnownAddress(config.issuer, 'ssf-configuration')
   }
 
-  /** Its configuration (section 7.1), which must be of the issuer that the entry names. */
+  /** The transmitter's configuration (section 7.1), which must have the entry's issuer. */
   async metadata(): Promise<Metadata> {
     const { config, fetchJson } = this.#options
-    const metadata = readAs(Metadata, await fetchJson(this.#configurationUrl), 'its configuration')
+    const metadata = readAs(Metadata, await fetchJson(this.#configurationUrl), 'configuration')
     if (metadata.issuer === config.issuer) return metadata
-    throw new TransmitterFailure('The configuration is of another issuer.')
+    throw new TransmitterFailure('The configuration is from another issuer.')
   }
 
-  /** All that it shows (section 8.1.1.2). */
+  /** All streams that the transmitter shows (section 8.1.1.2). */
   async streams(url: string): Promise<Stream[]> {
-    const { status, json } = await this.#ask('its streams', 'GET', url, { besides: [404] })
-    return status === 404 ? [] : readAs(Streams, json(), 'its streams')
+    const { status, json } = await this.#ask('list streams', 'GET', url, { accepted: [404] })
+    return status === 404 ? [] : readAs(Streams, json(), 'list streams')
   }
 
-  /** One by its id; null where there is none. Some show a list also then. */
+  /** The stream with this id; null if there is none. Some transmitters return a list here, too. */
   async stream(url: string, id: string): Promise<Stream | null> {
-    const { status, json } = await this.#ask('a stream', 'GET', withStream(url, id), { besides: [404] })
-    const shown = status === 404 ? [] : readAs(Streams, json(), 'a stream')
+    const { status, json } = await this.#ask('read stream', 'GET', withStream(url, id), { accepted: [404] })
+    const shown = status === 404 ? [] : readAs(Streams, json(), 'read stream')
     return shown.find(({ stream_id }) => stream_id === id) ?? null
   }
 
-  /** Null where there is one already, and it allows no other (section 8.1.1.1: 409). */
+  /** Creates a stream. Null if the transmitter allows no further one (section 8.1.1.1: 409). */
   async create(url: string, body: object): Promise<Stream | null> {
-    const { status, json } = await this.#ask('a new stream', 'POST', url, { body, besides: [409] })
-    return status === 409 ? null : readAs(Stream, json(), 'a new stream')
+    const { status, json } = await this.#ask('create stream', 'POST', url, { body, accepted: [409] })
+    return status === 409 ? null : readAs(Stream, json(), 'create stream')
   }
 
   /** Changes these members of a stream (section 8.1.1.3). */
   async update(url: string, id: string, members: object): Promise<void> {
-    await this.#ask('a change of the stream', 'PATCH', url, { body: { stream_id: id, ...members } })
+    await this.#ask('update stream', 'PATCH', url, { body: { stream_id: id, ...members } })
   }
 
-  /** Section 8.1.1.5; one that is not there is deleted. */
+  /** Section 8.1.1.5. A missing stream counts as deleted. */
   async delete(url: string, id: string): Promise<void> {
-    await this.#ask('the deletion of a stream', 'DELETE', withStream(url, id), { besides: [404] })
+    await this.#ask('delete stream', 'DELETE', withStream(url, id), { accepted: [404] })
   }
 
   async status(url: string, id: string): Promise<StreamStatus> {
-    const { json } = await this.#ask("the stream's status", 'GET', withStream(url, id), {})
-    return readAs(Status, json(), "the stream's status").status
+    const { json } = await this.#ask('read stream status', 'GET', withStream(url, id), {})
+    return readAs(Status, json(), 'read stream status').status
   }
 
-  /** Asks for a verification event (section 8.1.4.2). */
+  /** Requests a verification event (section 8.1.4.2). */
   async verify(url: string, id: string, state: string): Promise<void> {
-    await this.#ask('the verification', 'POST', url, { body: { stream_id: id, state } })
+    await this.#ask('request verification', 'POST', url, { body: { stream_id: id, state } })
   }
 
   /**
-   * Tells what has become of the events before, and waits for more (RFC 8936, section 2.4). Where more come than were
-   * asked for, the rest is left: it is not acknowledged, so it comes again.
-   * @returns null where the transmitter has held the poll for too long: whether it has read the report is not known
+   * Reports the results of earlier events, and waits for more (RFC 8936, section 2.4). Events above the maximum are
+   * dropped: they are not acknowledged, so they come again.
+   * @returns null after a timeout: whether the transmitter read the report is unknown
    */
   async poll(url: string, { ack, setErrs }: PollReport): Promise<Polled | null> {
-    const body = { ack, setErrs, maxEvents: EVENTS_AT_MOST, returnImmediately: false }
+    const body = { ack, setErrs, maxEvents: MAX_EVENTS, returnImmediately: false }
     try {
-      const { json } = await this.#ask('a poll', 'POST', url, { body, isLongPoll: true })
-      const { sets } = readAs(Polled, json(), 'a poll')
-      return { sets: sets.slice(0, EVENTS_AT_MOST) }
+      const { json } = await this.#ask('poll', 'POST', url, { body, isLongPoll: true })
+      const { sets } = readAs(Polled, json(), 'poll')
+      return { sets: sets.slice(0, MAX_EVENTS) }
     } catch (error) {
       if (error instanceof PollTimeout) return null
       throw error
     }
   }
 
-  /** Tells what has become of the events before, and wants no more (RFC 8936, section 2.4: acknowledge only). */
+  /** Reports the results of earlier events without requesting more (RFC 8936, section 2.4: acknowledge only). */
   async report(url: string, { ack, setErrs }: PollReport): Promise<void> {
     const body = { ack, setErrs, maxEvents: 0, returnImmediately: true }
-    await this.#ask('a report of events', 'POST', url, { body })
+    await this.#ask('report events', 'POST', url, { body })
   }
 
   async #ask(
-    what: string,
+    operation: string,
     method: TransmitterRequest['method'],
     url: string,
-    { body, isLongPoll = false, besides = [] }: Question,
+    { body, isLongPoll = false, accepted = [] }: Question,
   ): Promise<TransmitterAnswer> {
     if (!isSecureAddress(url) || new URL(url).origin !== new URL(this.#configurationUrl).origin)
-      throw new TransmitterFailure(`The address for ${what} is at another origin: nothing was sent there.`)
+      throw new TransmitterFailure(
+        `The address has another origin than the configuration, so no request was sent (${operation}).`,
+      )
     const { signal } = this.#options
     const answer = await this.#send({ method, url, body, isLongPoll, signal })
-    const isGood = (answer.status >= 200 && answer.status < 300) || besides.includes(answer.status)
-    if (isGood) return answer
-    throw new TransmitterFailure(`Asked for ${what}, it answered ${answer.status}.`, answer)
+    const { status } = answer
+    if ((status >= 200 && status < 300) || accepted.includes(status)) return answer
+    throw new TransmitterFailure(`The transmitter returned the status ${status} (${operation}).`, answer)
   }
 
-  /** Where the transmitter does not accept the token any more, once more with another one (RFC 6750, section 3.1). */
+  /** If the transmitter rejects the token, repeats the request once with another one (RFC 6750, section 3.1). */
   async #send(request: Omit<TransmitterRequest, 'authorization'>): Promise<TransmitterAnswer> {
     const { access, send } = this.#options
     const token = await access.token()

@@ -2,21 +2,21 @@ import { Agent, request } from 'undici'
 import type { Clock } from '../../../base/clock.ts'
 
 const TIMEOUT_MS = 10_000
-/** A transmitter may hold a poll for so long until there is an event (RFC 8936, section 2.4); then it is asked again. */
+/** How long a transmitter may hold a poll until there is an event (RFC 8936, section 2.4). Then Curfew polls again. */
 const LONG_POLL_MS = 90_000
 const LARGEST_ANSWER_BYTES = 1024 * 1024
-/** Some hundreds of tokens of 16 KiB: not all transmitters keep to how many were asked for. */
+/** Several hundred tokens of 16 KiB, because not all transmitters respect the requested maximum. */
 const LARGEST_POLL_BYTES = 8 * LARGEST_ANSWER_BYTES
 const FORM = 'application/x-www-form-urlencoded'
 
 export interface TransmitterRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   url: string
-  /** The header. */
+  /** The Authorization header. */
   authorization: string
-  /** Goes as JSON. */
+  /** Sent as JSON. */
   body?: unknown
-  /** Goes as a form, in place of a body. */
+  /** Sent as a form, instead of a body. */
   form?: Record<string, string>
   isLongPoll?: boolean
   signal: AbortSignal
@@ -24,15 +24,15 @@ export interface TransmitterRequest {
 
 export interface TransmitterAnswer {
   status: number
-  /** The parsed body; undefined where there is none. @throws SyntaxError where it is no JSON */
+  /** The parsed body; undefined if it is empty. @throws SyntaxError if it is not JSON */
   json: () => unknown
   retryAfter: string | null
 }
 
-/** One request to a transmitter or its token endpoint, with every bound there is; redirects are not followed. */
+/** Sends one request to a transmitter or its token endpoint, with limited time and size. Redirects are not followed. */
 export type SendToTransmitter = (request: TransmitterRequest) => Promise<TransmitterAnswer>
 
-/** A poll was held for longer than Curfew waits: nothing has come. */
+/** The transmitter held a poll for longer than Curfew waits. */
 export class PollTimeout extends Error {}
 
 export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
@@ -40,7 +40,7 @@ export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
   close: () => Promise<void>
 } {
   const agent = newAgent(TIMEOUT_MS, LARGEST_ANSWER_BYTES)
-  // Some answer with headers at once, and hold the body.
+  // Some transmitters send headers at once and hold the body.
   const polls = newAgent(LONG_POLL_MS + TIMEOUT_MS, LARGEST_POLL_BYTES)
   return {
     async send({ method, url, authorization, body, form, isLongPoll = false, signal }) {

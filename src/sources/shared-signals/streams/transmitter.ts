@@ -14,10 +14,10 @@ import { type Metadata, type Polled, type Stream, TransmitterFailure } from './t
 import { type PollReport, TransmitterApi, type TransmitterApiOptions } from './transmitter-api.ts'
 import { newState, stateKeyOf } from './verification-state.ts'
 
-/** A stream that is there, and may be used. */
+/** An existing stream that may be used. */
 export interface FoundStream {
   id: string
-  /** Null where events are pushed. */
+  /** Null if events are pushed. */
   pollUrl: string | null
   verificationUrl: string | null
   /** As the transmitter shows it. */
@@ -29,13 +29,13 @@ export interface TransmitterOptions extends TransmitterApiOptions {
   log: Pick<Log, 'warn'>
 }
 
-/** A source's stream at its transmitter: found, created, kept as the entry says, and polled. */
+/** Finds or creates a source's stream at its transmitter, keeps it in line with the entry, and polls it. */
 export class Transmitter {
   readonly #options: TransmitterOptions
   readonly #api: TransmitterApi
   readonly #optional: OptionalRequests
   readonly #updates: StreamUpdates
-  /** The stream that was created here, by its id, until it is known that another one is used. */
+  /** Id of the stream that this process created, until another one is in use and this one is deleted. */
   #createdId: string | null = null
 
   constructor(options: TransmitterOptions) {
@@ -46,27 +46,28 @@ export class Transmitter {
   }
 
   /**
-   * Finds the stream, or creates it where there is none. Other replicas may do so at the same time; asked again a while
-   * later, all of them have the same one.
-   * @throws TransmitterFailure, or what the connection fails with
+   * Finds the stream, or creates one. Other replicas may create streams at the same time; when called again later, all
+   * replicas find the same one.
+   * @throws TransmitterFailure, or the error of the connection
    */
   async find(): Promise<FoundStream> {
     const { config, transmitter } = this.#options
     const metadata = await this.#api.metadata()
     const shown = await this.#findOrCreate(metadata)
-    // Section 8.1.1.1: must be checked.
-    if (shown.iss !== config.issuer) throw new TransmitterFailure('The stream is of another issuer (iss).')
+    // Section 8.1.1.1 requires this check.
+    if (shown.iss !== config.issuer)
+      throw new TransmitterFailure('The stream has another issuer than the entry (iss).')
     if (!isFor(shown, config))
-      throw new TransmitterFailure('The stream is for an audience (aud) that the entry does not name.')
+      throw new TransmitterFailure('The stream has another audience than the entry (aud).')
     const pollUrl = transmitter.delivery === 'poll' ? pollUrlOf(shown) : null
     const verificationUrl = metadata.verification_endpoint ?? null
     return { id: shown.stream_id, pollUrl, verificationUrl, shown, metadata }
   }
 
   /**
-   * Does what a stream works without: deletes another one that was created here (section 8.1.1.5), has this one ask for
-   * the events that the entry wants, and looks at its status. Rejects only when it was aborted.
-   * @returns whether nothing is left to be tried again; the status is null where it is not known
+   * Makes the requests that a stream works without: deletes an unused stream that this process created (section
+   * 8.1.1.5), updates this one to match the entry, and reads its status. Rejects only if aborted.
+   * @returns whether no request must be repeated; the status is null if it is unknown
    */
   async settle(found: FoundStream): Promise<{ status: StreamStatus | null; isSettled: boolean }> {
     const { shown, metadata } = found
@@ -77,22 +78,22 @@ export class Transmitter {
     return { status, isSettled: isAlone && isUpdated }
   }
 
-  /** Asks for a verification event with a state of ours (section 8.1.4.2). @throws as `find` */
+  /** Requests a verification event with one of Curfew's states (section 8.1.4.2). @throws like `find` */
   async requestVerification({ id, verificationUrl }: FoundStream): Promise<void> {
     if (verificationUrl === null) return
     const key = await stateKeyOf(this.#options)
     await this.#api.verify(verificationUrl, id, newState(id, key))
   }
 
-  /** @throws as `find` */
+  /** @throws like `find` */
   poll(url: string, report: PollReport): Promise<Polled | null> {
     return this.#api.poll(url, report)
   }
 
-  /** Sends the last report to a stream that is used no more. Rejects only when it was aborted. */
+  /** Sends the last report to a stream that is no longer used. Rejects only if aborted. */
   async report({ id, pollUrl }: FoundStream, report: PollReport): Promise<void> {
     if (pollUrl === null || report.ack.length + Object.keys(report.setErrs).length === 0) return
-    const message = 'the last events of a stream that is not used any more could not be acknowledged'
+    const message = 'could not acknowledge the last events of an unused stream'
     await this.#optional.attempt(message, id, () => this.#api.report(pollUrl, report))
   }
 
@@ -103,18 +104,18 @@ export class Transmitter {
     const choice = { createdId: this.#createdId, isOnlyOne: false }
     const found = chooseStream(await this.#api.streams(url), this.#options, choice)
     if (found) return found
-    // A list may lag behind, or show only some.
-    const former = this.#createdId === null ? null : await this.#api.stream(url, this.#createdId)
-    return former ?? this.#create(metadata)
+    // A list may be outdated or incomplete.
+    const created = this.#createdId === null ? null : await this.#api.stream(url, this.#createdId)
+    return created ?? this.#create(metadata)
   }
 
-  /** It is used as it is; none is created. */
+  /** The stream of `streamId`. It is never created. */
   async #named(url: string, id: string): Promise<Stream> {
     const stream = await this.#api.stream(url, id)
     if (!stream)
-      throw new TransmitterFailure('There is no stream with the id that the entry names (streamId).')
+      throw new TransmitterFailure('The transmitter has no stream with the id of the entry (streamId).')
     if (isDeliveredOtherwise(stream, this.#options))
-      throw new TransmitterFailure('The stream that the entry names (streamId) is delivered in another way.')
+      throw new TransmitterFailure('The stream of the entry (streamId) has another delivery method.')
     return stream
   }
 
@@ -125,7 +126,9 @@ export class Transmitter {
     const choice = { createdId: this.#createdId, isOnlyOne: created === null }
     const chosen = chooseStream(await this.#api.streams(url), this.#options, choice) ?? created
     if (!chosen)
-      throw new TransmitterFailure('It allows no further stream, and none of those that are there is ours.')
+      throw new TransmitterFailure(
+        'The transmitter allows no further stream, and none of the existing ones belongs to this source.',
+      )
     if (chosen.stream_id === this.#createdId) this.#warnUnlessMarked(chosen, this.#options)
     return chosen
   }
@@ -134,15 +137,15 @@ export class Transmitter {
     if (isMarked(stream, owner)) return
     const details = { source: owner.config.name, streamId: stream.stream_id }
     const message =
-      'the transmitter does not keep what a stream is known by: each start creates another one, until transmitter.streamId names one'
+      "the transmitter does not show which streams are Curfew's, so each start creates another; set transmitter.streamId"
     this.#options.log.warn(details, message)
   }
 
-  /** Another replica has created a stream, too, and all use that one. */
+  /** Deletes the stream that this process created if all replicas use one of another replica. */
   async #deleteOther(url: string, used: Stream): Promise<boolean> {
     const id = this.#createdId
     if (id === null || id === used.stream_id) return true
-    const message = 'a stream that is not used could not be deleted'
+    const message = 'could not delete an unused stream'
     const result = await this.#optional.attempt(message, id, () => this.#api.delete(url, id))
     if (result !== 'failed') this.#createdId = null
     return result !== 'failed'
@@ -150,7 +153,7 @@ export class Transmitter {
 
   async #status(url: string, id: string): Promise<StreamStatus | null> {
     let status: StreamStatus | null = null
-    await this.#optional.attempt('the status of the stream is not known', id, async () => {
+    await this.#optional.attempt('could not read the status of the stream', id, async () => {
       status = await this.#api.status(url, id)
     })
     return status
@@ -158,6 +161,6 @@ export class Transmitter {
 }
 
 function pollUrlOf({ delivery: { endpoint_url } }: Stream): string {
-  if (endpoint_url === undefined) throw new TransmitterFailure('The stream has no address to poll.')
+  if (endpoint_url === undefined) throw new TransmitterFailure('The stream has no polling address.')
   return endpoint_url
 }

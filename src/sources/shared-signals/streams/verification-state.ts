@@ -7,12 +7,12 @@ import type { StreamOwner } from './own-streams.ts'
 const derive = promisify<string, string, number, Buffer>(scrypt)
 const KEY_BYTES = 32
 
-/** One derivation takes some 50 ms. */
+/** Cached because a derivation takes about 50 ms. */
 const keys = new WeakMap<TransmitterConfig, Promise<Buffer>>()
 
 /**
- * The key that proves states, once per entry: all replicas derive the same one from the secret for the transmitter. A
- * state is seen by others, so trying secrets against it has to be slow (scrypt, RFC 7914).
+ * The key that authenticates states, derived once per entry. All replicas derive the same key from the secret for the
+ * transmitter. Others see states, so guessing the secret from one must be slow (scrypt, RFC 7914).
  */
 export function stateKeyOf({ config: { issuer }, transmitter }: StreamOwner): Promise<Buffer> {
   const known = keys.get(transmitter)
@@ -22,21 +22,21 @@ export function stateKeyOf({ config: { issuer }, transmitter }: StreamOwner): Pr
   return key
 }
 
-/** @param issuer of the transmitter, so that one attempt does not try all deployments */
+/** @param issuer the transmitter's issuer, as a salt: a guess then tests one deployment only */
 export function stateKey(secret: string, issuer: string): Promise<Buffer> {
   return derive(secret, `curfew stream verification ${issuer}`, KEY_BYTES)
 }
 
 /**
- * The `state` of a stream's verification (Shared Signals Framework 1.0, section 8.1.4): proves itself, and for this stream
- * only, by a key that all replicas have, so that whichever of them gets the event knows it, also after a restart.
+ * A `state` for a stream's verification (Shared Signals Framework 1.0, section 8.1.4). It is authenticated, for this
+ * stream only, with a key that all replicas share, so that any replica recognizes the event, also after a restart.
  */
 export function newState(streamId: string, key: Buffer): string {
   const nonce = randomBytes(12).toString('base64url')
   return `${nonce}.${mac(nonce, streamId, key)}`
 }
 
-/** Whether Curfew has asked for a verification of this stream with this state. */
+/** Whether Curfew requested a verification of this stream with this state. */
 export function isOwnState(state: string, streamId: string, key: Buffer): boolean {
   const [nonce = '', given = '', ...more] = state.split('.')
   return more.length === 0 && areEqual(given, mac(nonce, streamId, key))

@@ -4,10 +4,10 @@ import { isEvent, type NamedPreset, oneOrMany } from '../preset.ts'
 import { staticHeader } from '../verifiers.ts'
 
 /**
- * Auth0 log streams to a custom webhook, as lines, list or object:
- * https://auth0.com/docs/customize/log-streams/custom-log-streams, types of log at
- * https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes. What the object looks like is not documented: it may be a
- * log, or hold `logs`.
+ * Auth0 log streams to a custom webhook, as JSON Lines, list or object:
+ * https://auth0.com/docs/customize/log-streams/custom-log-streams, log types at
+ * https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes. The object is not documented: both a log and an
+ * object with `logs` are accepted.
  */
 export const auth0LogStream: NamedPreset = {
   secret: FORMS.sharedSecret,
@@ -18,9 +18,9 @@ export const auth0LogStream: NamedPreset = {
   },
   lines: true,
   normalize: (event) => {
-    // Each has the log itself inside.
+    // Each item contains the log in `data`.
     const log = isEvent(event.data) ? event.data : event
-    // Whoever opens the logout page without being logged in is nobody.
+    // A visit to the logout page without a session has no user.
     return log.type === 'slo' && !log.user_id ? null : log
   },
   type: '{type}',

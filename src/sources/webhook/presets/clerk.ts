@@ -11,7 +11,7 @@ export const clerk: NamedPreset = {
   secret: FORMS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
-  // The data of session events is a session, that of user events the user.
+  // `data` is a session in session events, and the user in user events.
   normalize: (event) => {
     const isUser = valueAt(event, '/data/object') === 'user'
     return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }

@@ -5,7 +5,7 @@ import { isEvent, type NamedPreset, one } from '../preset.ts'
 
 /**
  * FusionAuth with signed events: https://fusionauth.io/docs/extend/events-and-webhooks/signing, events at
- * https://fusionauth.io/docs/extend/events-and-webhooks/events/. None of them is a logout.
+ * https://fusionauth.io/docs/extend/events-and-webhooks/events/. There is no logout event.
  */
 export const fusionauth: NamedPreset = {
   secret: FORMS.sharedSecret,
@@ -13,7 +13,7 @@ export const fusionauth: NamedPreset = {
   items: (body) => one(valueAt(body, '/event')),
   normalize: (event) => {
     const userId = valueAt(event, '/user/id') ?? event.userId
-    // A refresh token may also be revoked for a whole application: that is about nobody.
+    // A revocation of all refresh tokens of an application names no user.
     if (event.type === 'jwt.refresh-token.revoke' && userId === undefined) return null
     return { ...event, user: isEvent(event.user) ? event.user : {}, userId }
   },

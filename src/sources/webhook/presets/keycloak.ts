@@ -4,9 +4,9 @@ import { type Event, type NamedPreset, one } from '../preset.ts'
 import { hmacOfBody } from '../verifiers.ts'
 
 /**
- * Keycloak with the extension keycloak-events (https://github.com/p2-inc/keycloak-events): its webhooks, which call events
- * `access.LOGOUT` and `admin.USER-DELETE`, and its HTTP sender, which sends Keycloak's own. A new password is
- * `UPDATE_CREDENTIAL` since Keycloak 26, and until 27 `UPDATE_PASSWORD` besides
+ * Keycloak with the extension keycloak-events (https://github.com/p2-inc/keycloak-events): its webhooks, with event
+ * types such as `access.LOGOUT` and `admin.USER-DELETE`, and its HTTP sender, which sends Keycloak's own types. A new
+ * password is `UPDATE_CREDENTIAL` since Keycloak 26; until 27, `UPDATE_PASSWORD` is sent, too
  * (https://github.com/keycloak/keycloak/issues/32685).
  */
 export const keycloak: NamedPreset = {
@@ -35,24 +35,24 @@ export const keycloak: NamedPreset = {
 }
 
 /**
- * As the extension's webhooks call it. What an administrator does to a user is told apart by the end of the path, which
- * credential is new by its type.
+ * The event type in the form of the extension's webhooks, followed by what distinguishes it: for an administrator's
+ * action on a user the end of the path, for a new credential its type.
  */
 function typeOf(event: Event): string {
   const { type, operationType } = event
   const isPrefixed = typeof type === 'string' && type.includes('.')
   const own = operationType === undefined ? 'access.{type}' : 'admin.{resourceType}-{operationType}'
   const name = isPrefixed ? type : (expand(own, event) ?? '')
-  const what = WHAT.get(name)?.(event)
-  return typeof what === 'string' ? `${name}:${what}` : name
+  const detail = DETAILS.get(name)?.(event)
+  return typeof detail === 'string' ? `${name}:${detail}` : name
 }
 
-const WHAT: ReadonlyMap<string, (event: Event) => unknown> = new Map([
+const DETAILS: ReadonlyMap<string, (event: Event) => unknown> = new Map([
   ['admin.USER-ACTION', (event: Event) => /^users\/[^/]+\/([\w-]+)$/.exec(pathOf(event))?.[1]],
   ['access.UPDATE_CREDENTIAL', (event: Event) => valueAt(event, '/details/credential_type')],
 ])
 
-/** Whom an administrator's event is about. `authDetails` names the administrator. */
+/** The user that an administrator's event affects. `authDetails` names the administrator. */
 function targetOf(event: Event): unknown {
   return /^users\/([^/]+)(\/|$)/.exec(pathOf(event))?.[1]
 }

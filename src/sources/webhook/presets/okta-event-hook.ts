@@ -32,8 +32,8 @@ export const oktaEventHook: NamedPreset = {
 }
 
 /**
- * The target is whom it was done to. Only who ends a session of their own may be named as the actor alone: where an
- * administrator or a policy ends it, the target is there (https://developer.okta.com/docs/reference/api/itp-et/).
+ * The affected user is the target. A user who ends their own session may be named as the actor only; if an
+ * administrator or a policy ends it, there is a target (https://developer.okta.com/docs/reference/api/itp-et/).
  */
 function userOf({ eventType, target, actor }: Event): unknown {
   const isUser = (one: unknown) => isEvent(one) && one.type === 'User'

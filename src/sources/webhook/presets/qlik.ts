@@ -4,9 +4,10 @@ import { hmacOfBody } from '../verifiers.ts'
 
 /**
  * Qlik Cloud's own webhooks: https://qlik.dev/apis/event/verify-webhook-signatures-hmac/, events at
- * https://qlik.dev/apis/event/core/users/, and by the name before at https://qlik.dev/apis/event/users/. Which of the two
- * comes is chosen with the webhook (https://qlik.dev/changelog/244-legacy-iam-system-events-deprecation/). Bodies are
- * CloudEvents, with or without the members of the form before. `userid` is who did it, not whom it was done to.
+ * https://qlik.dev/apis/event/core/users/, and with their legacy name at https://qlik.dev/apis/event/users/. The
+ * webhook's configuration selects one of the two
+ * (https://qlik.dev/changelog/244-legacy-iam-system-events-deprecation/). Bodies are CloudEvents, with or without the
+ * members of the legacy format. `userid` is the actor, not the affected user.
  */
 export const qlik: NamedPreset = {
   secret: FORMS.sharedSecret,

@@ -4,7 +4,7 @@ import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 
 /**
- * Stytch, by Svix: https://stytch.com/docs/workspace-management/webhooks, and its catalogues at
+ * Stytch, by Svix: https://stytch.com/docs/workspace-management/webhooks, with event catalogues at
  * https://www.svix.com/event-types/us/org_2olWIePjxAFYube1xW8DoQUEnyY (users) and
  * https://www.svix.com/event-types/us/org_2XtyUqbN4SKO3pqtd1Yp5eNLYas (members)
  */
@@ -12,7 +12,7 @@ export const stytch: NamedPreset = {
   secret: FORMS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
-  // The body has the name of the event in three parts.
+  // The body contains the event name in three parts.
   normalize: (event) => ({
     ...event,
     event: expand('{source}.{object_type}.{action}', event)?.toLowerCase(),

@@ -9,10 +9,10 @@ const ROW = '{type}:{schema}.{table}:{/old_record/id}'
 
 /**
  * Supabase: database webhooks on its tables of sessions and users (https://supabase.com/docs/guides/database/webhooks),
- * which have a header of their own, or are signed by a trigger as its auth hooks are
- * (https://supabase.com/docs/guides/auth/auth-hooks). Hosted projects, too, may have triggers on both tables
- * (https://supabase.com/changelog/34270-restricting-access-on-auth-storage-and-realtime-schemas-on-april-21-2025). The form of
- * the secret says which: one proof is never taken for the other.
+ * authenticated by a header, or signed by a trigger like its auth hooks
+ * (https://supabase.com/docs/guides/auth/auth-hooks). Hosted projects may have triggers on both tables, too
+ * (https://supabase.com/changelog/34270-restricting-access-on-auth-storage-and-realtime-schemas-on-april-21-2025). The
+ * format of the secret selects the proof, so that one is never accepted in place of the other.
  */
 export const supabase: NamedPreset = {
   secret: {
@@ -37,7 +37,7 @@ export const supabase: NamedPreset = {
   type: '{type} {schema}.{table}',
   events: { 'DELETE auth.sessions': 'logout', 'DELETE auth.users': 'security' },
   user: { as: 'subject', from: '{user_id}' },
-  // The same row may change several times before it is gone.
+  // The same row may change several times before it is deleted.
   ids: [`${ROW}:{/old_record/updated_at}`, ROW],
   answer: 200,
 }

@@ -8,13 +8,13 @@ const HEADER = 'WorkOS-Signature'
 
 /**
  * WorkOS: https://workos.com/docs/events/data-syncing/webhooks, events at https://workos.com/docs/events, their data at
- * https://github.com/workos/openapi-spec. The signature is as in WorkOS's own library for Node.js.
+ * https://github.com/workos/openapi-spec. The signature has the form that WorkOS's Node.js library uses.
  */
 export const workos: NamedPreset = {
   secret: FORMS.sharedSecret,
   verifier: ({ secrets }) => hmac(RULE, secrets),
   items: one,
-  // The data of session events is a session, that of user events the user; of a directory's users AuthKit's id is not told.
+  // `data` is a session in session events, and the user in user events. Directory events lack AuthKit's user id.
   normalize: (event) => {
     const isUser = valueAt(event, '/data/object') === 'user'
     return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
@@ -35,7 +35,7 @@ const RULE: HmacRule = {
   read: (headers) => {
     const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(requiredHeader(headers, HEADER)) ?? []
     if (timestamp === undefined || signature === undefined)
-      throw unproven(`The header ${HEADER} has another form than t=…, v1=….`)
+      throw unproven(`The header ${HEADER} does not have the form t=…, v1=….`)
     return { timestamp, signatures: [signature] }
   },
   algorithm: 'sha256',

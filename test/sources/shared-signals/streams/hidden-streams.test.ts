@@ -13,7 +13,7 @@ import {
 
 const isCreation = ({ path, method }: Asked) => path === '/streams' && method === 'POST'
 const creations = (fake: FakeTransmitter) => fake.asked.filter(isCreation).length
-const warning = 'does not keep what a stream is known by'
+const warning = "does not show which streams are Curfew's"
 
 for (const [name, list] of [
   ['a list that stays empty', () => ({ status: 200, body: [] })],
@@ -119,7 +119,7 @@ t.test('a stream that the entry names and that is pushed is not polled', async (
   const { service } = await keepStreamAt(t, fake, { transmitter: { streamId: 'named' } })
   for (;;) {
     const { detail = '' } = (await checkOf(service)) ?? {}
-    if (/streamId.*delivered in another way/.test(detail)) break
+    if (/streamId.*another delivery method/.test(detail)) break
     if (fake.asked.some(({ path }) => path === '/poll')) return t.fail('it is polled')
   }
 })

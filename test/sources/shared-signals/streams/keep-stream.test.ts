@@ -128,6 +128,6 @@ t.test(
     await update('enabled')
     t.match(await checkOf(service), { status: 'ok' })
     await fake.until(acknowledged(await set()))
-    t.ok(service.logLines.some((line) => line.includes('has stopped the event stream')))
+    t.ok(service.logLines.some((line) => line.includes('event stream stopped')))
   },
 )

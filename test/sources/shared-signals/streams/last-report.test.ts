@@ -40,7 +40,7 @@ for (const failure of [null, { status: 500 }])
       t.ok(last < fake.asked.findIndex(isDeletion))
       t.equal(fake.asked.filter(acknowledged(jti)).length, 1)
       t.equal(
-        service.logLines.filter((line) => line.includes('could not be acknowledged')).length,
+        service.logLines.filter((line) => line.includes('could not acknowledge the last events')).length,
         failure ? 1 : 0,
       )
     },

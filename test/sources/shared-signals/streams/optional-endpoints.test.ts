@@ -29,7 +29,7 @@ for (const answer of [
       const { service, set } = await keepStreamAt(t, fake)
       await fake.until(acknowledged(await set()))
       t.match(await checkOf(service), { status: 'ok' })
-      t.equal(service.logLines.filter((line) => line.includes('status of the stream is not known')).length, 1)
+      t.equal(service.logLines.filter((line) => line.includes('could not read the status of the stream')).length, 1)
     },
   )
 
@@ -61,7 +61,7 @@ t.test('an update that fails keeps no stream from being polled, and is tried aga
     clock.advance(61_000)
     await fake.until(acknowledged(await set()))
   }
-  t.equal(service.logLines.filter((line) => line.includes('asks for other events')).length, 1)
+  t.equal(service.logLines.filter((line) => line.includes('could not update the events')).length, 1)
   fake.override('/streams', null)
   clock.advance(61_000)
   await fake.until(acknowledged(await set()))

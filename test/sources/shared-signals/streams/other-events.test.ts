@@ -34,7 +34,7 @@ t.test('where the transmitter refuses to update it, the log says so, and the str
     fake.override('/streams', ({ method }) => (method === 'PATCH' ? { status } : null))
     const { service, set } = await keepStreamAt(t, fake, { source })
     await fake.until(acknowledged(await set()))
-    const lines = service.logLines.filter((line) => line.includes('asks for other events'))
+    const lines = service.logLines.filter((line) => line.includes('could not update the events'))
     t.equal(lines.length, 1)
     t.match(JSON.parse(String(lines[0])), {
       level: 40,

@@ -61,7 +61,7 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   await pauseUntil(clock, fake, () => polls() >= 4)
   t.notOk(fake.asked.some(acknowledged(jti)))
   t.notOk(fake.asked.some(refused(jti)))
-  t.ok(service.logLines.some((line) => line.includes('cannot be taken now')))
+  t.ok(service.logLines.some((line) => line.includes('could not take security events')))
   fake.issuer.answer('/jwks', null)
   await pauseUntil(clock, fake, acknowledged(jti))
   t.equal((await service.stored()).length, 1)

@@ -83,7 +83,7 @@ t.test('where only one stream is allowed, that of the other replica is used', as
   const { service } = await keepStreamAt(t, fake)
   const { body } = await fake.until(({ path }) => path === '/verify')
   t.equal(body.stream_id, 'of-another-replica')
-  t.notOk(service.logLines.some((line) => line.includes('does not work')))
+  t.notOk(service.logLines.some((line) => line.includes('event stream failed')))
 })
 
 t.test('a stream that is there and of somebody else is not used, though no other is allowed', async (t) => {
@@ -95,7 +95,7 @@ t.test('a stream that is there and of somebody else is not used, though no other
   await fake.until(({ method }) => method === 'POST')
   for (;;) {
     const { detail = '' } = (await checkOf(service)) ?? {}
-    if (/none of those that are there is ours/.test(detail)) break
+    if (/none of the existing ones belongs to this source/.test(detail)) break
   }
   t.notOk(fake.asked.some(({ path }) => path === '/verify'))
 })
@@ -111,7 +111,7 @@ t.test('a transmitter that deletes no streams is used all the same', async (t) =
   await set()
   await fake.until(({ path, body }) => path === '/verify' && body.stream_id === 'another')
   await fake.until(acknowledged(await set()))
-  t.ok(service.logLines.some((line) => line.includes('could not be deleted')))
+  t.ok(service.logLines.some((line) => line.includes('could not delete an unused stream')))
   t.match(await checkOf(service), { status: 'ok' })
 })
 
@@ -123,7 +123,7 @@ t.test('a stream that cannot be looked for once more is polled on', async (t) =>
   fake.override('/streams', { status: 503 })
   clock.advance(MINUTE)
   for (const _ of [1, 2, 3]) await fake.until(acknowledged(await set()))
-  t.equal(service.logLines.filter((line) => line.includes('could not be looked for once more')).length, 1)
+  t.equal(service.logLines.filter((line) => line.includes('could not look for the event stream')).length, 1)
   fake.override('/streams', null)
   fake.streams.push(fake.stream('another'))
   clock.advance(MINUTE)

@@ -35,7 +35,7 @@ t.test('what a source was told when a reload had taken it away shows no more', a
   await asked
   t.equal((await service.configure([{ ...entry, transmitter: undefined }])).status, 200)
   answerKeys()
-  while (!service.logLines.some((line) => line.includes('has stopped the event stream')))
+  while (!service.logLines.some((line) => line.includes('event stream stopped')))
     await service.call('GET', '/health/live')
   t.equal(await checkOf(service), undefined)
 })

@@ -17,14 +17,14 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
     )
   }
   const table: [detail: RegExp, break_: () => void][] = [
-    [/answered 401/, () => fake.override('/streams', { status: 401 })],
+    [/the status 401/, () => fake.override('/streams', { status: 401 })],
     [
-      /answered 302/,
+      /the status 302 \(list streams\)/,
       () => fake.override('/streams', { status: 302, headers: { location: `${other.issuer.url}/streams` } }),
     ],
-    [/something else/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
-    [/no JSON|something else/, () => fake.override('/streams', { status: 200 })],
-    [/another issuer \(iss\)/, () => onlyOne({ iss: other.issuer.url })],
+    [/expected form/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
+    [/not JSON|expected form/, () => fake.override('/streams', { status: 200 })],
+    [/another issuer than the entry \(iss\)/, () => onlyOne({ iss: other.issuer.url })],
     [/audience/, () => onlyOne({ iss: fake.issuer.url, aud: 'other' })],
     [
       /another origin/,
@@ -47,7 +47,7 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
       () => fake.issuer.answerJson(configuration, { ...endpoints, issuer: other.issuer.url }),
     ],
     [
-      /has the status 302/,
+      /The response has the status 302/,
       () =>
         fake.issuer.answer(
           configuration,
@@ -63,7 +63,7 @@ t.test('a transmitter that fails is tried again, and the failure shows without a
     t.match(detail, pattern)
     t.notMatch(detail, /127\.0\.0\.1|http/)
   }
-  await problem(/answered 503/)
+  await problem(/the status 503/)
   for (const [detail, break_] of table) {
     break_()
     clock.advance(await nextPause(clock))
