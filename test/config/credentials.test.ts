@@ -28,7 +28,7 @@ function keyFiles(t: Test) {
 
 const secrets = (...list: string[]) => list.map((secret) => ({ kind: 'secret', secret }))
 
-t.test('the environment says by what its client proves itself', async (t) => {
+t.test('the environment configures the credentials of its client', async (t) => {
   const file = keyFiles(t)
   const [first, second] = [file('rsa.pem', rsa.pem), file('ec.pem', ec.pem)]
   const empty = file('empty', '\n')
@@ -79,7 +79,7 @@ t.test('the environment says by what its client proves itself', async (t) => {
   }
 })
 
-t.test('all that is wrong with it in the environment is reported at once', async (t) => {
+t.test('all invalid credentials in the environment are reported at once', async (t) => {
   const file = keyFiles(t)
   const good = file('rsa.pem', rsa.pem)
   const bad = file('p256.pem', wrongCurve)
@@ -146,7 +146,7 @@ t.test('all that is wrong with it in the environment is reported at once', async
 
 const url = 'https://acme.eu.qlikcloud.com'
 
-t.test('the file says it for each client, and for a tenant of its own', async (t) => {
+t.test('the file configures credentials for each client, and for a tenant without one', async (t) => {
   const config = configurationFile(t, {
     clients: {
       two: { clientId: 'two', clientSecrets: ['new', `\${OLD}`] },
@@ -190,7 +190,7 @@ t.test('the file says it for each client, and for a tenant of its own', async (t
   t.same(warnings, [])
 })
 
-t.test('all that is wrong with it in the file is reported at once, by its place', async (t) => {
+t.test('all invalid credentials in the file are reported at once, with their position', async (t) => {
   const config = configurationFile(t, {
     clients: {
       both: { clientId: 'a', clientSecret: 'a', privateKeys: [{ keyFile: 'rsa.pem' }] },
@@ -256,7 +256,7 @@ t.test('a key that every user of the machine can read is usable, with a warning'
   ])
 })
 
-t.test('what is no file, or too large to be a key, is not read', async (t) => {
+t.test('a key path that is not a file, or a file too large for a key, is rejected', async (t) => {
   const file = keyFiles(t)
   const large = file('large', `${rsa.pem}${' '.repeat(64 * 1024)}`)
   for (const [name, path] of [

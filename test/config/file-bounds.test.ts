@@ -3,7 +3,7 @@ import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 import { configurationFile, manyEntries, mistakesIn } from '../support/config-file.ts'
 import { KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 
-t.test('of hundreds of mistakes the first 50 are told, and how many more there are', async (t) => {
+t.test('of hundreds of mistakes, the first 50 are reported, and the number of the others', async (t) => {
   const tenants = manyEntries(300).map((entry) => ({ ...entry, url: 'http://x.example' }))
   const { message, members } = new ConfigError(await mistakesIn(t, { tenants }))
   t.equal(members.length, 50)
@@ -11,14 +11,14 @@ t.test('of hundreds of mistakes the first 50 are told, and how many more there a
   t.match(message, /\n {2}and 250 more$/)
 })
 
-t.test('thousands of tenants are read in no time, and no more than 20,000', async (t) => {
+t.test('thousands of tenants are read quickly, up to 20,000', async (t) => {
   const { path, write } = configurationFile(t, { tenants: manyEntries(20_000) })
   t.equal((await loadConfig({ API_KEYS: KEY, CONFIG_FILE: path })).tenants.length, 20_000)
   write({ tenants: manyEntries(20_001) })
   t.same(keysOf(await mistakesOf({ CONFIG_FILE: path })), ['CONFIG_FILE /tenants'])
 })
 
-t.test('there are at most 1,000 webhook secrets, since each is tried', async (t) => {
+t.test('the number of webhook secrets is limited to 1,000, because each is tried', async (t) => {
   const secrets = Array.from({ length: 1_000 }, (_, index) => ({
     secret: `whsec_${Buffer.alloc(24, `${index}-`).toString('base64')}`,
   }))

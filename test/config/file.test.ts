@@ -11,7 +11,7 @@ const NO_TENANT = { QLIK_TENANT_URL: '', QLIK_CLIENT_ID: '', QLIK_CLIENT_SECRET:
 const DOCS = join(import.meta.dirname, '../../docs')
 const variable = (name: string) => `\${${name}}`
 
-t.test('tenants come from the file, with what the environment says for all of them', async (t) => {
+t.test('tenants are read from the file, with defaults from the environment', async (t) => {
   const file = configurationFile(t, {
     clients: {
       eu: { clientId: variable('EU_ID'), clientSecretFile: 'secrets/eu', scope: 'special' },
@@ -65,7 +65,7 @@ t.test('tenants come from the file, with what the environment says for all of th
   ])
 })
 
-t.test('senders come from both; those of the environment are for all tenants', async (t) => {
+t.test('senders are read from both; those of the environment are authorized for all tenants', async (t) => {
   const file = configurationFile(t, {
     tenants: [entryFor('a'), entryFor('b')],
     apiKeys: [{ key: `${KEY}-a`, tenants: ['a', 'default'] }, { keyFile: 'key' }],
@@ -88,22 +88,25 @@ t.test('senders come from both; those of the environment are for all tenants', a
   })
 })
 
-t.test('with a file the environment needs no tenant and no sender; half a tenant is a mistake', async (t) => {
-  const content = { tenants: [entryFor('first'), entryFor('b')], apiKeys: [{ key: `${KEY}-file` }] }
-  const { path } = configurationFile(t, content)
-  const { tenants, senders } = await loadConfig({ CONFIG_FILE: path })
-  t.match(tenants, [{ name: 'first' }, { name: 'b' }])
-  t.equal(senders.apiKeys.length, 1)
-  t.same(keysOf(await mistakesIn(t, content, { ...NO_TENANT, QLIK_CLIENT_ID: 'x' })), [
-    'QLIK_TENANT_URL',
-    'QLIK_CLIENT_SECRET',
-  ])
-  t.same(keysOf(await mistakesIn(t, {}, NO_TENANT)), Object.keys(NO_TENANT), 'nor is there one in the file')
-  const noSender = await mistakesIn(t, { tenants: content.tenants }, { ...NO_TENANT, API_KEYS: '' })
-  t.same(keysOf(noSender), ['WEBHOOK_SECRETS or API_KEYS'])
-})
+t.test(
+  'with a file, the environment needs no tenant and no sender; an incomplete tenant is a mistake',
+  async (t) => {
+    const content = { tenants: [entryFor('first'), entryFor('b')], apiKeys: [{ key: `${KEY}-file` }] }
+    const { path } = configurationFile(t, content)
+    const { tenants, senders } = await loadConfig({ CONFIG_FILE: path })
+    t.match(tenants, [{ name: 'first' }, { name: 'b' }])
+    t.equal(senders.apiKeys.length, 1)
+    t.same(keysOf(await mistakesIn(t, content, { ...NO_TENANT, QLIK_CLIENT_ID: 'x' })), [
+      'QLIK_TENANT_URL',
+      'QLIK_CLIENT_SECRET',
+    ])
+    t.same(keysOf(await mistakesIn(t, {}, NO_TENANT)), Object.keys(NO_TENANT), 'nor is there one in the file')
+    const noSender = await mistakesIn(t, { tenants: content.tenants }, { ...NO_TENANT, API_KEYS: '' })
+    t.same(keysOf(noSender), ['WEBHOOK_SECRETS or API_KEYS'])
+  },
+)
 
-t.test('all mistakes are told at once, by their place, without the values', async (t) => {
+t.test('all mistakes are reported at once, with their position and without the values', async (t) => {
   const wrong = {
     clients: {
       'm/n~': { clientId: '', clientSecret: 'marker' },
@@ -161,7 +164,7 @@ t.test('all mistakes are told at once, by their place, without the values', asyn
   for (const { expected } of mistakes) t.match(expected, /^(expected|must)/)
 })
 
-t.test('a file that is none is told without what is in it', async (t) => {
+t.test('an unreadable or malformed file is reported without its content', async (t) => {
   const large = configurationFile(t, '{}')
   truncateSync(large.path, 16 * 1024 * 1024 + 1)
   for (const [name, path, expected] of [
@@ -180,14 +183,14 @@ t.test('a file that is none is told without what is in it', async (t) => {
   t.same(await mistakesIn(t, '\uFEFF{}'), [], 'a byte order mark is no mistake')
 })
 
-t.test('a name of an object that every object has is no name of a client', async (t) => {
+t.test('a member inherited from Object.prototype is not a client name', async (t) => {
   for (const client of ['__proto__', 'constructor', 'toString']) {
     const tenants = [{ name: 'a', url: 'https://a.eu.qlikcloud.com', client }]
     t.same(keysOf(await mistakesIn(t, { tenants })), ['CONFIG_FILE /tenants/0/client'], client)
   }
 })
 
-t.test('what would be counted or found twice is refused', async (t) => {
+t.test('duplicate tenants, keys and secrets are rejected', async (t) => {
   const twice = {
     tenants: [
       {
@@ -208,12 +211,12 @@ t.test('what would be counted or found twice is refused', async (t) => {
   )
 })
 
-t.test('the JSON Schema for editors is the one that the file is checked by', async (t) => {
+t.test('the JSON Schema for editors matches the schema of the file', async (t) => {
   const committed = JSON.parse(readFileSync(join(DOCS, 'config-file.schema.json'), 'utf8'))
   t.same(committed, configFileJsonSchema(parts.sources), 'npm run config-schema writes it')
 })
 
-t.test('the example is a configuration that works, and the one that the documentation shows', async (t) => {
+t.test('the example is a valid configuration, and the documentation shows the same', async (t) => {
   const example = readFileSync(join(DOCS, 'config-file.example.json'), 'utf8')
   const shown = readFileSync(join(DOCS, 'configuration.md'), 'utf8').match(/^```json\n([\s\S]*?)^```/m)?.[1]
   t.equal(shown, example)

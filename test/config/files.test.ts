@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/config/load-config.ts'
 import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 import { temporaryFolder } from '../support/service.ts'
 
-t.test('a secret can come from a file', async (t) => {
+t.test('a secret can be read from a file', async (t) => {
   const file = fileMaker(t)
   const values = {
     QLIK_CLIENT_SECRET: 'from-file',
@@ -26,7 +26,7 @@ t.test('a secret can come from a file', async (t) => {
   })
 })
 
-t.test('a file that is not usable is told by its key alone', async (t) => {
+t.test('an unusable file is reported by its key only', async (t) => {
   const file = fileMaker(t)
   const folder = join(temporaryFolder(t), 'marker')
   mkdirSync(folder)

@@ -3,7 +3,7 @@ import { Environment } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 
-t.test('with what is required and nothing more, the rest has its defaults', async (t) => {
+t.test('with the required keys only, all others have their defaults', async (t) => {
   t.same(await loadConfig(COMPLETE), {
     host: '127.0.0.1',
     port: 3_000,
@@ -34,12 +34,12 @@ t.test('with what is required and nothing more, the rest has its defaults', asyn
   })
 })
 
-t.test('an empty value counts as not set, as compose files make them', async (t) => {
+t.test('an empty value counts as not set, because compose files set empty values', async (t) => {
   const empty = Object.fromEntries(Environment.keyof().options.map((key) => [key, '']))
   t.same(await loadConfig({ ...empty, ...COMPLETE }), await loadConfig(COMPLETE))
 })
 
-t.test('all mistakes are told at once, by key, without the values', async (t) => {
+t.test('all mistakes are reported at once, by key and without the values', async (t) => {
   const wrong = {
     HOST: undefined,
     PORT: '70000-marker',
@@ -69,7 +69,7 @@ t.test('all mistakes are told at once, by key, without the values', async (t) =>
   for (const { expected } of mistakes) t.match(expected, /^(expected|must)/)
 })
 
-t.test('each number has its bounds', async (t) => {
+t.test('each number is range-checked', async (t) => {
   const bounds: Record<string, [number, number]> = {
     PORT: [0, 65_535],
     DATABASE_CONNECTIONS: [2, 100],
@@ -94,7 +94,7 @@ t.test('each number has its bounds', async (t) => {
   }
 })
 
-t.test('the form of each text is checked', async (t) => {
+t.test('the format of each string is checked', async (t) => {
   const cases: [key: string, good: string[], bad: string[]][] = [
     ['LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], ['verbose', 'INFO']],
     [
@@ -171,7 +171,7 @@ t.test('the form of each text is checked', async (t) => {
   }
 })
 
-t.test('somebody must be able to send signals', async (t) => {
+t.test('at least one sender must be configured', async (t) => {
   for (const API_KEYS of ['', undefined, ',', ' , ']) {
     t.same(keysOf(await mistakesOf({ API_KEYS })), ['WEBHOOK_SECRETS or API_KEYS'], `${API_KEYS}`)
     const { senders } = await loadConfig({

@@ -11,7 +11,7 @@ const GOOD = {
   API_KEYS: 'api-key-0123456789abcdef-0123456789',
 }
 
-t.test('what is nearly a known key is named with the nearest one', async (t) => {
+t.test('a misspelt key is reported with the most similar known key', async (t) => {
   t.same(misspelt(['REVOKE_CONCURENCY', 'WEBHOOKS_SECRET', 'webhook_secrets'], KNOWN), [
     { key: 'REVOKE_CONCURENCY', expected: 'unknown key; did you mean REVOKE_CONCURRENCY?' },
     { key: 'WEBHOOKS_SECRET', expected: 'unknown key; did you mean WEBHOOK_SECRETS?' },
@@ -19,11 +19,11 @@ t.test('what is nearly a known key is named with the nearest one', async (t) => 
   ])
 })
 
-t.test('known keys, and what others set, are left alone', async (t) => {
+t.test('known keys and unrelated variables are not reported', async (t) => {
   t.same(misspelt([...KNOWN, 'HOME', 'PATH', 'HOSTNAME', 'REVOKE', 'QLIK_CLOUD_REGION'], KNOWN), [])
 })
 
-t.test('it is a warning, and stands beside what is wrong', async (t) => {
+t.test('a misspelt key is a warning, and is listed with the mistakes', async (t) => {
   const { warnings } = await loadConfig({ ...GOOD, REVOKE_CONCURENCY: '8' })
   t.match(warnings, [{ key: 'REVOKE_CONCURENCY', expected: /REVOKE_CONCURRENCY/ }])
   const { API_KEYS: keys, ...others } = GOOD

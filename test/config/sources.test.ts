@@ -15,7 +15,7 @@ const places =
   async (t: Parameters<typeof mistakesIn>[0]) =>
     keysOf(await mistakesIn(t, { sources, ...more })).map((key) => key.replace('CONFIG_FILE ', ''))
 
-t.test('sources come from the file, with the defaults of their kind', async (t) => {
+t.test('sources are read from the file, with the defaults of their kind', async (t) => {
   const full = {
     ...{
       ...SOURCE,
@@ -32,73 +32,73 @@ t.test('sources come from the file, with the defaults of their kind', async (t) 
   t.same(sources, [{ ...SOURCE, algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'] }, full])
 })
 
-t.test('a source is a sender: with one the service needs no other', async (t) => {
+t.test('a source is a sender: with one, no other sender is required', async (t) => {
   const none = { API_KEYS: '' }
   t.same(keysOf(await mistakesIn(t, {}, none)), ['WEBHOOK_SECRETS or API_KEYS'])
   t.same(await mistakesIn(t, { sources: [SOURCE] }, none), [])
 })
 
-t.test('all mistakes of all sources are told at once, by their place, without the values', async (t) => {
-  const sources = [
-    { ...SOURCE, name: 'Marker', issuer: '', user: { as: 'marker', from: 'marker' }, more: 1 },
-    { ...SOURCE, algorithms: ['HS256', 'none'], jwksUri: 'http://marker.example/keys', reason: 'marker' },
-    { ...SOURCE, tenant: 'marker', tenantFrom: '{org}', tenants: ['default', 'marker'] },
-    { ...SOURCE, name: 'two', tenants: ['default'], audience: [] },
-    { ...SOURCE, name: 'three', issuer: 'http://marker.example', tenantFrom: '{}' },
-    { kind: 'oidc-back-channel-logout' },
-    { ...SOURCE, name: 'four', kind: 'marker' },
-    'marker',
-  ]
-  const mistakes = await mistakesIn(t, { sources })
-  const expected = [
-    '/0/name',
-    '/0/issuer',
-    '/0/user/as',
-    '/0/user/from',
-    '/0/more',
-    '/1/algorithms/0',
-    '/1/algorithms/1',
-    '/1/jwksUri',
-    '/1/reason',
-    '/2/name',
-    '/2/tenant',
-    '/2/tenantFrom',
-    '/2/tenants/1',
-    '/3/tenants',
-    '/3/audience',
-    '/4/issuer',
-    '/4/tenantFrom',
-    '/5/name',
-    '/5/issuer',
-    '/5/audience',
-    '/6/kind',
-    '/7',
-  ]
-  t.same(keysOf(mistakes).sort(), expected.map((place) => `CONFIG_FILE /sources${place}`).sort())
-  t.notMatch(new ConfigError(mistakes).message, /marker(?!$)/i)
-  for (const { expected } of mistakes) t.match(expected, /^expected/)
-})
-
 t.test(
-  'an issuer is an address where its keys are looked for, and any text where they are configured',
+  'all mistakes in all sources are reported at once, with their position and without the values',
   async (t) => {
-    for (const [issuer, jwksUri, isGood] of [
-      ['https://op.example/realms/a', undefined, true],
-      ['http://127.0.0.1:8080', undefined, true],
-      ['http://localhost:8080', undefined, true],
-      ['http://op.example', undefined, false],
-      ['urn:op', undefined, false],
-      ['urn:op', 'https://op.example/keys', true],
-      ['https://op.example', 'https://user:word@op.example/keys', false],
-      ['https://op.example', 'ftp://op.example/keys', false],
-    ] as const) {
-      const wrong = await places([{ ...SOURCE, issuer, ...(jwksUri ? { jwksUri } : {}) }])(t)
-      t.equal(wrong.length === 0, isGood, `${issuer} ${jwksUri}: ${wrong}`)
-    }
+    const sources = [
+      { ...SOURCE, name: 'Marker', issuer: '', user: { as: 'marker', from: 'marker' }, more: 1 },
+      { ...SOURCE, algorithms: ['HS256', 'none'], jwksUri: 'http://marker.example/keys', reason: 'marker' },
+      { ...SOURCE, tenant: 'marker', tenantFrom: '{org}', tenants: ['default', 'marker'] },
+      { ...SOURCE, name: 'two', tenants: ['default'], audience: [] },
+      { ...SOURCE, name: 'three', issuer: 'http://marker.example', tenantFrom: '{}' },
+      { kind: 'oidc-back-channel-logout' },
+      { ...SOURCE, name: 'four', kind: 'marker' },
+      'marker',
+    ]
+    const mistakes = await mistakesIn(t, { sources })
+    const expected = [
+      '/0/name',
+      '/0/issuer',
+      '/0/user/as',
+      '/0/user/from',
+      '/0/more',
+      '/1/algorithms/0',
+      '/1/algorithms/1',
+      '/1/jwksUri',
+      '/1/reason',
+      '/2/name',
+      '/2/tenant',
+      '/2/tenantFrom',
+      '/2/tenants/1',
+      '/3/tenants',
+      '/3/audience',
+      '/4/issuer',
+      '/4/tenantFrom',
+      '/5/name',
+      '/5/issuer',
+      '/5/audience',
+      '/6/kind',
+      '/7',
+    ]
+    t.same(keysOf(mistakes).sort(), expected.map((place) => `CONFIG_FILE /sources${place}`).sort())
+    t.notMatch(new ConfigError(mistakes).message, /marker(?!$)/i)
+    for (const { expected } of mistakes) t.match(expected, /^expected/)
   },
 )
 
-t.test("a transmitter is found by its issuer's address, where its own is left out", async (t) => {
+t.test('an issuer must be an address, unless the address of its keys is configured', async (t) => {
+  for (const [issuer, jwksUri, isGood] of [
+    ['https://op.example/realms/a', undefined, true],
+    ['http://127.0.0.1:8080', undefined, true],
+    ['http://localhost:8080', undefined, true],
+    ['http://op.example', undefined, false],
+    ['urn:op', undefined, false],
+    ['urn:op', 'https://op.example/keys', true],
+    ['https://op.example', 'https://user:word@op.example/keys', false],
+    ['https://op.example', 'ftp://op.example/keys', false],
+  ] as const) {
+    const wrong = await places([{ ...SOURCE, issuer, ...(jwksUri ? { jwksUri } : {}) }])(t)
+    t.equal(wrong.length === 0, isGood, `${issuer} ${jwksUri}: ${wrong}`)
+  }
+})
+
+t.test("without its own address, a transmitter is found at its issuer's address", async (t) => {
   const stream = { ...SOURCE, kind: 'shared-signals', jwksUri: 'https://op.example/keys' }
   const configurationUrl = 'https://op.example/ssf'
   for (const [issuer, transmitter, isGood] of [
@@ -114,14 +114,14 @@ t.test("a transmitter is found by its issuer's address, where its own is left ou
   }
 })
 
-t.test('there may be a thousand sources', async (t) => {
+t.test('up to a thousand sources are accepted', async (t) => {
   const many = (count: number) =>
     Array.from({ length: count }, (_, index) => ({ ...SOURCE, name: `op${index}` }))
   t.same(await places(many(1_000))(t), [])
   t.same(await places(many(1_001))(t), ['/sources'])
 })
 
-t.test('a template that names a member which the kind does not have is a mistake', async (t) => {
+t.test('a template with a member that the kind does not have is a mistake', async (t) => {
   const entry = (kind: string, from: string, more: object = {}) => ({
     ...SOURCE,
     kind,

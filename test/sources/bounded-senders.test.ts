@@ -63,7 +63,7 @@ const SIGNALS = {
 }
 
 for (const [way, send] of Object.entries(SIGNALS)) {
-  t.test(`${way}: a tenant of others is as unknown as one that does not exist`, async (t) => {
+  t.test(`${way}: another sender's tenant gets the same response as one that does not exist`, async (t) => {
     const { service } = await startBounded(t)
     const texts = new Set<string>()
     for (const tenant of ['b', 'default', 'elsewhere']) {
@@ -78,30 +78,36 @@ for (const [way, send] of Object.entries(SIGNALS)) {
     }
   })
 
-  t.test(`${way}: a key for several tenants names one, unless the default one is among them`, async (t) => {
-    const { service } = await startBounded(t)
-    isProblem(t, await send(service, bearer('both')), 'CURFEW_REQUEST_INVALID', '/tenant')
-    for (const [sender, tenant] of [
-      ['both', 'b'],
-      ['mixed', 'a'],
-      ['mixed', undefined],
-    ] as const) {
-      t.ok((await send(service, bearer(sender), tenant)).status < 300, `${sender}, ${tenant}`)
-    }
-    isProblem(t, await send(service, bearer('both'), 'default'), 'CURFEW_UNKNOWN_TENANT')
-  })
+  t.test(
+    `${way}: a key for several tenants must name one, unless the default one is among them`,
+    async (t) => {
+      const { service } = await startBounded(t)
+      isProblem(t, await send(service, bearer('both')), 'CURFEW_REQUEST_INVALID', '/tenant')
+      for (const [sender, tenant] of [
+        ['both', 'b'],
+        ['mixed', 'a'],
+        ['mixed', undefined],
+      ] as const) {
+        t.ok((await send(service, bearer(sender), tenant)).status < 300, `${sender}, ${tenant}`)
+      }
+      isProblem(t, await send(service, bearer('both'), 'default'), 'CURFEW_UNKNOWN_TENANT')
+    },
+  )
 }
 
-t.test('who names no tenant means the only one that is theirs, else the default one', async (t) => {
-  const { service } = await startBounded(t)
-  const meant = async (headers: Record<string, string>) =>
-    (await service.call('POST', '/logout-hook', { headers, body: { userId: 'u1' } })).json.tenant
-  t.equal(await meant(bearer('b')), 'b')
-  t.equal(await meant(bearer('mixed')), 'default')
-  t.equal(await meant({}), 'default')
-})
+t.test(
+  "a signal without a tenant is for the sender's only tenant, or else for the default one",
+  async (t) => {
+    const { service } = await startBounded(t)
+    const meant = async (headers: Record<string, string>) =>
+      (await service.call('POST', '/logout-hook', { headers, body: { userId: 'u1' } })).json.tenant
+    t.equal(await meant(bearer('b')), 'b')
+    t.equal(await meant(bearer('mixed')), 'default')
+    t.equal(await meant({}), 'default')
+  },
+)
 
-t.test('a webhook is good for the tenants of the secret that signed it', async (t) => {
+t.test('a webhook is valid for the tenants of the secret that signed it', async (t) => {
   const { service } = await startBounded(t)
   const deliver = (sender: string, content: object) => {
     const body = JSON.stringify(content)
@@ -114,7 +120,7 @@ t.test('a webhook is good for the tenants of the secret that signed it', async (
   isProblem(t, await deliver('both', { userId: 'u1' }), 'CURFEW_REQUEST_INVALID', '/tenant')
 })
 
-t.test('alike webhooks of senders of different tenants are two signals', async (t) => {
+t.test('identical webhooks from senders of different tenants are two signals', async (t) => {
   const { service, sandboxes } = await startBounded(t)
   for (const { tenant } of Object.values(sandboxes)) tenant.issueTokens(tenant.addUser({ id: 'u1' }).id, 1)
   const body = '{"userId":"u1"}'
@@ -128,7 +134,7 @@ t.test('alike webhooks of senders of different tenants are two signals', async (
   t.equal((await deliver(secretOf('b'))).text, second.text, 'each repetition gets its own answer')
 })
 
-t.test('a bounded key sees the revocations of its tenants, and no others', async (t) => {
+t.test('a restricted key sees only the revocations of its tenants', async (t) => {
   const { service, ids } = await startBounded(t)
   const list = async (sender: string, query = '') => {
     const { json } = await service.call('GET', `/revocations${query}`, { headers: bearer(sender) })
@@ -152,7 +158,7 @@ t.test('a bounded key sees the revocations of its tenants, and no others', async
   }
 })
 
-t.test('a bounded key does not change the configuration', async (t) => {
+t.test('a restricted key cannot reload the configuration', async (t) => {
   const { service } = await startBounded(t)
   isProblem(t, await service.call('POST', '/config/reload', { headers: bearer('both') }), 'CURFEW_FORBIDDEN')
   t.equal(

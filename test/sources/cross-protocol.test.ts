@@ -8,7 +8,7 @@ import { nothingStored } from '../support/problems.ts'
 import { ADA, AUDIENCE } from '../support/shared-signals.ts'
 import { startWithSources } from '../support/source-service.ts'
 
-/** One issuer with one key, which is a source of every kind: so that nothing but the kind tells its tokens apart. */
+/** One issuer and key as a source of every kind, so that only the kind distinguishes its tokens. */
 async function start(t: Parameters<typeof startWithSources>[0]) {
   const clock = fakeClock()
   const issuer = await startIssuer(t)
@@ -19,7 +19,7 @@ async function start(t: Parameters<typeof startWithSources>[0]) {
   return { clock, issuer, players, service }
 }
 
-t.test('a token of one protocol is none of another, whatever type it says it has', async (t) => {
+t.test('a token of one protocol is rejected by the others, whatever its typ', async (t) => {
   const { clock, issuer, players, service } = await start(t)
   const body = JSON.stringify({ event: { type: 'user.delete', user: { id: 'u1' } } })
   const others = {
@@ -53,7 +53,7 @@ t.test('a token of one protocol is none of another, whatever type it says it has
   await nothingStored(t, service)
 })
 
-t.test('a good request of one source is none at the address of another', async (t) => {
+t.test('a valid request of one source is rejected at the address of another', async (t) => {
   const issuer = await startIssuer(t)
   const kinds = everyKind(issuer)
   const named = parts.sources.flatMap<string>((part) => part.kinds)

@@ -12,7 +12,7 @@ import { nothingStored } from '../support/problems.ts'
 import { ADA } from '../support/shared-signals.ts'
 import { startWithSources } from '../support/source-service.ts'
 
-t.test('each kind of token outlasts an outage and a rotation of its keys', async (t) => {
+t.test('each kind of token survives an outage and a rotation of its keys', async (t) => {
   const issuer = await startIssuer(t)
   const players = tokenPlayers(issuer)
   const clock = agingClock()
@@ -74,7 +74,7 @@ async function start(t: Test, kind: string, wellKnown: string) {
   return { clock, issuer, player, service, post }
 }
 
-/** What leads whoever looks for the keys of an issuer elsewhere, or nowhere. */
+/** Responses that lead the search for an issuer's keys elsewhere or nowhere. */
 const DETOURS: [name: string, (issuer: Issuer, elsewhere: Issuer) => void][] = [
   [
     'discovery names a key set at another host',
@@ -99,7 +99,7 @@ function redirect(issuer: Issuer, path: string, location: string): void {
 }
 
 for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
-  t.test(`${kind}: keys are not fetched from where nobody configured them`, async (t) => {
+  t.test(`${kind}: keys are not fetched from unconfigured addresses`, async (t) => {
     const elsewhere = await startIssuer(t, { wellKnown })
     for (const [name, divert] of DETOURS) {
       const { issuer, service, post } = await start(t, kind, wellKnown)
@@ -113,7 +113,7 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
     t.same(elsewhere.paths, [], 'nothing there was asked for')
   })
 
-  t.test(`${kind}: a symmetric key that is published proves nothing`, async (t) => {
+  t.test(`${kind}: a published symmetric key is not accepted`, async (t) => {
     const { issuer, player, service, post } = await start(t, kind, wellKnown)
     issuer.keys = [{ kty: 'oct', k: 'c2VjcmV0', kid: 'k1', alg: 'HS256' }]
     for (const reply of [await post({}, (await issuerKey('k1', 'RS256')).privateKey), await post()])
@@ -121,7 +121,7 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
     await nothingStored(t, service)
   })
 
-  t.test(`${kind}: a flood of unknown keys asks the issuer once per cooldown`, async (t) => {
+  t.test(`${kind}: a flood of unknown keys causes one fetch per cooldown`, async (t) => {
     const { clock, issuer, player, service, post } = await start(t, kind, wellKnown)
     for (const round of [1, 2, 3]) {
       const flood = Array.from({ length: 50 }, (_, index) => post({ kid: `unknown-${round}-${index}` }))
@@ -135,7 +135,7 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
   })
 }
 
-t.test('no kind of token is left out', async (t) => {
+t.test('every kind of token is covered', async (t) => {
   const kinds = tokenPlayers(await startIssuer(t)).map(({ kind }) => kind)
   t.same(Object.keys(WELL_KNOWN).sort(), kinds.sort())
 })

@@ -23,7 +23,7 @@ function blocks(page: string, language: string): string[] {
 }
 const entriesOf = (page: string) => blocks(page, 'json').map((text) => JSON.parse(text))
 
-t.test('every kind has a row in the list of kinds, with its way in and a page that is there', async (t) => {
+t.test('every kind has a row in the list of kinds, with its path and an existing page', async (t) => {
   const rows = [
     ...read('docs/sources/README.md').matchAll(/^\| `([a-z0-9-]+)` \| `POST ([^`]+)`.*\| (\[.*) \|$/gm),
   ]
@@ -35,7 +35,7 @@ t.test('every kind has a row in the list of kinds, with its way in and a page th
   }
 })
 
-t.test('the entries that the pages of token kinds show are good', async (t) => {
+t.test('the entries on the pages of token kinds are valid', async (t) => {
   for (const page of [...Object.keys(PAGES), 'okta-universal-logout']) {
     const entries = entriesOf(page)
     t.ok(entries.length > 0, page)
@@ -49,7 +49,7 @@ t.test('the entries that the pages of token kinds show are good', async (t) => {
 
 const skip = spawnSync('curl', ['--version']).error !== undefined && 'there is no curl on this machine'
 
-t.test('what the pages of token kinds say to try works', { skip }, async (t) => {
+t.test('the commands on the pages of token kinds work', { skip }, async (t) => {
   const service = await startWithSources(t, [])
   for (const [kind, expected] of Object.entries(PAGES)) {
     const [entry] = entriesOf(kind)

@@ -40,8 +40,7 @@ async function start(t: Test, options: ServiceOptions = {}) {
 const users = (count: number) => Array.from({ length: count }, (_, index) => `nobody-${index}@example.com`)
 
 /**
- * The service with a tenant that answers only once it may. Its clock stands: nobody gives up waiting, however slow the
- * machine is.
+ * The service with a tenant that responds on demand. The clock stands still, so nothing times out on a slow machine.
  */
 async function startHeld(t: Test, environment: Record<string, string> = {}) {
   const sandbox = await startSandbox()
@@ -73,7 +72,7 @@ t.test('a burst of revocations for unknown users takes a few lookups', async (t)
   t.ok(lookups() <= BURST / 4, `${lookups()} lookups for ${BURST} users`)
 })
 
-t.test('a burst of events for unknown users takes a few lookups, and all of them end', async (t) => {
+t.test('a burst of events for unknown users takes a few lookups, and every event finishes', async (t) => {
   // Twice as many revocations run at once.
   const { proxy, service, webhook, lookups } = await startHeld(t, { REVOKE_CONCURRENCY: String(BURST / 2) })
   proxy.hold()
@@ -87,7 +86,7 @@ t.test('a burst of events for unknown users takes a few lookups, and all of them
   t.ok(lookups() <= BURST / 4, `${lookups()} lookups for ${BURST} users`)
 })
 
-t.test('that nobody has a name is asked once in two seconds, however many ask for them', async (t) => {
+t.test('an unknown name is looked up once in two seconds, however many requests there are', async (t) => {
   const clock = fakeClock()
   const { revoke, lookups } = await start(t, { clock, sandbox: { now: clock.now } })
   for (const round of [1, 2]) {

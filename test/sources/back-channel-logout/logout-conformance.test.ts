@@ -27,7 +27,7 @@ async function start(t: Parameters<typeof startLogoutService>[0]) {
   return { service, rsa, claims, send }
 }
 
-t.test('the logout request of the suite is taken: 200, not to be stored', async (t) => {
+t.test('the logout request of the suite is accepted: 200, no-store', async (t) => {
   const { service, rsa, claims, send } = await start(t)
   const { status, headers } = await send(await sign(rsa, claims()))
   t.equal(status, 200)
@@ -35,7 +35,7 @@ t.test('the logout request of the suite is taken: 200, not to be stored', async 
   t.same(await usersOf(service), [{ subject: 'u1' }])
 })
 
-t.test('each logout request of the suite that is not good is refused: 400, not to be stored', async (t) => {
+t.test('each invalid logout request of the suite is rejected: 400, no-store', async (t) => {
   const { service, rsa, claims, send } = await start(t)
   const { url } = service.issuer
   const modules: [name: string, token: string | Promise<string>, description: RegExp][] = [

@@ -7,7 +7,7 @@ import { EVENT, isRefusal, startLogoutService } from '../../support/logout-servi
 import { nothingStored } from '../../support/problems.ts'
 import { sendBytes } from '../../support/raw-http.ts'
 
-t.test('forgeries are refused, and nothing is stored', async (t) => {
+t.test('forgeries are rejected, and nothing is stored', async (t) => {
   const service = await startLogoutService(t, { key: await issuerKey('k1', 'RS256'), clock: fakeClock() })
   const { token, claims, issuer } = service
   const good = claims()
@@ -39,14 +39,14 @@ t.test('forgeries are refused, and nothing is stored', async (t) => {
   t.equal((await service.logout(await issuer.sign(good))).status, 200, 'and yet the good one is taken')
 })
 
-/** A good signature over a time that JSON can say and a clock cannot. */
+/** A valid signature over a time that JSON can express but a clock cannot. */
 async function reworked(good: string, { alg, kid, privateKey }: IssuerKey): Promise<string> {
   const claims = Buffer.from(good.split('.')[1] ?? '', 'base64url').toString()
   const endless = claims.replace(/"exp":\d+/, '"exp":1e999')
   return new CompactSign(Buffer.from(endless)).setProtectedHeader({ alg, kid }).sign(privateKey)
 }
 
-t.test('requests that are not as the specification has them are refused', async (t) => {
+t.test('requests that do not conform to the specification are rejected', async (t) => {
   const service = await startLogoutService(t)
   const good = await service.token()
   const form = 'application/x-www-form-urlencoded'
@@ -81,7 +81,7 @@ t.test('requests that are not as the specification has them are refused', async 
   t.equal(charset.status, 200, 'a charset is no harm')
 })
 
-t.test('a header that is there twice lets nothing else in', async (t) => {
+t.test('a repeated header is rejected', async (t) => {
   const service = await startLogoutService(t)
   const body = `logout_token=${await service.token()}`
   const answer = async (...types: string[]) => {

@@ -10,7 +10,7 @@ import { DISCOVERY, JWKS, startIssuer } from '../../support/issuer.ts'
 import { CLIENT, EVENT, isRefusal, startLogoutService } from '../../support/logout-service.ts'
 import { nothingStored } from '../../support/problems.ts'
 
-t.test('without keys it says: later', async (t) => {
+t.test('without keys, the response is 503', async (t) => {
   const other = await startIssuer(t)
   const service = await startLogoutService(t)
   const { issuer } = service
@@ -34,7 +34,7 @@ t.test('without keys it says: later', async (t) => {
   t.match(service.logLines.join(''), /"source":"op".*the status 302.*a request of a source failed/)
 })
 
-t.test('without the store it says: later', async (t) => {
+t.test('without the store, the response is 503', async (t) => {
   const issuer = await startIssuer(t, { typ: 'logout+jwt' })
   const clock = fakeClock()
   const entry = LogoutEntry.parse({

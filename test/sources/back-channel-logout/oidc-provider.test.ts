@@ -12,7 +12,7 @@ async function privateKey(kid: string, alg: string) {
   return { ...(await exportJWK(privateKey)), kid, alg, use: 'sig' }
 }
 
-/** A real OpenID provider over loopback HTTP, whose keys can be replaced. */
+/** A real OpenID provider on loopback with replaceable keys. */
 async function startProvider(t: Test, logoutUri: () => string, alg: 'RS256' | 'ES256') {
   let listener: ReturnType<Provider['callback']> | undefined
   const server = createServer((request, response) => listener?.(request, response))
@@ -26,7 +26,7 @@ async function startProvider(t: Test, logoutUri: () => string, alg: 'RS256' | 'E
   let provider: Provider | undefined
   return {
     issuer,
-    /** Begins, or begins anew, with this key alone. */
+    /** Starts or restarts with this key only. */
     async use(kid: string) {
       provider = new Provider(issuer, {
         jwks: { keys: [await privateKey(kid, alg)] },
@@ -48,7 +48,7 @@ async function startProvider(t: Test, logoutUri: () => string, alg: 'RS256' | 'E
       })
       listener = provider.callback()
     },
-    /** Sends a logout; rejects where the receiver does not take it. */
+    /** Sends a logout. Rejects if the receiver does not accept it. */
     async logout(sub: string | undefined, sid: string) {
       const client = await provider?.Client.find(CLIENT)
       await client?.backchannelLogout(sub, sid)

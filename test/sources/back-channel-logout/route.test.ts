@@ -9,7 +9,7 @@ import { isRefusal, startLogoutService, usersOf } from '../../support/logout-ser
 import { nothingStored } from '../../support/problems.ts'
 import { temporaryFolder } from '../../support/service.ts'
 
-t.test('a logout token ends the access of its user: 200, empty, not to be stored', async (t) => {
+t.test('a logout token ends the access of its user: 200, empty, no-store', async (t) => {
   const service = await startLogoutService(t)
   service.userWithTokens(2, { id: 'q1', subject: 'u1' })
   const reply = await service.logout(await service.token())
@@ -27,7 +27,7 @@ t.test('a logout token ends the access of its user: 200, empty, not to be stored
   t.same(await service.counts(), { 'op accepted': 1 })
 })
 
-t.test('a token is good once, as long as it has not expired', async (t) => {
+t.test('a token is accepted once, until it expires', async (t) => {
   const clock = fakeClock()
   const service = await startLogoutService(t, { clock })
   const token = await service.token({ exp: Math.floor(clock.now() / 1000) + 1_800 })
@@ -42,7 +42,7 @@ t.test('a token is good once, as long as it has not expired', async (t) => {
   t.same(await service.counts(), { 'op accepted': 2, 'op replayed': 5, 'op rejected': 1 })
 })
 
-t.test('two sources may number their tokens alike', async (t) => {
+t.test('two sources may use the same token ids', async (t) => {
   const service = await startLogoutService(t)
   await service.configure([service.entry(), service.entry({ name: 'other' })])
   t.equal((await service.logout(await service.token({ jti: 'same' }))).status, 200)
@@ -50,7 +50,7 @@ t.test('two sources may number their tokens alike', async (t) => {
   t.same(await usersOf(service), [{ subject: 'u2' }, { subject: 'u1' }])
 })
 
-t.test('a source asks for its tenants, its reason and its users, and for nothing else', async (t) => {
+t.test('a source is restricted to the tenants, reason and user mapping of its entry', async (t) => {
   const service = await startLogoutService(t, {
     tenants: [entryFor('acme'), entryFor('globex')],
     entry: {
@@ -76,7 +76,7 @@ t.test('a source asks for its tenants, its reason and its users, and for nothing
   ])
 })
 
-t.test('a user who is not named as the entry has it is nobody', async (t) => {
+t.test('a user who is not identified as the entry requires is rejected', async (t) => {
   const service = await startLogoutService(t, { entry: { user: { as: 'email' } } })
   const none = await service.logout(await service.token())
   isRefusal(t, none, 400, 'invalid_request', /not identify a user/, 'no email')
@@ -85,7 +85,7 @@ t.test('a user who is not named as the entry has it is nobody', async (t) => {
   t.same(await usersOf(service), [{ email: 'ann@example.com' }])
 })
 
-t.test('a session without a user is looked up; nobody has told: a clear answer', async (t) => {
+t.test('a session without a user is looked up; if it is not recorded, the error says so', async (t) => {
   const service = await startLogoutService(t)
   const forSession = () => service.token({ sub: undefined, sid: 's1' })
   isRefusal(
@@ -108,7 +108,7 @@ t.test('a session without a user is looked up; nobody has told: a clear answer',
   )
 })
 
-t.test('where a token does not hold what the entry asks for, its session tells whose it is', async (t) => {
+t.test("if a token lacks the members of the entry's template, its session identifies the user", async (t) => {
   const service = await startLogoutService(t, { entry: { user: { as: 'email' } } })
   const both = () => service.token({ sub: 'auth0|1', sid: 's1' })
   isRefusal(t, await service.logout(await both()), 400, 'invalid_request', /not identify a user/, 'not told')
@@ -136,7 +136,7 @@ t.test("a session is looked up in the source's tenant, and not after its end", a
   t.same(await usersOf(service), [{ userId: 'q1' }])
 })
 
-t.test('a session belongs to the source whose issuer names it', async (t) => {
+t.test('a session belongs to the source of its issuer', async (t) => {
   const service = await startLogoutService(t)
   const issuer = await startIssuer(t, { typ: 'logout+jwt' })
   const other = service.entry({ name: 'other', issuer: issuer.url })
@@ -166,7 +166,7 @@ t.test('a session belongs to the source whose issuer names it', async (t) => {
   t.equal((await ofOp()).status, 400)
 })
 
-t.test('a session that was noted before the upgrade, without a source', async (t) => {
+t.test('a session recorded before the upgrade, without a source', async (t) => {
   const path = join(temporaryFolder(t), 'curfew.db')
   const file = new DatabaseSync(path)
   file.exec(`${MIGRATIONS.slice(0, 3).join(';')}; PRAGMA user_version = 3`)
@@ -191,7 +191,7 @@ t.test('a session that was noted before the upgrade, without a source', async (t
   t.same((await usersOf(service))[0], { userId: 'q2' }, 'replaced')
 })
 
-t.test('a reload changes sources at once', async (t) => {
+t.test('a reload changes sources immediately', async (t) => {
   const service = await startLogoutService(t)
   await service.logout(await service.token())
   await service.configure([])

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { instantOf } from '../../../src/sources/common/instant.ts'
 
-t.test('a time is taken in seconds, in milliseconds and in ISO 8601 with its offset', async (t) => {
+t.test('a time is accepted in seconds, in milliseconds and in ISO 8601 with an offset', async (t) => {
   const at = Date.parse('2024-03-28T18:47:07.000Z')
   for (const value of [
     at,

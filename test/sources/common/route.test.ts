@@ -9,7 +9,7 @@ const SOURCES = [
   { name: 'keys', kind: 'fusionauth', jwksUri: 'http://127.0.0.1:9/jwks' },
 ]
 
-t.test('a content type that nobody can read is no reason before the sender is known', async (t) => {
+t.test('an unsupported content type is reported only after the sender is authenticated', async (t) => {
   const service = await startWithSources(t, SOURCES)
   for (const type of ['garbage', 'application/', 'text', '/', 'application/json;']) {
     const post = (path: string) =>
@@ -27,7 +27,7 @@ t.test('a content type that nobody can read is no reason before the sender is kn
   await nothingStored(t, service)
 })
 
-t.test('a failure says in the log whose it is', async (t) => {
+t.test('the log line of a failure names its source', async (t) => {
   const service = await startWithSources(t, SOURCES)
   const token = `${Buffer.from('{"alg":"RS256","kid":"k1"}').toString('base64url')}.e30.AAAA`
   const headers = { authorization: '', 'x-fusionauth-signature-jwt': token }
@@ -40,7 +40,7 @@ t.test('a failure says in the log whose it is', async (t) => {
   )
 })
 
-t.test('a body that is too large counts for its source; without a source none is read', async (t) => {
+t.test('a body that is too large counts for its source; without a source, no body is read', async (t) => {
   const service = await startWithSources(t, SOURCES)
   const body = 'x'.repeat(1024 * 1024 + 1)
   for (const [path, status] of [

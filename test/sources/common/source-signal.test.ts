@@ -12,7 +12,7 @@ function signal(config: Partial<CommonConfig>, statement: Partial<Statement> = {
   return sourceSignal({ name: 'op', ...config }, { ...said, ...statement }, { tenants, now: T0 + 5_000 })
 }
 
-t.test("without an entry's word the kind's own counts", async (t) => {
+t.test('without settings in the entry, the defaults of the kind apply', async (t) => {
   t.same(signal({}), {
     tenant: 'first',
     user: { kind: 'subject', value: 'u1' },
@@ -25,7 +25,7 @@ t.test("without an entry's word the kind's own counts", async (t) => {
   })
 })
 
-t.test('the entry says how a user is called at Qlik', async (t) => {
+t.test('the entry decides how a user is identified at Qlik', async (t) => {
   const users: [CommonConfig['user'], string, string][] = [
     [{ as: 'subject', from: '{iss}|{sub}' }, 'subject', 'https://op.example|u1'],
     [{ as: 'email', from: '{email}' }, 'email', 'ann@example.com'],
@@ -35,12 +35,12 @@ t.test('the entry says how a user is called at Qlik', async (t) => {
   for (const [user, kind, value] of users) t.same(signal({ user }).user, { kind, value })
 })
 
-t.test('a user who is known otherwise is that user', async (t) => {
+t.test('a known user takes precedence over the entry', async (t) => {
   const known = { kind: 'userId', value: 'q1' } as const
   t.same(signal({ user: { as: 'email', from: '{email}' } }, { user: known }).user, known)
 })
 
-t.test('what names nobody is refused', async (t) => {
+t.test('a statement that names no user is rejected', async (t) => {
   for (const user of [
     { as: 'subject', from: '{missing}' },
     { as: 'email', from: '{sub}' },
@@ -53,7 +53,7 @@ t.test('what names nobody is refused', async (t) => {
   }
 })
 
-t.test("the entry's reason counts, and with it the scope", async (t) => {
+t.test("the entry's reason takes precedence, and decides the scope", async (t) => {
   t.match(signal({ reason: 'security' }), { reason: 'security', scope: 'all' })
   t.match(signal({ reason: 'session-expired' }, { reason: 'security' }), {
     reason: 'session-expired',
@@ -61,13 +61,13 @@ t.test("the entry's reason counts, and with it the scope", async (t) => {
   })
 })
 
-t.test('times are whole, and as the source says', async (t) => {
+t.test('times are rounded down to whole ms', async (t) => {
   t.equal(signal({}, { occurredAt: null }).occurredAt, T0 + 5_000)
   t.equal(signal({}, { occurredAt: T0 + 60_000 }).occurredAt, T0 + 60_000)
   t.equal(signal({}, { occurredAt: T0 + 0.75 }).occurredAt, T0)
 })
 
-t.test('a source speaks for the tenants of its entry, and for no others', async (t) => {
+t.test('a source is restricted to the tenants of its entry', async (t) => {
   const meant = (config: Partial<CommonConfig>, more = {}) =>
     tenantOf({ name: 'op', ...config }, { ...values, ...more }, tenants)
   t.equal(meant({}), 'first', 'the default one')

@@ -23,7 +23,7 @@ function userOf(identifier: unknown, user?: SubjectRules['user'], issuer = ISSUE
   return `${signal.user.kind}:${signal.user.value}`
 }
 
-t.test('every format that names a user by itself is understood', async (t) => {
+t.test('every format that identifies a user is understood', async (t) => {
   // The examples of RFC 9493, section 3.2, and of the Shared Signals Framework 1.0, section 3.
   const table: [identifier: object, user: string][] = [
     [email, 'email:ada@example.com'],
@@ -66,7 +66,7 @@ t.test("an entry's template may name every member, and picks the alias that has 
     t.equal(userOf(identifier, { as: 'subject', from }), user, JSON.stringify(identifier))
 })
 
-t.test('of aliases the one is taken that is of the kind the entry asks for', async (t) => {
+t.test('among aliases, one of the kind that the entry asks for is chosen', async (t) => {
   const aliases = { format: 'aliases', identifiers: [email, phone, issSub] }
   t.equal(userOf(aliases, { as: 'subject' }), 'subject:145234573')
   t.equal(userOf(aliases, { as: 'userId' }), 'userId:145234573')
@@ -74,7 +74,7 @@ t.test('of aliases the one is taken that is of the kind the entry asks for', asy
   t.equal(userOf(email, { as: 'subject' }), 'subject:ada@example.com', 'the only one, as the entry has it')
 })
 
-t.test('a subject of another issuer is taken only by a template', async (t) => {
+t.test('a subject of another issuer is accepted only with a template', async (t) => {
   const foreign = { ...issSub, iss: 'https://other.example.com' }
   for (const identifier of [foreign, { format: 'complex', user: foreign }])
     t.throws(() => userOf(identifier), { code: 'CURFEW_SUBJECT_UNKNOWN', message: /another issuer/ })
@@ -83,7 +83,7 @@ t.test('a subject of another issuer is taken only by a template', async (t) => {
   t.equal(userOf(foreign, { as: 'subject', from: '{sub}' }), 'subject:145234573')
 })
 
-t.test('who cannot be named is unknown, not a guess', async (t) => {
+t.test('a subject that identifies no user is unknown, not guessed', async (t) => {
   const table: [identifier: object, template?: string][] = [
     [phone],
     [{ format: 'did', url: 'did:example:123456' }],
@@ -101,7 +101,7 @@ t.test('who cannot be named is unknown, not a guess', async (t) => {
   }
 })
 
-t.test('what is no subject identifier is refused, and nothing of it is repeated', async (t) => {
+t.test('an invalid subject identifier is rejected, and nothing of it is repeated', async (t) => {
   const secret = 'do-not-repeat'
   const table: unknown[] = [
     undefined,

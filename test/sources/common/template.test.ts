@@ -1,7 +1,7 @@
 import t from 'tap'
 import { expand, isTemplate, membersOf, valueAt } from '../../../src/sources/common/template.ts'
 
-t.test('a template names members in braces, one at least', async (t) => {
+t.test('a template names at least one member in braces', async (t) => {
   for (const text of [
     '{sub}',
     '{iss}|{sub}',
@@ -16,7 +16,7 @@ t.test('a template names members in braces, one at least', async (t) => {
     t.notOk(isTemplate(text), `${text} is none`)
 })
 
-t.test('places hold the members that they name', async (t) => {
+t.test('placeholders are replaced with the members that they name', async (t) => {
   const values = {
     iss: 'https://op.example',
     sub: 'a|b',
@@ -41,7 +41,7 @@ t.test('places hold the members that they name', async (t) => {
   }
 })
 
-t.test('a text is complete or none: what is no name of a user is not made one', async (t) => {
+t.test('a template with a missing member expands to null', async (t) => {
   const values = {
     empty: '',
     none: null,
@@ -64,7 +64,7 @@ t.test('a text is complete or none: what is no name of a user is not made one', 
   for (const nothing of [null, undefined, 'text', 5]) t.equal(expand('{sub}', nothing), null)
 })
 
-t.test('a JSON Pointer leads to a value, or to none', async (t) => {
+t.test('a JSON Pointer finds a value or undefined', async (t) => {
   const values = { a: { '': 0, b: [{ c: false }] } }
   t.equal(valueAt(values, ''), values)
   t.equal(valueAt(values, '/a/'), 0)
@@ -73,7 +73,7 @@ t.test('a JSON Pointer leads to a value, or to none', async (t) => {
     t.equal(valueAt(values, pointer), undefined, pointer)
 })
 
-t.test('the members that a template names', async (t) => {
+t.test('membersOf returns the members that a template names', async (t) => {
   t.same(membersOf('{iss}|{sub}'), ['iss', 'sub'])
   t.same(membersOf('{/data/user_id}{/a~1b/c}{x/y}'), ['data', 'a/b', 'x/y'])
 })

@@ -4,7 +4,7 @@ import { ADA, byEmail, PATH, startGlobalTokenRevocation } from '../../support/gl
 import { nothingStored } from '../../support/problems.ts'
 import { sendBytes } from '../../support/raw-http.ts'
 
-t.test('Okta ends the tokens of a user by e-mail address, as a matter of security', async (t) => {
+t.test("Okta ends a user's tokens by e-mail address, with the reason security", async (t) => {
   const { service, post } = await startGlobalTokenRevocation(t)
   service.userWithTokens(3, { email: ADA })
   const reply = await post(byEmail(ADA))
@@ -22,7 +22,7 @@ t.test('Okta ends the tokens of a user by e-mail address, as a matter of securit
   t.match(await service.settled(item.id), { status: 'completed', verified: true, tokens: { revoked: 3 } })
 })
 
-t.test('the subject may be any that names a user, also under its older name', async (t) => {
+t.test('the subject may have any format that identifies a user, also under its older name', async (t) => {
   const { service, issuer, post } = await startGlobalTokenRevocation(t)
   service.userWithTokens(1, { email: ADA, subject: 'sub-1' })
   const email = { format: 'email', email: ADA }
@@ -54,7 +54,7 @@ t.test("the entry's template names the user", async (t) => {
   t.match(await post(byEmail('ada@example.com')), { status: 422, json: { error: 'unsupported_subject' } })
 })
 
-t.test('bodies that are not as they should be are told apart', async (t) => {
+t.test('invalid bodies get distinct errors', async (t) => {
   const { service, post } = await startGlobalTokenRevocation(t)
   const email = { format: 'email', email: 'ada@example.com' }
   const table: [status: number, error: string, body: unknown, headers?: Record<string, string>][] = [
@@ -86,24 +86,27 @@ t.test('bodies that are not as they should be are told apart', async (t) => {
   await nothingStored(t, service)
 })
 
-t.test('a token is good once: sent again it does nothing, for another subject it is refused', async (t) => {
-  const { service, issuer, claims, post } = await startGlobalTokenRevocation(t)
-  const user = service.userWithTokens(1, { email: ADA })
-  service.userWithTokens(1, { email: 'bob@example.com' })
-  const token = await issuer.sign(claims())
-  t.equal((await post(byEmail(ADA), { token })).status, 204)
-  const [item] = await service.stored()
-  await service.ended(item.id)
-  service.sandbox.tenant.issueTokens(user.id, 1)
-  t.equal((await post(byEmail(ADA), { token })).status, 204)
-  t.match(await post(byEmail('bob@example.com'), { token }), {
-    status: 401,
-    json: { error: 'invalid_token' },
-  })
-  t.equal((await service.stored()).length, 1)
-})
+t.test(
+  'a token is accepted once: a repetition does nothing, reuse for another subject is rejected',
+  async (t) => {
+    const { service, issuer, claims, post } = await startGlobalTokenRevocation(t)
+    const user = service.userWithTokens(1, { email: ADA })
+    service.userWithTokens(1, { email: 'bob@example.com' })
+    const token = await issuer.sign(claims())
+    t.equal((await post(byEmail(ADA), { token })).status, 204)
+    const [item] = await service.stored()
+    await service.ended(item.id)
+    service.sandbox.tenant.issueTokens(user.id, 1)
+    t.equal((await post(byEmail(ADA), { token })).status, 204)
+    t.match(await post(byEmail('bob@example.com'), { token }), {
+      status: 401,
+      json: { error: 'invalid_token' },
+    })
+    t.equal((await service.stored()).length, 1)
+  },
+)
 
-t.test('whether there is such a user is not waited for', async (t) => {
+t.test('the response does not require Qlik Cloud to be reachable', async (t) => {
   const clock = fakeClock()
   const { service, post } = await startGlobalTokenRevocation(t, {}, { clock, sandbox: { latencyMs: 0 } })
   service.sandbox.tenant.addUser()
@@ -113,7 +116,7 @@ t.test('whether there is such a user is not waited for', async (t) => {
   t.equal((await service.stored()).length, 1)
 })
 
-t.test('a sender stays within the tenants of its entry', async (t) => {
+t.test('a sender is restricted to the tenants of its entry', async (t) => {
   const { service, post } = await startGlobalTokenRevocation(t, {
     tenantFrom: '{/subject/tenant/id}',
     tenants: ['default'],
@@ -134,7 +137,7 @@ t.test('a sender stays within the tenants of its entry', async (t) => {
   t.equal((await post(within())).status, 403)
 })
 
-t.test('a sender is proven before the body is looked at, by one header', async (t) => {
+t.test('a sender is authenticated by one header before the body is read', async (t) => {
   const { service, issuer, claims } = await startGlobalTokenRevocation(t)
   for (const authorization of ['', 'Basic b2t0YTpva3Rh', 'Bearer', 'Bearer a b']) {
     const reply = await service.call('POST', PATH, { body: '{', headers: { authorization } })

@@ -38,7 +38,7 @@ t.test('each event that ends sessions has its reason', async (t) => {
   }
 })
 
-t.test('tokens are taken as Okta, Google, authentik and drafts send them', async (t) => {
+t.test('tokens are accepted as Okta, Google, authentik and drafts send them', async (t) => {
   const { transmitter, claims, pushToken, stored } = await startPush(t)
   const type = `${CAEP}session-revoked`
   const own = { format: 'iss_sub', iss: transmitter.url, sub: '00u1' }
@@ -87,7 +87,7 @@ t.test('tokens are taken as Okta, Google, authentik and drafts send them', async
   t.equal((await pushToken(`${await transmitter.sign(claims({ type }))}\r\n`)).status, 202, 'a line end')
 })
 
-t.test('the time of the event is told in s or ms, and nonsense is not believed', async (t) => {
+t.test('the time of an event is in s or ms, and an implausible one is ignored', async (t) => {
   const { push, stored } = await startPush(t)
   const now = Date.now()
   const iat = Math.floor(now / 1000) - 2
@@ -112,33 +112,30 @@ t.test('the time of the event is told in s or ms, and nonsense is not believed',
   t.equal(occurredAt, acceptedAt, 'the future is now')
 })
 
-t.test(
-  'a repeated token gets the same answer, and nothing is done twice, for as long as it is taken',
-  async (t) => {
-    const clock = fakeClock()
-    const { service, transmitter, claims, pushToken, stored } = await startPush(t, {}, { clock })
-    const token = await transmitter.sign(claims({ event: { initiating_entity: 'admin' } }))
+t.test('a repeated token gets the same response and has no further effect while it is valid', async (t) => {
+  const clock = fakeClock()
+  const { service, transmitter, claims, pushToken, stored } = await startPush(t, {}, { clock })
+  const token = await transmitter.sign(claims({ event: { initiating_entity: 'admin' } }))
+  t.equal((await pushToken(token)).status, 202)
+  await service.ended((await stored())[0].id)
+  for (const days of [0, 1, 28]) {
+    clock.advance(days * 86_400_000)
     t.equal((await pushToken(token)).status, 202)
-    await service.ended((await stored())[0].id)
-    for (const days of [0, 1, 28]) {
-      clock.advance(days * 86_400_000)
-      t.equal((await pushToken(token)).status, 202)
-      t.equal((await stored()).length, 1, `after ${days} days more`)
-    }
-    clock.advance(2 * 86_400_000)
-    t.match(await pushToken(token), { status: 400, json: { err: 'invalid_request', description: /30 days/ } })
-    t.equal((await stored()).length, 1)
-  },
-)
+    t.equal((await stored()).length, 1, `after ${days} days more`)
+  }
+  clock.advance(2 * 86_400_000)
+  t.match(await pushToken(token), { status: 400, json: { err: 'invalid_request', description: /30 days/ } })
+  t.equal((await stored()).length, 1)
+})
 
-t.test('a token may be issued at a part of a second', async (t) => {
+t.test('a token may be issued at a fraction of a second', async (t) => {
   const { push, stored } = await startPush(t)
   const iat = Math.floor(Date.now() / 1000) - 2 + 0.0005
   t.equal((await push({ iat })).status, 202)
   t.equal(Date.parse((await stored())[0].occurredAt), Math.floor(iat * 1000))
 })
 
-t.test('other events are taken and ignored, and counted', async (t) => {
+t.test('other events are accepted, ignored and counted', async (t) => {
   const { service, push } = await startPush(t)
   for (const type of [
     `${CAEP}credential-change`,
@@ -161,7 +158,7 @@ t.test('an entry may name the events that end sessions', async (t) => {
   t.equal((await stored()).length, 1)
 })
 
-t.test('what cannot be acted on is refused by the codes of RFC 8935', async (t) => {
+t.test('tokens that cannot be processed are rejected with the codes of RFC 8935', async (t) => {
   const { service, push, pushToken, transmitter, claims } = await startPush(t, {
     tenantFrom: '{/claims/org}',
   })
@@ -208,7 +205,7 @@ t.test('what cannot be acted on is refused by the codes of RFC 8935', async (t) 
   await nothingStored(t, service)
 })
 
-t.test('where a header was agreed, pushes need it, too', async (t) => {
+t.test('if a header is configured, pushes require it', async (t) => {
   const { pushToken, transmitter, claims, stored } = await startPush(t, {
     pushAuthorization: 'Bearer agreed',
   })
@@ -222,7 +219,7 @@ t.test('where a header was agreed, pushes need it, too', async (t) => {
   t.equal((await pushToken(token, { authorization: 'Bearer agreed' })).status, 202)
 })
 
-t.test('whoever looks after the stream may have asked for a verification, with any state', async (t) => {
+t.test('without a transmitter, a verification with any state is accepted', async (t) => {
   const { service, push } = await startPush(t)
   t.equal(
     (

@@ -6,7 +6,7 @@ import { RISC, startPush } from '../../support/shared-signals.ts'
 const ENTRY = { kind: 'shared-signals', name: 'idp', issuer: 'https://idp.example.com', audience: 'a' }
 const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
 
-t.test('an entry says how events come, and by which token the stream is looked after', async (t) => {
+t.test('an entry configures the delivery of events and the token for the transmitter', async (t) => {
   const place = 'CONFIG_FILE /sources/0/transmitter'
   const table: [transmitter: object, mistakes: string[]][] = [
     [{ delivery: 'poll', token: 't' }, []],
@@ -31,7 +31,7 @@ t.test('an entry says how events come, and by which token the stream is looked a
   }
 })
 
-t.test('in place of a token an entry may have an OAuth client, with one secret', async (t) => {
+t.test('instead of a token, an entry may have an OAuth client with one secret', async (t) => {
   const place = 'CONFIG_FILE /sources/0/transmitter'
   const client = { tokenUrl: 'https://as.example.com/token', clientId: 'c', clientSecret: 's' }
   const { clientSecret: _, ...bare } = client
@@ -58,7 +58,7 @@ t.test('in place of a token an entry may have an OAuth client, with one secret',
   }
 })
 
-t.test('the header that pushes must have is given in one way', async (t) => {
+t.test('the required header of pushes is configured directly or by a file', async (t) => {
   const file = configurationFile(t, { sources: [] })
   const pushAuthorizationFile = file.beside('header', 'Bearer agreed')
   const wrong = async (entry: object) => {
@@ -73,7 +73,7 @@ t.test('the header that pushes must have is given in one way', async (t) => {
   t.same(await wrong({ ...both, audience: [] }), [`${place}/audience`, `${place}/pushAuthorizationFile`])
 })
 
-t.test('without a transmitter nothing is asked of anybody until a token comes', async (t) => {
+t.test('without a transmitter, no request is made until a token arrives', async (t) => {
   const { transmitter, service, push } = await startPush(t)
   t.same(transmitter.paths, [])
   t.equal((await push({ type: `${RISC}account-enabled` })).status, 202)

@@ -16,7 +16,7 @@ const CONFIG = {
   jwksUri: undefined as string | undefined,
 }
 
-t.test('keys are kept while they come from the same place', async (t) => {
+t.test('keys are kept while their address is the same', async (t) => {
   const before = openIssuer(CONFIG, null, CONTEXT)
   const after = (change: Partial<typeof CONFIG>) => openIssuer({ ...CONFIG, ...change }, before, CONTEXT)
   t.equal(after({ audience: 'other' }).keys, before.keys)

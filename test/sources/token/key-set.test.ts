@@ -40,7 +40,7 @@ async function keySet(t: Test, different: Partial<KeySetOptions> = {}) {
   }
 }
 
-/** Answers calls when it is told to; `called` resolves with the first one. */
+/** Responds to calls on demand; `called` resolves with the first one. */
 function slowFetch() {
   const { promise: called, resolve } = Promise.withResolvers<void>()
   const asked: ((body: unknown) => void)[] = []
@@ -52,7 +52,7 @@ function slowFetch() {
   return { asked, called, fetchJson }
 }
 
-t.test('a key is found by discovery, once for all', async (t) => {
+t.test('a key is found by discovery, with one fetch', async (t) => {
   const { find, issuer } = await keySet(t)
   const found = await Promise.all([find('first'), find('first'), find('first')])
   for (const key of found) t.match(key, { type: 'public' })
@@ -60,14 +60,14 @@ t.test('a key is found by discovery, once for all', async (t) => {
   t.same([issuer.asked(DISCOVERY), issuer.asked(JWKS)], [1, 1])
 })
 
-t.test('a configured address is asked without discovery, and may be on another host', async (t) => {
+t.test('a configured address is used without discovery, and may be on another host', async (t) => {
   const other = await startIssuer(t, { key: second })
   const { find, issuer } = await keySet(t, { address: async () => other.jwksUri })
   await find('second')
   t.same([issuer.asked(DISCOVERY), other.asked(JWKS)], [0, 1])
 })
 
-t.test('an unknown kid is looked for once in the cooldown, and found after a rotation', async (t) => {
+t.test('an unknown kid causes one fetch per cooldown, and is found after a rotation', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   await find('first')
   issuer.keys = [second.jwk]
@@ -82,7 +82,7 @@ t.test('an unknown kid is looked for once in the cooldown, and found after a rot
   t.equal(issuer.asked(JWKS), 2)
 })
 
-t.test('without a kid it is the only key of that algorithm; of several, none', async (t) => {
+t.test('without a kid, the only key for the algorithm is used; of several, none', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   await find(undefined)
   issuer.keys = [first.jwk, second.jwk]
@@ -92,7 +92,7 @@ t.test('without a kid it is the only key of that algorithm; of several, none', a
   t.equal(issuer.asked(JWKS), 2, 'asking again would not help')
 })
 
-t.test('a key that was taken away is good for ten minutes, and not for one token more', async (t) => {
+t.test('a withdrawn key is valid for ten minutes and no longer', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   await find('first')
   issuer.keys = [second.jwk]
@@ -103,7 +103,7 @@ t.test('a key that was taken away is good for ten minutes, and not for one token
   await find('second')
 })
 
-t.test('while the issuer is down, its keys stay good for a day and no longer', async (t) => {
+t.test('while the issuer is unavailable, its keys stay valid for a day and no longer', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   await find('first')
   issuer.answer(DISCOVERY, (_, response) => response.writeHead(503).end())
@@ -116,7 +116,7 @@ t.test('while the issuer is down, its keys stay good for a day and no longer', a
   await find('first')
 })
 
-t.test('after a failure it is asked again after 5 s, not sooner', async (t) => {
+t.test('after a failure, keys are fetched again after 5 s, not sooner', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   issuer.answer(JWKS, (_, response) => response.writeHead(500).end())
   for (let index = 0; index < 20; index += 1)
@@ -130,7 +130,7 @@ t.test('after a failure it is asked again after 5 s, not sooner', async (t) => {
   t.equal(issuer.asked(JWKS), 2)
 })
 
-t.test('nobody waits longer than 2 s; what comes later is used by the next one', async (t) => {
+t.test('no token waits longer than 2 s; keys that arrive later are used for the next one', async (t) => {
   const { fetchJson, asked, called } = slowFetch()
   const { find, clock } = await keySet(t, { fetchJson, address: async () => 'https://op.example/keys' })
   const waiting = Promise.all([rejection(find('first')), rejection(find('first'))])
@@ -145,7 +145,7 @@ t.test('nobody waits longer than 2 s; what comes later is used by the next one',
   t.equal(clock.untilNextTimer(), null, 'no timer is left')
 })
 
-t.test('what is no set of keys is no set of keys', async (t) => {
+t.test('an invalid key set is rejected', async (t) => {
   const flood = Array.from({ length: 10_000 }, (_, index) => ({ ...first.jwk, kid: `k${index}` }))
   const wrong: [name: string, body: string][] = [
     ['HTML', '<html></html>'],
@@ -162,7 +162,7 @@ t.test('what is no set of keys is no set of keys', async (t) => {
   }
 })
 
-t.test('a body that trickles is cut off', async (t) => {
+t.test('a slow body is aborted', async (t) => {
   const { find, issuer } = await keySet(t)
   let cut = () => {}
   const isCut = new Promise<void>((resolve) => {
@@ -193,7 +193,7 @@ t.test('redirects are not followed, neither of discovery nor of the keys', async
   t.same([other.asked(DISCOVERY), other.asked(JWKS)], [0, 0])
 })
 
-t.test('discovery leads to keys of this issuer at its own host, else nowhere', async (t) => {
+t.test('discovery accepts only keys of this issuer at its own host', async (t) => {
   const other = await startIssuer(t, { key: first })
   const { find, issuer, clock } = await keySet(t)
   for (const [issuerName, address] of [
@@ -212,7 +212,7 @@ t.test('discovery leads to keys of this issuer at its own host, else nowhere', a
   t.same([other.asked(JWKS), issuer.asked(JWKS)], [0, 0])
 })
 
-t.test('keys that anybody may know, or guess, prove nothing', async (t) => {
+t.test('public, private and weak keys are not accepted', async (t) => {
   const rsa = (bits: number, publicExponent = 0x10001) =>
     exportJWK(generateKeyPairSync('rsa', { modulusLength: bits, publicExponent }).publicKey)
   const good = { ...(await rsa(2048)), kid: 'good' }
@@ -235,7 +235,7 @@ t.test('keys that anybody may know, or guess, prove nothing', async (t) => {
     t.ok((await rejection(find(kid, 'RS256'))) instanceof errors.JWKSNoMatchingKey, kid)
 })
 
-t.test('a rotation that failed to be fetched does not take the known keys away', async (t) => {
+t.test('a failed fetch keeps the known keys', async (t) => {
   const { find, issuer, clock } = await keySet(t)
   await find('first')
   clock.advance(COOLDOWN_MS)

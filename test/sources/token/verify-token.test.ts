@@ -44,7 +44,7 @@ async function faultOf(token: string, different: Partial<TokenIssuer['config']> 
   )
 }
 
-t.test('a token that is as it should be is proven, and read', async (t) => {
+t.test('a valid token is verified, and its claims are returned', async (t) => {
   for (const typ of [undefined, 'JWT', 'jwt', 'logout+jwt', 'application/logout+jwt', 'Logout+JWT'])
     t.equal(await faultOf(await sign(key, CLAIMS, { typ })), null, String(typ))
   t.equal(await faultOf(await sign(rsa, { ...CLAIMS, aud: ['x', 'other-client'] })), null)
@@ -52,7 +52,7 @@ t.test('a token that is as it should be is proven, and read', async (t) => {
   t.same(await verifyToken(good, { config: CONFIG, keys: keySet() }, PROFILE, T0), CLAIMS)
 })
 
-t.test('clocks may differ by a minute, in both directions', async (t) => {
+t.test('clocks may differ by a minute in both directions', async (t) => {
   for (const [claims, fault] of [
     [{ exp: NOW - 59 }, null],
     [{ exp: NOW - 60 }, 'CURFEW_TOKEN_TIME_INVALID'],
@@ -68,7 +68,7 @@ t.test('clocks may differ by a minute, in both directions', async (t) => {
   }
 })
 
-t.test('what is not as it should be proves nothing, and says what it is', async (t) => {
+t.test('an invalid token is rejected, with the reason', async (t) => {
   const claims: [object, ErrorCode][] = [
     [{ iss: 'https://op.example/' }, 'CURFEW_TOKEN_ISSUER_WRONG'],
     [{ iss: undefined }, 'CURFEW_TOKEN_CLAIMS_INVALID'],
@@ -107,7 +107,7 @@ t.test('what is not as it should be proves nothing, and says what it is', async 
     )
 })
 
-t.test('a signature is by a key of the issuer, with an algorithm that is allowed', async (t) => {
+t.test('a signature must be by a key of the issuer, with an allowed algorithm', async (t) => {
   const good = await sign(key, CLAIMS)
   const [head = '', payload = '', signature = ''] = good.split('.')
   t.equal(
@@ -130,7 +130,7 @@ t.test('a signature is by a key of the issuer, with an algorithm that is allowed
     t.equal(await faultOf(unsigned({ alg, kid: 'k1' }, CLAIMS)), 'CURFEW_TOKEN_SIGNATURE_INVALID', alg)
 })
 
-t.test('the public key is no secret to sign with', async (t) => {
+t.test('the public key is not accepted as an HMAC secret', async (t) => {
   const { kid, pem } = rsa
   for (const secret of [
     pem,
@@ -144,7 +144,7 @@ t.test('the public key is no secret to sign with', async (t) => {
   }
 })
 
-t.test('a key that the token brings along counts for nothing', async (t) => {
+t.test('a key inside the token is ignored', async (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const jwk = publicKey.export({ format: 'jwk' })
   const own = { ...key, privateKey: privateKey as never }
@@ -161,7 +161,7 @@ t.test('a key that the token brings along counts for nothing', async (t) => {
     )
 })
 
-t.test('what is no compact JWT is refused before any key is looked for', async (t) => {
+t.test('a token that is not a compact JWT is rejected before any key is fetched', async (t) => {
   const good = await sign(key, CLAIMS)
   const [protectedHeader, payload, signature] = good.split('.')
   const bad = { protected: protectedHeader, signature: 'AAAA' }
@@ -194,7 +194,7 @@ t.test('what is no compact JWT is refused before any key is looked for', async (
   t.equal(await faultOf(good, {}, unavailable), 'CURFEW_KEYS_UNAVAILABLE')
 })
 
-t.test('claims that are no object are no claims', async (t) => {
+t.test('claims must be an object', async (t) => {
   for (const payload of ['5', '[]', '"x"', 'null', '{']) {
     const { CompactSign } = await import('jose')
     const signer = new CompactSign(Buffer.from(payload)).setProtectedHeader({ alg: 'ES256', kid: 'k1' })
@@ -202,7 +202,7 @@ t.test('claims that are no object are no claims', async (t) => {
   }
 })
 
-t.test('a member that is there twice counts as the last, which is signed', async (t) => {
+t.test('of a duplicate member, the last one counts', async (t) => {
   const [head, payload] = unsigned({}, CLAIMS).split('.')
   t.ok(head)
   const twice = Buffer.from('{"alg":"none","alg":"ES256","kid":"k1"}').toString('base64url')
@@ -211,7 +211,7 @@ t.test('a member that is there twice counts as the last, which is signed', async
   t.equal(await faultOf(`${last}.${payload}.`), 'CURFEW_TOKEN_SIGNATURE_INVALID')
 })
 
-t.test('a key of the issuer that cannot be used is told from a token that is none', async (t) => {
+t.test('an unusable key of the issuer has another error than an invalid token', async (t) => {
   const broken = { ...key.jwk, x: 'AAAA' }
   t.equal(await faultOf(await sign(key, CLAIMS), {}, keySet([broken])), 'CURFEW_TOKEN_KEY_UNKNOWN')
   const { kid: _, ...nameless } = key.jwk
@@ -224,7 +224,7 @@ t.test('a key of the issuer that cannot be used is told from a token that is non
   )
 })
 
-t.test('an error tells nothing of the token', async (t: Test) => {
+t.test('an error contains nothing from the token', async (t: Test) => {
   const marked = await sign(key, { ...CLAIMS, iss: 'marker', sub: 'marker' }, { kid: 'k1' })
   const error = await rejection(verifyToken(marked, { config: CONFIG, keys: keySet() }, PROFILE, T0))
   t.match(error, { name: 'CurfewError', code: 'CURFEW_TOKEN_ISSUER_WRONG' })

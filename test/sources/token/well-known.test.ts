@@ -1,7 +1,7 @@
 import t from 'tap'
 import { wellKnownAddress } from '../../../src/sources/token/well-known.ts'
 
-t.test('OpenID puts the document behind the path, Shared Signals before it', async (t) => {
+t.test('OpenID appends the document to the path, Shared Signals inserts it before', async (t) => {
   const path = '/.well-known/ssf-configuration'
   const table: [issuer: string, openid: string, ssf: string][] = [
     ['https://a.example', 'https://a.example/.well-known/openid-configuration', `https://a.example${path}`],

@@ -8,7 +8,7 @@ const log = (type: string, userId?: string) => ({
   data: { date: '2020-01-29T17:26:50.193Z', type, client_id: 'c1', ...(userId ? { user_id: userId } : {}) },
 })
 
-t.test('logouts, new passwords and deleted users count', async (t) => {
+t.test('logouts, new passwords and deleted users end sessions', async (t) => {
   t.same(judged('auth0-log-stream', log('slo', 'auth0|1')).signals, ['logout subject auth0|1'])
   t.same(judged('auth0-log-stream', log('scp', 'auth0|1')).signals, ['logout subject auth0|1'])
   t.same(judged('auth0-log-stream', log('sdu', 'auth0|1')).signals, ['security subject auth0|1'])
@@ -20,7 +20,7 @@ t.test('logouts, new passwords and deleted users count', async (t) => {
 const LOGS = [log('slo', 'auth0|1'), log('s', 'auth0|2'), log('sdu', 'auth0|3')]
 const lines = LOGS.map((one) => JSON.stringify(one)).join('\n')
 
-t.test('the logs come as lines, as a list or in an object', async (t) => {
+t.test('logs are accepted as lines, as a list or in an object', async (t) => {
   for (const [name, body, type] of [
     ['lines', lines, 'application/json'],
     ['lines of that type', `${lines}\n\n`, 'application/x-ndjson'],
@@ -39,7 +39,7 @@ t.test('the logs come as lines, as a list or in an object', async (t) => {
   }
 })
 
-t.test('a line that is cut off does not spoil the others, nor does one that is poisoned', async (t) => {
+t.test('a truncated or poisoned line does not affect the others', async (t) => {
   const { send, stored, counted } = await vendorService(t, vendorOf('auth0-log-stream'))
   const poisoned = `{"__proto__":{"x":1},${JSON.stringify(log('slo', 'auth0|9')).slice(1)}`
   const body = [lines, poisoned, JSON.stringify(log('slo', 'auth0|8')).slice(0, -1)].join('\n')
@@ -48,16 +48,19 @@ t.test('a line that is cut off does not spoil the others, nor does one that is p
   t.equal(await counted('rejected'), 1)
 })
 
-t.test('a list with a log on each line is a list, and refused as a whole where it is none', async (t) => {
-  const { send, stored } = await vendorService(t, vendorOf('auth0-log-stream'))
-  const logs = ['auth0|7', 'auth0|8'].map((user) => JSON.stringify(log('slo', user)))
-  isProblem(t, await send(`[\n${logs.join(',\n')},\n]`), 'CURFEW_BODY_UNREADABLE')
-  t.same(await stored(), [])
-  t.equal((await send(`[\n${logs.join(',\n')}\n]`)).status, 204)
-  t.equal((await stored()).length, 2)
-})
+t.test(
+  'a list with a log on each line is parsed as a list, and rejected as a whole if malformed',
+  async (t) => {
+    const { send, stored } = await vendorService(t, vendorOf('auth0-log-stream'))
+    const logs = ['auth0|7', 'auth0|8'].map((user) => JSON.stringify(log('slo', user)))
+    isProblem(t, await send(`[\n${logs.join(',\n')},\n]`), 'CURFEW_BODY_UNREADABLE')
+    t.same(await stored(), [])
+    t.equal((await send(`[\n${logs.join(',\n')}\n]`)).status, 204)
+    t.equal((await stored()).length, 2)
+  },
+)
 
-t.test('more than a thousand lines are refused before any of them is parsed', async (t) => {
+t.test('more than a thousand lines are rejected before any is parsed', async (t) => {
   const { send } = await vendorService(t, vendorOf('auth0-log-stream'))
   const many = Array.from({ length: 1_001 }, () => '{}').join('\n')
   isProblem(t, await send(many), 'CURFEW_REQUEST_INVALID', '/')

@@ -5,7 +5,7 @@ import { startWithSources } from '../../support/source-service.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
 import { VENDORS } from '../../support/vendors.ts'
 
-t.test('a reload takes a new secret at once, and the old one no more', async (t) => {
+t.test('a reload accepts a new secret immediately, and rejects the old one', async (t) => {
   const entries = (which: 'secret' | 'otherSecret') =>
     VENDORS.map(({ kind, entry = {}, ...vendor }) => ({ name: kind, kind, secret: vendor[which], ...entry }))
   const { call, configure } = await startWithSources(t, entries('secret'))
@@ -27,7 +27,7 @@ t.test('a reload takes a new secret at once, and the old one no more', async (t)
     isProblem(t, await send(vendor, 'gone', vendor.otherSecret), 'CURFEW_NOT_FOUND')
 })
 
-t.test('events mean the tenants of the entry, and its reason; others are of no use', async (t) => {
+t.test('events get the tenant and reason of the entry; events for other tenants are rejected', async (t) => {
   const vendor = vendorOf('generic')
   const { send, stored, counted } = await vendorService(
     t,
@@ -48,7 +48,7 @@ t.test('events mean the tenants of the entry, and its reason; others are of no u
   t.equal(await counted('rejected'), 4)
 })
 
-t.test("each vendor's user may be called otherwise at Qlik", async (t) => {
+t.test("each vendor's user may be identified differently at Qlik", async (t) => {
   for (const vendor of VENDORS.filter(({ kind }) => kind !== 'generic')) {
     const user = { as: 'subject', from: `{${vendor.kind}}|x` }
     const { send, counted } = await vendorService(t, vendor, { user })

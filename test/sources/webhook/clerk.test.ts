@@ -4,7 +4,7 @@ import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
 const event = (type: string, data: object) => ({ data, object: 'event', timestamp: 1654012591835, type })
 const session = { id: 'sess_1', object: 'session', user_id: 'user_1' }
 
-t.test('the end of a session is a logout, however it comes', async (t) => {
+t.test('every kind of session end is a logout', async (t) => {
   for (const [type, reason] of [
     ['session.ended', 'logout'],
     ['session.removed', 'logout'],
@@ -17,14 +17,14 @@ t.test('the end of a session is a logout, however it comes', async (t) => {
   }
 })
 
-t.test('a deleted user is named by the data themselves', async (t) => {
+t.test('a deleted user is identified by the data itself', async (t) => {
   const deleted = { deleted: true, id: 'user_29wBMCtzATuFJut8jO2VNTVekS4', object: 'user' }
   t.same(judged('clerk', event('user.deleted', deleted)).signals, [
     'security subject user_29wBMCtzATuFJut8jO2VNTVekS4',
   ])
 })
 
-t.test('what ends no session is ignored, and a session of nobody is of no use', async (t) => {
+t.test('other events are ignored, and a session without a user is rejected', async (t) => {
   t.same(judged('clerk', event('session.created', session)), IGNORED)
   t.same(judged('clerk', event('user.updated', { id: 'user_1', object: 'user' })), IGNORED)
   t.same(judged('clerk', event('session.ended', { id: 'sess_1', object: 'session' })), REJECTED)

@@ -20,7 +20,7 @@ for (const vendor of VENDORS) {
     t.equal(await counted('ignored'), 0)
   })
 
-  t.test(`${vendor.kind}: what is sent twice counts once`, async (t) => {
+  t.test(`${vendor.kind}: a repeated delivery counts once`, async (t) => {
     const { service, send, counted } = await vendorService(t, vendor)
     const body = JSON.stringify(vendor.sample('e1'))
     const headers = await vendor.sign(body, { secret: vendor.secret, at: Date.now() })
@@ -30,7 +30,7 @@ for (const vendor of VENDORS) {
     t.equal((await service.stored()).length, 1)
   })
 
-  t.test(`${vendor.kind}: no forgery is taken, and none leaves anything behind`, async (t) => {
+  t.test(`${vendor.kind}: every forgery is rejected, and nothing is stored`, async (t) => {
     const clock = fakeClock()
     const { service, send, counted } = await vendorService(t, vendor, {}, { clock })
     const body = vendor.sample('forged')
@@ -44,7 +44,7 @@ for (const vendor of VENDORS) {
     t.equal(await counted('accepted'), 0)
   })
 
-  t.test(`${vendor.kind}: a proof header that comes twice, one of them bad`, async (t) => {
+  t.test(`${vendor.kind}: a repeated proof header, one of them invalid, is rejected`, async (t) => {
     const { service, send } = await vendorService(t, vendor)
     const text = JSON.stringify(vendor.sample('twice'))
     const good = await vendor.sign(text, { secret: vendor.secret, at: Date.now() })
@@ -61,14 +61,14 @@ for (const vendor of VENDORS) {
         [name.toUpperCase()]: String(second?.[name]),
       }
       const { status } = await sendRequest(service.url, 'POST', PATH, headers, text)
-      // By Standard Webhooks one good signature is enough: so a secret is replaced. No other scheme has that.
+      // With Standard Webhooks, one valid signature is enough, for rotations. No other scheme allows that.
       t.equal(status, vendor.takesOneOfTwo ? vendor.answer : 401, goodFirst ? 'good, bad' : 'bad, good')
     }
     if (!vendor.takesOneOfTwo) await nothingStored(t, service)
     t.equal((await send(vendor.sample('after'))).status, vendor.answer)
   })
 
-  t.test(`${vendor.kind}: a body that is proven but not good is refused`, async (t) => {
+  t.test(`${vendor.kind}: an authenticated but invalid body is rejected`, async (t) => {
     const { service, send } = await vendorService(t, vendor)
     const bodies: [string, string][] = [
       ['not JSON', '{"type":'],
@@ -92,7 +92,7 @@ for (const vendor of VENDORS) {
     t.equal((await send(sample)).status, vendor.answer, 'it goes on serving')
   })
 
-  t.test(`${vendor.kind}: what a user has written to poison a prototype keeps nobody in`, async (t) => {
+  t.test(`${vendor.kind}: a member that would poison a prototype does not block the logout`, async (t) => {
     const { stored, send } = await vendorService(t, vendor)
     for (const member of ['"__proto__":{"admin":true}', '"constructor":{"prototype":{"admin":true}}'])
       t.equal((await send(poisoned(vendor, member))).status, vendor.answer, member)
@@ -100,7 +100,7 @@ for (const vendor of VENDORS) {
     t.notOk('admin' in {})
   })
 
-  t.test(`${vendor.kind}: while the secret is replaced either of two proves it`, async (t) => {
+  t.test(`${vendor.kind}: during a rotation, either of two secrets is accepted`, async (t) => {
     const { secret, otherSecret } = vendor
     const { send } = await vendorService(t, vendor, { secret: undefined, secrets: [secret, otherSecret] })
     for (const [index, one] of [secret, otherSecret].entries())

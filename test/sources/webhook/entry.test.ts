@@ -3,7 +3,7 @@ import { configurationFile, mistakesIn } from '../../support/config-file.ts'
 import { keysOf } from '../../support/configuration.ts'
 import { vendorOf } from '../../support/vendor-service.ts'
 
-t.test('a secret may stand in a file, or several of them while one is replaced', async (t) => {
+t.test('a file may contain one secret, or several during a rotation', async (t) => {
   const { secret, otherSecret } = vendorOf('workos')
   const entry = { name: 'w', kind: 'workos', secretFile: 'secrets/workos' }
   for (const [content, mistakes] of [
@@ -20,7 +20,7 @@ t.test('a secret may stand in a file, or several of them while one is replaced',
   }
 })
 
-t.test('an entry of a vendor has one way to be proven', async (t) => {
+t.test("a vendor's entry has exactly one kind of secret", async (t) => {
   const secret = vendorOf('fusionauth').secret
   const jwksUri = 'https://auth.example.com/.well-known/jwks.json'
   const entry = { name: 'f', kind: 'fusionauth' }

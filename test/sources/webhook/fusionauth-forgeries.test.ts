@@ -15,7 +15,7 @@ const NOW = Date.now()
 const seconds = () => Math.floor(NOW / 1000)
 const claimsOf = (body: string) => ({ request_body_sha256: digest(body), iat: seconds() })
 
-/** FusionAuth that signs by a key pair, whose public half is at its address for keys. */
+/** FusionAuth that signs with a key pair and publishes the public key. */
 async function withKeys(t: Test, options: ServiceOptions = {}) {
   const key = await issuerKey('k1', 'RS256')
   const issuer = await startIssuer(t, { key })
@@ -31,7 +31,7 @@ function byText(secret: string | Buffer, header: object, claims: object): string
   return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`
 }
 
-/** What whoever does not have the key, or has another token that it signed, might send. */
+/** Tokens of an attacker without the key, or with another token that it signed. */
 async function forgeries(key: IssuerKey): Promise<[name: string, token: string][]> {
   const good = claimsOf(BODY)
   const now = seconds()
@@ -75,7 +75,7 @@ async function forgeries(key: IssuerKey): Promise<[name: string, token: string][
   return Promise.all(forged.map(async ([name, one]) => [name, await one]))
 }
 
-t.test('by a key pair, no forgery is taken, and none leaves anything behind', async (t) => {
+t.test('with a key pair, every forgery is rejected, and nothing is stored', async (t) => {
   const { service, key, post, counted } = await withKeys(t)
   const forged = await forgeries(key)
   for (const [name, token] of forged) {
@@ -92,7 +92,7 @@ t.test('by a key pair, no forgery is taken, and none leaves anything behind', as
   t.equal(await counted('replayed'), 1)
 })
 
-t.test('by a secret, no forgery is taken, and none leaves anything behind', async (t) => {
+t.test('with a secret, every forgery is rejected, and nothing is stored', async (t) => {
   const { service, send } = await vendorService(t, VENDOR, {}, { clock: fakeClock(NOW) })
   const good = claimsOf(BODY)
   const [stranger, now] = [await issuerKey('k1', 'RS256'), seconds()]
@@ -112,7 +112,7 @@ t.test('by a secret, no forgery is taken, and none leaves anything behind', asyn
   t.equal((await send(BODY, { headers: { [HEADER]: byText(VENDOR.secret, {}, good) } })).status, 200)
 })
 
-t.test('a flood of unknown keys asks FusionAuth once in a cooldown; a new key is found', async (t) => {
+t.test('a flood of unknown keys causes one fetch per cooldown; a new key is found', async (t) => {
   const clock = fakeClock(NOW)
   const { issuer, key, post, service } = await withKeys(t, { clock, sandbox: { now: clock.now } })
   for (let round = 1; round <= 3; round += 1) {
@@ -131,7 +131,7 @@ t.test('a flood of unknown keys asks FusionAuth once in a cooldown; a new key is
   t.equal((await post(await sign(key, claimsOf(BODY)))).status, 401, 'the old one is gone')
 })
 
-t.test('its keys are not fetched from where they are redirected to', async (t) => {
+t.test('redirects to its keys are not followed', async (t) => {
   const stranger = await issuerKey('k1', 'RS256')
   const elsewhere = await startIssuer(t, { key: stranger })
   for (const status of [301, 302, 307, 308]) {
@@ -143,7 +143,7 @@ t.test('its keys are not fetched from where they are redirected to', async (t) =
   t.equal(elsewhere.asked(JWKS), 0)
 })
 
-t.test('a symmetric key that it publishes proves nothing', async (t) => {
+t.test('a published symmetric key is not accepted', async (t) => {
   const { issuer, post, service } = await withKeys(t)
   const k = Buffer.from('a-shared-secret-of-32-characters')
   issuer.keys = [{ kty: 'oct', kid: 'k1', alg: 'HS256', k: k.toString('base64url') }]

@@ -12,7 +12,7 @@ const event = (type: string, different: object) => ({
   event: { id: 'e1', createInstant: 1505762615056, tenantId: 't1', type, ...different },
 })
 
-t.test('events name the user by its id, or by the user itself', async (t) => {
+t.test('events identify the user by id or by the user object', async (t) => {
   const user = { id: 'u1', email: 'ada@example.com' }
   t.match(judged('fusionauth', event('user.delete.complete', { user })), {
     signals: ['security subject u1'],
@@ -28,7 +28,7 @@ t.test('events name the user by its id, or by the user itself', async (t) => {
   t.same(judged('fusionauth', event('user.create', { user })), IGNORED)
 })
 
-t.test("a whole application's refresh tokens are about nobody", async (t) => {
+t.test("the revocation of an application's refresh tokens names no user", async (t) => {
   const revoked = event('jwt.refresh-token.revoke', {
     applicationId: 'a1',
     applicationTimeToLiveInSeconds: { a1: 60 },
@@ -36,7 +36,7 @@ t.test("a whole application's refresh tokens are about nobody", async (t) => {
   t.same(judged('fusionauth', revoked), IGNORED)
 })
 
-/** FusionAuth with a key pair, whose public half it publishes. */
+/** FusionAuth with a key pair and the published public key. */
 async function withKeyPair(t: Tap, algorithm: 'RS256' | 'ES256' | 'EdDSA') {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: algorithm, use: 'sig' }
@@ -57,14 +57,14 @@ async function withKeyPair(t: Tap, algorithm: 'RS256' | 'ES256' | 'EdDSA') {
 }
 type Tap = Parameters<typeof vendorService>[0]
 
-t.test('it may sign by RSA, EC or EdDSA, with the keys that it publishes', async (t) => {
+t.test('signatures by RSA, EC and EdDSA with published keys are accepted', async (t) => {
   for (const algorithm of ['RS256', 'ES256', 'EdDSA'] as const) {
     const { send, vendor } = await withKeyPair(t, algorithm)
     t.equal((await send(vendor.sample('e1'))).status, 200, algorithm)
   }
 })
 
-t.test('a public key is no secret', async (t) => {
+t.test('a public key is not accepted as a secret', async (t) => {
   const { send, service, vendor, jwk } = await withKeyPair(t, 'RS256')
   const body = JSON.stringify(vendor.sample('e1'))
   for (const secret of [JSON.stringify(jwk), String(jwk.n)]) {
@@ -74,7 +74,7 @@ t.test('a public key is no secret', async (t) => {
   await nothingStored(t, service)
 })
 
-t.test('while its keys cannot be had it is asked to send again', async (t) => {
+t.test('while its keys are unavailable, the response is 503', async (t) => {
   const { send, service, vendor, server } = await withKeyPair(t, 'RS256')
   await server.close()
   const reply = await send(vendor.sample('e1'))
@@ -83,7 +83,7 @@ t.test('while its keys cannot be had it is asked to send again', async (t) => {
   await nothingStored(t, service)
 })
 
-t.test('a token that has expired, or is for another body, proves nothing', async (t) => {
+t.test('a token that has expired, or is for another body, is rejected', async (t) => {
   const vendor = vendorOf('fusionauth')
   const clock = fakeClock()
   const { send } = await vendorService(t, vendor, {}, { clock })

@@ -21,7 +21,7 @@ const ENTRY = {
 const VENDOR = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
 const BODY = '{"type":"signed-out","user":"u1"}'
 
-t.test('a signature in each encoding, of each algorithm, over what the entry says', async (t) => {
+t.test('signatures in each encoding and algorithm, over the text that the entry describes', async (t) => {
   const clock = fakeClock()
   const seconds = String(Math.floor(clock.now() / 1000))
   const milliseconds = String(clock.now())
@@ -98,7 +98,7 @@ t.test('signature and timestamp may be pairs in one header', async (t) => {
     t.equal(await answer(header), 204, header)
 })
 
-t.test('a header of its own, and Standard Webhooks, are further schemes', async (t) => {
+t.test('a static header and Standard Webhooks are further schemes', async (t) => {
   const { send } = await vendorService(t, VENDOR, { proof: { scheme: 'static', header: 'X-Token' } })
   t.equal((await send(BODY, { headers: { 'x-token': SECRET } })).status, 204)
   isProblem(t, await send(BODY, { headers: { authorization: SECRET } }), 'CURFEW_SOURCE_UNPROVEN')
@@ -109,7 +109,7 @@ t.test('a header of its own, and Standard Webhooks, are further schemes', async 
   isProblem(t, await other.send(BODY, { secret: vendorOf('supabase').otherSecret }), 'CURFEW_SOURCE_UNPROVEN')
 })
 
-t.test('events may be in a list, a list themselves, or lines', async (t) => {
+t.test('events may be in a nested list, a list, or lines', async (t) => {
   const proof = { scheme: 'static', header: 'X-Token' }
   const headers = { 'x-token': SECRET }
   const two = [BODY, BODY.replace('u1', 'u2')]
@@ -127,7 +127,7 @@ t.test('events may be in a list, a list themselves, or lines', async (t) => {
     t.equal((await send(body, { headers })).status, 400, body)
 })
 
-t.test('an entry that cannot work is told at the start, by its place', async (t) => {
+t.test('an entry that cannot work is reported at the start, with its position', async (t) => {
   const { user: _, ...withoutUser } = ENTRY
   const { occurredAt: __, ...withoutTime } = ENTRY
   const proof = (different: object) => ({ ...ENTRY, proof: { ...ENTRY.proof, ...different } })
@@ -179,23 +179,30 @@ t.test('an entry that cannot work is told at the start, by its place', async (t)
   t.same(await mistakesIn(t, { sources: [{ ...withoutTime, id: '{id}' }] }), [])
 })
 
-t.test('a delivery with an id or a time is recognized; without them each one counts', async (t) => {
-  const entry = { proof: { scheme: 'static', header: 'X-Token' }, id: '{/meta/id}' }
-  const { send, counted } = await vendorService(t, VENDOR, entry)
-  const headers = { 'x-token': SECRET }
-  const event = { type: 'signed-out', user: 'u1' }
-  let accepted = 0
-  let replayed = 0
-  for (const [more, isRecognized] of [
-    [{ meta: { id: 'e1' } }, true],
-    [{ at: '2026-05-04T12:00:00Z' }, true],
-    [{}, false],
-    [{ at: 'some time', meta: {} }, false],
-  ] as const) {
-    await send({ ...event, ...more }, { headers })
-    t.equal((await send({ ...event, ...more }, { headers })).status, 204)
-    accepted += isRecognized ? 1 : 2
-    replayed += isRecognized ? 1 : 0
-    t.same([await counted('accepted'), await counted('replayed')], [accepted, replayed], JSON.stringify(more))
-  }
-})
+t.test(
+  'a repeated delivery with an id or a time is recognized; without them, each delivery counts',
+  async (t) => {
+    const entry = { proof: { scheme: 'static', header: 'X-Token' }, id: '{/meta/id}' }
+    const { send, counted } = await vendorService(t, VENDOR, entry)
+    const headers = { 'x-token': SECRET }
+    const event = { type: 'signed-out', user: 'u1' }
+    let accepted = 0
+    let replayed = 0
+    for (const [more, isRecognized] of [
+      [{ meta: { id: 'e1' } }, true],
+      [{ at: '2026-05-04T12:00:00Z' }, true],
+      [{}, false],
+      [{ at: 'some time', meta: {} }, false],
+    ] as const) {
+      await send({ ...event, ...more }, { headers })
+      t.equal((await send({ ...event, ...more }, { headers })).status, 204)
+      accepted += isRecognized ? 1 : 2
+      replayed += isRecognized ? 1 : 0
+      t.same(
+        [await counted('accepted'), await counted('replayed')],
+        [accepted, replayed],
+        JSON.stringify(more),
+      )
+    }
+  },
+)

@@ -3,7 +3,7 @@ import { fakeClock } from '../../support/clock.ts'
 import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
 
-t.test('what is sent again when it is forgotten ends nothing that began since', async (t) => {
+t.test('a repetition after the retention ends no newer session', async (t) => {
   const clock = fakeClock()
   const { send, stored } = await vendorService(
     t,
@@ -22,7 +22,7 @@ t.test('what is sent again when it is forgotten ends nothing that began since', 
   t.match(second, [{ reason: 'security', occurredAt: time }])
 })
 
-t.test('a security event that comes late ends all where its proof tells that it is new', async (t) => {
+t.test('a late security event ends all sessions if its proof expires within the retention', async (t) => {
   const clock = fakeClock()
   const vendor = vendorOf('clerk')
   const { send, stored } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
@@ -32,7 +32,7 @@ t.test('a security event that comes late ends all where its proof tells that it 
   t.match(await stored(), [{ scope: 'all', occurredAt: new Date(timestamp).toISOString() }])
 })
 
-t.test('an event whose type is no text is of no use, and no failure', (t) => {
+t.test('an event with a malformed type is ignored or rejected, without an error', (t) => {
   for (const odd of [{ toString: 1, valueOf: 1 }, ['x'], null, 5.5]) {
     t.same(judged('stytch', { source: odd, object_type: 'user', action: 'DELETE', id: 'u1' }), IGNORED)
     t.same(

@@ -16,7 +16,7 @@ const admin = (operation: string, resourcePath: string, resource = 'USER') => ({
   details: {},
 })
 
-t.test('a logout and a new password are about whom the event is of', async (t) => {
+t.test('a logout and a new password affect the user of the event', async (t) => {
   const access = (type: string) => ({
     time: TIME,
     uid: 'e1',
@@ -40,21 +40,18 @@ t.test('a logout and a new password are about whom the event is of', async (t) =
   t.same(judged('keycloak', access('access.LOGOUT_ERROR')), IGNORED)
 })
 
-t.test(
-  'what an administrator does is about the user in the path, never about the administrator',
-  async (t) => {
-    t.same(judged('keycloak', admin('DELETE', `users/${ADA}`)).signals, [`security subject ${ADA}`])
-    t.same(judged('keycloak', admin('ACTION', `users/${ADA}/logout`)).signals, [`logout subject ${ADA}`])
-    t.same(judged('keycloak', admin('ACTION', `users/${ADA}/reset-password`)).signals, [
-      `logout subject ${ADA}`,
-    ])
-    t.same(judged('keycloak', admin('ACTION', `users/${ADA}/send-verify-email`)), IGNORED)
-    t.same(judged('keycloak', admin('DELETE', 'elsewhere')), REJECTED)
-    t.same(judged('keycloak', admin('DELETE', `groups/${ADA}`, 'GROUP')), IGNORED)
-  },
-)
+t.test("an administrator's action affects the user in the path, never the administrator", async (t) => {
+  t.same(judged('keycloak', admin('DELETE', `users/${ADA}`)).signals, [`security subject ${ADA}`])
+  t.same(judged('keycloak', admin('ACTION', `users/${ADA}/logout`)).signals, [`logout subject ${ADA}`])
+  t.same(judged('keycloak', admin('ACTION', `users/${ADA}/reset-password`)).signals, [
+    `logout subject ${ADA}`,
+  ])
+  t.same(judged('keycloak', admin('ACTION', `users/${ADA}/send-verify-email`)), IGNORED)
+  t.same(judged('keycloak', admin('DELETE', 'elsewhere')), REJECTED)
+  t.same(judged('keycloak', admin('DELETE', `groups/${ADA}`, 'GROUP')), IGNORED)
+})
 
-t.test("Keycloak's own events, as the HTTP sender sends them, mean the same", async (t) => {
+t.test("Keycloak's own events, as the HTTP sender sends them, are equivalent", async (t) => {
   const logout = {
     id: 'e1',
     time: TIME,

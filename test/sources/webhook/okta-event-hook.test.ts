@@ -20,7 +20,7 @@ const event = (eventType: string, different: object = {}) => ({
 })
 const hook = (...events: unknown[]) => ({ eventType: 'com.okta.event_hook', eventId: 'd1', data: { events } })
 
-t.test('an event is about its target, not about the administrator who did it', async (t) => {
+t.test('an event affects its target, not the administrator', async (t) => {
   for (const [type, reason] of [
     ['user.session.clear', 'logout'],
     ['user.lifecycle.suspend', 'security'],
@@ -30,7 +30,7 @@ t.test('an event is about its target, not about the administrator who did it', a
   t.same(judged('okta-event-hook', hook(event('user.lifecycle.suspend', { target: null }))), REJECTED)
 })
 
-t.test('who signs out is named as the actor where there is no target', async (t) => {
+t.test('a user who signs out is the actor if there is no target', async (t) => {
   for (const target of [null, [], [{ id: '0oa1', type: 'AppInstance' }]]) {
     const signedOut = event('user.session.end', { actor: ADA, target })
     t.same(judged('okta-event-hook', hook(signedOut)).signals, ['logout subject 00uAda'])
@@ -41,12 +41,12 @@ t.test('who signs out is named as the actor where there is no target', async (t)
   ])
 })
 
-t.test('what has failed has not happened', async (t) => {
+t.test('failed actions are ignored', async (t) => {
   const failed = event('user.lifecycle.deactivate', { outcome: { result: 'FAILURE' } })
   t.same(judged('okta-event-hook', hook(failed)), IGNORED)
 })
 
-t.test('of many events in one request those are taken that can be', async (t) => {
+t.test('of many events in one request, the valid ones are accepted', async (t) => {
   const vendor = vendorOf('okta-event-hook')
   const { send, stored, counted, service } = await vendorService(t, vendor)
   const about = (id: string) => event('user.lifecycle.deactivate', { target: [{ ...ADA, id }] })
@@ -65,7 +65,7 @@ t.test('of many events in one request those are taken that can be', async (t) =>
   })
 })
 
-t.test('a thousand events are taken, and one more is not', async (t) => {
+t.test('up to a thousand events are accepted', async (t) => {
   const { send, service } = await vendorService(t, vendorOf('okta-event-hook'))
   const small = (count: number) => hook(...Array.from({ length: count }, () => ({ eventType: 'x' })))
   t.equal((await send(small(1_000))).status, 204)
@@ -75,7 +75,7 @@ t.test('a thousand events are taken, and one more is not', async (t) => {
 
 const name = 'x-okta-verification-challenge'
 
-t.test('the challenge is answered, by sources of this kind only', async (t) => {
+t.test('the challenge is returned by sources of this kind only', async (t) => {
   const { secret, ...vendor } = vendorOf('okta-event-hook')
   const { service } = await vendorService(t, { secret, ...vendor })
   const ask = (headers: Record<string, string>, path = PATH) =>
@@ -93,7 +93,7 @@ t.test('the challenge is answered, by sources of this kind only', async (t) => {
   isProblem(t, reply, 'CURFEW_NOT_FOUND')
 })
 
-t.test('a challenge without the secret shows that the hook is not set up as it should be', async (t) => {
+t.test('a challenge without the secret is rejected', async (t) => {
   const { otherSecret, ...vendor } = vendorOf('okta-event-hook')
   const { service } = await vendorService(t, { otherSecret, ...vendor })
   for (const authorization of ['', otherSecret])

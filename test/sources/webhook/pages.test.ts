@@ -34,7 +34,7 @@ function variablesOf({ kind, secret }: Page['entries'][number]): Record<string, 
   return name && vendor ? { [name]: vendor.secret } : {}
 }
 
-t.test('each kind has a page, whose entries are good', async (t) => {
+t.test('each kind has a page with valid entries', async (t) => {
   for (const { kind } of VENDORS) {
     const { entries } = pageOf(kind)
     t.ok(entries.length > 0, kind)
@@ -45,14 +45,14 @@ t.test('each kind has a page, whose entries are good', async (t) => {
   }
 })
 
-t.test('each page lists the events that count, and no others', async (t) => {
+t.test('each page lists exactly the events that end sessions', async (t) => {
   for (const kind of PRESET_KINDS) {
     const rows = [...pageOf(kind).text.matchAll(/^\| `([^`]+)` \| (logout|session-expired|security) \|$/gm)]
     t.same(Object.fromEntries(rows.map(([, type, reason]) => [type, reason])), PRESETS[kind].events, kind)
   }
 })
 
-t.test('each page leads somewhere', async (t) => {
+t.test('the links of each page resolve', async (t) => {
   for (const { kind } of VENDORS) {
     for (const [, path] of pageOf(kind).text.matchAll(/\]\((?!https?:)([^)#]+)/g))
       t.ok(existsSync(join(PAGES, String(path))), `${kind} → ${path}`)
@@ -62,7 +62,7 @@ t.test('each page leads somewhere', async (t) => {
 const lacking = ['curl', 'openssl'].filter((name) => spawnSync(name, ['--version']).error)
 const skip = lacking.length > 0 && `there is no ${lacking.join(' and no ')} on this machine`
 
-t.test('what each page says to try works', { skip }, async (t) => {
+t.test('the commands on each page work', { skip }, async (t) => {
   const pages = VENDORS.map((vendor) => ({ vendor, page: pageOf(vendor.kind) }))
   const sources = pages.flatMap(({ page }) => page.entries.slice(0, 1))
   const variables = Object.assign({}, ...sources.map(variablesOf))

@@ -4,7 +4,7 @@ import { vendorOf, vendorService } from '../../support/vendor-service.ts'
 
 const DATA = { id: '605a18af2ab08cdbfad09259', tenantId: 't1', subject: 'auth0|ada' }
 
-t.test('a user who is deleted at Qlik is meant by the id there, in any form of the event', async (t) => {
+t.test('a user deleted at Qlik is identified by the Qlik id, in each format of the event', async (t) => {
   const legacy = {
     cloudEventsVersion: '0.1',
     eventTypeVersion: '1.0.0',
@@ -34,7 +34,7 @@ t.test('a user who is deleted at Qlik is meant by the id there, in any form of t
   t.same(judged('qlik', { ...cloudEvent, type: 'com.qlik.core.user.updated' }), IGNORED)
 })
 
-t.test('a signature in capital letters is the same one', async (t) => {
+t.test('an upper case signature is accepted', async (t) => {
   const vendor = vendorOf('qlik')
   const { send } = await vendorService(t, vendor)
   const body = JSON.stringify(vendor.sample('e1'))

@@ -2,7 +2,7 @@ import t from 'tap'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
 
-t.test('a source that is none, and one of another kind, has no webhook', async (t) => {
+t.test('an unknown source, and one of another kind, has no webhook', async (t) => {
   const { service, send } = await vendorService(t, vendorOf('qlik'))
   isProblem(t, await service.call('POST', '/sources/nobody/webhook', { body: {} }), 'CURFEW_NOT_FOUND')
   const other = await service.call('POST', '/sources/the-source/backchannel-logout', { body: {} })
@@ -15,7 +15,7 @@ t.test('a source that is none, and one of another kind, has no webhook', async (
   await nothingStored(t, service)
 })
 
-t.test('an API key proves no source', async (t) => {
+t.test('an API key does not authenticate a source', async (t) => {
   const { service } = await vendorService(t, vendorOf('okta-event-hook'))
   const body = vendorOf('okta-event-hook').sample('e1')
   isProblem(t, await service.call('POST', PATH, { body }), 'CURFEW_SOURCE_UNPROVEN')

@@ -26,12 +26,12 @@ t.test('a deleted user, and a deleted member of an organization, lose their sess
   }
 })
 
-t.test('what is created, or changed, or deleted besides, is ignored', async (t) => {
+t.test('other creations, changes and deletions are ignored', async (t) => {
   t.same(judged('stytch', event('DASHBOARD', 'user', 'UPDATE')), IGNORED)
   t.same(judged('stytch', event('DIRECT', 'organization', 'DELETE')), IGNORED)
 })
 
-t.test('an entry names further events as Stytch does', async (t) => {
+t.test("an entry names further events in Stytch's form", async (t) => {
   const events = { 'direct.user.update': 'logout' } as const
   t.same(judged('stytch', event('DIRECT', 'user', 'UPDATE'), { events }).signals, [
     'logout subject user-test-00000000-0000-0000-0000-000000000000',

@@ -18,7 +18,7 @@ const SUPABASE = `
     INSERT INTO net.requests (headers, body) VALUES (headers, convert_to(body::text, 'UTF8')) RETURNING serial
   $$;`
 
-t.test('the trigger of the page signs what the source takes', async (t) => {
+t.test('the trigger on the page signs requests that the source accepts', async (t) => {
   const postgres = await startPostgres(t)
   const url = await postgres.createDatabase()
   const run = (text: string) => postgres.query(url, text)
@@ -31,7 +31,7 @@ t.test('the trigger of the page signs what the source takes', async (t) => {
   )
   await run(`INSERT INTO auth.sessions VALUES ('${ada}', '${ada}'), ('${bob}', '${bob}')`)
 
-  await t.test('a sign-out goes on where there is no secret yet', async (t) => {
+  await t.test('a sign-out succeeds without a configured secret', async (t) => {
     await run(`DELETE FROM auth.sessions WHERE user_id = '${bob}'`)
     t.same(await run('SELECT FROM auth.sessions'), [{}])
   })

@@ -6,7 +6,7 @@ import { startWithSources } from '../../support/source-service.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
 import type { Vendor } from '../../support/vendors.ts'
 
-t.test('a delivery whose age nothing tells is remembered for a day', async (t) => {
+t.test('a delivery without a time is remembered for a day', async (t) => {
   const clock = fakeClock()
   const { send, counted } = await vendorService(
     t,
@@ -22,7 +22,7 @@ t.test('a delivery whose age nothing tells is remembered for a day', async (t) =
   t.equal(await counted('accepted'), 1)
 })
 
-/** A source that signs what it sends and when, in units of so many ms, and gives it no id. */
+/** A source that signs body and timestamp, in units of this many ms, without an id. */
 function timedSource(timestamp: object, unitMs: number, reason: string): Vendor {
   const proof = { scheme: 'hmac', header: 'X-Signature', signed: '{timestamp}.{body}' }
   return {
@@ -44,7 +44,7 @@ function timedSource(timestamp: object, unitMs: number, reason: string): Vendor 
 }
 const SIGNED_OUT = { type: 'signed-out', user: 'u1' }
 
-t.test('a signature that is good for longer than ten minutes is remembered for longer, too', async (t) => {
+t.test('a signature that is valid for more than ten minutes is remembered for longer, too', async (t) => {
   const clock = fakeClock()
   const at = clock.now()
   const generic = timedSource({ toleranceSeconds: 3_600 }, 1_000, 'security')
@@ -72,7 +72,7 @@ t.test('a signature that is good for longer than ten minutes is remembered for l
   }
 })
 
-t.test('what is said again under a new timestamp is said anew', async (t) => {
+t.test('the same body with a new timestamp is a new delivery', async (t) => {
   const clock = fakeClock()
   const vendor = timedSource({ unit: 'ms' }, 1, 'logout')
   const { send, counted } = await vendorService(t, vendor, {}, { clock, sandbox: { now: clock.now } })
@@ -97,7 +97,7 @@ t.test('the same id from two sources is two deliveries', async (t) => {
   t.match(await counts(), { 'first accepted': 1, 'second accepted': 1 })
 })
 
-t.test('a time that nobody can have is not the time of an event', async (t) => {
+t.test('an implausible time is ignored', async (t) => {
   const clock = fakeClock()
   const { send, counted } = await vendorService(
     t,

@@ -30,7 +30,7 @@ t.test('a revoked session, a deleted user and a new password name the user', asy
     t.match(judged('workos', event(name, data)), { signals: [signal], times: ['2023-11-18T04:18:13.126Z'] })
 })
 
-t.test("a directory's user has no id at AuthKit: an entry takes the address", async (t) => {
+t.test('a directory user has no AuthKit id: an entry uses the e-mail address', async (t) => {
   t.same(judged('workos', event('dsync.user.deleted', directoryUser)), IGNORED)
   const events = { 'dsync.user.deleted': 'security' } as const
   t.same(judged('workos', event('dsync.user.deleted', directoryUser), { events }), REJECTED)
@@ -40,7 +40,7 @@ t.test("a directory's user has no id at AuthKit: an entry takes the address", as
   ])
 })
 
-t.test('a header of another form proves nothing', async (t) => {
+t.test('a header in another form is rejected', async (t) => {
   const vendor = vendorOf('workos')
   const { send } = await vendorService(t, vendor)
   const body = JSON.stringify(vendor.sample('e1'))

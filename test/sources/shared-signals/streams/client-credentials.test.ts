@@ -43,7 +43,7 @@ async function untilProblem({ call }: Service, pattern: RegExp): Promise<string>
   }
 }
 
-t.test('a client gets an access token, and the transmitter is asked with it', async (t) => {
+t.test('a client gets an access token, and uses it for the transmitter', async (t) => {
   const { endpoint, fake, service, set } = await setUp(t)
   const { body } = await fake.until(({ path }) => path === '/verify')
   t.ok(isOwnState(body.state, 'stream-1', await stateKey(CLIENT.clientSecret, fake.issuer.url)))
@@ -63,7 +63,7 @@ t.test('a client gets an access token, and the transmitter is asked with it', as
   t.notMatch(service.logLines.join(''), /shh|access-token/)
 })
 
-t.test('an access token is renewed before it ends, and not shown when it has ended', async (t) => {
+t.test('an access token is renewed before it expires, and not used afterwards', async (t) => {
   const { clock, endpoint, fake, set } = await setUp(t)
   await fake.until(acknowledged(await set()))
   clock.advance(0.95 * LIFETIME_S * 1_000)
@@ -78,7 +78,7 @@ t.test('an access token is renewed before it ends, and not shown when it has end
   t.same(fake.refused, [])
 })
 
-t.test('an access token that is refused before its time is replaced, and nothing shows', async (t) => {
+t.test('an access token that is rejected early is replaced without a warning', async (t) => {
   const { endpoint, fake, service, set } = await setUp(t)
   await fake.until(acknowledged(await set()))
   endpoint.revoke()
@@ -89,7 +89,7 @@ t.test('an access token that is refused before its time is replaced, and nothing
   t.notOk(service.logLines.some((line) => line.includes('event stream failed')))
 })
 
-t.test('where the next access token is refused, too, the transmitter is not asked without end', async (t) => {
+t.test('if the next access token is rejected, too, the requests stop', async (t) => {
   const { endpoint, fake, service } = await setUp(t, (endpoint) => {
     endpoint.answer(answered(200, { access_token: 'not-to-be-seen', token_type: 'Bearer', expires_in: 60 }))
   })
@@ -99,7 +99,7 @@ t.test('where the next access token is refused, too, the transmitter is not aske
   t.notMatch(service.logLines.join(''), /shh|not-to-be-seen/)
 })
 
-t.test('a client that is refused shows, and works when it is not any more', async (t) => {
+t.test('a rejected client is a problem, which ends when the client is accepted', async (t) => {
   const { clock, endpoint, fake, service } = await setUp(t, (endpoint) => {
     endpoint.answer(answered(401, { error: 'invalid_client', error_description: 'not-to-be-seen' }))
   })
@@ -112,7 +112,7 @@ t.test('a client that is refused shows, and works when it is not any more', asyn
   t.match(await checkOf(service), { name: 'stream:idp' })
 })
 
-t.test('a token endpoint that answers with something else, or elsewhere, gives no token', async (t) => {
+t.test('a token endpoint with an invalid response or a redirect provides no token', async (t) => {
   const elsewhere = await startTokenEndpoint(t, { lifetimeS: LIFETIME_S, now: Date.now })
   const token = { access_token: 'a', token_type: 'Bearer' }
   for (const [handler, problem] of [
@@ -130,7 +130,7 @@ t.test('a token endpoint that answers with something else, or elsewhere, gives n
   t.same(elsewhere.requests, [])
 })
 
-t.test('id and secret are encoded before they are put together', async (t) => {
+t.test('id and secret are encoded before they are joined', async (t) => {
   const given = Buffer.from(basicAuthorization('a:b', 'c d%').replace('Basic ', ''), 'base64').toString()
   t.equal(given, 'a%3Ab:c+d%25')
 })

@@ -26,7 +26,7 @@ for (const [name, list] of [
     }),
   ],
 ] as const)
-  t.test(`a stream that was created here is found again by its id: ${name}`, async (t) => {
+  t.test(`a stream that this process created is found by its id: ${name}`, async (t) => {
     const clock = fakeClock()
     const fake = await startTransmitter(t)
     fake.override('/streams', ({ method, streamId }) =>
@@ -43,7 +43,7 @@ for (const [name, list] of [
     t.match(await checkOf(service), { status: 'ok' })
   })
 
-t.test('only when it is gone by its id another one is created', async (t) => {
+t.test('another stream is created only if the id is unknown to the transmitter', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { set } = await keepStreamAt(t, fake, { clock })
@@ -66,7 +66,7 @@ t.test('only when it is gone by its id another one is created', async (t) => {
   t.equal(creations(fake), 2)
 })
 
-t.test('a stream of somebody else is not used while an own one may be created', async (t) => {
+t.test("another receiver's stream is not used if a stream can be created", async (t) => {
   const fake = await startTransmitter(t)
   fake.streams.push(
     fake.stream('0', { description: undefined }),
@@ -78,7 +78,7 @@ t.test('a stream of somebody else is not used while an own one may be created', 
   await fake.until(acknowledged(await set()))
 })
 
-t.test('where no other stream is allowed, one that shows nothing is used', async (t) => {
+t.test('if no further stream is allowed, an unmarked one is used', async (t) => {
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('only', { description: undefined }))
   fake.override('/streams', ({ method }) => (method === 'POST' ? { status: 409 } : null))
@@ -88,7 +88,7 @@ t.test('where no other stream is allowed, one that shows nothing is used', async
   t.notOk(service.logLines.some((line) => line.includes(warning)))
 })
 
-t.test('the stream that the entry names is used, and none is created', async (t) => {
+t.test('the stream of streamId is used, and none is created', async (t) => {
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('0'), fake.stream('named', { description: undefined }))
   const { set } = await keepStreamAt(t, fake, { transmitter: { streamId: 'named' } })
@@ -97,7 +97,7 @@ t.test('the stream that the entry names is used, and none is created', async (t)
   t.equal(creations(fake), 0)
 })
 
-t.test('where the stream that the entry names is not there, that shows, and none is created', async (t) => {
+t.test('a missing stream of streamId is a problem, and none is created', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('ours'))
@@ -112,7 +112,7 @@ t.test('where the stream that the entry names is not there, that shows, and none
   t.notOk(fake.asked.some(({ path }) => path === '/poll'))
 })
 
-t.test('a stream that the entry names and that is pushed is not polled', async (t) => {
+t.test('a pushed stream of streamId is not polled', async (t) => {
   const fake = await startTransmitter(t)
   const delivery = { method: PUSH, endpoint_url: `${fake.issuer.url}/poll` }
   fake.streams.push(fake.stream('named', { delivery }))
@@ -124,7 +124,7 @@ t.test('a stream that the entry names and that is pushed is not polled', async (
   }
 })
 
-t.test('where descriptions are not kept, the log says what to do about it', async (t) => {
+t.test('if descriptions are not kept, the log says what to do', async (t) => {
   const table: [members: object, delivery: object, isTold: boolean][] = [
     [{ description: undefined }, {}, true],
     [{}, {}, false],

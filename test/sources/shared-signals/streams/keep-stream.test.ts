@@ -9,28 +9,25 @@ import {
   startTransmitter,
 } from '../../../support/transmitter.ts'
 
-t.test(
-  'the stream is created, its verification asked for, and events are polled and acknowledged',
-  async (t) => {
-    const fake = await startTransmitter(t)
-    const { service, set } = await keepStreamAt(t, fake)
-    const created = await fake.until(({ path, method }) => path === '/streams' && method === 'POST')
-    t.match(created.body, {
-      delivery: { method: POLL },
-      description: 'Curfew (idp)',
-      events_requested: [/./],
-    })
-    const { body: verification } = await fake.until(({ path }) => path === '/verify')
-    t.equal(verification.stream_id, 'stream-1')
-    service.userWithTokens(1, { email: ADA.email })
-    const jti = await set()
-    await fake.until(acknowledged(jti))
-    const [item] = await service.stored()
-    t.match(item, { source: 'idp', user: { email: ADA.email } }, 'what is acknowledged is durable')
-    t.match(await service.settled(item.id), { verified: true })
-    t.match(await checkOf(service), { status: 'ok' })
-  },
-)
+t.test('the stream is created and verified, and events are polled and acknowledged', async (t) => {
+  const fake = await startTransmitter(t)
+  const { service, set } = await keepStreamAt(t, fake)
+  const created = await fake.until(({ path, method }) => path === '/streams' && method === 'POST')
+  t.match(created.body, {
+    delivery: { method: POLL },
+    description: 'Curfew (idp)',
+    events_requested: [/./],
+  })
+  const { body: verification } = await fake.until(({ path }) => path === '/verify')
+  t.equal(verification.stream_id, 'stream-1')
+  service.userWithTokens(1, { email: ADA.email })
+  const jti = await set()
+  await fake.until(acknowledged(jti))
+  const [item] = await service.stored()
+  t.match(item, { source: 'idp', user: { email: ADA.email } }, 'what is acknowledged is durable')
+  t.match(await service.settled(item.id), { verified: true })
+  t.match(await checkOf(service), { status: 'ok' })
+})
 
 t.test(
   'events before the verification, the verification and a repetition are all acknowledged',
@@ -59,7 +56,7 @@ t.test(
   },
 )
 
-t.test('a stream that is there already is used', async (t) => {
+t.test('an existing stream is used', async (t) => {
   const fake = await startTransmitter(t)
   fake.streams.push(
     fake.stream('theirs', { description: 'of somebody else' }),
@@ -71,41 +68,38 @@ t.test('a stream that is there already is used', async (t) => {
   t.equal(fake.streams.length, 3, 'none is created, and none deleted')
 })
 
-t.test(
-  'with push, the stream is created for the address that the entry names, with the header that was agreed',
-  async (t) => {
-    const fake = await startTransmitter(t)
-    const pushUrl = 'https://curfew.example.com/sources/idp/events'
-    const { service } = await keepStreamAt(t, fake, {
-      transmitter: { delivery: 'push', pushUrl },
-      source: { pushAuthorization: 'Bearer agreed', events: ['urn:e'] },
+t.test('with push, the stream is created with the address and header of the entry', async (t) => {
+  const fake = await startTransmitter(t)
+  const pushUrl = 'https://curfew.example.com/sources/idp/events'
+  const { service } = await keepStreamAt(t, fake, {
+    transmitter: { delivery: 'push', pushUrl },
+    source: { pushAuthorization: 'Bearer agreed', events: ['urn:e'] },
+  })
+  const { body } = await fake.until(({ path, method }) => path === '/streams' && method === 'POST')
+  t.same(body.delivery, { method: PUSH, endpoint_url: pushUrl, authorization_header: 'Bearer agreed' })
+  t.same(body.events_requested, ['urn:e'])
+  const asked = await fake.until(({ path }) => path === '/verify')
+  const push = async (state: string, id = 'stream-1') =>
+    service.call('POST', '/sources/idp/events', {
+      body: await fake.issuer.sign({
+        iss: fake.issuer.url,
+        aud: 'https://curfew.example.com',
+        jti: `v-${state}-${id}`,
+        iat: Math.floor(Date.now() / 1000),
+        sub_id: { format: 'opaque', id },
+        events: { [`${SSF}verification`]: { state } },
+      }),
+      headers: { authorization: 'Bearer agreed', 'content-type': 'application/secevent+jwt' },
     })
-    const { body } = await fake.until(({ path, method }) => path === '/streams' && method === 'POST')
-    t.same(body.delivery, { method: PUSH, endpoint_url: pushUrl, authorization_header: 'Bearer agreed' })
-    t.same(body.events_requested, ['urn:e'])
-    const asked = await fake.until(({ path }) => path === '/verify')
-    const push = async (state: string, id = 'stream-1') =>
-      service.call('POST', '/sources/idp/events', {
-        body: await fake.issuer.sign({
-          iss: fake.issuer.url,
-          aud: 'https://curfew.example.com',
-          jti: `v-${state}-${id}`,
-          iat: Math.floor(Date.now() / 1000),
-          sub_id: { format: 'opaque', id },
-          events: { [`${SSF}verification`]: { state } },
-        }),
-        headers: { authorization: 'Bearer agreed', 'content-type': 'application/secevent+jwt' },
-      })
-    t.match(await push('made-up'), { status: 400, json: { err: 'invalid_state' } })
-    t.match(await push(asked.body.state, 'stream-2'), { status: 400, json: { err: 'invalid_request' } })
-    t.equal((await push(asked.body.state)).status, 202)
-    t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
-    t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 0)
-  },
-)
+  t.match(await push('made-up'), { status: 400, json: { err: 'invalid_state' } })
+  t.match(await push(asked.body.state, 'stream-2'), { status: 400, json: { err: 'invalid_request' } })
+  t.equal((await push(asked.body.state)).status, 202)
+  t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
+  t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 0)
+})
 
 t.test(
-  'a stream that the transmitter pauses shows in health, and its events are taken when it goes on',
+  'a paused stream is a warning in readiness, and its events are accepted when it continues',
   async (t) => {
     const fake = await startTransmitter(t)
     const { service, set } = await keepStreamAt(t, fake)

@@ -5,7 +5,7 @@ import { type Asked, acknowledged, keepStreamAt, startTransmitter } from '../../
 
 const isDeletion = ({ method }: Asked) => method === 'DELETE'
 
-t.test('a stream is not deleted while some of its events are to come again', async (t) => {
+t.test('a stream is not deleted while some of its events must come again', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { set } = await keepStreamAt(t, fake, { clock })
@@ -24,7 +24,7 @@ t.test('a stream is not deleted while some of its events are to come again', asy
 
 for (const failure of [null, { status: 500 }])
   t.test(
-    `what was taken is acknowledged before the stream is deleted, ${failure ? 'or not' : 'once'}`,
+    `events are acknowledged before their stream is deleted, ${failure ? 'even if that fails' : 'once'}`,
     async (t) => {
       const clock = fakeClock()
       const fake = await startTransmitter(t)

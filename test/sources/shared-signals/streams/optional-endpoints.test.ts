@@ -21,19 +21,19 @@ for (const answer of [
   { status: 200, body: { status: 'unheard of' } },
   { status: 200 },
 ])
-  t.test(
-    `a status that cannot be had keeps no stream from being polled: ${JSON.stringify(answer)}`,
-    async (t) => {
-      const fake = await startTransmitter(t)
-      fake.override('/status', answer)
-      const { service, set } = await keepStreamAt(t, fake)
-      await fake.until(acknowledged(await set()))
-      t.match(await checkOf(service), { status: 'ok' })
-      t.equal(service.logLines.filter((line) => line.includes('could not read the status of the stream')).length, 1)
-    },
-  )
+  t.test(`a stream is polled although its status is unavailable: ${JSON.stringify(answer)}`, async (t) => {
+    const fake = await startTransmitter(t)
+    fake.override('/status', answer)
+    const { service, set } = await keepStreamAt(t, fake)
+    await fake.until(acknowledged(await set()))
+    t.match(await checkOf(service), { status: 'ok' })
+    t.equal(
+      service.logLines.filter((line) => line.includes('could not read the status of the stream')).length,
+      1,
+    )
+  })
 
-t.test('nor does one at another origin, where nothing is sent', async (t) => {
+t.test('no request is sent to a status endpoint at another origin', async (t) => {
   const fake = await startTransmitter(t)
   const other = await startTransmitter(t)
   const { url } = fake.issuer
@@ -49,7 +49,7 @@ t.test('nor does one at another origin, where nothing is sent', async (t) => {
   t.same([other.asked, other.refused], [[], []])
 })
 
-t.test('an update that fails keeps no stream from being polled, and is tried again', async (t) => {
+t.test('a stream is polled although its update fails, and the update is retried', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('ours', { events_requested: [] }))
@@ -75,7 +75,7 @@ t.test('an update that fails keeps no stream from being polled, and is tried aga
   t.equal(fake.asked.filter(isUpdate).length, updates, 'and then no more')
 })
 
-t.test('a deletion that fails keeps no stream from being polled, and is tried again', async (t) => {
+t.test('a stream is polled although a deletion fails, and the deletion is retried', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })
@@ -100,12 +100,12 @@ for (const [name, authorization_header, updates] of [
   ['none', undefined, 1],
   ['the same', 'Bearer agreed', 0],
 ] as const)
-  t.test(`a stream that shows ${name} is told ${updates} time(s) which header its pushes need`, async (t) => {
+  t.test(`the header of pushes is updated ${updates} time(s) if the stream shows ${name}`, async (t) => {
     const clock = fakeClock()
     const fake = await startTransmitter(t)
     const delivery = { method: PUSH, endpoint_url: PUSH_URL, authorization_header }
     fake.streams.push(fake.stream('ours', { delivery }))
-    // It shows what it has shown, except where it was not masked.
+    // The stream shows the same as before, unless the header was not masked.
     fake.override('/streams', (asked) =>
       isUpdate(asked) && name !== 'another one' ? { status: 200, body: fake.streams[0] } : null,
     )
@@ -125,7 +125,7 @@ for (const [name, authorization_header, updates] of [
     t.notMatch(service.logLines.join(''), /Bearer|\*\*\*/)
   })
 
-t.test('a header that the entry does not name is left as it is', async (t) => {
+t.test("without a header in the entry, the stream's header is not updated", async (t) => {
   const fake = await startTransmitter(t)
   const delivery = { method: PUSH, endpoint_url: PUSH_URL, authorization_header: 'Bearer before' }
   fake.streams.push(fake.stream('ours', { delivery }))

@@ -7,7 +7,7 @@ const REVOKED = `${CAEP}session-revoked`
 const CHANGED = `${CAEP}credential-change`
 const source = { events: [REVOKED, CHANGED] }
 
-t.test('a stream that is there and asks for other events is updated, and nothing else of it', async (t) => {
+t.test('an existing stream that requests other events is updated, and only its events', async (t) => {
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('ours', { events_requested: [REVOKED] }))
   const { service, set } = await keepStreamAt(t, fake, { source })
@@ -17,7 +17,7 @@ t.test('a stream that is there and asks for other events is updated, and nothing
   t.equal((await service.stored()).length, 1)
 })
 
-t.test('a stream that asks for what is wanted is left as it is, and a new one, too', async (t) => {
+t.test("a stream that requests the entry's events is not updated, nor is a new one", async (t) => {
   for (const streams of [true, false]) {
     const fake = await startTransmitter(t)
     if (streams) fake.streams.push(fake.stream('ours', { events_requested: [CHANGED, REVOKED] }))
@@ -27,7 +27,7 @@ t.test('a stream that asks for what is wanted is left as it is, and a new one, t
   }
 })
 
-t.test('where the transmitter refuses to update it, the log says so, and the stream is used', async (t) => {
+t.test('a declined update is logged, and the stream is used', async (t) => {
   for (const status of [400, 403, 405]) {
     const fake = await startTransmitter(t)
     fake.streams.push(fake.stream('ours', { events_requested: [REVOKED] }))
@@ -39,13 +39,13 @@ t.test('where the transmitter refuses to update it, the log says so, and the str
     t.match(JSON.parse(String(lines[0])), {
       level: 40,
       source: 'idp',
-      problem: new RegExp(`answered ${status}`),
+      problem: new RegExp(`the status ${status}`),
     })
     t.match(await checkOf(service), { status: 'ok' })
   }
 })
 
-t.test('an update that fails for now is tried again', async (t) => {
+t.test('an update that fails temporarily is retried', async (t) => {
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('ours', { events_requested: [REVOKED] }))
   let failures = 1

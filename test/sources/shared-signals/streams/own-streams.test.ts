@@ -33,13 +33,13 @@ const owner = (transmitter: { delivery: 'poll' } | { delivery: 'push'; pushUrl: 
 const polled = (streams: ReturnType<typeof stream>[], createdId: string | null = null) =>
   ownStreams(streams, owner({ delivery: 'poll' }), createdId).map(({ stream_id }) => stream_id)
 
-t.test('streams that are polled are known by their description, the lowest id first', async (t) => {
+t.test('polled streams are recognized by their description, lowest id first', async (t) => {
   const others = [stream('0', 'theirs'), stream('1', null), stream('2', 'Curfew (idp)', PUSH)]
   t.same(polled([...others, stream('d', 'Curfew (idp)'), stream('c', 'Curfew (idp)')]), ['c', 'd'])
   t.same(polled(others), [])
 })
 
-t.test('where no descriptions are kept, it is the only one, or the one that was created', async (t) => {
+t.test('without descriptions, the only stream is used, or the created one', async (t) => {
   const lone = (...streams: ReturnType<typeof stream>[]) =>
     loneStream(streams, owner({ delivery: 'poll' }))?.stream_id ?? null
   t.equal(lone(stream('a', null)), 'a')
@@ -54,7 +54,7 @@ t.test('where no descriptions are kept, it is the only one, or the one that was 
   t.same(polled([stream('a', null)], 'gone'), [])
 })
 
-t.test('of streams for others none is chosen, unless no other is allowed', async (t) => {
+t.test("another receiver's stream is chosen only if no further one is allowed", async (t) => {
   const chosen = (isOnlyOne: boolean, ...streams: object[]) =>
     chooseStream(streams as never, owner({ delivery: 'poll' }), { createdId: 'made', isOnlyOne })
       ?.stream_id ?? null
@@ -71,7 +71,7 @@ t.test('of streams for others none is chosen, unless no other is allowed', async
   t.equal(chosen(true, stream('a', null), stream('b', null)), null)
 })
 
-t.test('a stream asks for others when a type that the transmitter has is missing or too many', async (t) => {
+t.test('a stream requests other events if a supported type is missing or superfluous', async (t) => {
   const table: [requested: string[] | null | undefined, supported: string[] | undefined, others: boolean][] =
     [
       [['a', 'b'], undefined, false],
@@ -92,7 +92,7 @@ t.test('a stream asks for others when a type that the transmitter has is missing
   }
 })
 
-t.test('streams that are pushed are known by where they are pushed to', async (t) => {
+t.test('pushed streams are recognized by their address', async (t) => {
   const streams = [
     stream('a', 'Curfew (idp)', PUSH, 'https://elsewhere'),
     stream('c', null, PUSH, URL_OF_OURS),

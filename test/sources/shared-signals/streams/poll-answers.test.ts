@@ -3,7 +3,7 @@ import { fakeClock } from '../../../support/clock.ts'
 import { SSF, setClaims } from '../../../support/shared-signals.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../../support/transmitter.ts'
 
-t.test('a poll that is held for longer than Curfew waits is asked again, with the same report', async (t) => {
+t.test('a poll that times out is repeated with the same report', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })
@@ -20,7 +20,7 @@ t.test('a poll that is held for longer than Curfew waits is asked again, with th
   t.notOk(service.logLines.some((line) => line.includes('event stream failed')))
 })
 
-t.test('a poll of some MiB is taken, and of one that is larger is said so', async (t) => {
+t.test('a poll response of several MiB is accepted, and a larger one is a problem', async (t) => {
   const fake = await startTransmitter(t, { eventsAtOnce: 1_000 })
   const filler = 'x'.repeat(11_000)
   for (let index = 0; index < 100; index += 1) {
@@ -39,7 +39,7 @@ t.test('a poll of some MiB is taken, and of one that is larger is said so', asyn
   }
 })
 
-t.test('an event by the name of __proto__ is reported, and comes no more', async (t) => {
+t.test('an event with the jti __proto__ is reported once', async (t) => {
   const fake = await startTransmitter(t)
   const { set } = await keepStreamAt(t, fake)
   fake.queue('__proto__', 'no token')
@@ -54,7 +54,7 @@ t.test('an event by the name of __proto__ is reported, and comes no more', async
   })
 })
 
-t.test('a stream in the list that cannot be read does not spoil the others', async (t) => {
+t.test('an unreadable stream in the list does not affect the others', async (t) => {
   const fake = await startTransmitter(t)
   const { service, set } = await (async () => {
     fake.streams.push({ stream_id: 5 }, null, fake.stream('ours'), 'x')
@@ -65,7 +65,7 @@ t.test('a stream in the list that cannot be read does not spoil the others', asy
   t.match(await checkOf(service), { status: 'ok' })
 })
 
-t.test('where nobody reads the body of an answer it may be a page for people', async (t) => {
+t.test('a response whose body is not needed may be HTML', async (t) => {
   const fake = await startTransmitter(t)
   fake.issuer.answer('/verify', (_, response) => {
     response.writeHead(200, { 'content-type': 'text/html' }).end('<p>Thank you')

@@ -6,7 +6,7 @@ import { SET_ERROR, setClaims, setForgeries } from '../../../support/shared-sign
 import { pauseUntil } from '../../../support/stream-time.ts'
 import { acknowledged, keepStreamAt, refused, startTransmitter } from '../../../support/transmitter.ts'
 
-t.test('polled, no forged token is believed: its code goes back, and nothing is stored', async (t) => {
+t.test('polled, every forged token is rejected with its code, and nothing is stored', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const good = setClaims(fake.issuer.url, clock.now())
@@ -15,7 +15,7 @@ t.test('polled, no forged token is believed: its code goes back, and nothing is 
   const { service } = await keepStreamAt(t, fake, { clock })
   for (const [index, { name, fault, says }] of all.entries()) {
     const jti = `forged-${index}`
-    // One by a key that is not known is refused only after a while.
+    // A token with an unknown key is rejected only after the cooldown.
     const { body } = await pauseUntil(clock, fake, refused(jti))
     t.match(body.setErrs[jti], { err: SET_ERROR[fault], description: says }, name)
     t.same(body.ack, [], name)
@@ -26,7 +26,7 @@ t.test('polled, no forged token is believed: its code goes back, and nothing is 
   t.equal((await service.stored()).length, 1, 'and yet the good one is')
 })
 
-t.test('polled, a flood of unknown keys asks the transmitter for its keys once per cooldown', async (t) => {
+t.test('polled, a flood of unknown keys causes one fetch per cooldown', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })

@@ -8,7 +8,7 @@ for (const [name, jtiOf] of [
   ['events of ever new names', (count: number) => `fresh-${count}`],
   ['two events in turn', (count: number) => `turn-${count % 2}`],
 ] as const)
-  t.test(`a transmitter that sends ${name} at once is not asked without end`, async (t) => {
+  t.test(`a transmitter that sends ${name} immediately is polled with pauses`, async (t) => {
     const clock = fakeClock()
     const fake = await startTransmitter(t)
     const polls = () => fake.asked.filter(({ path }) => path === '/poll').length
@@ -26,7 +26,7 @@ for (const [name, jtiOf] of [
     t.match(await checkOf(service), { status: 'ok' })
   })
 
-t.test('a backlog is taken in full polls, without a pause', async (t) => {
+t.test('a backlog is fetched in full polls without pauses', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   for (let index = 0; index < 50 * 30; index += 1) fake.queue(`backlog-${index}`, 'no token')
@@ -35,7 +35,7 @@ t.test('a backlog is taken in full polls, without a pause', async (t) => {
   t.equal(fake.asked.filter(({ body }) => Object.keys(body?.setErrs ?? {}).length === 50).length, 30)
 })
 
-t.test('when the next poll comes depends on what the last one has brought', async (t) => {
+t.test('the pause before the next poll depends on the last one', async (t) => {
   const few = { tookMs: 0, events: 1, isNothingNew: false, hasUndecided: false }
   const none = { ...few, events: 0, isNothingNew: true }
   t.same(nextPoll(few, 0), { waitMs: 0, quickPolls: 1 })

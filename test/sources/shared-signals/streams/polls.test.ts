@@ -5,7 +5,7 @@ import { ADA, CAEP, SSF, setClaims } from '../../../support/shared-signals.ts'
 import { nextPause, pauseUntil } from '../../../support/stream-time.ts'
 import { acknowledged, keepStreamAt, refused, startTransmitter } from '../../../support/transmitter.ts'
 
-t.test('tokens that are not good are reported, and the others acknowledged', async (t) => {
+t.test('invalid tokens are reported, and the others acknowledged', async (t) => {
   const fake = await startTransmitter(t)
   const elsewhere = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake)
@@ -49,12 +49,12 @@ t.test('tokens that are not good are reported, and the others acknowledged', asy
   t.match(await service.counts(), { 'idp rejected': table.length })
 })
 
-t.test('nothing is acknowledged that could not be made durable', async (t) => {
+t.test('an event is acknowledged only if it is durable', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
-  // Without keys nothing can be proven, nor refused.
+  // Without keys, events can be neither verified nor rejected.
   fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
   const polls = () => fake.asked.filter(({ path }) => path === '/poll').length
   const jti = await set()
@@ -67,23 +67,20 @@ t.test('nothing is acknowledged that could not be made durable', async (t) => {
   t.equal((await service.stored()).length, 1)
 })
 
-t.test(
-  'of more events than were asked for the first ones are taken, and the others when they come again',
-  async (t) => {
-    const fake = await startTransmitter(t, { eventsAtOnce: 1_000 })
-    const jtis = Array.from({ length: 60 }, (_, index) => `many-${index}`)
-    for (const jti of jtis) {
-      const claims = setClaims(fake.issuer.url, Date.now(), { jti, type: `${CAEP}credential-change` })
-      fake.queue(jti, await fake.issuer.sign(claims))
-    }
-    await keepStreamAt(t, fake)
-    for (const jti of jtis) await fake.until(acknowledged(jti))
-    const reports = fake.asked.filter(({ path }) => path === '/poll').map(({ body }) => body.ack.length)
-    t.same(reports.slice(0, 3), [0, 50, 10])
-  },
-)
+t.test('events above the requested maximum are taken when they come again', async (t) => {
+  const fake = await startTransmitter(t, { eventsAtOnce: 1_000 })
+  const jtis = Array.from({ length: 60 }, (_, index) => `many-${index}`)
+  for (const jti of jtis) {
+    const claims = setClaims(fake.issuer.url, Date.now(), { jti, type: `${CAEP}credential-change` })
+    fake.queue(jti, await fake.issuer.sign(claims))
+  }
+  await keepStreamAt(t, fake)
+  for (const jti of jtis) await fake.until(acknowledged(jti))
+  const reports = fake.asked.filter(({ path }) => path === '/poll').map(({ body }) => body.ack.length)
+  t.same(reports.slice(0, 3), [0, 50, 10])
+})
 
-t.test('what is no token at all is refused by its name, and the others are taken', async (t) => {
+t.test('a value that is not a token is rejected by its jti, and the others are accepted', async (t) => {
   const fake = await startTransmitter(t)
   const { set } = await keepStreamAt(t, fake)
   const long = 'j'.repeat(300)
@@ -96,7 +93,7 @@ t.test('what is no token at all is refused by its name, and the others are taken
   t.notHas(body.setErrs, { [good]: Object })
 })
 
-t.test('a transmitter that promises more and sends nothing is not asked without end', async (t) => {
+t.test('a transmitter that reports more events but sends none is polled with pauses', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.override('/poll', { status: 200, body: { sets: {}, moreAvailable: true } })
@@ -105,7 +102,7 @@ t.test('a transmitter that promises more and sends nothing is not asked without 
   t.equal(fake.asked.filter(({ path }) => path === '/poll').length, 1)
 })
 
-t.test('a transmitter that sends the same again whatever it is told is not asked without end', async (t) => {
+t.test('a transmitter that repeats reported events is polled with pauses', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.override('/poll', { status: 200, body: { sets: { same: 'no token' }, moreAvailable: true } })

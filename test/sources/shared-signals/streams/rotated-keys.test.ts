@@ -13,7 +13,7 @@ import {
   startTransmitter,
 } from '../../../support/transmitter.ts'
 
-/** A stream whose transmitter has sent an event by a key that it shows only when it is told to. */
+/** A stream with an event that is signed by a key which the transmitter publishes on demand. */
 async function startRotated(t: Test) {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
@@ -32,7 +32,7 @@ async function startRotated(t: Test) {
   }
 }
 
-t.test('an event by a key that is not known yet is waited for, and taken', async (t) => {
+t.test('an event with an unknown key waits for the key, and is accepted', async (t) => {
   const { clock, fake, service, rotate, isAcknowledged, isRefused, jti } = await startRotated(t)
   await passPauses(clock, 20_000)
   t.notOk(isAcknowledged() || isRefused(), 'within the cooldown of the keys')
@@ -44,7 +44,7 @@ t.test('an event by a key that is not known yet is waited for, and taken', async
   t.match((await service.call('GET', '/metrics')).text, /source="idp",result="accepted"\} 2/)
 })
 
-t.test('one by a key that stays unknown is refused after that time', async (t) => {
+t.test('an event whose key stays unknown is rejected after the cooldown', async (t) => {
   const { clock, fake, isAcknowledged, isRefused, jti } = await startRotated(t)
   await passPauses(clock, 25_000)
   t.notOk(isRefused())
@@ -53,7 +53,7 @@ t.test('one by a key that stays unknown is refused after that time', async (t) =
   t.notOk(isAcknowledged())
 })
 
-t.test('the memory of events whose key is waited for is bounded', async (t) => {
+t.test('the number of events waiting for a key is limited', async (t) => {
   const clock = fakeClock()
   const keys = new AwaitedKeys(clock)
   const unknown = new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN')

@@ -8,7 +8,7 @@ const PUSH_URL = 'https://curfew.example.com/sources/idp/events'
 const MINUTE = 60_000
 
 t.test(
-  'where two replicas create a stream each, both use the same, and who created the other deletes it',
+  'if two replicas create a stream each, both use the same one, and the other is deleted by its creator',
   async (t) => {
     const fake = await startTransmitter(t)
     // Neither sees a stream before both have asked; and both have created one before they look again.
@@ -43,7 +43,7 @@ t.test(
 )
 
 for (const delivery of ['poll', 'push']) {
-  t.test(`a stream that another replica chose a moment later is used by all: ${delivery}`, async (t) => {
+  t.test(`a stream that another replica chose later is used by all: ${delivery}`, async (t) => {
     const clock = fakeClock()
     const fake = await startTransmitter(t)
     const transmitter = delivery === 'push' ? { delivery, pushUrl: PUSH_URL } : { delivery }
@@ -73,7 +73,7 @@ for (const delivery of ['poll', 'push']) {
   })
 }
 
-t.test('where only one stream is allowed, that of the other replica is used', async (t) => {
+t.test("if only one stream is allowed, the other replica's stream is used", async (t) => {
   const fake = await startTransmitter(t)
   fake.override('/streams', ({ method }) => {
     if (method !== 'POST') return null
@@ -86,7 +86,7 @@ t.test('where only one stream is allowed, that of the other replica is used', as
   t.notOk(service.logLines.some((line) => line.includes('event stream failed')))
 })
 
-t.test('a stream that is there and of somebody else is not used, though no other is allowed', async (t) => {
+t.test("another receiver's stream is not used even if no further one is allowed", async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.streams.push(fake.stream('theirs', { description: 'of somebody else' }))
@@ -100,7 +100,7 @@ t.test('a stream that is there and of somebody else is not used, though no other
   t.notOk(fake.asked.some(({ path }) => path === '/verify'))
 })
 
-t.test('a transmitter that deletes no streams is used all the same', async (t) => {
+t.test('a transmitter that deletes no streams is usable', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })
@@ -115,7 +115,7 @@ t.test('a transmitter that deletes no streams is used all the same', async (t) =
   t.match(await checkOf(service), { status: 'ok' })
 })
 
-t.test('a stream that cannot be looked for once more is polled on', async (t) => {
+t.test('if looking for the stream again fails, it is still polled', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })

@@ -77,7 +77,7 @@ const subjectsOf = (iss: string) => [
   { format: 'complex', user: ADA, session: { format: 'opaque', id: 's1' } },
 ]
 
-t.test('every event of CAEP and RISC is taken, about whatever subject, by push and by poll', async (t) => {
+t.test('every event of CAEP and RISC is accepted, with any subject, by push and by poll', async (t) => {
   const fake = await startTransmitter(t)
   const { push } = await startPushed(t, fake)
   const polled = await startTransmitter(t)
@@ -96,28 +96,25 @@ t.test('every event of CAEP and RISC is taken, about whatever subject, by push a
   }
 })
 
-t.test(
-  'a verification that nobody asked for is taken by push, also before the stream is known',
-  async (t) => {
-    const fake = await startTransmitter(t)
-    const early = Promise.withResolvers<number>()
-    const { url } = fake.issuer
-    fake.issuer.answer('/streams', async (request, response) => {
-      const body = request.method === 'POST' ? ((await json(request)) as object) : null
-      // The transmitter sends it before it has answered that there is a stream.
-      if (body) early.resolve((await push({ type: `${SSF}verification`, subject: OWN_STREAM })).status)
-      const stream = { ...body, stream_id: 'stream-1', iss: url, aud: AUDIENCE }
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body ? stream : []))
-    })
-    const { service, push } = await startPushed(t, fake)
-    t.equal(await early.promise, 202)
-    await fake.until(({ path }) => path === '/verify')
-    t.equal((await push({ type: `${SSF}verification`, subject: OWN_STREAM })).status, 202)
-    t.notMatch(await checkOf(service), { detail: 'verified' }, 'without a state it proves nothing')
-  },
-)
+t.test('an unrequested verification is accepted by push, also before the stream is known', async (t) => {
+  const fake = await startTransmitter(t)
+  const early = Promise.withResolvers<number>()
+  const { url } = fake.issuer
+  fake.issuer.answer('/streams', async (request, response) => {
+    const body = request.method === 'POST' ? ((await json(request)) as object) : null
+    // The transmitter sends it before it has answered that there is a stream.
+    if (body) early.resolve((await push({ type: `${SSF}verification`, subject: OWN_STREAM })).status)
+    const stream = { ...body, stream_id: 'stream-1', iss: url, aud: AUDIENCE }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body ? stream : []))
+  })
+  const { service, push } = await startPushed(t, fake)
+  t.equal(await early.promise, 202)
+  await fake.until(({ path }) => path === '/verify')
+  t.equal((await push({ type: `${SSF}verification`, subject: OWN_STREAM })).status, 202)
+  t.notMatch(await checkOf(service), { detail: 'verified' }, 'without a state it proves nothing')
+})
 
-t.test('by push, the verification may come behind other events, and the status may change', async (t) => {
+t.test('by push, the verification may arrive after other events, and the status may change', async (t) => {
   const fake = await startTransmitter(t)
   const { service, push } = await startPushed(t, fake)
   const { body } = await fake.until(({ path }) => path === '/verify')
@@ -143,7 +140,7 @@ t.test('by push, the verification may come behind other events, and the status m
   t.equal((await push()).status, 202, 'what was held')
 })
 
-t.test('four invalid tokens are refused by their codes, by push and by poll', async (t) => {
+t.test('four invalid tokens are rejected with their codes, by push and by poll', async (t) => {
   const fake = await startTransmitter(t)
   const { service, pushToken } = await startPushed(t, fake)
   const polling = await startTransmitter(t)
@@ -183,7 +180,7 @@ t.test('four invalid tokens are refused by their codes, by push and by poll', as
   await nothingStored(t, polled.service)
 })
 
-t.test('a stream that is created with another issuer is not used', async (t) => {
+t.test('a stream created with another issuer is not used', async (t) => {
   const fake = await startTransmitter(t)
   const { url } = fake.issuer
   const used: string[] = []
@@ -213,7 +210,7 @@ t.test('a stream that is created with another issuer is not used', async (t) => 
 })
 
 t.test(
-  'each requested event of the CAEP interoperability profile ends what is named in its formats',
+  'each requested event of the CAEP interoperability profile ends sessions, in each subject format',
   async (t) => {
     const fake = await startTransmitter(t)
     const { service, set } = await keepStreamAt(t, fake)

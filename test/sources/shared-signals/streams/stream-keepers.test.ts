@@ -2,7 +2,7 @@ import t from 'tap'
 import { ADA, SSF, setClaims } from '../../../support/shared-signals.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../../support/transmitter.ts'
 
-t.test('a source that a reload takes away is polled no more, and one that stays goes on', async (t) => {
+t.test('a source that a reload removes is no longer polled, and an unchanged one still is', async (t) => {
   const fake = await startTransmitter(t)
   const { service, entry, set } = await keepStreamAt(t, fake)
   await fake.until(acknowledged(await set()))
@@ -14,7 +14,7 @@ t.test('a source that a reload takes away is polled no more, and one that stays 
   t.equal(await checkOf(service), undefined)
 })
 
-t.test('what a source was told when a reload had taken it away shows no more', async (t) => {
+t.test('the state of a source ends when a reload removes it', async (t) => {
   const fake = await startTransmitter(t)
   const { service, entry } = await keepStreamAt(t, fake)
   await fake.until(({ path }) => path === '/poll')

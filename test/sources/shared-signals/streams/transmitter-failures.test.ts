@@ -3,13 +3,13 @@ import { fakeClock } from '../../../support/clock.ts'
 import { nextPause } from '../../../support/stream-time.ts'
 import { checkOf, keepStreamAt, POLL, startTransmitter } from '../../../support/transmitter.ts'
 
-t.test('a transmitter that fails is tried again, and the failure shows without addresses', async (t) => {
+t.test('a failed transmitter is retried, and the problem is reported without addresses', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const other = await startTransmitter(t)
   const configuration = '/.well-known/ssf-configuration'
   const endpoints = { issuer: fake.issuer.url, configuration_endpoint: `${fake.issuer.url}/streams` }
-  /** A stream that shows nothing by which it is of anybody, where no other is allowed. */
+  /** An unmarked stream at a transmitter that allows no other. */
   const onlyOne = (members: object) => {
     const stream = fake.stream('s', { description: undefined, ...members })
     fake.override('/streams', ({ method }) =>

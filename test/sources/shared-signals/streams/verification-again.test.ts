@@ -13,7 +13,7 @@ import {
 const isVerification = ({ path }: Asked) => path === '/verify'
 const asked = (fake: FakeTransmitter) => fake.asked.filter(isVerification).length
 
-t.test('a verification that does not come is asked for again, three times at most', async (t) => {
+t.test('a verification that does not arrive is requested up to three times', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { set } = await keepStreamAt(t, fake, { clock })
@@ -26,7 +26,7 @@ t.test('a verification that does not come is asked for again, three times at mos
   }
 })
 
-t.test('one that comes is not asked for again', async (t) => {
+t.test('a verification that arrives is not requested again', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })
@@ -41,7 +41,7 @@ t.test('one that comes is not asked for again', async (t) => {
   t.match(await checkOf(service), { detail: 'verified' })
 })
 
-t.test('where the transmitter says when it may be asked for again, it is asked for then', async (t) => {
+t.test('the Retry-After of a verification request is respected', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   fake.override('/verify', { status: 429, headers: { 'retry-after': '300' } })
@@ -55,7 +55,7 @@ t.test('where the transmitter says when it may be asked for again, it is asked f
   t.match(await checkOf(service), { status: 'ok' })
 })
 
-t.test('closing while a verification is asked for logs nothing', async (t) => {
+t.test('closing during a verification request logs nothing', async (t) => {
   const fake = await startTransmitter(t)
   const verifying = Promise.withResolvers<void>()
   fake.before('/verify', () => {
@@ -71,7 +71,7 @@ t.test('closing while a verification is asked for logs nothing', async (t) => {
   )
 })
 
-t.test('closing waits also for what a reload has taken away', async (t) => {
+t.test('closing also waits for sources that a reload removed', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })

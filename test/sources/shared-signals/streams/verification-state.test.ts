@@ -7,7 +7,7 @@ import {
 
 const ISSUER = 'https://idp.example.com'
 
-t.test('a state proves itself by the secret, in whichever process', async (t) => {
+t.test('a state is authenticated with the secret, in any process', async (t) => {
   const [key, ofAnotherProcess] = await Promise.all([stateKey('secret', ISSUER), stateKey('secret', ISSUER)])
   const state = newState('stream-1', key)
   t.ok(isOwnState(state, 'stream-1', ofAnotherProcess))
