@@ -14,13 +14,13 @@ const wrongCurve = String(ecPair('P-256').privateKey.export({ type: 'sec1', form
 const NOT_THERE = 'expected the path of a readable file'
 const EXPOSED = 'expected a file that other users of the machine cannot read'
 
-/** Files in a temporary folder; only their owner can read them. */
+/** Files in a temporary folder, readable only by their owner. */
 function keyFiles(t: Test) {
   const folder = temporaryFolder(t)
   return (name: string, content: string, mode = 0o600) => {
     const path = join(folder, name)
     writeFileSync(path, content, { mode })
-    // The umask may have taken something away.
+    // The umask may have removed permissions.
     chmodSync(path, mode)
     return path
   }

@@ -21,7 +21,7 @@ async function startBounded(t: Test) {
     webhookSecrets: senders.map(([name, tenants]) => ({ secret: secretOf(name), tenants })),
   })
   const service = await startService(t, { environment: { CONFIG_FILE: path } })
-  /** A signal for one user in each tenant, by the key that is for all. */
+  /** A signal for one user in each tenant, with the unrestricted key. */
   const ids: Record<string, string> = {}
   for (const tenant of ['default', 'a', 'b']) {
     ids[tenant] = (await service.revoke({ userId: `user-of-${tenant}`, tenant })).id
@@ -29,7 +29,7 @@ async function startBounded(t: Test) {
   return { service, ids, sandboxes: { a: a.sandbox, b: b.sandbox } }
 }
 
-/** Each way to send a signal with an API key, for a tenant or for none that is named. */
+/** Each way to send a signal with an API key, with or without a tenant. */
 const post = (path: (tenant?: string) => string, body: (tenant?: string) => object) => {
   return (service: Service, headers: Record<string, string>, tenant?: string) =>
     service.call('POST', path(tenant), { headers, body: body(tenant) })

@@ -64,7 +64,7 @@ t.test('a valid request of one source is rejected at the address of another', as
   const way = (path: string) => path.slice(path.lastIndexOf('/'))
   for (const { kind, sign } of kinds) {
     const request = addressed(await sign())
-    // Between kinds that share a way in, and a secret, the proof cannot tell.
+    // Kinds that share a path and a secret cannot be distinguished by the proof.
     for (const other of kinds.filter(({ path }) => !path.includes(`/${kind}/`))) {
       const elsewhere = other.path.replace(
         way(other.path),
@@ -79,7 +79,7 @@ t.test('a valid request of one source is rejected at the address of another', as
     t.equal((await service.call('POST', path, addressed(await sign()))).status, answer, kind)
 })
 
-/** Without the API key that a test's requests have: a source is proven by itself. */
+/** Without the API key of other test requests, because sources authenticate themselves. */
 function addressed({ body, headers }: { body: string; headers: Record<string, string> }) {
   return { body, headers: { authorization: '', ...headers } }
 }

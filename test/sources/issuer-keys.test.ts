@@ -51,14 +51,14 @@ t.test('each kind of token survives an outage and a rotation of its keys', async
   t.match(await service.counts(), Object.fromEntries(accepted))
 })
 
-/** By which document each kind finds the keys of its issuer. */
+/** The discovery document that each kind uses. */
 const WELL_KNOWN = {
   'oidc-back-channel-logout': 'openid-configuration',
   'global-token-revocation': 'openid-configuration',
   'shared-signals': 'ssf-configuration',
 }
 
-/** The service with a source of this kind, which finds the keys of its issuer by discovery. */
+/** The service with a source of this kind that finds its keys by discovery. */
 async function start(t: Test, kind: string, wellKnown: string) {
   const clock = fakeClock()
   const issuer = await startIssuer(t, { wellKnown })

@@ -54,7 +54,7 @@ t.test('the commands on the pages of token kinds work', { skip }, async (t) => {
   for (const [kind, expected] of Object.entries(PAGES)) {
     const [entry] = entriesOf(kind)
     t.match(entry, { kind })
-    // Nobody is at the address that the page names.
+    // No server listens at the address on the page.
     const { transmitter: _, ...pushed } = entry
     t.equal((await service.configure([pushed])).status, 200, kind)
     const command = String(blocks(kind, 'bash')[0]).replace('https://curfew.example', service.url)

@@ -4,7 +4,7 @@ import type { SourceEntry } from '../../src/base/source-entry.ts'
 import type { SourceContext, SourcePart } from '../../src/sources/common/part.ts'
 import { Sources } from '../../src/sources/sources.ts'
 
-/** The sources do nothing with these by themselves. */
+/** Sources only pass these on. */
 const OPTIONS = { tenants: { has: () => true, names: () => ['default'] } } as unknown as SourceContext
 
 function aPart(kinds: string[], more: Partial<SourcePart> = {}) {

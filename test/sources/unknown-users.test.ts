@@ -10,7 +10,7 @@ import { vendorOf } from '../support/vendor-service.ts'
 
 const BURST = 200
 
-/** The service with a source that asks for a user before it answers, and one that does not. */
+/** The service with a source that looks up the user before it responds, and one that does not. */
 async function start(t: Test, options: ServiceOptions = {}) {
   const issuer = await startIssuer(t)
   const token = tokenPlayers(issuer).find(({ kind }) => kind === 'global-token-revocation')
@@ -64,7 +64,7 @@ t.test('a burst of revocations for unknown users takes a few lookups', async (t)
     arrived += 1
   })
   const burst = users(BURST).map(revoke)
-  // Whoever comes after them and needs no lookup is answered when they have come to theirs.
+  // Later requests without a lookup get their response when the lookups have started.
   for (let more = 0; arrived < BURST + more; more += 1) await revoke(known)
   t.equal(await revoke(known), 404)
   proxy.pass()
@@ -73,7 +73,7 @@ t.test('a burst of revocations for unknown users takes a few lookups', async (t)
 })
 
 t.test('a burst of events for unknown users takes a few lookups, and every event finishes', async (t) => {
-  // Twice as many revocations run at once.
+  // Twice the number of concurrent revocations.
   const { proxy, service, webhook, lookups } = await startHeld(t, { REVOKE_CONCURRENCY: String(BURST / 2) })
   proxy.hold()
   await webhook(users(BURST))

@@ -6,8 +6,8 @@ import { nothingStored } from '../../support/problems.ts'
 const MODULE = 'oidcc-client-test-rp-backchannel-rpinitlogout'
 
 /**
- * The service beside the provider that the OpenID conformance suite plays: it has keys of several algorithms, and RS256
- * was agreed. Its requests are formed as in its `GenerateLogoutTokenClaims` and `CallRPBackChannelLogoutEndpoint`.
+ * The service and the provider that the OpenID conformance suite plays: it has keys of several algorithms, and RS256 is
+ * configured. Its requests are built as in the suite's `GenerateLogoutTokenClaims` and `CallRPBackChannelLogoutEndpoint`.
  */
 async function start(t: Parameters<typeof startLogoutService>[0]) {
   const service = await startLogoutService(t, { entry: { algorithms: ['RS256'] } })

@@ -65,7 +65,7 @@ t.test('without the store, the response is 503', async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     app.setSerializerCompiler(() => JSON.stringify)
-    // The part reads no other member in this test.
+    // This test uses no other member.
     const options = {
       tenants: { has: () => true, names: () => ['default'] },
       clock,

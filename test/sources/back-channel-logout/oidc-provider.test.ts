@@ -42,7 +42,7 @@ async function startProvider(t: Test, logoutUri: () => string, alg: 'RS256' | 'E
             backchannel_logout_session_required: true,
           },
         ],
-        // Its guard against requests to loopback.
+        // Disables its guard against requests to loopback.
         fetch: (url: URL, { dispatcher: _, ...options }: { dispatcher?: unknown }) =>
           globalThis.fetch(url, options),
       })
@@ -77,7 +77,7 @@ for (const alg of ['RS256', 'ES256'] as const) {
     })
 
     await provider.use('second')
-    // Longer than keys that were fetched just now are held for the newest.
+    // Longer than the cooldown after a fetch of keys.
     clock.age(30_000)
     await provider.logout('bob', 's2')
     t.same(await usersOf(service), [

@@ -16,7 +16,7 @@ const email = { format: 'email', email: 'ada@example.com' }
 const issSub = { format: 'iss_sub', iss: ISSUER, sub: '145234573' }
 const phone = { format: 'phone_number', phone_number: '+12065550100' }
 
-/** The user that an identifier means to a source of that issuer, as `kind:value`. */
+/** The user of an identifier for a source with that issuer, as `kind:value`. */
 function userOf(identifier: unknown, user?: SubjectRules['user'], issuer = ISSUER): string {
   const statement = { ...chooseSubject(identifier, { issuer, user }, CONTEXT), reason, occurredAt: null }
   const signal = sourceSignal({ name: 's', user }, statement, { tenants, now: 0 })
@@ -41,9 +41,9 @@ t.test('every format that identifies a user is understood', async (t) => {
       { format: 'complex', user: { format: 'aliases', identifiers: [phone, email] } },
       'email:ada@example.com',
     ],
-    // As Okta sends it, without a format around.
+    // As Okta sends it, without an outer format.
     [{ user: issSub, session: { format: 'opaque', id: 's1' } }, 'subject:145234573'],
-    // As Google sends it, by a draft.
+    // As Google sends it, as in a draft.
     [{ subject_type: 'iss-sub', iss: `${ISSUER}/`, sub: '7375626A656374' }, 'subject:7375626A656374'],
     [{ ...email, more: 'is ignored' }, 'email:ada@example.com'],
   ]

@@ -22,7 +22,7 @@ const first = await issuerKey('first')
 const second = await issuerKey('second')
 const third = await issuerKey('third')
 
-/** The keys of an issuer at loopback HTTP, and a clock that stands. */
+/** The keys of an issuer on loopback, and a clock that stands still. */
 async function keySet(t: Test, different: Partial<KeySetOptions> = {}) {
   const issuer = await startIssuer(t, { key: first })
   const clock = fakeClock()
@@ -34,7 +34,7 @@ async function keySet(t: Test, different: Partial<KeySetOptions> = {}) {
     issuer,
     clock,
     keys,
-    /** Whether a token that names this key would find it. */
+    /** Resolves if the key set finds the key. */
     find: async (kid?: string, alg = 'ES256') =>
       keys.find({ alg, ...(kid === undefined ? {} : { kid }) }, token),
   }

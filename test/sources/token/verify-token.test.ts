@@ -30,14 +30,14 @@ function keySet(keys: object[] = [key.jwk, rsa.jwk]) {
   return new KeySet({ address, fetchJson: async () => ({ keys }), clock: fakeClock(T0) })
 }
 
-/** What is wrong with a token, or null. */
+/** The error code for a token, or null. */
 async function faultOf(token: string, different: Partial<TokenIssuer['config']> = {}, keys = keySet()) {
   const verified = verifyToken(token, { config: { ...CONFIG, ...different }, keys }, PROFILE, T0)
   return verified.then(
     () => null,
     (error) => {
       if (!(error instanceof CurfewError)) throw error
-      // RFC 6749, section 5.2: what an error_description may hold.
+      // RFC 6749, section 5.2: the characters of an error_description.
       if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/.test(error.message)) throw new Error(error.message)
       return error.code
     },

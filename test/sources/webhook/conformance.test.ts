@@ -108,7 +108,7 @@ for (const vendor of VENDORS) {
   })
 }
 
-/** The documented body with one more member in its first object. */
+/** The documented body with an additional member in its first object. */
 function poisoned(vendor: Vendor, memberText: string): string {
   return JSON.stringify(vendor.sample('poisoned')).replace('{', `{${memberText},`)
 }

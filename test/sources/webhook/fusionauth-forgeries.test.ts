@@ -10,7 +10,7 @@ const HEADER = 'x-fusionauth-signature-jwt'
 const VENDOR = vendorOf('fusionauth')
 const BODY = JSON.stringify(VENDOR.sample('e1'))
 const digest = (body: string) => createHash('sha256').update(body).digest('base64')
-/** The service's clock stands here, however long a test takes. */
+/** The service's clock stands still, however long a test takes. */
 const NOW = Date.now()
 const seconds = () => Math.floor(NOW / 1000)
 const claimsOf = (body: string) => ({ request_body_sha256: digest(body), iat: seconds() })
@@ -25,7 +25,7 @@ async function withKeys(t: Test, options: ServiceOptions = {}) {
   return { ...service, key, issuer, post }
 }
 
-/** A token that is signed by a public key, as if that were a secret. */
+/** A token signed with a text as an HMAC secret, for example a public key. */
 function byText(secret: string | Buffer, header: object, claims: object): string {
   const content = unsigned({ alg: 'HS256', ...header }, claims).slice(0, -1)
   return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`

@@ -17,7 +17,7 @@ const ENTRY = {
   user: { as: 'subject', from: '{user}' },
   occurredAt: '/at',
 }
-/** What it sends is proven by what a test adds. */
+/** Each test adds the proof. */
 const VENDOR = { ...vendorOf('generic'), entry: { ...ENTRY, name: 'the-source' }, sign: () => ({}) }
 const BODY = '{"type":"signed-out","user":"u1"}'
 

@@ -6,9 +6,9 @@ import { VENDORS, type Vendor } from '../../support/vendors.ts'
 
 t.jobs = 1
 
-/** Longer than a header of any vendor, and shorter than what Node refuses by itself. */
+/** Longer than a header of any vendor, and shorter than Node's limit. */
 const LONG = 'x'.repeat(8_000)
-/** Longer than all headers together may be. */
+/** Longer than Node's limit for all headers. */
 const TOO_LONG = 'x'.repeat(20_000)
 
 for (const vendor of VENDORS) {

@@ -11,7 +11,7 @@ t.test('a repetition after the retention ends no newer session', async (t) => {
     {},
     { clock, sandbox: { now: clock.now } },
   )
-  // By a clock that is ahead.
+  // The sender's clock is ahead.
   const time = new Date(clock.now() + 60_000).toISOString()
   const body = { ...Object(vendorOf('qlik').sample('e1')), time }
   await send(body)

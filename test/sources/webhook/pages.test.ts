@@ -13,7 +13,7 @@ const run = promisify(execFile)
 
 interface Page {
   text: string
-  /** The entries that it shows. */
+  /** The entries on the page. */
   entries: { name: string; kind: string; secret?: string }[]
   recipe: string
 }
@@ -27,7 +27,7 @@ function pageOf(kind: string): Page {
   return { text, entries: blocks('json').map((json) => JSON.parse(json)), recipe: blocks('bash')[0] ?? '' }
 }
 
-/** The variable that an entry's secret names, with the secret of that kind. */
+/** The environment with the variable of an entry's secret. */
 function variablesOf({ kind, secret }: Page['entries'][number]): Record<string, string> {
   const name = /^\$\{(\w+)\}$/.exec(secret ?? '')?.[1]
   const vendor = VENDORS.find((one) => one.kind === kind)

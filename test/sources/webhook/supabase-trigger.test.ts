@@ -6,7 +6,7 @@ import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../../docs/sources/supabase.md'), 'utf8')
 
-/** As much of a Supabase database as the trigger touches; `net.http_post` notes the bytes that pg_net would send. */
+/** The parts of a Supabase database that the trigger uses. `net.http_post` records the bytes that pg_net would send. */
 const SUPABASE = `
   CREATE SCHEMA auth; CREATE SCHEMA vault; CREATE SCHEMA net; CREATE SCHEMA extensions;
   CREATE EXTENSION pgcrypto SCHEMA extensions;

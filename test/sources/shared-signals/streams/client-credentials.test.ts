@@ -11,7 +11,7 @@ import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../../
 const CLIENT = { clientId: 'curfew:1', clientSecret: 'shh & +ü', scope: 'ssf.manage ssf.read' }
 const LIFETIME_S = 600
 
-/** A transmitter that wants access tokens of an authorization server, and the service as its receiver. */
+/** A transmitter that requires access tokens of an authorization server, and the service as its receiver. */
 async function setUp(
   t: Test,
   prepare: (endpoint: Awaited<ReturnType<typeof startTokenEndpoint>>) => void = () => {},

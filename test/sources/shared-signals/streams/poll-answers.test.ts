@@ -10,7 +10,7 @@ t.test('a poll that times out is repeated with the same report', async (t) => {
   const first = await set()
   await fake.until(acknowledged(first))
   const polls = () => fake.asked.filter(acknowledged(first)).length
-  // The report is in the poll that is held now.
+  // The pending poll contains the report.
   for (const count of [2, 3]) {
     clock.advance(90_000)
     while (polls() < count) await service.call('GET', '/health/live')

@@ -37,7 +37,7 @@ t.test('with push, a stream that is deleted at the transmitter is created again 
     const { body } = await fake.until(({ path, body }) => path === '/verify' && body.stream_id === id)
     t.equal((await push('verification', id, { state: body.state })).status, 202)
     t.match(await checkOf(service), { status: 'ok', detail: 'verified' })
-    // Until it was looked for again, as all are soon after they were created.
+    // Until the second look, which follows soon after the creation.
     await passPauses(clock, 130_000)
     const startedAt = clock.now()
     fake.streams.length = 0

@@ -11,7 +11,7 @@ t.test(
   'if two replicas create a stream each, both use the same one, and the other is deleted by its creator',
   async (t) => {
     const fake = await startTransmitter(t)
-    // Neither sees a stream before both have asked; and both have created one before they look again.
+    // Neither sees a stream before both have listed streams, and both create one before they list again.
     const barrier = (count: number) => {
       const waiting: (() => void)[] = []
       return () =>

@@ -18,7 +18,7 @@ t.test('the state of a source ends when a reload removes it', async (t) => {
   const fake = await startTransmitter(t)
   const { service, entry } = await keepStreamAt(t, fake)
   await fake.until(({ path }) => path === '/poll')
-  // The event is proven only after the reload: its keys are late.
+  // The event is verified only after the reload, because its keys arrive late.
   let answerKeys = () => {}
   const asked = new Promise<void>((resolve) => {
     fake.issuer.answer('/jwks', (_, response) => {

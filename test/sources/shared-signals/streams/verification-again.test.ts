@@ -76,7 +76,7 @@ t.test('closing also waits for sources that a reload removed', async (t) => {
   const fake = await startTransmitter(t)
   const { service, set } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
-  // The event is taken only when its keys are there.
+  // The event is accepted only when its keys arrive.
   const keys = Promise.withResolvers<() => void>()
   fake.issuer.answer('/jwks', (_, response) =>
     keys.resolve(() => response.end(JSON.stringify({ keys: [fake.issuer.key.jwk] }))),
