@@ -100,7 +100,11 @@ t.test(
       'QLIK_TENANT_URL',
       'QLIK_CLIENT_SECRET',
     ])
-    t.same(keysOf(await mistakesIn(t, {}, NO_TENANT)), Object.keys(NO_TENANT), 'nor is there one in the file')
+    t.same(
+      keysOf(await mistakesIn(t, {}, NO_TENANT)),
+      Object.keys(NO_TENANT),
+      'nor does the file contain one',
+    )
     const noSender = await mistakesIn(t, { tenants: content.tenants }, { ...NO_TENANT, API_KEYS: '' })
     t.same(keysOf(noSender), ['WEBHOOK_SECRETS or API_KEYS'])
   },
@@ -180,7 +184,7 @@ t.test('an unreadable or malformed file is reported without its content', async 
   for (const content of ['null', '5', '[]', '"marker"']) {
     t.same(keysOf(await mistakesIn(t, content)), ['CONFIG_FILE /'], content)
   }
-  t.same(await mistakesIn(t, '\uFEFF{}'), [], 'a byte order mark is no mistake')
+  t.same(await mistakesIn(t, '\uFEFF{}'), [], 'a byte order mark is accepted')
 })
 
 t.test('a member inherited from Object.prototype is not a client name', async (t) => {

@@ -85,7 +85,7 @@ t.test('each number is range-checked', async (t) => {
   const numeric = Object.entries(Environment.shape).filter(
     ([, schema]) => typeof schema.safeParse(undefined).data === 'number',
   )
-  t.same(Object.keys(bounds).sort(), numeric.map(([key]) => key).sort(), 'no number is left out')
+  t.same(Object.keys(bounds).sort(), numeric.map(([key]) => key).sort(), 'every number is covered')
   for (const [key, [least, most]] of Object.entries(bounds)) {
     for (const good of [least, most]) t.same(await mistakesOf({ [key]: String(good) }), [], `${key}=${good}`)
     for (const bad of [`${least - 1}`, `${most + 1}`, `${least}.5`, 'x', 'NaN', 'Infinity']) {

@@ -83,7 +83,7 @@ t.test(
 )
 
 t.test('an issuer must be an address, unless the address of its keys is configured', async (t) => {
-  for (const [issuer, jwksUri, isGood] of [
+  for (const [issuer, jwksUri, isValid] of [
     ['https://op.example/realms/a', undefined, true],
     ['http://127.0.0.1:8080', undefined, true],
     ['http://localhost:8080', undefined, true],
@@ -94,14 +94,14 @@ t.test('an issuer must be an address, unless the address of its keys is configur
     ['https://op.example', 'ftp://op.example/keys', false],
   ] as const) {
     const wrong = await places([{ ...SOURCE, issuer, ...(jwksUri ? { jwksUri } : {}) }])(t)
-    t.equal(wrong.length === 0, isGood, `${issuer} ${jwksUri}: ${wrong}`)
+    t.equal(wrong.length === 0, isValid, `${issuer} ${jwksUri}: ${wrong}`)
   }
 })
 
 t.test("without its own address, a transmitter is found at its issuer's address", async (t) => {
   const stream = { ...SOURCE, kind: 'shared-signals', jwksUri: 'https://op.example/keys' }
   const configurationUrl = 'https://op.example/ssf'
-  for (const [issuer, transmitter, isGood] of [
+  for (const [issuer, transmitter, isValid] of [
     ['op', { delivery: 'poll', token: 'a' }, false],
     ['urn:op', { delivery: 'poll', token: 'a' }, false],
     ['http://op.example', { delivery: 'poll', token: 'a' }, false],
@@ -110,7 +110,7 @@ t.test("without its own address, a transmitter is found at its issuer's address"
     ['urn:op', undefined, true],
   ] as const) {
     const wrong = await places([{ ...stream, issuer, ...(transmitter ? { transmitter } : {}) }])(t)
-    t.same(wrong, isGood ? [] : ['/sources/0/issuer'], issuer)
+    t.same(wrong, isValid ? [] : ['/sources/0/issuer'], issuer)
   }
 })
 

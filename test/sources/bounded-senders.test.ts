@@ -71,7 +71,7 @@ for (const [way, send] of Object.entries(SIGNALS)) {
       isProblem(t, reply, 'CURFEW_UNKNOWN_TENANT')
       texts.add(reply.text.replace(/"requestId":.*/, ''))
     }
-    t.equal(texts.size, 1, 'in the same words')
+    t.equal(texts.size, 1, 'with the same body')
     for (const tenant of ['a', undefined]) {
       const reply = await send(service, bearer('a'), tenant)
       t.ok(reply.status < 300, `${tenant}: ${reply.text}`)

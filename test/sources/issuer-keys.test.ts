@@ -110,7 +110,7 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
       t.equal((await post()).status, 503, `${name}: the good one, too`)
       await nothingStored(t, service)
     }
-    t.same(elsewhere.paths, [], 'nothing there was asked for')
+    t.same(elsewhere.paths, [], 'no request was sent there')
   })
 
   t.test(`${kind}: a published symmetric key is not accepted`, async (t) => {
@@ -130,8 +130,8 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
       clock.advance(COOLDOWN_MS)
     }
     await nothingStored(t, service)
-    t.equal((await post()).status, player.answer, 'and yet the good one is taken')
-    t.equal(issuer.asked(JWKS), 3, 'by the key that is known')
+    t.equal((await post()).status, player.answer, 'the valid one is still accepted')
+    t.equal(issuer.asked(JWKS), 3, 'with the known key')
   })
 }
 

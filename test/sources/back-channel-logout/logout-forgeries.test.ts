@@ -36,7 +36,7 @@ t.test('forgeries are rejected, and nothing is stored', async (t) => {
     isRefusal(t, await service.logout(await forged), 400, 'invalid_request', says, name)
   await nothingStored(t, service)
   t.same(await service.counts(), { 'op rejected': common.length + own.length })
-  t.equal((await service.logout(await issuer.sign(good))).status, 200, 'and yet the good one is taken')
+  t.equal((await service.logout(await issuer.sign(good))).status, 200, 'the valid one is still accepted')
 })
 
 /** A valid signature over a time that JSON can express but a clock cannot. */
@@ -76,9 +76,9 @@ t.test('requests that do not conform to the specification are rejected', async (
   for (const method of ['GET', 'PUT', 'DELETE'])
     t.equal((await service.call(method, '/sources/op/backchannel-logout')).status, 404, method)
   await nothingStored(t, service)
-  t.same(Object.keys(await service.counts()), ['op rejected'], 'unknown names make no series')
+  t.same(Object.keys(await service.counts()), ['op rejected'], 'unknown names create no series')
   const charset = await send(`logout_token=${good}`, `${form}; charset=utf-8`)
-  t.equal(charset.status, 200, 'a charset is no harm')
+  t.equal(charset.status, 200, 'a charset is accepted')
 })
 
 t.test('a repeated header is rejected', async (t) => {

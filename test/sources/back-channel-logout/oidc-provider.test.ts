@@ -85,7 +85,7 @@ for (const alg of ['RS256', 'ES256'] as const) {
       { subject: `${provider.issuer}|ann` },
     ])
 
-    await t.rejects(provider.logout(undefined, 's3'), 'a session alone is nobody')
+    await t.rejects(provider.logout(undefined, 's3'), 'a session alone names no user')
     await service.call('PUT', '/sessions/s3', { body: { subject: 'eve', ttlSeconds: 60 } })
     await provider.logout(undefined, 's3')
     t.same((await usersOf(service))[0], { subject: 'eve' })

@@ -181,7 +181,7 @@ t.test('a session recorded before the upgrade, without a source', async (t) => {
   t.equal(await logout('s1'), 200, "the only source's")
   t.same(await usersOf(service), [{ userId: 'q1' }])
   await service.configure([service.entry(), service.entry({ name: 'other' })])
-  t.equal(await logout('s1'), 400, 'whose it is cannot be told')
+  t.equal(await logout('s1'), 400, 'the source of the session is ambiguous')
   await service.configure([service.entry(), service.entry({ name: 'other', kind: 'shared-signals' })])
   t.equal(await logout('s1'), 200, 'the other one names no sessions')
   await service.call('DELETE', '/sessions/s1')

@@ -70,12 +70,16 @@ t.test('times are rounded down to whole ms', async (t) => {
 t.test('a source is restricted to the tenants of its entry', async (t) => {
   const meant = (config: Partial<CommonConfig>, more = {}) =>
     tenantOf({ name: 'op', ...config }, { ...values, ...more }, tenants)
-  t.equal(meant({}), 'first', 'the default one')
+  t.equal(meant({}), 'first', 'the default tenant')
   t.equal(meant({ tenant: 'globex' }), 'globex', 'a fixed one')
-  t.equal(meant({ tenantFrom: '{org}' }), 'acme', 'the one that it says')
+  t.equal(meant({ tenantFrom: '{org}' }), 'acme', 'the named tenant')
   t.equal(meant({ tenantFrom: '{org}', tenants: ['acme'] }), 'acme')
   const unknown = { code: 'CURFEW_UNKNOWN_TENANT' }
-  t.throws(() => meant({ tenantFrom: '{org}', tenants: ['globex'] }), unknown, 'beyond its entry')
+  t.throws(
+    () => meant({ tenantFrom: '{org}', tenants: ['globex'] }),
+    unknown,
+    'a tenant that the entry does not list',
+  )
   t.throws(() => meant({ tenantFrom: '{org}', tenants: ['first', 'globex'] }), unknown)
   t.throws(() => meant({ tenantFrom: '{org}' }, { org: 'none' }), unknown, 'not configured')
   t.throws(() => meant({ tenantFrom: '{org}' }, { org: undefined }), unknown, 'not said: not the default one')

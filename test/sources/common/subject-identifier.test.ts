@@ -71,7 +71,11 @@ t.test('among aliases, one of the kind that the entry asks for is chosen', async
   t.equal(userOf(aliases, { as: 'subject' }), 'subject:145234573')
   t.equal(userOf(aliases, { as: 'userId' }), 'userId:145234573')
   t.equal(userOf({ ...aliases, identifiers: [issSub, email] }, { as: 'email' }), 'email:ada@example.com')
-  t.equal(userOf(email, { as: 'subject' }), 'subject:ada@example.com', 'the only one, as the entry has it')
+  t.equal(
+    userOf(email, { as: 'subject' }),
+    'subject:ada@example.com',
+    'the only subject, with the template of the entry',
+  )
 })
 
 t.test('a subject of another issuer is accepted only with a template', async (t) => {

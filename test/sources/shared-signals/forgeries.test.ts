@@ -24,7 +24,7 @@ t.test('every forged token is rejected: 400 with its code, and nothing is stored
     t.match(json.description, says, name)
   }
   await nothingStored(t, service)
-  t.equal((await pushToken(await transmitter.sign(good))).status, 202, 'and yet the good one is')
+  t.equal((await pushToken(await transmitter.sign(good))).status, 202, 'the valid one is still accepted')
 })
 
 t.test('a repeated Authorization header is rejected', async (t) => {

@@ -109,7 +109,7 @@ t.test('the time of an event is in s or ms, and an implausible one is ignored', 
     subject: { format: 'opaque', id: 'future' },
   })
   const { occurredAt, acceptedAt } = (await stored())[0]
-  t.equal(occurredAt, acceptedAt, 'the future is now')
+  t.equal(occurredAt, acceptedAt, 'a future time counts as now')
 })
 
 t.test('a repeated token gets the same response and has no further effect while it is valid', async (t) => {

@@ -73,12 +73,12 @@ t.test('an unknown kid causes one fetch per cooldown, and is found after a rotat
   issuer.keys = [second.jwk]
   for (let index = 0; index < 50; index += 1)
     t.ok((await rejection(find(`unknown-${index}`))) instanceof errors.JWKSNoMatchingKey)
-  t.equal(issuer.asked(JWKS), 1, 'it was asked just before')
+  t.equal(issuer.asked(JWKS), 1, 'within the cooldown')
   clock.advance(COOLDOWN_MS)
   await Promise.all(Array.from({ length: 50 }, (_, index) => rejection(find(`other-${index}`))))
   t.equal(issuer.asked(JWKS), 2)
   await find('second')
-  await t.rejects(find('first'), errors.JWKSNoMatchingKey, 'the old one is gone')
+  await t.rejects(find('first'), errors.JWKSNoMatchingKey, 'the old one is rejected')
   t.equal(issuer.asked(JWKS), 2)
 })
 
@@ -89,7 +89,7 @@ t.test('without a kid, the only key for the algorithm is used; of several, none'
   clock.advance(FRESH_FOR_MS + 1)
   await t.rejects(find(undefined), errors.JWKSMultipleMatchingKeys)
   await t.rejects(find(undefined, 'RS256'), errors.JWKSNoMatchingKey)
-  t.equal(issuer.asked(JWKS), 2, 'asking again would not help')
+  t.equal(issuer.asked(JWKS), 2, 'another fetch would not help')
 })
 
 t.test('a withdrawn key is valid for ten minutes and no longer', async (t) => {
@@ -135,7 +135,7 @@ t.test('no token waits longer than 2 s; keys that arrive later are used for the 
   const { find, clock } = await keySet(t, { fetchJson, address: async () => 'https://op.example/keys' })
   const waiting = Promise.all([rejection(find('first')), rejection(find('first'))])
   await called
-  t.equal(asked.length, 1, 'one call for all who wait')
+  t.equal(asked.length, 1, 'one fetch for all waiting tokens')
   clock.advance(LONGEST_WAIT_MS)
   for (const error of await waiting) t.match(error, UNAVAILABLE)
   const next = find('first')
@@ -241,7 +241,7 @@ t.test('a failed fetch keeps the known keys', async (t) => {
   clock.advance(COOLDOWN_MS)
   issuer.answer(JWKS, (_, response) => response.destroy())
   await t.rejects(find('third'), UNAVAILABLE, 'it may be a new one: to be asked again')
-  await t.rejects(find('third'), UNAVAILABLE, 'also while it is not looked for')
+  await t.rejects(find('third'), UNAVAILABLE, 'also within the cooldown')
   await find('first')
   issuer.answer(JWKS, null)
   issuer.keys = [third.jwk]

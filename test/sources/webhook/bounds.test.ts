@@ -52,7 +52,7 @@ t.test("each vendor's user may be identified differently at Qlik", async (t) => 
   for (const vendor of VENDORS.filter(({ kind }) => kind !== 'generic')) {
     const user = { as: 'subject', from: `{${vendor.kind}}|x` }
     const { send, counted } = await vendorService(t, vendor, { user })
-    t.equal((await send(vendor.sample('e1'))).status, vendor.answer, 'what it does not say is nobody')
+    t.equal((await send(vendor.sample('e1'))).status, vendor.answer, 'a missing member names no user')
     t.equal(await counted('rejected'), 1, vendor.kind)
   }
 })

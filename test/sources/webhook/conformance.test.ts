@@ -49,9 +49,8 @@ for (const vendor of VENDORS) {
     const text = JSON.stringify(vendor.sample('twice'))
     const good = await vendor.sign(text, { secret: vendor.secret, at: Date.now() })
     const bad = await vendor.sign(text, { secret: vendor.otherSecret, at: Date.now() })
-    const isGoodFirst = [true, false]
-    for (const goodFirst of isGoodFirst) {
-      const [first, second] = goodFirst ? [good, bad] : [bad, good]
+    for (const isGoodFirst of [true, false]) {
+      const [first, second] = isGoodFirst ? [good, bad] : [bad, good]
       const name = vendor.proofHeader
       const others = Object.fromEntries(Object.entries(good).filter(([header]) => header !== name))
       const headers = {
@@ -62,7 +61,7 @@ for (const vendor of VENDORS) {
       }
       const { status } = await sendRequest(service.url, 'POST', PATH, headers, text)
       // With Standard Webhooks, one valid signature is enough, for rotations. No other scheme allows that.
-      t.equal(status, vendor.takesOneOfTwo ? vendor.answer : 401, goodFirst ? 'good, bad' : 'bad, good')
+      t.equal(status, vendor.takesOneOfTwo ? vendor.answer : 401, isGoodFirst ? 'good, bad' : 'bad, good')
     }
     if (!vendor.takesOneOfTwo) await nothingStored(t, service)
     t.equal((await send(vendor.sample('after'))).status, vendor.answer)
@@ -89,7 +88,7 @@ for (const vendor of VENDORS) {
       isProblem(t, await send(sample, { headers: { 'content-type': type } }), 'CURFEW_MEDIA_TYPE')
     isProblem(t, await send('x'.repeat(1024 * 1024 + 1)), 'CURFEW_BODY_TOO_LARGE')
     await nothingStored(t, service)
-    t.equal((await send(sample)).status, vendor.answer, 'it goes on serving')
+    t.equal((await send(sample)).status, vendor.answer, 'it keeps serving')
   })
 
   t.test(`${vendor.kind}: a member that would poison a prototype does not block the logout`, async (t) => {

@@ -32,7 +32,11 @@ for (const vendor of VENDORS) {
         isProblem(t, await send(text, { headers: other }), 'CURFEW_SOURCE_UNPROVEN')
       }
       await nothingStored(t, service)
-      t.equal((await send(text, { headers: good })).status, vendor.answer, 'nothing of it is remembered')
+      t.equal(
+        (await send(text, { headers: good })).status,
+        vendor.answer,
+        'a rejected delivery is not remembered',
+      )
     },
   )
 
@@ -53,7 +57,7 @@ for (const vendor of VENDORS) {
       isProblem(t, await withProof(long), 'CURFEW_SOURCE_UNPROVEN')
     t.equal((await withProof(`${right}${TOO_LONG}`)).status, 431)
     await nothingStored(t, service)
-    t.equal((await withProof(right)).status, vendor.answer, 'nothing of it is remembered')
+    t.equal((await withProof(right)).status, vendor.answer, 'a rejected delivery is not remembered')
   })
 }
 

@@ -82,7 +82,7 @@ t.test('the same body with a new timestamp is a new delivery', async (t) => {
   await send(SIGNED_OUT, { at: first })
   t.equal(await counted('replayed'), 1, 'sent again')
   await send(SIGNED_OUT, { at: clock.now() })
-  t.equal(await counted('accepted'), 2, 'the same user has logged out once more')
+  t.equal(await counted('accepted'), 2, 'a second logout of the same user')
 })
 
 t.test('the same id from two sources is two deliveries', async (t) => {
@@ -107,5 +107,5 @@ t.test('an implausible time is ignored', async (t) => {
   )
   const log = { type: 'slo', user_id: 'auth0|1', date: '9999-12-31T23:59:59Z' }
   for (const _ of [1, 2]) await send([{ data: log }])
-  t.equal(await counted('accepted'), 2, 'it does not tell two logouts apart')
+  t.equal(await counted('accepted'), 2, 'it does not distinguish two logouts')
 })

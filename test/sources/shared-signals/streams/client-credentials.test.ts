@@ -104,7 +104,7 @@ t.test('a rejected client is a problem, which ends when the client is accepted',
     endpoint.answer(answered(401, { error: 'invalid_client', error_description: 'not-to-be-seen' }))
   })
   t.notMatch(await untilProblem(service, /token endpoint returned the status 401/), /127|not-to-be-seen/)
-  t.same([...fake.asked, ...fake.refused], [], 'nothing is asked without a token')
+  t.same([...fake.asked, ...fake.refused], [], 'no request is sent without a token')
   t.notMatch(service.logLines.join(''), /shh|not-to-be-seen/)
   endpoint.answer(null)
   clock.advance(60_000)

@@ -56,7 +56,7 @@ t.test('another stream is created only if the id is unknown to the transmitter',
     clock.advance(61_000)
     await fake.until(acknowledged(await set()))
   }
-  t.equal(creations(fake), 1, 'that it is not there is not known')
+  t.equal(creations(fake), 1, 'a 503 does not mean that the stream is missing')
   fake.streams.length = 0
   fake.override('/streams', null)
   const isVerification = ({ path, body }: Asked) => path === '/verify' && body.stream_id === 'stream-2'
@@ -125,12 +125,12 @@ t.test('a pushed stream of streamId is not polled', async (t) => {
 })
 
 t.test('if descriptions are not kept, the log says what to do', async (t) => {
-  const table: [members: object, delivery: object, isTold: boolean][] = [
+  const table: [members: object, delivery: object, isLogged: boolean][] = [
     [{ description: undefined }, {}, true],
     [{}, {}, false],
     [{ description: undefined }, { delivery: 'push', pushUrl: 'https://curfew.example.com/e' }, false],
   ]
-  for (const [members, transmitter, isTold] of table) {
+  for (const [members, transmitter, isLogged] of table) {
     const fake = await startTransmitter(t)
     fake.override('/streams', ({ method, body }) => {
       if (method !== 'POST') return null
@@ -141,7 +141,8 @@ t.test('if descriptions are not kept, the log says what to do', async (t) => {
     const { service } = await keepStreamAt(t, fake, { transmitter })
     await fake.until(({ path }) => path === '/verify')
     const lines = service.logLines.filter((line) => line.includes(warning)).map((line) => JSON.parse(line))
-    if (isTold) t.match(lines, [{ level: 40, source: 'idp', streamId: 'made', msg: /transmitter\.streamId/ }])
+    if (isLogged)
+      t.match(lines, [{ level: 40, source: 'idp', streamId: 'made', msg: /transmitter\.streamId/ }])
     else t.same(lines, [])
   }
 })

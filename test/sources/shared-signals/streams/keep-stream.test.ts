@@ -24,7 +24,7 @@ t.test('the stream is created and verified, and events are polled and acknowledg
   const jti = await set()
   await fake.until(acknowledged(jti))
   const [item] = await service.stored()
-  t.match(item, { source: 'idp', user: { email: ADA.email } }, 'what is acknowledged is durable')
+  t.match(item, { source: 'idp', user: { email: ADA.email } }, 'acknowledged events are durable')
   t.match(await service.settled(item.id), { verified: true })
   t.match(await checkOf(service), { status: 'ok' })
 })

@@ -72,7 +72,7 @@ t.test('a stream is polled although its update fails, and the update is retried'
     clock.advance(61_000)
     await fake.until(acknowledged(await set()))
   }
-  t.equal(fake.asked.filter(isUpdate).length, updates, 'and then no more')
+  t.equal(fake.asked.filter(isUpdate).length, updates, 'no further updates')
 })
 
 t.test('a stream is polled although a deletion fails, and the deletion is retried', async (t) => {
@@ -121,7 +121,7 @@ for (const [name, authorization_header, updates] of [
         stream_id: 'ours',
         delivery: { method: PUSH, endpoint_url: PUSH_URL, authorization_header: 'Bearer agreed' },
       })
-    t.ok(fake.asked.filter(({ path }) => path === '/status').length > 2, 'it was looked at again')
+    t.ok(fake.asked.filter(({ path }) => path === '/status').length > 2, 'the stream was read again')
     t.notMatch(service.logLines.join(''), /Bearer|\*\*\*/)
   })
 

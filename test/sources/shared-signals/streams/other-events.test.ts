@@ -57,7 +57,7 @@ t.test('an update that fails temporarily is retried', async (t) => {
   const clock = fakeClock()
   const { set } = await keepStreamAt(t, fake, { source, clock })
   await fake.until(({ path }) => path === '/poll')
-  t.same(fake.streams[0].events_requested, [REVOKED], 'it is polled meanwhile')
+  t.same(fake.streams[0].events_requested, [REVOKED], 'it is polled in the meantime')
   clock.advance(61_000)
   await fake.until(acknowledged(await set()))
   t.equal(fake.asked.filter(({ method }) => method === 'PATCH').length, 2)

@@ -47,7 +47,7 @@ t.test('without descriptions, the only stream is used, or the created one', asyn
   t.equal(lone(stream('a', null), stream('b', null)), null)
   t.equal(lone(stream('a', 'of somebody')), null)
   t.equal(lone(), null)
-  t.same(polled([stream('a', null)]), [], 'it may be of somebody else')
+  t.same(polled([stream('a', null)]), [], 'it may belong to another receiver')
   t.same(polled([stream('a', null), stream('b', null)]), [])
   t.same(polled([stream('a', null), stream('b', null)], 'b'), ['b'])
   t.same(polled([stream('a', null, 'another method')], 'a'), ['a'])
@@ -67,7 +67,7 @@ t.test("another receiver's stream is chosen only if no further one is allowed", 
   t.equal(chosen(false, stream('a', null)), null)
   t.equal(chosen(true, stream('a', null)), 'a')
   t.equal(chosen(true, { ...stream('a', null), aud: 'other' }, stream('b', null)), 'b')
-  t.equal(chosen(true, { ...ours, aud: 'other' }), 'z', 'so that it can be told what is wrong with it')
+  t.equal(chosen(true, { ...ours, aud: 'other' }), 'z', 'so that the problem can be reported')
   t.equal(chosen(true, stream('a', null), stream('b', null)), null)
 })
 

@@ -23,7 +23,7 @@ t.test('polled, every forged token is rejected with its code, and nothing is sto
   await nothingStored(t, service)
   fake.queue(good.jti, await fake.issuer.sign(good))
   await fake.until(acknowledged(good.jti))
-  t.equal((await service.stored()).length, 1, 'and yet the good one is')
+  t.equal((await service.stored()).length, 1, 'the valid one is still accepted')
 })
 
 t.test('polled, a flood of unknown keys causes one fetch per cooldown', async (t) => {
@@ -40,7 +40,7 @@ t.test('polled, a flood of unknown keys causes one fetch per cooldown', async (t
       fake.queue(jti, await fake.issuer.sign(claims, { kid: jti }))
     }
     for (const jti of jtis) await pauseUntil(clock, fake, refused(jti))
-    t.equal(fake.issuer.asked(JWKS), round + 1, 'at first, and once more before they are refused')
+    t.equal(fake.issuer.asked(JWKS), round + 1, 'initially, and once before they are rejected')
   }
   t.equal((await service.stored()).length, 1)
 })

@@ -42,7 +42,7 @@ t.test('the pause before the next poll depends on the last one', async (t) => {
   t.same(nextPoll(few, 9), { waitMs: 0, quickPolls: 10 })
   t.same(nextPoll(few, 10), { waitMs: 1_000, quickPolls: 11 })
   t.same(nextPoll(few, 11), { waitMs: 1_000, quickPolls: 11 })
-  t.same(nextPoll({ ...few, tookMs: 1_000 }, 11), { waitMs: 0, quickPolls: 0 }, 'it was held for a while')
+  t.same(nextPoll({ ...few, tookMs: 1_000 }, 11), { waitMs: 0, quickPolls: 0 }, 'the poll was held')
   t.same(nextPoll({ ...few, events: 50 }, 11), { waitMs: 0, quickPolls: 0 }, 'a backlog')
   t.same(nextPoll(none, 3), { waitMs: 5_000, quickPolls: 3 })
   t.same(nextPoll({ ...none, tookMs: 5_000 }, 3), { waitMs: 0, quickPolls: 0 }, 'it was held')

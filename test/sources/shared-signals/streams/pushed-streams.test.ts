@@ -62,7 +62,7 @@ t.test('a replica that knows the previous stream accepts the verification of the
   t.equal((await other.push('verification', 'stream-2', { state })).status, 202)
   t.match(await checkOf(other.service), { status: 'ok', detail: 'verified' })
   t.equal((await other.push('stream-updated', 'stream-2', { status: 'paused' })).status, 202)
-  t.match(await checkOf(other.service), { status: 'warning' }, 'it is the stream that is known now')
+  t.match(await checkOf(other.service), { status: 'warning' }, 'it is the known stream')
 })
 
 t.test('a state without a stream id is checked against the known stream', async (t) => {

@@ -111,7 +111,7 @@ t.test('an unrequested verification is accepted by push, also before the stream 
   t.equal(await early.promise, 202)
   await fake.until(({ path }) => path === '/verify')
   t.equal((await push({ type: `${SSF}verification`, subject: OWN_STREAM })).status, 202)
-  t.notMatch(await checkOf(service), { detail: 'verified' }, 'without a state it proves nothing')
+  t.notMatch(await checkOf(service), { detail: 'verified' }, 'without a state, it does not verify the stream')
 })
 
 t.test('by push, the verification may arrive after other events, and the status may change', async (t) => {
@@ -136,8 +136,8 @@ t.test('by push, the verification may arrive after other events, and the status 
   }
   const others = { subject: { format: 'opaque', id: 'stream-2' }, event: { status: 'disabled' } }
   t.equal((await push({ type: `${SSF}stream-updated`, ...others })).status, 202, 'of another stream')
-  t.match(await checkOf(service), { status: 'ok' }, 'which is not ours')
-  t.equal((await push()).status, 202, 'what was held')
+  t.match(await checkOf(service), { status: 'ok' }, 'another stream')
+  t.equal((await push()).status, 202, 'the events held back')
 })
 
 t.test('four invalid tokens are rejected with their codes, by push and by poll', async (t) => {

@@ -9,7 +9,7 @@ t.test('a source that a reload removes is no longer polled, and an unchanged one
   const more = { ...entry, name: 'more', transmitter: undefined }
   t.equal((await service.configure([entry, more])).status, 200)
   await fake.until(acknowledged(await set()))
-  t.equal(fake.asked.filter(({ path }) => path === '/verify').length, 1, 'the same stream goes on')
+  t.equal(fake.asked.filter(({ path }) => path === '/verify').length, 1, 'the same stream continues')
   await service.configure([])
   t.equal(await checkOf(service), undefined)
 })

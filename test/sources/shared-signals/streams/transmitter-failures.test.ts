@@ -69,6 +69,6 @@ t.test('a failed transmitter is retried, and the problem is reported without add
     clock.advance(await nextPause(clock))
     await problem(detail)
   }
-  t.same(other.asked, [], 'nothing was sent elsewhere')
+  t.same(other.asked, [], 'no request was sent elsewhere')
   t.notOk(other.issuer.asked('/streams') || other.issuer.asked('/poll'))
 })
