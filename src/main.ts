@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
-import { CurfewError, UsageError } from './base/errors.ts'
+import { CurfewError, hasCode, UsageError } from './base/errors.ts'
 import { terminalLog } from './base/log.ts'
-import { type Config, ConfigError, loadConfig } from './config/load-config.ts'
+import { type Config, loadConfig } from './config/load-config.ts'
 import { parts } from './parts.ts'
 
 /** Exit codes as in sysexits.h. */
@@ -89,7 +89,7 @@ function stopOnSignals(app: FastifyInstance, config: Config): void {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE
-  if (error instanceof ConfigError) return EXIT_CONFIG
+  if (hasCode(error, 'CURFEW_CONFIG_INVALID')) return EXIT_CONFIG
   if (error instanceof CurfewError) return EXIT_TEMPORARY
   return EXIT_UNAVAILABLE
 }

@@ -27,8 +27,9 @@ def log_out(sid):
     session = sessions.pop(sid, None)
     if session:
         # In a thread, so that the user does not wait for Curfew. Not a daemon, which would end with
-        # the main thread.
-        threading.Thread(target=end_access, args=(session["user"], occurred_at)).start()
+        # the main thread; ThreadingHTTPServer's own threads are daemons, and threads inherit that.
+        end = threading.Thread(target=end_access, args=(session["user"], occurred_at), daemon=False)
+        end.start()
 
 
 def end_access(user, occurred_at):

@@ -46,16 +46,18 @@ setInterval(sweep, SWEEP_EVERY_MS)
 console.log('listening')
 await sweep()
 
-/** Ends the access of all users whose last session has expired, until none is left or none succeeds. */
+/** Ends the access of all users whose last session has expired. An entry that fails does not delay the others. */
 async function sweep() {
   try {
-    /** @type {boolean[]} */
-    let ended
+    let names
+    let offset = 0
     do {
-      const limit = { offset: 0, count: BATCH }
-      const names = await redis.zRange(EXPIRIES, '-inf', Date.now(), { BY: 'SCORE', LIMIT: limit })
-      ended = await Promise.all(names.map((name) => end(String(name))))
-    } while (ended.includes(true))
+      const limit = { offset, count: BATCH }
+      names = await redis.zRange(EXPIRIES, '-inf', Date.now(), { BY: 'SCORE', LIMIT: limit })
+      const ended = await Promise.all(names.map((name) => end(String(name)).catch(logError)))
+      // Entries that stay, because they failed or the user is active again, are skipped by the next page.
+      offset += ended.filter((hasEnded) => !hasEnded).length
+    } while (names.length === BATCH)
   } catch (error) {
     logError(error)
   }
@@ -85,5 +87,5 @@ async function end(name) {
 
 /** @param {any} error */
 function logError({ code, name }) {
-  console.error(JSON.stringify({ msg: 'Redis error', code: code ?? name }))
+  console.error(JSON.stringify({ msg: 'Error of the listener', code: code ?? name }))
 }

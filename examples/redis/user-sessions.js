@@ -15,7 +15,7 @@ export const ACTIVE = 'curfew:active:'
  *   app.use((request, response, next) => {
  *     const { user, cookie } = request.session
  *     if (!user) return next()
- *     touch(redis, user, cookie.originalMaxAge).then(() => next(), next)
+ *     touch(redis, user, cookie.originalMaxAge).then(() => next(), next) // requires `cookie.maxAge`
  *   })
  *
  * @param {Redis} redis

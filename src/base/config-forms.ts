@@ -47,7 +47,10 @@ export const SecureAddress = z.string().refine(isSecureAddress, 'expected https:
 /** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
 function isDatabaseUrl(url: string): boolean {
   if (/^sqlite:(?!:|file:)./.test(url)) return true
-  return /^postgres(ql)?:\/\/[^/]*\/./.test(url) && URL.canParse(url)
+  if (!/^postgres(ql)?:\/\/[^/]*\/./.test(url) || !URL.canParse(url)) return false
+  // An @ after the host shows that `/`, `?` or `#` in the password is not encoded: a part of it would count as the host.
+  const { pathname, search, hash } = new URL(url)
+  return !/[@]/.test(pathname + search + hash)
 }
 
 /** Standard Webhooks 1.0.0: 24 to 64 bytes. */
@@ -79,7 +82,8 @@ export const FORMS = {
   text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
   databaseUrl: {
     isGood: isDatabaseUrl,
-    expected: 'expected sqlite:<path of a file> or postgres://<user>:<password>@<host>/<database>',
+    expected:
+      'expected sqlite:<file path> or postgres://<user>:<password>@<host>/<database>, with @ / ? # in user and password percent-encoded',
   },
   apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
   webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },

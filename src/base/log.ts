@@ -30,6 +30,7 @@ export interface LogStream {
 /** Standard output, as far as `terminalLog` uses it. */
 interface Output extends LogStream {
   isTTY?: boolean
+  on?(event: 'error', listener: () => void): unknown
 }
 
 /**
@@ -40,6 +41,8 @@ export async function terminalLog(output: Output = process.stdout): Promise<LogS
   if (!output.isTTY) return undefined
   const { prettyFactory } = await import('pino-pretty')
   const format = prettyFactory({ singleLine: true })
+  // Writes fail once the terminal is closed. Without a listener for errors, that would end the process.
+  output.on?.('error', () => {})
   // Not pino-pretty's own stream: it writes later, and would lose the last lines when the process exits.
   return { write: (line) => void output.write(format(line)) }
 }

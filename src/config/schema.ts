@@ -31,7 +31,7 @@ const VARIABLE = `\${NAME}`
 
 /** Text that is not a valid variable name may be a secret, so it is not repeated. */
 function unset(name: string): string {
-  const isName = /^[A-Za-z_]\w{0,127}$/.test(name)
+  const isName = /^[A-Z][A-Z0-9]{0,31}(_[A-Z0-9]{1,31}){1,4}$/.test(name)
   return `expected the environment variable${isName ? ` ${name}` : ''} to be set`
 }
 

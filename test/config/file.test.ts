@@ -241,3 +241,10 @@ t.test('the example is a valid configuration, and the documentation shows the sa
   )
   t.match(config.tenants, [{ name: 'acme' }, { name: 'globex' }, { name: 'initech' }])
 })
+
+t.test('a secret in the form of a variable is not repeated', async (t) => {
+  for (const secret of ['d3b07384d113edec49eaa6238ad5ff00', 'SECRETWITHOUTUNDERSCORE', 'a.b']) {
+    const [mistake] = await mistakesIn(t, { apiKeys: [{ key: variable(secret) }] })
+    t.equal(mistake?.expected, 'expected the environment variable to be set', secret)
+  }
+})

@@ -28,12 +28,15 @@ export interface Front {
   attempts: Attempt[]
   /** The fates of the next requests, in order. Requests without one are passed on. */
   fates: Fate[]
+  /** Called after each answer in place of Curfew's. */
+  onAnswered?: () => void
 }
 
 /** A front on loopback; it ends with the test. */
 export async function startFront(t: Test, curfewUrl: string): Promise<Front> {
   const attempts: Attempt[] = []
   const fates: Fate[] = []
+  const front: Front = { url: '', attempts, fates }
   const server = createServer(async (incoming, answer) => {
     const body = await buffer(incoming)
     attempts.push({ headers: incoming.headers, body: body.toString() })
@@ -42,7 +45,9 @@ export async function startFront(t: Test, curfewUrl: string): Promise<Front> {
     if (fate === 'reset') return incoming.socket.resetAndDestroy()
     if (typeof fate === 'function') await fate()
     if (typeof fate === 'object')
-      return answer.writeHead(fate.status, { ...fate.headers, connection: 'close' }).end(fate.body)
+      return answer
+        .writeHead(fate.status, { ...fate.headers, connection: 'close' })
+        .end(fate.body, () => front.onAnswered?.())
     passOn(answer, body, fate === 'lose-answer')
   })
   const passOn = (answer: ServerResponse, body: Buffer, isLost: boolean) => {
@@ -60,5 +65,6 @@ export async function startFront(t: Test, curfewUrl: string): Promise<Front> {
     server.closeAllConnections()
     server.close()
   })
-  return { url: `http://127.0.0.1:${port}`, attempts, fates }
+  front.url = `http://127.0.0.1:${port}`
+  return front
 }

@@ -113,7 +113,19 @@ t.test('a listener that reconnects finds what it has missed', { skip }, async (t
   await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
   await untilHandled()
   t.equal(front.attempts.length, 2)
-  t.match(listener.output(), '"msg":"Redis error"')
+  t.match(listener.output(), '"msg":"Error of the listener"')
+})
+
+t.test('entries that fail do not delay the others', { skip }, async (t) => {
+  const { redis, listen, expireUnseen, tokens, revocation } = await setUp(t)
+  const unreadable = Array.from({ length: 250 }, (_, index) => ({ score: 1, value: `not-json-${index}` }))
+  await redis.zAdd(EXPIRIES, unreadable)
+  await expireUnseen()
+  await listen()
+  await until('the user is handled', async () => (await redis.zScore(EXPIRIES, NAME)) === null)
+  t.match(await revocation(), { status: 'completed' })
+  t.same(tokens(), [])
+  t.equal(await redis.zCard(EXPIRIES), 250)
 })
 
 t.test('several listeners make one revocation', { skip }, async (t) => {

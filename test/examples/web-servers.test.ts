@@ -53,6 +53,21 @@ for (const { name, skip, command } of SERVERS) {
     for (const secret of [EMAIL, WEBHOOK_SECRET, user.cookie]) t.notOk(example.output().includes(secret))
   })
 
+  t.test(`${name}: a retry that waits when the server is stopped is still made`, { skip }, async (t) => {
+    const { front, tokens, revocation } = await startCurfew(t)
+    const example = await startExample(t, command, front.url)
+    const user = await logIn(example.url)
+    const rejected = Promise.withResolvers<void>()
+    front.fates.push({ status: 503, headers: { 'retry-after': '1' } })
+    front.onAnswered = rejected.resolve
+    await user.logOut()
+    await rejected.promise
+    t.equal(await example.end('SIGTERM'), 0)
+    t.equal(front.attempts.length, 2)
+    t.match(await revocation(), { status: 'completed' })
+    t.same(tokens(), [])
+  })
+
   t.test(`${name}: without Curfew, a logout succeeds and the failure is logged`, { skip }, async (t) => {
     const { service } = await startCurfew(t)
     await service.app.close()

@@ -29,7 +29,9 @@ export class StreamKeepers {
     if (this.#state === 'started') this.#sync()
   }
 
+  /** Has no effect after `stop`, which may come first if the process ends during the start. */
   start(): void {
+    if (this.#state !== 'new') return
     this.#state = 'started'
     this.#sync()
   }

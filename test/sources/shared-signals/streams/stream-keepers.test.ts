@@ -1,4 +1,10 @@
 import t from 'tap'
+import type { SharedSignalsSource } from '../../../../src/sources/shared-signals/entry.ts'
+import {
+  StreamKeepers,
+  type StreamKeepersOptions,
+} from '../../../../src/sources/shared-signals/streams/stream-keepers.ts'
+import { fakeClock } from '../../../support/clock.ts'
 import { ADA, SSF, setClaims } from '../../../support/shared-signals.ts'
 import { acknowledged, checkOf, keepStreamAt, startTransmitter } from '../../../support/transmitter.ts'
 
@@ -38,4 +44,22 @@ t.test('the state of a source ends when a reload removes it', async (t) => {
   while (!service.logLines.some((line) => line.includes('event stream stopped')))
     await service.call('GET', '/health/live')
   t.equal(await checkOf(service), undefined)
+})
+
+t.test('a start after the stop, when the process ends during its start, keeps nothing', async (t) => {
+  const asked: string[] = []
+  const options = {
+    clock: fakeClock(),
+    log: { info() {}, warn() {}, error() {} },
+    fetchJson: async (url: string) => void asked.push(url),
+  } as unknown as StreamKeepersOptions
+  const keepers = new StreamKeepers(options)
+  const transmitter = { delivery: 'poll', token: 'x' }
+  keepers.replace([
+    { config: { name: 'op', issuer: 'https://op.example', transmitter } } as unknown as SharedSignalsSource,
+  ])
+  await keepers.stop()
+  keepers.start()
+  await keepers.stop()
+  t.same(asked, [])
 })
