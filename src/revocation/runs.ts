@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Revocation } from './revocation.ts'
 import { type Room, roomBeside } from './schedule.ts'
-import { REASONS, type Reason } from './signal.ts'
+import type { Reason } from './signal.ts'
 
 /** A revocation that this process runs. */
 export interface Run {
@@ -76,10 +76,12 @@ export class Runs {
    * starting.
    */
   room(): Record<Reason, Room> {
-    const [security, logout, expired] = REASONS.map((reason) =>
-      this.#roomOf((revocation) => revocation.reason === reason),
-    ) as [Room, Room, Room]
-    return { security, logout, 'session-expired': expired }
+    const roomOf = (reason: Reason) => this.#roomOf((revocation) => revocation.reason === reason)
+    return {
+      security: roomOf('security'),
+      logout: roomOf('logout'),
+      'session-expired': roomOf('session-expired'),
+    }
   }
 
   /** How many more runs may start, for all reasons together. */

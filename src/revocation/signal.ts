@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { SignalTime } from './signal-time.ts'
 
-/** Why the user's session ended, in order of urgency: the first is served first. */
+/**
+ * Why the user's session ended, in order of urgency: the first is served first. Stored as a number: reordering needs a
+ * migration.
+ */
 export const REASONS = ['security', 'logout', 'session-expired'] as const
 export const Reason = z.enum(REASONS)
 export type Reason = z.infer<typeof Reason>
