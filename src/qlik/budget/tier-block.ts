@@ -1,8 +1,8 @@
 /**
  * Tracks whether Qlik accepts calls of one tier. After a 429 there is no room until the time that Qlik asked for, or
- * the longest that Curfew waits. Then one call, the probe, goes first. If it passes, the tier is open; if Qlik
- * refuses it, too, the tier is blocked again. Pure data; times are ms of any one clock that does not go back.
- * `curfew.exchange_budget` does the same for several processes.
+ * the longest that Curfew waits: `tierWait` in revocation/retry-policy.ts decides how long. Then one call, the probe,
+ * goes first. If it passes, the tier is open; if Qlik refuses it, too, the tier is blocked again. Pure data; times are
+ * ms of any one clock that does not go back. `curfew.exchange_budget` does the same for several processes.
  */
 export class TierBlock {
   /** When the last block ends; null before the first block, and once a call has passed after it. */
