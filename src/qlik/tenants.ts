@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import type { QlikTenants } from '../revocation/qlik-tenant.ts'
 import { latest } from '../revocation/waiting-for.ts'
 import { openBudget } from './budget/open-budget.ts'
 import type { Permits, Tier } from './budget/permit-log.ts'
@@ -47,7 +48,7 @@ interface Opened {
 }
 
 /** The configured tenants, each with its own connection once used. */
-export class Tenants {
+export class Tenants implements QlikTenants {
   readonly #options: TenantsOptions
   readonly #opened = new Map<string, Opened>()
   /** Replaced or removed tenants; their users may finish what they started. */
@@ -82,7 +83,6 @@ export class Tenants {
     return this.#highestConcurrency
   }
 
-  /** A configured tenant, opened if necessary. Get it again for each use. */
   get(name: string): HttpQlikTenant | undefined {
     const config = this.#configs.get(name)
     if (!config) return undefined
@@ -94,7 +94,6 @@ export class Tenants {
     return tenant
   }
 
-  /** A tenant if it is open, without opening it. */
   ifOpen(name: string): HttpQlikTenant | undefined {
     return this.#opened.get(name)?.tenant
   }

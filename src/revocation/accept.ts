@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { QlikTenants } from './qlik-tenant.ts'
 import type { ReplayKey } from './replay.ts'
 import { stamped } from './run-time.ts'
 import type { Signal } from './signal.ts'
@@ -7,8 +7,7 @@ import type { Accepted, RevocationStore } from './store.ts'
 
 export interface AcceptOptions {
   store: Pick<RevocationStore, 'accept' | 'clock'>
-  /** The tenants with an open connection. */
-  tenants: { ifOpen(name: string): Pick<QlikTenant, 'clockOffset'> | undefined }
+  tenants: Pick<QlikTenants, 'ifOpen'>
   clock: Clock
   /** Called once the signals are durable. */
   onAccepted: (signals: readonly Signal[], accepted: Accepted) => void

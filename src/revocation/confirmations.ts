@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { confirm, type Confirmation as Listing } from './confirm.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { QlikTenants } from './qlik-tenant.ts'
 import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
 import { RunTime } from './run-time.ts'
@@ -14,7 +14,7 @@ import { untilStored } from './until-stored.ts'
 
 export interface ConfirmationsOptions {
   store: Pick<RevocationStore, 'claimConfirmations' | 'confirm' | 'clock'>
-  tenants: { get(name: string): QlikTenant | undefined }
+  tenants: Pick<QlikTenants, 'get'>
   clock: Clock
   /** By a clock that does not go back; ms since the epoch. */
   now: () => number

@@ -3,7 +3,7 @@ import { CurfewError, type ErrorCode } from '../base/errors.ts'
 import type { DryRunView, Finding } from './dry-run-view.ts'
 import { identify } from './identify.ts'
 import { pages } from './listing.ts'
-import type { CallOptions, QlikTenant, Token } from './qlik-tenant.ts'
+import type { CallOptions, QlikTenant, QlikTenants, Token } from './qlik-tenant.ts'
 import { FRESH_POWER_MS, requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { RunTime, stamped } from './run-time.ts'
@@ -22,7 +22,7 @@ const URGENCY = REASONS.length
 export type DryRun = (signals: readonly Signal[]) => Promise<(DryRunView | CurfewError)[]>
 
 export interface DryRunOptions {
-  tenants: { get(name: string): QlikTenant | undefined }
+  tenants: Pick<QlikTenants, 'get'>
   clock: Clock
 }
 

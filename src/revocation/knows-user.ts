@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { QlikTenants } from './qlik-tenant.ts'
 import type { UserReference } from './signal.ts'
 
 /** Whether a tenant has a user; `undecided` if that cannot be determined in time. */
@@ -9,7 +9,7 @@ export type KnowsUser = (tenant: string, user: UserReference) => Promise<'known'
 const WAIT_MS = 1_500
 
 export interface KnowsUserOptions {
-  tenants: { get: (name: string) => Pick<QlikTenant, 'findUsers' | 'power'> | undefined }
+  tenants: Pick<QlikTenants, 'get'>
   clock: Clock
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { QlikTenants } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { clocksOf } from './run-time.ts'
 import { isPending, resolve } from './signal-time.ts'
@@ -14,7 +14,7 @@ const MAX_BATCH_SIZE = 500
 
 export interface LateTimesOptions {
   store: Pick<RevocationStore, 'measure' | 'clock'>
-  tenants: { ifOpen(name: string): Pick<QlikTenant, 'clockOffset'> | undefined }
+  tenants: Pick<QlikTenants, 'ifOpen'>
   clock: Clock
   log: Log
 }

@@ -27,6 +27,14 @@ export interface QlikTenant {
   fateOf(id: string): TokenFate | null
 }
 
+/** The configured tenants, by name. `qlik/tenants.ts` implements it. */
+export interface QlikTenants {
+  /** A configured tenant, opened if necessary. Get it again for each use. */
+  get(name: string): QlikTenant | undefined
+  /** A tenant if it is open, without opening it. */
+  ifOpen(name: string): QlikTenant | undefined
+}
+
 /** How a token delete succeeded: 204, or 404. */
 export type Gone = 'revoked' | 'already-gone'
 

@@ -3,7 +3,7 @@ import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { Confirmations } from './confirmations.ts'
 import { noteProgress } from './progress.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import { revokeAll } from './revoke-all.ts'
 import { isTenantWorking, judgeRun, type TimedResult } from './run-report.ts'
@@ -21,7 +21,7 @@ const FAILED_CLAIMS_IN_A_ROW = 3
 
 export interface WorkerOptions {
   store: RevocationStore
-  tenants: { get(name: string): QlikTenant | undefined }
+  tenants: Pick<QlikTenants, 'get'>
   clock: Clock
   log: Log
   /** A number from 0 up to 1, for the jitter. */

@@ -2,15 +2,16 @@ import t from 'tap'
 import { createKnowsUser } from '../../src/revocation/knows-user.ts'
 import type { Power, QlikTenant } from '../../src/revocation/qlik-tenant.ts'
 import { fakeClock } from '../support/clock.ts'
+import { qlikTenant } from '../support/qlik-tenant.ts'
 
 const ada = { kind: 'email', value: 'ada@example.com' } as const
 
 function knowsUser(findUsers: QlikTenant['findUsers'], power: Power = 'proven') {
   const clock = fakeClock()
-  const tenant = {
+  const tenant = qlikTenant({
     findUsers,
-    power: async () => ({ power, evidence: 'not-reported' as const, scope: '', ownUserId: 'own' }),
-  }
+    power: async () => ({ power, evidence: 'not-reported', scope: '', ownUserId: 'own' }),
+  })
   const get = (name: string) => (name === 'default' ? tenant : undefined)
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }
 }

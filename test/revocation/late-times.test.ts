@@ -6,6 +6,7 @@ import type { RevocationStore } from '../../src/revocation/store.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { existing, SILENT } from '../conformance/stores.ts'
 import { fakeClock } from '../support/clock.ts'
+import { qlikTenant } from '../support/qlik-tenant.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
@@ -14,10 +15,10 @@ async function setUp(t: Test) {
   const clock = fakeClock(T0)
   const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'), clock)
   const ahead = T0 - clock.monotonic() + 60_000
-  const tenant = {
-    known: false,
-    clockOffset: () => (tenant.known ? { earliest: ahead, latest: ahead + 900 } : null),
-  }
+  const tenantClock = { known: false }
+  const tenant = qlikTenant({
+    clockOffset: () => (tenantClock.known ? { earliest: ahead, latest: ahead + 900 } : null),
+  })
   const tenants = { ifOpen: () => tenant }
   const measured = Promise.withResolvers<void>()
   const watched: Pick<RevocationStore, 'measure' | 'clock'> = {
@@ -38,18 +39,18 @@ async function setUp(t: Test) {
     clock,
     onAccepted: (_signals, { revocations }) => lateTimes.note(revocations),
   })
-  return { clock, store, tenant, accept, measured: measured.promise }
+  return { clock, store, tenantClock, accept, measured: measured.promise }
 }
 
 t.test('a signal is measured as soon as the clock of its tenant is known', async (t) => {
-  const { clock, store, tenant, accept, measured } = await setUp(t)
+  const { clock, store, tenantClock, accept, measured } = await setUp(t)
   const { revocations } = await accept([aSignal()], null)
   const { id, signalTime } = existing(revocations[0])
   t.match(signalTime, { tenant: null, open: { measured: null } })
   clock.advance(5_000)
   // The first check found nothing; another one follows.
   await new Promise(setImmediate)
-  tenant.known = true
+  tenantClock.known = true
   clock.advance(1_000)
   await measured
   const time = existing(await store.get(id)).signalTime
@@ -60,19 +61,19 @@ t.test('a signal is measured as soon as the clock of its tenant is known', async
 })
 
 t.test('a signal is measured immediately if the clock is known', async (t) => {
-  const { clock, tenant, accept } = await setUp(t)
-  tenant.known = true
+  const { clock, tenantClock, accept } = await setUp(t)
+  tenantClock.known = true
   const { revocations } = await accept([aSignal()], null)
   t.match(existing(revocations[0]).signalTime, { open: null, tenant: { earliest: T0 + 60_000 } })
   t.equal(clock.untilNextTimer(), null)
 })
 
 t.test('a revocation with many joined signals takes up one entry', async (t) => {
-  const { clock, store, tenant, accept, measured } = await setUp(t)
+  const { clock, store, tenantClock, accept, measured } = await setUp(t)
   const alike = Array.from({ length: 1_000 }, () => aSignal())
   for (let times = 0; times < 10; times += 1) await accept(alike, null)
   const { revocations } = await accept([aSignal({ userId: 'u2' })], null)
-  tenant.known = true
+  tenantClock.known = true
   clock.advance(1_000)
   await measured
   t.match(existing(await store.get(existing(revocations[0]).id)).signalTime, { open: null })

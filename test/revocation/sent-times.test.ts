@@ -4,6 +4,7 @@ import { createAccept } from '../../src/revocation/accept.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { existing } from '../conformance/stores.ts'
 import { fakeClock } from '../support/clock.ts'
+import { qlikTenant } from '../support/qlik-tenant.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
@@ -15,7 +16,7 @@ t.test(
     t.teardown(() => store.close())
     // The tenant's clock is a minute ahead of ours, and so is the sender's.
     const ahead = T0 + 60_000 - clock.monotonic()
-    const tenant = { clockOffset: () => ({ earliest: ahead, latest: ahead + 900 }) }
+    const tenant = qlikTenant({ clockOffset: () => ({ earliest: ahead, latest: ahead + 900 }) })
     const accept = createAccept({ store, tenants: { ifOpen: () => tenant }, clock, onAccepted: () => {} })
     const { revocations } = await accept([aSignal({ occurredAt: T0 + 30_000, acceptedAt: T0 })], null)
     const { occurredAt, signalTime } = existing(revocations[0])
