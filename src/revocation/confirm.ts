@@ -14,7 +14,7 @@ const MAX_LISTINGS = 4
  * Result of the confirming listing. `early`: the tenant's clock is not past the leeway yet, so the listing may lack
  * tokens in scope. `stopped`: the listing failed or is not accepted as proof, and `error` says why.
  */
-export type Confirmation =
+export type ConfirmResult =
   | { found: 'nothing'; proof: Proof | null; kept: number; undecided: number; resolved: string[] }
   | { found: 'tokens'; count: number }
   | { found: 'early'; inMs: number }
@@ -29,7 +29,7 @@ export async function confirm(
   revocation: Revocation,
   tenant: QlikTenant,
   options: ListOptions,
-): Promise<Confirmation> {
+): Promise<ConfirmResult> {
   try {
     const early = options.time.missingMs(options.clock.monotonic())
     if (early !== null && early > 0) return { found: 'early', inMs: Math.ceil(early) }
@@ -50,7 +50,7 @@ async function listToConfirm(
   ownUserId: string,
   tenant: QlikTenant,
   options: ListOptions,
-): Promise<Confirmation> {
+): Promise<ConfirmResult> {
   const { resolved, user, proof: known } = revocation
   const users = usersOf(resolved, ownUserId)
   let listing: Listing | null = null

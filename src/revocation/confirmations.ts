@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { confirm, type Confirmation as Listing } from './confirm.ts'
+import { type ConfirmResult, confirm } from './confirm.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
@@ -81,13 +81,13 @@ export class Confirmations {
   async #confirm(run: Run): Promise<void> {
     const { now, random } = this.#options
     const { revocation, stop } = run
-    const { listing, time } = await this.#list(revocation, stop.signal)
+    const { result, time } = await this.#list(revocation, stop.signal)
     if (stop.signal.aborted) return
-    this.#runs.noteAttempt(revocation, listing.found !== 'stopped' || concernsOneUser(listing.error))
-    const confirmation = judgeListing(revocation, listing, { now: now(), random: random() })
+    this.#runs.noteAttempt(revocation, result.found !== 'stopped' || concernsOneUser(result.error))
+    const confirmation = judgeListing(revocation, result, { now: now(), random: random() })
     // Include the time: if a version without signal times completed the revocation, this claim is the first and
     // bounds it.
-    const write = () => this.#report(revocation, { ...confirmation, ...time }, listing.found === 'early')
+    const write = () => this.#report(revocation, { ...confirmation, ...time }, result.found === 'early')
     const isStopping = () => stop.signal.aborted
     const storing = { ...this.#options, runs: this.#runs, isStopping, forMs: CONFIRMATION_LEASE_MS }
     await untilStored(run, write, storing)
@@ -114,16 +114,15 @@ export class Confirmations {
   async #list(
     revocation: Revocation,
     signal: AbortSignal,
-  ): Promise<{ listing: Listing; time: MeasuredTime }> {
+  ): Promise<{ result: ConfirmResult; time: MeasuredTime }> {
     const { store, tenants, clock } = this.#options
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
-      const listing: Listing = { found: 'stopped', error: new CurfewError('CURFEW_UNKNOWN_TENANT') }
-      return { listing, time: {} }
+      return { result: { found: 'stopped', error: new CurfewError('CURFEW_UNKNOWN_TENANT') }, time: {} }
     }
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
     const options = { clock, signal, urgency: urgencyOf(revocation.reason), time }
-    return { listing: await confirm(revocation, tenant, options), time: time.findings }
+    return { result: await confirm(revocation, tenant, options), time: time.findings }
   }
 }
 
@@ -133,17 +132,17 @@ export class Confirmations {
  */
 function judgeListing(
   { fruitless, failingSince, error, backoffMs }: Revocation,
-  listing: Listing,
+  result: ConfirmResult,
   { now, random }: { now: number; random: number },
 ): Confirmation {
-  if (listing.found === 'nothing') return listing
-  if (listing.found === 'tokens') return { found: 'tokens', remaining: listing.count, now }
-  if (listing.found === 'early') {
+  if (result.found === 'nothing') return result
+  if (result.found === 'tokens') return { found: 'tokens', remaining: result.count, now }
+  if (result.found === 'early') {
     const waiting = { error, fruitless, failingSince, backoffMs }
-    return { found: 'unknown', ...waiting, verificationDueAt: now + listing.inMs }
+    return { found: 'unknown', ...waiting, verificationDueAt: now + result.inMs }
   }
   const failures = { fruitless: fruitless + 1, failingSince: failingSince ?? now }
-  const decision = judgeAttempt(listing.error, { now, random, ...failures })
+  const decision = judgeAttempt(result.error, { now, random, ...failures })
   const verificationDueAt = decision.action === 'back-off' ? decision.at : null
   const wait = verificationDueAt === null ? null : verificationDueAt - now
   return { found: 'unknown', ...failures, error: decision.failure, verificationDueAt, backoffMs: wait }

@@ -4,7 +4,7 @@ import type { PermitLog } from '../../src/qlik/budget/permit-log.ts'
 import { openTenant } from '../../src/qlik/open-tenant.ts'
 import type { TenantConfig } from '../../src/qlik/tenant-config.ts'
 import { TokenMemory } from '../../src/qlik/token-memory.ts'
-import { type Confirmation, confirm } from '../../src/revocation/confirm.ts'
+import { type ConfirmResult, confirm } from '../../src/revocation/confirm.ts'
 import type { QlikTenant } from '../../src/revocation/qlik-tenant.ts'
 import type { Revocation, TokenCounts } from '../../src/revocation/revocation.ts'
 import { type RunResult, revokeAll } from '../../src/revocation/revoke-all.ts'
@@ -54,7 +54,7 @@ export interface Runs {
   /** One attempt. */
   run(revocation: Revocation, signal?: AbortSignal): Promise<RunResult>
   /** One confirming listing. */
-  confirm(completed: Revocation): Promise<Confirmation>
+  confirm(completed: Revocation): Promise<ConfirmResult>
   /** Moves the clock until the promise is settled. */
   drive<T>(work: Promise<T>): Promise<T>
   /** How many deletes reached the tenant. */
