@@ -1,6 +1,6 @@
 import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation } from './revocation.ts'
-import type { RunResult } from './revoke-all.ts'
+import type { RunResult } from './run-attempt.ts'
 import type { Ending, MeasuredTime, Waiting } from './transitions.ts'
 
 /** Result of an attempt, with the time of the signals as measured by then. */

@@ -5,7 +5,7 @@ import { Confirmations } from './confirmations.ts'
 import { noteProgress } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
-import { revokeAll } from './revoke-all.ts'
+import { runAttempt } from './run-attempt.ts'
 import { isTenantWorking, judgeRun, type TimedResult } from './run-report.ts'
 import { RunTime } from './run-time.ts'
 import { Runs } from './runs.ts'
@@ -151,7 +151,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const hold = (userIds: string[]) => exclusively(() => store.holdUsers(id, userIds, urgency), signal)
     try {
       const call = { signal, urgency, clock, time }
-      const result = await revokeAll(revocation, tenant, {
+      const result = await runAttempt(revocation, tenant, {
         ...call,
         tallies,
         hold,

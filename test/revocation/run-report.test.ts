@@ -1,6 +1,6 @@
 import t from 'tap'
 import { CurfewError } from '../../src/base/errors.ts'
-import type { RunResult } from '../../src/revocation/revoke-all.ts'
+import type { RunResult } from '../../src/revocation/run-attempt.ts'
 import { judgeRun, type RunReport } from '../../src/revocation/run-report.ts'
 import { claim, newRevocation } from '../../src/revocation/transitions.ts'
 import { FAILURE, PROOF, TOKENS } from '../conformance/stores.ts'

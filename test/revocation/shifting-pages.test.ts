@@ -1,6 +1,6 @@
 import t from 'tap'
 import { provesGone } from '../../src/revocation/proof.ts'
-import type { RunResult } from '../../src/revocation/revoke-all.ts'
+import type { RunResult } from '../../src/revocation/run-attempt.ts'
 import { openRuns, type Runs } from '../support/runs.ts'
 
 const CONFIRMED = { undecided: 0, isConfirmed: true }

@@ -7,7 +7,7 @@ import { TokenMemory } from '../../src/qlik/token-memory.ts'
 import { type ConfirmResult, confirm } from '../../src/revocation/confirm.ts'
 import type { QlikTenant } from '../../src/revocation/qlik-tenant.ts'
 import type { Revocation, TokenCounts } from '../../src/revocation/revocation.ts'
-import { type RunResult, revokeAll } from '../../src/revocation/revoke-all.ts'
+import { type RunResult, runAttempt } from '../../src/revocation/run-attempt.ts'
 import { RunTime, stamped } from '../../src/revocation/run-time.ts'
 import { urgencyOf } from '../../src/revocation/schedule.ts'
 import { defaultScope, type Signal } from '../../src/revocation/signal.ts'
@@ -143,7 +143,7 @@ function processOf(
     run(revocation, signal = never) {
       const hold = async () => {}
       const options = { ...call(revocation), signal, tallies, hold, onProgress }
-      return drive(revokeAll(revocation, qlik, options))
+      return drive(runAttempt(revocation, qlik, options))
     },
     confirm: (completed) => drive(confirm(completed, qlik, { ...call(completed), signal: never })),
     drive,

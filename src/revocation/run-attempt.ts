@@ -47,7 +47,7 @@ export type RunResult =
  * Makes one attempt at a revocation: identifies the users, lists all their tokens, revokes those in scope, and lists
  * again until none in scope is left. Never rejects, because the counts matter in every case.
  */
-export async function revokeAll(
+export async function runAttempt(
   revocation: Revocation,
   tenant: QlikTenant,
   options: RunOptions,
