@@ -116,7 +116,7 @@ async function list(
   userIds: readonly string[],
   shared: Shared,
 ): Promise<Listed> {
-  const time = timeOf(signal, tenant, shared.clock)
+  const time = runTimeOf(signal, tenant, shared.clock)
   const { found, truncated } = await read(userIds, tenant, shared)
   // After the tokens are listed, because the responses reveal the tenant's clock.
   const scopes = { own: time.scope(true), other: time.scope(false) }
@@ -153,7 +153,7 @@ function mayReadMore(shared: Shared): boolean {
 }
 
 /** The time of a signal that is not stored, as measured by this process only. */
-function timeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
+function runTimeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
   const options = { clock, tenant, storeClock: () => null }
   const { signalTime = null, occurredAt } = stamped(signal, options)
   return new RunTime({ ...signal, occurredAt, signalTime, signalTimeOf: occurredAt }, options)

@@ -11,8 +11,11 @@ export interface ProgressOptions {
   log: Log
 }
 
-/** Stores the counts of a run once a second while they change. A crash loses only these numbers. */
-export function noteProgress(id: string, { store, clock, log }: ProgressOptions) {
+/**
+ * Starts storing the counts of a run, once a second while they change, until `stop` is called. A crash loses only these
+ * numbers.
+ */
+export function startProgressWriter(id: string, { store, clock, log }: ProgressOptions) {
   let latest: TokenCounts | null = null
   let cancelTimer = () => {}
 

@@ -66,7 +66,7 @@ export async function runAttempt(
     const { proof, undecided, beganAt } = await attempt.run()
     const tokens = { ...tally.counts }
     const outcome = outcomeOf(proof, tokens)
-    const confirmInMs = outcome === 'no-such-user' ? null : confirmAfter(beganAt, options)
+    const confirmInMs = outcome === 'no-such-user' ? null : confirmDelay(beganAt, options)
     return { ended: 'completed', outcome, resolved, proof, undecided, confirmInMs, tokens }
   } catch (error) {
     const tokens = { ...tally.counts }
@@ -79,7 +79,8 @@ export async function runAttempt(
 /** Used if the tenant's clock is unknown; the next listing may reveal it. */
 const CONFIRM_BLINDLY_AFTER_MS = 6_000
 
-function confirmAfter(beganAt: number, { time, clock }: ListOptions): number | null {
+/** `confirmInMs` for a last listing that began at `beganAt`. */
+function confirmDelay(beganAt: number, { time, clock }: ListOptions): number | null {
   const missing = time.missingMs(beganAt)
   if (missing === null) return CONFIRM_BLINDLY_AFTER_MS
   return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt)))

@@ -27,7 +27,7 @@ export interface RunContext {
 export function judgeRun(revocation: Revocation, result: TimedResult, context: RunContext): RunReport {
   const { now, random, isStopped } = context
   const { tokens } = result
-  const time = timeOf(revocation, result)
+  const time = measuredTime(revocation, result)
   if (result.ended === 'completed') {
     const { outcome, proof, undecided, resolved, confirmInMs } = result
     const verificationDueAt = confirmInMs === null ? null : now + confirmInMs
@@ -61,7 +61,8 @@ export function judgeRun(revocation: Revocation, result: TimedResult, context: R
   return { do: 'put-back', waiting: { ...findings, ...waited, ...next }, failure }
 }
 
-function timeOf(revocation: Revocation, { signalTime, signalTimeOf }: TimedResult) {
+/** The time as measured by the attempt; as stored if it measured none. */
+function measuredTime(revocation: Revocation, { signalTime, signalTimeOf }: TimedResult) {
   if (signalTime === undefined || signalTimeOf === undefined) {
     return { signalTime: revocation.signalTime, signalTimeOf: revocation.signalTimeOf }
   }

@@ -2,7 +2,7 @@ import { type Clock, steadyNow } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { Confirmations } from './confirmations.ts'
-import { noteProgress } from './progress.ts'
+import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import { runAttempt } from './run-attempt.ts'
@@ -146,7 +146,7 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     const { id, reason } = revocation
     const urgency = urgencyOf(reason)
-    const progress = noteProgress(id, { store, clock, log })
+    const progress = startProgressWriter(id, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
     const hold = (userIds: string[]) => exclusively(() => store.holdUsers(id, userIds, urgency), signal)
     try {

@@ -45,7 +45,7 @@ export class SqliteStore implements Store {
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
-      (work) => this.#note(work),
+      (work) => this.#writeUnsynced(work),
       (work) => this.#read(work),
     )
   }
@@ -55,10 +55,10 @@ export class SqliteStore implements Store {
   accept: Store['accept'] = (signals, replay, now) =>
     this.#write(() => this.#changes.accept(signals, replay, now))
 
-  claim: Store['claim'] = (request) => this.#note(() => this.#changes.claim(request))
+  claim: Store['claim'] = (request) => this.#writeUnsynced(() => this.#changes.claim(request))
 
   claimConfirmations: Store['claimConfirmations'] = (request) =>
-    this.#note(() => this.#changes.claimConfirmations(request))
+    this.#writeUnsynced(() => this.#changes.claimConfirmations(request))
 
   measure: Store['measure'] = (ids, resolve) => this.#write(() => this.#changes.measure(ids, resolve))
 
@@ -140,8 +140,8 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** For what a power failure may lose, but not the end of the process: who runs, progress, and recent calls. */
-  #note<T>(work: () => T): Promise<T> {
+  /** For writes that a power failure may lose, but not the end of the process: claims, progress and recent calls. */
+  #writeUnsynced<T>(work: () => T): Promise<T> {
     return this.#write(work, { mustSync: false })
   }
 
