@@ -21,7 +21,7 @@ import { LateTimes } from './revocation/late-times.ts'
 import { startRetention } from './revocation/retention.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait, type LimitedCalls } from './revocation/waiting-for.ts'
-import { createWorker } from './revocation/worker.ts'
+import { Worker } from './revocation/worker.ts'
 import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
 import health from './routes/health.ts'
@@ -99,7 +99,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   const senders = new Senders(config.senders)
   const waiters = new Waiters(store, clock)
-  const worker = createWorker({
+  const worker = new Worker({
     store,
     tenants,
     clock,

@@ -39,102 +39,127 @@ export interface WorkerOptions {
   onEndedElsewhere: (userKey: string) => void
 }
 
-export interface Worker {
-  /** Requeues what was running when the process last ended, then starts claiming. */
-  start(): Promise<void>
-  /** Signals that there may be something to claim. */
-  wake(): void
-  /** Whether claiming has failed several times in a row, so that no new revocation starts. */
-  isFailing(): boolean
-  /** Stops claiming, stops all runs, and resolves when all of them are back in the queue. */
-  stop(): Promise<void>
-}
-
 /** Claims queued revocations, runs them, and reports the results to the store. Knows neither HTTP nor SQL. */
-export function createWorker(options: WorkerOptions): Worker {
-  const { store, tenants, clock, log, runsPerTenant } = options
-  const now = steadyNow(clock)
-  const runs = new Runs(runsPerTenant)
-  const tallies = new Tallies(clock)
-  const confirmations = new Confirmations({
-    ...{ store, tenants, clock, now, log, runsPerTenant },
-    random: options.random,
-    onConfirmed: options.onConfirmed,
-    onDone: wake,
-  })
-  const underWay = new Set<Promise<void>>()
-  const waitingForEnd = new Set<() => void>()
-  let isStopping = false
-  const storing = { runs, clock, log, isStopping: () => isStopping }
-  let failedClaims = 0
-  let claiming: Promise<void> | null = null
-  let claimAgain = false
-  let cancelTimer = () => {}
+export class Worker {
+  readonly #options: WorkerOptions
+  readonly #now: () => number
+  readonly #runs: Runs
+  readonly #tallies: Tallies
+  readonly #confirmations: Confirmations
+  readonly #underWay = new Set<Promise<void>>()
+  readonly #waitingForEnd = new Set<() => void>()
+  #isStopping = false
+  #failedClaims = 0
+  #claiming: Promise<void> | null = null
+  #claimAgain = false
+  #cancelTimer = () => {}
 
-  function wake(): void {
-    if (isStopping) return
-    claimAgain = true
-    claiming ??= claimWhatIsDue().finally(() => {
-      claiming = null
-      if (claimAgain) wake()
+  constructor(options: WorkerOptions) {
+    const { store, tenants, clock, log, random, runsPerTenant, onConfirmed } = options
+    const now = steadyNow(clock)
+    this.#options = options
+    this.#now = now
+    this.#runs = new Runs(runsPerTenant)
+    this.#tallies = new Tallies(clock)
+    this.#confirmations = new Confirmations({
+      ...{ store, tenants, clock, now, log, random, runsPerTenant, onConfirmed },
+      onDone: this.wake,
     })
   }
 
-  async function claimWhatIsDue(): Promise<void> {
-    cancelTimer()
+  /** Requeues what was running when the process last ended, then starts claiming. */
+  async start(): Promise<void> {
+    const { store, log, onEndedElsewhere } = this.#options
+    const recovered = await store.recover(this.#now())
+    if (recovered > 0) log.info({ recovered }, 'requeued interrupted revocations')
+    store.watch({ onWork: this.wake, onEnded: onEndedElsewhere })
+    this.wake()
+  }
+
+  /** Signals that there may be something to claim. Bound, so that it can be passed as a callback. */
+  readonly wake = (): void => {
+    if (this.#isStopping) return
+    this.#claimAgain = true
+    this.#claiming ??= this.#claimWhatIsDue().finally(() => {
+      this.#claiming = null
+      if (this.#claimAgain) this.wake()
+    })
+  }
+
+  /**
+   * Whether claiming has failed several times in a row, so that no new revocation starts. Bound, so that it can be
+   * passed as a callback.
+   */
+  readonly isFailing = (): boolean => this.#failedClaims >= FAILED_CLAIMS_IN_A_ROW
+
+  /** Stops claiming, stops all runs, and resolves when all of them are back in the queue. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#cancelTimer()
+    this.#runs.stopAll()
+    await this.#claiming
+    await Promise.all([...this.#underWay, this.#confirmations.stop()])
+  }
+
+  async #claimWhatIsDue(): Promise<void> {
+    const { store, log } = this.#options
+    this.#cancelTimer()
     // Claim and ask for the next due time with the same timestamp, so that nothing becomes due unnoticed in between.
-    let claimedAt = now()
+    let claimedAt = this.#now()
     try {
-      while (claimAgain && !isStopping) {
-        claimAgain = false
-        await giveWay()
-        claimedAt = now()
-        const claimed = await store.claim({ now: claimedAt, room: runs.room() })
-        for (const revocation of claimed) run(revocation)
-        const hasConfirmations = await confirmations.claim(claimedAt)
-        if (claimed.length > 0 || hasConfirmations) claimAgain = true
+      while (this.#claimAgain && !this.#isStopping) {
+        this.#claimAgain = false
+        await this.#giveWay()
+        claimedAt = this.#now()
+        const claimed = await store.claim({ now: claimedAt, room: this.#runs.room() })
+        for (const revocation of claimed) this.#run(revocation)
+        const hasConfirmations = await this.#confirmations.claim(claimedAt)
+        if (claimed.length > 0 || hasConfirmations) this.#claimAgain = true
       }
       const dueAt = await store.nextDueAt(claimedAt)
-      if (dueAt !== null) wakeAfter(dueAt - now())
-      failedClaims = 0
+      if (dueAt !== null) this.#wakeAfter(dueAt - this.#now())
+      this.#failedClaims = 0
     } catch (error) {
-      claimAgain = false
-      failedClaims += 1
+      this.#claimAgain = false
+      this.#failedClaims += 1
       log.error({ err: error }, 'could not claim revocations; retrying')
-      wakeAfter(STORE_RETRY_MS)
+      this.#wakeAfter(STORE_RETRY_MS)
     }
   }
 
-  function wakeAfter(ms: number): void {
-    cancelTimer()
-    if (!isStopping) cancelTimer = clock.after(ms, wake)
+  #wakeAfter(ms: number): void {
+    this.#cancelTimer()
+    if (!this.#isStopping) this.#cancelTimer = this.#options.clock.after(ms, this.wake)
   }
 
   /**
    * A run that waits for the budget must not delay a more urgent signal for the same user: it is put back into the
    * queue, and the two join.
    */
-  async function giveWay(): Promise<void> {
-    if (runs.isEmpty) return
-    for (const id of await store.overtaken()) runs.stop(id)
+  async #giveWay(): Promise<void> {
+    if (this.#runs.isEmpty) return
+    for (const id of await this.#options.store.overtaken()) this.#runs.stop(id)
   }
 
-  function run(revocation: Revocation): void {
-    const own = runs.begin(revocation)
-    const { signal } = own.stop
-    if (isStopping) own.stop.abort()
-    const work = attempt(revocation, signal)
-      .then((result) => untilStored(own, () => report(revocation, result, signal), storing))
+  #run(revocation: Revocation): void {
+    const { clock, log } = this.#options
+    const run = this.#runs.begin(revocation)
+    const { signal } = run.stop
+    if (this.#isStopping) run.stop.abort()
+    const storing = { runs: this.#runs, clock, log, isStopping: () => this.#isStopping }
+    const work = this.#attempt(revocation, signal)
+      .then((result) => untilStored(run, () => this.#report(revocation, result, signal), storing))
       .finally(() => {
-        runs.end(own)
-        underWay.delete(work)
-        for (const resolve of waitingForEnd) resolve()
-        wake()
+        this.#runs.end(run)
+        this.#underWay.delete(work)
+        for (const resolve of this.#waitingForEnd) resolve()
+        this.wake()
       })
-    underWay.add(work)
+    this.#underWay.add(work)
   }
 
-  async function attempt(revocation: Revocation, signal: AbortSignal): Promise<TimedResult> {
+  async #attempt(revocation: Revocation, signal: AbortSignal): Promise<TimedResult> {
+    const { store, tenants, clock, log } = this.#options
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
       // Retried for 24 hours: a reload may bring the tenant back, and another replica may have read the file earlier.
@@ -148,13 +173,11 @@ export function createWorker(options: WorkerOptions): Worker {
     const urgency = urgencyOf(reason)
     const progress = startProgressWriter(id, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
-    const hold = (userIds: string[]) => exclusively(() => store.holdUsers(id, userIds, urgency), signal)
+    const hold = (userIds: string[]) => this.#exclusively(() => store.holdUsers(id, userIds, urgency), signal)
     try {
-      const call = { signal, urgency, clock, time }
       const result = await runAttempt(revocation, tenant, {
-        ...call,
-        tallies,
-        hold,
+        ...{ signal, urgency, clock, time, hold },
+        tallies: this.#tallies,
         onProgress: progress.note,
       })
       return { ...result, ...time.findings }
@@ -164,65 +187,43 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /** Retries whenever a run ends, and periodically: another process may hold the user. */
-  async function exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  async #exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     while (!(await take())) {
       const { promise, resolve } = Promise.withResolvers<void>()
       const proceed = () => resolve()
-      const cancel = clock.after(HOLD_AGAIN_MS, proceed)
-      waitingForEnd.add(proceed)
+      const cancel = this.#options.clock.after(HOLD_AGAIN_MS, proceed)
+      this.#waitingForEnd.add(proceed)
       signal.addEventListener('abort', proceed, { once: true })
       await promise
       signal.removeEventListener('abort', proceed)
-      waitingForEnd.delete(proceed)
+      this.#waitingForEnd.delete(proceed)
       cancel()
       signal.throwIfAborted()
     }
   }
 
-  async function report(
-    revocation: Revocation,
-    result: TimedResult,
-    { aborted }: AbortSignal,
-  ): Promise<void> {
+  async #report(revocation: Revocation, result: TimedResult, { aborted }: AbortSignal): Promise<void> {
+    const { store, random } = this.#options
     const { id } = revocation
-    runs.noteAttempt(revocation, isTenantWorking(result, aborted))
-    const report = judgeRun(revocation, result, {
-      now: now(),
-      random: options.random(),
-      isStopped: aborted,
-    })
-    if (report.failure && result.ended === 'stopped') logAttempt(revocation, report.failure, result.error)
+    this.#runs.noteAttempt(revocation, isTenantWorking(result, aborted))
+    const report = judgeRun(revocation, result, { now: this.#now(), random: random(), isStopped: aborted })
+    if (report.failure && result.ended === 'stopped')
+      this.#logFailure(revocation, report.failure, result.error)
     if (report.do === 'put-back') return store.putBack(id, report.waiting)
-    if (await store.end(id, report.ending)) ended(transitions.end(revocation, report.ending))
+    if (await store.end(id, report.ending)) this.#noteEnd(transitions.end(revocation, report.ending))
   }
 
   /** Only unexpected errors are logged with a stack trace, because an outage causes many expected ones. */
-  function logAttempt({ id, attempts }: Revocation, { code, detail }: Failure, err: unknown): void {
+  #logFailure({ id, attempts }: Revocation, { code, detail }: Failure, err: unknown): void {
+    const { log } = this.#options
     if (code === 'CURFEW_INTERNAL') log.error({ id, code, attempts, err }, 'revocation attempt failed')
     else log.warn({ id, code, detail, attempts }, 'revocation attempt failed')
   }
 
-  function ended(revocation: Revocation): void {
+  #noteEnd(revocation: Revocation): void {
+    const { log, onEnded } = this.#options
     const { id, status, outcome, tokens, attempts } = revocation
     log.info({ id, tenant: revocation.tenant, status, outcome, tokens, attempts }, 'revocation ended')
-    options.onEnded(revocation)
-  }
-
-  return {
-    async start() {
-      const recovered = await store.recover(now())
-      if (recovered > 0) log.info({ recovered }, 'requeued interrupted revocations')
-      store.watch({ onWork: wake, onEnded: options.onEndedElsewhere })
-      wake()
-    },
-    wake,
-    isFailing: () => failedClaims >= FAILED_CLAIMS_IN_A_ROW,
-    async stop() {
-      isStopping = true
-      cancelTimer()
-      runs.stopAll()
-      await claiming
-      await Promise.all([...underWay, confirmations.stop()])
-    },
+    onEnded(revocation)
   }
 }

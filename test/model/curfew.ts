@@ -11,7 +11,7 @@ import { createDryRun, type DryRun } from '../../src/revocation/dry-run.ts'
 import { LateTimes } from '../../src/revocation/late-times.ts'
 import type { Reason, Signal, UserReference } from '../../src/revocation/signal.ts'
 import type { Accepted, RevocationStore } from '../../src/revocation/store.ts'
-import { createWorker, type Worker } from '../../src/revocation/worker.ts'
+import { Worker } from '../../src/revocation/worker.ts'
 import { openStore } from '../../src/stores/open-store.ts'
 import { postgres } from '../../src/stores/postgres/part.ts'
 import { COMPLETE } from '../support/configuration.ts'
@@ -64,7 +64,7 @@ export class Curfew {
       openTransport: () => transport(this),
     })
     const tenants = this.#tenants
-    this.#worker = createWorker({
+    this.#worker = new Worker({
       store: this.store,
       tenants,
       clock,

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { join } from 'node:path'
 import t from 'tap'
 import type { QlikTenant } from '../../src/revocation/qlik-tenant.ts'
-import { createWorker } from '../../src/revocation/worker.ts'
+import { Worker } from '../../src/revocation/worker.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { existing, SILENT } from '../conformance/stores.ts'
 import { openRuns } from '../support/runs.ts'
@@ -29,7 +29,7 @@ t.test('a run that waits for another run of its user does not accumulate listene
     fateOf: (id) => qlik.fateOf(id),
   }
   const ended = Promise.withResolvers<void>()
-  const worker = createWorker({
+  const worker = new Worker({
     store: {
       ...store,
       async holdUsers() {
