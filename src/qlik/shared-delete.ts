@@ -2,17 +2,22 @@ import type { CallOptions, Gone } from '../revocation/qlik-tenant.ts'
 import { abortable } from './abortable.ts'
 
 /**
- * Deletes a token. `call` controls waiting for a permit. The request itself goes through `send` and is not aborted
- * when `call.signal` aborts, because it would be unknown whether it took effect.
+ * Deletes a token. `call` controls waiting for a permit. The request itself runs in `shield`, which keeps `call.signal`
+ * from aborting: otherwise it would be unknown whether the request took effect.
  */
 export type DeleteToken = (
   call: CallOptions,
-  send: (request: () => Promise<Gone>) => Promise<Gone>,
+  shield: (request: () => Promise<Gone>) => Promise<Gone>,
 ) => Promise<Gone>
 
 /**
  * One delete of a token, shared by all concurrent callers. It waits with the urgency of its most urgent caller, and
- * is cancelled before it is sent if all callers have given up.
+ * is cancelled before it is sent if all callers have given up. The order of calls:
+ * 1. `revokeTokens` in revocation/revoke-tokens.ts calls `HttpQlikTenant.revokeToken`.
+ * 2. `TokenMemory.revoke` returns a recent result, or shares a delete in flight, or begins a `SharedDelete`.
+ * 3. `SharedDelete` calls `deleteToken`, from tenant.ts: `Calls.make` waits for a permit and an access token.
+ * 4. Inside `shield`, `QlikClient.revokeToken` sends the request.
+ * 5. `TokenMemory` records the fate of the token, and all callers of `share` receive the result.
  */
 export class SharedDelete {
   readonly result: Promise<Gone>
@@ -50,9 +55,7 @@ export class SharedDelete {
     for (;;) {
       const turn = this.#turn
       try {
-        return await deleteToken({ urgency: this.#urgency, signal: turn.signal }, (request) =>
-          this.#send(request),
-        )
+        return await deleteToken({ urgency: this.#urgency, signal: turn.signal }, this.#shield)
       } catch (error) {
         // A new turn means that the wait was restarted with a higher urgency.
         if (turn === this.#turn) throw error
@@ -62,7 +65,7 @@ export class SharedDelete {
     }
   }
 
-  async #send(request: () => Promise<Gone>): Promise<Gone> {
+  readonly #shield = async (request: () => Promise<Gone>): Promise<Gone> => {
     this.#isSent = true
     try {
       return await request()

@@ -187,13 +187,13 @@ export class HttpQlikTenant implements QlikTenant {
 
   /**
    * A delete that was sent is not aborted with its callers: it may have taken effect, and only the response shows
-   * that.
+   * that. `SharedDelete` lists the order of calls.
    */
   revokeToken(id: string, call: CallOptions): Promise<Gone> {
     return this.#inUse(() =>
-      this.#options.memory.revoke(id, call, (shared, send) =>
+      this.#options.memory.revoke(id, call, (shared, shield) =>
         this.#calls.make(2, shared, (token) =>
-          send(() => this.#client.revokeToken(token, id, this.#lifetime.signal)),
+          shield(() => this.#client.revokeToken(token, id, this.#lifetime.signal)),
         ),
       ),
     )

@@ -44,9 +44,7 @@ export class TokenMemory {
   }
 
   #begin(id: string, { urgency }: CallOptions, deleteToken: DeleteToken): SharedDelete {
-    const begun = new SharedDelete(urgency, (call, send) =>
-      deleteToken(call, (request) => send(() => this.#watch(id, request))),
-    )
+    const begun = new SharedDelete(urgency, (...args) => this.#remember(id, deleteToken(...args)))
     this.#inFlight.set(id, begun)
     const end = () => {
       if (this.#inFlight.get(id) === begun) this.#inFlight.delete(id)
@@ -55,9 +53,9 @@ export class TokenMemory {
     return begun
   }
 
-  async #watch(id: string, request: () => Promise<Gone>): Promise<Gone> {
+  async #remember(id: string, deleting: Promise<Gone>): Promise<Gone> {
     try {
-      return this.#noteGone(id, await request())
+      return this.#noteGone(id, await deleting)
     } catch (error) {
       if (isRefusal(error)) this.#note(id, { kind: 'refused', failure: error, at: this.#clock.monotonic() })
       throw error

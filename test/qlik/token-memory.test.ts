@@ -21,14 +21,14 @@ function setUp() {
     sent: boolean
   }[] = []
   const revoke = (id: string, call: Partial<CallOptions> = {}) =>
-    memory.revoke(id, { urgency: 1, signal: new AbortController().signal, ...call }, async (own, send) => {
+    memory.revoke(id, { urgency: 1, signal: new AbortController().signal, ...call }, async (own, shield) => {
       const turn = Promise.withResolvers<void>()
       const answer = Promise.withResolvers<Gone>()
       const entry = { id, call: own, begin: turn.resolve, answer, sent: false }
       deletes.push(entry)
       own.signal.addEventListener('abort', () => turn.reject(own.signal.reason))
       await turn.promise
-      return send(() => {
+      return shield(() => {
         entry.sent = true
         return answer.promise
       })
@@ -160,7 +160,7 @@ t.test('old fates are forgotten, and memory is bounded', async (t) => {
   const clock = fakeClock()
   const memory = new TokenMemory(clock)
   const call = { urgency: 1, signal: new AbortController().signal }
-  const revoke = (id: string) => memory.revoke(id, call, (_, send) => send(async () => 'revoked'))
+  const revoke = (id: string) => memory.revoke(id, call, (_, shield) => shield(async () => 'revoked'))
   await revoke('old')
   clock.advance(600_000)
   t.equal(memory.fateOf('old'), null)
