@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { Check } from '../http/check.ts'
+import { Check } from '../base/check.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
+import { type KnownTenants, tenantChecks } from '../qlik/tenant-checks.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-import { type KnownTenants, tenantChecks } from './tenant-checks.ts'
 
 const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
 

@@ -1,5 +1,5 @@
+import type { Check } from '../base/check.ts'
 import type { SourceEntry } from '../base/source-entry.ts'
-import type { Check } from '../http/check.ts'
 import { SessionSources } from '../revocation/session-sources.ts'
 import type { OpenPart, SourceContext, SourcePart } from './common/part.ts'
 import type { SourceRoutes } from './common/route.ts'

@@ -1,7 +1,7 @@
+import type { Check } from '../../base/check.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { SourceEntry, SourceKinds } from '../../base/source-entry.ts'
-import type { Check } from '../../http/check.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { KnowsUser } from '../../revocation/knows-user.ts'
 import type { SessionSources } from '../../revocation/session-sources.ts'

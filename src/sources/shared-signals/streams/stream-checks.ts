@@ -1,4 +1,4 @@
-import type { Check } from '../../../http/check.ts'
+import type { Check } from '../../../base/check.ts'
 import type { SharedSignalsSource } from '../entry.ts'
 import type { EventStreams } from './event-streams.ts'
 

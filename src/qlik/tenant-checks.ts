@@ -1,8 +1,8 @@
-import type { Check } from '../http/check.ts'
-import { TIERS } from '../qlik/budget/permit-log.ts'
-import type { Deprecations } from '../qlik/deprecations.ts'
-import type { TenantState } from '../qlik/tenant.ts'
-import type { Tenants } from '../qlik/tenants.ts'
+import type { Check } from '../base/check.ts'
+import { TIERS } from './budget/permit-log.ts'
+import type { Deprecations } from './deprecations.ts'
+import type { TenantState } from './tenant.ts'
+import type { Tenants } from './tenants.ts'
 
 /** With more tenants than this, only those that are not ok are listed, up to this number. */
 const MAX_LISTED = 20
