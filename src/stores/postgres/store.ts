@@ -42,7 +42,8 @@ export async function openPostgresStore(url: string, options: StoreOptions): Pro
 
 /**
  * The store for several replicas; pg-boss carries the work. `RevocationStore` documents what each method guarantees, and
- * `docs/decisions/0003-two-stores-one-contract.md` how a row and its job stay consistent.
+ * `docs/decisions/0003-two-stores-one-contract.md` how a row and its job stay consistent. The methods are arrow
+ * properties, so that `Store` gives the types of their parameters, and they can be passed as callbacks.
  */
 export class PostgresStore implements Store {
   readonly permits: PostgresPermits

@@ -23,7 +23,10 @@ export function openSqliteStore(path: string, clock: Clock = systemClock): Sqlit
   return new SqliteStore(openDatabase(path), clock)
 }
 
-/** The embedded store, in one SQLite file. `RevocationStore` documents what each method guarantees. */
+/**
+ * The embedded store, in one SQLite file. `RevocationStore` documents what each method guarantees. The methods are arrow
+ * properties, so that `Store` gives the types of their parameters, and they can be passed as callbacks.
+ */
 export class SqliteStore implements Store {
   readonly permits: SqlitePermitLog
   readonly #database: DatabaseSync
