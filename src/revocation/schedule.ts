@@ -4,7 +4,7 @@ import { REASONS, type Reason } from './signal.ts'
 // the oldest first. Each urgency and each tenant has its own room, so revocations that wait for a tenant's rate limit
 // delay neither more urgent ones nor other tenants. Both stores claim by these rules: `due` in
 // stores/sqlite/statements.ts, and `fetch` in stores/postgres/jobs.ts. A more urgent signal for a user who already waits
-// or runs comes first: see `join` in transitions.ts and `giveWay` in worker.ts. Calls that wait for the budget are ordered
+// or runs comes first: see `join` in transitions.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
 // in qlik/budget/tier-gate.ts.
 
 /** Urgency of a reason; 0 is the most urgent. */
