@@ -16,7 +16,7 @@ export interface Replicas {
   /** Signals answered with 202: users by revocation id. */
   acknowledged: Map<string, string>
   /** Sends a signal, and adds it to `acknowledged` if it is accepted. */
-  accept(service: { url: string }, userId: string): Promise<Reply>
+  accept(service: { url: string; output?: () => string }, userId: string): Promise<Reply>
   /** Asserts that every acknowledged revocation completes and that no token of those users is left. */
   proveRevoked(t: Test, service: { url: string }): Promise<void>
 }
@@ -50,7 +50,10 @@ export async function setUpReplicas(t: Test, options: ReplicasOptions): Promise<
     },
     acknowledged,
     async accept(service, userId) {
-      const reply = await request(service.url, 'POST', '/logout-hook', { body: { userId } })
+      const sent = request(service.url, 'POST', '/logout-hook', { body: { userId } })
+      const reply = await sent.catch((cause: unknown) => {
+        throw new Error(`no answer from the service, whose output is: ${service.output?.()}`, { cause })
+      })
       if (reply.status === 202) acknowledged.set(reply.json.id, userId)
       return reply
     },
