@@ -58,6 +58,9 @@ export class PostgresDatabase {
     this.#pool = new pg.Pool({ ...connectionOptions(url), max: connections })
     // The pool removes idle connections that break, and opens a new one for the next statement.
     this.#pool.on('error', () => {})
+    // Between the pool's listener for errors and that of `#attempt`, a new connection has none. The server may end it in the
+    // same packet that opens it, while it shuts down; without a listener, that would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
   /** Runs one statement. @throws CURFEW_STORE_UNAVAILABLE */
