@@ -2,7 +2,7 @@ import { type Component, readProductionRefs, readSbom } from './sbom.ts'
 
 // `npm run licences`: fails if a dependency has no licence, or one that is not listed here.
 
-/** Permissive licences that ask for no more than a notice. */
+/** Permissive licences that require only a notice. */
 const ALLOWED = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT']
 
 /** For packages that develop and test Curfew; no deployment contains them. */

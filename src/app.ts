@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { type Clock, systemClock } from './base/clock.ts'
 import { hasCode } from './base/errors.ts'
-import { loggerOptions } from './base/log.ts'
+import { type LogStream, loggerOptions } from './base/log.ts'
 import type { Config, Reloadable } from './config/load-config.ts'
 import authenticate from './http/authenticate.ts'
 import lifecycle from './http/lifecycle.ts'
@@ -36,31 +36,31 @@ import { Sources } from './sources/sources.ts'
 import { openStore } from './stores/open-store.ts'
 import type { StorePart } from './stores/store.ts'
 
-/** What can be left out: see `parts.ts`. */
+/** The optional parts of the service: see `parts.ts`. */
 export interface Parts {
-  /** Stores besides SQLite. */
+  /** Stores in addition to SQLite. */
   stores?: readonly StorePart[]
-  /** Ways in for others: identity providers and other services, by entries in CONFIG_FILE. */
+  /** Protocols of identity providers and other services, which entries of CONFIG_FILE configure. */
   sources?: readonly SourcePart[]
-  /** Commands besides `serve`, by name. */
+  /** Commands in addition to `serve`, by name. */
   commands?: Readonly<Record<string, (args: string[]) => Promise<void>>>
 }
 
 export interface AppOptions {
   /** None by default. */
   parts?: Parts
-  /** Reads the configuration for a reload; by default a reload finds the same one. */
+  /** Reads the configuration for a reload. By default a reload changes nothing. */
   load?: () => Promise<Reloadable>
   clock?: Clock
   /** A number from 0 up to 1, for the jitter of backoffs. */
   random?: () => number
   /** Receives the log instead of standard output. */
-  logStream?: { write(line: string): void }
+  logStream?: LogStream
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Name of this way in, for metrics, if the route takes signals. */
+    /** Label of the route's signals in metrics, if it accepts signals. */
     source?: string
   }
 }
@@ -162,7 +162,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(authenticate, { senders, clock })
   await app.register(strictRoutes)
 
-  // Identify, accept, answer: one file for each way in
+  // Identify, accept, answer
   await app.register(logoutHook, inbound)
   await app.register(revokeAll, inbound)
   await app.register(bulk, inbound)
@@ -212,8 +212,8 @@ function tierOf(calls: LimitedCalls): Tier {
   return calls === 'reads' ? 1 : 2
 }
 
-/** Fastify, with limits for slow and oversized requests; no routes yet. */
-function createServer(logLevel: string, logStream: AppOptions['logStream']): FastifyInstance {
+/** A Fastify instance without routes, with limits for slow and oversized requests. */
+function createServer(logLevel: string, logStream: LogStream | undefined): FastifyInstance {
   const app = Fastify({
     logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),
@@ -229,7 +229,7 @@ function createServer(logLevel: string, logStream: AppOptions['logStream']): Fas
     return503OnClosing: false,
   })
   app.setValidatorCompiler(validatorCompiler)
-  // Compile-time types already hold answers to their schemas.
+  // The compiler already checks answers against their schemas.
   app.setSerializerCompiler(() => JSON.stringify)
   return app
 }

@@ -9,7 +9,7 @@ import { postgres } from './stores/postgres/part.ts'
 export const parts = {
   stores: [postgres],
   sources: [backChannelLogout, globalTokenRevocation, sharedSignals, webhooks],
-  /** Loaded on demand: `migrate-store` brings both stores with it. */
+  /** Loaded on demand, because `migrate-store` imports both stores. */
   commands: {
     'migrate-store': async (args) => (await import('./commands/migrate-store.ts')).migrateStoreCommand(args),
   },

@@ -22,7 +22,7 @@ export interface ClientKey {
   keyId: string | null
 }
 
-/** Settings beside the key file. A JWK can contain both. */
+/** Optional settings of a key file. A JWK can contain both. */
 export interface KeySettings {
   keyId?: string | undefined
   algorithm?: KeyAlgorithm | undefined

@@ -1,9 +1,9 @@
 /**
- * The one table of Curfew's error codes. `docs/errors.md` lists the same codes (a test keeps both equal). The code of a
+ * All error codes of Curfew. `docs/errors.md` lists the same codes (a test keeps both equal). The code of a
  * removed error is never reused.
  *
  * `status` is the HTTP status of an answer with this code, or null if the code occurs only in a revocation, in a log line,
- * in a readiness check or in a message of the process.
+ * in a readiness check or in an error message of the process.
  */
 export const ERRORS = {
   CURFEW_UNAUTHENTICATED: {

@@ -1,7 +1,7 @@
 import pino, { type LogFn, type LoggerOptions } from 'pino'
 import { CurfewError, ERRORS, type ErrorCode, OwnError } from './errors.ts'
 
-/** Writes lines to the log. `details` hold no user names; the message is constant, so that it can be searched for. */
+/** Writes lines to the log. `details` hold no user names; the message is constant, so that operators can search for it. */
 export interface Log {
   info(details: object, message: string): void
   warn(details: object, message: string): void
@@ -10,7 +10,7 @@ export interface Log {
 
 /**
  * Curfew's pino options: JSON lines. Requests and responses are not logged, because paths hold user ids. Errors are
- * logged without anything that comes from a request or from Qlik's responses (`safeError`).
+ * logged without content of requests or of Qlik's responses (`safeError`).
  */
 export function loggerOptions(level: string): LoggerOptions {
   return {
@@ -22,12 +22,12 @@ export function loggerOptions(level: string): LoggerOptions {
   }
 }
 
-/** Where the log goes. */
+/** The destination of the log. */
 export interface LogStream {
   write(line: string): void
 }
 
-/** Standard output, as far as `terminalLog` uses it. */
+/** The part of standard output that `terminalLog` uses. */
 interface Output extends LogStream {
   isTTY?: boolean
   on?(event: 'error', listener: () => void): unknown
@@ -53,8 +53,8 @@ const OUTAGE_LINE_EVERY_MS = 1_000
 
 /**
  * Adds the `action` of the error table to warnings and errors. During an outage of the database, or of a source's keys,
- * every request and run fails for the same reason: one line a second is written for each message and source, and
- * `leftOut` counts the lines left out since the previous one.
+ * every request and run fails for the same reason: each message is written once per second and source, and `leftOut`
+ * counts the lines suppressed since the previous one.
  */
 function logMethod(): (this: object, line: Parameters<LogFn>, write: LogFn, level: number) => void {
   const written = new Map<string, { at: number; leftOut: number }>()
@@ -65,13 +65,13 @@ function logMethod(): (this: object, line: Parameters<LogFn>, write: LogFn, leve
     const { action } = ERRORS[code]
     if (!isOutage(details)) return write.apply(this, [{ ...details, action }, String(message ?? '')])
     const now = performance.now()
-    const about = `${message} ${details.source ?? ''}`
-    const last = written.get(about)
+    const key = `${message} ${details.source ?? ''}`
+    const last = written.get(key)
     if (last && now - last.at < OUTAGE_LINE_EVERY_MS) {
       last.leftOut += 1
       return
     }
-    written.set(about, { at: now, leftOut: 0 })
+    written.set(key, { at: now, leftOut: 0 })
     const leftOut = last?.leftOut ? { leftOut: last.leftOut } : {}
     write.apply(this, [{ ...details, action, ...leftOut }, String(message)])
   }
@@ -83,7 +83,7 @@ function isOutage(details: object): details is { err: CurfewError; source?: stri
   return 'err' in details && details.err instanceof CurfewError && OUTAGES.includes(details.err.code)
 }
 
-/** The code that a line is about; null if it is about none of the error table. */
+/** The error code in the details of a line; null if there is none. */
 function codeOf(details: unknown): ErrorCode | null {
   if (!isObject(details)) return null
   if ('err' in details && details.err instanceof CurfewError) return details.err.code
@@ -98,15 +98,15 @@ function isObject(details: unknown): details is object {
   return typeof details === 'object' && details !== null && !(details instanceof Error)
 }
 
-/** An error may be its own cause. */
+/** Limited, because an error may be its own cause. */
 const MAX_CAUSES = 5
 
-/** Messages of errors that are not Curfew's own are left out: they may quote input, as JSON errors quote the body. */
+/** An error for the log. Messages of other software are omitted, because they may quote input: JSON errors quote the body. */
 export function safeError(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { type: typeof error }
   const isOwn = error instanceof OwnError
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
-  // The stack begins with the message, which may hold lines that look like stack frames.
+  // The stack begins with the message, which may contain lines that look like stack frames.
   const frames = (error.stack ?? '').replace(error.message, '').split('\n')
   const stack = frames.filter((line) => /^ +at /.test(line))
   return {

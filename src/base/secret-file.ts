@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 
-/** What a file holds, without white space around it; null where it cannot be read. Why may hold the path. */
+/** The trimmed content of a file; null if it is unreadable. The reason is dropped because it may contain the path. */
 export function readSecretFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8').trim()
@@ -20,7 +20,7 @@ export interface KeyFile {
 const LARGEST_KEY_FILE_BYTES = 64 * 1024
 const READABLE_BY_OTHERS = 0o004
 
-/** As `readSecretFile`, for a regular file of at most 64 KiB, and with who else can read it. */
+/** Reads a private key: a regular file of up to 64 KiB. Null if it is unreadable. */
 export function readKeyFile(path: string): KeyFile | null {
   try {
     const stats = statSync(path)

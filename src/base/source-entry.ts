@@ -1,21 +1,23 @@
 import type { z } from 'zod'
-import type { Form } from './config-forms.ts'
+import type { Format } from './config-formats.ts'
 
-/** How a schema reads values that are in CONFIG_FILE itself, in an environment variable, or in a file of their own. */
-export interface ValueForms {
-  given: (form: Form) => z.ZodType<string, string>
-  inFile: (form: Form) => z.ZodType<string, string>
+/** Schemas for members of CONFIG_FILE that hold a value or refer to it. */
+export interface ValueSchemas {
+  /** The value itself, or `${NAME}` for the value of an environment variable. */
+  inline: (format: Format) => z.ZodType<string, string>
+  /** The path of a file that holds the value. */
+  fromFile: (format: Format) => z.ZodType<string, string>
 }
 
 /** An entry of `sources` in CONFIG_FILE: the members that all kinds have. */
 export interface SourceEntry {
   kind: string
   name: string
-  /** The tenant that it speaks for; the default one if left out. */
+  /** The tenant of its signals; by default the first tenant. */
   tenant?: string | undefined
-  /** Template of the tenant's name, if the source names the tenant itself. */
+  /** Template of the tenant's name, if the source names the tenant. */
   tenantFrom?: string | undefined
-  /** With `tenantFrom`: the tenants that it may name; all if left out. */
+  /** With `tenantFrom`: the tenants it may name; all by default. */
   tenants?: string[] | undefined
 }
 
@@ -27,9 +29,9 @@ type EntrySchema = z.ZodObject<{
   tenants: z.ZodOptional<z.ZodArray<z.ZodString>>
 }>
 
-/** Kinds of sources, as far as reading CONFIG_FILE needs them. */
+/** The part of a source part that the schema of CONFIG_FILE needs. */
 export interface SourceKinds {
   kinds: readonly string[]
-  /** The schema of each kind's entries: objects that `kind` tells apart. */
-  entries(forms: ValueForms): readonly EntrySchema[]
+  /** The schema of each kind's entries; `kind` discriminates between them. */
+  entries(values: ValueSchemas): readonly EntrySchema[]
 }

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type ClientKey, KEY_ALGORITHMS, readClientKey } from '../base/client-key.ts'
-import { FORMS } from '../base/config-forms.ts'
+import { FORMATS } from '../base/config-formats.ts'
 import { type KeyFile, readKeyFile } from '../base/secret-file.ts'
-import type { ValueForms } from '../base/source-entry.ts'
+import type { ValueSchemas } from '../base/source-entry.ts'
 import type { ClientCredential, ClientCredentials } from '../qlik/tenant-config.ts'
 import type { Given, Mistake } from './environment.ts'
 
@@ -25,7 +25,10 @@ export const CREDENTIAL_WAYS = [
 ] as const
 
 /** The members of `CREDENTIAL_WAYS`, for the schema of CONFIG_FILE. */
-export function credentialMembers({ given, inFile }: ValueForms, readKey: (path: string) => KeyFile | null) {
+export function credentialMembers(
+  { inline, fromFile }: ValueSchemas,
+  readKey: (path: string) => KeyFile | null,
+) {
   const privateKey = z
     .strictObject({
       keyFile: z.string().describe('Path of the key file: PEM or JWK'),
@@ -48,8 +51,8 @@ export function credentialMembers({ given, inFile }: ValueForms, readKey: (path:
       return z.NEVER
     })
   const oneOrTwo = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(MAX_CREDENTIALS).optional()
-  const secret = given(FORMS.text)
-  const secretFile = inFile(FORMS.text)
+  const secret = inline(FORMATS.text)
+  const secretFile = fromFile(FORMATS.text)
   return {
     clientSecret: secret.optional().describe(`The client's secret, or \${NAME}`),
     clientSecretFile: secretFile.optional().describe("Path of a file with the client's secret"),

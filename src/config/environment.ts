@@ -2,12 +2,12 @@ import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import { KEY_ALGORITHMS } from '../base/client-key.ts'
-import { FORMS, type Form, LIMITS, split } from '../base/config-forms.ts'
+import { FORMATS, type Format, LIMITS, split } from '../base/config-formats.ts'
 import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import { readSecretFile } from '../base/secret-file.ts'
 
-const listOf = ({ isGood, expected }: Form) =>
-  z.string().refine((text) => split(text).every(isGood), `${expected}, separated by commas`)
+const listOf = ({ isValid, expected }: Format) =>
+  z.string().refine((text) => split(text).every(isValid), `${expected}, separated by commas`)
 
 /**
  * The environment variables, with meaning, default and reason. A test ensures that `.env.example` has the same keys.
@@ -24,7 +24,7 @@ export const Environment = z.object({
    * The Qlik Cloud tenant, `https://tenant.region.qlikcloud.com`. Plain http is accepted on loopback only. This and the next
    * two are required unless CONFIG_FILE has tenants. Together with CONFIG_FILE they define the first tenant, `default`.
    */
-  QLIK_TENANT_URL: z.string().refine(FORMS.tenantUrl.isGood, FORMS.tenantUrl.expected).optional(),
+  QLIK_TENANT_URL: z.string().refine(FORMATS.tenantUrl.isValid, FORMATS.tenantUrl.expected).optional(),
   /** Id of the machine-to-machine OAuth client. */
   QLIK_CLIENT_ID: z.string().min(1).optional(),
   /** The client's secret. Either this or QLIK_CLIENT_KEY_FILE is required. */
@@ -53,7 +53,10 @@ export const Environment = z.object({
    * not change responses: Qlik announces what it deprecated after that release. Defaults to the newest release that this
    * version of Curfew was tested with; without the header, Qlik assumes the oldest release it supports.
    */
-  QLIK_API_VERSION: z.string().refine(FORMS.apiVersion.isGood, FORMS.apiVersion.expected).default('2026-11'),
+  QLIK_API_VERSION: z
+    .string()
+    .refine(FORMATS.apiVersion.isValid, FORMATS.apiVersion.expected)
+    .default('2026-11'),
   /** Reads per window. Qlik allows 1,000 per minute, counted over 5 minutes. */
   QLIK_TIER1_LIMIT: LIMITS.tier1Limit.default(5_000),
   /** Revocations and access token requests per window. Qlik allows 100 per minute, counted over 5 minutes. */
@@ -65,15 +68,15 @@ export const Environment = z.object({
   /** Concurrent revoke calls per tenant. 16 use up the budget of 500 in seconds without flooding the tenant. */
   REVOKE_CONCURRENCY: LIMITS.concurrency.default(16),
   /** Secrets of webhook senders (Standard Webhooks). Several, so that they can be rotated. */
-  WEBHOOK_SECRETS: listOf(FORMS.webhookSecret).default(''),
+  WEBHOOK_SECRETS: listOf(FORMATS.webhookSecret).default(''),
   /** API keys. Several, so that they can be rotated. Long, because nothing else protects the routes. */
-  API_KEYS: listOf(FORMS.apiKey).default(''),
+  API_KEYS: listOf(FORMATS.apiKey).default(''),
   /** Path of a JSON file with more tenants, clients, API keys, webhook secrets and sources: docs/configuration.md. */
   CONFIG_FILE: z.string().min(1).optional(),
   /** Where revocations are stored: an SQLite file, for one process, or PostgreSQL, for several. */
   DATABASE_URL: z
     .string()
-    .refine(FORMS.databaseUrl.isGood, FORMS.databaseUrl.expected)
+    .refine(FORMATS.databaseUrl.isValid, FORMATS.databaseUrl.expected)
     .default('sqlite:./data/curfew.db'),
   /** Maximum number of PostgreSQL connections, plus one that listens. The server must allow those of all replicas. */
   DATABASE_CONNECTIONS: z.int().min(2).max(100).default(10),

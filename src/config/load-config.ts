@@ -1,4 +1,4 @@
-import { split } from '../base/config-forms.ts'
+import { split } from '../base/config-formats.ts'
 import { CurfewError } from '../base/errors.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import { type OwnCredentials, ownCredentials } from './credentials.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isSecureAddress } from '../base/config-forms.ts'
+import { isSecureAddress } from '../base/config-formats.ts'
 import type { InvalidMember } from '../base/errors.ts'
 import { pointer } from '../base/json-pointer.ts'
 

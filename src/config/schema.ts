@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { FORMS, type Form, LIMITS, oneWay } from '../base/config-forms.ts'
+import { FORMATS, type Format, LIMITS, oneWay } from '../base/config-formats.ts'
 import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import type { KeyFile } from '../base/secret-file.ts'
-import type { SourceEntry, SourceKinds, ValueForms } from '../base/source-entry.ts'
+import type { SourceEntry, SourceKinds, ValueSchemas } from '../base/source-entry.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
 
@@ -62,8 +62,8 @@ export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>
 
 function tenantSchemas(readers: ValueReaders) {
   const values = valuesFrom(readers)
-  const { given } = values
-  const clientId = given(FORMS.text).describe(`Id of the machine-to-machine OAuth client, or ${VARIABLE}`)
+  const { inline } = values
+  const clientId = inline(FORMATS.text).describe(`Id of the machine-to-machine OAuth client, or ${VARIABLE}`)
   const credentials = {
     ...credentialMembers(values, readers.keyFile),
     scope: z.string().min(1).optional().describe('Scope of the access token (QLIK_SCOPE)'),
@@ -79,13 +79,13 @@ function tenantSchemas(readers: ValueReaders) {
   }
   const apiVersion = z
     .string()
-    .refine(FORMS.apiVersion.isGood, FORMS.apiVersion.expected)
+    .refine(FORMATS.apiVersion.isValid, FORMATS.apiVersion.expected)
     .optional()
     .describe("Release of Qlik's API that each call acknowledges (QLIK_API_VERSION)")
   const client = z.strictObject({ clientId, ...credentials })
   const tenant = z.strictObject({
     name: Identifier.describe('Name of the tenant in signals'),
-    url: given(FORMS.tenantUrl).describe(`https://<tenant>.<region>.qlikcloud.com, or ${VARIABLE}`),
+    url: inline(FORMATS.tenantUrl).describe(`https://<tenant>.<region>.qlikcloud.com, or ${VARIABLE}`),
     client: z.string().optional().describe('Name of an entry in clients'),
     clientId: clientId.optional(),
     ...credentials,
@@ -107,20 +107,20 @@ function tenantSchemas(readers: ValueReaders) {
 }
 
 function senderSchemas(readers: ValueReaders) {
-  const { given, inFile } = valuesFrom(readers)
+  const { inline, fromFile } = valuesFrom(readers)
   const tenants = z
     .array(z.string())
     .min(1)
     .optional()
     .describe('Names of the tenants it is restricted to; all tenants by default')
   const apiKey = z.strictObject({
-    key: given(FORMS.apiKey).optional().describe(`The API key, or ${VARIABLE}`),
-    keyFile: inFile(FORMS.apiKey).optional().describe('Path of a file that holds the API key'),
+    key: inline(FORMATS.apiKey).optional().describe(`The API key, or ${VARIABLE}`),
+    keyFile: fromFile(FORMATS.apiKey).optional().describe('Path of a file that holds the API key'),
     tenants,
   })
   const webhookSecret = z.strictObject({
-    secret: given(FORMS.webhookSecret).optional().describe(`whsec_…, or ${VARIABLE}`),
-    secretFile: inFile(FORMS.webhookSecret).optional().describe('Path of a file that holds the secret'),
+    secret: inline(FORMATS.webhookSecret).optional().describe(`whsec_…, or ${VARIABLE}`),
+    secretFile: fromFile(FORMATS.webhookSecret).optional().describe('Path of a file that holds the secret'),
     tenants,
   })
   return {
@@ -130,7 +130,7 @@ function senderSchemas(readers: ValueReaders) {
 }
 
 /** The schema of an entry in `sources`, selected by `kind`. */
-function sourceSchema(parts: readonly SourceKinds[], values: ValueForms): z.ZodType<SourceEntry> {
+function sourceSchema(parts: readonly SourceKinds[], values: ValueSchemas): z.ZodType<SourceEntry> {
   const kinds = parts.flatMap((part) => part.kinds)
   const [first, ...others] = parts.flatMap((part) => part.entries(values))
   const error =
@@ -141,25 +141,23 @@ function sourceSchema(parts: readonly SourceKinds[], values: ValueForms): z.ZodT
   })
 }
 
-function valuesFrom(readers: ValueReaders) {
+function valuesFrom(readers: ValueReaders): ValueSchemas {
   return {
-    /** The value itself, or `${NAME}` for the value of an environment variable. */
-    given: ({ isGood, expected }: Form) =>
+    inline: ({ isValid, expected }: Format) =>
       z.string().transform((text, context) => {
         const name = /^\$\{(.*)\}$/s.exec(text)?.[1]
         const value = name === undefined ? text : (readers.variable(name) ?? '')
         if (value === '' && name !== undefined) context.addIssue(unset(name))
         else if (isPlaceholder(value)) context.addIssue(PLACEHOLDER)
-        else if (!isGood(value)) context.addIssue(expected)
+        else if (!isValid(value)) context.addIssue(expected)
         return value
       }),
-    /** The path of a file that holds the value. */
-    inFile: ({ isGood, expected }: Form) =>
+    fromFile: ({ isValid, expected }: Format) =>
       z.string().transform((path, context) => {
         const value = readers.file(path)
         if (value === null) context.addIssue('expected the path of a readable file')
         else if (isPlaceholder(value)) context.addIssue(PLACEHOLDER)
-        else if (!isGood(value)) context.addIssue(expected.replace('expected', 'expected a file that holds'))
+        else if (!isValid(value)) context.addIssue(expected.replace('expected', 'expected a file that holds'))
         return value ?? ''
       }),
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { LIMITS } from '../base/config-forms.ts'
+import { LIMITS } from '../base/config-formats.ts'
 import { DEFAULTS, type SandboxOptions } from './options.ts'
 
 /** The limits of a tenant, by the variables that set them in Curfew. The defaults of both are Qlik Cloud's limits. */

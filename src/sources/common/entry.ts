@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { SecureAddress } from '../../base/config-forms.ts'
+import { SecureAddress } from '../../base/config-formats.ts'
 import { Reason, UserKind } from '../../revocation/signal.ts'
 import { isTemplate, membersOf } from './template.ts'
 

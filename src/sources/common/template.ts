@@ -14,19 +14,14 @@ export function isTemplate(text: string): boolean {
 
 /** The members that a template names; for a JSON Pointer, its first part. */
 export function membersOf(template: string): string[] {
-  return [...template.matchAll(PLACE)].map(([, name = '']) =>
-    name.startsWith('/') ? String(name.split('/')[1]).replaceAll('~1', '/').replaceAll('~0', '~') : name,
-  )
+  return [...template.matchAll(PLACE)].flatMap(([, name = '']) => pathOf(name).slice(0, 1))
 }
 
 /** Replaces the placeholders with members of `values`; null if one of them is missing. */
 export function expand(template: string, values: unknown): string | null {
   let isComplete = true
   const text = template.replace(PLACE, (_, name: string) => {
-    const value = valueAt(
-      values,
-      name.startsWith('/') ? name : `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-    )
+    const value = find(values, pathOf(name))
     if (typeof value === 'string' && value !== '') return value
     if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
     isComplete = false
@@ -37,11 +32,24 @@ export function expand(template: string, values: unknown): string | null {
 
 /** The value at a JSON Pointer (RFC 6901); undefined if there is none. */
 export function valueAt(values: unknown, pointer: string): unknown {
-  if (pointer === '') return values
+  return find(values, tokensOf(pointer))
+}
+
+/** The path of the member that a placeholder names. */
+function pathOf(name: string): string[] {
+  return name.startsWith('/') ? tokensOf(name) : [name]
+}
+
+/** The reference tokens of a JSON Pointer. */
+function tokensOf(pointer: string): string[] {
+  const [, ...tokens] = pointer.split('/')
+  return tokens.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+function find(values: unknown, path: readonly string[]): unknown {
   let value = values
-  for (const token of pointer.split('/').slice(1)) {
-    const member = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    // Own members only, so that nothing of a prototype is found.
+  for (const member of path) {
+    // Own members only, because a prototype has others.
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, member)) return undefined
     if (Array.isArray(value) && !/^\d+$/.test(member)) return undefined
     value = (value as Record<string, unknown>)[member]

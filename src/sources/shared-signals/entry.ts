@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { atMostOne, FORMS, oneWay, SecureAddress } from '../../base/config-forms.ts'
-import type { ValueForms } from '../../base/source-entry.ts'
+import { atMostOne, FORMATS, oneWay, SecureAddress } from '../../base/config-formats.ts'
+import type { ValueSchemas } from '../../base/source-entry.ts'
 import { commonMembers, ISSUER } from '../common/entry.ts'
 import { SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 
 /** A transmitter of the OpenID Shared Signals Framework 1.0: CAEP and RISC events, pushed or polled. */
-export function sharedSignalsEntry(forms: ValueForms) {
-  const { given, inFile } = forms
+export function sharedSignalsEntry(values: ValueSchemas) {
+  const { inline, fromFile } = values
   const schema = z.strictObject({
     kind: z.literal('shared-signals'),
     ...commonMembers([...SUBJECT_MEMBERS, 'event', 'claims']),
@@ -18,13 +18,13 @@ export function sharedSignalsEntry(forms: ValueForms) {
       .max(50)
       .optional()
       .describe('Event types that end sessions, as URIs; by default six types of CAEP and RISC'),
-    pushAuthorization: given(FORMS.text)
+    pushAuthorization: inline(FORMATS.text)
       .optional()
       .describe('Required Authorization header of pushes; not checked by default'),
-    pushAuthorizationFile: inFile(FORMS.text)
+    pushAuthorizationFile: fromFile(FORMATS.text)
       .optional()
       .describe('Path of a file with the Authorization header'),
-    transmitter: transmitter(forms)
+    transmitter: transmitter(values)
       .optional()
       .describe(
         'Lets Curfew create, verify and poll the stream; without it, you create a stream with push delivery',
@@ -33,8 +33,8 @@ export function sharedSignalsEntry(forms: ValueForms) {
   return atMostOne(schema, ['pushAuthorization', 'pushAuthorizationFile'])
 }
 
-function transmitter(forms: ValueForms) {
-  const { given, inFile } = forms
+function transmitter(values: ValueSchemas) {
+  const { inline, fromFile } = values
   const schema = z.strictObject({
     delivery: z
       .enum(['poll', 'push'])
@@ -48,9 +48,9 @@ function transmitter(forms: ValueForms) {
       .max(256)
       .optional()
       .describe('Id of the stream at the transmitter; by default Curfew finds or creates one'),
-    token: given(FORMS.text).optional().describe('Bearer token for the transmitter'),
-    tokenFile: inFile(FORMS.text).optional().describe('Path of a file with the bearer token'),
-    oauth: oauth(forms).optional().describe('OAuth client that gets access tokens, instead of a token'),
+    token: inline(FORMATS.text).optional().describe('Bearer token for the transmitter'),
+    tokenFile: fromFile(FORMATS.text).optional().describe('Path of a file with the bearer token'),
+    oauth: oauth(values).optional().describe('OAuth client that gets access tokens, instead of a token'),
     configurationUrl: SecureAddress.optional().describe(
       "Address of its configuration; by default the issuer's /.well-known/ssf-configuration",
     ),
@@ -62,12 +62,14 @@ function transmitter(forms: ValueForms) {
 }
 
 /** Client credentials (RFC 6749, section 4.4), as in the CAEP interoperability profile 1.0. */
-function oauth({ given, inFile }: ValueForms) {
+function oauth({ inline, fromFile }: ValueSchemas) {
   const schema = z.strictObject({
     tokenUrl: SecureAddress.describe('The token endpoint'),
-    clientId: given(FORMS.text).describe('Id of the OAuth client'),
-    clientSecret: given(FORMS.text).optional().describe("The client's secret"),
-    clientSecretFile: inFile(FORMS.text).optional().describe("Path of a file that holds the client's secret"),
+    clientId: inline(FORMATS.text).describe('Id of the OAuth client'),
+    clientSecret: inline(FORMATS.text).optional().describe("The client's secret"),
+    clientSecretFile: fromFile(FORMATS.text)
+      .optional()
+      .describe("Path of a file that holds the client's secret"),
     scope: z
       .string()
       .min(1)

@@ -12,7 +12,7 @@ import { createTakeSecurityEvent } from './take-security-event.ts'
 /** Shared Signals (CAEP and RISC): events by push, or polled from a stream that Curfew manages. */
 export const sharedSignals: SourcePart<SharedSignalsConfig> = {
   kinds: ['shared-signals'],
-  entries: (forms) => [sharedSignalsEntry(forms)],
+  entries: (values) => [sharedSignalsEntry(values)],
   open(context) {
     const { clock, log, count } = context
     const sources = new ConfiguredSources<SharedSignalsSource>((config, previous) =>

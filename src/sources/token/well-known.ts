@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isSecureAddress } from '../../base/config-forms.ts'
+import { isSecureAddress } from '../../base/config-formats.ts'
 import { CurfewError } from '../../base/errors.ts'
 import type { FetchJson } from './fetch-json.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oneWay } from '../../base/config-forms.ts'
+import { oneWay } from '../../base/config-formats.ts'
 import { requiredHeader, unproven, type Verify, type WebhookRequest } from './proof.ts'
 import { ALGORITHMS, ENCODINGS, hmac, standardWebhooks, staticHeader } from './verifiers.ts'
 

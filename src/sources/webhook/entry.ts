@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type Form, oneWay, SecureAddress, split } from '../../base/config-forms.ts'
-import type { ValueForms } from '../../base/source-entry.ts'
+import { type Format, oneWay, SecureAddress, split } from '../../base/config-formats.ts'
+import type { ValueSchemas } from '../../base/source-entry.ts'
 import { Reason } from '../../revocation/signal.ts'
 import { commonMembers } from '../common/entry.ts'
 import { PRESET_KINDS, PRESETS, type PresetKind } from './presets.ts'
@@ -14,20 +14,20 @@ export const Events = z
 const MAX_SECRETS = 5
 
 /** The members of an entry with the secrets that authenticate its sender. */
-export function secretMembers({ given, inFile }: ValueForms, form: Form) {
+export function secretMembers({ inline, fromFile }: ValueSchemas, format: Format) {
   const areValid = (text: string) => {
     const secrets = split(text, /\n/)
-    return secrets.length > 0 && secrets.length <= MAX_SECRETS && secrets.every(form.isGood)
+    return secrets.length > 0 && secrets.length <= MAX_SECRETS && secrets.every(format.isValid)
   }
   return {
-    secret: given(form).optional().describe(`Secret that authenticates the sender, or \${NAME}`),
+    secret: inline(format).optional().describe(`Secret that authenticates the sender, or \${NAME}`),
     secrets: z
-      .array(given(form))
+      .array(inline(format))
       .min(1)
       .max(MAX_SECRETS)
       .optional()
       .describe('Several secrets, during a rotation'),
-    secretFile: inFile({ isGood: areValid, expected: form.expected })
+    secretFile: fromFile({ isValid: areValid, expected: format.expected })
       .optional()
       .describe('Path of a file with the secret, or with several, one per line'),
   }
@@ -44,19 +44,19 @@ export function secretsOf(config: {
   return [...(secret === undefined ? [] : [secret]), ...secrets, ...split(secretFile, /\n/)]
 }
 
-function preset<K extends PresetKind>(kind: K, forms: ValueForms) {
+function preset<K extends PresetKind>(kind: K, values: ValueSchemas) {
   return z.strictObject({
     kind: z.literal(kind),
     ...commonMembers(),
-    ...secretMembers(forms, PRESETS[kind].secret),
+    ...secretMembers(values, PRESETS[kind].secret),
     events: Events.optional().describe(
       'Event types that end a session, and the reason; the default depends on the kind',
     ),
   })
 }
 
-function fusionauth(forms: ValueForms) {
-  const schema = preset('fusionauth', forms).extend({
+function fusionauth(values: ValueSchemas) {
+  const schema = preset('fusionauth', values).extend({
     jwksUri: SecureAddress.optional().describe(
       'Address of its public keys, instead of a secret, if it signs with RSA or EC',
     ),
@@ -65,8 +65,8 @@ function fusionauth(forms: ValueForms) {
 }
 
 /** The entries of every vendor. */
-export function presetEntries(forms: ValueForms) {
+export function presetEntries(values: ValueSchemas) {
   const simple = PRESET_KINDS.filter((kind) => kind !== 'fusionauth')
-  const entries = simple.map((kind) => oneWay(preset(kind, forms), SECRET_WAYS))
-  return [fusionauth(forms), ...entries] as const
+  const entries = simple.map((kind) => oneWay(preset(kind, values), SECRET_WAYS))
+  return [fusionauth(values), ...entries] as const
 }

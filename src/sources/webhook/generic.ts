@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { FORMS, oneWay } from '../../base/config-forms.ts'
-import type { ValueForms } from '../../base/source-entry.ts'
+import { FORMATS, oneWay } from '../../base/config-formats.ts'
+import type { ValueSchemas } from '../../base/source-entry.ts'
 import { UserKind } from '../../revocation/signal.ts'
 import { commonMembers, Template } from '../common/entry.ts'
 import { DescribedProof, isTimed, verifierOf } from './described-proof.ts'
@@ -16,7 +16,7 @@ type SecretTexts = Parameters<typeof secretsOf>[0]
 
 /** A secret of Standard Webhooks is base64. Decoded from other text, the key could be empty. */
 function hasValidSecrets({ proof, ...entry }: { proof: DescribedProof } & SecretTexts): boolean {
-  return proof.scheme !== 'standard-webhooks' || secretsOf(entry).every(FORMS.svixSecret.isGood)
+  return proof.scheme !== 'standard-webhooks' || secretsOf(entry).every(FORMATS.svixSecret.isValid)
 }
 
 /** Without any of these, a user's second logout would look like a repetition of the first. */
@@ -33,11 +33,11 @@ function distinguishesLogouts({
 }
 
 /** A service that has no kind of its own: the entry describes its webhooks. */
-export function generic(forms: ValueForms) {
+export function generic(values: ValueSchemas) {
   const schema = z.strictObject({
     kind: z.literal('generic'),
     ...commonMembers(),
-    ...secretMembers(forms, FORMS.sharedSecret),
+    ...secretMembers(values, FORMATS.sharedSecret),
     proof: DescribedProof.describe('How its requests are authenticated'),
     items: Pointer.optional().describe(
       'Location of the list of events in the body; by default the body itself',

@@ -10,7 +10,7 @@ import { createProveWebhook, createTakeWebhook } from './take-webhook.ts'
 /** Webhooks of vendors, and of any other service that an entry describes. */
 export const webhooks: SourcePart<WebhookConfig> = {
   kinds: [...PRESET_KINDS, 'generic'],
-  entries: (forms) => [...presetEntries(forms), generic(forms)],
+  entries: (values) => [...presetEntries(values), generic(values)],
   open(context) {
     const sources = new ConfiguredSources<WebhookSource>((config, previous) =>
       openEndpoint(config, previous, context),

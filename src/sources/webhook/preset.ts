@@ -1,4 +1,4 @@
-import type { Form } from '../../base/config-forms.ts'
+import type { Format } from '../../base/config-formats.ts'
 import type { Reason, UserKind } from '../../revocation/signal.ts'
 import { valueAt } from '../common/template.ts'
 import type { KeySet } from '../token/key-set.ts'
@@ -46,7 +46,7 @@ export interface Preset {
 /** A preset that has its own kind of source. */
 export interface NamedPreset extends Preset {
   /** The format of its secret in an entry. */
-  secret: Form
+  secret: Format
 }
 
 export function isEvent(value: unknown): value is Event {

@@ -1,4 +1,4 @@
-import { isSecureAddress } from '../../../base/config-forms.ts'
+import { isSecureAddress } from '../../../base/config-formats.ts'
 import type { FetchJson } from '../../token/fetch-json.ts'
 import type { SetError } from '../../token/set-error.ts'
 import { wellKnownAddress } from '../../token/well-known.ts'

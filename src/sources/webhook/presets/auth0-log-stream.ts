@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { valueAt } from '../../common/template.ts'
 import { isEvent, type NamedPreset, oneOrMany } from '../preset.ts'
 import { staticHeader } from '../verifiers.ts'
@@ -10,7 +10,7 @@ import { staticHeader } from '../verifiers.ts'
  * object with `logs` are accepted.
  */
 export const auth0LogStream: NamedPreset = {
-  secret: FORMS.sharedSecret,
+  secret: FORMATS.sharedSecret,
   verifier: ({ secrets }) => staticHeader('Authorization', secrets),
   items: (body) => {
     const logs = valueAt(body, '/logs')

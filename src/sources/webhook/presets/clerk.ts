@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { valueAt } from '../../common/template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
@@ -8,7 +8,7 @@ import { standardWebhooks } from '../verifiers.ts'
  * https://github.com/clerk/javascript/tree/main/packages/backend/src/api/resources, `Webhooks.ts` and `JSON.ts`
  */
 export const clerk: NamedPreset = {
-  secret: FORMS.svixSecret,
+  secret: FORMATS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
   // `data` is a session in session events, and the user in user events.

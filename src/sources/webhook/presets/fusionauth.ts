@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { valueAt } from '../../common/template.ts'
 import { bodyToken } from '../body-token.ts'
 import { isEvent, type NamedPreset, one } from '../preset.ts'
@@ -8,7 +8,7 @@ import { isEvent, type NamedPreset, one } from '../preset.ts'
  * https://fusionauth.io/docs/extend/events-and-webhooks/events/. There is no logout event.
  */
 export const fusionauth: NamedPreset = {
-  secret: FORMS.sharedSecret,
+  secret: FORMATS.sharedSecret,
   verifier: (material) => bodyToken('X-FusionAuth-Signature-JWT', material),
   items: (body) => one(valueAt(body, '/event')),
   normalize: (event) => {

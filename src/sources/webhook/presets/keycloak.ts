@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { expand, valueAt } from '../../common/template.ts'
 import { type Event, type NamedPreset, one } from '../preset.ts'
 import { hmacOfBody } from '../verifiers.ts'
@@ -10,7 +10,7 @@ import { hmacOfBody } from '../verifiers.ts'
  * (https://github.com/keycloak/keycloak/issues/32685).
  */
 export const keycloak: NamedPreset = {
-  secret: FORMS.sharedSecret,
+  secret: FORMATS.sharedSecret,
   verifier: ({ secrets }) => hmacOfBody('X-Keycloak-Signature', secrets),
   items: one,
   normalize: (event) => {

@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { valueAt } from '../../common/template.ts'
 import { type Event, isEvent, listAt, type NamedPreset } from '../preset.ts'
 import { staticHeader } from '../verifiers.ts'
@@ -8,7 +8,7 @@ import { staticHeader } from '../verifiers.ts'
  * https://developer.okta.com/docs/reference/api/event-types/?q=event-hook-eligible
  */
 export const oktaEventHook: NamedPreset = {
-  secret: FORMS.sharedSecret,
+  secret: FORMATS.sharedSecret,
   verifier: ({ secrets }) => staticHeader('Authorization', secrets),
   items: listAt('/data/events'),
   normalize: (event) => {

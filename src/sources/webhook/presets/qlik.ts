@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { hmacOfBody } from '../verifiers.ts'
 
@@ -10,7 +10,7 @@ import { hmacOfBody } from '../verifiers.ts'
  * members of the legacy format. `userid` is the actor, not the affected user.
  */
 export const qlik: NamedPreset = {
-  secret: FORMS.sharedSecret,
+  secret: FORMATS.sharedSecret,
   verifier: ({ secrets }) => hmacOfBody('Qlik-Signature', secrets),
   items: one,
   normalize: (event) => ({

@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { expand } from '../../common/template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
@@ -9,7 +9,7 @@ import { standardWebhooks } from '../verifiers.ts'
  * https://www.svix.com/event-types/us/org_2XtyUqbN4SKO3pqtd1Yp5eNLYas (members)
  */
 export const stytch: NamedPreset = {
-  secret: FORMS.svixSecret,
+  secret: FORMATS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
   // The body contains the event name in three parts.

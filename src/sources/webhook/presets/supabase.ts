@@ -1,9 +1,9 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { valueAt } from '../../common/template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { standardWebhooks, staticHeader } from '../verifiers.ts'
 
-const isSigning = (secret: string) => FORMS.svixSecret.isGood(secret)
+const isSigning = (secret: string) => FORMATS.svixSecret.isValid(secret)
 
 const ROW = '{type}:{schema}.{table}:{/old_record/id}'
 
@@ -16,7 +16,7 @@ const ROW = '{type}:{schema}.{table}:{/old_record/id}'
  */
 export const supabase: NamedPreset = {
   secret: {
-    isGood: (text) => isSigning(text) || (FORMS.sharedSecret.isGood(text) && !/^(v1,)?whsec_/.test(text)),
+    isValid: (text) => isSigning(text) || (FORMATS.sharedSecret.isValid(text) && !/^(v1,)?whsec_/.test(text)),
     expected:
       'expected v1,whsec_… for signed webhooks, or 16 to 512 printable characters for the header Authorization',
   },

@@ -1,4 +1,4 @@
-import { FORMS } from '../../../base/config-forms.ts'
+import { FORMATS } from '../../../base/config-formats.ts'
 import { valueAt } from '../../common/template.ts'
 import { type NamedPreset, one } from '../preset.ts'
 import { requiredHeader, unproven } from '../proof.ts'
@@ -11,7 +11,7 @@ const HEADER = 'WorkOS-Signature'
  * https://github.com/workos/openapi-spec. The signature has the form that WorkOS's Node.js library uses.
  */
 export const workos: NamedPreset = {
-  secret: FORMS.sharedSecret,
+  secret: FORMATS.sharedSecret,
   verifier: ({ secrets }) => hmac(RULE, secrets),
   items: one,
   // `data` is a session in session events, and the user in user events. Directory events lack AuthKit's user id.

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 
-// The forms of the values in the configuration, alike in the environment and in the file.
+// The formats of configured values, the same in the environment and in CONFIG_FILE.
 
-/** A form: whether a text has it, and what is said where it has not. */
-export interface Form {
-  isGood: (text: string) => boolean
+/** The format of a value. `expected` is the message for a value that is invalid. */
+export interface Format {
+  isValid: (text: string) => boolean
   expected: string
 }
 
-/** Bounds of the numbers that can be said for all tenants (environment) and for each (file). */
+/** Bounds of the numbers that can be set for all tenants (environment) and for each tenant (CONFIG_FILE). */
 export const LIMITS = {
   tier1Limit: z.int().min(1).max(1_000_000),
   tier2Limit: z.int().min(2).max(1_000_000),
@@ -17,7 +17,7 @@ export const LIMITS = {
   concurrency: z.int().min(1).max(128),
 }
 
-/** The items of a list, separated by commas or line ends, or by what is given. */
+/** Splits a list into its items, by default at commas and line ends. Empty items are dropped. */
 export function split(text: string, separator = /[,\n]/): string[] {
   return text
     .split(separator)
@@ -25,14 +25,17 @@ export function split(text: string, separator = /[,\n]/): string[] {
     .filter((item) => item !== '')
 }
 
-/** An origin and nothing else. */
+/** An origin, without path, query or fragment. */
 function isTenantUrl(text: string): boolean {
   if (!isSecureAddress(text)) return false
   const { pathname, search, hash } = new URL(text)
   return pathname === '/' && search === '' && hash === ''
 }
 
-/** Where secrets go, or keys come from that decide who may log users out: in the clear on this machine only. */
+/**
+ * Whether secrets may be sent to this address, and keys fetched from it: https, or http on loopback. An attacker who
+ * changes an issuer's keys could log users out.
+ */
 export function isSecureAddress(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)
@@ -41,16 +44,16 @@ export function isSecureAddress(text: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }
 
-/** Such an address, in an entry of the file. */
+/** A secure address, in an entry of CONFIG_FILE. */
 export const SecureAddress = z.string().refine(isSecureAddress, 'expected https://… (http on loopback only)')
 
-/** SQLite takes `:memory:` and `file:` URIs, too; what is kept there may not outlive the process. */
+/** Rejects `sqlite::memory:` and `sqlite:file:…`, because that data may not outlive the process. */
 function isDatabaseUrl(url: string): boolean {
   if (/^sqlite:(?!:|file:)./.test(url)) return true
   if (!/^postgres(ql)?:\/\/[^/]*\/./.test(url) || !URL.canParse(url)) return false
-  // An @ after the host shows that `/`, `?` or `#` in the password is not encoded: a part of it would count as the host.
+  // With an unencoded `/`, `?` or `#` in the password, a part of it would count as the host, and the @ comes later.
   const { pathname, search, hash } = new URL(url)
-  return !/[@]/.test(pathname + search + hash)
+  return !`${pathname}${search}${hash}`.includes('@')
 }
 
 /** Standard Webhooks 1.0.0: 24 to 64 bytes. */
@@ -60,8 +63,8 @@ function isWebhookSecret(text: string): boolean {
   return length >= 24 && length <= 64
 }
 
-/** Whether a text can be the value of a header, and is long enough not to be guessed. */
-function isBearable(text: string): boolean {
+/** Printable, because some senders put it in a header; long enough that it cannot be guessed. */
+function isHeaderSecret(text: string): boolean {
   return text.length >= 16 && text.length <= 512 && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(text)
 }
 
@@ -69,34 +72,37 @@ function isApiKey(text: string): boolean {
   return /^[\x21-\x7e]{24,512}$/.test(text)
 }
 
-export const FORMS = {
+export const FORMATS = {
   tenantUrl: {
-    isGood: isTenantUrl,
+    isValid: isTenantUrl,
     expected: 'expected https://<host>, without a path (http on loopback only)',
   },
   /** https://qlik.dev/apis/versioning: releases come in February, May, August and November. */
   apiVersion: {
-    isGood: (text) => /^(\d{4}-(02|05|08|11)|latest|none)$/.test(text),
+    isValid: (text) => /^(\d{4}-(02|05|08|11)|latest|none)$/.test(text),
     expected: 'expected a release as YYYY-MM (MM is 02, 05, 08 or 11), latest or none',
   },
-  text: { isGood: (text) => text !== '', expected: 'expected a text that is not empty' },
+  text: { isValid: (text) => text !== '', expected: 'expected a string that is not empty' },
   databaseUrl: {
-    isGood: isDatabaseUrl,
+    isValid: isDatabaseUrl,
     expected:
       'expected sqlite:<file path> or postgres://<user>:<password>@<host>/<database>, with @ / ? # in user and password percent-encoded',
   },
-  apiKey: { isGood: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
-  webhookSecret: { isGood: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
-  /** Of the user's own choice. */
-  sharedSecret: { isGood: isBearable, expected: 'expected 16 to 512 printable characters' },
-  /** Supabase shows its secrets with the version of the signature before them. */
+  apiKey: { isValid: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
+  webhookSecret: { isValid: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
+  /** A secret that the operator chooses. */
+  sharedSecret: { isValid: isHeaderSecret, expected: 'expected 16 to 512 printable characters' },
+  /** Supabase prefixes its secrets with the version of the signature. */
   svixSecret: {
-    isGood: (text) => isWebhookSecret(text.replace(/^v1,/, '')),
+    isValid: (text) => isWebhookSecret(text.replace(/^v1,/, '')),
     expected: 'expected whsec_ and 24 to 64 bytes in base64',
   },
-} as const satisfies Record<string, Form>
+} as const satisfies Record<string, Format>
 
-/** Exactly one of these sets of members is given, and nothing of the others; told beside other mistakes, and to editors. */
+/**
+ * Requires exactly one of these sets of members, and no member of the others. A violation is reported together with
+ * other mistakes; the JSON Schema has the rule, too.
+ */
 export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonly string[])[]): T {
   const members = new Set(ways.flat())
   const isOneWay = (value: object) => {
@@ -113,7 +119,7 @@ export function oneWay<T extends z.ZodObject>(schema: T, ways: readonly (readonl
     .meta({ oneOf: ways.map((way) => ({ required: way })) })
 }
 
-/** Of these two members one is given at most; told beside other mistakes, and to editors. */
+/** Allows one of two members, reported like `oneWay`. */
 export function atMostOne<T extends z.ZodObject>(schema: T, members: readonly [string, string]): T {
   return schema
     .refine((value) => !members.every((member) => member in value), {
