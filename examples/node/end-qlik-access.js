@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const { CURFEW_URL = '', WEBHOOK_SECRET = '' } = process.env
 if (!/^https?:/.test(CURFEW_URL)) throw new Error('Set CURFEW_URL, for example to https://curfew.internal.')
-if (WEBHOOK_SECRET === '') throw new Error('Set WEBHOOK_SECRET to one of the secrets that Curfew has.')
+if (WEBHOOK_SECRET === '') throw new Error('Set WEBHOOK_SECRET to one of the WEBHOOK_SECRETS of Curfew.')
 const LOGOUT_HOOK = `${CURFEW_URL.replace(/\/+$/, '')}/logout-hook`
 const KEY = Buffer.from(WEBHOOK_SECRET.replace(/^whsec_/, ''), 'base64')
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Ends the Qlik access of users whose last session has expired in Redis. Run one or more of these beside your
+// Ends the Qlik access of users whose last session has expired in Redis. Run one or more of these next to your
 // application, which calls `touch` and `forget` of user-sessions.js.
 //
 // Redis publishes an event for an expired key only with `notify-keyspace-events Ex` (E: event channels, x: expired

@@ -181,12 +181,12 @@ export const ERRORS = {
   },
   CURFEW_QLIK_UNAVAILABLE: {
     status: 503,
-    title: 'Qlik Cloud did not answer, or answered with a server error',
+    title: 'Qlik Cloud did not respond, or returned a server error',
     action: 'Nothing: Curfew retries for 24 hours. If it persists, check QLIK_TENANT_URL and the network.',
   },
   CURFEW_QLIK_UNREADABLE: {
     status: 502,
-    title: 'Curfew cannot read the answer of Qlik Cloud',
+    title: 'Curfew cannot read the response of Qlik Cloud',
     action: 'Nothing: Curfew retries for 24 hours. If it persists, check that QLIK_TENANT_URL is the tenant.',
   },
   CURFEW_QLIK_UNAUTHORIZED: {

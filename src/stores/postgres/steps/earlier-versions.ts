@@ -1,6 +1,6 @@
 /** Marks rows that replicas of earlier versions write. A step of `MIGRATIONS`. */
 export const EARLIER_VERSIONS = `
--- Replicas of earlier versions may run beside newer ones. They do not update columns that they do not know. This
+-- Replicas of earlier versions may run alongside newer ones. They do not update columns that they do not know. This
 -- trigger resets these columns, so that newer replicas do not rely on them: if an earlier version changes the status,
 -- earlier proofs are discarded; what it completes is listed again; and if a signal may have joined, the signal time is
 -- unknown.
