@@ -12,7 +12,7 @@ const EXIT_CONFIG = 78
 const EXIT_TEMPORARY = 75
 const EXIT_UNAVAILABLE = 69
 
-/** By the first argument of the process. */
+/** The commands, by the first argument of the process. */
 const COMMANDS = new Map<string, (args: string[]) => Promise<void>>([
   ['serve', serve],
   ...Object.entries(parts.commands),
@@ -35,14 +35,14 @@ async function serve(): Promise<void> {
   process.send?.({ url: app.listeningOrigin })
 }
 
-/** What operators need first. The address of the database may contain a password: only its scheme is logged. */
+/** The fields of the first log line. The address of the database may contain a password: only its scheme is logged. */
 function summaryOf({ listeningOrigin }: FastifyInstance, { databaseUrl, tenants, sources }: Config): object {
   const store = databaseUrl.split(':')[0]
   const { version } = packageJson
   return { version, store, tenants: tenants.length, sources: sources.length, address: listeningOrigin }
 }
 
-/** As `POST /config/reload`. Mistakes are logged, and the current configuration stays in use. */
+/** SIGHUP does the same as `POST /config/reload`. Mistakes are logged, and the current configuration stays in use. */
 function reloadOnSignal(app: FastifyInstance): void {
   process.on('SIGHUP', () => {
     app.reloadConfig().catch(() => {})

@@ -138,7 +138,7 @@ export const ERRORS = {
   },
   CURFEW_SUBJECT_UNKNOWN: {
     status: 400,
-    title: 'The signal does not identify a user in a form that its source is configured for',
+    title: 'The signal does not identify a user as the entry of its source requires',
     action:
       'Operators: check "user" in the source\'s entry of CONFIG_FILE; the members it names must be present.',
   },

@@ -9,7 +9,7 @@ export interface Log {
 }
 
 /**
- * Curfew's pino options: JSON lines. Requests and responses are not logged, because paths hold user ids. Errors are
+ * Curfew's pino options: JSON lines. Requests and answers are not logged, because paths hold user ids. Errors are
  * logged without content of requests or of Qlik's responses (`safeError`).
  */
 export function loggerOptions(level: string): LoggerOptions {

@@ -157,7 +157,7 @@ function withSecretFiles(
     if (given[key] !== undefined)
       fileMistakes.push({ key, expected: `expected ${key} or ${key}_FILE, not both` })
     const content = readSecretFile(path)
-    // The message leaves the path out: it may be a secret set under the wrong key.
+    // The message omits the path: it may be a secret that is set under the wrong key.
     if (content === null)
       fileMistakes.push({ key: `${key}_FILE`, expected: 'expected the path of a readable file' })
     // The file of the previous secret stays configured, and empty, between rotations.
@@ -169,7 +169,7 @@ function withSecretFiles(
 }
 
 /**
- * Coerces values with @fastify/env, then checks them with zod. Values that cannot be coerced are left out of the second step,
+ * Coerces values with @fastify/env, then checks them with zod. Values that cannot be coerced are omitted in the second step,
  * so that they hide no other mistake.
  */
 async function check(schema: z.ZodObject, given: Given): Promise<Checked> {

@@ -15,7 +15,7 @@ const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 /** The settings of tenants that do not set their own. Name, address and client have no default. */
 export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' | 'credentials'>
 
-/** What one place configures: the file or the environment. */
+/** The part of the configuration from one place: the file or the environment. */
 export interface FilePart {
   tenants: TenantConfig[]
   sources: Reloadable['sources']
@@ -78,7 +78,7 @@ function mistakeAt(member: string, message: string): Mistake {
   }
 }
 
-/** What the file configures. `defaults` apply to the tenants that do not set their own. */
+/** The configuration in the file. `defaults` apply to the tenants that do not set their own. */
 export function fromFile(
   { clients, tenants, apiKeys, webhookSecrets, sources }: ConfigFile,
   defaults: TenantDefaults,
@@ -133,7 +133,7 @@ function warningsOf(list: string, entries: Record<string, CredentialEntry> | Cre
  * Finds entries of the file that duplicate another entry, in the file or outside it. The same client of a tenant under
  * two names would have two budgets, but Qlik counts one. Two entries for a secret could restrict it to different
  * tenants.
- * @param own what is configured outside the file
+ * @param own the configuration outside the file
  */
 export function clashesOf(own: FilePart, file: FilePart): Mistake[] {
   const twice = <T>(list: string, mine: T[], others: T[], keyOf: (item: T) => string, expected: string) => {

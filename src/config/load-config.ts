@@ -31,7 +31,7 @@ const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecr
 
 const MAX_REPORTED_MISTAKES = 50
 
-/** Reports all mistakes in the configuration at once: the first 50, and how many more there are. */
+/** Reports all mistakes in the configuration at once: the first 50, and the number of further ones. */
 export class ConfigError extends CurfewError {
   readonly mistakes: Mistake[]
 

@@ -33,7 +33,7 @@ export interface InboundOptions {
 }
 
 /**
- * Makes a signal durable and responds with its revocation: 202 and its location, or 200 if the sender prefers to wait
+ * Makes a signal durable and answers with its revocation: 202 and its location, or 200 if the sender prefers to wait
  * and the revocation finishes in time.
  */
 export async function answerSignal(

@@ -22,7 +22,7 @@ export const SignalQuery = z.strictObject({
 
 /**
  * Whether an authenticated request is a dry run. A Standard Webhooks signature covers the body but not the query, so
- * `dryRun` is rejected on signed requests, whatever its value: a third party could have added it.
+ * `dryRun` is rejected on signed requests, regardless of its value: a third party could have added it.
  * @throws CURFEW_REQUEST_INVALID
  */
 export function isDryRun(request: FastifyRequest, { dryRun }: z.infer<typeof SignalQuery>): boolean {

@@ -19,7 +19,7 @@ export const Problem = z
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' })
 export type Problem = z.infer<typeof Problem>
 
-/** The error response in the schemas of the routes. */
+/** The error answer in the schemas of the routes. */
 export const problemAnswer = {
   description: 'An error',
   content: { 'application/problem+json': { schema: Problem } },
@@ -92,7 +92,7 @@ const STATUS_OF_CONNECTION_ERROR: Record<string, string> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-/** Responds on the socket to requests that are not valid HTTP, or too slow. */
+/** Answers on the socket requests that are not valid HTTP, or too slow. */
 export function refuseConnection(error: ConnectionError, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   const statusLine = STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'

@@ -14,7 +14,7 @@ import type { ClientCredential } from './tenant-config.ts'
 const ACCESS_TOKEN_URGENCY = -1
 
 /** The response to a call, or what to do before repeating it. */
-type Spent<T> = { answer: T; again: null } | { answer: null; again: 'renew-access-token' | 'wait' }
+type Spent<T> = { response: T; again: null } | { response: null; again: 'renew-access-token' | 'wait' }
 
 export interface CallsOptions {
   budget: RateBudget
@@ -81,8 +81,10 @@ export class Calls {
         continue
       }
       const context = () => this.#context(renewed, startedAt)
-      const { answer, again } = await this.#spend(tier, permit, context, () => send(grant.value, grant.scope))
-      if (!again) return answer
+      const { response, again } = await this.#spend(tier, permit, context, () =>
+        send(grant.value, grant.scope),
+      )
+      if (!again) return response
       if (again === 'renew-access-token') {
         renewed = true
         this.#accessTokens.invalidate(grant.value)
@@ -100,10 +102,10 @@ export class Calls {
       const context = () => this.#context(renewed, startedAt)
       // A key's assertion is made after the permit is drawn, which can take five minutes: it is valid for three.
       const send = () => requestAccessToken(credential, lifetime)
-      const { answer, again } = await this.#spend(2, permit, context, send)
+      const { response, again } = await this.#spend(2, permit, context, send)
       if (!again) {
-        this.#grantedScope = answer.scope
-        return answer
+        this.#grantedScope = response.scope
+        return response
       }
       renewed ||= again === 'renew-access-token'
     }
@@ -118,13 +120,13 @@ export class Calls {
   ): Promise<Spent<T>> {
     let close = () => permit.end(true)
     try {
-      return { answer: await send(), again: null }
+      return { response: await send(), again: null }
     } catch (error) {
       close = () => closeAfter(error, permit)
       const decision = judgeCall(error, context())
       if (decision.action === 'give-up') throw error
       if (decision.action === 'wait') await this.#options.budget.block(tier, decision)
-      return { answer: null, again: decision.action }
+      return { response: null, again: decision.action }
     } finally {
       // Last, because a block must be in force before the next call may start.
       close()
@@ -141,6 +143,6 @@ export class Calls {
 function closeAfter(error: unknown, permit: Permit): void {
   if (!(error instanceof QlikFailure)) permit.abandon()
   else if (error.isUnsent) permit.cancel()
-  // A 503 does not show that the rate limiter accepted the call: a gateway may have answered.
+  // A 503 does not show that the rate limiter accepted the call: a gateway may have responded.
   else permit.end(error.kind !== 'rate-limited' && error.kind !== 'unavailable')
 }

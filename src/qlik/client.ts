@@ -3,18 +3,18 @@ import { type AccessToken, boundedLifetime } from '../base/access-token.ts'
 import { QlikFailure, type TokenPage, type UserMatch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isSameName, isSimilarName } from '../revocation/user-names.ts'
+import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client-assertion.ts'
+import type { QlikHttp, QlikResponse } from './http.ts'
 import {
-  AccessTokenAnswer,
+  AccessTokenResponse,
   errorCodeOf,
   failureOf,
-  OwnUserAnswer,
+  OwnUserResponse,
   read,
-  TokensAnswer,
-  UserAnswer,
-  UsersAnswer,
-} from './answers.ts'
-import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client-assertion.ts'
-import type { Answer, QlikHttp } from './http.ts'
+  TokensResponse,
+  UserResponse,
+  UsersResponse,
+} from './responses.ts'
 import type { ClientCredential } from './tenant-config.ts'
 
 /** The OAuth client, independent of its credentials. */
@@ -66,16 +66,16 @@ export class QlikClient {
     const now = this.#http.tenantNow()
     const proof = await this.#proofBy(credential, now)
     const form = { grant_type: 'client_credentials', client_id: clientId, scope, ...proof }
-    const answer = await this.#http.send({ route: 'token', method: 'POST', path: TOKEN_PATH, form, signal })
-    const failure = failureOf(answer, [200, 201])
+    const response = await this.#http.send({ route: 'token', method: 'POST', path: TOKEN_PATH, form, signal })
+    const failure = failureOf(response, [200, 201])
     if (failure) {
-      const isMistimed = credential.kind === 'key' && Math.abs(answer.date - now) > ASSERTION_SKEW_MS
-      throw tokenFailure(failure, answer, isMistimed)
+      const isMistimed = credential.kind === 'key' && Math.abs(response.date - now) > ASSERTION_SKEW_MS
+      throw tokenFailure(failure, response, isMistimed)
     }
-    const token = read(answer, AccessTokenAnswer)
+    const token = read(response, AccessTokenResponse)
     return {
       value: token.access_token,
-      lifetimeMs: lifetimeOf(token, answer.date),
+      lifetimeMs: lifetimeOf(token, response.date),
       scope: token.scope ?? scope,
     }
   }
@@ -95,9 +95,9 @@ export class QlikClient {
    */
   async me(accessToken: string, signal: AbortSignal): Promise<OwnUser | { path: string }> {
     const path = '/api/v1/users/me'
-    const answer = await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal })
-    if (answer.status === 301 || answer.status === 308) return { path: this.#redirectedUser(answer) }
-    return this.#ownUser(answer)
+    const response = await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal })
+    if (response.status === 301 || response.status === 308) return { path: this.#redirectedUser(response) }
+    return this.#ownUser(response)
   }
 
   /** `GET /users/{id}` (Tier 1), for the path that `me` returned. */
@@ -105,10 +105,10 @@ export class QlikClient {
     return this.#ownUser(await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal }))
   }
 
-  #ownUser(answer: Answer): OwnUser {
-    const failure = failureOf(answer, [200])
+  #ownUser(response: QlikResponse): OwnUser {
+    const failure = failureOf(response, [200])
     if (failure) throw failure
-    const { id, roles, assignedRoles } = read(answer, OwnUserAnswer)
+    const { id, roles, assignedRoles } = read(response, OwnUserResponse)
     const names =
       roles || assignedRoles ? [...(roles ?? []), ...(assignedRoles ?? []).map((role) => role.name)] : null
     return { id, roles: names }
@@ -124,13 +124,13 @@ export class QlikClient {
     if (userId !== null) query.set('userId', userId)
     if (page !== null) query.set('page', page)
     const path = `/api/v1/oauth-tokens?${query}`
-    const answer = await this.#http.send({ route: 'list', method: 'GET', path, accessToken, signal })
-    const failure = failureOf(answer, [200])
+    const response = await this.#http.send({ route: 'list', method: 'GET', path, accessToken, signal })
+    const failure = failureOf(response, [200])
     // A page may be requested minutes after its link was returned; a page that Qlik rejects says nothing about the
     // user.
     if (failure?.kind === 'rejected' && page !== null) throw new QlikFailure('unreadable', failure.message)
     if (failure) throw failure
-    const { data, links } = read(answer, TokensAnswer)
+    const { data, links } = read(response, TokensResponse)
     // If a tenant ignored the filter, everybody would be logged out.
     const rows = data.filter((row) => userId === null || row.userId === userId)
     if (rows.length === 0 && data.length > 0) {
@@ -156,10 +156,10 @@ export class QlikClient {
     signal: AbortSignal,
   ): Promise<'revoked' | 'already-gone'> {
     const path = `/api/v1/oauth-tokens/${encodeURIComponent(id)}`
-    const answer = await this.#http.send({ route: 'revoke', method: 'DELETE', path, accessToken, signal })
-    const failure = failureOf(answer, [200, 204, 404])
+    const response = await this.#http.send({ route: 'revoke', method: 'DELETE', path, accessToken, signal })
+    const failure = failureOf(response, [200, 204, 404])
     if (failure) throw failure
-    return answer.status === 404 ? 'already-gone' : 'revoked'
+    return response.status === 404 ? 'already-gone' : 'revoked'
   }
 
   /**
@@ -176,10 +176,10 @@ export class QlikClient {
     const kind = users[0]?.kind === 'email' ? 'email' : 'subject'
     const filter = users.map(({ value }) => `${kind} eq ${JSON.stringify(value)}`).join(' or ')
     const path = `/api/v1/users?${new URLSearchParams({ filter, limit: String(PAGE_SIZE) })}`
-    const answer = await this.#http.send({ route: 'users', method: 'GET', path, accessToken, signal })
-    const failure = failureOf(answer, [200])
+    const response = await this.#http.send({ route: 'users', method: 'GET', path, accessToken, signal })
+    const failure = failureOf(response, [200])
     if (failure) throw failure
-    const { data, links } = read(answer, UsersAnswer)
+    const { data, links } = read(response, UsersResponse)
     const isMeant = users.length === 1 ? isSimilarName : isSameName
     const matches = data.flatMap(({ id, [kind]: value }) =>
       value != null && users.some((user) => isMeant(value, user.value)) ? [{ id, value }] : [],
@@ -202,16 +202,18 @@ export class QlikClient {
     // Path segments with a special meaning.
     if (['me', '.', '..'].includes(id)) return false
     const path = `/api/v1/users/${encodeURIComponent(id)}`
-    const answer = await this.#http.send({ route: 'user', method: 'GET', path, accessToken, signal })
-    const failure = failureOf(answer, [200, 404])
+    const response = await this.#http.send({ route: 'user', method: 'GET', path, accessToken, signal })
+    const failure = failureOf(response, [200, 404])
     if (failure) throw failure
-    return answer.status === 200 && read(answer, UserAnswer).id === id
+    return response.status === 200 && read(response, UserResponse).id === id
   }
 
-  #redirectedUser(answer: Answer): string {
+  #redirectedUser(response: QlikResponse): string {
     const base = this.#http.origin
     const target =
-      answer.location !== null && URL.canParse(answer.location, base) ? new URL(answer.location, base) : null
+      response.location !== null && URL.canParse(response.location, base)
+        ? new URL(response.location, base)
+        : null
     if (target?.origin !== base || !/^\/api\/v1\/users\/[^/]+$/.test(target.pathname)) {
       throw new QlikFailure('unreadable', 'Qlik Cloud redirects /users/me to an address that is not a user.')
     }
@@ -223,10 +225,10 @@ export class QlikClient {
  * Whether a failed token request concerns the secret, key or clock, so that another one may be accepted, or the
  * client.
  */
-function tokenFailure(failure: QlikFailure, answer: Answer, isMistimed: boolean): QlikFailure {
+function tokenFailure(failure: QlikFailure, response: QlikResponse, isMistimed: boolean): QlikFailure {
   const { kind, message } = failure
   // RFC 6749, section 5.2, also allows 400 for it; RFC 7523, section 3.2.
-  if (kind === 'unauthorized' || errorCodeOf(answer) === 'invalid_client') {
+  if (kind === 'unauthorized' || errorCodeOf(response) === 'invalid_client') {
     return new QlikFailure(isMistimed ? 'unauthorized' : 'credential-refused', message)
   }
   return ['rejected', 'forbidden'].includes(kind) ? new QlikFailure('client-rejected', message) : failure
@@ -246,6 +248,6 @@ function pageOf(href: string | null): string | null {
 }
 
 /** The lifetime from `expires_in` or, by the tenant's clock, from `expires_at`. */
-function lifetimeOf({ expires_in, expires_at }: z.infer<typeof AccessTokenAnswer>, now: number): number {
+function lifetimeOf({ expires_in, expires_at }: z.infer<typeof AccessTokenResponse>, now: number): number {
   return boundedLifetime(expires_in ? expires_in * 1000 : Date.parse(expires_at ?? '') - now)
 }

@@ -81,9 +81,9 @@ export class CredentialChoice {
     for (const position of positionsToTry(this.#standing, this.#options.clock.monotonic())) {
       const credential = this.#credentials[position] ?? this.#credentials[0]
       try {
-        const answer = await request(credential)
+        const result = await request(credential)
         this.#note(position, true)
-        return answer
+        return result
       } catch (error) {
         if (!(error instanceof QlikFailure && error.kind === 'credential-refused')) throw error
         this.#note(position, false)

@@ -10,9 +10,9 @@ export interface Deprecation {
   link: string | null
 }
 
-export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Qlik has announced no header of its own so far; any header with such a name counts. */
+/** Qlik documents no header of its own; any header with such a name counts. */
 const OWN_HEADER = /^(x-)?qlik-.*(deprecat|sunset)/
 /** The latest time that a `Date` can hold. */
 const LAST_TIME_MS = 8.64e15
@@ -23,7 +23,7 @@ const LAST_TIME_MS = 8.64e15
  * https://qlik.dev/apis/versioning and https://qlik.dev/changelog/209-data-qualities-deprecation
  * @param now ms since the epoch
  */
-export function readDeprecation(headers: AnswerHeaders, now: number): Deprecation | null {
+export function readDeprecation(headers: ResponseHeaders, now: number): Deprecation | null {
   const deprecation = textOf(headers.deprecation)
   const sunset = textOf(headers.sunset)
   const isDeprecated = !['', 'false', '?0'].includes(deprecation.toLowerCase())
@@ -36,7 +36,7 @@ export function readDeprecation(headers: AnswerHeaders, now: number): Deprecatio
   }
 }
 
-function textOf(header: AnswerHeaders[string]): string {
+function textOf(header: ResponseHeaders[string]): string {
   return (typeof header === 'string' ? header : header?.[0])?.trim() ?? ''
 }
 

@@ -7,7 +7,7 @@ import { type Interval, midpointOf } from '../base/interval.ts'
 import { retryAfterMs } from '../base/retry-after.ts'
 import { wallLead } from '../base/steady-clock.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
-import { type AnswerHeaders, type Deprecation, readDeprecation } from './deprecation.ts'
+import { type Deprecation, type ResponseHeaders, readDeprecation } from './deprecation.ts'
 
 /** Names used in the metrics. */
 export type Route = 'token' | 'me' | 'user' | 'users' | 'list' | 'revoke'
@@ -22,7 +22,7 @@ export interface Call {
   signal: AbortSignal
 }
 
-export interface Answer {
+export interface QlikResponse {
   route: Route
   status: number
   location: string | null
@@ -86,7 +86,7 @@ const MAX_CLOCK_OFFSET_MS = 24 * 60 * 60_000
 
 /**
  * Makes single calls to one origin: no retries, no redirects, a time limit on each phase and on the whole call.
- * `answers.ts` interprets the responses.
+ * `responses.ts` interprets the responses.
  */
 export class QlikHttp {
   readonly #options: QlikHttpOptions
@@ -101,17 +101,17 @@ export class QlikHttp {
   }
 
   /** @throws QlikFailure `unavailable` if no complete response arrived; the signal's reason if it aborts */
-  async send(call: Call): Promise<Answer> {
+  async send(call: Call): Promise<QlikResponse> {
     const { clock, onCall } = this.#options
     call.signal.throwIfAborted()
     const startedAt = clock.monotonic()
     let status = 0
     let deprecation: Deprecation | null = null
     try {
-      const answer = await this.#exchange(call)
-      status = answer.status
-      deprecation = answer.deprecation
-      return answer
+      const response = await this.#exchange(call)
+      status = response.status
+      deprecation = response.deprecation
+      return response
     } catch (cause) {
       call.signal.throwIfAborted()
       const reason = reasonOf(cause)
@@ -148,7 +148,7 @@ export class QlikHttp {
     return this.#transport.destroy()
   }
 
-  async #exchange(call: Call): Promise<Answer> {
+  async #exchange(call: Call): Promise<QlikResponse> {
     const { origin, apiVersion, clock, timeoutMs } = this.#options
     const limit = new AbortController()
     const onAbort = () => limit.abort(call.signal.reason)
@@ -156,7 +156,7 @@ export class QlikHttp {
     const cancelTimer = clock.after(timeoutMs, () => limit.abort(new Error('timeout')))
     try {
       const noteReading = this.#clockOffset.begin()
-      const answer = await this.#transport.request({
+      const response = await this.#transport.request({
         origin,
         path: call.path,
         method: call.method,
@@ -165,15 +165,15 @@ export class QlikHttp {
         signal: limit.signal,
       })
       // Before the body, which may take a while.
-      const date = this.#noteDate(one(answer.headers.date), noteReading)
-      const text = await answer.body.text()
+      const date = this.#noteDate(one(response.headers.date), noteReading)
+      const text = await response.body.text()
       return {
         route: call.route,
-        status: answer.statusCode,
-        location: one(answer.headers.location) ?? null,
+        status: response.statusCode,
+        location: one(response.headers.location) ?? null,
         date,
-        retryAfterMs: this.#retryAfterMs(answer.headers),
-        deprecation: readDeprecation(answer.headers, date),
+        retryAfterMs: this.#retryAfterMs(response.headers),
+        deprecation: readDeprecation(response.headers, date),
         text,
       }
     } finally {
@@ -182,13 +182,13 @@ export class QlikHttp {
     }
   }
 
-  #retryAfterMs(headers: AnswerHeaders): number | null {
+  #retryAfterMs(headers: ResponseHeaders): number | null {
     const header = one(headers['retry-after'])
     return header === undefined ? null : retryAfterMs(header, this.#earliestTime(headers))
   }
 
   /** Lower bound of the tenant's clock: the Date of the response itself, even if wrong, truncated to whole seconds. */
-  #earliestTime({ date }: AnswerHeaders): number {
+  #earliestTime({ date }: ResponseHeaders): number {
     const { clock } = this.#options
     const offset = this.clockOffset
     const guess = offset ? clock.monotonic() + offset.earliest : clock.now() - 500
@@ -231,7 +231,7 @@ function headersOf({ accessToken, form }: Call, apiVersion: string): Record<stri
   }
 }
 
-function one(header: AnswerHeaders[string]): string | undefined {
+function one(header: ResponseHeaders[string]): string | undefined {
   return typeof header === 'string' ? header : header?.[0]
 }
 

@@ -4,7 +4,7 @@ import type { ClientPower, Evidence, Power } from '../revocation/qlik-tenant.ts'
 import type { OwnUser } from './client.ts'
 
 const ADMIN_ROLE = 'TenantAdmin'
-/** Without this scope, an access token has the power of a plain user, whatever roles its user has. */
+/** Without this scope, an access token has the power of a plain user, regardless of its user's roles. */
 const ADMIN_SCOPE = 'admin_classic'
 
 const POWER_OF: Record<Evidence, Power> = {
@@ -42,7 +42,7 @@ export function judgePower({ roles, scope, sawOthers }: Observations): Evidence 
   return roles === null ? 'not-reported' : 'role-missing'
 }
 
-/** Context of an answered call. */
+/** Context of a call with a response. */
 export interface Asked {
   /** The scope of its access token. */
   scope: string

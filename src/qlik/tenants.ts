@@ -182,12 +182,12 @@ export class Tenants implements QlikTenants {
     const opened = { config, budget, memory, tenant }
     this.#opened.set(name, opened)
     this.#watch()
-    // During shutdown, whatever is started there is aborted immediately.
+    // During shutdown, everything that is started there is aborted immediately.
     if (this.#isStopped) this.#close(opened)
     return opened
   }
 
-  /** The token memory of the same tenant, whatever the client. It lives as long as one of the tenants that share it. */
+  /** The token memory of the same tenant, for all its clients. It lives as long as one of the tenants that share it. */
   #memoryOf({ origin }: TenantConfig): TokenMemory | null {
     const all = [...this.#opened.values(), ...this.#retired]
     return all.find(({ config }) => config.origin === origin)?.memory ?? null
@@ -229,7 +229,7 @@ export class Tenants implements QlikTenants {
   }
 }
 
-/** Qlik counts by tenant and client, whatever the tenant's configured name. */
+/** Qlik counts by tenant and client, regardless of the tenant's configured name. */
 function budgetKey({ origin, clientId }: Pick<TenantConfig, 'origin' | 'clientId'>): string {
   return JSON.stringify([origin, clientId])
 }

@@ -13,7 +13,7 @@ const MAX_REMEMBERED = 100_000
 
 /**
  * Remembers what this process did to a tenant's tokens in the last minutes, for all revocations and their attempts.
- * So each token is deleted once, whatever the number of revocations that list it and however long the list shows it.
+ * So each token is deleted once, regardless of how many revocations list it and how long the list shows it.
  * Nothing is stored: a restart may repeat deletes that were in flight.
  */
 export class TokenMemory {
@@ -62,11 +62,11 @@ export class TokenMemory {
     }
   }
 
-  #noteGone(id: string, answer: Gone): Gone {
+  #noteGone(id: string, result: Gone): Gone {
     const at = this.#clock.monotonic()
     const before = this.fateOf(id)
     const known = before?.kind === 'gone' ? before : null
-    const how = known?.how === 'revoked' ? 'revoked' : answer
+    const how = known?.how === 'revoked' ? 'revoked' : result
     this.#note(id, { kind: 'gone', how, since: known?.since ?? at, at })
     return how
   }

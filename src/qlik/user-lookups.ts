@@ -4,13 +4,13 @@ import type { UserReference } from '../revocation/signal.ts'
 import { isPlainName, isSameName, isSimilarName } from '../revocation/user-names.ts'
 
 /**
- * A filter with this many terms fits into a URL whatever the names are, and its matches fit into a page whatever
- * their case.
+ * A filter with this many terms fits into a URL for any names, and its matches fit into a page, regardless of their
+ * case.
  */
 const MAX_BATCH_SIZE = 10
 /**
  * Maximum concurrent calls of equal or higher urgency. Less urgent ones, which wait behind all others for the budget,
- * do not delay anybody.
+ * do not delay others.
  */
 const MAX_CONCURRENT_SEARCHES = 4
 /**
@@ -36,7 +36,7 @@ interface Pending {
  * not exist.
  *
  * Results are cached by the exact name. Names share a call only if each user found can match just one of them,
- * however Qlik Cloud compares. Names that are not plain, and names that differ only in case, are looked up
+ * regardless of how Qlik Cloud compares them. Names that are not plain, and names that differ only in case, are looked up
  * separately.
  */
 export class UserLookups {

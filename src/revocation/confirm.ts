@@ -21,7 +21,7 @@ export type ConfirmResult =
   | { found: 'stopped'; error: unknown }
 
 /**
- * Lists the tokens of a completed revocation's users once more, after the leeway; deletes nothing. Usually this takes
+ * Lists the tokens of a completed revocation's users again after the leeway; deletes nothing. Usually this takes
  * one call; a listing of several pages is repeated until two in a row are equal. The last run has established who the
  * users are and that they exist; they are looked up only if a version without proofs made that run. Never rejects.
  */

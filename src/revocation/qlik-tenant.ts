@@ -42,11 +42,11 @@ export type Gone = 'revoked' | 'already-gone'
 export type TokenFate =
   | {
       kind: 'gone'
-      /** `revoked` once this process has revoked it, whatever a repeated delete returned. */
+      /** `revoked` once this process has revoked it, regardless of what a repeated delete returned. */
       how: Gone
-      /** When the first delete was answered. */
+      /** When the response to the first delete arrived. */
       since: number
-      /** When the latest delete was answered. */
+      /** When the response to the latest delete arrived. */
       at: number
     }
   | { kind: 'refused'; failure: QlikFailure; at: number }
@@ -115,7 +115,7 @@ export interface TokenPage {
  * - `rate-limited`: 429
  * - `rejected`: 400, Qlik does not understand the request
  * - `unavailable`: 5xx, a timeout, a reset, no connection
- * - `unreadable`: the response does not have the documented form
+ * - `unreadable`: the response does not have the documented format
  */
 export type QlikFailureKind =
   | 'unauthorized'

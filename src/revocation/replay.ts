@@ -1,7 +1,7 @@
 import { CurfewError } from '../base/errors.ts'
 
 /**
- * Identifies a repeated request. It gets the same response as the first one with this `key`, and nothing is done
+ * Identifies a repeated request. It gets the same answer as the first one with this `key`, and nothing is done
  * twice.
  */
 export interface ReplayKey {
@@ -28,7 +28,7 @@ export function replayTime({ keepUntil }: ReplayKey, now: number): number {
 }
 
 /**
- * Whether a repeated request may get the earlier response.
+ * Whether a repeated request may get the earlier answer.
  * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key was used for a different request
  */
 export function requireSameRequest(earlier: string | null, now: string | null): void {

@@ -35,7 +35,7 @@ export interface CallContext {
 }
 
 /**
- * Decides what to do about a failed call. `failureOf` in qlik/answers.ts classifies the response; `Calls` in
+ * Decides what to do about a failed call. `failureOf` in qlik/responses.ts classifies the response; `Calls` in
  * qlik/calls.ts repeats the call; `TierBlock` in qlik/budget/tier-block.ts keeps the tier waiting.
  * - 401: the access token, or the assertion used to request one, is renewed once per call.
  * - 429: the tier waits as long as Qlik says, up to 15 minutes, or a tenth of the window if Qlik does not say.

@@ -65,7 +65,7 @@ export const Revocation = z.object({
   startedAt: Time.nullable().default(null),
   completedAt: Time.nullable().default(null),
   nextAttemptAt: Time.nullable().default(null),
-  /** The backoff before `nextAttemptAt`, in ms: an upper bound of the wait, whatever the clock shows. */
+  /** The backoff before `nextAttemptAt`, in ms: an upper bound of the wait, regardless of the clock. */
   backoffMs: count.nullable().default(null),
   /** When it may be claimed; claims are in this order. */
   dueAt: Time.default(0),

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Revocation } from './revocation.ts'
-import { type Room, roomBeside } from './schedule.ts'
+import { type Room, remainingRoom } from './schedule.ts'
 import type { Reason } from './signal.ts'
 
 /** A revocation that this process runs. */
@@ -92,7 +92,7 @@ export class Runs {
   #roomOf(counts: (revocation: Revocation) => boolean): Room {
     const running = [...this.#runs.values()].map(({ revocation }) => revocation).filter(counts)
     const failing = this.#failingTenants
-    return roomBeside(
+    return remainingRoom(
       running.map(({ tenant }) => tenant),
       { perTenant: this.#perTenant(), failing },
     )

@@ -30,11 +30,11 @@ export interface Room {
 }
 
 /**
- * The room that runs leave.
+ * The room that the current runs leave.
  * @param running the tenant of each run
  * @param failing tenants whose last attempt failed
  */
-export function roomBeside(
+export function remainingRoom(
   running: readonly string[],
   { perTenant, failing }: { perTenant: number; failing: ReadonlySet<string> },
 ): Room {

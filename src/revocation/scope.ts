@@ -8,7 +8,7 @@ const IMPLAUSIBLY_AHEAD_MS = 5 * 60_000
 
 /**
  * When a token was granted, by the tenant's clock, in ms since the epoch, rounded down to whole seconds; null if its
- * id holds no time. Every token id on Qlik's pages is a MongoDB ObjectId, whose first 8 hex digits are a time in
+ * id contains no time. Every token id on Qlik's pages is a MongoDB ObjectId, whose first 8 hex digits are a time in
  * seconds. In Qlik's events the id equals a `grantId`, and its time precedes the token's `iat`. The schema only says
  * string, so nothing may depend on it.
  * @param now the tenant's clock; digits further ahead of it are not a time
@@ -32,9 +32,9 @@ export interface GrantScope {
 }
 
 /**
- * The scope of a revocation. If the clocks leave open whether a token was granted before or after the signal, a
+ * The scope of a revocation. If the clocks do not determine whether a token was granted before or after the signal, a
  * security signal revokes it and any other signal keeps it: no user is logged out by accident. Curfew's own user
- * always keeps tokens that may have been granted after the signal, whatever the scope and without leeway. Otherwise
+ * always keeps tokens that may have been granted after the signal, for any scope and without leeway. Otherwise
  * Curfew would revoke its own renewed access token repeatedly.
  * @param tenantTime the signal's instant in the tenant's time (`tenantTimeOf`)
  */
@@ -66,7 +66,7 @@ export interface Decision {
 }
 
 /**
- * Decides about one token. A token whose id holds no time is revoked, unless it belongs to Curfew's own user: it may
+ * Decides about one token. A token whose id contains no time is revoked, unless it belongs to Curfew's own user: it may
  * be the access token in use.
  * @param tenantNow upper bound of the tenant's clock; see `grantedAt`
  */

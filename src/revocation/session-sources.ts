@@ -14,7 +14,7 @@ export class SessionSources {
     this.#tenants = tenants
   }
 
-  /** An authenticated source, in a tenant that it may speak for. */
+  /** An authenticated source, in a tenant that it may act for. */
   of(source: string, tenant: string): SessionSource {
     const names = this.#namesIn(tenant)
     return { tenant, source, isOnly: names.length === 1 && names[0] === source }
@@ -23,7 +23,7 @@ export class SessionSources {
   /**
    * The source that a sender names, in a tenant that the sender may name; by default the only one of the tenant. A source of
    * another tenant is as unknown as one that does not exist.
-   * @param member where the sender names it, for the error
+   * @param member the member that names it, for the error
    * @throws CURFEW_REQUEST_INVALID
    */
   named(named: string | undefined, tenant: string, member: string): SessionSource {
@@ -39,7 +39,7 @@ export class SessionSources {
     )
   }
 
-  /** The names of those that may speak for a tenant. */
+  /** The names of the sources that may act for a tenant. */
   #namesIn(tenant: string): string[] {
     const [defaultTenant] = this.#tenants.names()
     return this.#entries()

@@ -92,7 +92,7 @@ export function signalTimeAt(
 
 /**
  * The time of two signals, or groups of signals, that join into one revocation: the later one. Nothing known of
- * either is lost, whatever the order in which they join.
+ * either is lost, regardless of the order in which they join.
  */
 export function join(a: SignalTime, b: SignalTime): SignalTime {
   if (a.open && b.open && a.open.clock !== b.open.clock) return join(closed(a), b)

@@ -21,7 +21,7 @@ export function defaultScope(reason: Reason): Scope {
   return reason === 'security' ? 'all' : 'issued-before'
 }
 
-/** Identifies a user in a signal: bounded, well-formed Unicode without control characters. */
+/** Identifies a user in a signal: of limited length, well-formed Unicode without control characters. */
 export const Identifier = z
   .string()
   .min(1)

@@ -10,7 +10,7 @@ import type { Confirmation, Ending, Waiting } from './transitions.ts'
 export interface Accepted {
   /** The revocations as they were when the request was first accepted, one for each signal, in order. */
   revocations: Revocation[]
-  /** Whether this repeats the response to an earlier request with the same key. */
+  /** Whether this repeats the answer to an earlier request with the same key. */
   replayed: boolean
 }
 
@@ -133,7 +133,7 @@ export interface RevocationStore {
   putBack(id: string, waiting: Waiting): Promise<void>
 
   /**
-   * Reserves Qlik users for a running revocation, whatever name it was requested by: only one run at a time revokes
+   * Reserves Qlik users for a running revocation, regardless of the name in its signal: only one run at a time revokes
    * their tokens. A less urgent run that holds one of them loses it and is `overtaken`. The users are released when
    * the run ends or is put back.
    * @returns false, holding none, if another run has one of them or this process does not run the revocation
@@ -173,7 +173,7 @@ export interface RevocationStore {
   overtaken(): Promise<string[]>
 
   /**
-   * Called once, before the first claim. Requeues whatever was running when the process ended, unless another process
+   * Called once, before the first claim. Requeues everything that was running when the process ended, unless another process
    * can be running it, and caps every wait at the longest backoff, in case the clock was set back. Returns the number
    * of requeued revocations.
    */

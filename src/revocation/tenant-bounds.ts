@@ -19,7 +19,7 @@ export function mayUse({ tenants }: TenantBounds, tenant: string): boolean {
 
 /**
  * The tenant that a request is for. A sender that names none means its only tenant, or the default one if it has
- * several. A tenant that the sender may not use is reported as unknown, so the response does not reveal whether it
+ * several. A tenant that the sender may not use is reported as unknown, so the answer does not reveal whether it
  * exists.
  * @throws CURFEW_UNKNOWN_TENANT; CURFEW_REQUEST_INVALID if the tenant must be named and is not
  */

@@ -233,7 +233,7 @@ export function retry(revocation: Revocation, other: Revocation | null, now: num
   return { answer, change: 'widened', superseded: { ...revocation, supersededBy: other.id } }
 }
 
-/** Due immediately, with 24 hours to go. A time of acceptance in the future comes from a clock that was wrong. */
+/** Due immediately, with a new limit of 24 hours. An acceptance in the future comes from a clock that was wrong. */
 function hasten(queued: Revocation, now: number): Revocation {
   const dueAt = Math.min(queued.acceptedAt, now)
   return { ...queued, fruitless: 0, nextAttemptAt: null, backoffMs: null, failingSince: null, dueAt }

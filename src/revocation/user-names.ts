@@ -17,7 +17,7 @@ export function isSimilarName(one: string, other: string): boolean {
   return fold(one) === fold(other)
 }
 
-/** Whether all comparisons treat a name alike: among plain names, only the same name is similar. */
+/** Whether all comparisons treat a name in the same way: among plain names, only the same name is similar. */
 export function isPlainName(name: string): boolean {
   return /^[\x20-\x7e]*$/.test(name)
 }

@@ -6,7 +6,7 @@ import type { RevocationStore } from './store.ts'
 /** Each waiting caller holds a connection and a timer; callers beyond this number are answered immediately. */
 const MAX_WAITING = 1_000
 
-/** Callers that asked, with `Prefer: wait`, for a response once their revocation has ended or been confirmed. */
+/** Callers that asked, with `Prefer: wait`, for an answer once their revocation has ended or been confirmed. */
 export class Waiters {
   readonly #store: RevocationStore
   readonly #clock: Clock

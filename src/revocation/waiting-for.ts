@@ -5,7 +5,7 @@ const until = z.iso.datetime()
 
 /**
  * What a revocation waits for, and until when: a date and time, rounded up to a second.
- * - `qlik-rate-limit`: Qlik has returned 429 and asked to wait. At `until`, one call checks whether the limit is
+ * - `qlik-rate-limit`: Qlik has returned 429 and requested a wait. At `until`, one call checks whether the limit is
  *   lifted.
  * - `budget`: all calls of the rate limit's window are used up. At `until` the next one can start; more urgent
  *   revocations go first.

@@ -18,7 +18,7 @@ export interface HealthOptions {
 
 /**
  * `GET /health/live` and `GET /health/ready`. A tenant that is down does not make the service unready: signals
- * are still made durable, and sent away they would be lost.
+ * are still made durable, and would be lost if a proxy rejected them.
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
@@ -44,7 +44,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     {
       ...options,
       schema: {
-        summary: 'Whether signals are taken and can be acted on',
+        summary: 'Whether signals are accepted and can be acted on',
         tags: ['operations'],
         response: { 200: Health, 503: Health },
       },
@@ -70,7 +70,7 @@ function lifecycleCheck(stopping: boolean): Check {
 
 async function storeCheck(store: RevocationStore, isClaimFailing: boolean): Promise<Check> {
   if (isClaimFailing)
-    return { name: 'store', status: 'failed', detail: 'Nothing can be claimed: see the log.' }
+    return { name: 'store', status: 'failed', detail: 'Revocations cannot be claimed: see the log.' }
   try {
     await store.check()
     return { name: 'store', status: 'ok' }

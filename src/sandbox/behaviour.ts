@@ -14,7 +14,7 @@ export const behaviourSchema = z.strictObject({
   /** How far the tenant's clock is ahead of `now`. Shifts its Date header and the issue times of tokens. Default: 0. */
   clockSkewMs: z.number().int(),
   /**
-   * Whether responses have a Date header: the tenant's time when the call arrived, however long the response takes.
+   * Whether responses have a Date header: the tenant's time when the call arrived, even if the response takes long.
    * Default: `sent`.
    */
   dateHeader: z.enum(['sent', 'missing', 'unreadable']),

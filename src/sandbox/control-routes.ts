@@ -22,7 +22,7 @@ const userSchema = z.strictObject({
 const clientChangesSchema = z.strictObject({
   ...CREDENTIAL_LISTS,
   admin: z.boolean().optional(),
-  rolesTold: z.union([z.boolean(), z.array(text)]).optional(),
+  rolesReported: z.union([z.boolean(), z.array(text)]).optional(),
   disabled: z.boolean().optional(),
   grantedScope: z.string().nullable().optional(),
   answeredScope: z.enum(['granted', 'requested', 'none']).optional(),

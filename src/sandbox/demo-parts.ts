@@ -12,7 +12,7 @@ export interface Part {
 
 /**
  * Starts a program of this project as a separate process, and waits until it listens.
- * @param environment its environment variables, besides PATH
+ * @param environment its environment variables, in addition to PATH
  */
 export async function startPart(
   program: string,

@@ -54,7 +54,7 @@ export class RateLimiter {
     }
   }
 
-  /** Rejects the user's calls of a tier from `now` (ms) for `seconds`, whatever was counted. */
+  /** Rejects the user's calls of a tier from `now` (ms) for `seconds`, regardless of the count. */
   block(userId: string, tier: Tier, now: number, seconds: number): void {
     const log = this.#logOf(userId, tier)
     log.blockedUntil = Math.max(log.blockedUntil, now + seconds * 1000)

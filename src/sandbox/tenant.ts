@@ -23,7 +23,7 @@ export interface SandboxUser {
   status: string
   roles: string[]
   /** Whether responses contain `roles` and `assignedRoles`; a list is returned instead of the real roles. */
-  rolesTold: boolean | string[]
+  rolesReported: boolean | string[]
   /** The M2M client of a bot user; null for other users. */
   clientId: string | null
   createdAt: number
@@ -36,7 +36,7 @@ export interface SandboxClient extends ClientCredentials {
   disabled: boolean
   expiryFields: ExpiryFields
   accessTokenLifetimeMs: number
-  /** Scope of new access tokens, whatever is requested; null: the requested scope. */
+  /** Scope of new access tokens, regardless of the request; null: the requested scope. */
   grantedScope: string | null
   /** The `scope` in the response of the token endpoint: the granted one, the requested one, or none. */
   answeredScope: 'granted' | 'requested' | 'none'
@@ -48,7 +48,7 @@ export type ClientChanges = Partial<
 > & {
   /** Whether the bot user has the role TenantAdmin. Also affects issued access tokens. */
   admin?: boolean
-  rolesTold?: SandboxUser['rolesTold']
+  rolesReported?: SandboxUser['rolesReported']
 }
 
 /** The state of a Qlik Cloud tenant, without HTTP. */
@@ -108,7 +108,7 @@ export class Tenant {
       name: user.name ?? user.email ?? id,
       status: user.status ?? 'active',
       roles: user.roles ?? [],
-      rolesTold: user.rolesTold ?? true,
+      rolesReported: user.rolesReported ?? true,
       clientId: user.clientId ?? null,
       createdAt,
     }
@@ -120,7 +120,7 @@ export class Tenant {
    * Adds an M2M OAuth client and its bot user. See `newCredentials` for the credentials.
    *
    * @param client.admin whether the bot user has the role TenantAdmin. Default: true
-   * @param client.rolesTold whether responses contain the bot user's roles. Default: true
+   * @param client.rolesReported whether responses contain the bot user's roles. Default: true
    */
   addClient(client: Partial<Omit<SandboxClient, 'userId'>> & ClientChanges = {}): SandboxClient {
     const id = client.id ?? randomBytes(16).toString('hex')
@@ -131,7 +131,7 @@ export class Tenant {
       name: `OAuth client ${id}`,
       clientId: id,
       roles: client.admin === false ? [] : [TENANT_ADMIN],
-      rolesTold: client.rolesTold,
+      rolesReported: client.rolesReported,
     })
     const row: SandboxClient = {
       id,
@@ -151,7 +151,7 @@ export class Tenant {
    * Changes a client and its bot user: removes or restores the role, narrows the scope, replaces secrets or keys. Call
    * `expireAccessTokens` as well if the client must notice a scope immediately. Throws if the client does not exist.
    */
-  changeClient(id: string, { admin, rolesTold, ...changes }: ClientChanges): SandboxClient {
+  changeClient(id: string, { admin, rolesReported, ...changes }: ClientChanges): SandboxClient {
     const client = this.clients.get(id)
     const bot = client && this.users.get(client.userId)
     if (!client || !bot) throw new Error(`Client ${id} does not exist`)
@@ -159,7 +159,7 @@ export class Tenant {
       const others = bot.roles.filter((role) => role !== TENANT_ADMIN)
       bot.roles = admin ? [...others, TENANT_ADMIN] : others
     }
-    if (rolesTold !== undefined) bot.rolesTold = rolesTold
+    if (rolesReported !== undefined) bot.rolesReported = rolesReported
     return Object.assign(client, changes)
   }
 

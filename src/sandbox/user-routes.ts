@@ -50,9 +50,9 @@ function userWith(tenant: Tenant, id: string): SandboxUser | undefined {
   return [...tenant.users.values()].find((user) => user.id.toLowerCase() === id.toLowerCase())
 }
 
-/** `rolesTold` can omit or replace the roles: it is unknown whether Qlik returns those of a bot user. */
+/** `rolesReported` can omit or replace the roles: it is unknown whether Qlik returns those of a bot user. */
 function rowOf(tenant: Tenant, user: SandboxUser): object {
-  const roles = typeof user.rolesTold === 'boolean' ? user.roles : user.rolesTold
+  const roles = typeof user.rolesReported === 'boolean' ? user.roles : user.rolesReported
   return {
     id: user.id,
     tenantId: tenant.id,
@@ -62,7 +62,7 @@ function rowOf(tenant: Tenant, user: SandboxUser): object {
     name: user.name,
     status: user.status,
     createdAt: new Date(user.createdAt).toISOString(),
-    ...(user.rolesTold !== false && { roles, assignedRoles: roles.map(assignedRole) }),
+    ...(user.rolesReported !== false && { roles, assignedRoles: roles.map(assignedRole) }),
   }
 }
 

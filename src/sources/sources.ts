@@ -7,7 +7,7 @@ import { createFetchJson } from './token/fetch-json.ts'
 
 /** The sources of the configuration: each entry belongs to the part that has its kind. */
 export class Sources {
-  /** Those that name sessions. */
+  /** The sources that name sessions. */
   readonly sessions: SessionSources
   readonly #parts: readonly { part: SourcePart; opened: OpenPart }[]
   readonly #closeFetch: () => Promise<void>

@@ -15,7 +15,7 @@ export interface StoreOptions {
   log: Log
 }
 
-/** A store that can be left out: a folder, and a line in `src/parts.ts`. */
+/** An optional store: a folder, and a line in `src/parts.ts`. */
 export interface StorePart {
   /** Schemes of DATABASE_URL, with the colon. */
   schemes: readonly string[]

@@ -22,7 +22,7 @@ t.test('this version continues with the file of a previous version that was kill
   const issuer = await startIssuer(t, { typ: 'logout+jwt' })
   const source = { name: 'op', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: CLIENT }
   // The tenant does not report the client's roles, so that the first empty list is not accepted as proof.
-  const environment = environmentFor(sandbox, tenant.addClient({ rolesTold: false }), databaseUrl(t), {
+  const environment = environmentFor(sandbox, tenant.addClient({ rolesReported: false }), databaseUrl(t), {
     CONFIG_FILE: configurationFile(t, { sources: [source] }).path,
   })
   const userWithTokens = (count: number, user: Parameters<typeof tenant.addUser>[0] = {}) => {

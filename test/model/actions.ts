@@ -49,7 +49,7 @@ export class Actions {
       case 'fault':
         return network.faults.order({ route: command.route, kind: command.fault, count: command.count })
       case 'role':
-        tenant.areRolesTold = command.areTold
+        tenant.areRolesReported = command.areReported
         return tenant.setAdmin(command.isAdmin)
       case 'scope':
         tenant.grantedScope = command.granted

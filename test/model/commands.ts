@@ -64,7 +64,7 @@ export type Command =
     }
   | { kind: 'wait'; ms: number }
   | { kind: 'fault'; route: Route | 'any'; fault: FaultKind; count: number }
-  | { kind: 'role'; isAdmin: boolean; areTold: boolean }
+  | { kind: 'role'; isAdmin: boolean; areReported: boolean }
   | { kind: 'scope'; granted: string; expire: boolean }
   | { kind: 'retry'; process: number; which: number }
   | { kind: 'dry-run'; process: number; user: UserReference; reason: Reason }
@@ -126,7 +126,7 @@ const fault = fc.record({
 })
 
 const rare = fc.oneof(
-  fc.record({ kind: is('role'), isAdmin: fc.boolean(), areTold: fc.boolean() }),
+  fc.record({ kind: is('role'), isAdmin: fc.boolean(), areReported: fc.boolean() }),
   fc.record({
     kind: is('scope'),
     granted: fc.constantFrom('admin_classic', 'user_default', 'user_default admin_classic'),

@@ -33,7 +33,7 @@ export async function end(world: World): Promise<void> {
 function heal({ network, tenant }: World): void {
   network.faults.clear()
   tenant.setAdmin(true)
-  tenant.areRolesTold = true
+  tenant.areRolesReported = true
   tenant.grantedScope = 'admin_classic'
 }
 

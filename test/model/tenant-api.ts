@@ -60,7 +60,7 @@ export class TenantApi {
   #user(id: string): ApiAnswer {
     const user = this.#tenant.userWith(id)
     if (!user) return error(404, 'USERS-7')
-    if (id !== BOT.id || !this.#tenant.areRolesTold) return { status: 200, body: rowOf(user) }
+    if (id !== BOT.id || !this.#tenant.areRolesReported) return { status: 200, body: rowOf(user) }
     const roles = this.#tenant.isAdmin ? ['TenantAdmin'] : ['Developer']
     return { status: 200, body: { ...rowOf(user), roles, assignedRoles: roles.map((name) => ({ name })) } }
   }

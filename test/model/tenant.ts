@@ -72,7 +72,7 @@ export class ModelTenant {
   /** How often its clock was set. */
   epoch = 0
   isAdmin = true
-  areRolesTold = true
+  areRolesReported = true
   grantedScope = 'admin_classic'
   /** When the role was last withdrawn or restored; true time. */
   roleChangedAt = Number.NEGATIVE_INFINITY

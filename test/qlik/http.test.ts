@@ -156,5 +156,7 @@ t.test('aborting ends a call immediately, with the given reason', async (t) => {
 
 t.test('failures contain nothing that Qlik sent or received', async (t) => {
   const client = await withAnswer(t, json({ errors: [{ code: 'ann@example.com', title: 'secret' }] }, 500))
-  await t.rejects(client.listTokens('x', FIRST, SIGNAL), { message: 'Qlik Cloud answered list with 500.' })
+  await t.rejects(client.listTokens('x', FIRST, SIGNAL), {
+    message: 'Qlik Cloud responded to list with 500.',
+  })
 })

@@ -64,7 +64,7 @@ for (const [kind, credentials] of PAIRS) {
     const { client, tenant, call, answers } = await setUp(t, { credentials })
     const { secrets, publicKeys } = client
     Object.assign(client, { secrets: [], publicKeys: [] })
-    const message = `Qlik Cloud refuses both ${kind}s of the OAuth client. Qlik Cloud answered token with 401 (OAUTH-5).`
+    const message = `Qlik Cloud refuses both ${kind}s of the OAuth client. Qlik Cloud responded to token with 401 (OAUTH-5).`
     for (const expected of [[401, 401], [401], [401]]) {
       t.match(await rejection(call()), { kind: 'credential-refused', message })
       t.same(answers(), expected)

@@ -9,9 +9,9 @@ const ALWAYS = Number.POSITIVE_INFINITY
 
 t.test('tokens that Qlik refuses to revoke do not stop the others, and are reported by id', async (t) => {
   for (const [statuses, code, answer] of [
-    [[403, 403], 'forbidden', /answered revoke with 403/],
-    [[400, 400], 'rejected', /answered revoke with 400/],
-    [[400, 403], 'forbidden', /answered revoke with 403/],
+    [[403, 403], 'forbidden', /responded to revoke with 403/],
+    [[400, 400], 'rejected', /responded to revoke with 400/],
+    [[400, 403], 'forbidden', /responded to revoke with 403/],
   ] as const) {
     const runs = await openRuns(t, { concurrency: 1 })
     const user = runs.userWithTokens(61)

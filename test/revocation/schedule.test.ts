@@ -1,5 +1,5 @@
 import t from 'tap'
-import { roomBeside, shareRoom, urgencyOf } from '../../src/revocation/schedule.ts'
+import { remainingRoom, shareRoom, urgencyOf } from '../../src/revocation/schedule.ts'
 import { REASONS } from '../../src/revocation/signal.ts'
 
 t.test('a security incident is more urgent than a logout, and a logout than an expiry', async (t) => {
@@ -8,7 +8,7 @@ t.test('a security incident is more urgent than a logout, and a logout than an e
 })
 
 t.test('runs take room from their tenant only; a failing tenant has room for one run', async (t) => {
-  const room = roomBeside(['a', 'a', 'b'], { perTenant: 2, failing: new Set(['b', 'c']) })
+  const room = remainingRoom(['a', 'a', 'b'], { perTenant: 2, failing: new Set(['b', 'c']) })
   t.same(room, {
     total: 997,
     perTenant: 2,

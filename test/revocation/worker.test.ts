@@ -89,7 +89,7 @@ t.test('a client without the role completes nothing until it has it', async (t) 
 })
 
 t.test('if Qlik reports no roles, an empty list is no proof, and a token of another user is', async (t) => {
-  const service = await startService(t, { client: { rolesTold: false } })
+  const service = await startService(t, { client: { rolesReported: false } })
   const nobody = service.userWithTokens(0)
   const unverified = { status: 'completed', outcome: 'none-visible', verified: false }
   t.match(await service.revoke({ userId: nobody.id }), unverified)
@@ -106,7 +106,7 @@ t.test('if Qlik reports no roles, an empty list is no proof, and a token of anot
 t.test(
   'a client without the role and without reported roles sees only its own tokens: nothing is proven',
   async (t) => {
-    const service = await startService(t, { client: { admin: false, rolesTold: false } })
+    const service = await startService(t, { client: { admin: false, rolesReported: false } })
     const user = service.userWithTokens(2)
     const ended = await service.revoke({ userId: user.id })
     t.match(ended, { outcome: 'none-visible', verified: false })

@@ -128,7 +128,7 @@ t.test('an empty list is never returned without the state of the user', async (t
 })
 
 t.test('a client that cannot see tokens of other users reports that they are unknown', async (t) => {
-  const service = await startService(t, { client: { admin: false, rolesTold: false } })
+  const service = await startService(t, { client: { admin: false, rolesReported: false } })
   const ann = service.userWithTokens(2, { email: 'ann@example.com' })
   for (const name of [{ userId: ann.id }, { email: 'ann@example.com' }])
     t.match(await preview(service, 'bulk', name), { finding: 'none-visible', tokens: [], kept: [] })

@@ -67,7 +67,7 @@ t.test(
 )
 
 t.test('roles unreported and no other tokens visible: a warning, and nothing is claimed', async (t) => {
-  const service = await startService(t, { client: { admin: false, rolesTold: false } })
+  const service = await startService(t, { client: { admin: false, rolesReported: false } })
   service.userWithTokens(2, { id: 'ann' })
   t.match(await service.revoke({ userId: 'ann' }), {
     status: 'completed',
@@ -83,7 +83,7 @@ t.test('roles unreported and no other tokens visible: a warning, and nothing is 
 })
 
 t.test('roles unreported, but a token of another user is visible: that proves the role', async (t) => {
-  const service = await startService(t, { client: { rolesTold: false } })
+  const service = await startService(t, { client: { rolesReported: false } })
   service.userWithTokens(2, { id: 'ann' })
   service.userWithTokens(1, { id: 'ben' })
   t.match(await service.revoke({ userId: 'ann' }), { outcome: 'revoked', verified: true })

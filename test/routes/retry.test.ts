@@ -77,7 +77,7 @@ t.test('a running revocation is not changed', async (t) => {
 })
 
 t.test('an unverified revocation is retried, because the client may see more by now', async (t) => {
-  const service = await startService(t, { client: { admin: false, rolesTold: false } })
+  const service = await startService(t, { client: { admin: false, rolesReported: false } })
   const { id, ...ended } = await service.revoke({ userId: 'u1' })
   t.match(ended, { status: 'completed', outcome: 'none-visible', verified: false })
   const user = service.sandbox.tenant.addUser({ id: 'u1' })

@@ -49,10 +49,10 @@ t.test('another process can change the settings of the tenant and a client', asy
   t.match(settings, { status: 200, body: { lagAfterIssueMs: 3_000, paging: 'offset', lagAfterRevokeMs: 0 } })
   t.notMatch(settings.body, { port: Number })
   t.match(tenant.settings, { lagAfterIssueMs: 3_000, paging: 'offset', control: true })
-  const changes = { admin: false, rolesTold: [], grantedScope: 'user_default', answeredScope: 'none' }
+  const changes = { admin: false, rolesReported: [], grantedScope: 'user_default', answeredScope: 'none' }
   const changed = await call('PATCH', `/sandbox/clients/${client.id}`, { body: changes })
   t.match(changed.body, { id: client.id, grantedScope: 'user_default', answeredScope: 'none' })
-  t.match(tenant.users.get(client.userId), { roles: [], rolesTold: [] })
+  t.match(tenant.users.get(client.userId), { roles: [], rolesReported: [] })
 })
 
 t.test('another process can refresh tokens, spend a rate limit and expire access tokens', async (t) => {

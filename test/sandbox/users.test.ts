@@ -30,7 +30,7 @@ t.test('the redirect can be absolute', async (t) => {
 
 t.test('roles can be omitted, and a client can have none', async (t) => {
   const { call, tenant } = await openSandbox(t)
-  const untold = tenant.addClient({ rolesTold: false })
+  const untold = tenant.addClient({ rolesReported: false })
   const { body } = await call('GET', `/api/v1/users/${untold.userId}`)
   t.equal('roles' in body || 'assignedRoles' in body, false)
   const plain = tenant.addClient({ admin: false })
@@ -57,13 +57,13 @@ t.test('the role can be removed and restored, also for issued access tokens', as
 t.test('the returned roles can be omitted, or differ from the real ones', async (t) => {
   const { call, client, tenant } = await openSandbox(t)
   const rolesOf = async () => (await call('GET', `/api/v1/users/${client.userId}`)).body.roles
-  tenant.changeClient(client.id, { rolesTold: false })
+  tenant.changeClient(client.id, { rolesReported: false })
   t.equal(await rolesOf(), undefined)
-  tenant.changeClient(client.id, { rolesTold: [] })
+  tenant.changeClient(client.id, { rolesReported: [] })
   t.strictSame(await rolesOf(), [], 'none, though it has one')
-  tenant.changeClient(client.id, { admin: false, rolesTold: ['TenantAdmin'] })
+  tenant.changeClient(client.id, { admin: false, rolesReported: ['TenantAdmin'] })
   t.strictSame(await rolesOf(), ['TenantAdmin'], 'one that it has no more')
-  tenant.changeClient(client.id, { rolesTold: true })
+  tenant.changeClient(client.id, { rolesReported: true })
   t.strictSame(await rolesOf(), [])
   t.throws(() => tenant.changeClient('nobody', {}), /Client nobody does not exist/)
 })

@@ -1,4 +1,4 @@
-import { judge } from '../../src/sources/webhook/judge.ts'
+import { convertEvents } from '../../src/sources/webhook/convert-events.ts'
 import { PRESETS, type PresetKind } from '../../src/sources/webhook/presets.ts'
 import { T0 } from './signals.ts'
 
@@ -15,10 +15,10 @@ export interface Judged {
 export function judged(
   kind: PresetKind,
   body: unknown,
-  entry: Partial<Parameters<typeof judge>[1]['config']> = {},
+  entry: Partial<Parameters<typeof convertEvents>[1]['config']> = {},
 ): Judged {
   const preset = PRESETS[kind]
-  const { signals, ignored, rejected } = judge(preset.items(body) ?? [], {
+  const { signals, ignored, rejected } = convertEvents(preset.items(body) ?? [], {
     config: { name: 'the-source', ...entry },
     preset,
     tenants: { has: (name) => name === 'default', names: () => ['default'] },

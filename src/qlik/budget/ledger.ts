@@ -17,7 +17,7 @@ export interface Ledger {
   remaining(): number
   /** A call starts; requires room. Returns true if it is the probe, the one call that goes first after a block. */
   begin(): boolean
-  /** A call has ended: answered, failed or timed out. */
+  /** A call has ended: with a response, a failure or a timeout. */
   end(): void
   /** A started call was not made. */
   cancel(): void
@@ -33,7 +33,7 @@ export interface Ledger {
   whenRoom(wanted: number, callback: () => void): () => void
   /** Resolves when the record of the call just started survives this process. */
   noted(): Promise<void>
-  /** Qlik has asked to wait: there is no room for `ms`, and then for a single call until it has passed. */
+  /** Qlik has requested a wait: there is no room for `ms`, and then for a single call until it has passed. */
   block(ms: number): Promise<void>
   /** When the wait that Qlik asked for ends, as far as this process knows; null if no block is in force. */
   blockedUntil(): number | null

@@ -117,7 +117,7 @@ export class LocalLedger implements Ledger {
 
   async close(): Promise<void> {}
 
-  /** Calls that started earlier are over, whatever window is configured next. */
+  /** Calls that started earlier are over, regardless of the next window. */
   #since(now: number): number {
     const { windowMs, timeoutMs } = this.#limits
     return now - Math.max(windowMs, REMEMBERED_FOR_MS) - timeoutMs

@@ -5,7 +5,7 @@ export const TIERS = [1, 2] as const satisfies readonly Tier[]
 
 /** One budget: Qlik counts by tenant, by user (so by OAuth client) and by tier. */
 export interface BudgetKey {
-  /** The tenant's address. It identifies the tenant, whatever its configured name. */
+  /** The tenant's address. It identifies the tenant, regardless of its configured name. */
   origin: string
   /**
    * The tenant's current name. A store keeps a budget under the tenant's first name, or under its address if another
@@ -85,7 +85,7 @@ export interface SharedBlock extends Omit<BudgetKey, 'tenant'> {
 export interface PermitExchange {
   /** Takes back and issues permits. The result survives this process. */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>
-  /** Issues nothing for `ms`, because Qlik has asked to wait. */
+  /** Issues nothing for `ms`, because Qlik has requested a wait. */
   block(key: BudgetKey, ms: number): Promise<void>
   /** The blocks in force, for all tenants. */
   blocks(): Promise<SharedBlock[]>

@@ -92,7 +92,7 @@ export class RateBudget {
   }
 
   /**
-   * Qlik has asked to wait: no call of this tier starts for `ms`; then one call goes before all others. The other
+   * Qlik has requested a wait: no call of this tier starts for `ms`; then one call goes before all others. The other
    * tier is unaffected.
    */
   async block(tier: Tier, { ms, askedMs }: TierWait): Promise<void> {

@@ -16,7 +16,7 @@ export interface Limit {
  * follow the current values. Pure data; times are ms of any one clock that does not go back.
  *
  * Qlik counts a call when it arrives, some time between its start and its response. So a call counts here from its
- * start until a window after its *end*: then the log satisfies both a sliding and a fixed window, whatever the
+ * start until a window after its *end*: then the log satisfies both a sliding and a fixed window, for any
  * latency.
  */
 export class SlidingLog {
@@ -51,7 +51,7 @@ export class SlidingLog {
     this.#underWay += 1
   }
 
-  /** A call ended at `now`: answered, failed or timed out. */
+  /** A call ended at `now`: with a response, a failure or a timeout. */
   end(now: number): void {
     this.#underWay -= 1
     this.#ended.push(now)

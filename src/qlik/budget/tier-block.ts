@@ -9,7 +9,7 @@ export class TierBlock {
   #until: number | null = null
   #isProbing = false
 
-  /** Qlik has asked to wait until then. A block is never shortened. */
+  /** Qlik has requested a wait until then. A block is never shortened. */
   block(until: number): void {
     this.#until = Math.max(this.#until ?? until, until)
   }

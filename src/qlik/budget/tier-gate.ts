@@ -3,7 +3,7 @@ import type { Ledger } from './ledger.ts'
 
 /** A permit to make one call. Call exactly one of these methods, once. */
 export interface Permit {
-  /** The call has ended; `passed`: Qlik's rate limiter accepted it, whatever the response. */
+  /** The call has ended; `passed`: Qlik's rate limiter accepted it, regardless of the response. */
   end(passed: boolean): void
   /** The call was not made. */
   cancel(): void

@@ -8,7 +8,7 @@ import type { LogoutSource, TakeLogoutToken } from './logout-token.ts'
 
 /**
  * `POST /sources/{name}/backchannel-logout`: an OpenID provider reports that a user has logged out
- * (https://openid.net/specs/openid-connect-backchannel-1_0.html). The response is 200 when the signal is durable:
+ * (https://openid.net/specs/openid-connect-backchannel-1_0.html). The answer is 200 when the signal is durable:
  * providers accept no other status as success, and wait at least 2.5 s.
  */
 export function backChannelLogoutRoute(

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { SourceEntry } from '../../base/source-entry.ts'
 
-/** A source that is configured: its entry, and what opening it added. */
+/** A configured source: its entry, and what its part adds. */
 export interface ConfiguredSource {
   config: SourceEntry
 }

@@ -31,12 +31,12 @@ export interface SourceContext {
  * @typeParam Entry an entry of its kinds, as parsed by its schema
  */
 export interface SourcePart<Entry extends SourceEntry = SourceEntry> extends SourceKinds {
-  /** Whether its sources name sessions (`sid`), which `PUT /sessions/{sid}` records. */
+  /** Whether its tokens name sessions (`sid`), which `PUT /sessions/{sid}` records. */
   namesSessions?: boolean
   open(context: SourceContext): OpenPart<Entry>
 }
 
-/** A part of a running service. */
+/** An opened part. */
 export interface OpenPart<Entry extends SourceEntry = SourceEntry> {
   /** Serves the requests of its sources, below `/sources/{name}`. */
   routes: SourceRoutes

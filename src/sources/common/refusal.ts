@@ -17,12 +17,12 @@ export interface Refusal {
 /** An error of OAuth (RFC 6749, section 5.2). */
 const OAuthError = z.object({ error: z.string(), error_description: z.string() })
 
-/** The OpenAPI description of a response with this error. */
+/** The OpenAPI description of an answer with this error. */
 export function oauthError(description: string) {
   return { description, content: { 'application/json': { schema: OAuthError } } }
 }
 
-/** Classifies and logs a thrown value, and sets the headers of the error response. */
+/** Classifies and logs a thrown value, and sets the headers of the error answer. */
 export function refusalOf(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Refusal {
   const { code, message, retryAfterSeconds } = toCurfewError(thrown)
   const isMediaType = code === 'CURFEW_MEDIA_TYPE'

@@ -25,12 +25,12 @@ export interface SourceRoute<Source> {
   bodyLimit?: number
   /** Sends errors in the format of the protocol; by default a problem. */
   errorHandler?: FastifyInstance['errorHandler']
-  /** Authenticates the source and handles the request. Without `body`, the response is empty. */
+  /** Authenticates the source and handles the request. Without `body`, the answer is empty. */
   handle(source: Source, request: FastifyRequest): Promise<{ status: number; body?: object }>
 }
 
 /**
- * A plugin with one route for the sources of a part. The handler receives the raw bytes of the body, whatever its type,
+ * A plugin with one route for the sources of a part. The handler receives the raw bytes of the body, regardless of its type,
  * because it authenticates the source before anything parses them. If the path names no source of the part, the body is
  * not read.
  */

@@ -31,10 +31,10 @@ export interface Statement {
  */
 export function sourceSignal(
   config: CommonConfig,
-  { values, user, reason, occurredAt }: Statement,
+  { values, user, reason: defaultReason, occurredAt }: Statement,
   { tenants, now }: { tenants: TenantNames; now: number },
 ): Signal {
-  const why = config.reason ?? reason
+  const reason = config.reason ?? defaultReason
   return {
     tenant: tenantOf(config, values, tenants),
     user:
@@ -42,15 +42,15 @@ export function sourceSignal(
         ? user
         : userOf({ as: config.user?.as ?? user.as, from: config.user?.from ?? user.from }, values),
     source: config.name,
-    reason: why,
-    scope: defaultScope(why),
+    reason,
+    scope: defaultScope(reason),
     deviceType: null,
     occurredAt: Math.floor(occurredAt ?? now),
     acceptedAt: now,
   }
 }
 
-/** The tenant of the entry, or the tenant that the source names, if it may. */
+/** The tenant of the entry, or the tenant that the source names, if the entry allows it. */
 export function tenantOf(config: CommonConfig, values: unknown, tenants: TenantNames): string {
   const named = config.tenantFrom === undefined ? config.tenant : expand(config.tenantFrom, values)
   if (named === null) throw new CurfewError('CURFEW_UNKNOWN_TENANT')

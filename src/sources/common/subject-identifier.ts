@@ -54,7 +54,7 @@ export interface SubjectRules {
 /**
  * Chooses the user of an identifier, for `sourceSignal`. With a template in the entry: the first subject that has all
  * members the template names. Without a template: the first subject with a default mapping; among aliases, subjects of
- * the kind that the entry asks for come first.
+ * the kind that the entry requests come first.
  * @param context values for templates, in addition to the subject's members and the whole identifier (`subject`)
  * @throws CURFEW_SUBJECT_INVALID; CURFEW_SUBJECT_UNKNOWN if it names no user
  */

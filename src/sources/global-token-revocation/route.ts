@@ -10,7 +10,7 @@ import type { RevocationSource, TakeGlobalRevocation } from './revocation-token.
 /**
  * `POST /sources/{name}/global-token-revocation`
  * (https://datatracker.ietf.org/doc/draft-parecki-oauth-global-token-revocation/, and Okta's profile of it, Universal
- * Logout). The response is 204 when the revocation is durable: it "has begun". The draft defines statuses but no
+ * Logout). The answer is 204 when the revocation is durable: it "has begun". The draft defines statuses but no
  * bodies, so errors have OAuth's format.
  */
 export function globalTokenRevocationRoute(
@@ -33,7 +33,7 @@ export function globalTokenRevocationRoute(
         401: oauthError('The token is not accepted as proof'),
         403: oauthError('The source may not name this tenant'),
         404: oauthError('The tenant has no such user'),
-        422: oauthError('The subject does not identify a user in a form that the source is configured for'),
+        422: oauthError('The subject does not identify a user as the entry of the source requires'),
         503: oauthError("The issuer's keys or the store are unavailable: send it again"),
       },
     },

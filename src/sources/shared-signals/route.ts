@@ -16,7 +16,7 @@ const refusal = (description: string) => ({
 })
 
 /**
- * `POST /sources/{name}/events`: a transmitter pushes a security event token (RFC 8935). The response is 202 when its
+ * `POST /sources/{name}/events`: a transmitter pushes a security event token (RFC 8935). The answer is 202 when its
  * effect is durable, and also for a repeated token.
  */
 export function securityEventsRoute(

@@ -3,7 +3,7 @@ import { CurfewError } from '../../base/errors.ts'
 
 /** Requests of senders wait for this fetch, and some senders give up after 2.5 s. */
 const TIMEOUT_MS = 2_000
-const LARGEST_ANSWER_BYTES = 512 * 1024
+const LARGEST_RESPONSE_BYTES = 512 * 1024
 
 /** Fetches a JSON document from a configured address. @throws CURFEW_FETCH_FAILED, or the error of the connection */
 export type FetchJson = (url: string) => Promise<unknown>
@@ -14,7 +14,7 @@ export function createFetchJson(): { fetchJson: FetchJson; close: () => Promise<
     connect: { timeout: TIMEOUT_MS },
     headersTimeout: TIMEOUT_MS,
     bodyTimeout: TIMEOUT_MS,
-    maxResponseSize: LARGEST_ANSWER_BYTES,
+    maxResponseSize: LARGEST_RESPONSE_BYTES,
   })
   return {
     async fetchJson(url) {

@@ -7,7 +7,7 @@ import { isProvingKey } from './proving-key.ts'
 
 /** Keys are fetched again after this time, so that a withdrawn key is not accepted for longer. */
 export const FRESH_FOR_MS = 10 * 60_000
-/** Minimum time between two fetches for unknown keys, however many tokens name one. */
+/** Minimum time between two fetches for unknown keys, regardless of how many tokens name one. */
 export const COOLDOWN_MS = 30_000
 /**
  * Minimum time between two fetches after a failure, also sent as `Retry-After`. Without keys, no token can be verified.

@@ -5,7 +5,7 @@
 const RSA_BYTES = { min: 256, max: 1024 }
 
 /**
- * Whether a key of a set (RFC 7517) is accepted for verifying tokens. Symmetric and private keys in a public set are no
+ * Whether a key of a set (RFC 7517) is accepted for verifying tokens. Symmetric and private keys in a public set are not
  * secret. RSA keys that are too weak or too expensive to use are ignored.
  */
 export function isProvingKey(key: Record<string, unknown>): boolean {
@@ -14,7 +14,7 @@ export function isProvingKey(key: Record<string, unknown>): boolean {
   if (key.kty !== 'RSA' || typeof key.n !== 'string' || typeof key.e !== 'string') return false
   const modulus = bytesOf(key.n)
   const exponent = bytesOf(key.e)
-  // With an exponent of 1, anybody can sign. Verifying with a long exponent is slow.
+  // With an exponent of 1, anyone can sign. Verifying with a long exponent is slow.
   const isSafe = exponent.length <= 4 && exponent.readUIntBE(0, exponent.length) >= 3
   return isSafe && modulus.length >= RSA_BYTES.min && modulus.length <= RSA_BYTES.max
 }

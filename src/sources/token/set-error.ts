@@ -13,7 +13,7 @@ const SetErrorCode = z.enum([
 ])
 type SetErrorCode = z.infer<typeof SetErrorCode>
 
-/** Why a security event token is rejected: sent in the response to a push, or with the next poll. */
+/** Why a security event token is rejected: sent in the answer to a push, or with the next poll. */
 export const SetError = z.object({
   err: SetErrorCode,
   description: z.string().describe('For people; contains nothing from the token'),

@@ -104,7 +104,7 @@ export function acceptedUntil({ exp = Number.POSITIVE_INFINITY }: { exp?: number
 /** The header `typ` in lower case, without `application/` (RFC 7515, section 4.1.9); null if there is none. */
 function typeOf({ typ }: { typ?: unknown }): string | null {
   if (typ === undefined) return null
-  // The sender may have sent any JSON value, whatever jose's types say. A value that is not a string matches no type.
+  // The sender may have sent any JSON value, despite jose's types. A value that is not a string matches no type.
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
 }
 

@@ -93,7 +93,7 @@ function readProof({ header, pair, prefix, timestamp }: Hmac, headers: WebhookRe
     .filter((one) => one.startsWith(prefix))
     .slice(0, MAX_SIGNATURES)
     .map((one) => one.slice(prefix.length))
-  if (signatures.length === 0) throw unproven(`The header ${header} does not have the configured form.`)
+  if (signatures.length === 0) throw unproven(`The header ${header} does not have the configured format.`)
   if (timestamp?.header !== undefined)
     return { signatures, timestamp: requiredHeader(headers, timestamp.header) }
   if (timestamp?.pair === undefined) return { signatures }

@@ -39,7 +39,7 @@ export interface Preset {
   occurredAt?: string
   /** Templates of the delivery's id in the body; the first that is present is used. */
   ids?: readonly string[]
-  /** The status that the vendor accepts as success. The response is empty. */
+  /** The status that the vendor accepts as success. The answer is empty. */
   answer: 200 | 204
 }
 

@@ -6,8 +6,8 @@ import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { SourceContext } from '../common/part.ts'
 import { sourceReplay } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
+import { type ConvertedEvents, convertEvents } from './convert-events.ts'
 import type { WebhookSource } from './endpoint.ts'
-import { type Judgement, judge } from './judge.ts'
 import type { Preset } from './preset.ts'
 import type { Proof, WebhookRequest } from './proof.ts'
 import { type ReadBody, readBody } from './read-body.ts'
@@ -24,7 +24,7 @@ export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
 /**
  * Accepts one request of a vendor: authenticates the bytes, then parses them. When it resolves, every signal is
  * durable.
- * @returns the status of the response
+ * @returns the status of the answer
  * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE, CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE,
  * CURFEW_REQUEST_INVALID
  */
@@ -42,12 +42,18 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
     const { config, preset } = source
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
     const now = clock.now()
-    const judgement = judge(read.events, { config, preset, tenants, validUntil: proof.validUntil, now })
-    if (judgement.signals.length > 0) {
-      const delivery = { config, preset, proof, read, judgement }
-      await accept(judgement.signals, replayOf(delivery, body, now))
+    const converted = convertEvents(read.events, {
+      config,
+      preset,
+      tenants,
+      validUntil: proof.validUntil,
+      now,
+    })
+    if (converted.signals.length > 0) {
+      const delivery = { config, preset, proof, read, converted }
+      await accept(converted.signals, replayOf(delivery, body, now))
     }
-    report(config.name, judgement, options)
+    report(config.name, converted, options)
     return preset.answer
   }
 }
@@ -57,7 +63,7 @@ interface Delivery {
   preset: Preset
   proof: Proof
   read: ReadBody
-  judgement: Judgement
+  converted: ConvertedEvents
 }
 
 /**
@@ -65,13 +71,13 @@ interface Delivery {
  * if nothing distinguishes deliveries, because a second logout must not be mistaken for a repetition of the first.
  */
 function replayOf(
-  { config, preset, proof, read, judgement }: Delivery,
+  { config, preset, proof, read, converted }: Delivery,
   body: Buffer,
   now: number,
 ): ReplayKey | null {
   const idInBody = (preset.ids ?? []).map((template) => expand(template, read.body)).find((id) => id !== null)
   const id = proof.deliveryId ?? idInBody
-  if (id === undefined && !proof.timestamp && !judgement.isDated) return null
+  if (id === undefined && !proof.timestamp && !converted.isDated) return null
   const digest = createHash('sha256')
     .update(`${proof.timestamp ?? ''}\n`)
     .update(body)
@@ -87,7 +93,7 @@ function replayOf(
 /** Counts ignored events, and counts and logs rejected ones. Their details are not logged because they name users. */
 function report(
   source: string,
-  { ignored, rejected }: Judgement,
+  { ignored, rejected }: ConvertedEvents,
   { count, log }: Pick<TakeWebhookOptions, 'count' | 'log'>,
 ): void {
   if (ignored > 0) count(source, 'ignored', ignored)

@@ -36,7 +36,7 @@ export interface MigrateStoreOptions {
 }
 
 export interface MigrateStoreResult extends Moved {
-  /** Responses to requests that may be repeated. */
+  /** Answers to requests that may be repeated. */
   replays: number
   /** Recorded sessions. */
   sessions: number
@@ -45,7 +45,7 @@ export interface MigrateStoreResult extends Moved {
 
 /**
  * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets first, so that none
- * is exceeded; then pending revocations, recorded responses, sessions, and finished revocations. Each page is one
+ * is exceeded; then pending revocations, recorded answers, sessions, and finished revocations. Each page is one
  * transaction with rows, jobs and joined ids. Rows that already exist are skipped, so a run after an interruption
  * continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE

@@ -89,7 +89,7 @@ export async function importEnded(query: Query, { revocations, joins }: Page): P
   }
 }
 
-/** Imports recorded responses. Responses that the database recorded at or after `since` are kept. */
+/** Imports recorded answers. Answers that the database recorded at or after `since` are kept. */
 export async function importReplays(
   query: Query,
   replays: readonly Replay[],
@@ -175,7 +175,7 @@ async function known(query: Query, revocations: readonly Revocation[]): Promise<
   return new Set(found.map(({ id }) => String(id)))
 }
 
-/** Records joined ids. They refer to whatever the id they joined refers to. Targets are locked against deletion. */
+/** Records joined ids. Each refers to the revocation of the id that it joined. Targets are locked against deletion. */
 async function noteJoins(query: Query, joins: Page['joins']): Promise<void> {
   if (joins.length === 0) return
   await query(

@@ -16,7 +16,7 @@ export interface Page {
   joins: { id: string; intoId: string }[]
 }
 
-/** The recorded first response to a request. */
+/** The recorded first answer to a request. */
 export interface Replay {
   key: string
   fingerprint: string | null
@@ -25,7 +25,7 @@ export interface Replay {
 }
 
 const PAGE = 500
-/** A batch of responses ends when it exceeds this size, because responses to bulk requests are long. */
+/** A batch of answers ends when it exceeds this size, because answers to bulk requests are long. */
 const REPLAYED_CHARACTERS = 2_000_000
 
 /** Whether the file exists and has Curfew's tables. @throws CURFEW_STORE_LOCKED, CURFEW_STORE_UNAVAILABLE */

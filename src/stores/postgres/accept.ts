@@ -48,7 +48,7 @@ export async function acceptTogether(
   })
 }
 
-/** The recorded responses to repeated requests. */
+/** The recorded answers to repeated requests. */
 async function repetitions(
   history: ReturnType<typeof postgresHistory>,
   requests: readonly AcceptRequest[],

@@ -18,7 +18,7 @@ export const UNCONFIRMED = (row: string) =>
 /** The lock order of rows, to prevent deadlocks: running before queued, then by user. */
 const BY_USER = 'tenant, user_kind, user_value, device_key'
 
-/** The format of ids. Callers may ask for any text. */
+/** The format of ids. Callers may pass any text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Notified when a revocation has ended or was confirmed; the payload is its `userKey`. */

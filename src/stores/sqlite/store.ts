@@ -100,7 +100,7 @@ export class SqliteStore implements Store {
   overtaken: Store['overtaken'] = () =>
     this.#read(() => [...new Set([...this.#sql.overtaken(), ...this.#held.displaced()])])
 
-  /** One process: there is no other one to be notified of. */
+  /** Notifies of nothing, because one process uses the file. */
   watch: Store['watch'] = () => {}
 
   recover: Store['recover'] = (now) => this.#write(() => this.#changes.recover(now))

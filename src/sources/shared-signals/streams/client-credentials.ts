@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { type AccessToken, AccessTokenText, boundedLifetime } from '../../../base/access-token.ts'
 import type { TransmitterClient } from '../entry.ts'
-import { readAs, TransmitterFailure } from './transmitter-answers.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
+import { readAs, TransmitterFailure } from './transmitter-responses.ts'
 
 /** RFC 6749, section 5.1. A token of another type must not be used (section 7.1). */
-const TokenAnswer = z.looseObject({
+const TokenResponse = z.looseObject({
   access_token: AccessTokenText,
   token_type: z.string().regex(/^bearer$/i),
   expires_in: z.number().nullish().catch(null),
@@ -34,7 +34,7 @@ export async function requestAccessToken(
     throw new TransmitterFailure(`The token endpoint returned the status ${status}.`, {
       retryAfter,
     })
-  const { access_token, expires_in } = readAs(TokenAnswer, json(), 'access token')
+  const { access_token, expires_in } = readAs(TokenResponse, json(), 'access token')
   return { value: access_token, lifetimeMs: boundedLifetime((expires_in ?? 0) * 1_000) }
 }
 

@@ -16,7 +16,7 @@ import {
 import { nextPoll } from './poll-pace.ts'
 import { AwaitedKeys, type TakenEvents, takePolled } from './take-polled.ts'
 import type { FoundStream, Transmitter } from './transmitter.ts'
-import { problemOf, TransmitterFailure } from './transmitter-answers.ts'
+import { problemOf, TransmitterFailure } from './transmitter-responses.ts'
 
 /** After this many consecutive failures, the stream is set up again because it may have been deleted. */
 const SET_UP_AFTER_FAILURES = 3
@@ -152,7 +152,7 @@ async function verify(
   }
 }
 
-/** Looks for the stream again. If that fails, the current stream stays in use, and the next look is later. */
+/** Looks for the stream again. If that fails, the current stream stays in use, and the next search is later. */
 async function lookAgain(
   source: SharedSignalsSource,
   transmitter: Transmitter,
@@ -198,7 +198,7 @@ async function pollOnce(
   return { kept: { ...kept, ...taken, quickPolls }, waitMs }
 }
 
-/** The wait that the transmitter asks for, in ms. */
+/** The wait that the transmitter requests, in ms. */
 function askedMs(error: unknown, clock: Clock): number {
   const header = error instanceof TransmitterFailure ? error.retryAfter : null
   return retryAfterMs(header ?? undefined, clock.now()) ?? 0

@@ -1,5 +1,5 @@
 import type { Log } from '../../../base/log.ts'
-import { problemOf, TransmitterFailure } from './transmitter-answers.ts'
+import { problemOf, TransmitterFailure } from './transmitter-responses.ts'
 
 export interface OptionalRequestsOptions {
   /** The source's name, for the log. */

@@ -1,6 +1,6 @@
 import { pushAuthorizationOf, type SharedSignalsConfig, type TransmitterConfig } from '../entry.ts'
 import { ENDING_EVENTS } from '../security-event.ts'
-import type { Stream } from './transmitter-answers.ts'
+import type { Stream } from './transmitter-responses.ts'
 
 /** The names of the delivery methods, in the RFCs and in drafts. */
 const METHODS = {
@@ -43,13 +43,15 @@ export function ownStreams(
   createdId: string | null,
 ): Stream[] {
   return streams
-    .filter((stream) => stream.stream_id === createdId || (isAlike(stream, owner) && isMarked(stream, owner)))
+    .filter(
+      (stream) => stream.stream_id === createdId || (hasDeliveryOf(stream, owner) && isMarked(stream, owner)),
+    )
     .sort((a, b) => (a.stream_id < b.stream_id ? -1 : 1))
 }
 
 /** The only stream to poll, if it has no description, which could mark it as another receiver's; otherwise null. */
 export function loneStream(streams: readonly Stream[], owner: StreamOwner): Stream | null {
-  const [only, ...others] = streams.filter((stream) => isAlike(stream, owner))
+  const [only, ...others] = streams.filter((stream) => hasDeliveryOf(stream, owner))
   const isLone = owner.transmitter.delivery === 'poll' && others.length === 0 && !only?.description
   return (isLone && only) || null
 }
@@ -60,7 +62,7 @@ export function isDeliveredOtherwise({ delivery }: Stream, { transmitter }: Stre
   return others.includes(delivery.method)
 }
 
-function isAlike({ delivery: { method } }: Stream, { transmitter }: StreamOwner): boolean {
+function hasDeliveryOf({ delivery: { method } }: Stream, { transmitter }: StreamOwner): boolean {
   const methods: readonly string[] = METHODS[transmitter.delivery]
   return methods.includes(method)
 }

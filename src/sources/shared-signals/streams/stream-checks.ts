@@ -2,7 +2,7 @@ import type { Check } from '../../../base/check.ts'
 import type { SharedSignalsSource } from '../entry.ts'
 import type { EventStreams } from './event-streams.ts'
 
-/** With more streams than this, only those that are not ok are listed, and no more than this. */
+/** With more streams than this, only those that are not ok are listed, up to this number. */
 const MAX_LISTED = 20
 
 /** The state of the event streams, for readiness. A failed stream is only a warning: other sources still work. */

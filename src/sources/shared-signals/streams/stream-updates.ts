@@ -1,8 +1,8 @@
 import { pushAuthorizationOf } from '../entry.ts'
 import type { OptionalRequests } from './optional-requests.ts'
 import { asksForOthers, type StreamOwner, wantedEvents } from './own-streams.ts'
-import type { Stream } from './transmitter-answers.ts'
 import type { TransmitterApi } from './transmitter-api.ts'
+import type { Stream } from './transmitter-responses.ts'
 
 export interface StreamUpdatesOptions extends StreamOwner {
   api: Pick<TransmitterApi, 'update'>

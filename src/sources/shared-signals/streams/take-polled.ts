@@ -5,8 +5,8 @@ import { COOLDOWN_MS } from '../../token/key-set.ts'
 import { type SetError, setErrorOf } from '../../token/set-error.ts'
 import type { SharedSignalsSource } from '../entry.ts'
 import type { TakeSecurityEvent } from '../take-security-event.ts'
-import type { Polled } from './transmitter-answers.ts'
 import type { PollReport } from './transmitter-api.ts'
+import type { Polled } from './transmitter-responses.ts'
 
 /** Maximum number of events waiting for an unknown key. */
 const MAX_AWAITED = 1_000

@@ -4,8 +4,8 @@ import type { Log } from '../../../base/log.ts'
 import { transmitterSecret } from '../entry.ts'
 import { requestAccessToken } from './client-credentials.ts'
 import type { StreamOwner } from './own-streams.ts'
-import { problemOf } from './transmitter-answers.ts'
 import type { SendToTransmitter } from './transmitter-http.ts'
+import { problemOf } from './transmitter-responses.ts'
 
 /** Provides the bearer token for requests to a transmitter. */
 export interface TransmitterAccess {

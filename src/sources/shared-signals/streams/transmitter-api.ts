@@ -6,6 +6,12 @@ import type { StreamStatus } from '../security-event.ts'
 import type { StreamOwner } from './own-streams.ts'
 import type { TransmitterAccess } from './transmitter-access.ts'
 import {
+  PollTimeout,
+  type SendToTransmitter,
+  type TransmitterRequest,
+  type TransmitterResponse,
+} from './transmitter-http.ts'
+import {
   Metadata,
   Polled,
   readAs,
@@ -13,13 +19,7 @@ import {
   Stream,
   Streams,
   TransmitterFailure,
-} from './transmitter-answers.ts'
-import {
-  PollTimeout,
-  type SendToTransmitter,
-  type TransmitterAnswer,
-  type TransmitterRequest,
-} from './transmitter-http.ts'
+} from './transmitter-responses.ts'
 
 /** Maximum number of events per poll. */
 export const MAX_EVENTS = 50
@@ -135,24 +135,24 @@ export class TransmitterApi {
     method: TransmitterRequest['method'],
     url: string,
     { body, isLongPoll = false, accepted = [] }: Question,
-  ): Promise<TransmitterAnswer> {
+  ): Promise<TransmitterResponse> {
     if (!isSecureAddress(url) || new URL(url).origin !== new URL(this.#configurationUrl).origin)
       throw new TransmitterFailure(
         `The address has another origin than the configuration, so no request was sent (${operation}).`,
       )
     const { signal } = this.#options
-    const answer = await this.#send({ method, url, body, isLongPoll, signal })
-    const { status } = answer
-    if ((status >= 200 && status < 300) || accepted.includes(status)) return answer
-    throw new TransmitterFailure(`The transmitter returned the status ${status} (${operation}).`, answer)
+    const response = await this.#send({ method, url, body, isLongPoll, signal })
+    const { status } = response
+    if ((status >= 200 && status < 300) || accepted.includes(status)) return response
+    throw new TransmitterFailure(`The transmitter returned the status ${status} (${operation}).`, response)
   }
 
   /** If the transmitter rejects the token, repeats the request once with another one (RFC 6750, section 3.1). */
-  async #send(request: Omit<TransmitterRequest, 'authorization'>): Promise<TransmitterAnswer> {
+  async #send(request: Omit<TransmitterRequest, 'authorization'>): Promise<TransmitterResponse> {
     const { access, send } = this.#options
     const token = await access.token()
-    const answer = await send({ ...request, authorization: `Bearer ${token}` })
-    if (answer.status !== 401 || !access.renew(token)) return answer
+    const response = await send({ ...request, authorization: `Bearer ${token}` })
+    if (response.status !== 401 || !access.renew(token)) return response
     return send({ ...request, authorization: `Bearer ${await access.token()}` })
   }
 }

@@ -4,9 +4,9 @@ import type { Clock } from '../../../base/clock.ts'
 const TIMEOUT_MS = 10_000
 /** How long a transmitter may hold a poll until there is an event (RFC 8936, section 2.4). Then Curfew polls again. */
 const LONG_POLL_MS = 90_000
-const LARGEST_ANSWER_BYTES = 1024 * 1024
+const LARGEST_RESPONSE_BYTES = 1024 * 1024
 /** Several hundred tokens of 16 KiB, because not all transmitters respect the requested maximum. */
-const LARGEST_POLL_BYTES = 8 * LARGEST_ANSWER_BYTES
+const LARGEST_POLL_BYTES = 8 * LARGEST_RESPONSE_BYTES
 const FORM = 'application/x-www-form-urlencoded'
 
 export interface TransmitterRequest {
@@ -22,7 +22,7 @@ export interface TransmitterRequest {
   signal: AbortSignal
 }
 
-export interface TransmitterAnswer {
+export interface TransmitterResponse {
   status: number
   /** The parsed body; undefined if it is empty. @throws SyntaxError if it is not JSON */
   json: () => unknown
@@ -30,7 +30,7 @@ export interface TransmitterAnswer {
 }
 
 /** Sends one request to a transmitter or its token endpoint, with limited time and size. Redirects are not followed. */
-export type SendToTransmitter = (request: TransmitterRequest) => Promise<TransmitterAnswer>
+export type SendToTransmitter = (request: TransmitterRequest) => Promise<TransmitterResponse>
 
 /** The transmitter held a poll for longer than Curfew waits. */
 export class PollTimeout extends Error {}
@@ -39,7 +39,7 @@ export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
   send: SendToTransmitter
   close: () => Promise<void>
 } {
-  const agent = newAgent(TIMEOUT_MS, LARGEST_ANSWER_BYTES)
+  const agent = newAgent(TIMEOUT_MS, LARGEST_RESPONSE_BYTES)
   // Some transmitters send headers at once and hold the body.
   const polls = newAgent(LONG_POLL_MS + TIMEOUT_MS, LARGEST_POLL_BYTES)
   return {
@@ -47,7 +47,7 @@ export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
       const content = form ? new URLSearchParams(form).toString() : (JSON.stringify(body) ?? null)
       const timeout = isLongPoll ? pollTimeout(clock) : { signal: AbortSignal.timeout(TIMEOUT_MS) }
       try {
-        const answer = await request(url, {
+        const response = await request(url, {
           dispatcher: isLongPoll ? polls : agent,
           method,
           headers: {
@@ -59,10 +59,10 @@ export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
           body: content,
           signal: AbortSignal.any([signal, timeout.signal]),
         })
-        const text = await answer.body.text()
-        const retryAfter = answer.headers['retry-after']
+        const text = await response.body.text()
+        const retryAfter = response.headers['retry-after']
         return {
-          status: answer.statusCode,
+          status: response.statusCode,
           json: () => (text === '' ? undefined : JSON.parse(text)),
           retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
         }
@@ -76,11 +76,11 @@ export function createSendToTransmitter(clock: Pick<Clock, 'after'>): {
   }
 }
 
-function newAgent(answerMs: number, maxResponseSize: number): Agent {
+function newAgent(timeoutMs: number, maxResponseSize: number): Agent {
   return new Agent({
     connect: { timeout: TIMEOUT_MS },
-    headersTimeout: answerMs,
-    bodyTimeout: answerMs,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
     maxResponseSize,
   })
 }

@@ -10,8 +10,8 @@ import {
   type StreamOwner,
 } from './own-streams.ts'
 import { StreamUpdates } from './stream-updates.ts'
-import { type Metadata, type Polled, type Stream, TransmitterFailure } from './transmitter-answers.ts'
 import { type PollReport, TransmitterApi, type TransmitterApiOptions } from './transmitter-api.ts'
+import { type Metadata, type Polled, type Stream, TransmitterFailure } from './transmitter-responses.ts'
 import { newState, stateKeyOf } from './verification-state.ts'
 
 /** An existing stream that may be used. */

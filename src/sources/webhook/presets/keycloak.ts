@@ -35,7 +35,7 @@ export const keycloak: NamedPreset = {
 }
 
 /**
- * The event type in the form of the extension's webhooks, followed by what distinguishes it: for an administrator's
+ * The event type in the format of the extension's webhooks, followed by what distinguishes it: for an administrator's
  * action on a user the end of the path, for a new credential its type.
  */
 function typeOf(event: Event): string {

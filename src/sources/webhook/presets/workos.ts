@@ -8,7 +8,7 @@ const HEADER = 'WorkOS-Signature'
 
 /**
  * WorkOS: https://workos.com/docs/events/data-syncing/webhooks, events at https://workos.com/docs/events, their data at
- * https://github.com/workos/openapi-spec. The signature has the form that WorkOS's Node.js library uses.
+ * https://github.com/workos/openapi-spec. The signature has the format that WorkOS's Node.js library uses.
  */
 export const workos: NamedPreset = {
   secret: FORMATS.sharedSecret,
@@ -35,7 +35,7 @@ const RULE: HmacRule = {
   read: (headers) => {
     const [, timestamp, signature] = /^t=(\d+), ?v1=([^,\s]+)$/.exec(requiredHeader(headers, HEADER)) ?? []
     if (timestamp === undefined || signature === undefined)
-      throw unproven(`The header ${HEADER} does not have the form t=…, v1=….`)
+      throw unproven(`The header ${HEADER} does not have the format t=…, v1=….`)
     return { timestamp, signatures: [signature] }
   },
   algorithm: 'sha256',

@@ -118,9 +118,9 @@ t.test('a token endpoint with an invalid response or a redirect provides no toke
   for (const [handler, problem] of [
     [answered(307, {}, { location: elsewhere.url }), /token endpoint returned the status 307/],
     [answered(503, {}), /token endpoint returned the status 503/],
-    [answered(200, { ...token, token_type: 'DPoP' }), /expected form/],
-    [answered(200, { access_token: 'a' }), /expected form/],
-    [answered(200, { ...token, access_token: 'a\r\nb' }), /expected form/],
+    [answered(200, { ...token, token_type: 'DPoP' }), /expected format/],
+    [answered(200, { access_token: 'a' }), /expected format/],
+    [answered(200, { ...token, access_token: 'a\r\nb' }), /expected format/],
     [answered(200, { ...token, more: 'x'.repeat(2 * 1024 * 1024) }), /too large/],
   ] as const) {
     const { fake, service } = await setUp(t, (endpoint) => endpoint.answer(handler))

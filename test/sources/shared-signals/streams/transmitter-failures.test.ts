@@ -22,8 +22,8 @@ t.test('a failed transmitter is retried, and the problem is reported without add
       /the status 302 \(list streams\)/,
       () => fake.override('/streams', { status: 302, headers: { location: `${other.issuer.url}/streams` } }),
     ],
-    [/expected form/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
-    [/not JSON|expected form/, () => fake.override('/streams', { status: 200 })],
+    [/expected format/, () => fake.override('/streams', { status: 200, body: { streams: 'x' } })],
+    [/not JSON|expected format/, () => fake.override('/streams', { status: 200 })],
     [/another issuer than the entry \(iss\)/, () => onlyOne({ iss: other.issuer.url })],
     [/audience/, () => onlyOne({ iss: fake.issuer.url, aud: 'other' })],
     [

@@ -2,30 +2,30 @@ import { z } from 'zod'
 import { AccessTokenText } from '../base/access-token.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { Identifier } from '../revocation/signal.ts'
-import type { Answer } from './http.ts'
+import type { QlikResponse } from './http.ts'
 
 /**
- * Qlik's responses, as far as Curfew reads them. Unknown members are accepted; a missing member, or one of another
+ * The parts of Qlik's responses that Curfew reads. Unknown members are accepted; a missing member, or one of another
  * type, makes the response unreadable. Sources are the OpenAPI documents at https://qlik.dev/apis/rest/oauth-tokens,
  * …/users and https://qlik.dev/authenticate/oauth.
  */
 
 /**
- * An id for use in paths and in the store: bounded, without characters that either rejects (unpaired surrogates,
+ * An id for use in paths and in the store: of limited length, without characters that either rejects (unpaired surrogates,
  * NUL), and not a dot segment, which a URL parser would remove.
  */
 const PathId = Identifier.refine((id) => id !== '.' && id !== '..')
 
 const OptionalText = z.string().nullish().catch(null)
 
-/** RFC 6749, appendix A.4. A scope in another form counts as empty. */
+/** RFC 6749, appendix A.4. A scope in another format counts as empty. */
 const GrantedScope = z
   .string()
   .regex(/^[\x20-\x7e]{0,1024}$/)
   .nullish()
   .catch('')
 
-export const AccessTokenAnswer = z.looseObject({
+export const AccessTokenResponse = z.looseObject({
   access_token: AccessTokenText,
   scope: GrantedScope,
   expires_in: z.number().positive().nullish().catch(null),
@@ -34,7 +34,7 @@ export const AccessTokenAnswer = z.looseObject({
 
 const Link = z.looseObject({ href: z.string().max(8_192) }).nullish()
 
-export const TokensAnswer = z.looseObject({
+export const TokensResponse = z.looseObject({
   data: z
     .array(
       z.looseObject({
@@ -57,11 +57,11 @@ const AssignedRoles = z
   .nullish()
   .catch(null)
 
-export const OwnUserAnswer = z.looseObject({ id: PathId, roles: Roles, assignedRoles: AssignedRoles })
+export const OwnUserResponse = z.looseObject({ id: PathId, roles: Roles, assignedRoles: AssignedRoles })
 
-export const UserAnswer = z.looseObject({ id: z.string() })
+export const UserResponse = z.looseObject({ id: z.string() })
 
-export const UsersAnswer = z.looseObject({
+export const UsersResponse = z.looseObject({
   data: z
     .array(z.looseObject({ id: PathId, subject: z.string().nullish(), email: z.string().nullish() }))
     .max(1_000),
@@ -74,7 +74,7 @@ const ErrorCode = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/)
  * The code of the first error, or OAuth's own (RFC 6749, section 5.2). The rest of an error response may repeat what
  * was sent.
  */
-const ErrorAnswer = z.union([
+const ErrorResponse = z.union([
   z
     .looseObject({ errors: z.tuple([z.looseObject({ code: ErrorCode })], z.unknown()) })
     .transform(({ errors }) => errors[0].code),
@@ -85,11 +85,11 @@ const ErrorAnswer = z.union([
  * The failure for a response's status; null for the `expected` statuses. Statuses as documented at
  * https://qlik.dev/apis/rest/oauth-tokens and …/rate-limiting.
  */
-export function failureOf(answer: Answer, expected: readonly number[]): QlikFailure | null {
-  const { route, status, retryAfterMs } = answer
+export function failureOf(response: QlikResponse, expected: readonly number[]): QlikFailure | null {
+  const { route, status, retryAfterMs } = response
   if (expected.includes(status)) return null
-  const code = errorCodeOf(answer)
-  const message = `Qlik Cloud answered ${route} with ${status}${code === null ? '' : ` (${code})`}.`
+  const code = errorCodeOf(response)
+  const message = `Qlik Cloud responded to ${route} with ${status}${code === null ? '' : ` (${code})`}.`
   if (status === 401) return new QlikFailure('unauthorized', message)
   if (status === 403) return new QlikFailure('forbidden', message)
   if (status === 429) return new QlikFailure('rate-limited', message, { retryAfterMs })
@@ -99,21 +99,21 @@ export function failureOf(answer: Answer, expected: readonly number[]): QlikFail
 }
 
 /** The code in an error response, Qlik's own or OAuth's; null if there is none. */
-export function errorCodeOf({ text }: Answer): string | null {
-  return ErrorAnswer.safeParse(parseJson(text)).data ?? null
+export function errorCodeOf({ text }: QlikResponse): string | null {
+  return ErrorResponse.safeParse(parseJson(text)).data ?? null
 }
 
 /**
  * Parses the response's JSON with `schema`.
  * @throws QlikFailure `unreadable`, without the response's text
  */
-export function read<T>({ route, text }: Answer, schema: z.ZodType<T>): T {
+export function read<T>({ route, text }: QlikResponse, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   const member = parsed.error.issues[0]?.path.join('.') || 'entire response'
   throw new QlikFailure(
     'unreadable',
-    `Qlik Cloud's response to ${route} does not have the documented form (${member}).`,
+    `Qlik Cloud's response to ${route} does not have the documented format (${member}).`,
   )
 }
 

@@ -11,7 +11,7 @@ import { isEvent, type Preset } from './preset.ts'
 /** How far a sender's clock may be ahead. A later time is not used as the time of an event. */
 const SKEW_MS = 5 * 60_000
 
-export interface Judgement {
+export interface ConvertedEvents {
   signals: Signal[]
   /** Whether each signal's event contains a time, so that a second logout never has the same bytes. */
   isDated: boolean
@@ -21,7 +21,7 @@ export interface Judgement {
   rejected: CurfewError[]
 }
 
-export interface JudgeOptions {
+export interface ConvertOptions {
   config: CommonConfig & { events?: Readonly<Record<string, Reason>> | undefined }
   preset: Preset
   tenants: TenantNames
@@ -31,28 +31,28 @@ export interface JudgeOptions {
 }
 
 /** Converts a source's events to signals, each independently: an invalid event does not affect the others. */
-export function judge(events: readonly unknown[], options: JudgeOptions): Judgement {
-  const judgement: Judgement = { signals: [], isDated: true, ignored: 0, rejected: [] }
+export function convertEvents(events: readonly unknown[], options: ConvertOptions): ConvertedEvents {
+  const converted: ConvertedEvents = { signals: [], isDated: true, ignored: 0, rejected: [] }
   for (const event of events) {
     try {
       const statement = statementIn(event, options)
       if (statement) {
-        judgement.signals.push(toSignal(statement, options))
-        judgement.isDated &&= statement.occurredAt !== null
-      } else judgement.ignored += 1
+        converted.signals.push(toSignal(statement, options))
+        converted.isDated &&= statement.occurredAt !== null
+      } else converted.ignored += 1
     } catch (error) {
       if (!(error instanceof CurfewError)) throw error
-      judgement.rejected.push(error)
+      converted.rejected.push(error)
     }
   }
-  return judgement
+  return converted
 }
 
 /**
  * A delivery whose proof is valid for longer than deliveries are remembered can arrive again unrecognized. If its event
  * is that old, its signal ends only tokens issued before the event.
  */
-function toSignal(statement: Statement, { config, tenants, validUntil, now }: JudgeOptions): Signal {
+function toSignal(statement: Statement, { config, tenants, validUntil, now }: ConvertOptions): Signal {
   const signal = sourceSignal(config, statement, { tenants, now })
   const isRepeatable =
     validUntil > now + DELIVERY_WINDOW_MS && signal.occurredAt < now - DELIVERY_WINDOW_MS + SKEW_MS
@@ -60,7 +60,7 @@ function toSignal(statement: Statement, { config, tenants, validUntil, now }: Ju
 }
 
 /** The statement of an event; null if it ends no session. @throws CURFEW_BODY_UNREADABLE */
-function statementIn(event: unknown, { config, preset, now }: JudgeOptions): Statement | null {
+function statementIn(event: unknown, { config, preset, now }: ConvertOptions): Statement | null {
   if (!isEvent(event)) throw new CurfewError('CURFEW_BODY_UNREADABLE')
   const values = preset.normalize ? preset.normalize(event) : event
   const type = values ? expand(preset.type, values) : null

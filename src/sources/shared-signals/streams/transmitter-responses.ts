@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CurfewError } from '../../../base/errors.ts'
 import { StreamStatus } from '../security-event.ts'
 
-// The responses of a transmitter, as far as Curfew reads them (Shared Signals Framework 1.0, sections 7.1 and 8.1).
+// The parts of a transmitter's responses that Curfew reads (Shared Signals Framework 1.0, sections 7.1 and 8.1).
 
 export const Metadata = z.looseObject({
   issuer: z.string(),
@@ -84,7 +84,7 @@ export class TransmitterFailure extends CurfewError {
 /** @throws TransmitterFailure, which contains nothing from the response */
 export function readAs<T extends z.ZodType>(schema: T, json: unknown, operation: string): z.infer<T> {
   const { data, success } = schema.safeParse(json)
-  if (!success) throw new TransmitterFailure(`The response does not have the expected form (${operation}).`)
+  if (!success) throw new TransmitterFailure(`The response does not have the expected format (${operation}).`)
   return data
 }
 
