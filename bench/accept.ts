@@ -35,7 +35,7 @@ export function accept(): Promise<Figure[]> {
         note:
           `${ROUNDS} rounds of ${REQUESTS_A_ROUND} requests over ${CONNECTIONS} connections, each with its own user, id and signature. ` +
           'The worker waits for its budget, as in every burst longer than a few seconds. ' +
-          `${waiting.cores}. Resident memory of the service: ${waiting.memory}. If the worker ends revocations as fast as it can, with a tenant that answers after 50 ms ` +
+          `${waiting.cores}. Resident memory of the service: ${waiting.memory}. If the worker ends revocations as fast as it can, with a tenant that responds after 50 ms ` +
           `and no limits: ${spread(working.ratios, 2)}.`,
       },
     ]

@@ -30,7 +30,7 @@ interface Memory {
   highestMb: number
 }
 
-/** A growing backlog, with a tenant that accepts calls and never answers. */
+/** A growing backlog, with a tenant that accepts calls and never responds. */
 export function backlog(): Promise<Figure[]> {
   return withBench(async (bench) => {
     const tenant = await startTenant(bench, { latencyMs: NEVER_MS })
@@ -64,7 +64,7 @@ function memoryFigure(filler: Memory, restarted: Memory): Figure {
     aim: `≤ ${AIM_MB} MB`,
     met: Math.max(filler.settledMb, restarted.settledMb) <= AIM_MB,
     note:
-      `VmRSS (and VmHWM) ${SETTLED_AFTER_MS / 1000} s later, with a tenant that never answers. They arrived in ` +
+      `VmRSS (and VmHWM) ${SETTLED_AFTER_MS / 1000} s later, with a tenant that never responds. They arrived in ` +
       `${BACKLOG / USERS_A_REQUEST} bulk requests, one after the other.`,
   }
 }

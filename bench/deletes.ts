@@ -61,7 +61,7 @@ function figure({ tokens, lagMs, names }: Scenario, where: string, counts: Count
   const signals = names('').length
   return {
     name: `Deletes for ${tokens} tokens, ${signals === 1 ? 'one signal' : 'user named by id, email and subject at once'}, listing lag ${lagMs / 1_000} s, ${where}`,
-    measured: `${ratio.toFixed(3)} per token: ${counts.deletes}; ${counts.lists} listings; ${counts.refused} answers with 429`,
+    measured: `${ratio.toFixed(3)} per token: ${counts.deletes}; ${counts.lists} listings; ${counts.refused} responses with 429`,
     aim: `≤ ${AIM}`,
     met: ratio <= AIM && counts.refused === 0,
     note:

@@ -31,10 +31,10 @@ const IDLE_AIM_MS = 10
 const BULK_AIM = 1.1
 
 /**
- * List all pages, revoke 500 tokens with 16 calls at once, list again: the minimum of consecutive answers for any service
+ * List all pages, revoke 500 tokens with 16 calls at once, list again: the minimum of consecutive responses for any service
  * that lists everything first.
  */
-const answersInARow = (pages: number) => pages + Math.ceil(TOKENS / CONCURRENCY) + 1
+const responsesInARow = (pages: number) => pages + Math.ceil(TOKENS / CONCURRENCY) + 1
 const PAGES = Math.ceil(TOKENS / 100)
 
 /** Time from a logout to the first listing without the user's tokens. */
@@ -53,14 +53,14 @@ async function idle(bench: Bench): Promise<Figure> {
       })
       .join('; ')
   return {
-    name: "Accept to completed, one user with 3 tokens, idle, without the tenant's answer times",
+    name: "Accept to completed, one user with 3 tokens, idle, without the tenant's response times",
     measured: describe('reported'),
     aim: `≤ ${IDLE_AIM_MS} ms`,
     met: results.every(({ reported }) => median(reported) <= IDLE_AIM_MS),
     note:
       `${IDLE_RUNS} signed logouts, one after the other with pauses, after ${WARM_UP_RUNS} to warm up, while no confirming listing is due; from \`acceptedAt\` to ` +
       '`completedAt`, which the service reports in whole ms. Subtracted are the times that the tenant measured from the arrival of a call to ' +
-      'the end of its answer: list, the slowest of three revocations, list again. Latency: how long the tenant waits before each answer. ' +
+      'the end of its response: list, the slowest of three revocations, list again. Latency: how long the tenant waits before each response. ' +
       `For the caller, from sending the request with \`Prefer: wait\` to reading its answer: ${describe('observed')}.`,
   }
 }
@@ -120,16 +120,16 @@ async function many(bench: Bench): Promise<Figure[]> {
     const tenant = await startTenant(bench, { latencyMs })
     one.push({
       latencyMs,
-      runs: await manyRuns(bench, tenant, answersInARow(PAGES), async (service) => {
+      runs: await manyRuns(bench, tenant, responsesInARow(PAGES), async (service) => {
         const userId = await tenant.userWithTokens(TOKENS)
         return () => timeOfOne(service, userId)
       }),
     })
     several.push({
       latencyMs,
-      runs: await manyRuns(bench, tenant, answersInARow(1), async (service) => {
+      runs: await manyRuns(bench, tenant, responsesInARow(1), async (service) => {
         const users = await usersWithTokens(tenant, USERS, TOKENS / USERS)
-        return () => bulkTime(service, users, answersInARow(1) * latencyMs)
+        return () => bulkTime(service, users, responsesInARow(1) * latencyMs)
       }),
     })
     await tenant.stop()
@@ -159,7 +159,7 @@ const ratiosOf = ({ runs }: Runs) => runs.map(({ ms, idealMs }) => ms / idealMs)
 
 function figure(name: string, pages: number, results: Runs[], note = ''): Figure {
   const ideal = ({ latencyMs, runs }: Runs) =>
-    `${median(runs.map(({ idealMs }) => idealMs)).toFixed(0)} ms (at the nominal ${latencyMs} ms: ${answersInARow(pages) * latencyMs} ms)`
+    `${median(runs.map(({ idealMs }) => idealMs)).toFixed(0)} ms (at the nominal ${latencyMs} ms: ${responsesInARow(pages) * latencyMs} ms)`
   const measured = (result: Runs) =>
     `${spread(ratiosOf(result), 2)}, ${median(result.runs.map(({ ms }) => ms)).toFixed(0)} ms (latency ${result.latencyMs} ms)`
   return {
@@ -168,8 +168,8 @@ function figure(name: string, pages: number, results: Runs[], note = ''): Figure
     aim: `≤ ${BULK_AIM}`,
     met: results.every((result) => median(ratiosOf(result)) <= BULK_AIM),
     note:
-      `${RUNS} runs of one process, after one to warm up. The ideal is (${pages} + ⌈${TOKENS} / ${CONCURRENCY}⌉ + 1) consecutive answers of the tenant ` +
-      `(list all pages, revoke with REVOKE_CONCURRENCY=${CONCURRENCY}, list again), at the mean answer time that the tenant measured: ` +
+      `${RUNS} runs of one process, after one to warm up. The ideal is (${pages} + ⌈${TOKENS} / ${CONCURRENCY}⌉ + 1) consecutive responses of the tenant ` +
+      `(list all pages, revoke with REVOKE_CONCURRENCY=${CONCURRENCY}, list again), at the mean response time that the tenant measured: ` +
       `${results.map(ideal).join('; ')}. The Tier 2 limit is lifted, because the access token takes one of 500 permits.${note}`,
   }
 }

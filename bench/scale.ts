@@ -26,7 +26,7 @@ const TOKENS = 3
 const CONNECTIONS_A_REPLICA = 10
 /** Bulk requests in flight at once. */
 const SENDERS = 16
-const SIGNALS_MEANWHILE = 4_000
+const SIGNALS_DURING_LOAD = 4_000
 /** Short windows, so that permits are taken and returned all the time. A 429 from a tenant is a mistake. */
 const LIMITS = { tier1Limit: 200, tier2Limit: 100, windowMs: 10_000 }
 const AIM = 2_000
@@ -78,7 +78,7 @@ export function scale(): Promise<Figure[]> {
     }
     if (process.env.BENCH_ONLY_DRAIN) return [callsFigure(drain, await sizes(postgres))]
     const more = await usersOf(tenants)
-    const accepts = await acceptsMeanwhile(bench, { postgres, tenants, replicas }, more)
+    const accepts = await acceptsDuringLoad(bench, { postgres, tenants, replicas }, more)
     return [callsFigure(drain, await sizes(postgres)), accepts]
   })
 }
@@ -209,17 +209,17 @@ async function isUnconfirmed(postgres: Postgres): Promise<boolean> {
 }
 
 /** Sends signed logouts to all replicas while they drain the same backlog again. */
-async function acceptsMeanwhile(bench: Bench, parts: Parts, groups: Group[]): Promise<Figure> {
+async function acceptsDuringLoad(bench: Bench, parts: Parts, groups: Group[]): Promise<Figure> {
   const generator = await startChild(bench, 'bench/load-generator.ts')
   const rates: number[] = []
   let late = 0
-  let drainedMeanwhile = 0
+  let drainedDuringLoad = 0
   const { seconds } = await drained(parts, async () => {
     await fill(parts.replicas, groups)
     const before = await unended(parts.postgres)
     const startedAt = performance.now()
     for (const { url } of parts.replicas) {
-      const requests = Array.from({ length: SIGNALS_MEANWHILE }, (_, index) =>
+      const requests = Array.from({ length: SIGNALS_DURING_LOAD }, (_, index) =>
         signedLogout(randomUUID(), tenantName(index % TENANTS)),
       )
       const order: LoadOrder = { urls: [url], requests, connections: 32 }
@@ -227,18 +227,18 @@ async function acceptsMeanwhile(bench: Bench, parts: Parts, groups: Group[]): Pr
       rates.push(result?.perSecond ?? 0)
       late = Math.max(late, result?.p99Ms ?? 0)
     }
-    const done = before + REPLICAS * SIGNALS_MEANWHILE - (await unended(parts.postgres))
-    drainedMeanwhile = (done / (performance.now() - startedAt)) * 1_000
+    const done = before + REPLICAS * SIGNALS_DURING_LOAD - (await unended(parts.postgres))
+    drainedDuringLoad = (done / (performance.now() - startedAt)) * 1_000
   })
   await generator.stop()
   const slowest = Math.min(...rates)
   return {
     name: `Signals accepted per second by one of ${REPLICAS} replicas while they drain`,
-    measured: `${Math.round(slowest)}/s, p99 ${late} ms; at the same time, ${Math.round(drainedMeanwhile)} revocations per second ended`,
+    measured: `${Math.round(slowest)}/s, p99 ${late} ms; at the same time, ${Math.round(drainedDuringLoad)} revocations per second ended`,
     aim: 'none',
     met: true,
     note:
-      `${SIGNALS_MEANWHILE} signed logouts over 32 connections to one replica and then to the other, each for its own user, after a ` +
+      `${SIGNALS_DURING_LOAD} signed logouts over 32 connections to one replica and then to the other, each for its own user, after a ` +
       `backlog of ${REVOCATIONS} was queued. Draining took ${seconds.toFixed(1)} s in total.`,
   }
 }

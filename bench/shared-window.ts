@@ -38,12 +38,12 @@ async function figure(replicas: number): Promise<Figure> {
   const ideal = idealMs(replicas)
   return {
     name: `${TOKENS} tokens of ${USERS} users by ${replicas} replicas with one limit of ${LIMIT} per window, relative to ${WINDOWS} windows and the burst`,
-    measured: `${(slowest / ideal).toFixed(3)}: ${Math.round(slowest)} ms against ${ideal} ms; ${refused} answers with 429`,
+    measured: `${(slowest / ideal).toFixed(3)}: ${Math.round(slowest)} ms against ${ideal} ms; ${refused} responses with 429`,
     aim: `≤ ${AIM}, no 429`,
     met: slowest / ideal <= AIM && refused === 0,
     note:
       `The slowest of ${RUNS} runs (${times.map((ms) => Math.round(ms)).join(', ')} ms), each with new processes that have revoked ${WARM_UP_USERS * TOKENS_EACH} tokens to warm up, QLIK_RATE_WINDOW_MS=${WINDOW_MS}, a tenant with the ` +
-      `same limits that waits ${LATENCY_MS} ms before each answer. From sending one bulk request to the last \`completedAt\`. The ideal is that of one process, with ` +
+      `same limits that waits ${LATENCY_MS} ms before each response. From sending one bulk request to the last \`completedAt\`. The ideal is that of one process, with ` +
       `${CONCURRENCY} calls at once in each replica: ${WINDOWS} × ${WINDOW_MS} ms + ${burstMs(replicas)} ms. ` +
       `The excess of ${Math.round(slowest - ideal)} ms does not grow with the window: for two windows of 300 s it is ${(((slowest - ideal) / 600_000) * 100).toFixed(2)} %.`,
   }

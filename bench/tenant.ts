@@ -30,7 +30,7 @@ const TenantOrder = z.union([
 ])
 type TenantOrder = z.infer<typeof TenantOrder>
 
-/** A call as the tenant measures it: from its arrival to the end of its answer. */
+/** A call as the tenant measures it: from its arrival to the end of its response. */
 const TenantCall = z.object({ route: z.string(), status: z.int().nullable(), ms: z.number() })
 export type TenantCall = z.infer<typeof TenantCall>
 

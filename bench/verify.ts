@@ -47,7 +47,7 @@ export function verify(): Promise<Figure[]> {
         aim: `≤ ${AIM_MS} ms`,
         met: late <= AIM_MS,
         note:
-          `${ROUNDS} rounds after one to warm up, a tenant that waits ${LATENCY_MS} ms before each answer. From sending the signed logout to reading ` +
+          `${ROUNDS} rounds after one to warm up, a tenant that waits ${LATENCY_MS} ms before each response. From sending the signed logout to reading ` +
           'the verified revocation, with `Prefer: wait` on both requests; to reading the completed one: ' +
           `p50 ${Math.round(median(times.completed))} ms, p99 ${Math.round(quantile(times.completed, 0.99))} ms. The confirming listing is made when the ` +
           "tenant's clock has certainly passed the second in which the leeway of 5 s ends: 5 to 6 s later, plus the uncertainty of its clock. " +

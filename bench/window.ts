@@ -36,12 +36,12 @@ export async function windows(): Promise<Figure[]> {
   return [
     {
       name: `${TOKENS} tokens with a limit of ${LIMIT} per window, relative to ${WINDOWS} windows and the burst`,
-      measured: `${(slowest / IDEAL_MS).toFixed(3)}: ${Math.round(slowest)} ms against ${IDEAL_MS} ms; ${refused} answers with 429`,
+      measured: `${(slowest / IDEAL_MS).toFixed(3)}: ${Math.round(slowest)} ms against ${IDEAL_MS} ms; ${refused} responses with 429`,
       aim: `≤ ${AIM}, no 429`,
       met: slowest / IDEAL_MS <= AIM && refused === 0,
       note:
         `The slowest of ${RUNS} runs, each with a new process and a fresh budget, QLIK_RATE_WINDOW_MS=${WINDOW_MS}, ` +
-        `a tenant with the same limits that waits ${LATENCY_MS} ms before each answer. The ideal is ⌊${TOKENS - 1} / ${LIMIT}⌋ × ${WINDOW_MS} ms + ` +
+        `a tenant with the same limits that waits ${LATENCY_MS} ms before each response. The ideal is ⌊${TOKENS - 1} / ${LIMIT}⌋ × ${WINDOW_MS} ms + ` +
         `${BURST_MS} ms for listing and the burst: (${PAGES} + ⌈${TOKENS - WINDOWS * LIMIT} / ${CONCURRENCY}⌉ + 1) × ${LATENCY_MS} ms. ` +
         `The excess of ${Math.round(slowest - IDEAL_MS)} ms does not grow with the window: for two windows of 300 s it is ${(((slowest - IDEAL_MS) / 600_000) * 100).toFixed(2)} %.`,
     },

@@ -5,7 +5,7 @@ import type { TokenCounts } from './revocation.ts'
 /** `stuck`: still listed long after its delete; counts as remaining until it leaves the list. */
 type State = 'remaining' | 'stuck' | 'revoked' | 'alreadyGone'
 
-/** What is known of a recently deleted token; null if it was not deleted. */
+/** The known state of a recently deleted token; null if it was not deleted. */
 export type Recall = (id: string) => { how: Gone; isStuck: boolean } | null
 
 /**

@@ -45,7 +45,7 @@ async function postgres(t: Test): Promise<Earlier> {
   }
 }
 
-/** Writes like a replica of the earlier version, which may run beside new ones. */
+/** Writes like a replica of the earlier version, which may run alongside new ones. */
 function noteAsBefore(server: Awaited<ReturnType<typeof startPostgres>>, url: string, sid: string) {
   return server.query(
     url,

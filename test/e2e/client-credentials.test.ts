@@ -12,7 +12,7 @@ import { startService } from '../support/service.ts'
 
 const CLIENT_ID = 'client-1'
 
-/** The service and its tenant. `members` of CONFIG_FILE and `files` beside it configure the tenant's client. */
+/** The service and its tenant. `members` of CONFIG_FILE and `files` next to it configure the tenant's client. */
 async function setUp(
   t: Test,
   {

@@ -19,7 +19,7 @@ export interface ModelCall {
   tokenId: string | null
 }
 
-/** A response under way, and how long it tells the caller to wait (true time). */
+/** A response under way, and the wait that it requests (true time). */
 interface Reply extends ApiAnswer {
   waitUntil?: number
 }

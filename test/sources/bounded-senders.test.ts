@@ -63,7 +63,7 @@ const SIGNALS = {
 }
 
 for (const [way, send] of Object.entries(SIGNALS)) {
-  t.test(`${way}: another sender's tenant gets the same response as one that does not exist`, async (t) => {
+  t.test(`${way}: another sender's tenant gets the same answer as one that does not exist`, async (t) => {
     const { service } = await startBounded(t)
     const texts = new Set<string>()
     for (const tenant of ['b', 'default', 'elsewhere']) {

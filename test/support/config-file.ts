@@ -13,7 +13,7 @@ export interface ConfigurationFile {
   path: string
   /** Overwrites the file: an object as JSON, a string as it is. */
   write(content: object | string): void
-  /** Writes another file beside it and returns its name. */
+  /** Writes another file next to it and returns its name. */
   beside(name: string, content: string): string
 }
 

@@ -26,7 +26,7 @@ export interface Vendor {
   /** The tolerance of the timestamp, in seconds; null if none is signed. */
   toleranceSeconds: number | null
   answer: number
-  /** Whether one valid signature is enough beside an invalid one. */
+  /** Whether one valid signature is enough in addition to an invalid one. */
   takesOneOfTwo?: boolean
 }
 

@@ -32,7 +32,7 @@ function distinguishesLogouts({
   return isTimed(proof) || id !== undefined || occurredAt !== undefined
 }
 
-/** A service that has no kind of its own: the entry describes its webhooks. */
+/** A service without its own kind: the entry describes its webhooks. */
 export function generic(values: ValueSchemas) {
   const schema = z.strictObject({
     kind: z.literal('generic'),

@@ -19,7 +19,7 @@ t.test('forgeries are rejected, and nothing is stored', async (t) => {
   const own: [name: string, token: string | Promise<string>, says: RegExp][] = [
     ['typ that is no text', token({}, { typ: 5 }), /typ/],
     ['an ID token', token({ events: undefined, nonce: 'n', auth_time: iat }, { typ: 'JWT' }), /events/],
-    ['good for days', token({ exp: iat + 7 * 86_400 }), /exp/],
+    ['valid for days', token({ exp: iat + 7 * 86_400 }), /exp/],
     ['good for ever', token().then((good) => reworked(good, issuer.key)), /exp/],
     ['no exp, as Ory Hydra sends it', token({ exp: undefined, sub: undefined, sid: 's1' }), /exp/],
     ['events without the one of a logout', token({ events: { 'https://example.com/other': {} } }), /events/],

@@ -112,7 +112,7 @@ t.test('the time of an event is in s or ms, and an implausible one is ignored', 
   t.equal(occurredAt, acceptedAt, 'a future time counts as now')
 })
 
-t.test('a repeated token gets the same response and has no further effect while it is valid', async (t) => {
+t.test('a repeated token gets the same answer and has no further effect while it is valid', async (t) => {
   const clock = fakeClock()
   const { service, transmitter, claims, pushToken, stored } = await startPush(t, {}, { clock })
   const token = await transmitter.sign(claims({ event: { initiating_entity: 'admin' } }))
