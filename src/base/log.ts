@@ -1,7 +1,9 @@
 import pino, { type LogFn, type LoggerOptions } from 'pino'
 import { CurfewError, ERRORS, type ErrorCode, OwnError } from './errors.ts'
 
-/** Writes lines to the log. `details` hold no user names; the message is constant, so that operators can search for it. */
+/**
+ * Writes lines to the log. `details` hold no user names; the message is constant, so that operators can search for it.
+ */
 export interface Log {
   info(details: object, message: string): void
   warn(details: object, message: string): void
@@ -101,7 +103,10 @@ function isObject(details: unknown): details is object {
 /** Limited, because an error may be its own cause. */
 const MAX_CAUSES = 5
 
-/** An error for the log. Messages of other software are omitted, because they may quote input: JSON errors quote the body. */
+/**
+ * An error for the log. Messages of other software are omitted, because they may quote input: JSON errors quote the
+ * body.
+ */
 export function safeError(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { type: typeof error }
   const isOwn = error instanceof OwnError

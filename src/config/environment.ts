@@ -169,8 +169,8 @@ function withSecretFiles(
 }
 
 /**
- * Coerces values with @fastify/env, then checks them with zod. Values that cannot be coerced are omitted in the second step,
- * so that they hide no other mistake.
+ * Coerces values with @fastify/env, then checks them with zod. Values that cannot be coerced are omitted in the second
+ * step, so that they hide no other mistake.
  */
 async function check(schema: z.ZodObject, given: Given): Promise<Checked> {
   const first = await coerce(schema, given)

@@ -11,8 +11,8 @@ import type { QlikResponse } from './http.ts'
  */
 
 /**
- * An id for use in paths and in the store: of limited length, without characters that either rejects (unpaired surrogates,
- * NUL), and not a dot segment, which a URL parser would remove.
+ * An id for use in paths and in the store: of limited length, without characters that either rejects (unpaired
+ * surrogates, NUL), and not a dot segment, which a URL parser would remove.
  */
 const PathId = Identifier.refine((id) => id !== '.' && id !== '..')
 

@@ -36,8 +36,8 @@ interface Pending {
  * not exist.
  *
  * Results are cached by the exact name. Names share a call only if each user found can match just one of them,
- * regardless of how Qlik Cloud compares them. Names that are not plain, and names that differ only in case, are looked up
- * separately.
+ * regardless of how Qlik Cloud compares them. Names that are not plain, and names that differ only in case, are looked
+ * up separately.
  */
 export class UserLookups {
   readonly #search: Search

@@ -173,9 +173,9 @@ export interface RevocationStore {
   overtaken(): Promise<string[]>
 
   /**
-   * Called once, before the first claim. Requeues everything that was running when the process ended, unless another process
-   * can be running it, and caps every wait at the longest backoff, in case the clock was set back. Returns the number
-   * of requeued revocations.
+   * Called once, before the first claim. Requeues everything that was running when the process ended, unless another
+   * process can be running it, and caps every wait at the longest backoff, in case the clock was set back. Returns the
+   * number of requeued revocations.
    */
   recover(now: number): Promise<number>
 

@@ -30,9 +30,9 @@ export interface SourceRoute<Source> {
 }
 
 /**
- * A plugin with one route for the sources of a part. The handler receives the raw bytes of the body, regardless of its type,
- * because it authenticates the source before anything parses them. If the path names no source of the part, the body is
- * not read.
+ * A plugin with one route for the sources of a part. The handler receives the raw bytes of the body, regardless of its
+ * type, because it authenticates the source before anything parses them. If the path names no source of the part, the
+ * body is not read.
  */
 export function sourceRoute<Source extends ConfiguredSource>(
   sources: { find(name: string): Source | null },

@@ -5,8 +5,8 @@
 const RSA_BYTES = { min: 256, max: 1024 }
 
 /**
- * Whether a key of a set (RFC 7517) is accepted for verifying tokens. Symmetric and private keys in a public set are not
- * secret. RSA keys that are too weak or too expensive to use are ignored.
+ * Whether a key of a set (RFC 7517) is accepted for verifying tokens. Symmetric and private keys in a public set are
+ * not secret. RSA keys that are too weak or too expensive to use are ignored.
  */
 export function isProvingKey(key: Record<string, unknown>): boolean {
   if (key.d !== undefined || key.k !== undefined) return false

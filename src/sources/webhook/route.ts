@@ -14,7 +14,8 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 const EMPTY = z.undefined().describe('Every signal in it is durable; the body is empty')
 
 /**
- * `POST /sources/{name}/webhook`: a vendor reports events of its users. The answer is 2xx when all signals in it are durable.
+ * `POST /sources/{name}/webhook`: a vendor reports events of its users. The answer is 2xx when all signals in it are
+ * durable.
  */
 export function vendorWebhookRoute(
   sources: ConfiguredSources<WebhookSource>,
