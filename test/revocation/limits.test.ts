@@ -178,7 +178,9 @@ t.test('a restart remembers the calls of the last window', async (t) => {
   const { DATABASE_URL = '' } = first.environment
   const second = await startService(t, { share: first, environment: { ...environment, DATABASE_URL } })
   const user = second.userWithTokens(5)
-  t.match(await second.revoke({ userId: user.id }), { verified: true, tokens: { revoked: 5 } })
+  t.match(await second.revoke({ userId: user.id }), { verified: true })
+  // Not how many were revoked: on a busy machine, a delete may time out and be repeated.
+  t.same(second.sandbox.tenant.tokensOf(user.id), [])
   t.notOk(statusesOf(first).has(429))
 })
 
