@@ -38,8 +38,11 @@ export const behaviourSchema = z.strictObject({
   cursorLifetimeMs: milliseconds.nullable(),
   /** Maximum `limit` of a listing. Default: 100. */
   pageSizeMax: z.number().int().min(1),
-  /** Origin of paging links; an empty string makes them relative. By default not the origin of the sandbox. */
-  linkOrigin: z.string(),
+  /**
+   * Origin of links; an empty string makes them relative. Default: null, the origin that the call was made to. Another
+   * origin shows what a client does with its access token.
+   */
+  linkOrigin: z.string().nullable(),
   /** Status for revoking a token that is unknown or already revoked. Default: 404. */
   unknownTokenDelete: z.union([z.literal(404), z.literal(204)]),
   /**
@@ -73,7 +76,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   listingOrder: 'oldest-first',
   cursorLifetimeMs: null,
   pageSizeMax: 100,
-  linkOrigin: 'https://tenant.example.invalid',
+  linkOrigin: null,
   unknownTokenDelete: 404,
   tenantLimitShare: 0.5,
   notFoundCost: 1,

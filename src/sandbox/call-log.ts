@@ -1,7 +1,7 @@
 import type { Tier } from './rate-limiter.ts'
 
 /** Names of the tenant's endpoints in faults and in the call log. `unknown`: a path that the tenant does not serve. */
-export const ROUTES = ['token', 'list', 'revoke', 'me', 'user', 'users', 'items', 'unknown'] as const
+export const ROUTES = ['token', 'list', 'revoke', 'me', 'user', 'users', 'count', 'items', 'unknown'] as const
 export type RouteName = (typeof ROUTES)[number]
 
 export interface SandboxCall {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, errorBody, rateLimitBody, usersErrorBody } from './api-error.ts'
-import type { SandboxCall } from './call-log.ts'
+import type { RouteName, SandboxCall } from './call-log.ts'
 import type { Delays } from './delays.ts'
 import { endlessNext, hugeBody, trickledBody } from './fault-bodies.ts'
 import type { FaultSpec } from './faults.ts'
@@ -86,9 +86,11 @@ function rateLimited(fault: Extract<Strike, { kind: 'rate-limited' }>, { tenant,
   return rateLimitError(seconds, retryAfter, tenant.now())
 }
 
+const USER_ROUTES: readonly RouteName[] = ['me', 'user', 'users', 'count']
+
 function documentedBody(status: number, { route }: SandboxCall): object {
   if (status === 429) return rateLimitBody(1)
-  return route === 'me' || route === 'user' || route === 'users' ? usersErrorBody(status) : errorBody(status)
+  return USER_ROUTES.includes(route) ? usersErrorBody(status) : errorBody(status)
 }
 
 /** Never settles: the call ends with the connection. */

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import { FIRST_PAGE, withPage } from './paging.ts'
+import { withQuery } from './links.ts'
+import { FIRST_PAGE } from './paging.ts'
 
 const BLANKS = Buffer.alloc(64 * 1024, ' ')
 
@@ -37,6 +38,6 @@ export function endlessNext(body: string): string {
   const page = JSON.parse(body)
   const self = page.links?.self?.href
   if (typeof self !== 'string') return body
-  page.links.next = { href: withPage(self, FIRST_PAGE) }
+  page.links.next = { href: withQuery(self, { page: FIRST_PAGE }) }
   return JSON.stringify(page)
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { authenticate } from './bearer.ts'
 import type { Gate } from './gate.ts'
+import { linkTo } from './links.ts'
 import type { Tenant } from './tenant.ts'
 
 /**
@@ -18,6 +19,6 @@ export function itemRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
       ownerId: userId,
       tenantId: tenant.id,
     }
-    return { data: [item], links: { self: { href: `${tenant.settings.linkOrigin}${request.url}` } } }
+    return { data: [item], links: { self: linkTo(tenant, request) } }
   })
 }

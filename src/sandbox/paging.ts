@@ -61,14 +61,6 @@ export function pageOf(
   }
 }
 
-/** The URL of another page of a listing: the same query with this cursor. */
-export function withPage(url: string, page: string): string {
-  const [path, query] = url.split('?')
-  const search = new URLSearchParams(query)
-  search.set('page', page)
-  return `${path}?${search}`
-}
-
 /**
  * Index of the first token after the key (for `before`: at the key), by binary search.
  *

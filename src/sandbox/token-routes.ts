@@ -4,7 +4,8 @@ import { ApiError, errorBody } from './api-error.ts'
 import { authenticate } from './bearer.ts'
 import type { Gate } from './gate.ts'
 import { readInput } from './input.ts'
-import { pageOf, withPage } from './paging.ts'
+import { linkTo } from './links.ts'
+import { pageOf } from './paging.ts'
 import type { Tenant } from './tenant.ts'
 import type { SandboxToken } from './token-shelf.ts'
 
@@ -24,13 +25,12 @@ export function tokenRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): v
     const visible = visibleTokens(tenant, authenticate(tenant, request), query.userId)
     const page = pageOf(visible, query, settings)
     if (page === null) throw new ApiError(400, errorBody(400, { detail: 'page is invalid or has expired' }))
-    const link = (url: string) => ({ href: settings.linkOrigin + url })
     return {
       data: page.rows.map((token) => rowOf(tenant, token)),
       links: {
-        self: link(request.url),
-        ...(page.next && { next: link(withPage(request.url, page.next)) }),
-        ...(page.prev && { prev: link(withPage(request.url, page.prev)) }),
+        self: linkTo(tenant, request),
+        ...(page.next && { next: linkTo(tenant, request, { page: page.next }) }),
+        ...(page.prev && { prev: linkTo(tenant, request, { page: page.prev }) }),
       },
     }
   })

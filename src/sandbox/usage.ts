@@ -12,7 +12,7 @@ const SETTINGS: Record<keyof Behaviour, string> = {
   listingOrder: "order of a user's tokens: oldest-first or newest-first",
   cursorLifetimeMs: 'how long the page of a link is valid, in ms; null: forever',
   pageSizeMax: 'maximum limit of a listing',
-  linkOrigin: 'origin of paging links; empty: relative links',
+  linkOrigin: 'origin of links; empty: relative links; null: the own origin',
   unknownTokenDelete: 'status for a token that is unknown or already revoked: 404 or 204',
   tenantLimitShare: "the tenant's limit as a share of user limit times users; null: none",
   notFoundCost: 'how many calls a delete with 404 counts as',

@@ -4,18 +4,27 @@ import { ApiError, usersErrorBody } from './api-error.ts'
 import { authenticate } from './bearer.ts'
 import type { Gate } from './gate.ts'
 import { readInput } from './input.ts'
+import { linkTo } from './links.ts'
 import { parseFilter } from './scim-filter.ts'
 import type { SandboxUser, Tenant } from './tenant.ts'
+import { SORTS, userPageOf } from './user-pages.ts'
 
 const PATH = '/api/v1/users'
 
-const usersSchema = z.object({
-  filter: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-})
+const usersSchema = z
+  .object({
+    filter: z.string().optional(),
+    limit: z.coerce.number().int().min(1).max(100).default(20),
+    next: z.string().optional(),
+    prev: z.string().optional(),
+    sort: z.enum(SORTS).optional(),
+    fields: z.string().optional(),
+    totalResults: z.stringbool().default(false),
+  })
+  .refine(({ next, prev }) => next === undefined || prev === undefined, 'expected next or prev, not both')
 
 /**
- * Finds users. A listing has a single page with the first `limit` matches.
+ * Finds and counts users.
  *
  * Source: https://qlik.dev/apis/rest/users
  */
@@ -33,14 +42,27 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
   })
 
   app.get(PATH, gate('users', 1), (request) => {
-    const { filter, limit } = readInput(usersSchema, request.query, usersErrorBody)
+    const { filter, fields, totalResults, ...asked } = readInput(usersSchema, request.query, usersErrorBody)
     const matches = filter === undefined ? () => true : parseFilter(filter, tenant.settings.nameFolding)
     if (matches === null) throw new ApiError(400, usersErrorBody(400, { detail: 'filter is invalid' }))
-    const found = [...tenant.users.values()].filter(matches).slice(0, limit)
+    const found = [...tenant.users.values()].filter(matches)
+    const page = userPageOf(found, asked)
+    if (page === null) throw new ApiError(400, usersErrorBody(400, { detail: 'next or prev is invalid' }))
+    const link = (next?: string, prev?: string) => linkTo(tenant, request, { next, prev })
     return {
-      data: found.map((user) => rowOf(tenant, user)),
-      links: { self: { href: `${tenant.settings.linkOrigin}${request.url}` } },
+      data: page.users.map((user) => pick(rowOf(tenant, user), fields)),
+      links: {
+        self: linkTo(tenant, request),
+        ...(page.next && { next: link(page.next) }),
+        ...(page.prev && { prev: link(undefined, page.prev) }),
+      },
+      ...(totalResults && { totalResults: found.length }),
     }
+  })
+
+  app.get(`${PATH}/actions/count`, gate('count', 1), (request) => {
+    authenticate(tenant, request)
+    return { total: tenant.users.size }
   })
 }
 
@@ -48,6 +70,13 @@ function userWith(tenant: Tenant, id: string): SandboxUser | undefined {
   const exact = tenant.users.get(id)
   if (exact !== undefined || !tenant.settings.anyCaseUserIds) return exact
   return [...tenant.users.values()].find((user) => user.id.toLowerCase() === id.toLowerCase())
+}
+
+/** The members that `fields` lists, separated by commas; all without it. */
+function pick(row: object, fields: string | undefined): object {
+  if (fields === undefined) return row
+  const names = fields.split(',').map((name) => name.trim())
+  return Object.fromEntries(Object.entries(row).filter(([name]) => names.includes(name)))
 }
 
 /** `rolesReported` can omit or replace the roles: it is unknown whether Qlik returns those of a bot user. */

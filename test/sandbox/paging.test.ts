@@ -106,7 +106,9 @@ t.test('a page expires', async (t) => {
 })
 
 t.test('links can become relative, or have another origin, between calls', async (t) => {
-  const { read, tenant } = await withTokens(t, 3, { linkOrigin: '' })
+  const { read, tenant, url } = await withTokens(t, 3)
+  t.match((await read()).body.links.next.href, `${url}/api/v1/oauth-tokens?`, "by default the tenant's own")
+  tenant.settings.linkOrigin = ''
   t.match((await read()).body.links.next.href, /^\/api\/v1\/oauth-tokens\?/)
   tenant.settings.linkOrigin = 'https://other.example.invalid'
   t.match((await read()).body.links.next.href, /^https:\/\/other\.example\.invalid\/api\/v1\/oauth-tokens\?/)

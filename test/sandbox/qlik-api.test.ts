@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
 import { createQlikApi } from '@qlik/api'
+import type { GetOauthTokensHttpResponse as ListAnswer } from '@qlik/api/oauth-tokens'
+import type { GetUsersHttpResponse as UsersAnswer } from '@qlik/api/users'
 import t from 'tap'
 import { listen } from '../support/listen.ts'
 import { type OpenSandbox, openSandbox } from './open-sandbox.ts'
@@ -55,6 +57,46 @@ t.test("Qlik's client renews an expired access token", async (t) => {
   sandbox.tenant.expireAccessTokens(sandbox.client.id)
   const { status } = await qlik.oauthTokens.getOauthTokens({}, { noCache: true })
   t.equal(status, 200)
+})
+
+t.test("Qlik's client reads all pages of tokens and of users, forward and back", async (t) => {
+  const sandbox = await openSandbox(t)
+  const { tenant } = sandbox
+  const users = Array.from({ length: 5 }, (_, index) => tenant.addUser({ name: `User ${index}` }))
+  const tokens = tenant.issueTokens(users[0]?.id ?? '', 5)
+  const qlik = qlikApi(sandbox)
+
+  const listed: string[] = []
+  let list: ListAnswer | undefined = await qlik.oauthTokens.getOauthTokens({ userId: users[0]?.id, limit: 2 })
+  for (; list; list = await list.next?.()) listed.push(...list.data.data.map(({ id }) => id))
+  t.strictSame(
+    listed,
+    tokens.map(({ id }) => id),
+  )
+
+  const found: string[] = []
+  const query = { limit: 2, sort: '-name', fields: 'id,name', totalResults: true } as const
+  let page: UsersAnswer | undefined = await qlik.users.getUsers(query)
+  let last = page
+  for (; page; page = await page.next?.()) {
+    t.equal(page.data.totalResults, 6)
+    found.push(...(page.data.data ?? []).map(({ name }) => name))
+    last = page
+  }
+  t.strictSame(found, ['User 4', 'User 3', 'User 2', 'User 1', 'User 0', `OAuth client ${sandbox.client.id}`])
+  const previous = await last.prev?.()
+  t.strictSame(
+    previous?.data.data,
+    [2, 1].map((index) => ({ id: users[index]?.id, name: `User ${index}` })),
+  )
+})
+
+t.test("Qlik's client counts the users", async (t) => {
+  const sandbox = await openSandbox(t)
+  sandbox.tenant.addUser()
+  const qlik = qlikApi(sandbox)
+  t.strictSame((await qlik.users.countUsers({})).data, { total: 2 })
+  t.strictSame((await qlik.users.countUsersWithoutQuery()).data, { total: 2 })
 })
 
 t.test("Qlik's client sends its access token to any host in a link", async (t) => {

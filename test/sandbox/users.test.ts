@@ -130,9 +130,56 @@ t.test('a listing ends at its limit', async (t) => {
   t.equal((await call('GET', '/api/v1/users?limit=2')).body.data.length, 2)
 })
 
+t.test('pages follow each other by cursors, in the order of the sort', async (t) => {
+  const { call, tenant, url, client } = await openSandbox(t)
+  const ids = ['c', 'a', 'b'].map((name) => tenant.addUser({ name }).id)
+  const [c, a, b] = ids
+  const read = async (query: string) => {
+    const { body } = await call('GET', `/api/v1/users?${query}`)
+    return { ids: body.data.map(({ id }: Json) => id), links: body.links, totalResults: body.totalResults }
+  }
+  t.match(await read('limit=3'), { ids: [client.userId, c, a], totalResults: undefined })
+  const first = await read('limit=2&sort=%2Bname&totalResults=true')
+  t.match(first, { ids: [client.userId, a], totalResults: 4 })
+  t.equal(first.links.prev, undefined)
+  t.match(first.links.next.href, `${url}/api/v1/users?limit=2&sort=%2Bname&totalResults=true&next=`)
+  tenant.addUser({ name: 'aa' })
+  const second = await read(first.links.next.href.split('?')[1])
+  t.equal(second.ids.at(1), b, 'a user added in between is in the next page')
+  t.equal(new URL(second.links.prev.href).searchParams.get('next'), null)
+  t.strictSame((await read(second.links.prev.href.split('?')[1])).ids, first.ids)
+})
+
+t.test('a listing has only the requested fields', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  const { id } = tenant.addUser({ subject: 'ann' })
+  const filter = encodeURIComponent('subject eq "ann"')
+  const { body } = await call('GET', `/api/v1/users?filter=${filter}&fields=id,%20subject,unknown`)
+  t.strictSame(body.data, [{ id, subject: 'ann' }])
+})
+
+t.test('the users are counted, for callers with an access token', async (t) => {
+  const { call, tenant } = await openSandbox(t)
+  tenant.addUser()
+  t.match(await call('GET', '/api/v1/users/actions/count'), { status: 200, body: { total: 2 } })
+  t.match(tenant.calls, [{ route: 'count', tier: 1, status: 200 }])
+  t.equal((await call('GET', '/api/v1/users/actions/count', { token: null })).status, 401)
+  tenant.order({ kind: 'status', status: 403, route: 'count' })
+  t.match((await call('GET', '/api/v1/users/actions/count')).body.errors, [{ status: 403 }])
+})
+
 t.test('an invalid filter or limit gets 400', async (t) => {
   const { call } = await openSandbox(t)
-  for (const query of ['filter=email', 'filter=', 'limit=101', 'limit=0']) {
+  for (const query of [
+    'filter=email',
+    'filter=',
+    'limit=101',
+    'limit=0',
+    'sort=age',
+    'next=a',
+    'next=YQ&prev=YQ',
+    'totalResults=x',
+  ]) {
     const { status, body } = await call('GET', `/api/v1/users?${query}`)
     t.equal(status, 400, query)
     t.match(body.errors, [{ status: 400 }])
