@@ -11,6 +11,7 @@ import {
   type UserReference,
 } from '../revocation/signal.ts'
 import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
+import { describeExactlyOne } from './exactly-one.ts'
 import type { Sender } from './senders.ts'
 
 /** The maximum by which a sender's clock may be ahead. */
@@ -49,12 +50,15 @@ export const hasOneName = ({ userId, subject, email }: UserNames) =>
 export const ONE_NAME = 'expected exactly one of userId, subject, email'
 
 /** A user, named by exactly one member. */
-export const User = UserNames.refine(hasOneName, ONE_NAME)
+export const User = UserNames.refine(hasOneName, ONE_NAME).meta({
+  oneOf: describeExactlyOne(UserNames.shape),
+})
 
 /** The body of `POST /logout-hook`. */
 export const LogoutBody = z
   .strictObject({ ...UserNames.shape, ...SignalDetails.shape })
   .refine(hasOneName, ONE_NAME)
+  .meta({ oneOf: describeExactlyOne(UserNames.shape, SignalDetails.shape) })
 
 /** The user reference for the one member that is present. */
 export function userOf({ userId, subject, email }: UserNames): UserReference {

@@ -5,8 +5,9 @@ import { invalidMember } from '../base/errors.ts'
 import { type InboundOptions, REPEATABLE, replayKeyOf } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignals, SignalQuery } from '../http/dry-run.ts'
+import { describeExactlyOne } from '../http/exactly-one.ts'
 import { Problem, problemAnswer, toProblem } from '../http/problems.ts'
-import { SignalDetails, toSignal, User, userOf } from '../http/signal-body.ts'
+import { SignalDetails, toSignal, User, UserNames, userOf } from '../http/signal-body.ts'
 import { invalidRequest } from '../http/validate.ts'
 import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView, view } from '../revocation/revocation-view.ts'
@@ -21,7 +22,7 @@ const MAX_DRY_RUN_USERS = 100
 /** Users are validated individually, so that one invalid user does not block the others. */
 const BulkBody = z.strictObject({
   users: z
-    .array(z.unknown().meta(z.toJSONSchema(User)))
+    .array(z.unknown().meta({ oneOf: describeExactlyOne(UserNames.shape) }))
     .min(1)
     .max(MAX_USERS)
     .describe(
@@ -29,6 +30,13 @@ const BulkBody = z.strictObject({
     ),
   ...SignalDetails.shape,
 })
+
+const EXAMPLES = {
+  incident: {
+    summary: 'A security incident',
+    value: { reason: 'security', users: [{ email: 'ann@example.com' }, { email: 'ben@example.com' }] },
+  },
+}
 
 const index = z.number().int().describe('Position in `users`')
 const Refused = z.object({ index, error: Problem })
@@ -47,13 +55,19 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       bodyLimit: BODY_LIMIT_BYTES,
       config: { senders: ['api-key'], source: 'bulk' },
       schema: {
+        operationId: 'revokeUsers',
         summary: "Revoke many users' tokens",
         description: `Each user is accepted or rejected individually. ${REPEATABLE} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ apiKey: [] }],
         querystring: SignalQuery,
         body: BulkBody,
-        response: { 200: BulkDryRun, 202: BulkAnswer, default: problemAnswer },
+        response: {
+          200: BulkDryRun.describe('The result of a dry run'),
+          202: BulkAnswer.describe('Every accepted signal is durable'),
+          default: problemAnswer,
+        },
+        'x-facts': { requestHeaders: ['Idempotency-Key'], examples: EXAMPLES },
       },
     },
     async (request, reply) => {

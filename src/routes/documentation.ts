@@ -2,40 +2,64 @@ import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import packageJson from '../../package.json' with { type: 'json' }
+import { preferAlternatives } from '../http/exactly-one.ts'
+import { completeDocument, type Document } from '../http/openapi-document.ts'
 
 const DESCRIPTION = `Curfew receives signals that a user's session has ended, and revokes every OAuth token of that user
 in Qlik Cloud. Another listing verifies that no token is left. A 202 response means that the signal is on disk.`
 
-/** The generator creates each named schema twice, for input and output. Curfew's named schemas are output only. */
-const withoutInputs: SwaggerTransformObject = (document) => {
-  const object = jsonSchemaTransformObject(document)
-  const schemas = 'components' in object ? (object.components?.schemas ?? {}) : {}
-  for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name]
-  return object
-}
+const TAGS = [
+  { name: 'signals', description: "Reports that users' sessions have ended" },
+  { name: 'revocations', description: 'Reads and retries revocations' },
+  { name: 'sessions', description: 'Records users of sessions, for providers that name only sessions' },
+  { name: 'sources', description: 'Requests of identity providers and other services' },
+  { name: 'operations', description: 'Health, metrics and configuration' },
+]
+
+const zodToJsonConfig = { override: preferAlternatives }
+const transform = createJsonSchemaTransform({ zodToJsonConfig })
+const transformSchemas = createJsonSchemaTransformObject({ zodToJsonConfig })
+/** Cast, because the generator's type covers Swagger 2 and unresolved references, which Curfew does not generate. */
+const transformObject: SwaggerTransformObject = (document) =>
+  completeDocument(transformSchemas(document) as Document) as ReturnType<SwaggerTransformObject>
 
 /** `GET /openapi.json` and `GET /docs`, generated from the schemas that validate requests. */
 async function documentation(app: FastifyInstance) {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Curfew', version: packageJson.version, description: DESCRIPTION },
+      info: {
+        title: 'Curfew',
+        version: packageJson.version,
+        description: DESCRIPTION,
+        license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
+      },
+      servers: [{ url: '/', description: 'The service that serves this document' }],
+      tags: TAGS,
       components: {
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', description: 'An API key from API_KEYS or CONFIG_FILE' },
           webhook: {
-            type: 'apiKey',
-            in: 'header',
-            name: 'webhook-signature',
-            description: 'Standard Webhooks, together with webhook-id and webhook-timestamp (or svix-*)',
+            // Not `apiKey`: generated clients would send their API key as the signature.
+            type: 'http',
+            scheme: 'standard-webhooks',
+            description:
+              'A signature of the body in the headers webhook-id, webhook-timestamp and webhook-signature ' +
+              '(https://www.standardwebhooks.com)',
+          },
+          issuerToken: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description: 'A JWT that the issuer of the source signs for this request; not an API key',
           },
         },
       },
     },
-    transform: jsonSchemaTransform,
-    transformObject: withoutInputs,
+    transform,
+    transformObject,
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())

@@ -31,9 +31,10 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     {
       ...options,
       schema: {
+        operationId: 'getLiveness',
         summary: 'Whether the process runs',
         tags: ['operations'],
-        response: { 200: z.object({ status: z.literal('live') }) },
+        response: { 200: z.object({ status: z.literal('live') }).describe('The process runs') },
       },
     },
     async () => ({ status: 'live' as const }),
@@ -44,9 +45,13 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     {
       ...options,
       schema: {
+        operationId: 'getReadiness',
         summary: 'Whether signals are accepted and can be acted on',
         tags: ['operations'],
-        response: { 200: Health, 503: Health },
+        response: {
+          200: Health.describe('Signals are accepted; checks may be `warning`'),
+          503: Health.describe('At least one check is `failed`'),
+        },
       },
     },
     async (_request, reply) => {

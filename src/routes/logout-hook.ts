@@ -4,10 +4,27 @@ import { z } from 'zod'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from '../http/dry-run.ts'
+import { SIGNAL_FACTS, SIGNATURE_HEADERS } from '../http/operation-facts.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { LogoutBody, toSignal, userOf } from '../http/signal-body.ts'
 import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
+
+const EXAMPLES = {
+  logout: { summary: 'A user logged out', value: { email: 'ann@example.com' } },
+  expired: {
+    summary: 'A session expired',
+    value: {
+      subject: 'auth0|507f1f77bcf86cd799439011',
+      reason: 'session-expired',
+      occurredAt: '2026-05-04T12:00:00Z',
+    },
+  },
+  device: {
+    summary: 'A logout on one device',
+    value: { userId: '66a9eafe2f4c4b5b8a1d2c3e', deviceType: 'Browser' },
+  },
+}
 
 /** `POST /logout-hook`: a web back end or session store reports that a user has logged out. */
 const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
@@ -18,18 +35,26 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
     {
       config: { senders: ['webhook', 'api-key'], source: 'logout-hook' },
       schema: {
+        operationId: 'reportLogout',
         summary: 'Report that a user has logged out or that their session has expired',
         description:
           'Authenticate with a Standard Webhooks signature (`webhook-*` or `svix-*` headers) or an API key. ' +
           `${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
-        security: [{ webhook: [] }, { apiKey: [] }],
+        security: [{ apiKey: [] }, { webhook: [] }],
         querystring: SignalQuery,
         body: LogoutBody,
         response: {
-          200: z.union([RevocationView, DryRunView]),
-          202: RevocationView,
+          200: z
+            .union([RevocationView, DryRunView])
+            .describe('The revocation ended in time, or the result of a dry run'),
+          202: RevocationView.describe('The signal is durable'),
           default: problemAnswer,
+        },
+        'x-facts': {
+          ...SIGNAL_FACTS,
+          requestHeaders: [...SIGNAL_FACTS.requestHeaders, ...SIGNATURE_HEADERS],
+          examples: EXAMPLES,
         },
       },
     },

@@ -139,6 +139,7 @@ export default async function metricsRoute(
   })
 
   const schema = {
+    operationId: 'getMetrics',
     summary: 'Metrics in the Prometheus text format',
     tags: ['operations'],
     response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },

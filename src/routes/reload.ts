@@ -87,13 +87,14 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
     {
       config: { senders: ['api-key'] },
       schema: {
+        operationId: 'reloadConfiguration',
         summary: 'Reload the configuration',
         description:
           'Reloads tenants, sources, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything ' +
           'is invalid, nothing changes. Requires an API key that is not restricted to certain tenants.',
         tags: ['operations'],
         security: [{ apiKey: [] }],
-        response: { 200: Reloaded, default: problemAnswer },
+        response: { 200: Reloaded.describe('The new configuration is active'), default: problemAnswer },
       },
     },
     async (request) => {

@@ -53,12 +53,14 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
+        operationId: 'getRevocation',
         summary: 'Get a revocation',
         description:
           '`Prefer: wait=N` waits up to 30 s for the revocation to finish, or, if it is completed and ' +
           '`verificationDueAt` is set, for its confirming listing.',
         params: byId,
-        response: { 200: RevocationView, default: problemAnswer },
+        response: { 200: RevocationView.describe('The revocation'), default: problemAnswer },
+        'x-facts': { requestHeaders: ['Prefer'], responseHeaders: { 200: ['Preference-Applied'] } },
       },
     },
     async (request, reply) => {
@@ -74,19 +76,24 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
+        operationId: 'listRevocations',
         summary: 'List revocations, newest first',
         querystring: z.strictObject({
-          status: StatusView.optional(),
-          tenant: Identifier.optional(),
-          userId: Identifier.optional(),
-          limit: z.coerce.number().int().min(1).max(1_000).default(100),
+          status: StatusView.optional().describe('Only revocations in this state'),
+          tenant: Identifier.optional().describe('Only revocations of this tenant'),
+          userId: Identifier.optional().describe(
+            'Only revocations that name or resolved to this Qlik user id',
+          ),
+          limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('Page size'),
           cursor: z
             .uuid('expected the nextCursor of the previous page')
             .optional()
             .describe('`nextCursor` of the previous page'),
         }),
         response: {
-          200: z.object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() }),
+          200: z
+            .object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() })
+            .describe('A page'),
           default: problemAnswer,
         },
       },
@@ -105,9 +112,14 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       config,
       schema: {
         ...common,
+        operationId: 'retryRevocation',
         summary: 'Retry a failed, unverified or waiting revocation now',
         params: byId,
-        response: { 202: RevocationView, default: problemAnswer },
+        response: {
+          202: RevocationView.describe('The revocation that now does the work'),
+          default: problemAnswer,
+        },
+        'x-facts': { responseHeaders: { 202: ['Location'] } },
       },
     },
     async (request, reply) => {

@@ -5,11 +5,17 @@ import { invalidMember } from '../base/errors.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from '../http/dry-run.ts'
+import { SIGNAL_FACTS } from '../http/operation-facts.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { SignalDetails, toSignal } from '../http/signal-body.ts'
 import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
+
+const EXAMPLES = {
+  defaults: { summary: 'All tokens of the user', value: {} },
+  logout: { summary: 'Only tokens granted before', value: { reason: 'logout', scope: 'issued-before' } },
+}
 
 /** `POST /users/:id/revoke-all`: ends the access of a user, given the Qlik user id. */
 const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
@@ -24,18 +30,24 @@ const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =>
         if (request.body === undefined) request.body = {}
       },
       schema: {
+        operationId: 'revokeUser',
         summary: "Revoke a user's tokens",
         description: `The body is optional. ${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ apiKey: [] }],
         params: z.object({ id: Identifier.describe('Qlik user id') }),
-        querystring: SignalQuery.extend({ tenant: Identifier.optional() }),
+        querystring: SignalQuery.extend({
+          tenant: Identifier.optional().describe('Name of the tenant, if the body names none'),
+        }),
         body: SignalDetails,
         response: {
-          200: z.union([RevocationView, DryRunView]),
-          202: RevocationView,
+          200: z
+            .union([RevocationView, DryRunView])
+            .describe('The revocation ended in time, or the result of a dry run'),
+          202: RevocationView.describe('The signal is durable'),
           default: problemAnswer,
         },
+        'x-facts': { ...SIGNAL_FACTS, optionalBody: true, examples: EXAMPLES },
       },
     },
     async (request, reply) => {

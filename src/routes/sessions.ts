@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { invalidMember } from '../base/errors.ts'
 import type { InboundOptions } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { describeExactlyOne } from '../http/exactly-one.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { hasOneName, ONE_NAME, UserNames, userOf } from '../http/signal-body.ts'
 import type { SessionSources } from '../revocation/session-sources.ts'
@@ -26,27 +27,34 @@ const tenant = Identifier.optional().describe(
 const source = Identifier.optional().describe(
   "Name of the source whose issuer created the session. Default: the tenant's only source that supports sessions",
 )
+const OTHERS = {
+  tenant,
+  source,
+  expiresAt: z.iso
+    .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
+    .optional()
+    .describe('When the session expires at the latest (ISO 8601), up to 30 days from now'),
+  ttlSeconds: z
+    .int()
+    .min(1)
+    .max(LONGEST_S)
+    .optional()
+    .describe('The same in seconds from now. Default if both are missing: 24 hours'),
+}
 const SessionBody = z
-  .strictObject({
-    ...UserNames.shape,
-    tenant,
-    source,
-    expiresAt: z.iso
-      .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
-      .optional()
-      .describe('When the session expires at the latest (ISO 8601), up to 30 days from now'),
-    ttlSeconds: z
-      .int()
-      .min(1)
-      .max(LONGEST_S)
-      .optional()
-      .describe('The same in seconds from now. Default if both are missing: 24 hours'),
-  })
+  .strictObject({ ...UserNames.shape, ...OTHERS })
   .refine(hasOneName, ONE_NAME)
   .refine(
     ({ expiresAt, ttlSeconds }) => expiresAt === undefined || ttlSeconds === undefined,
     'expected expiresAt or ttlSeconds, not both',
   )
+  .meta({
+    oneOf: describeExactlyOne(UserNames.shape, OTHERS),
+    not: { required: ['expiresAt', 'ttlSeconds'] },
+  })
+const EXAMPLES = {
+  login: { summary: 'At login', value: { email: 'ann@example.com', ttlSeconds: 43_200 } },
+}
 type SessionBody = z.infer<typeof SessionBody>
 
 /**
@@ -66,6 +74,7 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
       config,
       schema: {
         ...shared,
+        operationId: 'recordSession',
         summary: 'Record the user of a session',
         description:
           'For identity providers with logout tokens that name a session (`sid`) but no user. Only logout tokens of ' +
@@ -73,6 +82,7 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
           'returns it.',
         body: SessionBody,
         response: { 204: z.null().describe('Recorded'), default: problemAnswer },
+        'x-facts': { examples: EXAMPLES },
       },
     },
     async (request, reply) => {
@@ -93,6 +103,7 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
       config,
       schema: {
         ...shared,
+        operationId: 'deleteSession',
         summary: 'Delete the record of a session',
         description: 'Revokes nothing. Deleting an unknown session succeeds.',
         querystring: z.strictObject({ tenant, source }),

@@ -4,21 +4,32 @@ import { startService } from '../support/service.ts'
 // biome-ignore lint/suspicious/noExplicitAny: the document is only read
 type Json = any
 
-const API_KEY_OR_WEBHOOK = [{ webhook: [] }, { apiKey: [] }]
+const API_KEY_OR_WEBHOOK = [{ apiKey: [] }, { webhook: [] }]
+const OPEN: object[] = []
 const API_KEY = [{ apiKey: [] }]
+const PREFER = 'header Prefer'
+const IDEMPOTENCY = 'header Idempotency-Key'
+const SIGNATURE = ['header webhook-id', 'header webhook-timestamp', 'header webhook-signature']
+const CHALLENGE = 'header x-okta-verification-challenge'
 
 /** Every route of the contract, with its security, success statuses and parameters. */
-const ROUTES: [
-  method: string,
-  path: string,
-  security: object[] | undefined,
-  statuses: string,
-  parameters: string[],
-][] = [
-  ['post', '/logout-hook', API_KEY_OR_WEBHOOK, '200 202', ['query dryRun']],
-  ['post', '/users/{id}/revoke-all', API_KEY, '200 202', ['query dryRun', 'query tenant', 'path id']],
-  ['post', '/revocations', API_KEY, '200 202', ['query dryRun']],
-  ['get', '/revocations/{id}', API_KEY, '200', ['path id']],
+const ROUTES: [method: string, path: string, security: object[], statuses: string, parameters: string[]][] = [
+  [
+    'post',
+    '/logout-hook',
+    API_KEY_OR_WEBHOOK,
+    '200 202',
+    ['query dryRun', PREFER, IDEMPOTENCY, ...SIGNATURE],
+  ],
+  [
+    'post',
+    '/users/{id}/revoke-all',
+    API_KEY,
+    '200 202',
+    ['query dryRun', 'query tenant', 'path id', PREFER, IDEMPOTENCY],
+  ],
+  ['post', '/revocations', API_KEY, '200 202', ['query dryRun', IDEMPOTENCY]],
+  ['get', '/revocations/{id}', API_KEY, '200', ['path id', PREFER]],
   [
     'get',
     '/revocations',
@@ -27,23 +38,23 @@ const ROUTES: [
     ['query status', 'query tenant', 'query userId', 'query limit', 'query cursor'],
   ],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
-  ['post', '/sources/{name}/backchannel-logout', undefined, '200 400 503', ['path name']],
-  ['post', '/sources/{name}/webhook', undefined, '200 204 400 401 413 415 503', ['path name']],
-  ['get', '/sources/{name}/webhook', undefined, '200 400 401', ['path name']],
+  ['post', '/sources/{name}/backchannel-logout', OPEN, '200 400 503', ['path name']],
+  ['post', '/sources/{name}/webhook', OPEN, '200 204 400 401 413 415 503', ['path name']],
+  ['get', '/sources/{name}/webhook', OPEN, '200 400 401', ['path name', CHALLENGE]],
   [
     'post',
     '/sources/{name}/global-token-revocation',
-    undefined,
+    [{ issuerToken: [] }],
     '204 400 401 403 404 422 503',
     ['path name'],
   ],
-  ['post', '/sources/{name}/events', undefined, '202 400 503', ['path name']],
+  ['post', '/sources/{name}/events', OPEN, '202 400 503', ['path name']],
   ['put', '/sessions/{sid}', API_KEY, '204', ['path sid']],
   ['delete', '/sessions/{sid}', API_KEY, '204', ['query tenant', 'query source', 'path sid']],
   ['post', '/config/reload', API_KEY, '200', []],
-  ['get', '/health/live', undefined, '200', []],
-  ['get', '/health/ready', undefined, '200 503', []],
-  ['get', '/metrics', undefined, '200', []],
+  ['get', '/health/live', OPEN, '200', []],
+  ['get', '/health/ready', OPEN, '200 503', []],
+  ['get', '/metrics', OPEN, '200', []],
 ]
 
 t.test('the OpenAPI document', async (t) => {
@@ -72,18 +83,20 @@ t.test('the OpenAPI document', async (t) => {
       const operation: Json = document.paths[path][method]
       t.match(operation, { summary: /./, tags: [/./] }, `${method} ${path}`)
       t.same(operation.security, security)
-      t.same(Object.keys(operation.responses), [...statuses.split(' '), ...(security ? ['default'] : [])])
+      const isOwn = security === API_KEY || security === API_KEY_OR_WEBHOOK
+      t.same(Object.keys(operation.responses), [...statuses.split(' '), ...(isOwn ? ['default'] : [])])
       t.same(
         (operation.parameters ?? []).map((parameter: Json) => `${parameter.in} ${parameter.name}`),
         parameters,
       )
-      for (const parameter of operation.parameters ?? []) t.equal(parameter.required, parameter.in === 'path')
+      for (const { required, ...parameter } of operation.parameters ?? [])
+        t.equal(required, parameter.in === 'path' || `header ${parameter.name}` === CHALLENGE)
       for (const { content, description } of Object.values<Json>(operation.responses)) {
         t.type(description, 'string')
         // Some responses have no body.
         for (const { schema } of Object.values<Json>(content ?? {})) t.ok(schema)
       }
-      if (!security) continue
+      if (!isOwn) continue
       t.same(operation.responses.default.content, {
         'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
       })
@@ -116,21 +129,28 @@ t.test('the OpenAPI document', async (t) => {
     const bodyOf = (path: string, method = 'post', type = 'application/json') =>
       document.paths[path][method].requestBody.content[type].schema
     const users = ['userId', 'subject', 'email']
+    /** One closed schema for each way to name a user, with these members besides. */
+    const choice = (others: string[]) =>
+      users.map((name) => ({ members: [name, ...others], required: [name], additionalProperties: false }))
+    const closed = ({ properties, required, additionalProperties }: Json) => ({
+      ...{ members: Object.keys(properties), required, additionalProperties },
+    })
+    t.same(bodyOf('/logout-hook').oneOf.map(closed), choice(details))
+    t.same(bodyOf('/revocations').properties.users.items.oneOf.map(closed), choice([]))
+    const session = bodyOf('/sessions/{sid}', 'put')
+    t.same(session.oneOf.map(closed), choice(['tenant', 'source', 'expiresAt', 'ttlSeconds']))
+    t.same(session.not, { required: ['expiresAt', 'ttlSeconds'] })
     for (const [path, members] of [
-      ['/logout-hook', [...users, ...details]],
       ['/users/{id}/revoke-all', details],
       ['/revocations', ['users', ...details]],
     ] as const) {
       t.same(Object.keys(bodyOf(path).properties), members, path)
       t.equal(bodyOf(path).additionalProperties, false)
     }
-    const session = bodyOf('/sessions/{sid}', 'put')
-    t.same(Object.keys(session.properties), [...users, 'tenant', 'source', 'expiresAt', 'ttlSeconds'])
     const form = bodyOf('/sources/{name}/backchannel-logout', 'post', 'application/x-www-form-urlencoded')
     t.same(Object.keys(form.properties), ['logout_token'])
     t.match(bodyOf('/revocations').properties.users, { minItems: 1, maxItems: 1_000 })
-    t.same(Object.keys(bodyOf('/revocations').properties.users.items.properties), users)
-    t.match(bodyOf('/logout-hook').properties, {
+    t.match(bodyOf('/logout-hook').oneOf[0].properties, {
       userId: { type: 'string', minLength: 1, maxLength: 512 },
       reason: { enum: ['security', 'logout', 'session-expired'] },
       scope: { enum: ['issued-before', 'all'] },
@@ -149,7 +169,7 @@ t.test('the OpenAPI document', async (t) => {
     }
     const schemas = Object.keys(document.components.schemas)
     t.same(schemas.map((name) => `#/components/schemas/${name}`).sort(), [...references].sort())
-    t.same(Object.keys(document.components.securitySchemes).sort(), ['apiKey', 'webhook'])
+    t.same(Object.keys(document.components.securitySchemes).sort(), ['apiKey', 'issuerToken', 'webhook'])
     t.notMatch(text, /__SCHEMA|\$schema|undefined/)
   })
 

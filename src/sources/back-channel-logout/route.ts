@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import type { ConfiguredSources } from '../common/configured-sources.ts'
 import { oauthError, refusalOf } from '../common/refusal.ts'
-import { bodyOf, requireType, sourceRoute } from '../common/route.ts'
+import { bodyOf, EXAMPLE_JWT, requireType, sourceRoute } from '../common/route.ts'
 import type { LogoutSource, TakeLogoutToken } from './logout-token.ts'
 
 /**
@@ -19,6 +19,7 @@ export function backChannelLogoutRoute(
     method: 'POST',
     path: 'backchannel-logout',
     schema: {
+      operationId: 'receiveLogoutToken',
       summary: 'OpenID Connect Back-Channel Logout 1.0',
       description:
         'A form with a `logout_token`, signed by the issuer of the source. A token with `sid` and without `sub` requires that ' +
@@ -29,6 +30,9 @@ export function backChannelLogoutRoute(
         200: z.null().describe('The signal is durable'),
         400: oauthError('The token is not accepted as proof, or identifies no user'),
         503: oauthError("The issuer's keys or the store are unavailable: send it again"),
+      },
+      'x-facts': {
+        examples: { logout: { summary: 'A logout token', value: { logout_token: EXAMPLE_JWT } } },
       },
     },
     errorHandler: refuse,

@@ -16,6 +16,8 @@ export type SourceRoutes = FastifyPluginAsync
 
 const SourceParams = z.object({ name: z.string().describe('Name of the source in CONFIG_FILE') })
 
+const ERROR_HEADERS = { 401: ['WWW-Authenticate'], 503: ['Retry-After'] } as const
+
 export interface SourceRoute<Source> {
   method: 'GET' | 'POST'
   /** Below `/sources/{name}/`. */
@@ -50,7 +52,12 @@ export function sourceRoute<Source extends ConfiguredSource>(
     app.route({
       method,
       url: `/sources/:name/${path}`,
-      schema: { ...schema, tags: ['sources'], params: SourceParams },
+      schema: {
+        ...schema,
+        tags: ['sources'],
+        params: SourceParams,
+        'x-facts': { ...schema['x-facts'], responseHeaders: ERROR_HEADERS },
+      },
       ...options,
       handler: async (request, reply) => {
         const { status, body } = await handle(sourceOf(request, sources), request)
@@ -59,6 +66,10 @@ export function sourceRoute<Source extends ConfiguredSource>(
     })
   }
 }
+
+/** An unsigned token, to show the form of bodies. */
+export const EXAMPLE_JWT =
+  'eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLmNvbS8ifQ.c2lnbmF0dXJl'
 
 /** The bytes of the body, empty if there is none. */
 export function bodyOf({ body }: FastifyRequest): Buffer {

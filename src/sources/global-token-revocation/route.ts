@@ -7,6 +7,17 @@ import { oauthError, refusalOf } from '../common/refusal.ts'
 import { bodyOf, requireType, sourceRoute } from '../common/route.ts'
 import type { RevocationSource, TakeGlobalRevocation } from './revocation-token.ts'
 
+const EXAMPLES = {
+  email: {
+    summary: 'A user by e-mail address',
+    value: { sub_id: { format: 'email', email: 'ann@example.com' } },
+  },
+  subject: {
+    summary: 'A user by issuer and subject',
+    value: { sub_id: { format: 'iss_sub', iss: 'https://idp.example.com/', sub: '00u1a2b3c4' } },
+  },
+}
+
 /**
  * `POST /sources/{name}/global-token-revocation`
  * (https://datatracker.ietf.org/doc/draft-parecki-oauth-global-token-revocation/, and Okta's profile of it, Universal
@@ -21,12 +32,16 @@ export function globalTokenRevocationRoute(
     method: 'POST',
     path: 'global-token-revocation',
     schema: {
+      operationId: 'receiveGlobalTokenRevocation',
       summary: 'OAuth Global Token Revocation, Okta Universal Logout',
       description:
         'A body with `sub_id`, a subject identifier (RFC 9493), and `Authorization: Bearer` with a JWT signed by the issuer of ' +
         'the source.',
+      security: [{ issuerToken: [] }],
       consumes: ['application/json'],
-      body: z.object({ sub_id: z.looseObject({ format: z.string() }) }),
+      body: z.object({
+        sub_id: z.looseObject({ format: z.string() }).describe('A subject identifier (RFC 9493)'),
+      }),
       response: {
         204: z.null().describe('The revocation is durable and has begun'),
         400: oauthError('The body is invalid'),
@@ -36,6 +51,7 @@ export function globalTokenRevocationRoute(
         422: oauthError('The subject does not identify a user as the entry of the source requires'),
         503: oauthError("The issuer's keys or the store are unavailable: send it again"),
       },
+      'x-facts': { examples: EXAMPLES },
     },
     errorHandler: refuse,
     async handle(source, request) {

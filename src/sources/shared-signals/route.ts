@@ -5,7 +5,7 @@ import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
 import type { ConfiguredSources } from '../common/configured-sources.ts'
 import { refusalOf } from '../common/refusal.ts'
-import { bodyOf, requireType, sourceRoute } from '../common/route.ts'
+import { bodyOf, EXAMPLE_JWT, requireType, sourceRoute } from '../common/route.ts'
 import { SetError, setErrorOf } from '../token/set-error.ts'
 import { pushAuthorizationOf, type SharedSignalsSource } from './entry.ts'
 import type { TakeSecurityEvent } from './take-security-event.ts'
@@ -27,9 +27,11 @@ export function securityEventsRoute(
     method: 'POST',
     path: 'events',
     schema: {
+      operationId: 'receiveSecurityEvent',
       summary: 'Shared Signals: CAEP and RISC events by push (RFC 8935)',
       description:
-        'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source.',
+        'A security event token (RFC 8417), `application/secevent+jwt`, signed by the issuer of the source. If the entry of ' +
+        'the source has an authorization, the `Authorization` header must contain it.',
       consumes: ['application/secevent+jwt'],
       body: z.string().describe('A signed JWT'),
       response: {
@@ -37,6 +39,7 @@ export function securityEventsRoute(
         400: refusal('The token is not accepted as proof, or cannot be acted on'),
         503: refusal("The issuer's keys or the store are unavailable: send it again"),
       },
+      'x-facts': { examples: { event: { summary: 'A security event token', value: EXAMPLE_JWT } } },
     },
     errorHandler: refuse,
     async handle(source, request) {

@@ -11,6 +11,23 @@ import type { ProveWebhook, TakeWebhook } from './take-webhook.ts'
 /** Vendors send batches: Auth0 collects log entries, Okta events. */
 const BODY_LIMIT_BYTES = 1024 * 1024
 
+const EXAMPLES = {
+  clerk: {
+    summary: 'A session that ended, from Clerk',
+    value: {
+      type: 'session.ended',
+      object: 'event',
+      timestamp: 1_795_780_800_000,
+      data: {
+        id: 'sess_2a1b',
+        object: 'session',
+        status: 'ended',
+        user_id: 'user_2g7np7Hrk0SN6kj5EDMLDaKNL0S',
+      },
+    },
+  },
+}
+
 const EMPTY = z.undefined().describe('Every signal in it is durable; the body is empty')
 
 /**
@@ -26,10 +43,15 @@ export function vendorWebhookRoute(
     path: 'webhook',
     bodyLimit: BODY_LIMIT_BYTES,
     schema: {
+      operationId: 'receiveWebhook',
       summary: 'Events of a vendor',
       description:
         "Up to 1,000 events in the vendor's format, authenticated as the vendor does. Events that end no session are ignored.",
+      body: z
+        .union([z.looseObject({}), z.array(z.looseObject({}))])
+        .describe("One event or a batch, in the vendor's format; JSON Lines from vendors that send them"),
       response: { 200: EMPTY, 204: EMPTY, ...problems(400, 401, 413, 415, 503) },
+      'x-facts': { examples: EXAMPLES },
     },
     async handle(source, request) {
       const { headersDistinct: headers } = request.raw
@@ -59,12 +81,14 @@ export function oktaChallengeRoute(
       method: 'GET',
       path: 'webhook',
       schema: {
+        operationId: 'answerWebhookChallenge',
         summary: 'The challenge of an Okta event hook',
         description: `Returns the value of \`${CHALLENGE}\`. For sources of this kind only, with their secret.`,
         response: {
           200: z.object({ verification: z.string() }).describe('The challenge'),
           ...problems(400, 401),
         },
+        'x-facts': { requestHeaders: [CHALLENGE] },
       },
       async handle(source, request) {
         const { headersDistinct: headers } = request.raw
