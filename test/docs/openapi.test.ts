@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { read } from '../support/deployment.ts'
+import { tokenPlayers } from '../support/every-kind.ts'
+import { startIssuer } from '../support/issuer.ts'
 import { startService, temporaryFolder } from '../support/service.ts'
+import { startWithSources } from '../support/source-service.ts'
+import { VENDORS } from '../support/vendors.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the document is only read
 type Json = any
@@ -86,30 +90,61 @@ t.test('each request body has an example', async (t) => {
 
 const PATH_VALUES: Record<string, string> = { id: '66a9eafe2f4c4b5b8a1d2c3e', sid: 'a/b c' }
 
-t.test('the service accepts the examples of its own API, with the examples of the headers', async (t) => {
-  const { service, operations } = await documentOf(t)
+function examplesOf({ operation }: Operation): { value: Json; summary: string }[] {
+  return Object.values(operation.requestBody?.content['application/json']?.examples ?? {})
+}
+
+/** The examples of the headers, with a key of its own for each request. */
+function headersOf({ parameters = [] }: Json, nth: number): Record<string, string> {
+  const named = parameters.filter(({ name }: Json) => name === 'Prefer' || name === 'Idempotency-Key')
+  return Object.fromEntries(
+    named.map(({ name, example }: Json) => [
+      name,
+      name === 'Prefer' ? 'wait=0' : `${example}-${nth}`.replaceAll('"', ''),
+    ]),
+  )
+}
+
+t.test('the service accepts the examples', async (t) => {
+  const clerk = VENDORS.find(({ kind }) => kind === 'clerk')
+  const players = tokenPlayers(await startIssuer(t))
+  const login = players.find(({ kind }) => kind === 'oidc-back-channel-logout')
+  if (!clerk || !login) throw new Error('No such source')
+  const service = await startWithSources(t, [
+    { ...login.entry, name: 'login' },
+    { name: 'clerk', kind: 'clerk', secret: clerk.secret },
+  ])
+  const operations = operationsOf((await service.call('GET', '/openapi.json')).json)
+  const own = operations.filter(({ operation }) => operation.security.some((one: Json) => one.apiKey))
   let sent = 0
-  for (const { method, path, operation, name } of operations) {
-    const content = operation.requestBody?.content['application/json']
-    if (!content || !operation.security.some((one: Json) => one.apiKey)) continue
-    for (const { value, summary } of Object.values<Json>(content.examples)) {
-      const headers = Object.fromEntries(
-        operation.parameters
-          .filter((one: Json) => ['Prefer', 'Idempotency-Key'].includes(one.name))
-          .map((one: Json) => [
-            one.name,
-            one.name === 'Prefer' ? 'wait=0' : `${one.example}`.replace('4711', `${sent}`),
-          ]),
-      )
-      const url = path.replaceAll(/\{(\w+)\}/g, (_, key) => encodeURIComponent(PATH_VALUES[key] ?? ''))
-      // Only sources that name sessions can record one.
-      const { status, text } = await service.call(method, url, { body: value, headers })
-      if (path === '/sessions/{sid}') t.match(text, /"member":"\/source"/)
-      else t.ok(status < 300, `${name}: ${summary}: ${text}`)
+  for (const one of own) {
+    for (const { value, summary } of examplesOf(one)) {
+      const url = one.path.replaceAll(/\{(\w+)\}/g, (_, key) => encodeURIComponent(PATH_VALUES[key] ?? ''))
+      const request = { body: value, headers: headersOf(one.operation, sent) }
+      const { status, text } = await service.call(one.method, url, request)
+      t.ok(status < 300, `${one.name}: ${summary}: ${text}`)
       sent += 1
     }
   }
   t.ok(sent >= 7)
+
+  const webhook = operations.find(({ operation }) => operation.operationId === 'receiveWebhook')
+  for (const { value, summary } of webhook ? examplesOf(webhook) : []) {
+    const body = JSON.stringify(value)
+    const headers = await clerk.sign(body, { secret: clerk.secret, at: Date.now() })
+    const answer = await fetch(`${service.url}/sources/clerk/webhook`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body,
+    })
+    t.equal(answer.status, clerk.answer, summary)
+    await answer.text()
+  }
+  const { json } = await service.call('GET', '/revocations')
+  t.ok(
+    json.items.some(({ source }: Json) => source === 'clerk'),
+    'the example of a webhook ends a session',
+  )
 })
 
 t.test('headers, servers and security are described', async (t) => {
