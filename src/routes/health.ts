@@ -33,6 +33,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       schema: {
         operationId: 'getLiveness',
         summary: 'Whether the process runs',
+        description: 'For liveness probes.',
         tags: ['operations'],
         response: { 200: z.object({ status: z.literal('live') }).describe('The process runs') },
       },
@@ -47,6 +48,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       schema: {
         operationId: 'getReadiness',
         summary: 'Whether signals are accepted and can be acted on',
+        description: 'For readiness probes. A tenant that is down is a warning: signals are still stored.',
         tags: ['operations'],
         response: {
           200: Health.describe('Signals are accepted; checks may be `warning`'),

@@ -141,6 +141,7 @@ export default async function metricsRoute(
   const schema = {
     operationId: 'getMetrics',
     summary: 'Metrics in the Prometheus text format',
+    description: 'docs/reference/metrics.md describes each metric.',
     tags: ['operations'],
     response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
   }

@@ -78,6 +78,8 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         ...common,
         operationId: 'listRevocations',
         summary: 'List revocations, newest first',
+        description:
+          'Of the tenants that the API key is valid for. The response has `nextCursor` if there are more.',
         querystring: z.strictObject({
           status: StatusView.optional().describe('Only revocations in this state'),
           tenant: Identifier.optional().describe('Only revocations of this tenant'),
@@ -114,6 +116,8 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         ...common,
         operationId: 'retryRevocation',
         summary: 'Retry a failed, unverified or waiting revocation now',
+        description:
+          'If another revocation is queued for the same user, that one is returned and supersedes this one.',
         params: byId,
         response: {
           202: RevocationView.describe('The revocation that now does the work'),
