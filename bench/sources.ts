@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { VENDORS, type Vendor } from '../src/sandbox/identity-provider/vendors.ts'
 import { type Issuer, startIssuer } from '../test/support/issuer.ts'
 import { EVENT } from '../test/support/logout-service.ts'
 import { AUDIENCE, setClaims } from '../test/support/shared-signals.ts'
-import { VENDORS, type Vendor } from '../test/support/vendors.ts'
 import {
   type Child,
   call,

@@ -5,13 +5,13 @@ import { promisify } from 'node:util'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { ERRORS } from '../../src/base/errors.ts'
+import { VENDORS } from '../../src/sandbox/identity-provider/vendors.ts'
 import { testClock } from '../support/clock.ts'
 import { read } from '../support/deployment.ts'
 import { type Player, tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
 import { API_KEY, startService } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
-import { VENDORS } from '../support/vendors.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON that is only read
 type Json = any

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { VENDORS } from '../../src/sandbox/identity-provider/vendors.ts'
 import { everyKind, type Player, tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
 import { isProblem, nothingStored } from '../support/problems.ts'
@@ -7,7 +8,6 @@ import { sendBytes, sendRequest } from '../support/raw-http.ts'
 import { API_KEY, type Reply, type Service, startService } from '../support/service.ts'
 import { ADA } from '../support/shared-signals.ts'
 import { startWithSources } from '../support/source-service.ts'
-import { VENDORS } from '../support/vendors.ts'
 import { signed } from '../support/webhook.ts'
 
 const PROVEN = { authorization: `Bearer ${API_KEY}` }

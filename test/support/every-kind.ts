@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../src/base/clock.ts'
+import { VENDORS, type Vendor } from '../../src/sandbox/identity-provider/vendors.ts'
 import type { Issuer } from './issuer.ts'
 import { EVENT } from './logout-service.ts'
 import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
-import { VENDORS, type Vendor } from './vendors.ts'
 
 export interface SignedRequest {
   body: string

@@ -1,6 +1,10 @@
 import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
-import { type ForgedFault, type Forgery, forgeries } from './forgeries.ts'
+import {
+  type ForgedFault,
+  type Forgery,
+  forgeries,
+} from '../../src/sandbox/identity-provider/token-forgeries.ts'
 import { type Issuer, startIssuer } from './issuer.ts'
 import type { ServiceOptions } from './service.ts'
 import { startWithSources } from './source-service.ts'

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
+import { VENDORS, type Vendor } from '../../src/sandbox/identity-provider/vendors.ts'
 import type { Reply } from './service.ts'
 import { type SourceService, type SourceServiceOptions, startWithSources } from './source-service.ts'
-import { VENDORS, type Vendor } from './vendors.ts'
 
 /** The simulated vendor of this kind. */
 export function vendorOf(kind: Vendor['kind']): Vendor {

@@ -1,7 +1,7 @@
 import { CompactSign } from 'jose'
 import t from 'tap'
+import { forgeries } from '../../../src/sandbox/identity-provider/token-forgeries.ts'
 import { fakeClock } from '../../support/clock.ts'
-import { forgeries } from '../../support/forgeries.ts'
 import { type IssuerKey, issuerKey, unsigned } from '../../support/issuer.ts'
 import { EVENT, isRefusal, startLogoutService } from '../../support/logout-service.ts'
 import { nothingStored } from '../../support/problems.ts'

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
+import { forgeries } from '../../../src/sandbox/identity-provider/token-forgeries.ts'
 import { fakeClock } from '../../support/clock.ts'
-import { forgeries } from '../../support/forgeries.ts'
 import { ADA, byEmail, startGlobalTokenRevocation } from '../../support/global-token-revocation.ts'
 import { nothingStored } from '../../support/problems.ts'
 

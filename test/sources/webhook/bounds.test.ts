@@ -1,9 +1,9 @@
 import t from 'tap'
+import { VENDORS } from '../../../src/sandbox/identity-provider/vendors.ts'
 import { entryFor } from '../../support/config-file.ts'
 import { isProblem } from '../../support/problems.ts'
 import { startWithSources } from '../../support/source-service.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
-import { VENDORS } from '../../support/vendors.ts'
 
 t.test('a reload accepts a new secret immediately, and rejects the old one', async (t) => {
   const entries = (which: 'secret' | 'otherSecret') =>

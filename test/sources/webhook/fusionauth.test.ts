@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import Fastify from 'fastify'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t from 'tap'
+import type { Vendor } from '../../../src/sandbox/identity-provider/vendors.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { IGNORED, judged } from '../../support/judged.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
-import type { Vendor } from '../../support/vendors.ts'
 
 const event = (type: string, different: object) => ({
   event: { id: 'e1', createInstant: 1505762615056, tenantId: 't1', type, ...different },

@@ -1,8 +1,8 @@
 import t from 'tap'
+import { VENDORS, type Vendor } from '../../../src/sandbox/identity-provider/vendors.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import { sendRequest } from '../../support/raw-http.ts'
 import { PATH, vendorService } from '../../support/vendor-service.ts'
-import { VENDORS, type Vendor } from '../../support/vendors.ts'
 
 t.jobs = 1
 

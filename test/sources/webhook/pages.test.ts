@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { VENDORS } from '../../../src/sandbox/identity-provider/vendors.ts'
 import { PRESET_KINDS, PRESETS } from '../../../src/sources/webhook/presets.ts'
 import { mistakesIn } from '../../support/config-file.ts'
 import { startWithSources } from '../../support/source-service.ts'
-import { VENDORS } from '../../support/vendors.ts'
 
 const PAGES = join(import.meta.dirname, '../../../docs/sources')
 const run = promisify(execFile)

@@ -1,10 +1,10 @@
 import { createHash, createHmac } from 'node:crypto'
 import { SignJWT } from 'jose'
 import t from 'tap'
+import type { Vendor } from '../../../src/sandbox/identity-provider/vendors.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { startWithSources } from '../../support/source-service.ts'
 import { vendorOf, vendorService } from '../../support/vendor-service.ts'
-import type { Vendor } from '../../support/vendors.ts'
 
 t.test('a delivery without a time is remembered for a day', async (t) => {
   const clock = fakeClock()

@@ -1,10 +1,21 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
-import { Webhook as StandardWebhook } from 'standardwebhooks'
-import { Webhook as SvixWebhook } from 'svix'
-import type { Reason, UserReference } from '../../src/revocation/signal.ts'
-import type { WebhookConfig } from '../../src/sources/webhook/endpoint.ts'
+import type { Reason, UserReference } from '../../revocation/signal.ts'
+import { signWebhook } from '../sign-webhook.ts'
 import * as SAMPLES from './vendor-samples.ts'
+
+/** The kinds of sources that a vendor calls. */
+export type VendorKind =
+  | 'clerk'
+  | 'stytch'
+  | 'supabase'
+  | 'workos'
+  | 'okta-event-hook'
+  | 'auth0-log-stream'
+  | 'fusionauth'
+  | 'keycloak'
+  | 'qlik'
+  | 'generic'
 
 /** How a vendor signs a request. */
 export type Sign = (body: string, options: { secret: string; at: number }) => Promise<Headers> | Headers
@@ -12,13 +23,12 @@ type Headers = Record<string, string>
 
 /** A simulated vendor: its documented body and its signature. */
 export interface Vendor {
-  kind: WebhookConfig['kind']
+  kind: VendorKind
   secret: string
   otherSecret: string
   /** Members of the entry other than name, kind and secret. */
   entry?: object
-  /** The documented body of an event that ends a session; `id` distinguishes deliveries. */
-  sample: (id: string) => unknown
+  sample: SAMPLES.Sample
   expected: { user: UserReference; reason: Reason; occurredAt?: string }
   sign: Sign
   /** The header with the signature, and the one with the id if that is signed. */
@@ -42,24 +52,16 @@ const SHARED = {
   toleranceSeconds: null,
 }
 
-let serial = 0
-const svix: Sign = (body, { secret, at }) => {
-  const id = `msg_${++serial}`
-  const date = new Date(at)
-  return {
-    'svix-id': id,
-    'svix-timestamp': String(Math.floor(at / 1000)),
-    'svix-signature': new SvixWebhook(secret).sign(id, date, body),
-  }
-}
-const standard: Sign = (body, { secret, at }) => {
-  const id = `msg_${++serial}`
-  return {
-    'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(at / 1000)),
-    'webhook-signature': new StandardWebhook(secret.replace('v1,', '')).sign(id, new Date(at), body),
-  }
-}
+/** Supabase shows the secret with the version of the signature before it. */
+const standard: Sign = (body, { secret, at }) =>
+  signWebhook({ secret: secret.replace('v1,', ''), id: `msg_${randomUUID()}`, body, now: at })
+const svix: Sign = async (body, options) =>
+  Object.fromEntries(
+    Object.entries(await standard(body, options)).map(([name, value]) => [
+      name.replace('webhook-', 'svix-'),
+      value,
+    ]),
+  )
 const mac = (secret: string, text: string) => createHmac('sha256', secret).update(text).digest('hex')
 const authorization: Sign = (_body, { secret }) => ({ authorization: secret })
 const hexHeader =

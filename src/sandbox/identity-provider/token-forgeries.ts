@@ -1,5 +1,6 @@
 import { type JWTPayload, UnsecuredJWT } from 'jose'
-import { type Issuer, issuerKey } from './issuer.ts'
+import type { Issuer } from './issuer.ts'
+import { issuerKey } from './signing-key.ts'
 
 /** The fault of a token, as `TokenFault` names it. */
 export type ForgedFault = 'malformed' | 'key' | 'signature' | 'issuer' | 'audience' | 'time' | 'claims'
