@@ -2,11 +2,14 @@ import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { FORMS } from '../base/config-forms.ts'
 import { UsageError } from '../base/errors.ts'
 import { type Behaviour, behaviourSchema } from './behaviour.ts'
 import { PublicKey } from './client-assertion.ts'
 import { MAX_SECRETS } from './client-credentials.ts'
+import type { IdentityProviderOptions } from './identity-provider/identity-provider.ts'
 import type { SandboxOptions } from './options.ts'
+import { readPairs } from './pairs.ts'
 
 /** The command line of `npm run sandbox`. */
 export interface SandboxArguments {
@@ -17,6 +20,8 @@ export interface SandboxArguments {
   clientSecrets: string[]
   clientPublicKeys: PublicKey[]
   sandbox: SandboxOptions
+  /** Null: without an identity provider. */
+  provider: IdentityProviderOptions | null
 }
 
 const OPTIONS = {
@@ -30,6 +35,10 @@ const OPTIONS = {
   'client-secret': { type: 'string', multiple: true },
   'client-secret-file': { type: 'string', multiple: true },
   'client-public-key-file': { type: 'string', multiple: true },
+  idp: { type: 'boolean', default: true },
+  'idp-port': { type: 'string' },
+  'source-secret': { type: 'string' },
+  curfew: { type: 'string' },
   set: { type: 'string', multiple: true, default: [] as string[] },
   seed: { type: 'boolean', default: true },
   help: { type: 'boolean', default: false },
@@ -38,6 +47,7 @@ const OPTIONS = {
 /** Reads the command line. Throws a `UsageError` if it is invalid. */
 export function readArguments(args: string[]): SandboxArguments {
   const values = parse(args)
+  const port = readNumber('port', values.port, 0, 65_535)
   return {
     help: values.help,
     seed: values.seed,
@@ -47,13 +57,29 @@ export function readArguments(args: string[]): SandboxArguments {
     sandbox: {
       control: true,
       host: values.host,
-      port: readNumber('port', values.port, 0, 65_535),
+      port,
       latencyMs: readNumber('latency', values.latency, 0, 600_000),
       tier1Limit: readNumber('tier1', values.tier1, 1),
       tier2Limit: readNumber('tier2', values.tier2, 1),
       windowMs: readNumber('window', values.window, 1),
       ...readSettings(values.set),
     },
+    provider: values.idp ? readProvider(values, port) : null,
+  }
+}
+
+/** By default, the identity provider has the port after the tenant's, or any free port if the tenant has. */
+function readProvider(values: ReturnType<typeof parse>, port: number): IdentityProviderOptions {
+  const { host, curfew, 'idp-port': own, 'source-secret': secret } = values
+  if (secret !== undefined && !FORMS.webhookSecret.isGood(secret))
+    throw new UsageError(`--source-secret: ${FORMS.webhookSecret.expected}`)
+  if (curfew !== undefined && !URL.canParse(curfew))
+    throw new UsageError('--curfew: expected a URL, such as http://127.0.0.1:3000')
+  return {
+    host,
+    port: own === undefined ? (port === 0 ? 0 : port + 1) : readNumber('idp-port', own, 0, 65_535),
+    ...(secret === undefined ? {} : { secret }),
+    ...(curfew === undefined ? {} : { curfew }),
   }
 }
 
@@ -72,23 +98,10 @@ function readNumber(name: string, value: string, least: number, most = Number.MA
   throw new UsageError(`--${name}: expected a whole number, ${range}; got "${value}"`)
 }
 
-/** Settings as `name=value`. A value that is not JSON is a string. */
 function readSettings(given: string[]): Partial<Behaviour> {
-  const pairs = given.map((pair) => {
-    const [name = '', ...value] = pair.split('=')
-    return [name, readValue(value.join('='))]
-  })
-  const { data, error } = behaviourSchema.partial().safeParse(Object.fromEntries(pairs))
+  const { data, error } = behaviourSchema.partial().safeParse(readPairs(given))
   if (error) throw new UsageError(`--set: ${z.prettifyError(error)}`)
   return data
-}
-
-function readValue(value: string): unknown {
-  try {
-    return JSON.parse(value)
-  } catch {
-    return value
-  }
 }
 
 function readSecrets(secrets?: string[], paths?: string[]): string[] {

@@ -1,7 +1,9 @@
 import { UsageError } from '../base/errors.ts'
 import { readArguments, type SandboxArguments } from './arguments.ts'
+import { type IdentityProvider, openIdentityProvider } from './identity-provider/identity-provider.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 import { seedPeople } from './seed.ts'
+import { isSignalCommand, runSignalCommand } from './signal-command.ts'
 import { USAGE } from './usage.ts'
 import { welcome } from './welcome.ts'
 
@@ -10,9 +12,9 @@ const EXIT_USAGE = 64
 const EXIT_UNAVAILABLE = 69
 
 try {
-  const args = readArguments(process.argv.slice(2))
-  if (args.help) process.stdout.write(USAGE)
-  else await run(args)
+  const given = process.argv.slice(2)
+  if (isSignalCommand(given[0])) process.exitCode = await runSignalCommand(given, write)
+  else await start(readArguments(given))
 } catch (error) {
   const usage = error instanceof UsageError
   const message = error instanceof Error ? error.message : String(error)
@@ -21,25 +23,35 @@ try {
   if (process.connected) process.disconnect()
 }
 
-async function run(args: SandboxArguments): Promise<void> {
-  const sandbox = await startSandbox(args.sandbox)
-  closeInTime(sandbox)
+async function start(args: SandboxArguments): Promise<void> {
+  if (args.help) return write(USAGE)
+  const provider = args.provider && (await openIdentityProvider(args.provider))
+  const sandbox = await startSandbox(args.sandbox, provider).catch((error) => {
+    provider?.close()
+    throw error
+  })
+  closeInTime(sandbox, provider)
   const client = sandbox.tenant.addClient({
     id: args.clientId,
     secrets: args.clientSecrets,
     publicKeys: args.clientPublicKeys,
   })
   const people = args.seed ? seedPeople(sandbox.tenant) : []
-  process.stdout.write(welcome(sandbox, client, people))
+  write(welcome(sandbox, client, people, provider))
   process.send?.({ url: sandbox.url })
 }
 
 /** Exits on a signal, and with the parent process if there is an IPC channel to it. */
-function closeInTime(sandbox: Sandbox): void {
+function closeInTime(sandbox: Sandbox, provider: IdentityProvider | null): void {
   const close = async () => {
+    provider?.close()
     await sandbox.close()
     if (process.connected) process.disconnect()
   }
   process.once('SIGTERM', close).once('SIGINT', close)
   if (process.connected) process.once('disconnect', close)
+}
+
+function write(text: string): void {
+  process.stdout.write(text)
 }

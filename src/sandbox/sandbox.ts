@@ -5,8 +5,10 @@ import { controlRoutes } from './control-routes.ts'
 import { Delays } from './delays.ts'
 import { createGate, PASSAGE, recordCall, setDate } from './gate.ts'
 import { grantRoutes } from './grant-routes.ts'
+import type { IdentityProvider } from './identity-provider/identity-provider.ts'
 import { itemRoutes } from './item-routes.ts'
 import type { SandboxOptions } from './options.ts'
+import { signalRoutes } from './signal-routes.ts'
 import { Tenant } from './tenant.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { userRoutes } from './user-routes.ts'
@@ -25,12 +27,17 @@ export interface Sandbox {
  * Starts a Qlik Cloud tenant on this machine: real HTTP, the endpoints for OAuth tokens and users, the rate limits, and the
  * faults ordered with `tenant.order`.
  *
+ * @param provider the identity provider to control with `/sandbox/*`; it is not closed with the tenant
+ *
  * Source: https://qlik.dev/apis/rest/
  */
-export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+export async function startSandbox(
+  options: SandboxOptions = {},
+  provider: IdentityProvider | null = null,
+): Promise<Sandbox> {
   const tenant = new Tenant(options)
   const delays = new Delays(tenant.settings.after)
-  const app = buildApp(tenant, delays)
+  const app = buildApp(tenant, delays, provider)
   const { host, port } = tenant.settings
   const url = await app.listen({ host, port })
   return {
@@ -43,7 +50,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   }
 }
 
-function buildApp(tenant: Tenant, delays: Delays): FastifyInstance {
+function buildApp(tenant: Tenant, delays: Delays, provider: IdentityProvider | null): FastifyInstance {
   const app = Fastify({
     forceCloseConnections: true,
     exposeHeadRoutes: false,
@@ -64,5 +71,6 @@ function buildApp(tenant: Tenant, delays: Delays): FastifyInstance {
   userRoutes(app, tenant, gate)
   itemRoutes(app, tenant, gate)
   if (tenant.settings.control) controlRoutes(app, tenant)
+  if (tenant.settings.control && provider) signalRoutes(app, tenant, provider)
   return app
 }

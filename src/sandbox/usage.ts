@@ -22,8 +22,11 @@ const SETTINGS: Record<keyof Behaviour, string> = {
 }
 
 export const USAGE = `Usage: npm run sandbox -- [options]
+       npm run sandbox -- send <kind> [options]   send a signal to Curfew, see send --help
+       npm run sandbox -- rotate [options]        rotate the identity provider's key
 
-Starts a Qlik Cloud tenant on this machine, and prints the lines for .env that point Curfew at it.
+Starts a Qlik Cloud tenant and an identity provider on this machine, and prints the lines for .env and the sources for
+CONFIG_FILE that point Curfew at them.
 
   --port <n>                    port to listen on (4848; 0 picks a free one)
   --host <address>              address to listen on (127.0.0.1)
@@ -39,6 +42,10 @@ Starts a Qlik Cloud tenant on this machine, and prints the lines for .env that p
                                 for private_key_jwt; repeatable
   --set <setting>=<value>       behaviour of the tenant, see below; repeatable
   --no-seed                     start without users
+  --idp-port <n>                port of the identity provider (the tenant's port + 1)
+  --no-idp                      start without an identity provider
+  --source-secret <secret>      secret of the vendors' sources (random whsec_)
+  --curfew <url>                address of Curfew (http://127.0.0.1:3000)
   --help                        print this text
 
 Settings and their defaults. To change them while the tenant runs, send JSON to PATCH /sandbox/settings:

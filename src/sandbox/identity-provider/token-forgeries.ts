@@ -22,7 +22,7 @@ type Row = [name: string, token: string | Promise<string>, fault: ForgedFault, s
  * @param types `typ` of other protocols
  */
 export async function forgeries(
-  issuer: Issuer,
+  issuer: Pick<Issuer, 'sign' | 'key'>,
   claims: JWTPayload & { iat: number },
   { types, required }: { types: string[]; required: string[] },
 ): Promise<Forgery[]> {

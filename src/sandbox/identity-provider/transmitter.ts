@@ -35,6 +35,8 @@ export interface FakeTransmitter {
   until(isWanted: (asked: Asked) => boolean): Promise<Asked>
   /** Queues a token for the next poll. */
   queue(jti: string, token: string): void
+  /** Resolves with the result of this token, when a poll reports it. */
+  reportOf(jti: string): { report: Promise<EventReport>; end: () => void }
   /** Removes a token that is not acknowledged yet. */
   withdraw(jti: string): void
   /** Overrides the answers at this path, to all requests or to some; null restores them. */
@@ -44,6 +46,9 @@ export interface FakeTransmitter {
   /** A poll stream as the transmitter represents it. */
   stream(id: string, members?: object): Json
 }
+
+/** The result of one event, as a poll reports it (RFC 8936, section 2.2). */
+export type EventReport = { ack: string[] } | { setErrs: Record<string, unknown> }
 
 export interface TransmitterOptions {
   /** `aud` of new streams. */
@@ -75,6 +80,7 @@ export function addTransmitter(
   const overrides = new Map<string, (asked: Asked) => Answer | null>()
   const waits = new Map<string, (asked: Asked) => Promise<void>>()
   const pending = new Map<string, string>()
+  const reporters = new Map<string, (report: EventReport) => void>()
   let held: (() => void) | null = null
 
   issuer.answerJson('/.well-known/ssf-configuration', {
@@ -146,7 +152,11 @@ export function addTransmitter(
     if (stream) onVerify(stream, body.state)
   })
   serve('/poll', ({ body }, reply) => {
-    for (const jti of [...body.ack, ...Object.keys(body.setErrs)]) pending.delete(jti)
+    for (const jti of [...body.ack, ...Object.keys(body.setErrs)]) {
+      pending.delete(jti)
+      const setErrs = { [jti]: body.setErrs[jti] }
+      reporters.get(jti)?.(body.ack.includes(jti) ? { ack: [jti] } : { setErrs })
+    }
     const answer = () => {
       held = null
       const most = eventsAtOnce ?? body.maxEvents
@@ -178,6 +188,11 @@ export function addTransmitter(
     queue(jti, token) {
       pending.set(jti, token)
       held?.()
+    },
+    reportOf(jti) {
+      const { promise, resolve } = Promise.withResolvers<EventReport>()
+      reporters.set(jti, resolve)
+      return { report: promise, end: () => void reporters.delete(jti) }
     },
     withdraw: (jti) => void pending.delete(jti),
     override(path, answer) {
