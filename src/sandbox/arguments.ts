@@ -68,7 +68,6 @@ export function readArguments(args: string[]): SandboxArguments {
   }
 }
 
-/** By default, the identity provider has the port after the tenant's, or any free port if the tenant has. */
 function readProvider(values: ReturnType<typeof parse>, port: number): IdentityProviderOptions {
   const { host, curfew, 'idp-port': own, 'source-secret': secret } = values
   if (secret !== undefined && !FORMS.webhookSecret.isGood(secret))
@@ -77,10 +76,15 @@ function readProvider(values: ReturnType<typeof parse>, port: number): IdentityP
     throw new UsageError('--curfew: expected a URL, such as http://127.0.0.1:3000')
   return {
     host,
-    port: own === undefined ? (port === 0 ? 0 : port + 1) : readNumber('idp-port', own, 0, 65_535),
+    port: own === undefined ? portAfter(port) : readNumber('idp-port', own, 0, 65_535),
     ...(secret === undefined ? {} : { secret }),
     ...(curfew === undefined ? {} : { curfew }),
   }
+}
+
+/** The next port; 0, any free port, after 0 and after the last one. */
+function portAfter(port: number): number {
+  return port === 0 || port === 65_535 ? 0 : port + 1
 }
 
 function parse(args: string[]) {

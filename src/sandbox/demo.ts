@@ -40,7 +40,7 @@ function readArguments() {
 async function demo(): Promise<void> {
   step('Start a sandbox tenant and Curfew, each as its own process')
   const tenant = await startPart('src/sandbox/main.ts', [
-    ...['--port', args['sandbox-port'], '--client-secret', clientSecret, '--latency', '20'],
+    ...['--port', args['sandbox-port'], '--client-secret', clientSecret, '--latency', '20', '--no-idp'],
   ])
   parts.push(tenant)
   const { url } = tenant

@@ -3,7 +3,7 @@ import { readArguments, type SandboxArguments } from './arguments.ts'
 import { type IdentityProvider, openIdentityProvider } from './identity-provider/identity-provider.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 import { seedPeople } from './seed.ts'
-import { isSignalCommand, runSignalCommand } from './signal-command.ts'
+import { isSignalCommand, runSignalCommand, SIGNAL_USAGE } from './signal-command.ts'
 import { USAGE } from './usage.ts'
 import { welcome } from './welcome.ts'
 
@@ -11,14 +11,16 @@ import { welcome } from './welcome.ts'
 const EXIT_USAGE = 64
 const EXIT_UNAVAILABLE = 69
 
+const given = process.argv.slice(2)
+
 try {
-  const given = process.argv.slice(2)
   if (isSignalCommand(given[0])) process.exitCode = await runSignalCommand(given, write)
   else await start(readArguments(given))
 } catch (error) {
   const usage = error instanceof UsageError
   const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`curfew sandbox: ${message}\n${usage ? `\n${USAGE}` : ''}`)
+  const help = isSignalCommand(given[0]) ? SIGNAL_USAGE : USAGE
+  process.stderr.write(`curfew sandbox: ${message}\n${usage ? `\n${help}` : ''}`)
   process.exitCode = usage ? EXIT_USAGE : EXIT_UNAVAILABLE
   if (process.connected) process.disconnect()
 }

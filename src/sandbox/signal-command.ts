@@ -4,7 +4,7 @@ import type { SignalResult } from './identity-provider/identity-provider.ts'
 import { KINDS } from './identity-provider/order.ts'
 import { readPairs } from './pairs.ts'
 
-const HELP = `Usage: npm run sandbox -- send <kind> [options]
+export const SIGNAL_USAGE = `Usage: npm run sandbox -- send <kind> [options]
        npm run sandbox -- rotate [--withdraw]
 
 Sends a signal of a kind of source to Curfew, valid or forged, and prints Curfew's answer. Rotates the key that signs.
@@ -55,7 +55,7 @@ export async function runSignalCommand(args: string[], write: Write): Promise<nu
   const { values, positionals } = parse(args)
   const [command, kind, ...others] = positionals
   if (values.help) {
-    write(HELP)
+    write(SIGNAL_USAGE)
     return 0
   }
   if (command === 'rotate') {
