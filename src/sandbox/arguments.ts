@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { FORMS } from '../base/config-forms.ts'
+import { FORMATS } from '../base/config-formats.ts'
 import { UsageError } from '../base/errors.ts'
 import { type Behaviour, behaviourSchema } from './behaviour.ts'
 import { PublicKey } from './client-assertion.ts'
@@ -70,8 +70,8 @@ export function readArguments(args: string[]): SandboxArguments {
 
 function readProvider(values: ReturnType<typeof parse>, port: number): IdentityProviderOptions {
   const { host, curfew, 'idp-port': own, 'source-secret': secret } = values
-  if (secret !== undefined && !FORMS.webhookSecret.isGood(secret))
-    throw new UsageError(`--source-secret: ${FORMS.webhookSecret.expected}`)
+  if (secret !== undefined && !FORMATS.webhookSecret.isValid(secret))
+    throw new UsageError(`--source-secret: ${FORMATS.webhookSecret.expected}`)
   if (curfew !== undefined && !URL.canParse(curfew))
     throw new UsageError('--curfew: expected a URL, such as http://127.0.0.1:3000')
   return {

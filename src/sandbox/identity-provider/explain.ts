@@ -56,7 +56,7 @@ function reasonIn(body: string): string | null {
 
 function reasonOf(value: unknown): string | null {
   const problem = Problem.safeParse(value).data
-  if (problem) return `${problem.code}: ${problem.detail} ${problem.action}`
+  if (problem) return `${problem.code}: ${problem.detail.replace(/\.$/, '')}. ${problem.action}`
   const oauth = OAuthError.safeParse(value).data
   if (oauth) return `${oauth.error}: ${oauth.error_description}`
   const set = SetError.safeParse(value).data
