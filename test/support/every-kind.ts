@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../src/base/clock.ts'
+import {
+  type SignedRequest,
+  TOKEN_KIND_NAMES,
+  TOKEN_KINDS,
+} from '../../src/sandbox/identity-provider/token-kinds.ts'
 import { VENDORS, type Vendor } from '../../src/sandbox/identity-provider/vendors.ts'
 import type { Issuer } from './issuer.ts'
-import { EVENT } from './logout-service.ts'
-import { ADA, AUDIENCE, setClaims } from './shared-signals.ts'
-
-export interface SignedRequest {
-  body: string
-  headers: Record<string, string>
-}
+import { ADA, AUDIENCE } from './shared-signals.ts'
 
 /** A kind of source in tests: its entry and a valid request. */
 export interface Player {
@@ -33,55 +32,28 @@ export interface TokenPlayer extends Player {
   refusal: number
 }
 
+const PERSON = { userId: 'u1', subject: 'u1', email: ADA.email }
+
 /** The kinds that use tokens, all of one issuer and for one audience. */
 export function tokenPlayers(issuer: Issuer, clock: Pick<Clock, 'now'> = Date): TokenPlayer[] {
-  const lasting = () => {
-    const iat = Math.floor(clock.now() / 1000)
-    return { iss: issuer.url, aud: AUDIENCE, jti: randomUUID(), iat, exp: iat + 120, sub: 'u1' }
-  }
-  const kinds: Omit<TokenPlayer, 'entry' | 'sign'>[] = [
-    {
-      kind: 'oidc-back-channel-logout',
-      path: '/sources/oidc-back-channel-logout/backchannel-logout',
-      typ: 'logout+jwt',
-      claims: () => ({ ...lasting(), events: { [EVENT]: {} } }),
-      send: (token) => ({
-        body: new URLSearchParams({ logout_token: token }).toString(),
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      }),
-      answer: 200,
-      refusal: 400,
-    },
-    {
-      kind: 'global-token-revocation',
-      path: '/sources/global-token-revocation/global-token-revocation',
-      typ: 'global-token-revocation+jwt',
-      claims: lasting,
-      send: (token) => ({
-        body: JSON.stringify({ sub_id: ADA }),
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      }),
-      answer: 204,
-      refusal: 401,
-    },
-    {
-      kind: 'shared-signals',
-      path: '/sources/shared-signals/events',
-      typ: 'secevent+jwt',
-      claims: () => ({ ...setClaims(issuer.url, clock.now()), jti: randomUUID() }),
-      send: (token) => ({ body: token, headers: { 'content-type': 'application/secevent+jwt' } }),
-      answer: 202,
-      refusal: 400,
-    },
-  ]
-  return kinds.map((player) => ({
-    ...player,
-    entry: {
-      ...{ name: player.kind, kind: player.kind, issuer: issuer.url },
-      ...{ jwksUri: issuer.jwksUri, audience: AUDIENCE },
-    },
-    sign: async () => player.send(await issuer.sign(player.claims(), { typ: player.typ })),
-  }))
+  return TOKEN_KIND_NAMES.map((kind) => {
+    const { path, typ, answer, refusal, ...token } = TOKEN_KINDS[kind]
+    const send = (text: string) => token.request(text, PERSON, issuer.url)
+    const claims = () =>
+      token.claims({
+        issuer: issuer.url,
+        audience: AUDIENCE,
+        jti: randomUUID(),
+        iat: Math.floor(clock.now() / 1000),
+        person: PERSON,
+      })
+    return {
+      ...{ kind, typ, answer, refusal, claims, send },
+      path: `/sources/${kind}/${path}`,
+      entry: { name: kind, kind, issuer: issuer.url, jwksUri: issuer.jwksUri, audience: AUDIENCE },
+      sign: async () => send(await issuer.sign(claims(), { typ })),
+    }
+  })
 }
 
 function vendorPlayer({ kind, secret, entry = {}, sample, sign, answer }: Vendor): Player {

@@ -1,10 +1,11 @@
 import type { JWTPayload } from 'jose'
 import type { Test } from 'tap'
+import { LOGOUT_EVENT } from '../../src/sandbox/identity-provider/token-kinds.ts'
 import { type Issuer, type IssuerKey, issuerKey, startIssuer } from './issuer.ts'
 import { type Reply, request, type Service } from './service.ts'
 import { type SourceService, type SourceServiceOptions, startWithSources } from './source-service.ts'
 
-export const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+export { LOGOUT_EVENT as EVENT }
 export const CLIENT = 'qlik-portal'
 
 /** The claims of a logout token, with a unique `jti`. */
@@ -44,7 +45,7 @@ export async function startLogoutService(
       ...times,
       jti: `j${serial}`,
       sub: 'u1',
-      events: { [EVENT]: {} },
+      events: { [LOGOUT_EVENT]: {} },
       ...different,
     }
   }
@@ -61,7 +62,15 @@ export async function startLogoutService(
 /** Posts a logout token that names only a session, to the source `op` of a service in its own process. */
 export async function endSession(url: string, issuer: Issuer, sid: string): Promise<Reply> {
   const iat = Math.floor(Date.now() / 1000)
-  const claims = { iss: issuer.url, aud: CLIENT, iat, exp: iat + 60, jti: sid, sid, events: { [EVENT]: {} } }
+  const claims = {
+    iss: issuer.url,
+    aud: CLIENT,
+    iat,
+    exp: iat + 60,
+    jti: sid,
+    sid,
+    events: { [LOGOUT_EVENT]: {} },
+  }
   const token = await issuer.sign(claims)
   return postToken({ call: (method, path, options) => request(url, method, path, options) }, token)
 }

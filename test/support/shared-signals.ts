@@ -5,13 +5,13 @@ import {
   type Forgery,
   forgeries,
 } from '../../src/sandbox/identity-provider/token-forgeries.ts'
+import { CAEP, TOKEN_KINDS } from '../../src/sandbox/identity-provider/token-kinds.ts'
 import { type Issuer, startIssuer } from './issuer.ts'
 import type { ServiceOptions } from './service.ts'
 import { startWithSources } from './source-service.ts'
 
-export const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
-export const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
-export const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
+export { CAEP, RISC, SSF } from '../../src/sandbox/identity-provider/token-kinds.ts'
+
 export const AUDIENCE = 'https://curfew.example.com'
 export const ADA = { format: 'email', email: 'ada@example.com' }
 
@@ -28,10 +28,7 @@ export const SET_ERROR: Record<ForgedFault, string> = {
 
 /** Forgeries of a valid security event token. */
 export function setForgeries(issuer: Issuer, claims: JWTPayload & { iat: number }): Promise<Forgery[]> {
-  return forgeries(issuer, claims, {
-    types: ['JWT', 'at+jwt', 'logout+jwt', 'global-token-revocation+jwt', 'secevent', 'secevent+jwt2'],
-    required: ['iss', 'aud', 'jti', 'iat', 'events'],
-  })
+  return forgeries(issuer, claims, TOKEN_KINDS['shared-signals'])
 }
 
 let serial = 0
