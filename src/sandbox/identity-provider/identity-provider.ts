@@ -87,20 +87,28 @@ export async function openIdentityProvider({
       if (polls && kind !== 'shared-signals') throw new OrderError('Only shared-signals can be polled')
       const { source = polls ? POLLED : kind } = order
       const request = await craft(order, { issuer, secret, now: now(), person })
-      const { body, headers } = request
-      const sent = polls ? { body, headers: {} } : { body, headers }
-      const result = { kind, source, user: person, forgery, sent }
+      const { body } = request
+      const result = { kind, source, user: person, forgery }
       if (polls && request.token)
         return {
           ...result,
+          sent: { body, headers: {} },
           ...(await offer(request.token, transmitter, { source, after, timeoutMs: pollTimeoutMs })),
         }
       const base = (order.curfew ?? curfew).replace(/\/$/, '')
       const url = `${base}/sources/${encodeURIComponent(source)}/${request.path}`
-      return { ...result, ...(await post(request, url, source)) }
+      const headers = { ...authorizationOf(transmitter, url), ...request.headers }
+      return { ...result, sent: { body, headers }, ...(await post({ body, headers }, url, source)) }
     },
     close: issuer.close,
   }
+}
+
+/** The header that a stream demands for pushes to this address. */
+function authorizationOf({ streams }: FakeTransmitter, url: string): Record<string, string> {
+  const { authorization_header: authorization } =
+    streams.find(({ delivery }) => delivery.endpoint_url === url)?.delivery ?? {}
+  return authorization ? { authorization } : {}
 }
 
 /** Sends a verification event (Shared Signals Framework 1.0, section 8.1.4.1) in the stream's way. */
@@ -120,8 +128,8 @@ async function verify(
     events: { [`${SSF}verification`]: { state } },
   }
   const token = await issuer.sign(claims, { typ: 'secevent+jwt' })
-  const { method, endpoint_url, authorization_header: authorization } = stream.delivery
+  const { method, endpoint_url: url } = stream.delivery
   if (method !== PUSH) return transmitter.queue(claims.jti, token)
-  const headers = { 'content-type': 'application/secevent+jwt', ...(authorization && { authorization }) }
-  await post({ body: token, headers }, endpoint_url, stream.stream_id)
+  const headers = { 'content-type': 'application/secevent+jwt', ...authorizationOf(transmitter, url) }
+  await post({ body: token, headers }, url, stream.stream_id)
 }

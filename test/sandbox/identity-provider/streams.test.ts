@@ -1,5 +1,7 @@
 import t from 'tap'
 import { POLLED } from '../../../src/sandbox/identity-provider/source-entries.ts'
+import { TOKEN } from '../../../src/sandbox/identity-provider/transmitter.ts'
+import { until } from '../../support/events.ts'
 import { nothingStored } from '../../support/problems.ts'
 import { tryService } from './open-identity-provider.ts'
 
@@ -44,4 +46,17 @@ t.test('an event that nobody polls is withdrawn after a while', async (t) => {
   const { send } = await tryService(t, () => false, { after })
   const result = await send({ kind, delivery: 'poll' })
   t.match(result, { outcome: 'unavailable', why: /No poll .* 45 s.*stream:shared-signals-poll/ })
+})
+
+t.test('Curfew creates a push stream, which is verified and gets events with its header', async (t) => {
+  const { provider, service, send } = await tryService(t, () => false)
+  const [issued] = provider.sources
+  const entry = {
+    ...{ ...issued, name: POLLED, kind, pushAuthorization: 'Bearer pushed-by-the-sandbox' },
+    transmitter: { delivery: 'push', pushUrl: `${service.url}/sources/${POLLED}/events`, token: TOKEN },
+  }
+  t.equal((await service.configure([entry])).status, 200)
+  await until('the stream is verified', async () => /verified/.test((await check(service)).detail))
+  t.match(await send({ kind, source: POLLED }), { outcome: 'accepted', status: 202 })
+  t.equal((await service.stored()).length, 1)
 })
