@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { VENDORS } from '../../src/sandbox/identity-provider/vendors.ts'
 import { read } from '../support/deployment.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
 import { startService, temporaryFolder } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
-import { VENDORS } from '../support/vendors.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the document is only read
 type Json = any
