@@ -97,7 +97,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       deprecations.note(tenant, call)
     },
   })
-  const senders = new Senders(config.senders)
+  const senders = new Senders(config.senders, { clock, log: app.log })
   const waiters = new Waiters(store, clock)
   const worker = new Worker({
     store,
@@ -175,6 +175,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await tenants.start()
     await worker.start()
     sources.start()
+    senders.start()
     stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
   })
 
@@ -185,6 +186,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     tenants,
     deprecations,
     sources,
+    senders,
+    clock,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
@@ -197,6 +200,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   app.addHook('preClose', async () => {
     stopRetention()
     lateTimes.stop()
+    senders.stop()
     const runs = worker.stop()
     stopped = Promise.all([runs, tenants.stop(), sources.stop()])
     waiters.close()

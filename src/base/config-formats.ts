@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isDigest } from './api-key-digest.ts'
 
 // The formats of configured values, the same in the environment and in CONFIG_FILE.
 
@@ -68,8 +69,9 @@ function isHeaderSecret(text: string): boolean {
   return text.length >= 16 && text.length <= 512 && /^[\x21-\x7e]+( [\x21-\x7e]+)*$/.test(text)
 }
 
+/** A text that starts like a digest must be one: taken as the key itself, whoever reads the digest could use it. */
 function isApiKey(text: string): boolean {
-  return /^[\x21-\x7e]{24,512}$/.test(text)
+  return isDigest(text) || (/^[\x21-\x7e]{24,512}$/.test(text) && !/^sha256:/i.test(text))
 }
 
 export const FORMATS = {
@@ -88,7 +90,11 @@ export const FORMATS = {
     expected:
       'expected sqlite:<file path> or postgres://<user>:<password>@<host>/<database>, with @ / ? # in user and password percent-encoded',
   },
-  apiKey: { isValid: isApiKey, expected: 'expected at least 24 printable characters without spaces' },
+  apiKey: {
+    isValid: isApiKey,
+    expected:
+      'expected at least 24 printable characters without spaces, or sha256: and 64 hexadecimal digits',
+  },
   webhookSecret: { isValid: isWebhookSecret, expected: 'expected whsec_ and 24 to 64 bytes in base64' },
   /** A secret that the operator chooses. */
   sharedSecret: { isValid: isHeaderSecret, expected: 'expected 16 to 512 printable characters' },

@@ -16,6 +16,12 @@ export const ERRORS = {
     title: 'This API key is restricted to certain tenants; the request affects all of them',
     action: 'Use an API key that is not restricted to tenants.',
   },
+  CURFEW_ROLE_REQUIRED: {
+    status: 403,
+    title: 'This API key lacks the role that the request requires',
+    action:
+      'Use an API key with the role that the detail names. Operators: add it to "roles" of the key in CONFIG_FILE.',
+  },
   CURFEW_SIGNATURE_INVALID: {
     status: 401,
     title: 'The webhook signature does not match',

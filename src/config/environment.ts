@@ -69,7 +69,10 @@ export const Environment = z.object({
   REVOKE_CONCURRENCY: LIMITS.concurrency.default(16),
   /** Secrets of webhook senders (Standard Webhooks). Several, so that they can be rotated. */
   WEBHOOK_SECRETS: listOf(FORMATS.webhookSecret).default(''),
-  /** API keys. Several, so that they can be rotated. Long, because nothing else protects the routes. */
+  /**
+   * API keys or their digests. Several, so that they can be rotated. Long, because nothing else protects the routes. They
+   * have all roles, so that a single variable is enough to start.
+   */
   API_KEYS: listOf(FORMATS.apiKey).default(''),
   /** Path of a JSON file with more tenants, clients, API keys, webhook secrets and sources: docs/configuration.md. */
   CONFIG_FILE: z.string().min(1).optional(),

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { digestOfConfigured } from '../base/api-key-digest.ts'
 import { invalidMembers, pointer } from '../base/json-pointer.ts'
+import { ROLES } from '../base/role.ts'
 import { readKeyFile, readSecretFile } from '../base/secret-file.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
@@ -106,11 +108,16 @@ export function fromFile(
     tenants: tenants.map(toTenant),
     sources,
     senders: {
-      apiKeys: apiKeys.map((one) => ({
-        key: one.key ?? one.keyFile ?? '',
+      apiKeys: apiKeys.map((one, index) => ({
+        name: one.name ?? `apiKeys[${index}]`,
+        digest: digestOfConfigured(one.key ?? one.keyFile ?? ''),
+        roles: one.roles ? [...new Set(one.roles)] : ROLES,
         tenants: restrictedTo(one.tenants),
+        notBefore: one.notBefore ?? null,
+        expiresAt: one.expiresAt ?? null,
       })),
-      webhookSecrets: webhookSecrets.map((one) => ({
+      webhookSecrets: webhookSecrets.map((one, index) => ({
+        name: one.name ?? `webhookSecrets[${index}]`,
         secret: one.secret ?? one.secretFile ?? '',
         tenants: restrictedTo(one.tenants),
       })),
@@ -159,7 +166,7 @@ export function clashesOf(own: FilePart, file: FilePart): Mistake[] {
       'apiKeys',
       senders.apiKeys,
       own.senders.apiKeys,
-      ({ key }) => key,
+      ({ digest }) => digest,
       'expected another key than in an earlier entry',
     ),
     ...twice(

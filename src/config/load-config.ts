@@ -1,5 +1,7 @@
+import { digestOfConfigured } from '../base/api-key-digest.ts'
 import { split } from '../base/config-formats.ts'
 import { CurfewError } from '../base/errors.ts'
+import { ROLES } from '../base/role.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import { type OwnCredentials, ownCredentials } from './credentials.ts'
 import {
@@ -130,8 +132,19 @@ function ownPart(values: Environment, { credentials, warnings }: OwnCredentials)
       : [],
     sources: [],
     senders: {
-      apiKeys: split(values.API_KEYS).map((key) => ({ key, tenants: null })),
-      webhookSecrets: split(values.WEBHOOK_SECRETS).map((secret) => ({ secret, tenants: null })),
+      apiKeys: split(values.API_KEYS).map((key, index) => ({
+        name: `API_KEYS[${index}]`,
+        digest: digestOfConfigured(key),
+        roles: ROLES,
+        tenants: null,
+        notBefore: null,
+        expiresAt: null,
+      })),
+      webhookSecrets: split(values.WEBHOOK_SECRETS).map((secret, index) => ({
+        name: `WEBHOOK_SECRETS[${index}]`,
+        secret,
+        tenants: null,
+      })),
     },
     warnings,
   }

@@ -9,7 +9,7 @@ import { pointer } from '../base/json-pointer.ts'
  */
 const anything = z.unknown().optional()
 const texts = z.array(z.unknown()).catch([])
-const Restricted = z.array(z.looseObject({ tenants: texts }).catch({ tenants: [] })).catch([])
+const Restricted = z.array(z.looseObject({ name: anything, tenants: texts }).catch({ tenants: [] })).catch([])
 const Source = z.looseObject({
   ...{ name: anything, tenant: anything, tenantFrom: anything, issuer: anything, jwksUri: anything },
   transmitter: z.looseObject({ configurationUrl: anything }).optional().catch(undefined),
@@ -48,7 +48,11 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
       note('expected the name of a configured tenant', ...path)
   }
   for (const list of ['apiKeys', 'webhookSecrets'] as const) {
-    for (const [index, { tenants }] of references[list].entries()) {
+    const senderNames = new Set<unknown>()
+    for (const [index, { name, tenants }] of references[list].entries()) {
+      if (typeof name === 'string' && senderNames.has(name))
+        note('expected a unique name', list, index, 'name')
+      senderNames.add(name)
       for (const [position, name] of tenants.entries()) noteUnknown(name, list, index, 'tenants', position)
     }
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FORMATS, type Format, LIMITS, oneWay } from '../base/config-formats.ts'
 import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
+import { ROLES } from '../base/role.ts'
 import type { KeyFile } from '../base/secret-file.ts'
 import type { SourceEntry, SourceKinds, ValueSchemas } from '../base/source-entry.ts'
 import { Identifier } from '../revocation/signal.ts'
@@ -106,6 +107,14 @@ function tenantSchemas(readers: ValueReaders) {
   }
 }
 
+/** Letters, digits and few others: a default name has brackets, so no given name equals it. */
+const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/-]{0,63}$/u
+
+/** As ms since the epoch. */
+const time = z.iso
+  .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
+  .transform((text) => Date.parse(text))
+
 function senderSchemas(readers: ValueReaders) {
   const { inline, fromFile } = valuesFrom(readers)
   const tenants = z
@@ -113,18 +122,42 @@ function senderSchemas(readers: ValueReaders) {
     .min(1)
     .optional()
     .describe('Names of the tenants it is restricted to; all tenants by default')
+  const name = z
+    .string()
+    .regex(NAME, 'expected up to 64 letters, digits, spaces and . _ @ : / -')
+    .optional()
+    .describe('Name in logs and in health; the position in the list by default')
   const apiKey = z.strictObject({
-    key: inline(FORMATS.apiKey).optional().describe(`The API key, or ${VARIABLE}`),
-    keyFile: fromFile(FORMATS.apiKey).optional().describe('Path of a file that holds the API key'),
+    name,
+    key: inline(FORMATS.apiKey)
+      .optional()
+      .describe(`The API key, or sha256: and its digest (hash-api-key), or ${VARIABLE}`),
+    keyFile: fromFile(FORMATS.apiKey)
+      .optional()
+      .describe('Path of a file that holds the API key or its digest'),
+    roles: z
+      .array(z.enum(ROLES))
+      .min(1)
+      .optional()
+      .describe('What holders of the key can do; everything by default'),
     tenants,
+    notBefore: time.optional().describe('When the key becomes valid (ISO 8601)'),
+    expiresAt: time.optional().describe('When the key becomes invalid (ISO 8601); never by default'),
   })
   const webhookSecret = z.strictObject({
+    name,
     secret: inline(FORMATS.webhookSecret).optional().describe(`whsec_…, or ${VARIABLE}`),
     secretFile: fromFile(FORMATS.webhookSecret).optional().describe('Path of a file that holds the secret'),
     tenants,
   })
   return {
-    apiKeys: z.array(oneWay(apiKey, [['key'], ['keyFile']])),
+    apiKeys: z.array(
+      oneWay(apiKey, [['key'], ['keyFile']]).refine(
+        ({ notBefore, expiresAt }) =>
+          notBefore === undefined || expiresAt === undefined || notBefore < expiresAt,
+        { path: ['expiresAt'], error: 'expected a time after notBefore' },
+      ),
+    ),
     webhookSecrets: z.array(oneWay(webhookSecret, [['secret'], ['secretFile']])),
   }
 }

@@ -1,37 +1,78 @@
-import { createHash } from 'node:crypto'
+import { digestOfKey } from '../base/api-key-digest.ts'
+import type { Role } from '../base/role.ts'
 
-/** An API key and the names of the tenants it is valid for; null for all. */
+/** An API key in the configuration. */
 export interface ApiKeyConfig {
-  key: string
+  /** Unique; by default the position in the configuration, such as `API_KEYS[0]`. */
+  name: string
+  /** SHA-256 of the key, in hex. */
+  digest: string
+  roles: readonly Role[]
+  /** Names of the tenants it is valid for; null for all. */
   tenants: readonly string[] | null
+  /** Start of its validity, in ms since the epoch; null if it has none. */
+  notBefore: number | null
+  /** End of its validity, in ms since the epoch; null if it has none. */
+  expiresAt: number | null
+}
+
+/** A configured API key and its use by this process. */
+export interface ApiKey extends ApiKeyConfig {
+  /** Time of the last authenticated request, in ms since the epoch; null if there was none. */
+  lastUsedAt: number | null
 }
 
 /** The sender that an API key identifies. */
 export interface ApiKeySender {
   kind: 'api-key'
+  name: string
   /** Separates the idempotency keys of different API keys. */
   fingerprint: string
+  roles: readonly Role[]
   /** Null for all. */
   tenants: readonly string[] | null
 }
 
-/** Returns the sender of the API key in an `Authorization` header, or null if the key is unknown. */
-export type ApiKeyCheck = (authorization: string | undefined) => ApiKeySender | null
+export function senderOf({ name, digest, roles, tenants }: ApiKeyConfig): ApiKeySender {
+  return { kind: 'api-key', name, fingerprint: digest.slice(0, 16), roles, tenants }
+}
+
+/** Whether a key is valid at this time. It is valid from `notBefore` on, and before `expiresAt`. */
+export function validityOf(
+  { notBefore, expiresAt }: Pick<ApiKeyConfig, 'notBefore' | 'expiresAt'>,
+  now: number,
+): 'valid' | 'not-yet-valid' | 'expired' {
+  if (expiresAt !== null && now >= expiresAt) return 'expired'
+  return notBefore !== null && now < notBefore ? 'not-yet-valid' : 'valid'
+}
 
 /**
- * Looks keys up by their digest, so the time does not grow with the number of keys. Lookup time may reveal how much of
- * a digest matches, but callers cannot choose digests, and a nearly matching digest reveals nothing about the key.
+ * The API keys of a configuration. Looks keys up by their digest, so the time does not grow with the number of keys.
+ * Lookup time may reveal how much of a digest matches, but callers cannot choose digests, and a nearly matching digest
+ * reveals nothing about the key.
  */
-export function apiKeyCheck(apiKeys: readonly ApiKeyConfig[]): ApiKeyCheck {
-  const digest = (text: string) => createHash('sha256').update(text).digest('hex')
-  const known = new Map(
-    apiKeys.map(({ key, tenants }): [string, ApiKeySender] => {
-      const hex = digest(key)
-      return [hex, { kind: 'api-key', fingerprint: hex.slice(0, 16), tenants }]
-    }),
-  )
-  return (authorization) => {
+export class ApiKeys {
+  #byDigest: ReadonlyMap<string, ApiKey>
+
+  /** @param previous the keys of the previous configuration: a key that is in both keeps its last use */
+  constructor(configs: readonly ApiKeyConfig[], previous?: ApiKeys) {
+    const lastUses = new Map(previous?.all().map(({ digest, lastUsedAt }) => [digest, lastUsedAt]))
+    this.#byDigest = new Map(
+      configs.map((config) => [
+        config.digest,
+        { ...config, lastUsedAt: lastUses.get(config.digest) ?? null },
+      ]),
+    )
+  }
+
+  /** The key in an `Authorization` header, whether or not it is valid now; null if it is unknown. */
+  find(authorization: string | undefined): ApiKey | null {
     const match = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')
-    return match ? (known.get(digest(String(match[1]))) ?? null) : null
+    return match ? (this.#byDigest.get(digestOfKey(String(match[1]))) ?? null) : null
+  }
+
+  /** All keys, in the order of the configuration. */
+  all(): ApiKey[] {
+    return [...this.#byDigest.values()]
   }
 }

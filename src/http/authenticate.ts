@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
+import type { Role } from '../base/role.ts'
 import { signedHeaders } from '../base/standard-webhooks.ts'
 import { decodeUtf8, parseJson } from '../base/strict-json.ts'
 import type { Sender, Senders } from './senders.ts'
@@ -16,6 +17,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The accepted kinds of authentication. A route without it needs none. */
     senders?: readonly Sender['kind'][]
+    /** The role that the sender needs. Required on every route with `senders`. */
+    role?: Role
   }
 }
 
@@ -35,16 +38,25 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
   function proveBySignature(request: FastifyRequest, body: Buffer): void {
     const signed = signatureOf(request)
     if (!signed || request.sender) return
-    request.sender = senders.bySignature(signed, body, clock.now())
+    admit(request, senders.bySignature(signed, body, clock.now()))
   }
 
   app.decorateRequest('sender', null)
   app.decorateRequest('rawBody', null)
 
+  app.addHook('onRoute', (route) => {
+    const { role, senders: kinds } = route.config ?? {}
+    if (Boolean(kinds) !== Boolean(role))
+      throw new Error(`${route.method} ${route.url} needs both senders and role, or neither.`)
+    if (!role || !route.schema) return
+    const { description } = route.schema
+    const required = `An API key needs the role \`${role}\`.`
+    route.schema = { ...route.schema, description: description ? `${description} ${required}` : required }
+  })
+
   app.addHook('onRequest', async (request) => {
     if (!request.routeOptions.config.senders || signatureOf(request)) return
-    request.sender = senders.byApiKey(request.headers.authorization)
-    if (!request.sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+    admit(request, senders.byApiKey(request.headers.authorization))
   })
 
   app.removeAllContentTypeParsers()
@@ -64,6 +76,15 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 
   // The parser does not run for a request without a body.
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
+}
+
+/** Makes this the sender of the request. @throws CURFEW_UNAUTHENTICATED, CURFEW_ROLE_REQUIRED */
+function admit(request: FastifyRequest, sender: Sender | null): void {
+  if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+  const { role } = request.routeOptions.config
+  if (role === undefined || !sender.roles.includes(role))
+    throw new CurfewError('CURFEW_ROLE_REQUIRED', `This request requires the role "${role}".`)
+  request.sender = sender
 }
 
 /** The sender of a request to a route that requires authentication. @throws CURFEW_UNAUTHENTICATED */

@@ -1,10 +1,25 @@
 import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Role } from '../base/role.ts'
 import { type SignedHeaders, verifyWebhook, webhookKey } from '../base/standard-webhooks.ts'
-import { type ApiKeyCheck, type ApiKeyConfig, type ApiKeySender, apiKeyCheck } from './api-key.ts'
+import {
+  type ApiKey,
+  type ApiKeyConfig,
+  type ApiKeySender,
+  ApiKeys,
+  senderOf,
+  validityOf,
+} from './api-key.ts'
+import { expiringKeys, untilNextWarning } from './key-expiry.ts'
 
-/** A Standard Webhooks secret and the names of the tenants it is valid for; null for all. */
+/** A Standard Webhooks secret in the configuration. */
 export interface WebhookSecretConfig {
+  /** Unique; by default the position in the configuration, such as `WEBHOOK_SECRETS[0]`. */
+  name: string
   secret: string
+  /** Names of the tenants it is valid for; null for all. */
   tenants: readonly string[] | null
 }
 
@@ -14,28 +29,79 @@ export interface SendersConfig {
   webhookSecrets: WebhookSecretConfig[]
 }
 
-/** An authenticated sender and the tenants it can name and see; null for all. */
-export type Sender = ApiKeySender | { kind: 'webhook'; webhookId: string; tenants: readonly string[] | null }
+/** The sender that a webhook secret identifies. */
+export interface WebhookSender {
+  kind: 'webhook'
+  name: string
+  webhookId: string
+  roles: readonly Role[]
+  /** Null for all. */
+  tenants: readonly string[] | null
+}
+
+/** An authenticated sender, its roles, and the tenants it can name and see. */
+export type Sender = ApiKeySender | WebhookSender
+
+/** A webhook secret can only sign signals. */
+const WEBHOOK_ROLES: readonly Role[] = ['signal']
+
+const REJECTION_LINE_EVERY_MS = 60_000
+
+export interface SendersOptions {
+  clock: Clock
+  log: Log
+}
 
 /** The senders in the current configuration. */
 export class Senders {
-  #byApiKey: ApiKeyCheck = () => null
-  /** Webhook keys and the tenants each is valid for; null for all. */
-  #webhookKeys: ReadonlyMap<KeyObject, readonly string[] | null> = new Map()
+  #apiKeys = new ApiKeys([])
+  #webhookKeys: ReadonlyMap<KeyObject, WebhookSecretConfig> = new Map()
+  readonly #clock: Clock
+  readonly #log: Log
+  /** When a rejection was last logged, by key. */
+  readonly #logged = new WeakMap<ApiKey, number>()
+  #isStarted = false
+  #cancelTimer = () => {}
 
-  constructor(config: SendersConfig) {
+  constructor(config: SendersConfig, { clock, log }: SendersOptions) {
+    this.#clock = clock
+    this.#log = log
     this.replace(config)
   }
 
-  /** Replaces all senders. */
-  replace({ apiKeys, webhookSecrets }: SendersConfig): void {
-    this.#byApiKey = apiKeyCheck(apiKeys)
-    this.#webhookKeys = new Map(webhookSecrets.map(({ secret, tenants }) => [webhookKey(secret), tenants]))
+  /** Starts to warn of API keys that expire. */
+  start(): void {
+    this.#isStarted = true
+    this.#warnOfExpiry()
   }
 
-  /** The sender of the API key in an `Authorization` header, or null if the key is unknown. */
+  stop(): void {
+    this.#isStarted = false
+    this.#cancelTimer()
+  }
+
+  /** Replaces all senders. API keys that stay configured keep their last use. */
+  replace({ apiKeys, webhookSecrets }: SendersConfig): void {
+    this.#apiKeys = new ApiKeys(apiKeys, this.#apiKeys)
+    this.#webhookKeys = new Map(webhookSecrets.map((one) => [webhookKey(one.secret), one]))
+    if (this.#isStarted) this.#warnOfExpiry()
+  }
+
+  /**
+   * The sender of the API key in an `Authorization` header; null if the key is unknown, or not valid now. Callers learn
+   * no difference; the log does.
+   */
   byApiKey(authorization: string | undefined): Sender | null {
-    return this.#byApiKey(authorization)
+    const key = this.#apiKeys.find(authorization)
+    if (!key) return null
+    const now = this.#clock.now()
+    const validity = validityOf(key, now)
+    if (validity !== 'valid') {
+      this.#logRejection(key, validity)
+      return null
+    }
+    key.lastUsedAt = now
+    return senderOf(key)
   }
 
   /**
@@ -45,6 +111,37 @@ export class Senders {
    */
   bySignature(signed: SignedHeaders, body: Buffer, now: number): Sender {
     const key = verifyWebhook(signed, body, [...this.#webhookKeys.keys()], now)
-    return { kind: 'webhook', webhookId: signed.id, tenants: this.#webhookKeys.get(key) ?? null }
+    const secret = this.#webhookKeys.get(key)
+    if (!secret) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+    const { name, tenants } = secret
+    return { kind: 'webhook', name, webhookId: signed.id, roles: WEBHOOK_ROLES, tenants }
   }
+
+  /** The API keys, with their last use by this process. */
+  apiKeys(): readonly ApiKey[] {
+    return this.#apiKeys.all()
+  }
+
+  #logRejection(key: ApiKey, reason: string): void {
+    const now = this.#clock.monotonic()
+    if (now - (this.#logged.get(key) ?? Number.NEGATIVE_INFINITY) < REJECTION_LINE_EVERY_MS) return
+    this.#logged.set(key, now)
+    this.#log.warn({ apiKey: key.name, reason }, 'an API key was used outside its validity')
+  }
+
+  #warnOfExpiry(): void {
+    this.#cancelTimer()
+    const [keys, now] = [this.apiKeys(), this.#clock.now()]
+    const { soon, expired } = expiringKeys(keys, now)
+    for (const { name, expiresAt } of soon)
+      this.#log.warn({ apiKey: name, expiresAt: isoTime(expiresAt) }, 'an API key expires soon')
+    for (const { name, expiresAt } of expired)
+      this.#log.warn({ apiKey: name, expiresAt: isoTime(expiresAt) }, 'an API key has expired')
+    const wait = untilNextWarning(keys, now)
+    if (wait !== null) this.#cancelTimer = this.#clock.after(wait, () => this.#warnOfExpiry())
+  }
+}
+
+function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString()
 }

@@ -53,7 +53,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
     '/revocations',
     {
       bodyLimit: BODY_LIMIT_BYTES,
-      config: { senders: ['api-key'], source: 'bulk' },
+      config: { senders: ['api-key'], role: 'operate', source: 'bulk' },
       schema: {
         operationId: 'revokeUsers',
         summary: "Revoke many users' tokens",

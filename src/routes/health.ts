@@ -1,17 +1,30 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Check } from '../base/check.ts'
+import type { Clock } from '../base/clock.ts'
+import { ApiKeyView, keysVisibleTo } from '../http/api-key-view.ts'
+import { expiryChecks } from '../http/key-expiry.ts'
+import type { Senders } from '../http/senders.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import { type KnownTenants, tenantChecks } from '../qlik/tenant-checks.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
-const Health = z.object({ status: z.enum(['ready', 'not-ready']), checks: z.array(Check) })
+const Health = z.object({
+  status: z.enum(['ready', 'not-ready']),
+  checks: z.array(Check),
+  apiKeys: z
+    .array(ApiKeyView)
+    .optional()
+    .describe('Only for requests with an API key that has the role `operate` or `admin`'),
+})
 
 export interface HealthOptions {
   store: RevocationStore
   tenants: KnownTenants
   deprecations: Pick<Deprecations, 'of'>
   sources: { checks(): Check[] }
+  senders: Pick<Senders, 'apiKeys' | 'byApiKey'>
+  clock: Clock
   isStopping: () => boolean
   isClaimFailing: () => boolean
 }
@@ -22,7 +35,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, deprecations, sources, isStopping, isClaimFailing },
+  { store, tenants, deprecations, sources, senders, clock, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const }
 
@@ -48,7 +61,9 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       schema: {
         operationId: 'getReadiness',
         summary: 'Whether signals are accepted and can be acted on',
-        description: 'For readiness probes. A tenant that is down is a warning: signals are still stored.',
+        description:
+          'For readiness probes. A tenant that is down is a warning: signals are still stored. With an API key that has ' +
+          'the role `operate` or `admin`, the response contains the API keys.',
         tags: ['operations'],
         response: {
           200: Health.describe('Signals are accepted; checks may be `warning`'),
@@ -56,15 +71,22 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         },
       },
     },
-    async (_request, reply) => {
+    async (request, reply) => {
+      // First, so that the key of this request is shown as used.
+      const sender = senders.byApiKey(request.headers.authorization)
+      const apiKeys = keysVisibleTo(sender, senders.apiKeys())
       const checks = [
         lifecycleCheck(isStopping()),
         await storeCheck(store, isClaimFailing()),
         ...tenantChecks(tenants, deprecations),
         ...sources.checks(),
+        ...expiryChecks(senders.apiKeys(), clock.now()),
       ]
       const failed = checks.some((check) => check.status === 'failed')
-      return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready', checks })
+      if (apiKeys) reply.header('cache-control', 'no-store')
+      return reply
+        .code(failed ? 503 : 200)
+        .send({ status: failed ? 'not-ready' : 'ready', checks, ...(apiKeys ? { apiKeys } : {}) })
     },
   )
 }

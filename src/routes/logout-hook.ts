@@ -33,7 +33,7 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
   app.post(
     '/logout-hook',
     {
-      config: { senders: ['webhook', 'api-key'], source: 'logout-hook' },
+      config: { senders: ['webhook', 'api-key'], role: 'signal', source: 'logout-hook' },
       schema: {
         operationId: 'reportLogout',
         summary: 'Report that a user has logged out or that their session has expired',

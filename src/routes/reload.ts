@@ -85,13 +85,13 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
   app.post(
     '/config/reload',
     {
-      config: { senders: ['api-key'] },
+      config: { senders: ['api-key'], role: 'admin' },
       schema: {
         operationId: 'reloadConfiguration',
         summary: 'Reload the configuration',
         description:
           'Reloads tenants, sources, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything ' +
-          'is invalid, nothing changes. Requires an API key that is not restricted to certain tenants.',
+          'is invalid, nothing changes. The API key must not be restricted to certain tenants.',
         tags: ['operations'],
         security: [{ apiKey: [] }],
         response: { 200: Reloaded.describe('The new configuration is active'), default: problemAnswer },

@@ -36,7 +36,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
   { store, waiters, estimate, findWait, wake, clock },
 ) => {
-  const config = { senders: ['api-key'] as const }
+  const config = { senders: ['api-key'], role: 'read' } as const
 
   /** A revocation in another tenant than the caller's is reported as unknown. */
   async function visible(request: FastifyRequest, id: string): Promise<Revocation> {
@@ -111,7 +111,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app.post(
     '/revocations/:id/retry',
     {
-      config,
+      config: { ...config, role: 'operate' },
       schema: {
         ...common,
         operationId: 'retryRevocation',

@@ -24,7 +24,7 @@ const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =>
   app.post(
     '/users/:id/revoke-all',
     {
-      config: { senders: ['api-key'], source: 'revoke-all' },
+      config: { senders: ['api-key'], role: 'signal', source: 'revoke-all' },
       // The body is optional. Without this, Fastify would validate a missing body as null.
       preValidation: async (request) => {
         if (request.body === undefined) request.body = {}

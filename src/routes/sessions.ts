@@ -66,7 +66,7 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
   const { store, sessionSources, tenants, clock } = options
   const params = z.object({ sid: Identifier.describe('The `sid` claim of the ID token') })
   const shared = { params, tags: ['sessions'], security: [{ apiKey: [] }] }
-  const config = { senders: ['api-key'] as const }
+  const config = { senders: ['api-key'], role: 'sessions' } as const
 
   app.put(
     '/sessions/:sid',

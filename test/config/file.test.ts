@@ -5,7 +5,7 @@ import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 import { configFileJsonSchema } from '../../src/config/schema.ts'
 import { parts } from '../../src/parts.ts'
 import { configurationFile, entryFor, mistakesIn } from '../support/config-file.ts'
-import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
+import { apiKeyOf, COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 
 const NO_TENANT = { QLIK_TENANT_URL: '', QLIK_CLIENT_ID: '', QLIK_CLIENT_SECRET: '' }
 const DOCS = join(import.meta.dirname, '../../docs')
@@ -76,14 +76,14 @@ t.test('senders are read from both; those of the environment are authorized for 
   const { senders } = await loadConfig({ ...COMPLETE, WEBHOOK_SECRETS: secretOf(40), CONFIG_FILE: file.path })
   t.same(senders, {
     apiKeys: [
-      { key: KEY, tenants: null },
-      { key: `${KEY}-a`, tenants: ['a', 'default'] },
-      { key: `${KEY}-file`, tenants: null },
+      apiKeyOf('API_KEYS[0]', KEY),
+      apiKeyOf('apiKeys[0]', `${KEY}-a`, ['a', 'default']),
+      apiKeyOf('apiKeys[1]', `${KEY}-file`),
     ],
     webhookSecrets: [
-      { secret: secretOf(40), tenants: null },
-      { secret: secretOf(24), tenants: ['b'] },
-      { secret: secretOf(32), tenants: null },
+      { name: 'WEBHOOK_SECRETS[0]', secret: secretOf(40), tenants: null },
+      { name: 'webhookSecrets[0]', secret: secretOf(24), tenants: ['b'] },
+      { name: 'webhookSecrets[1]', secret: secretOf(32), tenants: null },
     ],
   })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { SECRETS } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
+import { apiKeyOf, COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 import { temporaryFolder } from '../support/service.ts'
 
 t.test('a secret can be read from a file', async (t) => {
@@ -21,7 +21,10 @@ t.test('a secret can be read from a file', async (t) => {
   const config = await loadConfig({ QLIK_TENANT_URL, QLIK_CLIENT_ID, ...Object.fromEntries(files) })
   t.match(config, {
     tenants: [{ credentials: [{ secret: 'from-file' }, { secret: 'also from-file' }] }],
-    senders: { webhookSecrets: [{ secret: secretOf(24) }], apiKeys: [{ key: KEY }, { key: `${KEY}2` }] },
+    senders: {
+      webhookSecrets: [{ secret: secretOf(24) }],
+      apiKeys: [apiKeyOf('API_KEYS[0]', KEY), apiKeyOf('API_KEYS[1]', `${KEY}2`)],
+    },
     databaseUrl: 'sqlite:/elsewhere/curfew.db',
   })
 })

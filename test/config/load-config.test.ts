@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Environment } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
-import { COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
+import { apiKeyOf, COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 
 t.test('with the required keys only, all others have their defaults', async (t) => {
   t.same(await loadConfig(COMPLETE), {
@@ -23,7 +23,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
         concurrency: 16,
       },
     ],
-    senders: { apiKeys: [{ key: KEY, tenants: null }], webhookSecrets: [] },
+    senders: { apiKeys: [apiKeyOf('API_KEYS[0]', KEY)], webhookSecrets: [] },
     sources: [],
     warnings: [],
     databaseUrl: 'sqlite:./data/curfew.db',
@@ -185,6 +185,7 @@ t.test('at least one sender must be configured', async (t) => {
       API_KEYS,
       WEBHOOK_SECRETS: secretOf(24),
     })
-    t.same(senders, { webhookSecrets: [{ secret: secretOf(24), tenants: null }], apiKeys: [] })
+    const secret = { name: 'WEBHOOK_SECRETS[0]', secret: secretOf(24), tenants: null }
+    t.same(senders, { webhookSecrets: [secret], apiKeys: [] })
   }
 })

@@ -1,3 +1,5 @@
+import { digestOfKey } from '../../src/base/api-key-digest.ts'
+import { ROLES } from '../../src/base/role.ts'
 import type { Mistake } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 import { parts } from '../../src/parts.ts'
@@ -9,6 +11,11 @@ export const COMPLETE: Record<string, string> = {
   QLIK_CLIENT_ID: 'client',
   QLIK_CLIENT_SECRET: 'client-secret',
   API_KEYS: KEY,
+}
+
+/** An API key of the configuration, as `loadConfig` returns it. */
+export function apiKeyOf(name: string, key: string, tenants: string[] | null = null): object {
+  return { name, digest: digestOfKey(key), roles: ROLES, tenants, notBefore: null, expiresAt: null }
 }
 
 /** The mistakes in a complete environment after these changes; empty if it is valid. */

@@ -1,0 +1,4 @@
+/** What API keys can be used for. `docs/reference/http.md` lists the routes of each role. */
+export const ROLES = ['signal', 'read', 'sessions', 'operate', 'admin'] as const
+
+export type Role = (typeof ROLES)[number]
