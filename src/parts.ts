@@ -12,5 +12,6 @@ export const parts = {
   /** Loaded on demand, because `migrate-store` imports both stores. */
   commands: {
     'migrate-store': async (args) => (await import('./commands/migrate-store.ts')).migrateStoreCommand(args),
+    'hash-api-key': async (args) => (await import('./commands/hash-api-key.ts')).hashApiKeyCommand(args),
   },
 } as const satisfies Parts
