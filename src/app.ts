@@ -3,8 +3,10 @@ import { type Clock, systemClock } from './base/clock.ts'
 import { hasCode } from './base/errors.ts'
 import { type LogStream, loggerOptions } from './base/log.ts'
 import type { Config, Reloadable } from './config/load-config.ts'
+import ambiguousRequests from './http/ambiguous-requests.ts'
 import authenticate from './http/authenticate.ts'
 import lifecycle from './http/lifecycle.ts'
+import privateResponses from './http/private-responses.ts'
 import problems, { refuseConnection, sendProblem } from './http/problems.ts'
 import { Senders } from './http/senders.ts'
 import strictRoutes from './http/strict-routes.ts'
@@ -151,6 +153,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   // Receive
   await app.register(lifecycle)
   await app.register(problems)
+  await app.register(privateResponses)
+  await app.register(ambiguousRequests)
   await app.register(documentation)
   app.addHook('onError', async (request, _reply, error) => {
     const source = request.routeOptions.config.source ?? request.sourceName

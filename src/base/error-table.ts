@@ -59,6 +59,11 @@ export const ERRORS = {
     title: 'The content type is not supported',
     action: 'Send "Content-Type: application/json".',
   },
+  CURFEW_CONTENT_ENCODING: {
+    status: 415,
+    title: 'Compressed bodies are not supported',
+    action: 'Send the body without "Content-Encoding".',
+  },
   CURFEW_UNKNOWN_TENANT: {
     status: 400,
     title: 'No tenant of that name is configured for this sender',

@@ -3,6 +3,7 @@ import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, Fast
 import fp from 'fastify-plugin'
 import { z } from 'zod'
 import { CurfewError, ERRORS, type ErrorCode, invalidMember } from '../base/errors.ts'
+import { PRIVATE } from './private-responses.ts'
 
 /** An error as callers receive it: RFC 9457, plus Curfew's code and the action to take. */
 export const Problem = z
@@ -51,16 +52,28 @@ const CODE_OF_FASTIFY: Record<string, ErrorCode> = {
   FST_ERR_NOT_FOUND: 'CURFEW_NOT_FOUND',
 }
 
-/** Converts any thrown value to an error of the table. */
+/** Codes for other errors below 500 of Fastify and its plugins, by status. A forbidden path does not exist for callers. */
+const CODE_OF_STATUS: Record<number, ErrorCode> = {
+  401: 'CURFEW_UNAUTHENTICATED',
+  403: 'CURFEW_NOT_FOUND',
+  404: 'CURFEW_NOT_FOUND',
+  405: 'CURFEW_NOT_FOUND',
+  413: 'CURFEW_BODY_TOO_LARGE',
+  415: 'CURFEW_MEDIA_TYPE',
+}
+
+/** Converts any thrown value to an error of the table. Only what is not the caller's fault becomes a server error. */
 export function toCurfewError(error: unknown): CurfewError {
   if (error instanceof CurfewError) return error
   if (!(error instanceof Error)) return new CurfewError('CURFEW_INTERNAL')
-  const { code = '', statusCode } = error as Partial<FastifyError>
+  const { code = '', statusCode = 500 } = error as Partial<FastifyError>
   if (code === 'FST_ERR_BAD_URL') return invalidMember('path', 'expected percent-encoded UTF-8')
   const known = CODE_OF_FASTIFY[code]
   if (known) return new CurfewError(known)
   // Errors of the JSON parser have the status 400 and no code.
   if (statusCode === 400) return new CurfewError('CURFEW_BODY_UNREADABLE')
+  if (statusCode > 400 && statusCode < 500)
+    return new CurfewError(CODE_OF_STATUS[statusCode] ?? 'CURFEW_REQUEST_INVALID')
   return new CurfewError('CURFEW_INTERNAL', undefined, { cause: error })
 }
 
@@ -81,7 +94,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   if (error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)
   return reply
     .code(problem.status)
-    .header('cache-control', 'no-store')
+    .headers(PRIVATE)
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send(problem)
@@ -103,6 +116,7 @@ export function refuseConnection(error: ConnectionError, socket: Socket): void {
   const body = JSON.stringify(problem)
   socket.end(
     `HTTP/1.1 ${statusLine}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+      `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
 }

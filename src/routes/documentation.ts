@@ -1,3 +1,4 @@
+import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
 import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
@@ -24,6 +25,27 @@ const transformSchemas = createJsonSchemaTransformObject({ zodToJsonConfig })
 /** Cast, because the generator's type covers Swagger 2 and unresolved references, which Curfew does not generate. */
 const transformObject: SwaggerTransformObject = (document) =>
   completeDocument(transformSchemas(document) as Document) as ReturnType<SwaggerTransformObject>
+
+/** Pages load nothing from other hosts, run no inline scripts, and appear in no frame. */
+const PAGES: FastifyHelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      connectSrc: ["'self'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      // Swagger UI's style sheet contains its icons.
+      imgSrc: ["'self'", 'data:'],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  frameguard: { action: 'deny' },
+  // TLS ends at the proxy, so its operator decides.
+  strictTransportSecurity: false,
+}
 
 /** `GET /openapi.json` and `GET /docs`, generated from the schemas that validate requests. */
 async function documentation(app: FastifyInstance) {
@@ -61,7 +83,11 @@ async function documentation(app: FastifyInstance) {
     transform,
     transformObject,
   })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
+  await app.register(async (pages) => {
+    await pages.register(helmet, PAGES)
+    // Without a validator: it would report the address of this service to another host.
+    await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null } })
+  })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { areEqual } from '../../base/constant-time.ts'
-import { CurfewError } from '../../base/errors.ts'
+import { CurfewError, type ErrorCode } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
 import type { ConfiguredSources } from '../common/configured-sources.ts'
 import { refusalOf } from '../common/refusal.ts'
@@ -57,13 +57,20 @@ function requireAuthorization({ raw }: FastifyRequest, expected: string | null):
     throw new CurfewError('CURFEW_STREAM_UNAUTHENTICATED')
 }
 
+/** Errors of the request itself, not of its token, keep their status. */
+const OF_HTTP: readonly ErrorCode[] = [
+  'CURFEW_NOT_FOUND',
+  'CURFEW_UNAUTHENTICATED',
+  'CURFEW_CONTENT_ENCODING',
+]
+
 /** RFC 8935, section 2.3: 400 with `err` and `description`. */
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, code, description } = refusalOf(error, request, reply)
   const refused = setErrorOf(error)
   const err = refused?.err ?? 'invalid_request'
   return reply
-    .code(refused && code !== 'CURFEW_NOT_FOUND' ? 400 : status)
+    .code(refused && !OF_HTTP.includes(code) ? 400 : status)
     .header('content-language', 'en')
     .send({ err, description })
 }

@@ -26,6 +26,7 @@ const SET_CODES: Partial<Record<ErrorCode, SetErrorCode>> = {
   CURFEW_TOKEN_SIGNATURE_INVALID: 'invalid_key',
   CURFEW_TOKEN_ISSUER_WRONG: 'invalid_issuer',
   CURFEW_TOKEN_AUDIENCE_WRONG: 'invalid_audience',
+  CURFEW_UNAUTHENTICATED: 'authentication_failed',
   CURFEW_STREAM_UNAUTHENTICATED: 'authentication_failed',
   CURFEW_STREAM_STATE_UNKNOWN: 'invalid_state',
   CURFEW_UNKNOWN_TENANT: 'access_denied',

@@ -1,0 +1,70 @@
+import t from 'tap'
+import { sendBytes, sendRequest } from '../support/raw-http.ts'
+import { startService } from '../support/service.ts'
+
+const STATIC = '/docs/static'
+
+t.test('no request without credentials causes a server error', async (t) => {
+  const service = await startService(t)
+  const paths = [
+    ...[
+      '%2e%2e/',
+      '%2e%2e/package.json',
+      '..',
+      '.',
+      './index.css',
+      '/',
+      '//',
+      'x%5cy',
+      'a%2fb',
+      '%3f',
+      '%23',
+    ],
+    ...['%00', 'index.css%00.png', 'a'.repeat(300), 'a/'.repeat(3_000), 'index.css/x', 'INDEX.CSS', '%'],
+  ].map((name) => `${STATIC}/${name}`)
+  for (const path of [...paths, '*', '//', 'http://elsewhere/', '/sources/%00/webhook', '/revocations/%00'])
+    for (const method of ['GET', 'HEAD', 'POST', 'TRACE', 'PROPFIND']) {
+      const { status } = await sendRequest(service.url, method, path)
+      t.ok(status === 200 || (status >= 400 && status < 500), `${method} ${path.slice(0, 60)}: ${status}`)
+    }
+  const headers: Record<string, string>[] = [
+    { range: 'bytes=99999999-' },
+    { 'if-match': 'x' },
+    { 'if-unmodified-since': 'Mon, 01 Jan 1990 00:00:00 GMT' },
+    { expect: 'nonsense' },
+    { upgrade: 'websocket', connection: 'upgrade, close' },
+    { 'accept-version': '9' },
+    { 'content-type': 'a/b/c' },
+  ]
+  for (const set of headers)
+    for (const [method, path] of [
+      ['GET', `${STATIC}/index.css`],
+      ['GET', '/openapi.json'],
+      ['POST', '/logout-hook'],
+      ['POST', '/sources/any/webhook'],
+    ] as const) {
+      const { status } = await sendRequest(service.url, method, path, set)
+      t.ok(status >= 200 && status < 500, `${method} ${path} with ${Object.keys(set)[0]}: ${status}`)
+    }
+  const severe = service.logLines.filter((line) => JSON.parse(line).level >= 40)
+  t.same(severe, [], 'and nothing is logged above info')
+})
+
+t.test('a forbidden path of the documentation is reported as one that does not exist', async (t) => {
+  const service = await startService(t)
+  const { status, body } = await sendRequest(service.url, 'GET', `${STATIC}/%2e%2e/`)
+  t.same([status, JSON.parse(body).code], [404, 'CURFEW_NOT_FOUND'])
+  const range = await sendRequest(service.url, 'GET', `${STATIC}/index.css`, { range: 'bytes=99999999-' })
+  t.same([range.status, JSON.parse(range.body).code], [400, 'CURFEW_REQUEST_INVALID'])
+})
+
+t.test('every response forbids caches to store it, and browsers to guess its type', async (t) => {
+  const service = await startService(t)
+  for (const path of ['/revocations', '/health/ready', '/metrics', '/nowhere', '/%']) {
+    const { headers } = await service.call('GET', path)
+    t.equal(headers.get('cache-control'), 'no-store', path)
+    t.equal(headers.get('x-content-type-options'), 'nosniff', path)
+  }
+  const refused = await sendBytes(service.url, 'nonsense\r\n\r\n')
+  t.match(refused, /\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n/i)
+})
