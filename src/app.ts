@@ -145,6 +145,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     log: app.log,
     count: metrics.signal,
     findSession: store.findSession,
+    isReplay: store.isReplay,
     knowsUser: createKnowsUser({ tenants, clock }),
   })
   const dryRun = createDryRun({ tenants, clock })

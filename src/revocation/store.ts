@@ -93,10 +93,16 @@ export interface RevocationStore {
 
   /**
    * Makes signals durable, all or none. A signal joins the user's queued revocation if there is one (see `join`);
-   * otherwise it creates a new one, even while another one is running.
+   * otherwise it creates a new one, even while another one is running. Without signals, only the key is recorded.
    * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint
    */
   accept(signals: Signal[], replay: ReplayKey | null, now: number): Promise<Accepted>
+
+  /**
+   * Whether `accept` has recorded this key. For checks that must come before `accept`, which decides.
+   * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint
+   */
+  isReplay(replay: ReplayKey, now: number): Promise<boolean>
 
   /**
    * Claims queued revocations that are due and marks them running, incrementing `attempts`: most urgent first, oldest

@@ -104,6 +104,26 @@ eachStore(async (t, opened) => {
     },
   )
 
+  t.test('a key can be looked up before its request is accepted', async (t) => {
+    const store = await opened(t)
+    const replay = { key: 'k', fingerprint: 'f' }
+    t.equal(await store.isReplay(replay, T0), false)
+    await store.accept([aSignal()], replay, T0)
+    t.equal(await store.isReplay(replay, T0 + 600_000), true)
+    await t.rejects(store.isReplay({ ...replay, fingerprint: 'g' }, T0), {
+      code: 'CURFEW_IDEMPOTENCY_MISMATCH',
+    })
+    t.equal(await store.isReplay(replay, T0 + 600_001), false)
+  })
+
+  t.test('a request without signals records its key only', async (t) => {
+    const store = await opened(t)
+    const replay = { key: 'k', fingerprint: 'f' }
+    t.same(await store.accept([], replay, T0), { revocations: [], replayed: false })
+    t.same(await store.accept([aSignal()], replay, T0), { revocations: [], replayed: true })
+    t.same((await store.list({ limit: 10 })).items, [])
+  })
+
   t.test('two concurrent requests with one key count as one', async (t) => {
     const store = await opened(t)
     const replay = { key: 'k', fingerprint: null }

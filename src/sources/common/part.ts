@@ -16,6 +16,7 @@ export interface SourceContext {
   tenants: TenantNames
   sessionSources: SessionSources
   findSession: RevocationStore['findSession']
+  isReplay: RevocationStore['isReplay']
   knowsUser: KnowsUser
   fetchJson: FetchJson
   clock: Clock

@@ -60,10 +60,13 @@ export type TakeGlobalRevocation = (
   readBody: () => Buffer,
 ) => Promise<void>
 
-export type TakeGlobalRevocationOptions = Pick<SourceContext, 'accept' | 'tenants' | 'clock' | 'knowsUser'>
+export type TakeGlobalRevocationOptions = Pick<
+  SourceContext,
+  'accept' | 'tenants' | 'clock' | 'isReplay' | 'knowsUser'
+>
 
 export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
-  const { accept, tenants, clock, knowsUser } = options
+  const { accept, tenants, clock, isReplay, knowsUser } = options
   return async (source, token, readBody) => {
     const { config } = source
     const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
@@ -72,11 +75,13 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
     const subject = chooseSubject(identifierIn(readBody()), config, { claims })
     const statement = { ...subject, reason: 'security', occurredAt: null } as const
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
-    if ((await knowsUser(signal.tenant, signal.user)) === 'unknown')
-      throw new CurfewError('CURFEW_USER_UNKNOWN')
-    // A token is valid once and for one user: reuse for another user is an error.
+    // A token is valid for one user, also if the user is unknown: otherwise a token could list the tenant's users.
     const fingerprint = userKey(signal.tenant, signal.user)
-    await accept([signal], { ...sourceReplay(config, claims.jti, acceptedUntil(claims)), fingerprint })
+    const replay = { ...sourceReplay(config, claims.jti, acceptedUntil(claims)), fingerprint }
+    const isUnknown =
+      !(await isReplay(replay, clock.now())) && (await knowsUser(signal.tenant, signal.user)) === 'unknown'
+    const { revocations } = await accept(isUnknown ? [] : [signal], replay)
+    if (revocations.length === 0) throw new CurfewError('CURFEW_USER_UNKNOWN')
   }
 }
 

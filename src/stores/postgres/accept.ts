@@ -62,7 +62,9 @@ async function repetitions(
   const keys = keyed.map(({ replay }) => replay)
   const taken = await history.takeKeys(keys, first.now, first.now - REPLAY_WINDOW_MS)
   for (const { request, replay } of keyed) {
-    const earlier = taken.has(replay.key) ? null : await history.replayOf(replay.key)
+    const earlier = taken.has(replay.key)
+      ? null
+      : await history.replayOf(replay.key, first.now - REPLAY_WINDOW_MS)
     if (!earlier) continue
     answers.set(request, repeated(earlier, replay))
   }

@@ -25,8 +25,14 @@ export function postgresHistory(query: Query) {
       return new Set(taken.map(({ key }) => String(key)))
     },
 
-    async replayOf(key: string): Promise<{ fingerprint: string | null; revocations: Revocation[] } | null> {
-      const [found] = await query('SELECT fingerprint, answer FROM curfew.replays WHERE key = $1', [key])
+    async replayOf(
+      key: string,
+      since: number,
+    ): Promise<{ fingerprint: string | null; revocations: Revocation[] } | null> {
+      const [found] = await query(
+        'SELECT fingerprint, answer FROM curfew.replays WHERE key = $1 AND at >= $2',
+        [key, since],
+      )
       if (typeof found?.answer !== 'string') return null
       const fingerprint = found.fingerprint === null ? null : String(found.fingerprint)
       return { fingerprint, revocations: JSON.parse(found.answer).map(toRevocation) }

@@ -1,7 +1,7 @@
 import { type Clock, steadyNow } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
+import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store, StoreOptions } from '../store.ts'
@@ -154,6 +154,12 @@ export class PostgresStore implements Store {
 
   noteSession: Store['noteSession'] = async (of, session) => {
     await this.#sessionChanges.ask({ of, sid: session.sid, session })
+  }
+
+  isReplay: Store['isReplay'] = async (replay, now) => {
+    const earlier = await this.#history.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+    if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
+    return earlier !== null
   }
 
   findSession: Store['findSession'] = (of, sid, now) => this.#sessions.find(of, sid, now)

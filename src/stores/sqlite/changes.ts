@@ -55,6 +55,12 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
   }
 
   return {
+    isReplay(replay: ReplayKey, now: number): boolean {
+      const earlier = sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+      if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
+      return earlier !== null
+    },
+
     accept(signals: Signal[], replay: ReplayKey | null, now: number): Accepted {
       const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
       if (earlier) {

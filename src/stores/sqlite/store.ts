@@ -58,6 +58,8 @@ export class SqliteStore implements Store {
   accept: Store['accept'] = (signals, replay, now) =>
     this.#write(() => this.#changes.accept(signals, replay, now))
 
+  isReplay: Store['isReplay'] = (replay, now) => this.#read(() => this.#changes.isReplay(replay, now))
+
   claim: Store['claim'] = (request) => this.#writeUnsynced(() => this.#changes.claim(request))
 
   claimConfirmations: Store['claimConfirmations'] = (request) =>
