@@ -199,7 +199,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(metricsRoute, { metrics, store, tenants, deprecations })
 
   // Change the configuration
-  await app.register(reload, { load, tenants, senders, sources, log: app.log })
+  await app.register(reload, { load, initial: config, tenants, senders, sources, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { senderChanges } from '../config/changes.ts'
 import { ConfigError, type Reloadable } from '../config/load-config.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
@@ -10,11 +11,14 @@ import type { Senders } from '../http/senders.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 
 const count = z.number().int()
+const changes = { added: count, removed: count, changed: count }
+const names = z.array(z.string())
 const Reloaded = z.object({
-  tenants: count.describe('Number of configured tenants'),
-  added: count,
-  removed: count,
-  changed: count,
+  tenants: count.describe('Number of configured tenants; the next three count tenants, too'),
+  ...changes,
+  sources: z.object({ added: names, removed: names, changed: names }).describe('Names of sources'),
+  apiKeys: z.object(changes),
+  webhookSecrets: z.object(changes),
 })
 export type Reloaded = z.infer<typeof Reloaded>
 
@@ -31,6 +35,8 @@ declare module 'fastify' {
 export interface ReloadOptions {
   /** Reads the configuration. */
   load: () => Promise<Reloadable>
+  /** The configuration in use. */
+  initial: Reloadable
   tenants: Pick<Tenants, 'replace'>
   senders: Pick<Senders, 'replace'>
   sources: { replace(sources: Reloadable['sources']): void }
@@ -45,20 +51,24 @@ export function logWarnings(log: Log, { warnings }: Pick<Reloadable, 'warnings'>
 /** Returns a function that reloads the configuration. Concurrent calls run one after the other. */
 export function createReload({
   load,
+  initial,
   tenants,
   senders,
   sources,
   log,
 }: ReloadOptions): () => Promise<Reloaded> {
+  let current = initial
   let last: Promise<unknown> = Promise.resolve()
 
   async function reload(): Promise<Reloaded> {
     try {
       const config = await load()
       // No await in between, so every request sees either the old or the new configuration.
-      const changes = tenants.replace(config.tenants)
+      const tenantChanges = tenants.replace(config.tenants)
       senders.replace(config.senders)
       sources.replace(config.sources)
+      const changes = { ...tenantChanges, ...senderChanges(current, config) }
+      current = config
       logWarnings(log, config)
       const reloaded = { tenants: config.tenants.length, ...changes }
       log.info(reloaded, 'configuration reloaded')

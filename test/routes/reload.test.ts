@@ -8,6 +8,7 @@ import { COMPLETE } from '../support/configuration.ts'
 import { nextCall, rejection } from '../support/events.ts'
 import { isProblem } from '../support/problems.ts'
 import { API_KEY, OTHER_API_KEY, startService, temporaryFolder, WEBHOOK_SECRET } from '../support/service.ts'
+import { vendorOf } from '../support/vendor-service.ts'
 import { signed } from '../support/webhook.ts'
 
 const NEW_KEY = 'new-key-0123456789abcdef'
@@ -37,7 +38,7 @@ t.test('tenants and senders are added and removed without a restart', async (t) 
   })
   const added = await reload()
   t.equal(added.status, 200)
-  t.same(added.json, { tenants: 3, added: 1, removed: 0, changed: 0 })
+  t.match(added.json, { tenants: 3, added: 1, removed: 0, changed: 0 })
   b.sandbox.tenant.addUser({ id: 'u1' })
   t.match(await service.revoke({ userId: 'u1', tenant: 'b' }), { tenant: 'b', verified: true })
   const body = '{"userId":"u2"}'
@@ -46,7 +47,7 @@ t.test('tenants and senders are added and removed without a restart', async (t) 
   t.equal((await service.call('GET', '/revocations', withKey(NEW_KEY))).status, 200)
 
   file.write({ tenants: [{ ...b.entry, concurrency: 2 }] })
-  t.same((await reload()).json, { tenants: 2, added: 0, removed: 1, changed: 1 })
+  t.match((await reload()).json, { tenants: 2, added: 0, removed: 1, changed: 1 })
   isProblem(t, await signalTo('a'), 'CURFEW_UNKNOWN_TENANT')
   isProblem(t, await service.call('GET', '/revocations', withKey(NEW_KEY)), 'CURFEW_UNAUTHENTICATED')
   const again = signed(body, { secret: NEW_SECRET })
@@ -56,6 +57,47 @@ t.test('tenants and senders are added and removed without a restart', async (t) 
     'CURFEW_SIGNATURE_INVALID',
   )
   t.equal((await service.call('GET', '/health/ready')).json.checks.length, 4)
+})
+
+t.test('a reload reports the changed senders, and sources by name', async (t) => {
+  const { service, file, a, reload } = await startWithFile(t)
+  const source = { kind: 'generic', secret: 'a-shared-secret-of-32-characters' }
+  const one = { ...vendorOf('generic').entry, ...source, name: 'one' }
+  const none = { added: 0, removed: 0, changed: 0 }
+  const noNames = { added: [], removed: [], changed: [] }
+  file.write({ tenants: [a.entry], sources: [one], apiKeys: [{ key: NEW_KEY }] })
+  t.match((await reload()).json, {
+    sources: { added: ['one'], removed: [], changed: [] },
+    apiKeys: { added: 1, removed: 0, changed: 0 },
+    webhookSecrets: none,
+  })
+  t.match((await reload()).json, { sources: noNames, apiKeys: none, webhookSecrets: none })
+  file.write({
+    tenants: [a.entry],
+    sources: [
+      { ...one, reason: 'security' },
+      { ...one, name: 'two' },
+    ],
+    apiKeys: [{ key: NEW_KEY, tenants: ['a'] }],
+    webhookSecrets: [{ secret: NEW_SECRET }],
+  })
+  const changed = { sources: { added: ['two'], removed: [], changed: ['one'] } }
+  t.match((await reload()).json, {
+    ...changed,
+    apiKeys: { added: 0, removed: 0, changed: 1 },
+    webhookSecrets: { added: 1, removed: 0, changed: 0 },
+  })
+  t.match(
+    service.logLines.map((line) => JSON.parse(line)).findLast(({ msg }) => msg === 'configuration reloaded'),
+    changed,
+  )
+  file.write({ tenants: [a.entry] })
+  t.match((await reload()).json, {
+    sources: { added: [], removed: ['one', 'two'], changed: [] },
+    apiKeys: { added: 0, removed: 1, changed: 0 },
+    webhookSecrets: { added: 0, removed: 1, changed: 0 },
+  })
+  t.notMatch(service.logLines.join(''), /a-shared-secret|new-key/)
 })
 
 t.test('an invalid configuration is reported completely, and nothing changes', async (t) => {
@@ -75,7 +117,7 @@ t.test('an invalid configuration is reported completely, and nothing changes', a
   file.write('{')
   isProblem(t, await reload(), 'CURFEW_CONFIG_INVALID', 'CONFIG_FILE')
   file.write({ tenants: [a.entry] })
-  t.same((await reload()).json, { tenants: 2, added: 0, removed: 0, changed: 0 })
+  t.match((await reload()).json, { tenants: 2, added: 0, removed: 0, changed: 0 })
   t.notMatch(service.logLines.join(''), /marker|client-secret/)
 })
 
@@ -91,7 +133,7 @@ t.test('unchanged tenants keep their access token, and runs are not disturbed', 
   await revoking
   t.equal((await reload()).status, 200)
   file.write({ tenants: [{ ...a.entry, concurrency: 3 }] })
-  t.same((await reload()).json, { tenants: 2, added: 0, removed: 0, changed: 1 })
+  t.match((await reload()).json, { tenants: 2, added: 0, removed: 0, changed: 1 })
   t.match(await service.ended(json.id), { status: 'completed', attempts: 1, tokens: { revoked: 3 } })
   const tokens = tenant.calls.filter(({ route }) => route === 'token').length
   t.ok(tokens <= 2, 'one, and one for the tenant that was changed')
@@ -123,6 +165,7 @@ t.test('concurrent reloads run one after the other, and each reports only its ow
   const loads: PromiseWithResolvers<typeof config>[] = []
   const replaced: string[] = []
   const reload = createReload({
+    initial: config,
     load: () => {
       const load = Promise.withResolvers<typeof config>()
       loads.push(load)
@@ -146,7 +189,7 @@ t.test('concurrent reloads run one after the other, and each reports only its ow
   t.same(replaced, [])
   while (loads.length < 2) await Promise.resolve()
   loads[1]?.resolve(config)
-  t.same(await second, { tenants: 1, added: 0, removed: 0, changed: 0 })
+  t.match(await second, { tenants: 1, added: 0, removed: 0, changed: 0 })
   t.same(replaced, ['default'])
 })
 
@@ -164,7 +207,7 @@ t.test("the environment's secret files are read again, also without CONFIG_FILE"
   })
   write('API_KEYS', `${NEW_KEY}\n${OTHER_API_KEY}`)
   write('WEBHOOK_SECRETS', NEW_SECRET)
-  t.same((await service.call('POST', '/config/reload')).json, {
+  t.match((await service.call('POST', '/config/reload')).json, {
     tenants: 1,
     added: 0,
     removed: 0,
