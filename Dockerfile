@@ -47,4 +47,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
 # Replaces the base image's entry point, a shell script: Node receives SIGTERM directly and shuts down gracefully
 # within SHUTDOWN_GRACE_MS.
 ENTRYPOINT []
-CMD ["node", "src/main.ts"]
+# Otherwise SIGUSR1 opens a debugger, to which anyone on the loopback interface of the container can connect.
+CMD ["node", "--disable-sigusr1", "src/main.ts"]

@@ -37,7 +37,7 @@ t.test('the image', async (t) => {
   t.test('runs as node, without a shell in between', async (t) => {
     t.same(imageArguments('USER'), ['node'])
     t.same(imageArguments('ENTRYPOINT'), ['[]'])
-    t.same(imageArguments('CMD'), ['["node", "src/main.ts"]'])
+    t.same(imageArguments('CMD'), ['["node", "--disable-sigusr1", "src/main.ts"]'])
     t.ok(runtime.indexOf('USER node') > runtime.findLastIndex((line) => /^(RUN|COPY) /.test(line)))
   })
 

@@ -1,11 +1,8 @@
 -- Creates Curfew's role and its database. Run it once as a superuser, with psql:
---   psql -v password='…' -f role.sql
--- The container in docker-compose.yml runs it when its volume is new. The password then comes from the file with the
--- replicas' DATABASE_URL.
-\if :{?password}
-\else
-  \set password `sed -E 's|^[a-z]+://[^:]+:([^@]+)@.*|\1|' /run/secrets/database-url`
-\endif
+--   DATABASE_URL_FILE=<path> psql -f role.sql
+-- The password comes from the file with the replicas' DATABASE_URL: every user of a machine can read arguments. The
+-- container in docker-compose.yml runs the script when its volume is new.
+\set password `sed -E 's|^[a-z]+://[^:]+:([^@]+)@.*|\1|' "${DATABASE_URL_FILE:-/run/secrets/database-url}"`
 
 -- Not a superuser, and cannot create roles or databases.
 CREATE ROLE curfew LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION;

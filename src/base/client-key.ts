@@ -40,7 +40,7 @@ const NO_KEY = 'expected a file that holds a private key (PEM or JWK) without a 
  * unless `algorithm` or the JWK's `alg` is RS512; a P-384 key signs with ES384. Other keys are rejected.
  */
 export function readClientKey(file: KeyFile | null, { keyId, algorithm }: KeySettings): KeyReading {
-  if (!file) return mistaken('expected the path of a readable file')
+  if (!file) return mistaken('expected the path of a readable file that others cannot write')
   const read = parseKey(file.text)
   if (!read) return mistaken(NO_KEY)
   const suited = algorithmsOf(read.key)

@@ -81,6 +81,11 @@ export const Environment = z.object({
     .string()
     .refine(FORMATS.databaseUrl.isValid, FORMATS.databaseUrl.expected)
     .default('sqlite:./data/curfew.db'),
+  /**
+   * Accepts a PostgreSQL server beyond loopback without verified TLS, for a private network. By default it is rejected: rows
+   * name users, and an interceptor of the connection could read and change them.
+   */
+  DATABASE_INSECURE: z.boolean().default(false),
   /** Maximum number of PostgreSQL connections, plus one that listens. The server must allow those of all replicas. */
   DATABASE_CONNECTIONS: z.int().min(2).max(100).default(10),
   /** How long finished revocations are kept, in days. */
@@ -162,7 +167,10 @@ function withSecretFiles(
     const content = readSecretFile(path)
     // The message omits the path: it may be a secret that is set under the wrong key.
     if (content === null)
-      fileMistakes.push({ key: `${key}_FILE`, expected: 'expected the path of a readable file' })
+      fileMistakes.push({
+        key: `${key}_FILE`,
+        expected: 'expected the path of a readable file that others cannot write',
+      })
     // The file of the previous secret stays configured, and empty, between rotations.
     else if (content === '' && !key.endsWith('_PREVIOUS'))
       fileMistakes.push({ key: `${key}_FILE`, expected: 'expected a file that is not empty' })

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { digestOfConfigured } from '../base/api-key-digest.ts'
 import { invalidMembers, pointer } from '../base/json-pointer.ts'
 import { ROLES } from '../base/role.ts'
-import { readKeyFile, readSecretFile } from '../base/secret-file.ts'
+import { isWritableByOthers, readKeyFile, readSecretFile } from '../base/secret-file.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
 import { type CredentialEntry, EXPOSED, entryCredentials } from './credentials.ts'
@@ -11,6 +11,8 @@ import type { Mistake, Variables } from './environment.ts'
 import { wrongReferences } from './references.ts'
 import { type ConfigFile, configFileSchema, type ValueReaders } from './schema.ts'
 import type { Reloadable } from './types.ts'
+
+const WRITABLE = 'expected a file that other users of the machine cannot write (chmod o-w)'
 
 const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 
@@ -56,6 +58,7 @@ function readJson(path: string): { json: unknown } | { mistake: string } {
   try {
     const stats = statSync(path)
     if (!stats.isFile()) return { mistake: 'expected the path of a readable file' }
+    if (isWritableByOthers(stats)) return { mistake: WRITABLE }
     if (stats.size > LARGEST_FILE_BYTES) return { mistake: 'expected a file of at most 16 MiB' }
     // Some editors write a byte order mark.
     return { json: JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, '')) }

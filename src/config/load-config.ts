@@ -4,6 +4,7 @@ import { CurfewError } from '../base/errors.ts'
 import { ROLES } from '../base/role.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import { type OwnCredentials, ownCredentials } from './credentials.ts'
+import { databaseMistake } from './database-security.ts'
 import {
   Environment,
   type Given,
@@ -16,6 +17,7 @@ import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults
 import { misspelt } from './misspelt.ts'
 import { type ConfigFile, MAX_WEBHOOK_SECRETS } from './schema.ts'
 import type { Config } from './types.ts'
+import { weakSecrets } from './weak-secrets.ts'
 
 export type * from './types.ts'
 
@@ -69,10 +71,18 @@ export async function loadConfig(
     ...(SENDER_KEYS.some(isReported) ? [] : missingSenders(given, reading.file)),
   ]
   const unknown = misspelt(Object.keys(environment), KEYS)
-  const all = [...mistakes, ...own.mistakes, ...missing, ...reading.mistakes]
+  const insecure = isReported('DATABASE_URL') ? [] : insecureDatabase(values, environment)
+  const all = [...mistakes, ...insecure, ...own.mistakes, ...missing, ...reading.mistakes]
   if (all.length > 0 || !reading.file) throw new ConfigError([...all, ...unknown])
   const config = toConfig(Environment.parse(values), own, reading.file)
   return { ...config, warnings: [...config.warnings, ...unknown] }
+}
+
+function insecureDatabase(values: Record<string, unknown>, environment: Variables): Mistake[] {
+  const { DATABASE_URL, DATABASE_INSECURE } = values
+  if (typeof DATABASE_URL !== 'string' || DATABASE_INSECURE === true) return []
+  const expected = databaseMistake(DATABASE_URL, environment)
+  return expected ? [{ key: 'DATABASE_URL', expected }] : []
 }
 
 /** @param file null if it is invalid: then it is unknown whether it configures tenants */
@@ -97,7 +107,7 @@ function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
 function toConfig(values: Environment, credentials: OwnCredentials, file: ConfigFile): Config {
   const own = ownPart(values, credentials)
   const more = fromFile(file, defaultsOf(values))
-  const mistakes = clashesOf(own, more)
+  const mistakes = [...clashesOf(own, more), ...weakSecrets(values, file)]
   const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
   if (webhookSecrets.length > MAX_WEBHOOK_SECRETS) {
     const expected = `expected at most ${MAX_WEBHOOK_SECRETS} webhook secrets in total`
@@ -173,6 +183,7 @@ export interface StoreConfig {
 
 const StoreEnvironment = Environment.pick({
   DATABASE_URL: true,
+  DATABASE_INSECURE: true,
   QLIK_TIMEOUT_MS: true,
   QLIK_RATE_WINDOW_MS: true,
 })
@@ -184,6 +195,8 @@ const StoreEnvironment = Environment.pick({
 export async function loadStoreConfig(environment: Variables): Promise<StoreConfig> {
   const { values, mistakes } = await readEnvironment(StoreEnvironment, ['DATABASE_URL'], environment)
   if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const insecure = insecureDatabase(values, environment)
+  if (insecure.length > 0) throw new ConfigError(insecure)
   const { DATABASE_URL, QLIK_TIMEOUT_MS, QLIK_RATE_WINDOW_MS } = StoreEnvironment.parse(values)
   return { databaseUrl: DATABASE_URL, timeoutMs: QLIK_TIMEOUT_MS, windowMs: QLIK_RATE_WINDOW_MS }
 }

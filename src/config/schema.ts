@@ -188,7 +188,7 @@ function valuesFrom(readers: ValueReaders): ValueSchemas {
     fromFile: ({ isValid, expected }: Format) =>
       z.string().transform((path, context) => {
         const value = readers.file(path)
-        if (value === null) context.addIssue('expected the path of a readable file')
+        if (value === null) context.addIssue('expected the path of a readable file that others cannot write')
         else if (isPlaceholder(value)) context.addIssue(PLACEHOLDER)
         else if (!isValid(value)) context.addIssue(expected.replace('expected', 'expected a file that holds'))
         return value ?? ''

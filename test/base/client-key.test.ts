@@ -89,6 +89,6 @@ t.test('any other key is rejected without quoting it', async (t) => {
     t.notMatch(mistake?.expected, 'marker', name)
   }
   t.match(readClientKey(null, {}), {
-    mistake: { about: 'file', expected: 'expected the path of a readable file' },
+    mistake: { about: 'file', expected: 'expected the path of a readable file that others cannot write' },
   })
 })

@@ -11,7 +11,7 @@ const { QLIK_CLIENT_SECRET: _, ...NO_SECRET } = COMPLETE
 const rsa = clientKeyPair('RS256')
 const ec = clientKeyPair('ES384')
 const wrongCurve = String(ecPair('P-256').privateKey.export({ type: 'sec1', format: 'pem' }))
-const NOT_THERE = 'expected the path of a readable file'
+const NOT_THERE = 'expected the path of a readable file that others cannot write'
 const EXPOSED = 'expected a file that other users of the machine cannot read'
 
 /** Files in a temporary folder, readable only by their owner. */

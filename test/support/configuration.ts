@@ -4,8 +4,9 @@ import type { Mistake } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
 import { parts } from '../../src/parts.ts'
 
-export const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 5).toString('base64')}`
-export const KEY = 'k'.repeat(24)
+export const secretOf = (bytes: number) =>
+  `whsec_${Buffer.from(Array.from({ length: bytes }, (_, index) => index)).toString('base64')}`
+export const KEY = 'key-0123456789-abcdefghi'
 export const COMPLETE: Record<string, string> = {
   QLIK_TENANT_URL: 'https://acme.eu.qlikcloud.com',
   QLIK_CLIENT_ID: 'client',

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CurfewError } from '../../base/errors.ts'
@@ -22,7 +22,8 @@ const FOR_SPEED = 'PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA
 export function openDatabase(path: string): DatabaseSync {
   try {
     mkdirSync(dirname(path), { recursive: true })
-    closeSync(openSync(path, 'a', 0o600))
+    closeSync(openSync(path, 'a', OWNER_ONLY))
+    for (const suffix of ['', '-wal', '-shm', '-journal']) restrict(`${path}${suffix}`)
   } catch (cause) {
     const advice = 'Check the path in DATABASE_URL and the permissions of its folder.'
     throw new CurfewError(
@@ -45,6 +46,16 @@ export function openDatabase(path: string): DatabaseSync {
     database?.close()
     throw asStartError(error, path)
   }
+}
+
+/** Also of the journals: they contain the same rows. SQLite creates them with the mode of the database file. */
+const OWNER_ONLY = 0o600
+const OTHERS = 0o077
+
+/** Takes access to a file away from everyone but its owner. A file without modes, as on Windows, is left as it is. */
+function restrict(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats?.isFile() && (stats.mode & OTHERS) !== 0) chmodSync(path, OWNER_ONLY)
 }
 
 function migrate(database: DatabaseSync): void {

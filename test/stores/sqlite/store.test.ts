@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
@@ -19,6 +19,21 @@ t.test('a database is synced at each commit and readable by its owner only', asy
   t.match(database.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
   t.match(database.prepare('PRAGMA user_version').get(), { user_version: MIGRATIONS.length })
   t.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+t.test('files that others can read are restricted to their owner before they are opened', async (t) => {
+  const path = join(temporaryFolder(t), 'curfew.db')
+  openDatabase(path).close()
+  const files = ['', '-wal', '-shm', '-journal'].map((suffix) => `${path}${suffix}`)
+  for (const file of files) {
+    writeFileSync(file, '', { flag: 'a' })
+    chmodSync(file, 0o644)
+  }
+  const database = openDatabase(path)
+  t.teardown(() => database.close())
+  database.exec('PRAGMA user_version = 1')
+  for (const file of files.filter((one) => existsSync(one))) t.equal(statSync(file).mode & 0o777, 0o600, file)
+  t.ok(existsSync(`${path}-wal`))
 })
 
 t.test('accepted signals are there after closing and reopening', async (t) => {
