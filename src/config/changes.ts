@@ -24,7 +24,7 @@ type Senders = Pick<Reloadable, 'sources' | 'senders'>
  * file changed. A replaced key or secret counts as one added and one removed.
  */
 export function senderChanges(before: Senders, after: Senders): SenderChanges {
-  const apiKeys = changesBy(before.senders.apiKeys, after.senders.apiKeys, ({ key }) => key)
+  const apiKeys = changesBy(before.senders.apiKeys, after.senders.apiKeys, ({ digest }) => digest)
   const webhookSecrets = changesBy(
     before.senders.webhookSecrets,
     after.senders.webhookSecrets,

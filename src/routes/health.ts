@@ -83,7 +83,6 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         ...expiryChecks(senders.apiKeys(), clock.now()),
       ]
       const failed = checks.some((check) => check.status === 'failed')
-      if (apiKeys) reply.header('cache-control', 'no-store')
       return reply
         .code(failed ? 503 : 200)
         .send({ status: failed ? 'not-ready' : 'ready', checks, ...(apiKeys ? { apiKeys } : {}) })
