@@ -8,11 +8,22 @@ import { expand } from '../common/template.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
+/** Section 4 recommends two minutes; providers use one to fifteen. */
+const LONGEST_LIFE_S = 60 * 60
+
 /** An OpenID provider that reports logouts by OpenID Connect Back-Channel Logout 1.0. */
 export const LogoutEntry = z.strictObject({
   kind: z.literal('oidc-back-channel-logout'),
   ...commonMembers(),
   ...ISSUER,
+  maxTokenAgeSeconds: z
+    .int()
+    .min(1)
+    .max(LONGEST_LIFE_S)
+    .optional()
+    .describe(
+      'Accepts logout tokens without exp until this many seconds after iat, such as 120; by default they are rejected',
+    ),
 })
 export type LogoutEntry = z.infer<typeof LogoutEntry>
 export type LogoutSource = IssuerSource<LogoutEntry>
@@ -23,8 +34,8 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 const LogoutClaims = z
   .looseObject({
     jti: Identifier,
-    exp: z.number(),
     iat: z.number().nonnegative(),
+    exp: z.number(),
     sub: Identifier.optional(),
     sid: Identifier.optional(),
     events: z.looseObject({ [EVENT]: z.looseObject({}) }),
@@ -43,8 +54,17 @@ const LOGOUT_TOKEN: TokenProfile<typeof LogoutClaims> = {
   // An ID token has one, and must not be accepted as a logout token.
   forbidden: ['nonce'],
   claims: LogoutClaims,
-  // Section 4 recommends two minutes; providers use one to fifteen.
-  longestLifeS: 60 * 60,
+  longestLifeS: LONGEST_LIFE_S,
+  adviceWithoutExp: "If the provider never sends exp, set maxTokenAgeSeconds in the source's entry.",
+}
+
+/**
+ * Section 2.4 requires `exp`, but LemonLDAP::NG, Glewlwyd, Ory Hydra, and older versions of Keycloak and authentik send
+ * none.
+ */
+async function verifyLogoutToken(source: LogoutSource, token: string, now: number): Promise<LogoutClaims> {
+  const profile = { ...LOGOUT_TOKEN, lifeWithoutExpS: source.config.maxTokenAgeSeconds }
+  return verifyToken(token, source, profile, now)
 }
 
 /**
@@ -62,7 +82,7 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
   const { accept, tenants, clock } = options
   return async (source, token) => {
     const { config } = source
-    const claims = await verifyToken(token, source, LOGOUT_TOKEN, clock.now())
+    const claims = await verifyLogoutToken(source, token, clock.now())
     const statement = await statementOf(source, claims, options)
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
     // A token is accepted once (section 2.6, number 8).

@@ -20,6 +20,10 @@ export interface TokenProfile<Claims extends z.ZodType> {
   claims: Claims
   /** Maximum time from `iat` to `exp`, in s. Used tokens are remembered until `exp`, so this limits the retention. */
   longestLifeS?: number
+  /** How long after `iat` a token without `exp` expires, in s; such tokens are rejected if this is missing. */
+  lifeWithoutExpS?: number | undefined
+  /** Added to the error for a token without `exp`. */
+  adviceWithoutExp?: string
 }
 
 /** An issuer whose tokens are accepted. */
@@ -53,6 +57,7 @@ export async function verifyToken<Claims extends z.ZodType>(
   const { payload, protectedHeader } = await jwtVerify(token, keys.find, options).catch((error) => {
     throw error instanceof CurfewError ? error : tokenError(error)
   })
+  expireByAge(payload, profile, now)
   if (!profile.types.includes(typeOf(protectedHeader)))
     throw new CurfewError('CURFEW_TOKEN_MALFORMED', 'The token has another type than expected (typ).')
   const claims = readClaims(payload, profile)
@@ -61,6 +66,19 @@ export async function verifyToken<Claims extends z.ZodType>(
     throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `The token must not have the claim ${present}.`)
   requireTimes(payload, profile, now)
   return claims
+}
+
+/** Gives a token without `exp` the expiry that the profile defines. @throws CURFEW_TOKEN_TIME_INVALID */
+function expireByAge(
+  payload: JWTPayload,
+  { lifeWithoutExpS }: { lifeWithoutExpS?: number | undefined },
+  now: number,
+) {
+  const { iat, exp } = payload
+  if (lifeWithoutExpS === undefined || exp !== undefined || typeof iat !== 'number') return
+  payload.exp = iat + lifeWithoutExpS
+  if ((payload.exp + TOLERANCE_S) * 1000 <= now)
+    throw new CurfewError('CURFEW_TOKEN_TIME_INVALID', `The token is older than ${lifeWithoutExpS} s (iat).`)
 }
 
 function requireTimes(
@@ -79,7 +97,7 @@ function requireTimes(
 
 function readClaims<Claims extends z.ZodType>(
   payload: JWTPayload,
-  { name, claims }: TokenProfile<Claims>,
+  { name, claims, adviceWithoutExp }: TokenProfile<Claims>,
 ): z.infer<Claims> {
   const { success, data, error } = claims.safeParse(payload)
   if (success) return data
@@ -87,7 +105,11 @@ function readClaims<Claims extends z.ZodType>(
   const claim = issue?.path[0]
   const problem =
     claim === undefined ? String(issue?.message) : `the claim ${String(claim)} is missing or invalid`
-  throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', `This is not ${name}: ${problem}.`)
+  const advice = claim === 'exp' && payload.exp === undefined && adviceWithoutExp
+  throw new CurfewError(
+    'CURFEW_TOKEN_CLAIMS_INVALID',
+    `This is not ${name}: ${problem}.${advice ? ` ${advice}` : ''}`,
+  )
 }
 
 /**
