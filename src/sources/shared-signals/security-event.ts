@@ -57,11 +57,11 @@ const Claims = z.looseObject({
 
 /**
  * The requirements for a token (RFC 8417; Shared Signals Framework 1.0). Without `sub` and `exp`, it cannot be mistaken
- * for an ID token or an access token. Some senders send no type (older authentik).
+ * for an ID token or an access token. `JWT` is PyJWT's default, which authentik sends; some senders send no type.
  */
 export const SECURITY_EVENT_TOKEN: TokenProfile<typeof Claims> = {
   name: 'a security event token with one event',
-  types: [null, 'secevent+jwt'],
+  types: [null, 'jwt', 'secevent+jwt'],
   forbidden: ['nonce', 'sub', 'exp'],
   claims: Claims,
 }

@@ -10,12 +10,14 @@ export type WellKnown = 'openid-configuration' | 'ssf-configuration'
 
 /**
  * The address of an issuer's discovery document. OpenID Connect Discovery 1.0, section 4, appends it to the issuer's
- * path; the Shared Signals Framework 1.0 inserts it between host and path.
+ * path; the Shared Signals Framework 1.0 inserts it between host and path. If the issuer is the address of its own
+ * configuration (authentik), it is used unchanged.
  */
 export function wellKnownAddress(issuer: string, name: WellKnown): string {
   const base = issuer.replace(/\/$/, '')
   if (name !== 'ssf-configuration') return `${base}/.well-known/${name}`
-  const { origin } = new URL(issuer)
+  const { origin, pathname } = new URL(issuer)
+  if (pathname.startsWith(`/.well-known/${name}`)) return issuer
   return `${origin}/.well-known/${name}${base.slice(origin.length)}`
 }
 

@@ -1,4 +1,5 @@
 import { isSecureAddress } from '../../../base/config-formats.ts'
+import { hasCode } from '../../../base/errors.ts'
 import type { FetchJson } from '../../token/fetch-json.ts'
 import type { SetError } from '../../token/set-error.ts'
 import { wellKnownAddress } from '../../token/well-known.ts'
@@ -63,20 +64,24 @@ export class TransmitterApi {
   /** The transmitter's configuration (section 7.1), which must have the entry's issuer. */
   async metadata(): Promise<Metadata> {
     const { config, fetchJson } = this.#options
-    const metadata = readAs(Metadata, await fetchJson(this.#configurationUrl), 'configuration')
+    const metadata = readAs(Metadata, await fetchJson(this.#configurationUrl).catch(naming), 'configuration')
     if (metadata.issuer === config.issuer) return metadata
     throw new TransmitterFailure('The configuration is from another issuer.')
   }
 
-  /** All streams that the transmitter shows (section 8.1.1.2). */
-  async streams(url: string): Promise<Stream[]> {
-    const { status, json } = await this.#ask('list streams', 'GET', url, { accepted: [404] })
+  /** All streams that the transmitter shows (section 8.1.1.2); null if it shows none of them (authentik: 405). */
+  async streams(url: string): Promise<Stream[] | null> {
+    const { status, json } = await this.#ask('list streams', 'GET', url, { accepted: [404, 405] })
+    if (status === 405) return null
     return status === 404 ? [] : readAs(Streams, json(), 'list streams')
   }
 
   /** The stream with this id; null if there is none. Some transmitters return a list here, too. */
-  async stream(url: string, id: string): Promise<Stream | null> {
-    const { status, json } = await this.#ask('read stream', 'GET', withStream(url, id), { accepted: [404] })
+  async stream(url: string, id: string): Promise<Stream | 'hidden' | null> {
+    const { status, json } = await this.#ask('read stream', 'GET', withStream(url, id), {
+      accepted: [404, 405],
+    })
+    if (status === 405) return 'hidden'
     const shown = status === 404 ? [] : readAs(Streams, json(), 'read stream')
     return shown.find(({ stream_id }) => stream_id === id) ?? null
   }
@@ -155,6 +160,13 @@ export class TransmitterApi {
     if (response.status !== 401 || !access.renew(token)) return response
     return send({ ...request, authorization: `Bearer ${await access.token()}` })
   }
+}
+
+/** Names the operation in the error of a response with another status than 200. */
+function naming(error: unknown): never {
+  if (!hasCode(error, 'CURFEW_FETCH_FAILED')) throw error
+  const { message } = error as Error
+  throw new TransmitterFailure(`${message.replace(/\.$/, '')} (read configuration).`)
 }
 
 function withStream(address: string, id: string): string {

@@ -92,5 +92,7 @@ export function readAs<T extends z.ZodType>(schema: T, json: unknown, operation:
 export function problemOf(error: unknown): string {
   if (error instanceof CurfewError) return error.message
   if (error instanceof errors.ResponseExceededMaxSizeError) return 'The response is too large.'
-  return error instanceof SyntaxError ? 'The response is not JSON.' : 'The transmitter is unreachable.'
+  if (error instanceof SyntaxError) return 'The response is not JSON.'
+  const code = error instanceof Error && 'code' in error && /^[A-Z_]{1,64}$/.exec(String(error.code))?.[0]
+  return code ? `The transmitter is unreachable (${code}).` : 'The transmitter is unreachable.'
 }

@@ -1,14 +1,7 @@
 import type { Log } from '../../../base/log.ts'
 import type { StreamStatus } from '../security-event.ts'
 import { OptionalRequests } from './optional-requests.ts'
-import {
-  chooseStream,
-  isDeliveredOtherwise,
-  isFor,
-  isMarked,
-  newStream,
-  type StreamOwner,
-} from './own-streams.ts'
+import { chooseStream, isDeliveredOtherwise, isFor, isMarked, newStream } from './own-streams.ts'
 import { StreamUpdates } from './stream-updates.ts'
 import { type PollReport, TransmitterApi, type TransmitterApiOptions } from './transmitter-api.ts'
 import { type Metadata, type Polled, type Stream, TransmitterFailure } from './transmitter-responses.ts'
@@ -37,6 +30,8 @@ export class Transmitter {
   readonly #updates: StreamUpdates
   /** Id of the stream that this process created, until another one is in use and this one is deleted. */
   #createdId: string | null = null
+  /** The stream that this process created at a transmitter that does not show streams. */
+  #hidden: Stream | null = null
 
   constructor(options: TransmitterOptions) {
     this.#options = options
@@ -102,16 +97,19 @@ export class Transmitter {
     const { streamId } = this.#options.transmitter
     if (streamId !== undefined) return this.#named(url, streamId)
     const choice = { createdId: this.#createdId, isOnlyOne: false }
-    const found = chooseStream(await this.#api.streams(url), this.#options, choice)
+    const streams = await this.#api.streams(url)
+    if (streams === null) return this.#hidden ?? this.#create(metadata)
+    const found = chooseStream(streams, this.#options, choice)
     if (found) return found
     // A list may be outdated or incomplete.
     const created = this.#createdId === null ? null : await this.#api.stream(url, this.#createdId)
-    return created ?? this.#create(metadata)
+    return created === null || created === 'hidden' ? this.#create(metadata) : created
   }
 
   /** The stream of `streamId`. It is never created. */
   async #named(url: string, id: string): Promise<Stream> {
     const stream = await this.#api.stream(url, id)
+    if (stream === 'hidden') return this.#assumed(id)
     if (!stream)
       throw new TransmitterFailure('The transmitter has no stream with the id of the entry (streamId).')
     if (isDeliveredOtherwise(stream, this.#options))
@@ -119,23 +117,34 @@ export class Transmitter {
     return stream
   }
 
+  /** The stream of `streamId` at a transmitter that does not show it. The entry states everything but the poll address. */
+  #assumed(id: string): Stream {
+    const { config, transmitter } = this.#options
+    const { pushUrl } = transmitter
+    if (pushUrl === undefined)
+      throw new TransmitterFailure('The transmitter does not show its streams, so they cannot be polled.')
+    return { stream_id: id, iss: config.issuer, delivery: { method: 'push', endpoint_url: pushUrl } }
+  }
+
   async #create({ configuration_endpoint: url, delivery_methods_supported }: Metadata): Promise<Stream> {
     const created = await this.#api.create(url, newStream(this.#options, delivery_methods_supported))
     this.#createdId = created?.stream_id ?? null
     if (created) this.#updates.noteCreated(created)
     const choice = { createdId: this.#createdId, isOnlyOne: created === null }
-    const chosen = chooseStream(await this.#api.streams(url), this.#options, choice) ?? created
+    const streams = await this.#api.streams(url)
+    if (streams === null) this.#hidden = created
+    const chosen = chooseStream(streams ?? [], this.#options, choice) ?? created
     if (!chosen)
       throw new TransmitterFailure(
         'The transmitter allows no further stream, and none of the existing ones belongs to this source.',
       )
-    if (chosen.stream_id === this.#createdId) this.#warnUnlessMarked(chosen, this.#options)
+    const isShown = streams !== null && isMarked(chosen, this.#options)
+    if (chosen.stream_id === this.#createdId && !isShown) this.#warnHidden(chosen)
     return chosen
   }
 
-  #warnUnlessMarked(stream: Stream, owner: StreamOwner): void {
-    if (isMarked(stream, owner)) return
-    const details = { source: owner.config.name, streamId: stream.stream_id }
+  #warnHidden({ stream_id: streamId }: Stream): void {
+    const details = { source: this.#options.config.name, streamId }
     const message =
       "the transmitter does not show which streams are Curfew's, so each start creates another; set transmitter.streamId"
     this.#options.log.warn(details, message)
