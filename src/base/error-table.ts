@@ -165,6 +165,12 @@ export const ERRORS = {
     action:
       "Send it again after Retry-After seconds. Operators: check that Curfew can fetch the issuer's discovery document and keys.",
   },
+  CURFEW_KEY_LOOKUP_DEFERRED: {
+    status: 503,
+    title: 'The key of the token is unknown, and the issuer keys cannot be fetched again yet',
+    action:
+      "Send it again after Retry-After seconds. Operators: if it repeats, check that the issuer publishes the key (kid) at the source's jwksUri.",
+  },
   CURFEW_FETCH_FAILED: {
     status: null,
     title: 'A document of a source cannot be fetched',

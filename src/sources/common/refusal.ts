@@ -32,7 +32,9 @@ export function refusalOf(thrown: unknown, request: FastifyRequest, reply: Fasti
   const description = text.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
   const seen = { source: request.sourceName, code }
   reply.header('cache-control', 'no-store')
-  if (status >= 500) request.log.error({ ...seen, err: thrown }, 'a request of a source failed')
+  // Anybody can name an unknown key. It is no fault of the service.
+  const isFault = status >= 500 && code !== 'CURFEW_KEY_LOOKUP_DEFERRED'
+  if (isFault) request.log.error({ ...seen, err: thrown }, 'a request of a source failed')
   else request.log.debug({ ...seen, description }, 'a request of a source was rejected')
   if (status === 503) reply.header('retry-after', retryAfterSeconds ?? 5)
   return { code, status, error: errorOf(status), description }

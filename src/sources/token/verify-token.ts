@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { errors, type JWTPayload, type JWTVerifyOptions } from 'jose'
 import type { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import type { IssuerConfig } from '../common/entry.ts'
@@ -54,7 +54,7 @@ export async function verifyToken<Claims extends z.ZodType>(
     clockTolerance: TOLERANCE_S,
     currentDate: new Date(now),
   }
-  const { payload, protectedHeader } = await jwtVerify(token, keys.find, options).catch((error) => {
+  const { payload, protectedHeader } = await keys.verify(token, options).catch((error) => {
     throw error instanceof CurfewError ? error : tokenError(error)
   })
   expireByAge(payload, profile, now)

@@ -39,7 +39,7 @@ const INVALID = 'The signature of the token is invalid, or the token has expired
 
 async function byKeySet(token: string, keys: KeySet, options: JWTVerifyOptions): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, keys.find, { ...options, algorithms: [...ASYMMETRIC] })
+    const { payload } = await keys.verify(token, { ...options, algorithms: [...ASYMMETRIC] })
     return payload
   } catch (error) {
     if (error instanceof CurfewError) throw error

@@ -3,6 +3,7 @@ import t from 'tap'
 import { forgeries } from '../../../src/sandbox/identity-provider/token-forgeries.ts'
 import { TOKEN_KINDS } from '../../../src/sandbox/identity-provider/token-kinds.ts'
 import { fakeClock } from '../../support/clock.ts'
+import { isDeferred } from '../../support/deferred-key.ts'
 import { type IssuerKey, issuerKey, unsigned } from '../../support/issuer.ts'
 import { EVENT, isRefusal, startLogoutService } from '../../support/logout-service.ts'
 import { nothingStored } from '../../support/problems.ts'
@@ -28,8 +29,11 @@ t.test('forgeries are rejected, and nothing is stored', async (t) => {
     ['a sub that no database stores', token({ sub: 'a\u0000b' }), /sub/],
     ['an empty one', '', /JWT/],
   ]
-  for (const { name, token, says } of common)
-    isRefusal(t, await service.logout(token), 400, 'invalid_request', says, name)
+  for (const { name, token, fault, says } of common) {
+    const reply = await service.logout(token)
+    if (fault === 'key' && isDeferred(t, reply, name)) continue
+    isRefusal(t, reply, 400, 'invalid_request', says, name)
+  }
   for (const [name, forged, says] of own)
     isRefusal(t, await service.logout(await forged), 400, 'invalid_request', says, name)
   await nothingStored(t, service)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
+import { isDeferred } from '../../support/deferred-key.ts'
 import { nothingStored } from '../../support/problems.ts'
 import { sendBytes } from '../../support/raw-http.ts'
 import { SET_ERROR, setForgeries, startPush } from '../../support/shared-signals.ts'
@@ -18,7 +19,9 @@ t.test('every forged token is rejected: 400 with its code, and nothing is stored
   for (const [name, different, says] of more)
     all.push({ name, token: await transmitter.sign({ ...good, ...different }), fault: 'claims', says })
   for (const { name, token, fault, says } of all) {
-    const { status, json } = await pushToken(token)
+    const reply = await pushToken(token)
+    if (fault === 'key' && isDeferred(t, reply, name)) continue
+    const { status, json } = reply
     t.equal(status, 400, name)
     t.equal(json.err, SET_ERROR[fault], name)
     t.match(json.description, says, name)

@@ -14,9 +14,10 @@ import {
 import { discoverKeys } from '../../../src/sources/token/well-known.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { rejection } from '../../support/events.ts'
-import { DISCOVERY, issuerKey, JWKS, startIssuer } from '../../support/issuer.ts'
+import { DISCOVERY, issuerKey, JWKS, sign, startIssuer } from '../../support/issuer.ts'
 
 const UNAVAILABLE = { code: 'CURFEW_KEYS_UNAVAILABLE', retryAfterSeconds: 5 }
+const DEFERRED = { code: 'CURFEW_KEY_LOOKUP_DEFERRED' }
 const token = { payload: '', signature: '' }
 const first = await issuerKey('first')
 const second = await issuerKey('second')
@@ -72,13 +73,16 @@ t.test('an unknown kid causes one fetch per cooldown, and is found after a rotat
   await find('first')
   issuer.keys = [second.jwk]
   for (let index = 0; index < 50; index += 1)
-    t.ok((await rejection(find(`unknown-${index}`))) instanceof errors.JWKSNoMatchingKey)
+    t.match(await rejection(find(`unknown-${index}`)), { ...DEFERRED, retryAfterSeconds: 30 })
+  clock.advance(20_500)
+  t.match(await rejection(find('second')), { ...DEFERRED, retryAfterSeconds: 10 })
   t.equal(issuer.asked(JWKS), 1, 'within the cooldown')
   clock.advance(COOLDOWN_MS)
-  await Promise.all(Array.from({ length: 50 }, (_, index) => rejection(find(`other-${index}`))))
+  const [unknown] = await Promise.all([rejection(find('other-0')), rejection(find('other-1'))])
+  t.ok(unknown instanceof errors.JWKSNoMatchingKey, 'the keys were fetched after the token arrived')
   t.equal(issuer.asked(JWKS), 2)
   await find('second')
-  await t.rejects(find('first'), errors.JWKSNoMatchingKey, 'the old one is rejected')
+  t.match(await rejection(find('first')), DEFERRED, 'the old one is not accepted')
   t.equal(issuer.asked(JWKS), 2)
 })
 
@@ -88,7 +92,8 @@ t.test('without a kid, the only key for the algorithm is used; of several, none'
   issuer.keys = [first.jwk, second.jwk]
   clock.advance(FRESH_FOR_MS + 1)
   await t.rejects(find(undefined), errors.JWKSMultipleMatchingKeys)
-  await t.rejects(find(undefined, 'RS256'), errors.JWKSNoMatchingKey)
+  await t.rejects(find(undefined, 'RS256'), DEFERRED)
+  await t.rejects(find('first', 'RS256'), errors.JWKSNoMatchingKey, 'it is published, for another algorithm')
   t.equal(issuer.asked(JWKS), 2, 'another fetch would not help')
 })
 
@@ -143,6 +148,53 @@ t.test('no token waits longer than 2 s; keys that arrive later are used for the 
   t.match(await next, { type: 'public' })
   t.equal(asked.length, 1)
   t.equal(clock.untilNextTimer(), null, 'no timer is left')
+})
+
+t.test('a fetch in the background is shared, and starts no cooldown', async (t) => {
+  const { find, issuer, keys } = await keySet(t)
+  await Promise.all([keys.prefetch(), find('first'), keys.prefetch()])
+  await keys.prefetch()
+  t.equal(issuer.asked(JWKS), 1)
+  issuer.keys = [second.jwk]
+  await find('second')
+  t.equal(issuer.asked(JWKS), 2)
+  t.match(await rejection(find('third')), DEFERRED)
+})
+
+t.test('a fetch in the background that fails is retried by the next token', async (t) => {
+  const { find, issuer, keys } = await keySet(t)
+  issuer.answer(JWKS, (_, response) => response.writeHead(500).end())
+  await t.rejects(keys.prefetch(), { code: 'CURFEW_FETCH_FAILED' })
+  issuer.answer(JWKS, null)
+  await find('first')
+})
+
+t.test('keys that were requested before a token arrived may be older than its key', async (t) => {
+  const { fetchJson, asked, called } = slowFetch()
+  const { keys, find } = await keySet(t, { fetchJson, address: async () => 'https://op.example/keys' })
+  const background = keys.prefetch()
+  await called
+  const found = find('second')
+  asked[0]?.({ keys: [first.jwk] })
+  await background
+  while (asked.length < 2) await new Promise(setImmediate)
+  asked[1]?.({ keys: [second.jwk] })
+  t.match(await found, { type: 'public' })
+})
+
+t.test('without a kid, the only key may have been replaced', async (t) => {
+  const { issuer, keys, clock } = await keySet(t)
+  const bySecond = () => sign(second, { sub: 'u1' }, { kid: undefined })
+  await keys.verify(await sign(first, { sub: 'u1' }, { kid: undefined }), {})
+  issuer.keys = [second.jwk]
+  t.match(await rejection(keys.verify(await bySecond(), {})), DEFERRED)
+  clock.advance(COOLDOWN_MS)
+  t.match(await keys.verify(await bySecond(), {}), { payload: { sub: 'u1' } })
+  clock.advance(COOLDOWN_MS)
+  const forged = await rejection(keys.verify(await sign(third, {}, { kid: undefined }), {}))
+  t.ok(forged instanceof errors.JWSSignatureVerificationFailed, 'fetched again, and still unknown')
+  const named = await rejection(keys.verify(await sign(third, {}, { kid: 'second' }), {}))
+  t.ok(named instanceof errors.JWSSignatureVerificationFailed, 'it names its key')
 })
 
 t.test('an invalid key set is rejected', async (t) => {

@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { fakeClock } from '../../support/clock.ts'
+import { isDeferred } from '../../support/deferred-key.ts'
 import { type IssuerKey, issuerKey, JWKS, sign, startIssuer, unsigned } from '../../support/issuer.ts'
 import { isProblem, nothingStored } from '../../support/problems.ts'
 import type { ServiceOptions } from '../../support/service.ts'
@@ -80,7 +81,9 @@ t.test('with a key pair, every forgery is rejected, and nothing is stored', asyn
   const forged = await forgeries(key)
   for (const [name, token] of forged) {
     t.comment(name)
-    isProblem(t, await post(token), 'CURFEW_SOURCE_UNPROVEN')
+    const reply = await post(token)
+    if (name.startsWith('an unknown') && isDeferred(t, reply, name)) continue
+    isProblem(t, reply, 'CURFEW_SOURCE_UNPROVEN')
   }
   await nothingStored(t, service)
   t.equal(await counted('rejected'), forged.length)
@@ -120,7 +123,7 @@ t.test('a flood of unknown keys causes one fetch per cooldown; a new key is foun
       sign(key, claimsOf(BODY), { kid: `unknown-${round}-${index}` }),
     )
     const replies = await Promise.all((await Promise.all(tokens)).map((token) => post(token)))
-    for (const { status } of replies) t.equal(status, 401)
+    for (const reply of replies) t.ok(reply.status === 401 || isDeferred(t, reply, 'unknown'))
     t.equal(issuer.asked(JWKS), round)
     clock.advance(30_000)
   }

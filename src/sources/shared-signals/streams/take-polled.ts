@@ -1,5 +1,5 @@
 import type { Clock } from '../../../base/clock.ts'
-import { hasCode } from '../../../base/errors.ts'
+import { CurfewError, hasCode } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
 import { COOLDOWN_MS } from '../../token/key-set.ts'
 import { type SetError, setErrorOf } from '../../token/set-error.ts'
@@ -7,6 +7,8 @@ import type { SharedSignalsSource } from '../entry.ts'
 import type { TakeSecurityEvent } from '../take-security-event.ts'
 import type { PollReport } from './transmitter-api.ts'
 import type { Polled } from './transmitter-responses.ts'
+
+const UNKNOWN_KEY = ['CURFEW_TOKEN_KEY_UNKNOWN', 'CURFEW_KEY_LOOKUP_DEFERRED'] as const
 
 /** Maximum number of events waiting for an unknown key. */
 const MAX_AWAITED = 1_000
@@ -26,7 +28,7 @@ export class AwaitedKeys {
 
   /** Whether an event that failed with this error must come again. */
   mustWait(jti: string, error: unknown): boolean {
-    if (!hasCode(error, 'CURFEW_TOKEN_KEY_UNKNOWN')) return false
+    if (!hasCode(error, ...UNKNOWN_KEY)) return false
     const now = this.#clock.monotonic()
     const since = this.#since.get(jti)
     if (since !== undefined) return now < since + COOLDOWN_MS
@@ -81,11 +83,17 @@ export async function takePolled(
       await take(source, token)
       ack.push(jti)
     } catch (error) {
-      const setError = setErrorOf(error)
-      if (setError && keys.mustWait(jti, error)) {
+      if (keys.mustWait(jti, error)) {
         awaiting += 1
         return
       }
+      // After the wait, the keys were fetched since the event first came.
+      const isDeferred = hasCode(error, 'CURFEW_KEY_LOOKUP_DEFERRED')
+      const setError = setErrorOf(
+        isDeferred
+          ? new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN', 'No key of the issuer matches the token (kid).')
+          : error,
+      )
       if (!setError) return void undecided.push(error)
       rejected.push([jti, setError])
       onRejected(name)
