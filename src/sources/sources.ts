@@ -4,6 +4,7 @@ import { SessionSources } from '../revocation/session-sources.ts'
 import type { OpenPart, SourceContext, SourcePart } from './common/part.ts'
 import type { SourceRoutes } from './common/route.ts'
 import { createFetchJson } from './token/fetch-json.ts'
+import { KeyPrefetch } from './token/key-prefetch.ts'
 
 /** The sources of the configuration: each entry belongs to the part that has its kind. */
 export class Sources {
@@ -11,6 +12,8 @@ export class Sources {
   readonly sessions: SessionSources
   readonly #parts: readonly { part: SourcePart; opened: OpenPart }[]
   readonly #closeFetch: () => Promise<void>
+  readonly #prefetch: KeyPrefetch
+  #isStarted = false
   #entries: readonly SourceEntry[] = []
 
   constructor(
@@ -20,6 +23,7 @@ export class Sources {
   ) {
     const { fetchJson, close } = createFetchJson()
     this.#closeFetch = close
+    this.#prefetch = new KeyPrefetch(options)
     const namingSessions = parts.filter(({ namesSessions }) => namesSessions).flatMap(({ kinds }) => kinds)
     this.sessions = new SessionSources(() => this.#ofKinds(namingSessions), options.tenants)
     const context = { ...options, fetchJson, sessionSources: this.sessions }
@@ -36,10 +40,13 @@ export class Sources {
   replace(entries: readonly SourceEntry[]): void {
     this.#entries = entries
     for (const { part, opened } of this.#parts) opened.replace(this.#ofKinds(part.kinds))
+    if (this.#isStarted) this.#fetchKeys()
   }
 
-  /** Starts the background work, such as polling. */
+  /** Starts the background work: fetching keys, and polling. */
   start(): void {
+    this.#isStarted = true
+    this.#fetchKeys()
     for (const { opened } of this.#parts) opened.start?.()
   }
 
@@ -49,8 +56,14 @@ export class Sources {
 
   /** Ends the background work and closes all connections. */
   async stop(): Promise<void> {
+    this.#isStarted = false
+    this.#prefetch.stop()
     await Promise.all(this.#parts.map(({ opened }) => opened.stop?.()))
     await this.#closeFetch()
+  }
+
+  #fetchKeys(): void {
+    this.#prefetch.replace(this.#parts.flatMap(({ opened }) => opened.keys?.() ?? []))
   }
 
   #ofKinds(kinds: readonly string[]): SourceEntry[] {

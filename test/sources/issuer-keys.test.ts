@@ -125,17 +125,18 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
 
   t.test(`${kind}: a flood of unknown keys causes one fetch per cooldown`, async (t) => {
     const { clock, issuer, player, service, post } = await start(t, kind, wellKnown)
+    while (issuer.asked(JWKS) === 0) await service.call('GET', '/health/live')
     for (const round of [1, 2, 3]) {
       const flood = Array.from({ length: 50 }, (_, index) => post({ kid: `unknown-${round}-${index}` }))
       for (const { status, headers } of await Promise.all(flood)) {
         t.ok(status === player.refusal || (status === 503 && headers.has('retry-after')), `${status}`)
       }
-      t.same([issuer.asked(issuer.discovery), issuer.asked(JWKS)], [round, round])
+      t.same([issuer.asked(issuer.discovery), issuer.asked(JWKS)], [round + 1, round + 1], 'once at the start')
       clock.advance(COOLDOWN_MS)
     }
     await nothingStored(t, service)
     t.equal((await post()).status, player.answer, 'the valid one is still accepted')
-    t.equal(issuer.asked(JWKS), 3, 'with the known key')
+    t.equal(issuer.asked(JWKS), 4, 'with the known key')
   })
 }
 

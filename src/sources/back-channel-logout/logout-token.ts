@@ -6,6 +6,7 @@ import type { SourceContext } from '../common/part.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
+import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
 import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
 /** Section 4 recommends two minutes; providers use one to fifteen. */
@@ -75,12 +76,12 @@ export type TakeLogoutToken = (source: LogoutSource, token: string) => Promise<v
 
 export type TakeLogoutTokenOptions = Pick<
   SourceContext,
-  'accept' | 'tenants' | 'clock' | 'findSession' | 'sessionSources'
+  'accept' | 'tenants' | 'clock' | 'log' | 'findSession' | 'sessionSources'
 >
 
 export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogoutToken {
   const { accept, tenants, clock } = options
-  return async (source, token) => {
+  const take: TakeLogoutToken = async (source, token) => {
     const { config } = source
     const claims = await verifyLogoutToken(source, token, clock.now())
     const statement = await statementOf(source, claims, options)
@@ -89,6 +90,7 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
     const { replayed } = await accept([signal], sourceReplay(config, claims.jti, acceptedUntil(claims)))
     if (replayed) throw new CurfewError('CURFEW_TOKEN_REPLAYED', 'The token was used before (jti).')
   }
+  return warnOfRejectedTokens(take, { ...options, types: LOGOUT_TOKEN.types })
 }
 
 /**

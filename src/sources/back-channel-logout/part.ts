@@ -1,6 +1,6 @@
 import { ConfiguredSources } from '../common/configured-sources.ts'
 import type { SourcePart } from '../common/part.ts'
-import { openIssuer } from '../token/issuer-source.ts'
+import { keysOf, openIssuer } from '../token/issuer-source.ts'
 import { createTakeLogoutToken, LogoutEntry, type LogoutSource } from './logout-token.ts'
 import { backChannelLogoutRoute } from './route.ts'
 
@@ -16,6 +16,7 @@ export const backChannelLogout: SourcePart<LogoutEntry> = {
     return {
       routes: backChannelLogoutRoute(sources, createTakeLogoutToken(context)),
       replace: (entries) => sources.replace(entries),
+      keys: () => sources.all().map(keysOf),
     }
   },
 }

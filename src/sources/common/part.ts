@@ -8,6 +8,7 @@ import type { SessionSources } from '../../revocation/session-sources.ts'
 import type { RevocationStore } from '../../revocation/store.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import type { FetchJson } from '../token/fetch-json.ts'
+import type { SourceKeys } from '../token/key-prefetch.ts'
 import type { SourceRoutes } from './route.ts'
 
 /** What the app provides to every kind of source. */
@@ -43,6 +44,8 @@ export interface OpenPart<Entry extends SourceEntry = SourceEntry> {
   routes: SourceRoutes
   /** Replaces its sources; all are of its kinds. Called once before the start, then at each reload. */
   replace(entries: readonly Entry[]): void
+  /** The issuer keys of its sources, which are fetched in the background at start and after each reload. */
+  keys?(): SourceKeys[]
   /** Starts its background work, if it has any. */
   start?(): void
   /** Its checks for readiness. */

@@ -1,6 +1,6 @@
 import { ConfiguredSources } from '../common/configured-sources.ts'
 import type { SourcePart } from '../common/part.ts'
-import { openIssuer } from '../token/issuer-source.ts'
+import { keysOf, openIssuer } from '../token/issuer-source.ts'
 import { createTakeGlobalRevocation, RevocationEntry, type RevocationSource } from './revocation-token.ts'
 import { globalTokenRevocationRoute } from './route.ts'
 
@@ -15,6 +15,7 @@ export const globalTokenRevocation: SourcePart<RevocationEntry> = {
     return {
       routes: globalTokenRevocationRoute(sources, createTakeGlobalRevocation(context)),
       replace: (entries) => sources.replace(entries),
+      keys: () => sources.all().map(keysOf),
     }
   },
 }

@@ -8,6 +8,7 @@ import type { SourceContext } from '../common/part.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject, SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
+import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
 import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
 /**
@@ -62,12 +63,12 @@ export type TakeGlobalRevocation = (
 
 export type TakeGlobalRevocationOptions = Pick<
   SourceContext,
-  'accept' | 'tenants' | 'clock' | 'isReplay' | 'knowsUser'
+  'accept' | 'tenants' | 'clock' | 'log' | 'isReplay' | 'knowsUser'
 >
 
 export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
   const { accept, tenants, clock, isReplay, knowsUser } = options
-  return async (source, token, readBody) => {
+  const take: TakeGlobalRevocation = async (source, token, readBody) => {
     const { config } = source
     const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
     if (config.senderSubject !== undefined && claims.sub !== config.senderSubject)
@@ -83,6 +84,7 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
     const { revocations } = await accept(isUnknown ? [] : [signal], replay)
     if (revocations.length === 0) throw new CurfewError('CURFEW_USER_UNKNOWN')
   }
+  return warnOfRejectedTokens(take, { ...options, types: BEARER_TOKEN.types })
 }
 
 /** The subject identifier in a body. */

@@ -1,6 +1,6 @@
 import { ConfiguredSources } from '../common/configured-sources.ts'
 import type { SourcePart } from '../common/part.ts'
-import { openIssuer } from '../token/issuer-source.ts'
+import { keysOf, openIssuer } from '../token/issuer-source.ts'
 import { type SharedSignalsConfig, type SharedSignalsSource, sharedSignalsEntry } from './entry.ts'
 import { securityEventsRoute } from './route.ts'
 import { EventStreams } from './streams/event-streams.ts'
@@ -30,6 +30,7 @@ export const sharedSignals: SourcePart<SharedSignalsConfig> = {
         sources.replace(entries)
         keepers.replace(sources.all())
       },
+      keys: () => sources.all().map(keysOf),
       start: () => keepers.start(),
       checks: () => streamChecks(sources.all(), streams),
       async stop() {

@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject } from '../common/subject-identifier.ts'
+import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { SharedSignalsConfig, SharedSignalsSource } from './entry.ts'
 import {
@@ -30,13 +32,14 @@ export interface TakeSecurityEventOptions {
   tenants: TenantNames
   streams: EventStreams
   clock: Clock
+  log: Pick<Log, 'warn'>
   /** Called for each event that ends no session. */
   onIgnored: (source: string) => void
 }
 
 export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
   const { accept, streams, clock, onIgnored } = options
-  return async (source, token) => {
+  const take: TakeSecurityEvent = async (source, token) => {
     const { config } = source
     const claims = await verifyToken(token, source, SECURITY_EVENT_TOKEN, clock.now())
     const event = readSecurityEvent(claims, clock.now())
@@ -55,6 +58,7 @@ export function createTakeSecurityEvent(options: TakeSecurityEventOptions): Take
         return onIgnored(config.name)
     }
   }
+  return warnOfRejectedTokens(take, { ...options, types: SECURITY_EVENT_TOKEN.types })
 }
 
 function toSignal(

@@ -1,6 +1,7 @@
 import type { SourceEntry } from '../../base/source-entry.ts'
 import type { IssuerConfig } from '../common/entry.ts'
 import type { SourceContext } from '../common/part.ts'
+import type { SourceKeys } from './key-prefetch.ts'
 import { KeySet } from './key-set.ts'
 import { discoverKeys, type WellKnown } from './well-known.ts'
 
@@ -24,4 +25,9 @@ export function openIssuer<Config extends SourceEntry & IssuerConfig>(
     return { config, keys: previous.keys }
   const address = async () => jwksUri ?? discoverKeys(issuer, wellKnown, fetchJson)
   return { config, keys: new KeySet({ address, fetchJson, clock }) }
+}
+
+/** The keys of a source, for `KeyPrefetch`. */
+export function keysOf({ config, keys }: IssuerSource<SourceEntry & IssuerConfig>): SourceKeys {
+  return { source: config.name, keys }
 }

@@ -58,6 +58,11 @@ export class KeySet {
     this.#options = options
   }
 
+  /** The ids of the published keys, as far as known. */
+  kids(): unknown[] {
+    return [...(this.#known?.kids ?? [])]
+  }
+
   /**
    * Fetches the keys before the first token, unless they are fresh: a provider with a single worker cannot serve them
    * while it sends a logout. Starts no cooldown, so a token with an unknown key still causes a fetch.

@@ -23,6 +23,8 @@ export const webhooks: SourcePart<WebhookConfig> = {
         await app.register(oktaChallengeRoute(sources, proveWebhook))
       },
       replace: (entries) => sources.replace(entries),
+      keys: () =>
+        sources.all().flatMap(({ config, keys }) => (keys === null ? [] : [{ source: config.name, keys }])),
     }
   },
 }
