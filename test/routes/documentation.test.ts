@@ -50,6 +50,8 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
   ],
   ['post', '/sources/{name}/events', OPEN, '202 400 503', ['path name']],
   ['put', '/sessions/{sid}', API_KEY, '204', ['path sid']],
+  ['put', '/sessions', API_KEY, '204', []],
+  ['delete', '/sessions', API_KEY, '204', []],
   ['delete', '/sessions/{sid}', API_KEY, '204', ['query tenant', 'query source', 'path sid']],
   ['post', '/config/reload', API_KEY, '200', []],
   ['get', '/health/live', OPEN, '200', []],

@@ -157,3 +157,38 @@ t.test('the names of sources are not revealed', async (t) => {
   const own = await call('PUT', '/sessions/s', { headers, body: { userId: 'q1', source: 'of-acme' } })
   t.equal(own.status, 204)
 })
+
+t.test('a sid that a proxy would change in a path is accepted in the body', async (t) => {
+  const service = await startLogoutService(t)
+  const sid = 'a/b%2Fc..'
+  const isKnown = async () =>
+    (await service.logout(await service.token({ sub: undefined, sid }))).status === 200
+  const told = await service.call('PUT', '/sessions', { body: { sid, userId: 'q1', source: 'op' } })
+  t.same([told.status, told.text], [204, ''])
+  t.ok(await isKnown())
+  t.equal((await service.call('DELETE', '/sessions', { body: { sid, source: 'op' } })).status, 204)
+  t.notOk(await isKnown())
+  await service.call('PUT', `/sessions/${encodeURIComponent(sid)}`, { body: { userId: 'q1' } })
+  t.ok(await isKnown(), 'both name the same session')
+})
+
+t.test('a session in the body is validated like one in the path', async (t) => {
+  const service = await startLogoutService(t)
+  for (const [method, body, member] of [
+    ['PUT', { userId: 'q1' }, '/sid'],
+    ['PUT', { sid: '', userId: 'q1' }, '/sid'],
+    ['PUT', { sid: 's1' }, '/'],
+    ['PUT', { sid: 's1', userId: 'q1', email: 'ann@example.com' }, '/'],
+    ['PUT', { sid: 's1', userId: 'q1', ttlSeconds: 60, expiresAt: '2026-05-04T12:00:00Z' }, '/'],
+    ['PUT', { sid: 's1', userId: 'q1', source: 'none' }, '/source'],
+    ['DELETE', {}, '/sid'],
+    ['DELETE', { sid: 's1', userId: 'q1' }, '/userId'],
+    ['DELETE', { sid: 's1', source: 'none' }, '/source'],
+  ] as const)
+    isProblem(t, await service.call(method, '/sessions', { body }), 'CURFEW_REQUEST_INVALID', member)
+  for (const method of ['PUT', 'DELETE']) {
+    const body = { sid: 's1', ...(method === 'PUT' ? { userId: 'q1' } : {}) }
+    const { status } = await service.call(method, '/sessions', { body, headers: { authorization: '' } })
+    t.equal(status, 401, method)
+  }
+})
