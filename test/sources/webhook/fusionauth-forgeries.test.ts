@@ -118,20 +118,21 @@ t.test('with a secret, every forgery is rejected, and nothing is stored', async 
 t.test('a flood of unknown keys causes one fetch per cooldown; a new key is found', async (t) => {
   const clock = fakeClock(NOW)
   const { issuer, key, post, service } = await withKeys(t, { clock, sandbox: { now: clock.now } })
+  while (issuer.asked(JWKS) === 0) await service.call('GET', '/health/live')
   for (let round = 1; round <= 3; round += 1) {
     const tokens = Array.from({ length: 40 }, (_, index) =>
       sign(key, claimsOf(BODY), { kid: `unknown-${round}-${index}` }),
     )
     const replies = await Promise.all((await Promise.all(tokens)).map((token) => post(token)))
     for (const reply of replies) t.ok(reply.status === 401 || isDeferred(t, reply, 'unknown'))
-    t.equal(issuer.asked(JWKS), round)
+    t.equal(issuer.asked(JWKS), round + 1, 'once at the start')
     clock.advance(30_000)
   }
   await nothingStored(t, service)
   const next = await issuerKey('k2', 'RS256')
   issuer.keys = [next.jwk]
   t.equal((await post(await sign(next, claimsOf(BODY)))).status, 200)
-  t.equal((await post(await sign(key, claimsOf(BODY)))).status, 401, 'the old one is rejected')
+  t.ok(isDeferred(t, await post(await sign(key, claimsOf(BODY))), 'old'), 'the old one is not accepted')
 })
 
 t.test('redirects to its keys are not followed', async (t) => {

@@ -52,16 +52,20 @@ t.test('invalid tokens are reported, and the others acknowledged', async (t) => 
 t.test('an event is acknowledged only if it is durable', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { service, set } = await keepStreamAt(t, fake, { clock })
+  const { service } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
+  while (fake.issuer.asked('/jwks') === 0) await service.call('GET', '/health/live')
   // Without keys, events can be neither verified nor rejected.
   fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
   const polls = () => fake.asked.filter(({ path }) => path === '/poll').length
-  const jti = await set()
+  const claims = setClaims(fake.issuer.url, clock.now())
+  const { jti } = claims
+  fake.queue(jti, await fake.issuer.sign(claims, { kid: 'k2' }))
   await pauseUntil(clock, fake, () => polls() >= 4)
   t.notOk(fake.asked.some(acknowledged(jti)))
   t.notOk(fake.asked.some(refused(jti)))
   t.ok(service.logLines.some((line) => line.includes('could not take security events')))
+  fake.issuer.keys = [{ ...fake.issuer.key.jwk, kid: 'k2' }]
   fake.issuer.answer('/jwks', null)
   await pauseUntil(clock, fake, acknowledged(jti))
   t.equal((await service.stored()).length, 1)

@@ -24,11 +24,12 @@ t.test('the state of a source ends when a reload removes it', async (t) => {
   const fake = await startTransmitter(t)
   const { service, entry } = await keepStreamAt(t, fake)
   await fake.until(({ path }) => path === '/poll')
-  // The event is verified only after the reload, because its keys arrive late.
+  while (fake.issuer.asked('/jwks') === 0) await service.call('GET', '/health/live')
+  // The event is verified only after the reload, because its new key arrives late.
   let answerKeys = () => {}
   const asked = new Promise<void>((resolve) => {
     fake.issuer.answer('/jwks', (_, response) => {
-      answerKeys = () => response.end(JSON.stringify({ keys: fake.issuer.keys }))
+      answerKeys = () => response.end(JSON.stringify({ keys: [{ ...fake.issuer.key.jwk, kid: 'k2' }] }))
       resolve()
     })
   })
@@ -37,7 +38,7 @@ t.test('the state of a source ends when a reload removes it', async (t) => {
     subject: ADA,
     event: { status: 'paused' },
   })
-  fake.queue(claims.jti, await fake.issuer.sign(claims))
+  fake.queue(claims.jti, await fake.issuer.sign(claims, { kid: 'k2' }))
   await asked
   t.equal((await service.configure([{ ...entry, transmitter: undefined }])).status, 200)
   answerKeys()

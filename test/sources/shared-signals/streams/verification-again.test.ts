@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../../support/clock.ts'
-import { SSF } from '../../../support/shared-signals.ts'
+import { SSF, setClaims } from '../../../support/shared-signals.ts'
 import {
   type Asked,
   acknowledged,
@@ -74,14 +74,16 @@ t.test('closing during a verification request logs nothing', async (t) => {
 t.test('closing also waits for sources that a reload removed', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { service, set } = await keepStreamAt(t, fake, { clock })
+  const { service } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
-  // The event is accepted only when its keys arrive.
+  while (fake.issuer.asked('/jwks') === 0) await service.call('GET', '/health/live')
+  // The event is accepted only when its new key arrives.
   const keys = Promise.withResolvers<() => void>()
   fake.issuer.answer('/jwks', (_, response) =>
-    keys.resolve(() => response.end(JSON.stringify({ keys: [fake.issuer.key.jwk] }))),
+    keys.resolve(() => response.end(JSON.stringify({ keys: [{ ...fake.issuer.key.jwk, kid: 'k2' }] }))),
   )
-  await set()
+  const claims = setClaims(fake.issuer.url, clock.now())
+  fake.queue(claims.jti, await fake.issuer.sign(claims, { kid: 'k2' }))
   const answerKeys = await keys.promise
   t.equal((await service.configure([])).status, 200)
   let isClosed = false
