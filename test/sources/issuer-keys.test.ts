@@ -131,7 +131,11 @@ for (const [kind, wellKnown] of Object.entries(WELL_KNOWN)) {
       for (const { status, headers } of await Promise.all(flood)) {
         t.ok(status === player.refusal || (status === 503 && headers.has('retry-after')), `${status}`)
       }
-      t.same([issuer.asked(issuer.discovery), issuer.asked(JWKS)], [round + 1, round + 1], 'once at the start')
+      t.same(
+        [issuer.asked(issuer.discovery), issuer.asked(JWKS)],
+        [round + 1, round + 1],
+        'once at the start',
+      )
       clock.advance(COOLDOWN_MS)
     }
     await nothingStored(t, service)

@@ -113,7 +113,7 @@ const securityEvent: TokenKind = {
   typ: 'secevent+jwt',
   answer: 202,
   refusal: 400,
-  types: ['JWT', 'at+jwt', 'logout+jwt', 'global-token-revocation+jwt', 'secevent', 'secevent+jwt2'],
+  types: ['at+jwt', 'logout+jwt', 'global-token-revocation+jwt', 'secevent', 'secevent+jwt2'],
   required: ['iss', 'aud', 'jti', 'iat', 'events'],
   claims: ({ issuer, audience, jti, iat, person }) => ({
     iss: issuer,

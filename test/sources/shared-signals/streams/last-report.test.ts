@@ -1,5 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../../support/clock.ts'
+import { setClaims } from '../../../support/shared-signals.ts'
 import { passPauses, pauseUntil } from '../../../support/stream-time.ts'
 import { type Asked, acknowledged, keepStreamAt, startTransmitter } from '../../../support/transmitter.ts'
 
@@ -8,15 +9,18 @@ const isDeletion = ({ method }: Asked) => method === 'DELETE'
 t.test('a stream is not deleted while some of its events must come again', async (t) => {
   const clock = fakeClock()
   const fake = await startTransmitter(t)
-  const { set } = await keepStreamAt(t, fake, { clock })
+  const { service } = await keepStreamAt(t, fake, { clock })
   await fake.until(({ path }) => path === '/poll')
+  while (fake.issuer.asked('/jwks') === 0) await service.call('GET', '/health/live')
   fake.issuer.answer('/jwks', (_, response) => void response.writeHead(500).end())
-  const jti = await set()
+  const claims = setClaims(fake.issuer.url, clock.now())
+  const { jti } = claims
+  fake.queue(jti, await fake.issuer.sign(claims, { kid: 'k2' }))
   fake.streams.push(fake.stream('another'))
   await passPauses(clock, 80_000)
   t.notOk(fake.asked.some(isDeletion))
   t.notOk(fake.asked.some(acknowledged(jti)))
-  fake.issuer.answerJson('/jwks', { keys: [fake.issuer.key.jwk] })
+  fake.issuer.answerJson('/jwks', { keys: [{ ...fake.issuer.key.jwk, kid: 'k2' }] })
   await pauseUntil(clock, fake, isDeletion)
   t.ok(fake.asked.findIndex(acknowledged(jti)) < fake.asked.findIndex(isDeletion))
   t.ok(fake.asked.some(acknowledged(jti)))
