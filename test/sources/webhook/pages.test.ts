@@ -40,7 +40,9 @@ t.test('each kind has a page with valid entries', async (t) => {
     t.ok(entries.length > 0, kind)
     for (const entry of entries) {
       t.equal(entry.kind, kind)
-      t.same(await mistakesIn(t, { sources: [entry] }, variablesOf(entry)), [])
+      // Published secrets, as those of the pages and samples, are rejected with an https tenant only.
+      const variables = { ...variablesOf(entry), QLIK_TENANT_URL: 'http://127.0.0.1:4848' }
+      t.same(await mistakesIn(t, { sources: [entry] }, variables), [])
     }
   }
 })
