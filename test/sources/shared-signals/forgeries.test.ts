@@ -42,7 +42,7 @@ t.test('a repeated Authorization header is rejected', async (t) => {
     )
   t.match(
     await post(`${type}${authorization}authorization: Bearer other\r\n`),
-    /^HTTP\/1\.1 400 [\s\S]*authentication_failed/,
+    /^HTTP\/1\.1 401 [\s\S]*authentication_failed/,
   )
   t.match(
     await post(`${type}content-type: text/plain\r\n${authorization}`),
