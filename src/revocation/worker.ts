@@ -49,6 +49,7 @@ export class Worker {
   readonly #underWay = new Set<Promise<void>>()
   readonly #waitingForEnd = new Set<() => void>()
   #isStopping = false
+  #hasRecovered = false
   #failedClaims = 0
   #claiming: Promise<void> | null = null
   #claimAgain = false
@@ -67,13 +68,25 @@ export class Worker {
     })
   }
 
-  /** Requeues what was running when the process last ended, then starts claiming. */
+  /**
+   * Requeues what was running when the process last ended, then starts claiming. If the store cannot be written, both are
+   * retried: the service starts, so that it can be asked what is wrong.
+   */
   async start(): Promise<void> {
     const { store, log, onEndedElsewhere } = this.#options
-    const recovered = await store.recover(this.#now())
-    if (recovered > 0) log.info({ recovered }, 'requeued interrupted revocations')
+    await this.#recover().catch((error) => {
+      log.error({ err: error }, 'could not requeue interrupted revocations; retrying')
+    })
     store.watch({ onWork: this.wake, onEnded: onEndedElsewhere })
     this.wake()
+  }
+
+  async #recover(): Promise<void> {
+    if (this.#hasRecovered) return
+    const { store, log } = this.#options
+    const recovered = await store.recover(this.#now())
+    this.#hasRecovered = true
+    if (recovered > 0) log.info({ recovered }, 'requeued interrupted revocations')
   }
 
   /** Signals that there may be something to claim. Bound, so that it can be passed as a callback. */
@@ -107,6 +120,7 @@ export class Worker {
     // Claim and ask for the next due time with the same timestamp, so that nothing becomes due unnoticed in between.
     let claimedAt = this.#now()
     try {
+      await this.#recover()
       while (this.#claimAgain && !this.#isStopping) {
         this.#claimAgain = false
         await this.#giveWay()

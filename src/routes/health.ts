@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Check } from '../base/check.ts'
 import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
 import { ApiKeyView, keysVisibleTo } from '../http/api-key-view.ts'
 import { expiryChecks } from '../http/key-expiry.ts'
 import type { Senders } from '../http/senders.ts'
@@ -102,8 +103,10 @@ async function storeCheck(store: RevocationStore, isClaimFailing: boolean): Prom
   try {
     await store.check()
     return { name: 'store', status: 'ok' }
-  } catch {
-    return { name: 'store', status: 'failed', detail: 'The database cannot be written: see the log.' }
+  } catch (error) {
+    // The store's own messages contain neither a path nor an address.
+    const detail = error instanceof CurfewError ? error.message : 'The database cannot be written.'
+    return { name: 'store', status: 'failed', detail: `${detail} See the log.` }
   }
 }
 

@@ -12,7 +12,7 @@ export async function openStore(
   options: StoreOptions,
 ): Promise<Store> {
   const file = /^sqlite:(.+)$/.exec(url)?.[1]
-  if (file !== undefined) return openSqliteStore(file, options.clock)
+  if (file !== undefined) return openSqliteStore(file, options.clock, options.log)
   const scheme = url.slice(0, url.indexOf(':') + 1)
   const part = parts.find(({ schemes }) => schemes.includes(scheme))
   if (part) return part.open(url, options)

@@ -6,6 +6,14 @@ import type { RevocationStore } from '../revocation/store.ts'
 /** Keeps revocations, and the permits for calls to Qlik Cloud. */
 export interface Store extends RevocationStore {
   permits: Permits
+  /** Writes a consistent copy to a new file, while the service runs. Absent if the database has tools of its own for that. */
+  backup?(): Promise<Backup>
+}
+
+export interface Backup {
+  /** Absolute path. */
+  file: string
+  bytes: number
 }
 
 export interface StoreOptions {

@@ -6,7 +6,7 @@ import { PostgresJobs } from '../postgres/jobs.ts'
 import { PostgresListener } from '../postgres/listener.ts'
 import { migrate } from '../postgres/migrations.ts'
 import { postgresSessions } from '../postgres/sessions.ts'
-import { asCurfewError } from '../sqlite/database.ts'
+import { asCurfewError } from '../sqlite/errors.ts'
 import {
   importBudget,
   importEnded,

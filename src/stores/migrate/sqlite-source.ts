@@ -7,7 +7,8 @@ import { urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS } from '../../revocation/signal.ts'
 import { toRevocation } from '../rows.ts'
 import { SessionRow, UnsourcedSessionRow } from '../session-row.ts'
-import { asCurfewError, openDatabase } from '../sqlite/database.ts'
+import { openDatabase } from '../sqlite/database.ts'
+import { asCurfewError } from '../sqlite/errors.ts'
 import { SqlitePermitLog } from '../sqlite/permit-log.ts'
 
 /** Revocations, with the ids that joined one of them. */

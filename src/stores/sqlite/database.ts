@@ -2,7 +2,10 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CurfewError } from '../../base/errors.ts'
+import { corruption, type Damage } from './damage.ts'
+import { asStartError, reasonOf } from './errors.ts'
 import { MIGRATIONS } from './migrations.ts'
+import { quickCheck } from './verify.ts'
 
 /**
  * None of these settings affects durability. Savepoint journals are kept in memory instead of a temporary file, which
@@ -17,9 +20,12 @@ const FOR_SPEED = 'PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA
  * WAL with `synchronous=FULL` syncs at each commit, so committed data survives a power cut. The exclusive lock is held
  * until close, because two schedulers on one file would revoke the same tokens, each with its own rate budget. Only the
  * owner can read the file, because it contains user names.
+ * A corrupted database is opened if its schema is current, so that the service starts and reports the damage. It is never
+ * migrated.
+ * @param onDamage called if the database is corrupted
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, onDamage: (damage: Damage) => void = () => {}): DatabaseSync {
   try {
     mkdirSync(dirname(path), { recursive: true })
     closeSync(openSync(path, 'a', OWNER_ONLY))
@@ -40,7 +46,11 @@ export function openDatabase(path: string): DatabaseSync {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     database.exec(FOR_SPEED)
     database.exec('BEGIN IMMEDIATE; COMMIT;')
-    migrate(database)
+    const applied = schemaVersion(database)
+    const finding = applied === 0 ? null : quickCheck(database)
+    if (finding === null) migrate(database, applied)
+    else if (applied === MIGRATIONS.length) onDamage(corruption(finding))
+    else throw damagedBeforeMigration(path, corruption(finding))
     return database
   } catch (error) {
     database?.close()
@@ -58,57 +68,23 @@ function restrict(path: string): void {
   if (stats?.isFile() && (stats.mode & OTHERS) !== 0) chmodSync(path, OWNER_ONLY)
 }
 
-function migrate(database: DatabaseSync): void {
+/** @throws CURFEW_STORE_NEWER */
+function schemaVersion(database: DatabaseSync): number {
   const applied = Number(database.prepare('PRAGMA user_version').get()?.user_version)
-  if (applied > MIGRATIONS.length) {
-    throw new CurfewError(
-      'CURFEW_STORE_NEWER',
-      `The database has schema version ${applied}; this version of Curfew supports ${MIGRATIONS.length}.`,
-    )
-  }
+  if (applied <= MIGRATIONS.length) return applied
+  throw new CurfewError(
+    'CURFEW_STORE_NEWER',
+    `The database has schema version ${applied}; this version of Curfew supports ${MIGRATIONS.length}.`,
+  )
+}
+
+function migrate(database: DatabaseSync, applied: number): void {
   for (const [index, step] of MIGRATIONS.entries()) {
     if (index < applied) continue
     database.exec(`BEGIN IMMEDIATE; ${step}; PRAGMA user_version = ${index + 1}; COMMIT;`)
   }
 }
 
-const SQLITE_BUSY = 5
-const SQLITE_CONSTRAINT = 19
-
-/**
- * Maps a SQLite error to an error of the store contract. Constraint violations are bugs in Curfew, so they are returned
- * unchanged, like all errors that are not from SQLite.
- */
-export function asCurfewError(error: unknown): unknown {
-  if (!isSqliteError(error)) return error
-  const primaryCode = error.errcode & 0xff
-  if (primaryCode === SQLITE_CONSTRAINT) return error
-  if (primaryCode === SQLITE_BUSY) {
-    return new CurfewError('CURFEW_STORE_LOCKED', 'Another process uses this database file.', {
-      cause: error,
-    })
-  }
-  return new CurfewError('CURFEW_STORE_UNAVAILABLE', `Database error: ${error.errstr}.`, {
-    cause: error,
-    retryAfterSeconds: 5,
-  })
-}
-
-/** Like `asCurfewError`, for the start: the detail names the file and what to check. */
-function asStartError(error: unknown, path: string): unknown {
-  const failure = asCurfewError(error)
-  if (!isSqliteError(error) || !(failure instanceof CurfewError)) return failure
-  if (failure.code !== 'CURFEW_STORE_UNAVAILABLE') return failure
-  const detail = `Cannot use the database file ${resolve(path)}: ${error.errstr}. Check the path in DATABASE_URL.`
-  return new CurfewError('CURFEW_STORE_UNAVAILABLE', detail, { cause: error })
-}
-
-function isSqliteError(error: unknown): error is Error & { errcode: number; errstr: string } {
-  return (
-    error instanceof Error && 'errcode' in error && 'errstr' in error && typeof error.errcode === 'number'
-  )
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
+function damagedBeforeMigration(path: string, { reason, action }: Damage): CurfewError {
+  return new CurfewError('CURFEW_STORE_UNAVAILABLE', `Cannot migrate ${resolve(path)}. ${reason} ${action}`)
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CurfewError } from '../../base/errors.ts'
-import { asCurfewError } from './database.ts'
+import { asCurfewError } from './errors.ts'
 
 interface Write {
   work: () => unknown
@@ -30,6 +30,7 @@ export class GroupCommit {
   #closed = false
   /** Whether `synchronous` is `FULL`, which `openDatabase` sets. */
   #isFull = true
+  #committed = 0
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -49,6 +50,11 @@ export class GroupCommit {
       this.#pending.push({ work, mustSync, resolve: resolve as Write['resolve'], reject })
       if (this.#pending.length === 1) this.#flushSoon()
     })
+  }
+
+  /** Number of commits so far: writes that resolve at the same number share a transaction. */
+  get committed(): number {
+    return this.#committed
   }
 
   /** Commits pending writes and rejects new ones. */
@@ -72,6 +78,7 @@ export class GroupCommit {
       this.#database.exec('BEGIN IMMEDIATE')
       results = batch.map((write) => this.#attempt(write.work))
       this.#database.exec('COMMIT')
+      this.#committed += 1
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       const failure = asCurfewError(error)

@@ -217,10 +217,5 @@ export function sqliteStatements(database: DatabaseSync) {
           status: status === 'running' ? 'running' : 'queued',
           count: Number(count),
         })),
-
-    /** Writes to the disk without changing data, to check that the store is writable. */
-    touch(): void {
-      database.exec(`PRAGMA user_version = ${Number(prepare('PRAGMA user_version').get()?.user_version)}`)
-    },
   }
 }

@@ -1,26 +1,48 @@
+import { resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../../base/clock.ts'
-import { hasCode } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
 import { steadyClock } from '../../base/steady-clock.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { progress } from '../../revocation/transitions.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store } from '../store.ts'
+import { backUp } from './backup.ts'
 import { sqliteChanges } from './changes.ts'
-import { asCurfewError, openDatabase } from './database.ts'
+import { Condition } from './condition.ts'
+import { asRefusal, type Damage } from './damage.ts'
+import { openDatabase } from './database.ts'
+import { asCurfewError } from './errors.ts'
+import { FileIdentity } from './file-identity.ts'
 import { GroupCommit } from './group-commit.ts'
 import { HeldUsers } from './held-users.ts'
 import { SqlitePermitLog } from './permit-log.ts'
+import { Reserve, sizeOf } from './reserve.ts'
 import { sqliteSessions } from './sessions.ts'
 import { sqliteStatements } from './statements.ts'
+import { verifyDatabase } from './verify.ts'
 
 /**
- * Opens the embedded store: one process, one file at `path`, which is created if it does not exist.
+ * Opens the embedded store: one process, one file at `path`, which is created if it does not exist. With a log, the files
+ * are watched, and damage is logged as it occurs.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openSqliteStore(path: string, clock: Clock = systemClock): SqliteStore {
-  return new SqliteStore(openDatabase(path), clock)
+export function openSqliteStore(path: string, clock: Clock = systemClock, log?: Log): SqliteStore {
+  let found: Damage | null = null
+  const database = openDatabase(path, (damage) => {
+    found = damage
+  })
+  return new SqliteStore(database, { path: resolve(path), clock, log, found })
+}
+
+interface SqliteStoreOptions {
+  /** Absolute. */
+  path: string
+  clock: Clock
+  log: Log | undefined
+  /** What the check at the start found. */
+  found: Damage | null
 }
 
 /**
@@ -36,11 +58,15 @@ export class SqliteStore implements Store {
   readonly #commits: GroupCommit
   readonly #held = new HeldUsers()
   readonly #steady: ReturnType<typeof steadyClock>
-  #isBroken = false
+  readonly #condition: Condition
+  readonly #path: string
+  #backup: ReturnType<typeof backUp> | null = null
+  #lastKept = 0
   #isClosed = false
 
-  constructor(database: DatabaseSync, clock: Clock) {
+  constructor(database: DatabaseSync, { path, clock, log, found }: SqliteStoreOptions) {
     this.#database = database
+    this.#path = path
     this.#sql = sqliteStatements(database)
     this.#changes = sqliteChanges(this.#sql)
     this.#sessions = sqliteSessions(database)
@@ -51,12 +77,18 @@ export class SqliteStore implements Store {
       (work) => this.#writeUnsynced(work),
       (work) => this.#read(work),
     )
+    const files = new FileIdentity(path)
+    const reserve = new Reserve(path)
+    const verify = () => verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
+    this.#condition = new Condition({ files, verify, onFailure: () => reserve.release(), clock, log }, found)
+    if (!found) reserve.take()
+    if (log) this.#condition.watch()
   }
 
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
 
   accept: Store['accept'] = (signals, replay, now) =>
-    this.#write(() => this.#changes.accept(signals, replay, now))
+    this.#keep(() => this.#changes.accept(signals, replay, now))
 
   isReplay: Store['isReplay'] = (replay, now) => this.#read(() => this.#changes.isReplay(replay, now))
 
@@ -92,7 +124,7 @@ export class SqliteStore implements Store {
 
   confirm: Store['confirm'] = (id, confirmation) => this.#write(() => this.#changes.confirm(id, confirmation))
 
-  retry: Store['retry'] = (id, now) => this.#write(() => this.#changes.retry(id, now))
+  retry: Store['retry'] = (id, now) => this.#keep(() => this.#changes.retry(id, now))
 
   get: Store['get'] = (id) => this.#read(() => this.#sql.find(id))
 
@@ -107,11 +139,11 @@ export class SqliteStore implements Store {
 
   recover: Store['recover'] = (now) => this.#write(() => this.#changes.recover(now))
 
-  noteSession: Store['noteSession'] = (of, session) => this.#write(() => this.#sessions.note(of, session))
+  noteSession: Store['noteSession'] = (of, session) => this.#keep(() => this.#sessions.note(of, session))
 
   findSession: Store['findSession'] = (of, sid, now) => this.#read(() => this.#sessions.find(of, sid, now))
 
-  forgetSession: Store['forgetSession'] = (of, sid) => this.#write(() => this.#sessions.forget(of, sid))
+  forgetSession: Store['forgetSession'] = (of, sid) => this.#keep(() => this.#sessions.forget(of, sid))
 
   purge: Store['purge'] = (endedBefore, now) =>
     purgeAll(() =>
@@ -123,24 +155,45 @@ export class SqliteStore implements Store {
   backlog: Store['backlog'] = () => this.#read(() => this.#sql.backlog())
 
   check: Store['check'] = async () => {
-    if (this.#isBroken) await this.#write(() => this.#sql.touch())
+    const damage = this.#condition.look()
+    if (damage) throw asRefusal(damage)
+  }
+
+  /** Works even if the files were removed: SQLite reads the files that this process has open. */
+  backup: NonNullable<Store['backup']> = () => {
+    this.#backup ??= backUp(this.#database, this.#path).finally(() => {
+      this.#backup = null
+    })
+    return this.#backup
   }
 
   close: Store['close'] = async () => {
     if (this.#isClosed) return
     this.#isClosed = true
+    await this.#backup?.catch(() => {})
+    this.#condition.close()
     this.#commits.close()
     this.#database.close()
   }
 
-  /** Writes in the next transaction, and records for `check` whether that worked. */
+  /**
+   * For writes that callers rely on once they are acknowledged. The files are checked after the commit, once for each
+   * transaction: what is written to a removed file is lost.
+   */
+  async #keep<T>(work: () => T): Promise<T> {
+    this.#condition.require()
+    const value = await this.#write(work)
+    if (this.#lastKept !== this.#commits.committed) this.#condition.require()
+    this.#lastKept = this.#commits.committed
+    return value
+  }
+
+  /** Writes in the next transaction. A failure counts until the whole database was checked. */
   async #write<T>(work: () => T, { mustSync = true } = {}): Promise<T> {
     try {
-      const value = await this.#commits.write(work, { mustSync })
-      this.#isBroken = false
-      return value
+      return await this.#commits.write(work, { mustSync })
     } catch (error) {
-      this.#isBroken ||= hasCode(error, 'CURFEW_STORE_UNAVAILABLE')
+      this.#condition.note(error)
       throw error
     }
   }
@@ -155,7 +208,9 @@ export class SqliteStore implements Store {
     try {
       return work()
     } catch (error) {
-      throw asCurfewError(error)
+      const failure = asCurfewError(error)
+      this.#condition.note(failure)
+      throw failure
     }
   }
 
