@@ -3,6 +3,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { CurfewError, hasCode, UsageError } from './base/errors.ts'
 import { terminalLog } from './base/log.ts'
+import { LogOutput } from './base/log-output.ts'
 import { type Config, loadConfig } from './config/load-config.ts'
 import { parts } from './parts.ts'
 
@@ -27,9 +28,13 @@ async function main([name = 'serve', ...args]: string[]): Promise<void> {
 async function serve(): Promise<void> {
   const load = () => loadConfig(process.env, parts.sources)
   const config = await load()
-  const app = await buildApp(config, { parts, load, logStream: await terminalLog() })
+  const output = new LogOutput(process.stdout)
+  const app = await buildApp(config, { parts, load, logStream: (await terminalLog()) ?? output })
+  output.onLost((lines) => {
+    app.log.warn({ lines }, 'log lines were dropped: the reader of the log was too slow')
+  })
   reloadOnSignal(app)
-  stopOnSignals(app, config)
+  stopOnSignals(app, config, output)
   await app.listen({ host: config.host, port: config.port })
   app.log.info(summaryOf(app, config), 'Curfew is ready')
   process.send?.({ url: app.listeningOrigin })
@@ -51,12 +56,14 @@ function reloadOnSignal(app: FastifyInstance): void {
 
 /** npm forwards the signal that the terminal has already sent: a second one within this time is the same one. */
 const FORWARDED_WITHIN_MS = 1_000
+/** How long the shutdown waits for the reader of the log. */
+const LAST_LINES_MS = 1_000
 
 /**
  * The first signal drains the replica, then closes it gracefully; a later one ends the process at once. During the drain it
  * reports that it is not ready and still serves, until proxies stop sending: after closing, connections are refused.
  */
-function stopOnSignals(app: FastifyInstance, config: Config): void {
+function stopOnSignals(app: FastifyInstance, config: Config, output: LogOutput): void {
   const { shutdownDrainMs: drainMs, shutdownGraceMs: graceMs } = config
   let mayForce = false
   const stop = (signal: NodeJS.Signals) => {
@@ -75,13 +82,19 @@ function stopOnSignals(app: FastifyInstance, config: Config): void {
     // Clients that are still sending get part of the time.
     setTimeout(() => app.server.closeAllConnections(), graceMs * 0.7).unref()
     setTimeout(() => process.exit(1), graceMs).unref()
-    app.close().then(
-      () => process.exit(0),
-      (error) => {
-        app.log.error({ err: error }, 'the shutdown failed')
-        process.exit(1)
-      },
-    )
+    app
+      .close()
+      .then(
+        () => 0,
+        (error) => {
+          app.log.error({ err: error }, 'the shutdown failed')
+          return 1
+        },
+      )
+      .then(async (code) => {
+        await output.flushed(LAST_LINES_MS)
+        process.exit(code)
+      })
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

@@ -16,7 +16,7 @@ export interface ConditionOptions {
   /** Called when a read or write has failed, before it is reported. */
   onFailure: () => void
   clock: Clock
-  log?: Log | undefined
+  log: Log
 }
 
 /**
@@ -93,11 +93,11 @@ export class Condition {
     if (damage?.reason === this.#reported?.reason) return damage
     this.#reported = damage
     if (damage)
-      log?.error(
+      log.error(
         { detail: damage.reason, action: damage.action },
         'the database is damaged; signals are refused',
       )
-    else log?.info({}, 'the database works again; signals are accepted')
+    else log.info({}, 'the database works again; signals are accepted')
     return damage
   }
 }

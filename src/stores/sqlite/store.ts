@@ -36,6 +36,8 @@ export function openSqliteStore(path: string, clock: Clock = systemClock, log?: 
   return new SqliteStore(database, { path: resolve(path), clock, log, found })
 }
 
+const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} }
+
 interface SqliteStoreOptions {
   /** Absolute. */
   path: string
@@ -80,7 +82,10 @@ export class SqliteStore implements Store {
     const files = new FileIdentity(path)
     const reserve = new Reserve(path)
     const verify = () => verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
-    this.#condition = new Condition({ files, verify, onFailure: () => reserve.release(), clock, log }, found)
+    this.#condition = new Condition(
+      { files, verify, onFailure: () => reserve.release(), clock, log: log ?? SILENT },
+      found,
+    )
     if (!found) reserve.take()
     if (log) this.#condition.watch()
   }
