@@ -24,6 +24,7 @@ import { startRetention } from './revocation/retention.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait, type LimitedCalls } from './revocation/waiting-for.ts'
 import { Worker } from './revocation/worker.ts'
+import backups from './routes/backups.ts'
 import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
 import health from './routes/health.ts'
@@ -200,6 +201,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   // Change the configuration
   await app.register(reload, { load, initial: config, tenants, senders, sources, log: app.log })
+
+  if (store.backup) await app.register(backups, { backup: store.backup, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {

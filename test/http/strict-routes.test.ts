@@ -24,6 +24,7 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'PUT /sessions/:sid': { path: '/sessions/s1', body: { userId: 'u1' } },
   'DELETE /sessions/:sid': { path: '/sessions/s1' },
   'POST /config/reload': { path: '/config/reload' },
+  'POST /backups': { path: '/backups' },
 }
 
 /** Routes for probes, Prometheus and people, with a path of each. */

@@ -54,6 +54,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
   ['delete', '/sessions', API_KEY, '204', []],
   ['delete', '/sessions/{sid}', API_KEY, '204', ['query tenant', 'query source', 'path sid']],
   ['post', '/config/reload', API_KEY, '200', []],
+  ['post', '/backups', API_KEY, '201', []],
   ['get', '/health/live', OPEN, '200', []],
   ['get', '/health/ready', OPEN, '200 503', []],
   ['get', '/metrics', OPEN, '200', []],

@@ -1,0 +1,45 @@
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { CurfewError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { problemAnswer } from '../http/problems.ts'
+
+const Backup = z.object({
+  file: z.string().describe('Absolute path on the machine that runs Curfew'),
+  bytes: z.number().int(),
+})
+
+export interface BackupsOptions {
+  backup: () => Promise<z.infer<typeof Backup>>
+  log: Log
+}
+
+/** `POST /backups`: copies the SQLite database while it is in use. */
+const backups: FastifyPluginAsyncZod<BackupsOptions> = async (app, { backup, log }) => {
+  app.post(
+    '/backups',
+    {
+      config: { senders: ['api-key'], role: 'admin' },
+      schema: {
+        operationId: 'backUpDatabase',
+        summary: 'Back up the database',
+        description:
+          'Copies the SQLite database to a new file in its folder, while the service runs. The copy contains everything that ' +
+          'was answered before the request. Requires an API key that is not restricted to certain tenants.',
+        tags: ['operations'],
+        security: [{ apiKey: [] }],
+        response: { 201: Backup, default: problemAnswer },
+      },
+    },
+    async (request, reply) => {
+      if (provenSender(request).tenants !== null) throw new CurfewError('CURFEW_FORBIDDEN')
+      const made = await backup()
+      log.info(made, 'backed up the database')
+      return reply.code(201).send(made)
+    },
+  )
+}
+
+export default fp(backups, { name: 'backups', ...PROVEN })
