@@ -30,7 +30,7 @@ const backups: FastifyPluginAsyncZod<BackupsOptions> = async (app, { backup, log
           'was answered before the request. Requires an API key that is not restricted to certain tenants.',
         tags: ['operations'],
         security: [{ apiKey: [] }],
-        response: { 201: Backup, default: problemAnswer },
+        response: { 201: Backup.describe('The backup is complete and on disk'), default: problemAnswer },
       },
     },
     async (request, reply) => {
