@@ -5,9 +5,13 @@ import { type LogStream, loggerOptions } from './base/log.ts'
 import type { Config, Reloadable } from './config/load-config.ts'
 import ambiguousRequests from './http/ambiguous-requests.ts'
 import authenticate from './http/authenticate.ts'
+import { limitedServer } from './http/connections.ts'
 import lifecycle from './http/lifecycle.ts'
+import limits from './http/limits.ts'
+import overload, { type MemoryUse, processMemory } from './http/overload.ts'
 import privateResponses from './http/private-responses.ts'
 import problems, { refuseConnection, sendProblem } from './http/problems.ts'
+import type { CountRefusal } from './http/refusals.ts'
 import { Senders } from './http/senders.ts'
 import strictRoutes from './http/strict-routes.ts'
 import { validatorCompiler } from './http/validate.ts'
@@ -59,6 +63,8 @@ export interface AppOptions {
   random?: () => number
   /** Receives the log instead of standard output. */
   logStream?: LogStream
+  /** Memory in use, and its limits; by default of this process. */
+  memory?: () => MemoryUse[]
 }
 
 declare module 'fastify' {
@@ -81,10 +87,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock = systemClock,
     random = Math.random,
     logStream,
+    memory = processMemory(config.memoryLimitMb * 1024 * 1024),
   } = options
-  const app = createServer(config.logLevel, logStream)
-  logWarnings(app.log, config)
   const metrics = createMetrics()
+  const app = createServer(config, { logStream, clock, refused: metrics.refused })
+  logWarnings(app.log, config)
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
     clock,
@@ -100,7 +107,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       deprecations.note(tenant, call)
     },
   })
-  const senders = new Senders(config.senders, { clock, log: app.log })
+  const senders = new Senders(config.senders, { clock, log: app.log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
   const worker = new Worker({
     store,
@@ -156,6 +163,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(lifecycle)
   await app.register(problems)
   await app.register(privateResponses)
+  await app.register(overload, { memory, clock, refused: metrics.refused })
+  await app.register(limits, { perMinute: config.maxFailedAuthentications, clock, refused: metrics.refused })
   await app.register(ambiguousRequests)
   await app.register(documentation)
   app.addHook('onError', async (request, _reply, error) => {
@@ -197,7 +206,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
-  await app.register(metricsRoute, { metrics, store, tenants, deprecations })
+  await app.register(metricsRoute, { metrics, store, tenants, deprecations, clock })
 
   // Change the configuration
   await app.register(reload, { load, initial: config, tenants, senders, sources, log: app.log })
@@ -224,17 +233,28 @@ function tierOf(calls: LimitedCalls): Tier {
   return calls === 'reads' ? 1 : 2
 }
 
+/** Disconnects slow senders. By default Node checks only every 30 s. */
+const HTTP_OPTIONS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 }
+
+interface ServerOptions {
+  logStream: LogStream | undefined
+  clock: Clock
+  refused: CountRefusal
+}
+
 /** A Fastify instance without routes, with limits for slow and oversized requests. */
-function createServer(logLevel: string, logStream: LogStream | undefined): FastifyInstance {
+function createServer(
+  { logLevel, maxConnections, trustProxy }: Config,
+  { logStream, clock, refused }: ServerOptions,
+): FastifyInstance {
   const app = Fastify({
+    serverFactory: limitedServer({ http: HTTP_OPTIONS, maxConnections, clock, refused }),
+    trustProxy: trustProxy.length > 0 ? trustProxy : false,
     logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
     // Longer than any URL Node accepts: routes check the length of ids after authentication.
     routerOptions: { maxParamLength: 16_384 },
-    // Disconnects slow senders. By default Node checks only every 30 s.
-    http: { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 },
-    requestTimeout: 10_000,
     clientErrorHandler: refuseConnection,
     frameworkErrors: sendProblem,
     // While closing, requests on open connections are still served: the store closes after the last answer.

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isDigest } from './api-key-digest.ts'
 
@@ -74,6 +75,15 @@ function isApiKey(text: string): boolean {
   return isDigest(text) || (/^[\x21-\x7e]{24,512}$/.test(text) && !/^sha256:/i.test(text))
 }
 
+/** An IP address or network, or a name of @fastify/proxy-addr for a group of them. A network of all addresses trusts anyone. */
+function isProxy(text: string): boolean {
+  if (/^(loopback|linklocal|uniquelocal)$/.test(text)) return true
+  const [address = '', bits, ...more] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || more.length > 0) return false
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
 export const FORMATS = {
   tenantUrl: {
     isValid: isTenantUrl,
@@ -83,6 +93,10 @@ export const FORMATS = {
   apiVersion: {
     isValid: (text) => /^(\d{4}-(02|05|08|11)|latest|none)$/.test(text),
     expected: 'expected a release as YYYY-MM (MM is 02, 05, 08 or 11), latest or none',
+  },
+  proxy: {
+    isValid: isProxy,
+    expected: 'expected IP addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal',
   },
   text: { isValid: (text) => text !== '', expected: 'expected a string that is not empty' },
   databaseUrl: {

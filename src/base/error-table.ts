@@ -39,6 +39,19 @@ export const ERRORS = {
     title: 'The request is not authenticated as coming from this source',
     action: "Operators: configure the same secret at the sender and in the source's entry of CONFIG_FILE.",
   },
+  CURFEW_TOO_MANY_FAILURES: {
+    status: 429,
+    title: 'Too many failed authentications from this address',
+    action:
+      'Correct the secret, key or clock of the sender. Requests that authenticate are not limited. Operators behind a proxy: ' +
+      'set TRUST_PROXY.',
+  },
+  CURFEW_OVERLOADED: {
+    status: 503,
+    title: 'Curfew is overloaded',
+    action:
+      'Send it again after Retry-After seconds. Operators: curfew_refusals_total gives the reason; see docs/security.md.',
+  },
   CURFEW_REQUEST_INVALID: {
     status: 400,
     title: 'The request is invalid',

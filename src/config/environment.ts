@@ -18,6 +18,18 @@ export const Environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   /** Port to listen on; 0 picks a free one. */
   PORT: z.int().min(0).max(65_535).default(3_000),
+  /**
+   * Addresses of proxies whose `X-Forwarded-For` is believed: IP addresses, networks (CIDR), `loopback`, `linklocal` or
+   * `uniquelocal`, separated by commas. None by default, because anyone can send the header. Behind a proxy that is not
+   * listed, all senders share its address.
+   */
+  TRUST_PROXY: listOf(FORMATS.proxy).default(''),
+  /** Maximum number of open connections. Each can hold 16 KiB of headers before it is rejected. */
+  MAX_CONNECTIONS: z.int().min(10).max(65_535).default(2_000),
+  /** Failed authentications per minute and address (IPv6: /64) before they get 429; 0 for no limit. */
+  MAX_FAILED_AUTHENTICATIONS: z.int().min(0).max(1_000_000).default(60),
+  /** Requests get 503 while the process uses more than 85 % of this memory, in MiB. 0 for the limit of the container. */
+  MEMORY_LIMIT_MB: z.int().min(0).max(1_048_576).default(0),
   /** Minimum log level. `info` writes one line for each revocation that ends. */
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /**

@@ -18,6 +18,11 @@ export interface Config extends Reloadable {
   host: string
   port: number
   logLevel: Environment['LOG_LEVEL']
+  /** Addresses and networks of proxies. */
+  trustProxy: string[]
+  maxConnections: number
+  maxFailedAuthentications: number
+  memoryLimitMb: number
   databaseUrl: string
   databaseConnections: number
   retentionDays: number

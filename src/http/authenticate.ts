@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Clock } from '../base/clock.ts'
@@ -5,6 +6,7 @@ import { CurfewError } from '../base/errors.ts'
 import type { Role } from '../base/role.ts'
 import { signedHeaders } from '../base/standard-webhooks.ts'
 import { decodeUtf8, parseJson } from '../base/strict-json.ts'
+import { readBody } from './read-body.ts'
 import type { Sender, Senders } from './senders.ts'
 
 declare module 'fastify' {
@@ -35,10 +37,19 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
   const signatureOf = (request: FastifyRequest) =>
     request.routeOptions.config.senders?.includes('webhook') ? signedHeaders(request.headers) : null
 
+  function admitOrCount(request: FastifyRequest, find: () => Sender | null): void {
+    try {
+      admit(request, find())
+    } catch (error) {
+      throw app.limits.failures.judge(request.ip, error)
+    }
+  }
+
   function proveBySignature(request: FastifyRequest, body: Buffer): void {
     const signed = signatureOf(request)
     if (!signed || request.sender) return
-    admit(request, senders.bySignature(signed, body, clock.now()))
+    const onlyRecent = app.limits.failures.isLimited(request.ip)
+    admitOrCount(request, () => senders.bySignature(signed, body, { now: clock.now(), onlyRecent }))
   }
 
   app.decorateRequest('sender', null)
@@ -56,21 +67,25 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 
   app.addHook('onRequest', async (request) => {
     if (!request.routeOptions.config.senders || signatureOf(request)) return
-    admit(request, senders.byApiKey(request.headers.authorization))
+    admitOrCount(request, () => senders.byApiKey(request.headers.authorization))
   })
 
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const { bytes, release } = await readBody(request, payload, request.sender ? null : app.limits.bodies)
     try {
-      request.rawBody = body
-      proveBySignature(request, body)
-      if (body.length === 0) return done(null, undefined)
-      if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {
-        throw new CurfewError('CURFEW_MEDIA_TYPE')
-      }
-      done(null, parseJson(decodeUtf8(body)))
+      request.rawBody = bytes
+      proveBySignature(request, bytes)
+    } finally {
+      release()
+    }
+    if (bytes.length === 0) return undefined
+    if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? ''))
+      throw new CurfewError('CURFEW_MEDIA_TYPE')
+    try {
+      return parseJson(decodeUtf8(bytes))
     } catch (error) {
-      done(error instanceof CurfewError ? error : new CurfewError('CURFEW_BODY_UNREADABLE'))
+      throw error instanceof CurfewError ? error : new CurfewError('CURFEW_BODY_UNREADABLE')
     }
   })
 
@@ -98,4 +113,4 @@ export function provenSender({ sender }: FastifyRequest): Sender {
  */
 export const PROVEN = { dependencies: ['authenticate', 'strict-routes', 'problems'], encapsulate: true }
 
-export default fp(authenticate, { name: 'authenticate' })
+export default fp(authenticate, { name: 'authenticate', dependencies: ['limits'] })

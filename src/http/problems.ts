@@ -88,7 +88,9 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = toCurfewError(thrown)
   const problem = { ...toProblem(error), requestId: request.id }
   const seen = { source: request.sourceName, code: error.code }
-  if (problem.status >= 500) request.log.error({ ...seen, err: error }, 'a request failed')
+  // Logged and counted by the limit that rejected it.
+  if (problem.status >= 500 && error.code !== 'CURFEW_OVERLOADED')
+    request.log.error({ ...seen, err: error }, 'a request failed')
   else request.log.debug(seen, 'a request was rejected')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   if (error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { Check } from '../base/check.ts'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
+import { sharedWork } from '../base/shared-work.ts'
+import { TokenBucket } from '../base/token-bucket.ts'
 import { ApiKeyView, keysVisibleTo } from '../http/api-key-view.ts'
 import { expiryChecks } from '../http/key-expiry.ts'
 import type { Senders } from '../http/senders.ts'
@@ -38,7 +40,12 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
   { store, tenants, deprecations, sources, senders, clock, isStopping, isClaimFailing },
 ) => {
-  const options = { logLevel: 'silent' as const }
+  const options = { logLevel: 'silent' as const, config: { isProbe: true } }
+  // Each check asks the store, and there can be thousands of tenants.
+  const storeState = sharedWork(
+    async () => [await storeCheck(store, isClaimFailing()), ...tenantChecks(tenants, deprecations)],
+    new TokenBucket({ capacity: 20, perSecond: 5, clock }),
+  )
 
   app.get(
     '/health/live',
@@ -73,13 +80,14 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       },
     },
     async (request, reply) => {
+      const { authorization } = request.headers
       // First, so that the key of this request is shown as used.
-      const sender = senders.byApiKey(request.headers.authorization)
+      const sender = senders.byApiKey(authorization)
+      if (authorization !== undefined && !sender) app.limits.failures.count(request.ip)
       const apiKeys = keysVisibleTo(sender, senders.apiKeys())
       const checks = [
         lifecycleCheck(isStopping()),
-        await storeCheck(store, isClaimFailing()),
-        ...tenantChecks(tenants, deprecations),
+        ...(await storeState()),
         ...sources.checks(),
         ...expiryChecks(senders.apiKeys(), clock.now()),
       ]

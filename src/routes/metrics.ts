@@ -1,6 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import type { Clock } from '../base/clock.ts'
+import { sharedWork } from '../base/shared-work.ts'
+import { TokenBucket } from '../base/token-bucket.ts'
+import { REFUSALS, type Refusal } from '../http/refusals.ts'
 import { TIERS } from '../qlik/budget/permit-log.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import type { Route } from '../qlik/http.ts'
@@ -64,8 +68,16 @@ export function createMetrics() {
     labelNames: ['route'],
     registers,
   })
+  const refusals = new Counter({
+    name: 'curfew_refusals_total',
+    help: 'Connections and requests that a limit for unauthenticated clients refused.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of REFUSALS) refusals.inc({ reason }, 0)
   return {
     registry,
+    refused: (reason: Refusal) => refusals.inc({ reason }),
     signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected', count = 1) =>
       signals.inc({ source, result }, count),
     ended(revocation: Revocation) {
@@ -105,12 +117,13 @@ export interface MetricsOptions {
   store: RevocationStore
   tenants: Pick<Tenants, 'opened' | 'blockedUntil'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
+  clock: Pick<Clock, 'monotonic'>
 }
 
-/** `GET /metrics`, in the Prometheus text format. Gauges are read on each request. */
+/** `GET /metrics`, in the Prometheus text format. Gauges are read on each request, but not more than five times a second. */
 export default async function metricsRoute(
   app: FastifyInstance,
-  { metrics, store, tenants, deprecations }: MetricsOptions,
+  { metrics, store, tenants, deprecations, clock }: MetricsOptions,
 ) {
   const registers = [metrics.registry]
   const backlog = new Gauge({
@@ -146,7 +159,12 @@ export default async function metricsRoute(
     response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
   }
 
-  app.get('/metrics', { schema }, async (_request, reply) => {
+  const exposition = sharedWork(expose, new TokenBucket({ capacity: 20, perSecond: 5, clock }))
+  app.get('/metrics', { schema }, async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await exposition()),
+  )
+
+  async function expose(): Promise<Buffer> {
     const counts = await store.backlog()
     // Only tenants in use are reported: those with an open connection or a backlog.
     const opened = [...tenants.opened()]
@@ -172,6 +190,7 @@ export default async function metricsRoute(
     for (const tenant of deprecations.tenants()) {
       for (const { route } of deprecations.of(tenant)) deprecated.set({ tenant, route }, 1)
     }
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
-  })
+    // One buffer for all responses that are not read yet.
+    return Buffer.from(await metrics.registry.metrics())
+  }
 }

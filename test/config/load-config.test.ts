@@ -7,6 +7,10 @@ t.test('with the required keys only, all others have their defaults', async (t) 
   t.same(await loadConfig(COMPLETE), {
     host: '127.0.0.1',
     port: 3_000,
+    trustProxy: [],
+    maxConnections: 2_000,
+    maxFailedAuthentications: 60,
+    memoryLimitMb: 0,
     logLevel: 'info',
     tenants: [
       {
@@ -72,6 +76,9 @@ t.test('all mistakes are reported at once, by key and without the values', async
 t.test('each number is range-checked', async (t) => {
   const bounds: Record<string, [number, number]> = {
     PORT: [0, 65_535],
+    MAX_CONNECTIONS: [10, 65_535],
+    MAX_FAILED_AUTHENTICATIONS: [0, 1_000_000],
+    MEMORY_LIMIT_MB: [0, 1_048_576],
     DATABASE_CONNECTIONS: [2, 100],
     QLIK_TIER1_LIMIT: [1, 1_000_000],
     QLIK_TIER2_LIMIT: [2, 1_000_000],

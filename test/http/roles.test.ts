@@ -5,6 +5,7 @@ import { digestOfKey } from '../../src/base/api-key-digest.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { ROLES } from '../../src/base/role.ts'
 import authenticate from '../../src/http/authenticate.ts'
+import limits from '../../src/http/limits.ts'
 import { Senders } from '../../src/http/senders.ts'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
 import { read } from '../support/deployment.ts'
@@ -68,6 +69,7 @@ t.test('a route that requires authentication does not start without a role', asy
     t.teardown(() => app.close())
     const log = { info() {}, warn() {}, error() {} }
     const senders = new Senders({ apiKeys: [], webhookSecrets: [] }, { clock: systemClock, log })
+    await app.register(limits, { perMinute: 0, clock: systemClock, refused: () => {} })
     await app.register(authenticate, { senders, clock: systemClock })
     app.get('/new', { config }, async () => 'done')
   }

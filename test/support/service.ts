@@ -166,6 +166,8 @@ export function environmentFor(
     DATABASE_URL: database,
     PORT: '0',
     LOG_LEVEL: 'trace',
+    // Tests send many bad requests from one address.
+    MAX_FAILED_AUTHENTICATIONS: '0',
     ...more,
   }
 }

@@ -32,11 +32,11 @@ export function refusalOf(thrown: unknown, request: FastifyRequest, reply: Fasti
   const description = text.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
   const seen = { source: request.sourceName, code }
   reply.header('cache-control', 'no-store')
-  // Anybody can name an unknown key. It is no fault of the service.
-  const isFault = status >= 500 && code !== 'CURFEW_KEY_LOOKUP_DEFERRED'
+  // Anybody can name an unknown key, and the limit that rejects a request logs and counts it: no faults of the service.
+  const isFault = status >= 500 && code !== 'CURFEW_KEY_LOOKUP_DEFERRED' && code !== 'CURFEW_OVERLOADED'
   if (isFault) request.log.error({ ...seen, err: thrown }, 'a request of a source failed')
   else request.log.debug({ ...seen, description }, 'a request of a source was rejected')
-  if (status === 503) reply.header('retry-after', retryAfterSeconds ?? 5)
+  if (status === 503 || status === 429) reply.header('retry-after', retryAfterSeconds ?? 5)
   return { code, status, error: errorOf(status), description }
 }
 

@@ -1,13 +1,17 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
+import { readBody } from '../../http/read-body.ts'
 import type { ConfiguredSource } from './configured-sources.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The source that the path names, once it is known to exist. */
     sourceName?: string
+    /** Ends the body's share of the memory for bodies. */
+    releaseBody?: () => void
   }
 }
 
@@ -47,7 +51,11 @@ export function sourceRoute<Source extends ConfiguredSource>(
       request.raw.headers['content-type'] = 'application/octet-stream'
     })
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+      const { bytes, release } = await readBody(request, payload, app.limits.bodies)
+      request.releaseBody = release
+      return bytes
+    })
     app.setValidatorCompiler(() => (value) => ({ value }))
     app.route({
       method,
@@ -60,8 +68,14 @@ export function sourceRoute<Source extends ConfiguredSource>(
       },
       ...options,
       handler: async (request, reply) => {
-        const { status, body } = await handle(sourceOf(request, sources), request)
-        return reply.header('cache-control', 'no-store').code(status).send(body)
+        try {
+          const { status, body } = await handle(sourceOf(request, sources), request)
+          return reply.header('cache-control', 'no-store').code(status).send(body)
+        } catch (error) {
+          throw app.limits.failures.judge(request.ip, error)
+        } finally {
+          request.releaseBody?.()
+        }
       },
     })
   }

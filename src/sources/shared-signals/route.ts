@@ -62,6 +62,7 @@ const OF_HTTP: readonly ErrorCode[] = [
   'CURFEW_NOT_FOUND',
   'CURFEW_UNAUTHENTICATED',
   'CURFEW_CONTENT_ENCODING',
+  'CURFEW_TOO_MANY_FAILURES',
 ]
 
 /** RFC 8935, section 2.3: 400 with `err` and `description`. */
