@@ -1,12 +1,12 @@
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
 import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import packageJson from '../../package.json' with { type: 'json' }
 import { preferAlternatives } from '../http/exactly-one.ts'
 import { completeDocument, type Document } from '../http/openapi-document.ts'
+import swaggerUi from '../http/swagger-pages.ts'
 
 const DESCRIPTION = `Curfew receives signals that a user's session has ended, and revokes every OAuth token of that user
 in Qlik Cloud. Another listing verifies that no token is left. A 202 response means that the signal is on disk.`
@@ -88,7 +88,12 @@ async function documentation(app: FastifyInstance) {
     // Without a validator: it would report the address of this service to another host.
     await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null } })
   })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  let document: Buffer | undefined
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    // One buffer for all responses that are not read yet.
+    document ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type('application/json; charset=utf-8').send(document)
+  })
 }
 
 export default fp(documentation, { name: 'documentation' })
