@@ -5,8 +5,6 @@ import swaggerUi, { type FastifySwaggerUiOptions } from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { CurfewError } from '../base/errors.ts'
 
-type Document = ReturnType<FastifyInstance['swagger']>
-
 interface Page {
   status: number
   headers: Record<string, string>
@@ -25,7 +23,7 @@ export default async function swaggerPages(app: FastifyInstance, options: Fastif
   let pages: Promise<ReadonlyMap<string, Page>> | null = null
 
   async function serve(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    pages ??= render(app.swagger(), { ...options, routePrefix: prefix })
+    pages ??= render(JSON.stringify(app.swagger()), { ...options, routePrefix: prefix })
     const [path = ''] = request.url.split('?')
     const page = (await pages).get(path)
     if (!page) throw new CurfewError('CURFEW_NOT_FOUND')
@@ -39,9 +37,9 @@ export default async function swaggerPages(app: FastifyInstance, options: Fastif
 }
 
 /** Every page, by path. */
-async function render(document: Document, options: FastifySwaggerUiOptions & { routePrefix: string }) {
+async function render(document: string, options: FastifySwaggerUiOptions & { routePrefix: string }) {
   const app = Fastify()
-  await app.register(swagger, { mode: 'static', specification: { document } })
+  await app.register(swagger, { mode: 'static', specification: { document: JSON.parse(document) } })
   await app.register(swaggerUi, options)
   const folder = fileURLToPath(new URL('static', import.meta.resolve('@fastify/swagger-ui')))
   const names = ['', '/', '/json', '/yaml', '/static/swagger-initializer.js']

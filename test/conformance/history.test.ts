@@ -109,6 +109,33 @@ eachStore(async (t, opened) => {
     )
   })
 
+  t.test('the backlog follows every change of a revocation', async (t) => {
+    const store = await opened(t)
+    const counted = async () => {
+      const counts = await store.backlog()
+      return Object.fromEntries(counts.map(({ status, count }) => [status, count]))
+    }
+    await accept(store, { userId: 'a' })
+    await accept(store, { userId: 'a' })
+    t.same(await counted(), { queued: 1 }, 'joined')
+    const [running] = await claim(store)
+    const { id } = existing(running)
+    t.same(await counted(), { running: 1 }, 'claimed')
+    await accept(store, { userId: 'a' })
+    t.same(await counted(), { queued: 1, running: 1 }, 'a later signal')
+    await store.putBack(id, waiting(existing(running), null))
+    t.same(await counted(), { queued: 1 }, 'put back, and absorbed by the later one')
+    const [again] = await claim(store)
+    await store.end(existing(again).id, aFailure())
+    t.same(await counted(), {}, 'failed')
+    await store.retry(existing(again).id, T0)
+    t.same(await counted(), { queued: 1 }, 'retried')
+    const [last] = await claim(store)
+    await store.end(existing(last).id, aCompletion())
+    await store.purge(T0 + 1, T0)
+    t.same(await counted(), {}, 'completed and purged')
+  })
+
   t.test('close is idempotent, and a closed store accepts nothing', async (t) => {
     const store = await opened(t)
     await store.check()

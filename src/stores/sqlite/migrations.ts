@@ -149,4 +149,29 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (tenant, client)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- The number of revocations that have not ended. Maintained, because counting 60,000 of them took 160 ms of the event loop.
+  CREATE TABLE backlog (
+    tenant TEXT NOT NULL,
+    status TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (tenant, status)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO backlog
+    SELECT tenant, status, count(*) FROM revocations WHERE status NOT IN ('completed', 'failed') GROUP BY tenant, status;
+
+  CREATE TRIGGER backlog_inserted AFTER INSERT ON revocations WHEN NEW.status NOT IN ('completed', 'failed') BEGIN
+    INSERT INTO backlog VALUES (NEW.tenant, NEW.status, 1)
+      ON CONFLICT (tenant, status) DO UPDATE SET count = count + 1;
+  END;
+  -- An ended status has no row to decrease.
+  CREATE TRIGGER backlog_deleted AFTER DELETE ON revocations BEGIN
+    UPDATE backlog SET count = count - 1 WHERE tenant = OLD.tenant AND status = OLD.status;
+  END;
+  CREATE TRIGGER backlog_updated AFTER UPDATE OF status ON revocations WHEN OLD.status <> NEW.status BEGIN
+    UPDATE backlog SET count = count - 1 WHERE tenant = OLD.tenant AND status = OLD.status;
+    INSERT INTO backlog SELECT NEW.tenant, NEW.status, 1 WHERE NEW.status NOT IN ('completed', 'failed')
+      ON CONFLICT (tenant, status) DO UPDATE SET count = count + 1;
+  END;
+  `,
 ]

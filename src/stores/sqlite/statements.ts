@@ -207,10 +207,7 @@ export function sqliteStatements(database: DatabaseSync) {
     },
 
     backlog: (): BacklogCount[] =>
-      prepare(
-        `SELECT tenant, status, count(*) AS count FROM revocations
-         WHERE status IN ('queued', 'running') GROUP BY tenant, status`,
-      )
+      prepare(`SELECT tenant, status, count FROM backlog WHERE status IN ('queued', 'running') AND count > 0`)
         .all()
         .map(({ tenant, status, count }) => ({
           tenant: String(tenant),
