@@ -1,8 +1,5 @@
 import type { CountRefusal } from './refusals.ts'
 
-/** Memory that a received chunk needs besides its bytes: a body can arrive byte by byte. */
-const CHUNK_OVERHEAD_BYTES = 256
-
 /** The body of a request that is not authenticated. */
 export interface HeldBody {
   bytes: number
@@ -34,12 +31,11 @@ export class BodyMemory {
   }
 
   /**
-   * Adds a received chunk to a body that is held. Without memory for it, drops the body chosen by `toDrop`, which may be this
-   * one.
+   * Adds memory to a body that is held. If there is none left, drops the body chosen by `toDrop`, which may be this one.
    */
-  add(body: HeldBody, chunkBytes: number): void {
-    body.bytes += chunkBytes + CHUNK_OVERHEAD_BYTES
-    this.#total += chunkBytes + CHUNK_OVERHEAD_BYTES
+  add(body: HeldBody, bytes: number): void {
+    body.bytes += bytes
+    this.#total += bytes
     while (this.#total > this.#limitBytes) {
       const dropped = toDrop(this.#held)
       if (!dropped) return

@@ -25,30 +25,37 @@ export function readBody(
   if (Number(headers['content-length']) > bodyLimit)
     return Promise.reject(new CurfewError('CURFEW_BODY_TOO_LARGE'))
   return new Promise((resolve, reject) => {
-    let chunks: Buffer[] = []
+    // One buffer that grows, not a list of chunks: a body can arrive byte by byte.
+    let buffer = Buffer.alloc(0)
     let length = 0
     const fail = (error: CurfewError) => {
       stop()
       release()
-      chunks = []
+      buffer = Buffer.alloc(0)
       reject(error)
     }
-    const held = memory?.hold(() =>
-      fail(new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: RETRY_AFTER_S })),
-    )
+    const held = memory?.hold(() => fail(overloaded()))
     const release = () => {
       if (held) memory?.release(held)
     }
+    const grow = (needed: number) => {
+      const larger = Buffer.alloc(Math.min(bodyLimit, Math.max(needed, 2 * buffer.length)))
+      buffer.copy(larger, 0, 0, length)
+      const more = larger.length - buffer.length
+      buffer = larger
+      if (held) memory?.add(held, more)
+    }
     const onData = (chunk: Buffer) => {
-      length += chunk.length
-      if (length > bodyLimit) return fail(new CurfewError('CURFEW_BODY_TOO_LARGE'))
-      chunks.push(chunk)
-      if (held) memory?.add(held, chunk.length)
+      const needed = length + chunk.length
+      if (needed > bodyLimit) return fail(new CurfewError('CURFEW_BODY_TOO_LARGE'))
+      if (needed > buffer.length) grow(needed)
+      // Nothing is left to copy to if this body was dropped.
+      length += chunk.copy(buffer, length)
     }
     const onEnd = () => {
       stop()
       if (held) held.isComplete = true
-      resolve({ bytes: Buffer.concat(chunks, length), release })
+      resolve({ bytes: buffer.subarray(0, length), release })
     }
     const onCut = () => fail(new CurfewError('CURFEW_BODY_UNREADABLE'))
     const stop = () => {
@@ -56,4 +63,8 @@ export function readBody(
     }
     payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
   })
+}
+
+function overloaded(): CurfewError {
+  return new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: RETRY_AFTER_S })
 }
