@@ -53,7 +53,8 @@ export async function startVictim({ folder, queued }: VictimOptions): Promise<Vi
   const { url } = message[0]
   await queue(url, queued)
   // Everything that an attack could cause to be created once is created before memory is measured.
-  for (const path of ['/docs', '/openapi.json', '/metrics', '/health/ready']) await (await fetch(`${url}${path}`)).text()
+  for (const path of ['/docs', '/openapi.json', '/metrics', '/health/ready'])
+    await (await fetch(`${url}${path}`)).text()
   return {
     url,
     memoryMb: () => residentMb(service.pid ?? 0),
@@ -78,7 +79,11 @@ async function queue(url: string, count: number): Promise<void> {
     const length = Math.min(USERS_PER_REQUEST, count - sent)
     const users = Array.from({ length }, (_, index) => ({ userId: `user-${sent + index}` }))
     const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' }
-    const response = await fetch(`${url}/revocations`, { method: 'POST', headers, body: JSON.stringify({ users }) })
+    const response = await fetch(`${url}/revocations`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ users }),
+    })
     if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`)
     await response.text()
   }
