@@ -4,7 +4,7 @@ import t from 'tap'
 import { ROOT, read } from './support/deployment.ts'
 
 t.test('every test that docs/conformance.md names exists', async (t) => {
-  const rows = [...read('docs/conformance.md').matchAll(/^\| .* \| `(test\/[^`]+)` \| (.+) \|$/gm)]
+  const rows = [...read('docs/conformance.md').matchAll(/^\| .* \| `((?:test|src)\/[^`]+)` \| (.+) \|$/gm)]
   t.ok(rows.length > 15)
   for (const [, path, name] of rows) {
     if (!t.ok(existsSync(join(ROOT, String(path))), String(path))) continue
