@@ -23,6 +23,8 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'POST /revocations/:id/retry': { path: `/revocations/${ID}/retry` },
   'PUT /sessions/:sid': { path: '/sessions/s1', body: { userId: 'u1' } },
   'DELETE /sessions/:sid': { path: '/sessions/s1' },
+  'PUT /sessions': { path: '/sessions', body: { sid: 's1', userId: 'u1' } },
+  'DELETE /sessions': { path: '/sessions', body: { sid: 's1' } },
   'POST /config/reload': { path: '/config/reload' },
   'POST /backups': { path: '/backups' },
 }
