@@ -77,7 +77,7 @@ t.test('an id is remembered for three days, with a new signature each time', asy
   const user = service.userWithTokens(1, { id: 'u1' })
   t.equal((await send()).text, first.text)
   t.equal(service.sandbox.tenant.tokensOf(user.id).length, 1, 'a login in between is kept')
-  clock.advance(3 * 24 * 60 * 60_000)
+  clock.leap(3 * 24 * 60 * 60_000)
   const later = await send()
   t.equal(later.status, 202)
   t.not(later.json.id, first.json.id)
