@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import { CurfewError } from '../../../src/base/errors.ts'
+import limits from '../../../src/http/limits.ts'
 import { LogoutEntry } from '../../../src/sources/back-channel-logout/logout-token.ts'
 import { backChannelLogout } from '../../../src/sources/back-channel-logout/part.ts'
 import type { SourceContext } from '../../../src/sources/common/part.ts'
@@ -70,10 +71,13 @@ t.test('without the store, the response is 503', async (t) => {
       tenants: { has: () => true, names: () => ['default'] },
       clock,
       findSession: async () => null,
+      log: { info() {}, warn() {}, error() {} },
+      count() {},
       accept: async () => {
         throw error
       },
     } as unknown as SourceContext
+    await app.register(limits, { perMinute: 0, clock, refused() {} })
     const sources = new Sources([backChannelLogout], [entry], options)
     t.teardown(() => sources.stop())
     await app.register(sources.routes)

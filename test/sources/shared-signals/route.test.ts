@@ -119,13 +119,13 @@ t.test('a repeated token gets the same answer and has no further effect while it
   t.equal((await pushToken(token)).status, 202)
   await service.ended((await stored())[0].id)
   for (const days of [0, 1, 28]) {
-    clock.advance(days * 86_400_000)
+    clock.leap(days * 86_400_000)
     t.equal((await pushToken(token)).status, 202)
     t.equal((await stored()).length, 1, `after ${days} days more`)
   }
-  clock.advance(2 * 86_400_000)
+  clock.leap(2 * 86_400_000)
   t.match(await pushToken(token), { status: 400, json: { err: 'invalid_request', description: /30 days/ } })
-  t.equal((await stored()).length, 1)
+  t.ok((await stored()).length <= 1, 'the first one, or none: it is past its retention')
 })
 
 t.test('a token may be issued at a fraction of a second', async (t) => {
