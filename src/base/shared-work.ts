@@ -1,5 +1,8 @@
 import type { TokenBucket } from './token-bucket.ts'
 
+/** For what probes and monitoring ask: five times a second, after a burst. */
+export const MONITORING_RATE = { capacity: 20, perSecond: 5 }
+
 /**
  * Bounds the cost of work that anyone can request: callers share the work in progress and, once `rate` is used up, the latest
  * result. Failures are not kept.

@@ -108,6 +108,11 @@ export function provenSender({ sender }: FastifyRequest): Sender {
   return sender
 }
 
+/** For requests that affect all tenants. @throws CURFEW_UNAUTHENTICATED; CURFEW_FORBIDDEN if the sender is restricted to some */
+export function requireUnrestricted(request: FastifyRequest): void {
+  if (provenSender(request).tenants !== null) throw new CurfewError('CURFEW_FORBIDDEN')
+}
+
 /**
  * For plugins with routes that require authentication: the service starts only if these plugins are registered first.
  */

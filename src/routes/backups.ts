@@ -1,9 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { PROVEN, requireUnrestricted } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
 
 const Backup = z.object({
@@ -34,7 +33,7 @@ const backups: FastifyPluginAsyncZod<BackupsOptions> = async (app, { backup, log
       },
     },
     async (request, reply) => {
-      if (provenSender(request).tenants !== null) throw new CurfewError('CURFEW_FORBIDDEN')
+      requireUnrestricted(request)
       const made = await backup()
       log.info(made, 'backed up the database')
       return reply.code(201).send(made)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { Check } from '../base/check.ts'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
-import { sharedWork } from '../base/shared-work.ts'
+import { MONITORING_RATE, sharedWork } from '../base/shared-work.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
 import { ApiKeyView, keysVisibleTo } from '../http/api-key-view.ts'
 import { expiryChecks } from '../http/key-expiry.ts'
@@ -44,7 +44,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
   // Each check asks the store, and there can be thousands of tenants.
   const storeState = sharedWork(
     async () => [await storeCheck(store, isClaimFailing()), ...tenantChecks(tenants, deprecations)],
-    new TokenBucket({ capacity: 20, perSecond: 5, clock }),
+    new TokenBucket({ ...MONITORING_RATE, clock }),
   )
 
   app.get(

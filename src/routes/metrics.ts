@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
-import { sharedWork } from '../base/shared-work.ts'
+import { MONITORING_RATE, sharedWork } from '../base/shared-work.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
 import { REFUSALS, type Refusal } from '../http/refusals.ts'
 import { TIERS } from '../qlik/budget/permit-log.ts'
@@ -159,7 +159,7 @@ export default async function metricsRoute(
     response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
   }
 
-  const exposition = sharedWork(expose, new TokenBucket({ capacity: 20, perSecond: 5, clock }))
+  const exposition = sharedWork(expose, new TokenBucket({ ...MONITORING_RATE, clock }))
   app.get('/metrics', { schema }, async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await exposition()),
   )

@@ -1,11 +1,10 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { senderChanges } from '../config/changes.ts'
 import { ConfigError, type Reloadable } from '../config/load-config.ts'
-import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { PROVEN, requireUnrestricted } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Senders } from '../http/senders.ts'
 import type { Tenants } from '../qlik/tenants.ts'
@@ -108,7 +107,7 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
       },
     },
     async (request) => {
-      if (provenSender(request).tenants !== null) throw new CurfewError('CURFEW_FORBIDDEN')
+      requireUnrestricted(request)
       return reloadConfig()
     },
   )
