@@ -1,9 +1,19 @@
+import type { Clock } from '../../base/clock.ts'
+import type { BudgetKey } from './permit-log.ts'
 import type { Limit } from './sliding-log.ts'
 
 /** The limits of a ledger; all can change at runtime. */
 export interface LedgerLimits extends Limit {
   /** Timeout of a call: a call under way when its process ended may have arrived that late. */
   timeoutMs: number
+}
+
+export interface LedgerOptions<Permits> extends LedgerLimits {
+  key: BudgetKey
+  permits: Permits
+  clock: Clock
+  /** Called when the store of permits fails. */
+  onFailure: (error: unknown) => void
 }
 
 /**

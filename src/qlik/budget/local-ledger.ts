@@ -1,27 +1,21 @@
-import type { Clock } from '../../base/clock.ts'
 import { LONGEST_TIER_WAIT_MS } from '../../revocation/retry-policy.ts'
-import type { Ledger, LedgerLimits } from './ledger.ts'
-import type { BudgetKey, PermitLog } from './permit-log.ts'
+import type { Ledger, LedgerLimits, LedgerOptions } from './ledger.ts'
+import type { PermitLog } from './permit-log.ts'
 import { REMEMBERED_FOR_MS, SlidingLog } from './sliding-log.ts'
 import { TierBlock } from './tier-block.ts'
 
 /** Timers and clocks may differ by a few ms from those of the tenant. */
 const MARGIN_MS = 5
 
-export interface LocalLedgerOptions extends LedgerLimits {
-  key: BudgetKey
-  permits: PermitLog
-  clock: Clock
-  /** Called when a permit could not be stored. The call is made anyway, because revoking matters more. */
-  onFailure: (error: unknown) => void
-}
+/** `onFailure`: a permit could not be stored. The call is made anyway, because revoking matters more. */
+export type LocalLedgerOptions = LedgerOptions<PermitLog>
 
 /**
  * Counts the calls of this process, in memory. Each is stored before it is made, so that a restart remembers the
  * window.
  */
 export class LocalLedger implements Ledger {
-  readonly #options: Pick<LocalLedgerOptions, 'key' | 'permits' | 'clock' | 'onFailure'>
+  readonly #options: Omit<LocalLedgerOptions, keyof LedgerLimits>
   readonly #log: SlidingLog
   readonly #block = new TierBlock()
   #limits: LedgerLimits

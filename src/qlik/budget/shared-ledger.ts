@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../../base/clock.ts'
-import type { Ledger, LedgerLimits } from './ledger.ts'
-import type { BudgetKey, ExchangeAnswer, PermitExchange } from './permit-log.ts'
+import type { Ledger, LedgerLimits, LedgerOptions } from './ledger.ts'
+import type { ExchangeAnswer, PermitExchange } from './permit-log.ts'
 
 /** Requested in addition to current demand, so that not every call waits for the database. */
 const SPARE_PERMITS = 4
@@ -17,13 +16,8 @@ const SETTLE_LATER_AFTER_MS = USABLE_FOR_MS
 const AMPLE_SHARE = 0.5
 const FAILURE_RETRY_MS = 500
 
-export interface SharedLedgerOptions extends LedgerLimits {
-  key: BudgetKey
-  permits: PermitExchange
-  clock: Clock
-  /** Called when the exchange is unreachable; no calls are made until it is reachable again. */
-  onFailure: (error: unknown) => void
-}
+/** `onFailure`: the exchange is unreachable; no calls are made until it is reachable again. */
+export type SharedLedgerOptions = LedgerOptions<PermitExchange>
 
 /**
  * Counts the calls of all processes that share a budget. The store issues permits, a few at a time; this ledger
@@ -31,7 +25,7 @@ export interface SharedLedgerOptions extends LedgerLimits {
  * permits.
  */
 export class SharedLedger implements Ledger {
-  readonly #options: Pick<SharedLedgerOptions, 'key' | 'permits' | 'clock' | 'onFailure'>
+  readonly #options: Omit<SharedLedgerOptions, keyof LedgerLimits>
   readonly #holder = randomUUID()
   #limits: LedgerLimits
   #stock = 0
