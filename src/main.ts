@@ -29,7 +29,7 @@ async function serve(): Promise<void> {
   const load = () => loadConfig(process.env, parts.sources)
   const config = await load()
   const output = new LogOutput(process.stdout)
-  const app = await buildApp(config, { parts, load, logStream: (await terminalLog()) ?? output })
+  const app = await buildApp(config, { parts, load, logStream: (await terminalLog(output)) ?? output })
   output.onLost((lines) => {
     app.log.warn({ lines }, 'log lines were dropped: the reader of the log was too slow')
   })

@@ -2,6 +2,7 @@ import type { LogStream } from './log.ts'
 
 /** A stream of Node, as far as `LogOutput` uses it. */
 interface Output {
+  readonly isTTY?: boolean
   readonly writableLength: number
   write(text: string, done: () => void): boolean
   on(event: 'error', listener: () => void): unknown
@@ -15,6 +16,8 @@ const MAX_WAITING = 4 * 1024 * 1024
  * `process.exit`: a reader that hangs stops the service, and no signal ends it.
  */
 export class LogOutput implements LogStream {
+  /** Whether people read the log. */
+  readonly isTTY: boolean
   readonly #output: Output
   readonly #maxWaiting: number
   #lost = 0
@@ -25,8 +28,9 @@ export class LogOutput implements LogStream {
   /** @param maxWaiting in UTF-16 code units, which Node's streams count as bytes for ASCII */
   constructor(output: Output, maxWaiting = MAX_WAITING) {
     this.#output = output
+    this.isTTY = output.isTTY === true
     this.#maxWaiting = maxWaiting
-    // The reader has ended. Without a listener, that would end the process.
+    // The reader has ended, or the terminal is closed. Without a listener, that would end the process.
     output.on('error', () => {
       this.#isClosed = true
       this.#onFlushed()

@@ -29,24 +29,21 @@ export interface LogStream {
   write(line: string): void
 }
 
-/** The part of standard output that `terminalLog` uses. */
+/** A stream of log lines that may be a terminal. */
 interface Output extends LogStream {
   isTTY?: boolean
-  on?(event: 'error', listener: () => void): unknown
 }
 
 /**
  * A stream that formats the log for people, if the output is a terminal. Otherwise undefined: the log stays JSON, and
  * pino-pretty is not loaded.
  */
-export async function terminalLog(output: Output = process.stdout): Promise<LogStream | undefined> {
+export async function terminalLog(output: Output): Promise<LogStream | undefined> {
   if (!output.isTTY) return undefined
   const { prettyFactory } = await import('pino-pretty')
   const format = prettyFactory({ singleLine: true })
-  // Writes fail once the terminal is closed. Without a listener for errors, that would end the process.
-  output.on?.('error', () => {})
   // Not pino-pretty's own stream: it writes later, and would lose the last lines when the process exits.
-  return { write: (line) => void output.write(format(line)) }
+  return { write: (line) => output.write(format(line)) }
 }
 
 /** pino's number for the level. */
