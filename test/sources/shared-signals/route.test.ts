@@ -117,7 +117,8 @@ t.test('a repeated token gets the same answer and has no further effect while it
   const { service, transmitter, claims, pushToken, stored } = await startPush(t, {}, { clock })
   const token = await transmitter.sign(claims({ event: { initiating_entity: 'admin' } }))
   t.equal((await pushToken(token)).status, 202)
-  await service.ended((await stored())[0].id)
+  const [{ id: first }] = await stored()
+  await service.ended(first)
   for (const days of [0, 1, 28]) {
     clock.leap(days * 86_400_000)
     t.equal((await pushToken(token)).status, 202)
@@ -125,7 +126,8 @@ t.test('a repeated token gets the same answer and has no further effect while it
   }
   clock.leap(2 * 86_400_000)
   t.match(await pushToken(token), { status: 400, json: { err: 'invalid_request', description: /30 days/ } })
-  t.ok((await stored()).length <= 1, 'the first one, or none: it is past its retention')
+  const others = (await stored()).filter(({ id }: { id: string }) => id !== first)
+  t.same(others, [], 'the first one may be past its retention')
 })
 
 t.test('a token may be issued at a fraction of a second', async (t) => {
