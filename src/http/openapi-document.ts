@@ -38,7 +38,7 @@ export function completeDocument<Generated extends Document>(document: Generated
 function completeOperation(operation: Operation): void {
   const { requestHeaders = [], responseHeaders = {}, optionalBody, examples } = operation['x-facts'] ?? {}
   delete operation['x-facts']
-  // Without it, generated clients and linters cannot tell an open route from one whose description is incomplete.
+  // Generated clients and linters take a route without it for an incomplete description, not for an open route.
   operation.security ??= []
   if (requestHeaders.length > 0)
     operation.parameters = [...(operation.parameters ?? []), ...requestHeaders.map(parameterOf)]

@@ -28,7 +28,7 @@ export function corruption(finding: string): Damage {
   return { reason: `The database is corrupted: ${finding}.`, action: RESTORE }
 }
 
-/** Only full disks are told apart by free space: SQLite reuses space in the WAL, so single small writes still succeed. */
+/** Free space alone identifies a full disk: SQLite reuses space in the WAL, so single small writes still succeed. */
 export function lackOfSpace(missing: string): Damage {
   return {
     reason: `The disk is full: ${missing}.`,
