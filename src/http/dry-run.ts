@@ -2,14 +2,24 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CurfewError, invalidMember } from '../base/errors.ts'
 import type { DryRun } from '../revocation/dry-run.ts'
-import type { DryRunView } from '../revocation/dry-run-view.ts'
+import { DryRunView } from '../revocation/dry-run-view.ts'
+import { RevocationView } from '../revocation/revocation-view.ts'
 import type { Signal } from '../revocation/signal.ts'
 import { provenSender } from './authenticate.ts'
-import { type Problem, toProblem } from './problems.ts'
+import { type Problem, problemAnswer, toProblem } from './problems.ts'
 
 /** For the OpenAPI descriptions. */
 export const DRY_RUNS =
   '`dryRun=true` reports which tokens would be revoked and which kept, without changing anything. It requires an API key.'
+
+/** The answers of a route that takes one signal, and dry runs of it. */
+export const SIGNAL_ANSWERS = {
+  200: z
+    .union([RevocationView, DryRunView])
+    .describe('The revocation ended in time, or the result of a dry run'),
+  202: RevocationView.describe('The signal is durable'),
+  default: problemAnswer,
+}
 
 /** The query of the routes that accept signals. */
 export const SignalQuery = z.strictObject({

@@ -1,14 +1,10 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
-import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from '../http/dry-run.ts'
+import { DRY_RUNS, isDryRun, previewSignal, SIGNAL_ANSWERS, SignalQuery } from '../http/dry-run.ts'
 import { SIGNAL_FACTS, SIGNATURE_HEADERS } from '../http/operation-facts.ts'
-import { problemAnswer } from '../http/problems.ts'
 import { LogoutBody, toSignal, userOf } from '../http/signal-body.ts'
-import { DryRunView } from '../revocation/dry-run-view.ts'
-import { RevocationView } from '../revocation/revocation-view.ts'
 
 const EXAMPLES = {
   logout: { summary: 'A user logged out', value: { email: 'ann@example.com' } },
@@ -44,13 +40,7 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         security: [{ apiKey: [] }, { webhook: [] }],
         querystring: SignalQuery,
         body: LogoutBody,
-        response: {
-          200: z
-            .union([RevocationView, DryRunView])
-            .describe('The revocation ended in time, or the result of a dry run'),
-          202: RevocationView.describe('The signal is durable'),
-          default: problemAnswer,
-        },
+        response: SIGNAL_ANSWERS,
         'x-facts': {
           ...SIGNAL_FACTS,
           requestHeaders: [...SIGNAL_FACTS.requestHeaders, ...SIGNATURE_HEADERS],

@@ -4,12 +4,9 @@ import { z } from 'zod'
 import { invalidMember } from '../base/errors.ts'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
-import { DRY_RUNS, isDryRun, previewSignal, SignalQuery } from '../http/dry-run.ts'
+import { DRY_RUNS, isDryRun, previewSignal, SIGNAL_ANSWERS, SignalQuery } from '../http/dry-run.ts'
 import { SIGNAL_FACTS } from '../http/operation-facts.ts'
-import { problemAnswer } from '../http/problems.ts'
 import { SignalDetails, toSignal } from '../http/signal-body.ts'
-import { DryRunView } from '../revocation/dry-run-view.ts'
-import { RevocationView } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
 
 const EXAMPLES = {
@@ -40,13 +37,7 @@ const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =>
           tenant: Identifier.optional().describe('Name of the tenant, if the body names none'),
         }),
         body: SignalDetails,
-        response: {
-          200: z
-            .union([RevocationView, DryRunView])
-            .describe('The revocation ended in time, or the result of a dry run'),
-          202: RevocationView.describe('The signal is durable'),
-          default: problemAnswer,
-        },
+        response: SIGNAL_ANSWERS,
         'x-facts': { ...SIGNAL_FACTS, optionalBody: true, examples: EXAMPLES },
       },
     },
