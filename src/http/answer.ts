@@ -11,6 +11,7 @@ import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 import type { FindWait } from '../revocation/waiting-for.ts'
 import { idempotencyReplay, webhookReplay } from './idempotency.ts'
+import { originOf } from './origin-of.ts'
 import { preferredWait } from './prefer.ts'
 
 /** For the OpenAPI descriptions. */
@@ -42,7 +43,11 @@ export async function answerSignal(
   signal: Signal,
   options: InboundOptions,
 ): Promise<RevocationView> {
-  const { revocations } = await options.accept([signal], replayKeyOf(request, signal.tenant, options.clock))
+  const { revocations } = await options.accept(
+    [signal],
+    replayKeyOf(request, signal.tenant, options.clock),
+    originOf(request),
+  )
   const [accepted] = revocations
   if (!accepted) throw new Error('The store accepted a signal but returned no revocation.')
   const waited = await afterPreferredWait(request, reply, accepted, options.waiters)

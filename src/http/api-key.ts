@@ -26,7 +26,7 @@ export interface ApiKey extends ApiKeyConfig {
 export interface ApiKeySender {
   kind: 'api-key'
   name: string
-  /** Separates the idempotency keys of different API keys. */
+  /** Identifies the key; also separates the idempotency keys of different keys. */
   fingerprint: string
   roles: readonly Role[]
   /** Null for all. */

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto'
+import { createHash, type KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError, hasCode } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -35,6 +35,8 @@ export interface SendersConfig {
 export interface WebhookSender {
   kind: 'webhook'
   name: string
+  /** Identifies the secret. */
+  fingerprint: string
   webhookId: string
   roles: readonly Role[]
   /** Null for all. */
@@ -43,6 +45,8 @@ export interface WebhookSender {
 
 /** An authenticated sender, its roles, and the tenants it can name and see. */
 export type Sender = ApiKeySender | WebhookSender
+
+type WebhookSecret = WebhookSecretConfig & Pick<WebhookSender, 'fingerprint'>
 
 /** A webhook secret can only sign signals. */
 const WEBHOOK_ROLES: readonly Role[] = ['signal']
@@ -75,7 +79,7 @@ interface SignatureCheck {
 /** The senders in the current configuration. */
 export class Senders {
   #apiKeys = new ApiKeys([])
-  #webhookKeys: ReadonlyMap<KeyObject, WebhookSecretConfig> = new Map()
+  #webhookKeys: ReadonlyMap<KeyObject, WebhookSecret> = new Map()
   #recent: readonly KeyObject[] = []
   readonly #clock: Clock
   readonly #log: Log
@@ -109,7 +113,7 @@ export class Senders {
   /** Replaces all senders. API keys that stay configured keep their last use. */
   replace({ apiKeys, webhookSecrets }: SendersConfig): void {
     this.#apiKeys = new ApiKeys(apiKeys, this.#apiKeys)
-    this.#webhookKeys = new Map(webhookSecrets.map((one) => [webhookKey(one.secret), one]))
+    this.#webhookKeys = new Map(webhookSecrets.map(withKey))
     this.#recent = [...this.#webhookKeys.keys()].slice(0, RECENT_KEYS)
     if (this.#isStarted) this.#warnOfExpiry()
   }
@@ -141,8 +145,8 @@ export class Senders {
     if (!secret) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
     if (this.#recent[0] !== key)
       this.#recent = [key, ...this.#recent.filter((other) => other !== key)].slice(0, RECENT_KEYS)
-    const { name, tenants } = secret
-    return { kind: 'webhook', name, webhookId: signed.id, roles: WEBHOOK_ROLES, tenants }
+    const { name, tenants, fingerprint } = secret
+    return { kind: 'webhook', name, fingerprint, webhookId: signed.id, roles: WEBHOOK_ROLES, tenants }
   }
 
   /** The API keys, with their last use by this process. */
@@ -192,6 +196,12 @@ export class Senders {
       throw error
     }
   }
+}
+
+function withKey(config: WebhookSecretConfig): [KeyObject, WebhookSecret] {
+  const key = webhookKey(config.secret)
+  const fingerprint = createHash('sha256').update(key.export()).digest('hex').slice(0, 16)
+  return [key, { ...config, fingerprint }]
 }
 
 function isoTime(ms: number | null): string | null {

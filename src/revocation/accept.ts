@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Origin } from './origin.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { ReplayKey } from './replay.ts'
 import { stamped } from './run-time.ts'
@@ -13,18 +14,18 @@ export interface AcceptOptions {
   onAccepted: (signals: readonly Signal[], accepted: Accepted) => void
 }
 
-export type Accept = (signals: Signal[], replay: ReplayKey | null) => Promise<Accepted>
+export type Accept = (signals: Signal[], replay: ReplayKey | null, origin: Origin) => Promise<Accepted>
 
 /**
  * Makes signals durable, each with its instant in the tenant's time. When the promise resolves, they are on disk.
  * Only then is the worker notified.
  */
 export function createAccept({ store, tenants, clock, onAccepted }: AcceptOptions): Accept {
-  return async (signals, replay) => {
+  return async (signals, replay, origin) => {
     const timed = signals.map((signal) =>
       stamped(signal, { clock, tenant: tenants.ifOpen(signal.tenant), storeClock: store.clock }),
     )
-    const accepted = await store.accept(timed, replay, clock.now())
+    const accepted = await store.accept(timed, replay, clock.now(), origin)
     onAccepted(signals, accepted)
     return accepted
   }

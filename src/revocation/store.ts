@@ -1,4 +1,5 @@
 import type { Interval } from '../base/interval.ts'
+import type { Origin } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Room } from './schedule.ts'
@@ -94,9 +95,10 @@ export interface RevocationStore {
   /**
    * Makes signals durable, all or none. A signal joins the user's queued revocation if there is one (see `join`);
    * otherwise it creates a new one, even while another one is running. Without signals, only the key is recorded.
+   * @param origin the sender; none if Curfew itself requests it
    * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint
    */
-  accept(signals: Signal[], replay: ReplayKey | null, now: number): Promise<Accepted>
+  accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Promise<Accepted>
 
   /**
    * Whether `accept` has recorded this key. For checks that must come before `accept`, which decides.

@@ -6,6 +6,7 @@ import { type InboundOptions, REPEATABLE, replayKeyOf } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignals, SignalQuery } from '../http/dry-run.ts'
 import { describeExactlyOne } from '../http/exactly-one.ts'
+import { originOf } from '../http/origin-of.ts'
 import { Problem, problemAnswer, toProblem } from '../http/problems.ts'
 import { SignalDetails, toSignal, User, UserNames, userOf } from '../http/signal-body.ts'
 import { invalidRequest } from '../http/validate.ts'
@@ -87,7 +88,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
         const results = await previewSignals(request, signals, dryRun)
         return reply.code(200).send({ items: inOrder(checked, results) })
       }
-      const { revocations } = await accept(signals, replayKeyOf(request, tenant, clock))
+      const { revocations } = await accept(signals, replayKeyOf(request, tenant, clock), originOf(request))
       const results = revocations.map((revocation) => ({
         revocation: view(revocation, estimate(revocation), findWait(revocation)),
       }))

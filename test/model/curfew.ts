@@ -15,6 +15,7 @@ import { Worker } from '../../src/revocation/worker.ts'
 import { openStore } from '../../src/stores/open-store.ts'
 import { postgres } from '../../src/stores/postgres/part.ts'
 import { COMPLETE } from '../support/configuration.ts'
+import { AN_ORIGIN } from '../support/signals.ts'
 import type { ProcessClock } from './process-clock.ts'
 import { type Timeline, tracked } from './timeline.ts'
 
@@ -118,7 +119,7 @@ export class Curfew {
   /** @param webhookId id of a delivery that may be repeated, or null */
   accept(signals: Signal[], webhookId: string | null): Promise<Accepted> {
     const delivery = { tenant: this.#config.name, body: Buffer.from(''), now: this.clock.now() }
-    return this.#accept(signals, webhookId === null ? null : webhookReplay(webhookId, delivery))
+    return this.#accept(signals, webhookId === null ? null : webhookReplay(webhookId, delivery), AN_ORIGIN)
   }
 
   async retry(id: string): Promise<void> {

@@ -8,7 +8,7 @@ import { existing, SILENT } from '../conformance/stores.ts'
 import { fakeClock } from '../support/clock.ts'
 import { qlikTenant } from '../support/qlik-tenant.ts'
 import { temporaryFolder } from '../support/service.ts'
-import { aSignal, T0 } from '../support/signals.ts'
+import { AN_ORIGIN, aSignal, T0 } from '../support/signals.ts'
 
 /** A store, and a tenant whose clock is unknown until the test sets it. */
 async function setUp(t: Test) {
@@ -44,7 +44,7 @@ async function setUp(t: Test) {
 
 t.test('a signal is measured as soon as the clock of its tenant is known', async (t) => {
   const { clock, store, tenantClock, accept, measured } = await setUp(t)
-  const { revocations } = await accept([aSignal()], null)
+  const { revocations } = await accept([aSignal()], null, AN_ORIGIN)
   const { id, signalTime } = existing(revocations[0])
   t.match(signalTime, { tenant: null, open: { measured: null } })
   clock.advance(5_000)
@@ -63,7 +63,7 @@ t.test('a signal is measured as soon as the clock of its tenant is known', async
 t.test('a signal is measured immediately if the clock is known', async (t) => {
   const { clock, tenantClock, accept } = await setUp(t)
   tenantClock.known = true
-  const { revocations } = await accept([aSignal()], null)
+  const { revocations } = await accept([aSignal()], null, AN_ORIGIN)
   t.match(existing(revocations[0]).signalTime, { open: null, tenant: { earliest: T0 + 60_000 } })
   t.equal(clock.untilNextTimer(), null)
 })
@@ -71,8 +71,8 @@ t.test('a signal is measured immediately if the clock is known', async (t) => {
 t.test('a revocation with many joined signals takes up one entry', async (t) => {
   const { clock, store, tenantClock, accept, measured } = await setUp(t)
   const alike = Array.from({ length: 1_000 }, () => aSignal())
-  for (let times = 0; times < 10; times += 1) await accept(alike, null)
-  const { revocations } = await accept([aSignal({ userId: 'u2' })], null)
+  for (let times = 0; times < 10; times += 1) await accept(alike, null, AN_ORIGIN)
+  const { revocations } = await accept([aSignal({ userId: 'u2' })], null, AN_ORIGIN)
   tenantClock.known = true
   clock.advance(1_000)
   await measured

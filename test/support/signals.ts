@@ -1,3 +1,4 @@
+import type { Origin } from '../../src/revocation/origin.ts'
 import type { Signal } from '../../src/revocation/signal.ts'
 
 export const T0 = Date.parse('2026-11-21T12:00:00Z')
@@ -20,3 +21,6 @@ export function aSignal(different: Partial<Signal> & { userId?: string } = {}): 
     ...rest,
   }
 }
+
+/** The sender of a request, for tests in which it makes no difference. */
+export const AN_ORIGIN: Origin = { kind: 'api-key', name: 'backend', id: 'a1', address: '127.0.0.1' }

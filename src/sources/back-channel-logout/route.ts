@@ -37,7 +37,7 @@ export function backChannelLogoutRoute(
     },
     errorHandler: refuse,
     async handle(source, request) {
-      await takeLogoutToken(source, logoutTokenOf(request))
+      await takeLogoutToken(source, logoutTokenOf(request), request.ip)
       return { status: 200 }
     },
   })

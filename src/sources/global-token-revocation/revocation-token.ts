@@ -5,7 +5,7 @@ import { userKey } from '../../revocation/keys.ts'
 import { Identifier } from '../../revocation/signal.ts'
 import { commonMembers, ISSUER } from '../common/entry.ts'
 import type { SourceContext } from '../common/part.ts'
-import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
+import { sourceOrigin, sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject, SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
@@ -59,6 +59,7 @@ export type TakeGlobalRevocation = (
   source: RevocationSource,
   token: string,
   readBody: () => Buffer,
+  address: string,
 ) => Promise<void>
 
 export type TakeGlobalRevocationOptions = Pick<
@@ -68,7 +69,7 @@ export type TakeGlobalRevocationOptions = Pick<
 
 export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
   const { accept, tenants, clock, isReplay, knowsUser } = options
-  const take: TakeGlobalRevocation = async (source, token, readBody) => {
+  const take: TakeGlobalRevocation = async (source, token, readBody, address) => {
     const { config } = source
     const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
     if (config.senderSubject !== undefined && claims.sub !== config.senderSubject)
@@ -81,7 +82,7 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
     const replay = { ...sourceReplay(config, claims.jti, acceptedUntil(claims)), fingerprint }
     const isUnknown =
       !(await isReplay(replay, clock.now())) && (await knowsUser(signal.tenant, signal.user)) === 'unknown'
-    const { revocations } = await accept(isUnknown ? [] : [signal], replay)
+    const { revocations } = await accept(isUnknown ? [] : [signal], replay, sourceOrigin(config, address))
     if (revocations.length === 0) throw new CurfewError('CURFEW_USER_UNKNOWN')
   }
   return warnOfRejectedTokens(take, { ...options, types: BEARER_TOKEN.types })

@@ -59,7 +59,7 @@ export function globalTokenRevocationRoute(
         requireType(request)
         return bodyOf(request)
       }
-      await takeGlobalRevocation(source, bearerTokenOf(request), readBody)
+      await takeGlobalRevocation(source, bearerTokenOf(request), readBody, request.ip)
       return { status: 204 }
     },
   })

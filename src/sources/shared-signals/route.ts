@@ -45,7 +45,7 @@ export function securityEventsRoute(
     async handle(source, request) {
       requireAuthorization(request, pushAuthorizationOf(source.config))
       requireType(request)
-      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim())
+      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim(), request.ip)
       return { status: 202 }
     },
   })

@@ -4,7 +4,7 @@ import type { Log } from '../../base/log.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
-import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
+import { sourceOrigin, sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject } from '../common/subject-identifier.ts'
 import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
 import { verifyToken } from '../token/verify-token.ts'
@@ -23,9 +23,14 @@ import { isOwnState, stateKeyOf } from './streams/verification-state.ts'
 
 /**
  * Accepts one security event token, pushed or polled. When it resolves, its effect is durable.
+ * @param address of the client; null if the token was polled
  * @throws errors that `setErrorOf` classifies
  */
-export type TakeSecurityEvent = (source: SharedSignalsSource, token: string) => Promise<void>
+export type TakeSecurityEvent = (
+  source: SharedSignalsSource,
+  token: string,
+  address: string | null,
+) => Promise<void>
 
 export interface TakeSecurityEventOptions {
   accept: Accept
@@ -39,13 +44,17 @@ export interface TakeSecurityEventOptions {
 
 export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
   const { accept, streams, clock, onIgnored } = options
-  const take: TakeSecurityEvent = async (source, token) => {
+  const take: TakeSecurityEvent = async (source, token, address) => {
     const { config } = source
     const claims = await verifyToken(token, source, SECURITY_EVENT_TOKEN, clock.now())
     const event = readSecurityEvent(claims, clock.now())
     switch (meaningOf(event, config.events)) {
       case 'ends-sessions':
-        await accept([toSignal(config, event, options)], sourceReplay(config, event.jti, event.keepUntil))
+        await accept(
+          [toSignal(config, event, options)],
+          sourceReplay(config, event.jti, event.keepUntil),
+          sourceOrigin(config, address),
+        )
         return
       case 'verification':
         return noteVerification(source, event, streams)

@@ -55,7 +55,7 @@ export function vendorWebhookRoute(
     },
     async handle(source, request) {
       const { headersDistinct: headers } = request.raw
-      return { status: await takeWebhook(source, { headers, body: bodyOf(request) }) }
+      return { status: await takeWebhook(source, { headers, body: bodyOf(request) }, request.ip) }
     },
   })
 }

@@ -4,7 +4,7 @@ import { soleHeader } from '../../base/sole-header.ts'
 import type { ReplayKey } from '../../revocation/replay.ts'
 import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { SourceContext } from '../common/part.ts'
-import { sourceReplay } from '../common/source-signal.ts'
+import { sourceOrigin, sourceReplay } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import { type ConvertedEvents, convertEvents } from './convert-events.ts'
 import type { WebhookSource } from './endpoint.ts'
@@ -28,7 +28,11 @@ export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
  * @throws CURFEW_SOURCE_UNPROVEN, CURFEW_KEYS_UNAVAILABLE, CURFEW_MEDIA_TYPE, CURFEW_BODY_UNREADABLE,
  * CURFEW_REQUEST_INVALID
  */
-export type TakeWebhook = (source: WebhookSource, request: ReceivedWebhook) => Promise<Preset['answer']>
+export type TakeWebhook = (
+  source: WebhookSource,
+  request: ReceivedWebhook,
+  address: string,
+) => Promise<Preset['answer']>
 
 export interface TakeWebhookOptions
   extends Pick<SourceContext, 'accept' | 'tenants' | 'clock' | 'log' | 'count'> {
@@ -37,7 +41,7 @@ export interface TakeWebhookOptions
 
 export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
   const { accept, tenants, clock, proveWebhook } = options
-  return async (source, { headers, body }) => {
+  return async (source, { headers, body }, address) => {
     const proof = await proveWebhook(source, { headers, body })
     const { config, preset } = source
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
@@ -51,7 +55,7 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
     })
     if (converted.signals.length > 0) {
       const delivery = { config, preset, proof, read, converted }
-      await accept(converted.signals, replayOf(delivery, body, now))
+      await accept(converted.signals, replayOf(delivery, body, now), sourceOrigin(config, address))
     }
     report(config.name, converted, options)
     return preset.answer
