@@ -52,6 +52,11 @@ export class GroupCommit {
     })
   }
 
+  /** Whether writes wait for the next transaction. */
+  get hasPending(): boolean {
+    return this.#pending.length > 0
+  }
+
   /** Number of commits so far: writes that resolve at the same number share a transaction. */
   get committed(): number {
     return this.#committed

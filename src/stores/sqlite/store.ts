@@ -182,11 +182,11 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * For writes that callers rely on once they are acknowledged. The files are checked after the commit, once for each
-   * transaction: what is written to a removed file is lost.
+   * For writes that callers rely on once they are acknowledged. The files are checked before and after each transaction:
+   * what is written to a removed file is lost.
    */
   async #keep<T>(work: () => T): Promise<T> {
-    this.#condition.require()
+    if (!this.#commits.hasPending) this.#condition.require()
     const value = await this.#write(work)
     if (this.#lastKept !== this.#commits.committed) this.#condition.require()
     this.#lastKept = this.#commits.committed
