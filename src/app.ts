@@ -1,6 +1,5 @@
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { type Clock, systemClock } from './base/clock.ts'
-import { hasCode } from './base/errors.ts'
 import { type LogStream, loggerOptions } from './base/log.ts'
 import type { Config, Reloadable } from './config/load-config.ts'
 import ambiguousRequests from './http/ambiguous-requests.ts'
@@ -12,6 +11,7 @@ import overload, { type MemoryUse, processMemory } from './http/overload.ts'
 import privateResponses from './http/private-responses.ts'
 import problems, { refuseConnection, sendProblem } from './http/problems.ts'
 import type { CountRefusal } from './http/refusals.ts'
+import rejections from './http/rejections.ts'
 import { Senders } from './http/senders.ts'
 import strictRoutes from './http/strict-routes.ts'
 import { validatorCompiler } from './http/validate.ts'
@@ -65,13 +65,6 @@ export interface AppOptions {
   logStream?: LogStream
   /** Memory in use, and its limits; by default of this process. */
   memory?: () => MemoryUse[]
-}
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Label of the route's signals in metrics, if it accepts signals. */
-    source?: string
-  }
 }
 
 /**
@@ -162,16 +155,18 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   // Receive
   await app.register(lifecycle)
   await app.register(problems)
+  await app.register(rejections, {
+    onRejected({ source, code }, request) {
+      const isSignal = request.routeOptions.config?.source !== undefined || request.sourceName !== undefined
+      // A replayed token is counted when its signal is accepted.
+      if (isSignal && code !== 'CURFEW_TOKEN_REPLAYED') metrics.signal(source, 'rejected')
+    },
+  })
   await app.register(privateResponses)
   await app.register(overload, { memory, clock, refused: metrics.refused })
   await app.register(limits, { perMinute: config.maxFailedAuthentications, clock, refused: metrics.refused })
   await app.register(ambiguousRequests)
   await app.register(documentation)
-  app.addHook('onError', async (request, _reply, error) => {
-    const source = request.routeOptions.config.source ?? request.sourceName
-    // A replayed token is counted when its signal is accepted.
-    if (source && !hasCode(error, 'CURFEW_TOKEN_REPLAYED')) metrics.signal(source, 'rejected')
-  })
 
   // Authenticate
   await app.register(authenticate, { senders, clock })
@@ -247,7 +242,7 @@ function createServer(
   { logLevel, maxConnections, trustProxy }: Config,
   { logStream, clock, refused }: ServerOptions,
 ): FastifyInstance {
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
     serverFactory: limitedServer({ http: HTTP_OPTIONS, maxConnections, clock, refused }),
     trustProxy: trustProxy.length > 0 ? trustProxy : false,
     logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
@@ -256,7 +251,10 @@ function createServer(
     // Longer than any URL Node accepts: routes check the length of ids after authentication.
     routerOptions: { maxParamLength: 16_384 },
     clientErrorHandler: refuseConnection,
-    frameworkErrors: sendProblem,
+    frameworkErrors(error, request, reply) {
+      app.noticeRejection(request, error)
+      return sendProblem(error, request, reply)
+    },
     // While closing, requests on open connections are still served: the store closes after the last answer.
     return503OnClosing: false,
   })

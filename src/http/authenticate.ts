@@ -96,10 +96,10 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 /** Makes this the sender of the request. @throws CURFEW_UNAUTHENTICATED, CURFEW_ROLE_REQUIRED */
 function admit(request: FastifyRequest, sender: Sender | null): void {
   if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
+  request.sender = sender
   const { role } = request.routeOptions.config
   if (role === undefined || !sender.roles.includes(role))
     throw new CurfewError('CURFEW_ROLE_REQUIRED', `This request requires the role "${role}".`)
-  request.sender = sender
 }
 
 /** The sender of a request to a route that requires authentication. @throws CURFEW_UNAUTHENTICATED */

@@ -80,7 +80,10 @@ export function toCurfewError(error: unknown): CurfewError {
 /** Sends a problem for every error. */
 async function problems(app: FastifyInstance) {
   app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request, reply) => sendProblem(new CurfewError('CURFEW_NOT_FOUND'), request, reply))
+  // Thrown, so that the hooks for errors run.
+  app.setNotFoundHandler(async () => {
+    throw new CurfewError('CURFEW_NOT_FOUND')
+  })
 }
 
 /** Sends an error as a problem. Also used for errors that occur before Fastify knows the route. */

@@ -1,15 +1,10 @@
 import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import { Identifier } from '../../revocation/signal.ts'
+import { authenticated, type Caller } from '../common/caller.ts'
 import { commonMembers, ISSUER } from '../common/entry.ts'
 import type { SourceContext } from '../common/part.ts'
-import {
-  type Statement,
-  sourceOrigin,
-  sourceReplay,
-  sourceSignal,
-  tenantOf,
-} from '../common/source-signal.ts'
+import { type Statement, sourceReplay, sourceSignal, tenantOf } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
@@ -78,7 +73,7 @@ async function verifyLogoutToken(source: LogoutSource, token: string, now: numbe
  * Accepts one logout token. When it resolves, the signal is durable.
  * @throws CURFEW_TOKEN_…, CURFEW_KEYS_UNAVAILABLE, CURFEW_UNKNOWN_TENANT, CURFEW_SUBJECT_UNKNOWN
  */
-export type TakeLogoutToken = (source: LogoutSource, token: string, address: string) => Promise<void>
+export type TakeLogoutToken = (source: LogoutSource, token: string, caller: Caller) => Promise<void>
 
 export type TakeLogoutTokenOptions = Pick<
   SourceContext,
@@ -87,14 +82,15 @@ export type TakeLogoutTokenOptions = Pick<
 
 export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogoutToken {
   const { accept, tenants, clock } = options
-  const take: TakeLogoutToken = async (source, token, address) => {
+  const take: TakeLogoutToken = async (source, token, caller) => {
     const { config } = source
     const claims = await verifyLogoutToken(source, token, clock.now())
+    const origin = authenticated(config, caller)
     const statement = await statementOf(source, claims, options)
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
     // A token is accepted once (section 2.6, number 8).
     const replay = sourceReplay(config, claims.jti, acceptedUntil(claims))
-    const { replayed } = await accept([signal], replay, sourceOrigin(config, address))
+    const { replayed } = await accept([signal], replay, origin)
     if (replayed) throw new CurfewError('CURFEW_TOKEN_REPLAYED', 'The token was used before (jti).')
   }
   return warnOfRejectedTokens(take, { ...options, types: LOGOUT_TOKEN.types })

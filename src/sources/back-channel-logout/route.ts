@@ -36,8 +36,8 @@ export function backChannelLogoutRoute(
       },
     },
     errorHandler: refuse,
-    async handle(source, request) {
-      await takeLogoutToken(source, logoutTokenOf(request), request.ip)
+    async handle(source, request, caller) {
+      await takeLogoutToken(source, logoutTokenOf(request), caller)
       return { status: 200 }
     },
   })

@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
 import { readBody } from '../../http/read-body.ts'
+import type { Origin } from '../../revocation/origin.ts'
+import type { Caller } from './caller.ts'
 import type { ConfiguredSource } from './configured-sources.ts'
 
 declare module 'fastify' {
@@ -32,7 +34,7 @@ export interface SourceRoute<Source> {
   /** Sends errors in the format of the protocol; by default a problem. */
   errorHandler?: FastifyInstance['errorHandler']
   /** Authenticates the source and handles the request. Without `body`, the answer is empty. */
-  handle(source: Source, request: FastifyRequest): Promise<{ status: number; body?: object }>
+  handle(source: Source, request: FastifyRequest, caller: Caller): Promise<{ status: number; body?: object }>
 }
 
 /**
@@ -69,7 +71,11 @@ export function sourceRoute<Source extends ConfiguredSource>(
       ...options,
       handler: async (request, reply) => {
         try {
-          const { status, body } = await handle(sourceOf(request, sources), request)
+          const onAuthenticated = (origin: Origin) => {
+            request.sourceOrigin = origin
+          }
+          const caller = { address: request.ip, onAuthenticated }
+          const { status, body } = await handle(sourceOf(request, sources), request, caller)
           return reply.header('cache-control', 'no-store').code(status).send(body)
         } catch (error) {
           throw app.limits.failures.judge(request.ip, error)

@@ -1,5 +1,4 @@
 import { CurfewError } from '../../base/errors.ts'
-import type { Origin } from '../../revocation/origin.ts'
 import type { ReplayKey } from '../../revocation/replay.ts'
 import {
   defaultScope,
@@ -68,11 +67,6 @@ export function sourceReplay(
   keepUntil: number,
 ): ReplayKey {
   return { key: `${kind}:${name}:${id}`, fingerprint: null, keepUntil }
-}
-
-/** @param address of the client; null if Curfew fetched the message */
-export function sourceOrigin({ name }: { name: string }, address: string | null): Origin {
-  return { kind: 'source', name, id: name, address }
 }
 
 function userOf({ as, from }: { as: UserKind; from: string }, values: unknown): UserReference {

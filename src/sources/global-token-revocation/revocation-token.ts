@@ -3,9 +3,10 @@ import { CurfewError } from '../../base/errors.ts'
 import { decodeUtf8, parseJson } from '../../base/strict-json.ts'
 import { userKey } from '../../revocation/keys.ts'
 import { Identifier } from '../../revocation/signal.ts'
+import { authenticated, type Caller } from '../common/caller.ts'
 import { commonMembers, ISSUER } from '../common/entry.ts'
 import type { SourceContext } from '../common/part.ts'
-import { sourceOrigin, sourceReplay, sourceSignal } from '../common/source-signal.ts'
+import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject, SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
 import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
@@ -59,7 +60,7 @@ export type TakeGlobalRevocation = (
   source: RevocationSource,
   token: string,
   readBody: () => Buffer,
-  address: string,
+  caller: Caller,
 ) => Promise<void>
 
 export type TakeGlobalRevocationOptions = Pick<
@@ -69,11 +70,12 @@ export type TakeGlobalRevocationOptions = Pick<
 
 export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
   const { accept, tenants, clock, isReplay, knowsUser } = options
-  const take: TakeGlobalRevocation = async (source, token, readBody, address) => {
+  const take: TakeGlobalRevocation = async (source, token, readBody, caller) => {
     const { config } = source
     const claims = await verifyToken(token, source, BEARER_TOKEN, clock.now())
     if (config.senderSubject !== undefined && claims.sub !== config.senderSubject)
       throw new CurfewError('CURFEW_TOKEN_CLAIMS_INVALID', 'The token is from another sender (sub).')
+    const origin = authenticated(config, caller)
     const subject = chooseSubject(identifierIn(readBody()), config, { claims })
     const statement = { ...subject, reason: 'security', occurredAt: null } as const
     const signal = sourceSignal(config, statement, { tenants, now: clock.now() })
@@ -82,7 +84,7 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
     const replay = { ...sourceReplay(config, claims.jti, acceptedUntil(claims)), fingerprint }
     const isUnknown =
       !(await isReplay(replay, clock.now())) && (await knowsUser(signal.tenant, signal.user)) === 'unknown'
-    const { revocations } = await accept(isUnknown ? [] : [signal], replay, sourceOrigin(config, address))
+    const { revocations } = await accept(isUnknown ? [] : [signal], replay, origin)
     if (revocations.length === 0) throw new CurfewError('CURFEW_USER_UNKNOWN')
   }
   return warnOfRejectedTokens(take, { ...options, types: BEARER_TOKEN.types })

@@ -54,12 +54,12 @@ export function globalTokenRevocationRoute(
       'x-facts': { examples: EXAMPLES },
     },
     errorHandler: refuse,
-    async handle(source, request) {
+    async handle(source, request, caller) {
       const readBody = () => {
         requireType(request)
         return bodyOf(request)
       }
-      await takeGlobalRevocation(source, bearerTokenOf(request), readBody, request.ip)
+      await takeGlobalRevocation(source, bearerTokenOf(request), readBody, caller)
       return { status: 204 }
     },
   })

@@ -42,10 +42,10 @@ export function securityEventsRoute(
       'x-facts': { examples: { event: { summary: 'A security event token', value: EXAMPLE_JWT } } },
     },
     errorHandler: refuse,
-    async handle(source, request) {
+    async handle(source, request, caller) {
       requireAuthorization(request, pushAuthorizationOf(source.config))
       requireType(request)
-      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim(), request.ip)
+      await takeSecurityEvent(source, bodyOf(request).toString('latin1').trim(), caller)
       return { status: 202 }
     },
   })

@@ -4,7 +4,8 @@ import type { Log } from '../../base/log.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
-import { sourceOrigin, sourceReplay, sourceSignal } from '../common/source-signal.ts'
+import { authenticated, type Caller } from '../common/caller.ts'
+import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject } from '../common/subject-identifier.ts'
 import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
 import { verifyToken } from '../token/verify-token.ts'
@@ -23,14 +24,9 @@ import { isOwnState, stateKeyOf } from './streams/verification-state.ts'
 
 /**
  * Accepts one security event token, pushed or polled. When it resolves, its effect is durable.
- * @param address of the client; null if the token was polled
  * @throws errors that `setErrorOf` classifies
  */
-export type TakeSecurityEvent = (
-  source: SharedSignalsSource,
-  token: string,
-  address: string | null,
-) => Promise<void>
+export type TakeSecurityEvent = (source: SharedSignalsSource, token: string, caller: Caller) => Promise<void>
 
 export interface TakeSecurityEventOptions {
   accept: Accept
@@ -44,16 +40,17 @@ export interface TakeSecurityEventOptions {
 
 export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
   const { accept, streams, clock, onIgnored } = options
-  const take: TakeSecurityEvent = async (source, token, address) => {
+  const take: TakeSecurityEvent = async (source, token, caller) => {
     const { config } = source
     const claims = await verifyToken(token, source, SECURITY_EVENT_TOKEN, clock.now())
     const event = readSecurityEvent(claims, clock.now())
+    const origin = authenticated(config, caller)
     switch (meaningOf(event, config.events)) {
       case 'ends-sessions':
         await accept(
           [toSignal(config, event, options)],
           sourceReplay(config, event.jti, event.keepUntil),
-          sourceOrigin(config, address),
+          origin,
         )
         return
       case 'verification':

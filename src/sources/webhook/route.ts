@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { invalidMember } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
 import { problemAnswer } from '../../http/problems.ts'
+import { authenticated } from '../common/caller.ts'
 import type { ConfiguredSources } from '../common/configured-sources.ts'
 import { bodyOf, sourceRoute } from '../common/route.ts'
 import type { WebhookSource } from './endpoint.ts'
@@ -53,9 +54,9 @@ export function vendorWebhookRoute(
       response: { 200: EMPTY, 204: EMPTY, ...problems(400, 401, 413, 415, 503) },
       'x-facts': { examples: EXAMPLES },
     },
-    async handle(source, request) {
+    async handle(source, request, caller) {
       const { headersDistinct: headers } = request.raw
-      return { status: await takeWebhook(source, { headers, body: bodyOf(request) }, request.ip) }
+      return { status: await takeWebhook(source, { headers, body: bodyOf(request) }, caller) }
     },
   })
 }
@@ -90,9 +91,10 @@ export function oktaChallengeRoute(
         },
         'x-facts': { requestHeaders: [CHALLENGE] },
       },
-      async handle(source, request) {
+      async handle(source, request, caller) {
         const { headersDistinct: headers } = request.raw
         await proveWebhook(source, { headers, body: bodyOf(request) })
+        authenticated(source.config, caller)
         const verification = soleHeader(headers, CHALLENGE) ?? ''
         if (!/^[\x21-\x7e]{1,1024}$/.test(verification))
           throw invalidMember(CHALLENGE, 'expected one value of 1 to 1,024 printable characters')

@@ -3,8 +3,9 @@ import type { Clock } from '../../base/clock.ts'
 import { soleHeader } from '../../base/sole-header.ts'
 import type { ReplayKey } from '../../revocation/replay.ts'
 import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
+import { authenticated, type Caller } from '../common/caller.ts'
 import type { SourceContext } from '../common/part.ts'
-import { sourceOrigin, sourceReplay } from '../common/source-signal.ts'
+import { sourceReplay } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import { type ConvertedEvents, convertEvents } from './convert-events.ts'
 import type { WebhookSource } from './endpoint.ts'
@@ -31,7 +32,7 @@ export function createProveWebhook(clock: Pick<Clock, 'now'>): ProveWebhook {
 export type TakeWebhook = (
   source: WebhookSource,
   request: ReceivedWebhook,
-  address: string,
+  caller: Caller,
 ) => Promise<Preset['answer']>
 
 export interface TakeWebhookOptions
@@ -41,8 +42,9 @@ export interface TakeWebhookOptions
 
 export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
   const { accept, tenants, clock, proveWebhook } = options
-  return async (source, { headers, body }, address) => {
+  return async (source, { headers, body }, caller) => {
     const proof = await proveWebhook(source, { headers, body })
+    const origin = authenticated(source.config, caller)
     const { config, preset } = source
     const read = readBody(body, soleHeader(headers, 'content-type'), preset)
     const now = clock.now()
@@ -55,7 +57,7 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
     })
     if (converted.signals.length > 0) {
       const delivery = { config, preset, proof, read, converted }
-      await accept(converted.signals, replayOf(delivery, body, now), sourceOrigin(config, address))
+      await accept(converted.signals, replayOf(delivery, body, now), origin)
     }
     report(config.name, converted, options)
     return preset.answer

@@ -80,7 +80,7 @@ export async function takePolled(
   let awaiting = 0
   const takeOne = async ([jti, token]: [jti: string, token: string]) => {
     try {
-      await take(source, token, null)
+      await take(source, token, { address: null })
       ack.push(jti)
     } catch (error) {
       if (keys.mustWait(jti, error)) {

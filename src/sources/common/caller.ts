@@ -1,0 +1,16 @@
+import type { Origin } from '../../revocation/origin.ts'
+
+/** Who sends a message of a source. */
+export interface Caller {
+  /** Address of the client; null if Curfew fetched the message. */
+  address: string | null
+  /** Called once the message is authenticated. */
+  onAuthenticated?: (origin: Origin) => void
+}
+
+/** Notes that a message is authenticated as one of this source. */
+export function authenticated({ name }: { name: string }, { address, onAuthenticated }: Caller): Origin {
+  const origin: Origin = { kind: 'source', name, id: name, address }
+  onAuthenticated?.(origin)
+  return origin
+}
