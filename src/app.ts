@@ -7,6 +7,7 @@ import authenticate from './http/authenticate.ts'
 import { limitedServer } from './http/connections.ts'
 import lifecycle from './http/lifecycle.ts'
 import limits from './http/limits.ts'
+import operators, { OPERATORS_CONNECTIONS, OperatorsListener } from './http/operators.ts'
 import overload, { type MemoryUse, processMemory } from './http/overload.ts'
 import privateResponses from './http/private-responses.ts'
 import problems, { refuseConnection, sendProblem } from './http/problems.ts'
@@ -83,7 +84,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     memory = processMemory(config.memoryLimitMb * 1024 * 1024),
   } = options
   const metrics = createMetrics()
-  const app = createServer(config, { logStream, clock, refused: metrics.refused })
+  const listener = config.operators && new OperatorsListener(config.operators)
+  const app = createServer(config, { listener, logStream, clock, refused: metrics.refused })
   logWarnings(app.log, config)
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
@@ -163,6 +165,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     },
   })
   await app.register(privateResponses)
+  await app.register(operators, { listener })
   await app.register(overload, { memory, clock, refused: metrics.refused })
   await app.register(limits, { perMinute: config.maxFailedAuthentications, clock, refused: metrics.refused })
   await app.register(ambiguousRequests)
@@ -214,7 +217,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     lateTimes.stop()
     senders.stop()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop(), sources.stop()])
+    stopped = Promise.all([runs, tenants.stop(), sources.stop(), listener?.close()])
     waiters.close()
   })
   app.addHook('onClose', async () => {
@@ -232,6 +235,8 @@ function tierOf(calls: LimitedCalls): Tier {
 const HTTP_OPTIONS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 }
 
 interface ServerOptions {
+  /** Null if operators have no listener of their own. */
+  listener: OperatorsListener | null
   logStream: LogStream | undefined
   clock: Clock
   refused: CountRefusal
@@ -240,10 +245,17 @@ interface ServerOptions {
 /** A Fastify instance without routes, with limits for slow and oversized requests. */
 function createServer(
   { logLevel, maxConnections, trustProxy }: Config,
-  { logStream, clock, refused }: ServerOptions,
+  { listener, logStream, clock, refused }: ServerOptions,
 ): FastifyInstance {
+  const limited = { http: HTTP_OPTIONS, clock, refused }
+  const publicServer = limitedServer({ ...limited, maxConnections })
+  const operatorsServer = limitedServer({ ...limited, maxConnections: OPERATORS_CONNECTIONS })
   const app: FastifyInstance = Fastify({
-    serverFactory: limitedServer({ http: HTTP_OPTIONS, maxConnections, clock, refused }),
+    serverFactory: (handler) => {
+      // Fastify creates a server for each address of `localhost`.
+      listener?.serve(handler, operatorsServer)
+      return publicServer(handler)
+    },
     trustProxy: trustProxy.length > 0 ? trustProxy : false,
     logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),

@@ -36,8 +36,15 @@ async function serve(): Promise<void> {
   reloadOnSignal(app)
   stopOnSignals(app, config, output)
   await app.listen({ host: config.host, port: config.port })
-  app.log.info(summaryOf(app, config), 'Curfew is ready')
-  process.send?.({ url: app.listeningOrigin })
+  // Last: probes of this listener succeed only if senders are served, too.
+  const operatorsAddress = await app.listenForOperators().catch((error) => {
+    throw Object.assign(error, { settings: 'OPS_PORT or OPS_HOST' })
+  })
+  app.log.info(
+    { ...summaryOf(app, config), ...(operatorsAddress ? { operatorsAddress } : {}) },
+    'Curfew is ready',
+  )
+  process.send?.({ url: app.listeningOrigin, operatorsUrl: operatorsAddress })
 }
 
 /** The fields of the first log line. The address of the database may contain a password: only its scheme is logged. */
@@ -80,7 +87,7 @@ function stopOnSignals(app: FastifyInstance, config: Config, output: LogOutput):
   }
   const close = () => {
     // Clients that are still sending get part of the time.
-    setTimeout(() => app.server.closeAllConnections(), graceMs * 0.7).unref()
+    setTimeout(() => app.closeAllConnections(), graceMs * 0.7).unref()
     setTimeout(() => process.exit(1), graceMs).unref()
     app
       .close()
@@ -110,11 +117,11 @@ function exitCodeOf(error: unknown): number {
 function textOf(error: unknown): string {
   if (error instanceof UsageError) return error.message
   if (isInUse(error))
-    return `Curfew could not start: ${error.address}:${error.port} is in use (EADDRINUSE). Stop the process that listens there, or set PORT or HOST.`
+    return `Curfew could not start: ${error.address}:${error.port} is in use (EADDRINUSE). Stop the process that listens there, or set ${error.settings ?? 'PORT or HOST'}.`
   return error instanceof CurfewError ? `${error.code}: ${error.message}` : `Curfew could not start: ${error}`
 }
 
-function isInUse(error: unknown): error is { address: string; port: number } {
+function isInUse(error: unknown): error is { address: string; port: number; settings?: string } {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error
 }
 

@@ -73,6 +73,14 @@ t.test('the health check', async (t) => {
     t.match(await check({ port: new URL(url).port }), { code: 0, output: `${url}/health/live answered 200` })
   })
 
+  t.test("uses the operators' listener if there is one", async (t) => {
+    const { operatorsUrl } = await startService(t, { environment: { OPS_PORT: '0' } })
+    const { port: OPS_PORT } = new URL(String(operatorsUrl))
+    const expected = { code: 0, output: `${operatorsUrl}/health/live answered 200` }
+    for (const OPS_HOST of ['', '0.0.0.0', '127.0.0.1'])
+      t.match(await check({ port: '1', more: { OPS_PORT, OPS_HOST } }), expected)
+  })
+
   t.test('exits 0 if the given URL answers 200', async (t) => {
     const { url } = await startService(t)
     t.match(await check({ args: [`${url}/openapi.json`] }), { code: 0 })
@@ -100,8 +108,14 @@ t.test('the health check', async (t) => {
   })
 })
 
-function check({ port = '', args = [] }: { port?: string; args?: string[] }) {
-  const env = { ...process.env, PORT: port }
+interface Check {
+  port?: string
+  args?: string[]
+  more?: Record<string, string>
+}
+
+function check({ port = '', args = [], more = {} }: Check) {
+  const env = { ...process.env, PORT: port, ...more }
   return new Promise<{ code: unknown; output: string }>((resolve) => {
     execFile(
       process.execPath,

@@ -79,6 +79,34 @@ t.test('a port in use exits with 69 and one line that says so', async (t) => {
   t.match(stderr, new RegExp(`^Curfew could not start: .*:${port} is in use .EADDRINUSE.. Stop .*PORT.*\n$`))
 })
 
+t.test('a port in use for operators exits with 69 and names its settings', async (t) => {
+  const other = createServer()
+  t.teardown(() => other.close())
+  const OPS_PORT = String(await listen(other))
+  const { code, stderr } = await startInVain(await workingEnvironment(t, { OPS_PORT }))
+  t.equal(code, 69)
+  t.match(
+    stderr,
+    new RegExp(
+      `^Curfew could not start: .*:${OPS_PORT} is in use .EADDRINUSE.. Stop .*, or set OPS_PORT or OPS_HOST.\n$`,
+    ),
+  )
+})
+
+t.test('the first line names both addresses, and a shutdown closes both', async (t) => {
+  const service = await startProcess(t, await workingEnvironment(t, { OPS_PORT: '0' }))
+  const { url, operatorsUrl, output, end } = service
+  t.equal((await request(String(operatorsUrl), 'GET', '/metrics')).status, 200)
+  t.equal((await request(url, 'GET', '/metrics')).status, 404)
+  t.equal(await end('SIGTERM'), 0)
+  const ready = output()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .find(({ msg }) => msg === 'Curfew is ready')
+  t.match(ready, { address: url, operatorsAddress: operatorsUrl })
+})
+
 t.test('one line reports what has started, with an ISO 8601 time', async (t) => {
   const { url, output, end } = await startProcess(t, await workingEnvironment(t))
   t.equal(await end('SIGTERM'), 0)

@@ -86,7 +86,8 @@ export const ERRORS = {
   CURFEW_NOT_FOUND: {
     status: 404,
     title: 'This route does not exist',
-    action: 'See /docs for the routes.',
+    action:
+      "See the HTTP reference for the routes. Some are available only on the operators' listener (OPS_PORT).",
   },
   CURFEW_UNKNOWN_REVOCATION: {
     status: 404,

@@ -18,6 +18,13 @@ export const Environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   /** Port to listen on; 0 picks a free one. */
   PORT: z.int().min(0).max(65_535).default(3_000),
+  /** Address of the operators' listener. Loopback by default, because `/metrics` and `/docs` there need no key. */
+  OPS_HOST: z.string().min(1).default('127.0.0.1'),
+  /**
+   * Port of a second listener for operators; 0 picks a free one. If it is set, metrics, documentation, details of readiness,
+   * and routes with the roles `operate` and `admin` are available only there. By default there is one listener.
+   */
+  OPS_PORT: z.int().min(0).max(65_535).optional(),
   /**
    * Addresses of proxies whose `X-Forwarded-For` is believed: IP addresses, networks (CIDR), `loopback`, `linklocal` or
    * `uniquelocal`, separated by commas. None by default, because anyone can send the header. Behind a proxy that is not

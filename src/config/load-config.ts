@@ -14,6 +14,7 @@ import {
   type Variables,
 } from './environment.ts'
 import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './file.ts'
+import { operatorsMistakes } from './listeners.ts'
 import { misspelt } from './misspelt.ts'
 import { type ConfigFile, MAX_WEBHOOK_SECRETS } from './schema.ts'
 import type { Config } from './types.ts'
@@ -72,7 +73,14 @@ export async function loadConfig(
   ]
   const unknown = misspelt(Object.keys(environment), KEYS)
   const insecure = isReported('DATABASE_URL') ? [] : insecureDatabase(values, environment)
-  const all = [...mistakes, ...insecure, ...own.mistakes, ...missing, ...reading.mistakes]
+  const all = [
+    ...mistakes,
+    ...operatorsMistakes(given, values),
+    ...insecure,
+    ...own.mistakes,
+    ...missing,
+    ...reading.mistakes,
+  ]
   if (all.length > 0 || !reading.file) throw new ConfigError([...all, ...unknown])
   const config = toConfig(Environment.parse(values), own, reading.file)
   return { ...config, warnings: [...config.warnings, ...unknown] }
@@ -119,6 +127,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
   return {
     host: values.HOST,
     port: values.PORT,
+    operators: values.OPS_PORT === undefined ? null : { host: values.OPS_HOST, port: values.OPS_PORT },
     logLevel: values.LOG_LEVEL,
     tenants: [first, ...others],
     senders: { apiKeys: [...own.senders.apiKeys, ...more.senders.apiKeys], webhookSecrets },

@@ -3,6 +3,8 @@ import type { Mistake } from './environment.ts'
 /** Variables of other programs may resemble a short key: HOME is not a misspelt HOST. */
 const MIN_LENGTH = 7
 const MAX_EDITS = 2
+/** APP_PORT is not a misspelt OPS_PORT. */
+const SHORT_KEY = 8
 
 /** Finds unknown names that resemble a known key. Pure. */
 export function misspelt(names: readonly string[], known: readonly string[]): Mistake[] {
@@ -10,7 +12,7 @@ export function misspelt(names: readonly string[], known: readonly string[]): Mi
   return unknown.flatMap((name) => {
     const nearest = known
       .map((key) => ({ key, edits: editsBetween(name.toUpperCase(), key) }))
-      .filter(({ edits }) => edits <= MAX_EDITS)
+      .filter(({ key, edits }) => edits <= (key.length <= SHORT_KEY ? 1 : MAX_EDITS))
       .toSorted((one, other) => one.edits - other.edits)[0]
     return nearest ? [{ key: name, expected: `unknown key; did you mean ${nearest.key}?` }] : []
   })

@@ -17,6 +17,8 @@ export interface Reloadable {
 export interface Config extends Reloadable {
   host: string
   port: number
+  /** The operators' own listener; null if they have none. */
+  operators: { host: string; port: number } | null
   logLevel: Environment['LOG_LEVEL']
   /** Addresses and networks of proxies. */
   trustProxy: string[]

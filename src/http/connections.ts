@@ -1,6 +1,5 @@
-import { createServer, type Server, type ServerOptions } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyServerFactory } from 'fastify'
 import type { Clock } from '../base/clock.ts'
 import type { CountRefusal } from './refusals.ts'
 
@@ -30,7 +29,7 @@ export function limitedServer({
   maxConnections,
   clock,
   refused,
-}: ConnectionOptions): FastifyServerFactory {
+}: ConnectionOptions): (handler: RequestListener) => Server {
   return (handler) => {
     const inFlight = new WeakMap<Socket, number>()
     const server = createServer(httpOptions, (request, response) => {
@@ -55,7 +54,10 @@ export function limitedServer({
         socket.once('close', cancel)
       })
       response.once('close', () => {
-        inFlight.set(socket, (inFlight.get(socket) ?? 1) - 1)
+        const left = (inFlight.get(socket) ?? 1) - 1
+        inFlight.set(socket, left)
+        // Its client would keep it open, and the shutdown would wait.
+        if (left === 0 && !server.listening) server.closeIdleConnections()
         cancel()
         socket.off('close', cancel)
       })

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
+import { isForOperators } from './operators.ts'
 import type { CountRefusal } from './refusals.ts'
 
 declare module 'fastify' {
@@ -69,10 +70,13 @@ async function overload(app: FastifyInstance, { memory, clock, refused }: Overlo
   app.addHook('onRequest', async (request) => {
     const now = clock.monotonic()
     if (now - sampledAt >= SAMPLE_EVERY_MS) sample(now)
-    if (!isOver || request.routeOptions.config.isProbe) return
+    const { config } = request.routeOptions
+    if (!isOver || config.isProbe) return
+    // Operators need metrics most during overload. Their own connections bound what they cost.
+    if (request.listener === 'operators' && isForOperators(config)) return
     refused('memory')
     throw new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: RETRY_AFTER_S })
   })
 }
 
-export default fp(overload, { name: 'overload' })
+export default fp(overload, { name: 'overload', dependencies: ['operators'] })

@@ -33,7 +33,8 @@ export default async function swaggerPages(app: FastifyInstance, options: Fastif
     return reply.code(page.status).headers(page.headers).send(page.body)
   }
 
-  for (const url of [prefix, `${prefix}/*`]) app.get(url, { schema: { hide: true } }, serve)
+  const route = { schema: { hide: true }, config: { isForOperators: true } }
+  for (const url of [prefix, `${prefix}/*`]) app.get(url, route, serve)
 }
 
 /** Every page, by path. */

@@ -89,7 +89,8 @@ async function documentation(app: FastifyInstance) {
     await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null } })
   })
   let document: Buffer | undefined
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+  const route = { schema: { hide: true }, config: { isForOperators: true } }
+  app.get('/openapi.json', route, async (_request, reply) => {
     // One buffer for all responses that are not read yet.
     document ??= Buffer.from(JSON.stringify(app.swagger()))
     return reply.type('application/json; charset=utf-8').send(document)

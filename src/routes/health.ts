@@ -14,7 +14,7 @@ import type { RevocationStore } from '../revocation/store.ts'
 
 const Health = z.object({
   status: z.enum(['ready', 'not-ready']),
-  checks: z.array(Check),
+  checks: z.array(Check).optional().describe('Not on the public listener if operators have their own'),
   apiKeys: z
     .array(ApiKeyView)
     .optional()
@@ -47,6 +47,13 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     new TokenBucket({ ...MONITORING_RATE, clock }),
   )
 
+  const allChecks = async (): Promise<Check[]> => [
+    lifecycleCheck(isStopping()),
+    ...(await storeState()),
+    ...sources.checks(),
+    ...expiryChecks(senders.apiKeys(), clock.now()),
+  ]
+
   app.get(
     '/health/live',
     {
@@ -71,7 +78,8 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         summary: 'Whether signals are accepted and can be acted on',
         description:
           'For readiness probes. A tenant that is down is a warning: signals are still stored. With an API key that has ' +
-          'the role `operate` or `admin`, the response contains the API keys.',
+          'the role `operate` or `admin`, the response contains the API keys. If operators have their own listener, the ' +
+          'public one returns the status only.',
         tags: ['operations'],
         response: {
           200: Health.describe('Signals are accepted; checks may be `warning`'),
@@ -80,23 +88,26 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
       },
     },
     async (request, reply) => {
+      if (request.listener === 'public') {
+        const failed = hasFailed(await allChecks())
+        return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready' })
+      }
       const { authorization } = request.headers
       // First, so that the key of this request is shown as used.
       const sender = senders.byApiKey(authorization)
       if (authorization !== undefined && !sender) app.limits.failures.count(request.ip)
       const apiKeys = keysVisibleTo(sender, senders.apiKeys())
-      const checks = [
-        lifecycleCheck(isStopping()),
-        ...(await storeState()),
-        ...sources.checks(),
-        ...expiryChecks(senders.apiKeys(), clock.now()),
-      ]
-      const failed = checks.some((check) => check.status === 'failed')
+      const checks = await allChecks()
+      const failed = hasFailed(checks)
       return reply
         .code(failed ? 503 : 200)
         .send({ status: failed ? 'not-ready' : 'ready', checks, ...(apiKeys ? { apiKeys } : {}) })
     },
   )
+}
+
+function hasFailed(checks: readonly Check[]): boolean {
+  return checks.some(({ status }) => status === 'failed')
 }
 
 function lifecycleCheck(stopping: boolean): Check {

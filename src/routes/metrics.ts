@@ -160,7 +160,7 @@ export default async function metricsRoute(
   }
 
   const exposition = sharedWork(expose, new TokenBucket({ ...MONITORING_RATE, clock }))
-  app.get('/metrics', { schema }, async (_request, reply) =>
+  app.get('/metrics', { schema, config: { isForOperators: true } }, async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await exposition()),
   )
 

@@ -7,6 +7,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
   t.same(await loadConfig(COMPLETE), {
     host: '127.0.0.1',
     port: 3_000,
+    operators: null,
     trustProxy: [],
     maxConnections: 2_000,
     maxFailedAuthentications: 60,

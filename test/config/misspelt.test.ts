@@ -20,6 +20,9 @@ t.test('a misspelt key is reported with the most similar known key', async (t) =
 })
 
 t.test('known keys and unrelated variables are not reported', async (t) => {
+  t.same(misspelt(['APP_PORT', 'OPS_HOSTS'], ['OPS_PORT', 'OPS_HOST']), [
+    { key: 'OPS_HOSTS', expected: 'unknown key; did you mean OPS_HOST?' },
+  ])
   t.same(misspelt([...KNOWN, 'HOME', 'PATH', 'HOSTNAME', 'REVOKE', 'QLIK_CLOUD_REGION'], KNOWN), [])
 })
 

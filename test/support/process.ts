@@ -7,6 +7,8 @@ const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
 export interface ServiceProcess {
   url: string
+  /** The operators' listener, if the environment has OPS_PORT. */
+  operatorsUrl: string | null
   process: ChildProcess
   /** Its standard output so far. */
   output: () => string
@@ -42,6 +44,7 @@ export async function startProcess(
   if (!started) throw new Error(`the service did not start: ${output}`)
   return {
     url: started[0].url,
+    operatorsUrl: started[0].operatorsUrl ?? null,
     process: child,
     output: () => output,
     async end(signal) {

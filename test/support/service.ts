@@ -47,6 +47,8 @@ export interface ServiceOptions extends AppOptions {
 export interface Service {
   app: FastifyInstance
   url: string
+  /** The operators' listener, if the environment has OPS_PORT. */
+  operatorsUrl: string | null
   sandbox: Sandbox
   client: SandboxClient
   /** The clock of the service and of its sandbox. */
@@ -110,6 +112,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     if (!share) await sandbox.close()
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
+  const operatorsUrl = await app.listenForOperators()
   const url = app.listeningOrigin
   const call: Service['call'] = (method, path, callOptions) => request(url, method, path, callOptions)
   const ended: Service['ended'] = (id) => untilEnded(call, id)
@@ -117,6 +120,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
   return {
     app,
     url,
+    operatorsUrl,
     sandbox,
     client,
     clock,
