@@ -7,6 +7,7 @@ import { Environment, SECRETS } from '../src/config/environment.ts'
 import { loadConfig } from '../src/config/load-config.ts'
 import { readArguments } from '../src/sandbox/arguments.ts'
 import { imageEnvironment, ROOT, read } from './support/deployment.ts'
+import { startService } from './support/service.ts'
 
 interface ComposeService {
   image: string
@@ -102,7 +103,12 @@ t.test('each container has enough time for a graceful shutdown', async (t) => {
 
 t.test('ports are published on loopback only, each once', async (t) => {
   const published = Object.values(services).flatMap(({ ports = [] }) => ports)
-  t.same(published, ['127.0.0.1:3000:3000', '127.0.0.1:4848:4848', '127.0.0.1:3080:3000'])
+  t.same(published, [
+    '127.0.0.1:3000:3000',
+    '127.0.0.1:9000:9000',
+    '127.0.0.1:4848:4848',
+    '127.0.0.1:3080:3000',
+  ])
 })
 
 t.test("Curfew shares the sandbox's network, because http is allowed only on loopback", async (t) => {
@@ -110,8 +116,11 @@ t.test("Curfew shares the sandbox's network, because http is allowed only on loo
     t.equal(service(name).network_mode, 'service:sandbox', name)
     t.match(service(name).environment.QLIK_TENANT_URL, /^http:\/\/127\.0\.0\.1:/)
   }
-  const ports = ['curfew', ...REPLICAS].map((name) => service(name).environment.PORT ?? '3000')
-  t.equal(new Set(ports).size, 3, 'so each needs its own port')
+  const ports = ['curfew', ...REPLICAS].flatMap((name) => {
+    const { PORT = '3000', OPS_PORT = PORT } = service(name).environment
+    return [PORT, OPS_PORT]
+  })
+  t.equal(new Set(ports).size, 6, 'so each needs its own ports')
 })
 
 t.test('it sets only known configuration keys, and secrets only as mounted files', async (t) => {
@@ -177,7 +186,10 @@ t.test('the proxy stops using a replica while that still drains', async (t) => {
   t.match(service('proxy').configs, [{ source: 'haproxy', target: '/usr/local/etc/haproxy/haproxy.cfg' }])
   t.equal(configs.haproxy?.file, './deploy/proxy/haproxy.cfg')
   const [, ready = '', alive = ''] = proxyConfiguration.split(/^backend .+$/m)
-  const servers = REPLICAS.map((name) => `${name} sandbox:${service(name).environment.PORT} check`)
+  const servers = REPLICAS.map((name) => {
+    const { PORT, OPS_PORT } = service(name).environment
+    return `${name} sandbox:${PORT} check port ${OPS_PORT}`
+  })
   for (const backend of [ready, alive]) {
     t.same(
       [...backend.matchAll(/^ +server (.+)$/gm)].map((match) => match[1]),
@@ -202,6 +214,44 @@ t.test('the proxy waits longer than callers may, and retries only requests witho
   t.equal(service('proxy').ports[0]?.split(':').at(-1), port)
   const [, uri] = /monitor-uri (\S+)/.exec(proxyConfiguration) ?? []
   t.equal(service('proxy').healthcheck?.test.at(-1), `http://127.0.0.1:${port}${uri}`)
+})
+
+/** Evaluates the ACLs of the proxy. */
+function isForwarded(method: string, path: string): boolean {
+  const matches = (acl: string) =>
+    [...proxyConfiguration.matchAll(new RegExp(`^ +acl ${acl} (path|path_beg) (.+)$`, 'gm'))].some(
+      ([, kind, values = '']) =>
+        values.split(' ').some((value) => (kind === 'path' ? path === value : path.startsWith(value))),
+    )
+  return matches('sender') || (matches('revocation') && method === 'GET')
+}
+
+t.test('the proxy forwards only what senders need', async (t) => {
+  t.match(proxyConfiguration, /^ +http-request deny deny_status 404 unless sender or revocation METH_GET$/m)
+  const { call } = await startService(t)
+  const { json } = await call('GET', '/openapi.json')
+  const routes = Object.entries<Record<string, object>>(json.paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  routes.push('GET /openapi.json', 'GET /docs', 'GET /docs/static/swagger-ui.css')
+  const forwarded = routes.filter((route) => {
+    const [method = '', path = ''] = route.split(' ')
+    return isForwarded(method, path.replaceAll(/\{\w+\}/g, 'a'))
+  })
+  t.same(forwarded.sort(), [
+    'DELETE /sessions',
+    'DELETE /sessions/{sid}',
+    'GET /revocations/{id}',
+    'GET /sources/{name}/webhook',
+    'POST /logout-hook',
+    'POST /sources/{name}/backchannel-logout',
+    'POST /sources/{name}/events',
+    'POST /sources/{name}/global-token-revocation',
+    'POST /sources/{name}/webhook',
+    'POST /users/{id}/revoke-all',
+    'PUT /sessions',
+    'PUT /sessions/{sid}',
+  ])
 })
 
 /** Replaces the container's folder for secrets by the demo's on this machine. */

@@ -140,18 +140,25 @@ t.test('the placeholders are rejected', async (t) => {
   t.same(mistakes.map(({ key }) => key).sort(), ['API_KEYS', 'DATABASE_URL', 'WEBHOOK_SECRETS'])
 })
 
-t.test('probes use existing routes on the port of the image', async (t) => {
-  const { call } = await startService(t)
+t.test("probes use existing routes of the operators' listener", async (t) => {
+  const { operatorsUrl } = await startService(t, { environment: { OPS_PORT: '0' } })
   const { startupProbe, livenessProbe, readinessProbe } = container
   const paths = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path)
   t.same(paths, ['/health/live', '/health/live', '/health/ready'])
-  for (const path of paths) t.equal((await call('GET', path, { headers: { authorization: '' } })).status, 200)
-  const [{ name, containerPort }] = container.ports
-  for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe]) t.equal(httpGet.port, name)
-  t.equal(theOnly('Service').spec.ports[0].targetPort, name)
-  t.same(imageArguments('EXPOSE'), [String(containerPort)])
-  t.equal(environment.get('PORT') ?? imageEnvironment().PORT, String(containerPort))
-  for (const { ports } of theOnly('NetworkPolicy').spec.ingress) t.same(ports, [{ port: containerPort }])
+  for (const path of paths) t.equal((await fetch(`${operatorsUrl}${path}`)).status, 200)
+  const [forSenders, forOperators] = container.ports
+  for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe])
+    t.equal(httpGet.port, forOperators.name)
+  t.equal(environment.get('OPS_PORT'), String(forOperators.containerPort))
+  t.equal(environment.get('OPS_HOST'), imageEnvironment().HOST)
+  t.same(theOnly('Service').spec.ports, [{ name: 'http', port: 80, targetPort: forSenders.name }])
+  t.same(imageArguments('EXPOSE'), [String(forSenders.containerPort)])
+  t.equal(environment.get('PORT') ?? imageEnvironment().PORT, String(forSenders.containerPort))
+  t.same(
+    theOnly('NetworkPolicy').spec.ingress.map(({ ports }: Manifest) => ports),
+    [[{ port: forSenders.containerPort }], [{ port: forOperators.containerPort }]],
+    'senders cannot reach the port of operators',
+  )
 })
 
 t.test('a pod has enough time for a graceful shutdown', async (t) => {
