@@ -18,11 +18,21 @@ interface Operation {
   security?: unknown[]
   parameters?: unknown[]
   requestBody?: { required?: boolean; content: Record<string, { examples?: OperationFacts['examples'] }> }
-  responses?: Record<string, { headers?: Record<string, unknown> }>
+  responses?: Record<string, Response>
+}
+
+interface Response {
+  description?: string
+  content?: unknown
+  headers?: Record<string, unknown>
 }
 
 /** Headers of `default`, which describes the errors of a route. */
 const ERROR_HEADERS: readonly ResponseHeader[] = ['Retry-After', 'WWW-Authenticate']
+
+const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+const TOO_MANY_FAILURES = 'The request is not authenticated, and its address exceeds the limit of failures'
+const OVERLOADED = 'Curfew is overloaded, or its database is unavailable: send the request again'
 
 /** Adds the facts of each operation to a generated document. */
 export function completeDocument<Generated extends Document>(document: Generated): Generated {
@@ -36,10 +46,17 @@ export function completeDocument<Generated extends Document>(document: Generated
 }
 
 function completeOperation(operation: Operation): void {
-  const { requestHeaders = [], responseHeaders = {}, optionalBody, examples } = operation['x-facts'] ?? {}
+  const {
+    requestHeaders = [],
+    responseHeaders = {},
+    optionalBody,
+    isUnlimited,
+    examples,
+  } = operation['x-facts'] ?? {}
   delete operation['x-facts']
   // Generated clients and linters take a route without it for an incomplete description, not for an open route.
   operation.security ??= []
+  if (!isUnlimited) addLimits(operation)
   if (requestHeaders.length > 0)
     operation.parameters = [...(operation.parameters ?? []), ...requestHeaders.map(parameterOf)]
   if (operation.requestBody) {
@@ -48,8 +65,24 @@ function completeOperation(operation: Operation): void {
   }
   for (const [status, response] of Object.entries(operation.responses ?? {})) {
     const names = status === 'default' ? ERROR_HEADERS : (responseHeaders[Number(status)] ?? [])
-    if (names.length > 0) response.headers = Object.fromEntries(names.map((name) => [name, headerOf(name)]))
+    if (names.length > 0) response.headers = { ...response.headers, ...headersOf(names) }
   }
+}
+
+/** The responses of the limits for clients, in the format of the route's other errors. */
+function addLimits(operation: Operation): void {
+  operation.responses ??= {}
+  const { responses } = operation
+  const otherError = responses.default ?? Object.entries(responses).find(([status]) => status >= '400')?.[1]
+  const content = otherError?.content ?? PROBLEM
+  const headers = headersOf(['Retry-After'])
+  // A route without other errors authenticates nobody.
+  if (otherError) responses[429] = { description: TOO_MANY_FAILURES, content, headers }
+  responses[503] = { description: OVERLOADED, content, ...responses[503], headers }
+}
+
+function headersOf(names: readonly ResponseHeader[]): Record<string, object> {
+  return Object.fromEntries(names.map((name) => [name, headerOf(name)]))
 }
 
 function parameterOf(name: RequestHeader): object {

@@ -14,6 +14,8 @@ export interface OperationFacts {
   responseHeaders?: Readonly<Record<number, readonly ResponseHeader[]>>
   /** Whether the body can be omitted. */
   optionalBody?: boolean
+  /** Whether no limit for clients applies: probes. */
+  isUnlimited?: boolean
   /** Bodies that the route accepts. */
   examples?: Readonly<Record<string, Example>>
 }
@@ -84,7 +86,7 @@ export const RESPONSE_HEADERS = {
     example: 'wait=10',
   },
   'Retry-After': {
-    description: 'In 503 responses: seconds until the request can be sent again',
+    description: 'In 429 and 503 responses: seconds until the request can be sent again',
     schema: z.int().min(1).max(3_600),
     example: 5,
   },

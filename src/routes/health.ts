@@ -64,6 +64,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         description: 'For liveness probes.',
         tags: ['operations'],
         response: { 200: z.object({ status: z.literal('live') }).describe('The process runs') },
+        'x-facts': { isUnlimited: true },
       },
     },
     async () => ({ status: 'live' as const }),
@@ -85,6 +86,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
           200: Health.describe('Signals are accepted; checks may be `warning`'),
           503: Health.describe('At least one check is `failed`'),
         },
+        'x-facts': { isUnlimited: true },
       },
     },
     async (request, reply) => {

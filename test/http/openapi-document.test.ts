@@ -14,7 +14,18 @@ t.test('an operation without facts needs no authentication, and its errors have 
   const { default: errors, 200: success } = complete({ responses: { 200: {}, default: {} } }).responses
   t.strictSame(complete({}).security, [])
   t.strictSame(success, {})
+  t.strictSame(Object.keys(complete({ responses: { 200: {} } }).responses), ['200', '503'])
   t.strictSame(Object.keys(errors.headers), ['Retry-After', 'WWW-Authenticate'])
+})
+
+t.test('the limits for clients are responses in the format of the other errors', async (t) => {
+  const content = { 'application/json': {} }
+  const { responses } = complete({ responses: { 204: {}, 400: { content }, 503: { description: 'Own' } } })
+  for (const status of [429, 503])
+    t.match(responses[status], { content, headers: { 'Retry-After': { schema: { type: 'integer' } } } })
+  t.equal(responses[503].description, 'Own')
+  const probe = complete({ responses: { 200: {}, 503: {} }, 'x-facts': { isUnlimited: true } })
+  t.strictSame(probe.responses, { 200: {}, 503: {} })
 })
 
 t.test('the facts of an operation become parameters, headers and examples', async (t) => {

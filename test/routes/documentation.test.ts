@@ -12,7 +12,7 @@ const IDEMPOTENCY = 'header Idempotency-Key'
 const SIGNATURE = ['header webhook-id', 'header webhook-timestamp', 'header webhook-signature']
 const CHALLENGE = 'header x-okta-verification-challenge'
 
-/** Every route of the contract, with its security, success statuses and parameters. */
+/** Every route of the contract, with its security, statuses except those of limits, and parameters. */
 const ROUTES: [method: string, path: string, security: object[], statuses: string, parameters: string[]][] = [
   [
     'post',
@@ -87,7 +87,11 @@ t.test('the OpenAPI document', async (t) => {
       t.match(operation, { summary: /./, tags: [/./] }, `${method} ${path}`)
       t.same(operation.security, security)
       const isOwn = security === API_KEY || security === API_KEY_OR_WEBHOOK
-      t.same(Object.keys(operation.responses), [...statuses.split(' '), ...(isOwn ? ['default'] : [])])
+      const limits = path.startsWith('/health/') ? [] : path === '/metrics' ? ['503'] : ['429', '503']
+      const all = [...new Set([...statuses.split(' '), ...limits])].sort()
+      t.same(Object.keys(operation.responses), [...all, ...(isOwn ? ['default'] : [])])
+      for (const status of limits)
+        t.ok(operation.responses[status].headers['Retry-After'], `${path} ${status}`)
       t.same(
         (operation.parameters ?? []).map((parameter: Json) => `${parameter.in} ${parameter.name}`),
         parameters,

@@ -22,7 +22,7 @@ export type SourceRoutes = FastifyPluginAsync
 
 const SourceParams = z.object({ name: z.string().describe('Name of the source in CONFIG_FILE') })
 
-const ERROR_HEADERS = { 401: ['WWW-Authenticate'], 503: ['Retry-After'] } as const
+const ERROR_HEADERS = { 401: ['WWW-Authenticate'] } as const
 
 export interface SourceRoute<Source> {
   method: 'GET' | 'POST'
