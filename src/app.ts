@@ -5,6 +5,7 @@ import type { Config, Reloadable } from './config/load-config.ts'
 import ambiguousRequests from './http/ambiguous-requests.ts'
 import authenticate from './http/authenticate.ts'
 import { limitedServer } from './http/connections.ts'
+import { LastRequests } from './http/last-requests.ts'
 import lifecycle from './http/lifecycle.ts'
 import limits from './http/limits.ts'
 import operators, { OPERATORS_CONNECTIONS, OperatorsListener } from './http/operators.ts'
@@ -12,7 +13,9 @@ import overload, { type MemoryUse, processMemory } from './http/overload.ts'
 import privateResponses from './http/private-responses.ts'
 import problems, { refuseConnection, sendProblem } from './http/problems.ts'
 import type { CountRefusal } from './http/refusals.ts'
-import rejections from './http/rejections.ts'
+import rejections, { rejectionOfEvents } from './http/rejections.ts'
+import { createReportRejection } from './http/report-rejection.ts'
+import { sendersVisibleTo } from './http/sender-views.ts'
 import { Senders } from './http/senders.ts'
 import strictRoutes from './http/strict-routes.ts'
 import { validatorCompiler } from './http/validate.ts'
@@ -102,6 +105,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       deprecations.note(tenant, call)
     },
   })
+  const last = new LastRequests(clock)
+  const onRejected = createReportRejection({ clock, log: app.log, last, count: metrics.rejected })
   const senders = new Senders(config.senders, { clock, log: app.log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
   const worker = new Worker({
@@ -146,7 +151,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock,
     random,
     log: app.log,
-    count: metrics.signal,
+    onIgnored: (source, events) => metrics.signal(source, 'ignored', events),
+    onRejected: (events) => onRejected(rejectionOfEvents(events)),
+    onAccepted: last.accepted,
     findSession: store.findSession,
     isReplay: store.isReplay,
     knowsUser: createKnowsUser({ tenants, clock }),
@@ -158,11 +165,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(lifecycle)
   await app.register(problems)
   await app.register(rejections, {
-    onRejected({ source, code }, request) {
-      const isSignal = request.routeOptions.config?.source !== undefined || request.sourceName !== undefined
-      // A replayed token is counted when its signal is accepted.
-      if (isSignal && code !== 'CURFEW_TOKEN_REPLAYED') metrics.signal(source, 'rejected')
-    },
+    onRejected,
+    onAccepted: last.accepted,
+    isSource: (name) => sources.has(name),
   })
   await app.register(privateResponses)
   await app.register(operators, { listener })
@@ -200,6 +205,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     deprecations,
     sources,
     senders,
+    viewSenders: (sender) => sendersVisibleTo(sender, { senders, sources, last, tenants }),
     clock,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
@@ -264,7 +270,7 @@ function createServer(
     routerOptions: { maxParamLength: 16_384 },
     clientErrorHandler: refuseConnection,
     frameworkErrors(error, request, reply) {
-      app.noticeRejection(request, error)
+      request.server.noticeRejection(request, error)
       return sendProblem(error, request, reply)
     },
     // While closing, requests on open connections are still served: the store closes after the last answer.

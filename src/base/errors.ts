@@ -18,17 +18,25 @@ export class CurfewError extends OwnError {
   readonly code: ErrorCode
   readonly members: InvalidMember[]
   readonly retryAfterSeconds: number | null
+  /** More details, for the log only. */
+  evidence: (() => object) | null
 
   constructor(
     code: ErrorCode,
     detail?: string,
-    options: { cause?: unknown; members?: InvalidMember[]; retryAfterSeconds?: number } = {},
+    options: {
+      cause?: unknown
+      members?: InvalidMember[]
+      retryAfterSeconds?: number
+      evidence?: (() => object) | null
+    } = {},
   ) {
     super(detail ?? ERRORS[code].title, { cause: options.cause })
     this.name = 'CurfewError'
     this.code = code
     this.members = options.members ?? []
     this.retryAfterSeconds = options.retryAfterSeconds ?? null
+    this.evidence = options.evidence ?? null
   }
 }
 

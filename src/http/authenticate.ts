@@ -6,6 +6,7 @@ import { CurfewError } from '../base/errors.ts'
 import type { Role } from '../base/role.ts'
 import { signedHeaders } from '../base/standard-webhooks.ts'
 import { decodeUtf8, parseJson } from '../base/strict-json.ts'
+import { byApiKey } from './by-api-key.ts'
 import { readBody } from './read-body.ts'
 import type { Sender, Senders } from './senders.ts'
 
@@ -54,6 +55,7 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 
   app.decorateRequest('sender', null)
   app.decorateRequest('rawBody', null)
+  app.decorateRequest('invalidKey', null)
 
   app.addHook('onRoute', (route) => {
     const { role, senders: kinds } = route.config ?? {}
@@ -67,7 +69,7 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 
   app.addHook('onRequest', async (request) => {
     if (!request.routeOptions.config.senders || signatureOf(request)) return
-    admitOrCount(request, () => senders.byApiKey(request.headers.authorization))
+    admitOrCount(request, () => byApiKey(request, senders))
   })
 
   app.removeAllContentTypeParsers()

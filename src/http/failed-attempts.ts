@@ -7,6 +7,9 @@ const WINDOW_MS = 60_000
 /** About 1 MB. Above it, the addresses that failed first are forgotten. */
 const MAX_ADDRESSES = 10_000
 
+/** Of an address with a zone. If a trusted proxy passes `X-Forwarded-For` on, clients can send any text instead. */
+const LONGEST_ADDRESS = 64
+
 /** Errors of requests that are not authenticated. A replayed token is authentic. */
 const FAILED_AUTHENTICATION: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CURFEW_UNAUTHENTICATED',
@@ -66,7 +69,11 @@ export class FailedAttempts {
     if (window.failures <= perMinute) return error
     refused('failed-authentication')
     const retryAfterSeconds = Math.max(1, Math.ceil((window.endsAt - clock.monotonic()) / 1000))
-    return new CurfewError('CURFEW_TOO_MANY_FAILURES', undefined, { retryAfterSeconds })
+    return new CurfewError('CURFEW_TOO_MANY_FAILURES', undefined, {
+      retryAfterSeconds,
+      cause: error,
+      evidence: error.evidence,
+    })
   }
 
   /** Counts a failed authentication of a request that is answered regardless. */
@@ -96,7 +103,7 @@ export class FailedAttempts {
 /** The address, or the /64 network of an IPv6 address: a single host usually has that many addresses. */
 export function addressKey(address: string): string {
   const [plain = ''] = address.split('%')
-  if (!isIPv6(plain)) return plain
+  if (!isIPv6(plain)) return plain.slice(0, LONGEST_ADDRESS)
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1]
   if (mapped) return mapped
   // The canonical form (RFC 5952), without an IPv4 part.

@@ -77,6 +77,12 @@ export function toCurfewError(error: unknown): CurfewError {
   return new CurfewError('CURFEW_INTERNAL', undefined, { cause: error })
 }
 
+/** Whether an error is the service's. Anyone can name an unknown key, or exceed a limit. */
+export function isFault(code: ErrorCode): boolean {
+  if (code === 'CURFEW_KEY_LOOKUP_DEFERRED' || code === 'CURFEW_OVERLOADED') return false
+  return (ERRORS[code].status ?? 500) >= 500
+}
+
 /** Sends a problem for every error. */
 async function problems(app: FastifyInstance) {
   app.setErrorHandler(sendProblem)
@@ -90,11 +96,8 @@ async function problems(app: FastifyInstance) {
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toCurfewError(thrown)
   const problem = { ...toProblem(error), requestId: request.id }
-  const seen = { source: request.sourceName, code: error.code }
-  // Logged and counted by the limit that rejected it.
-  if (problem.status >= 500 && error.code !== 'CURFEW_OVERLOADED')
-    request.log.error({ ...seen, err: error }, 'a request failed')
-  else request.log.debug(seen, 'a request was rejected')
+  if (isFault(error.code))
+    request.log.error({ source: request.sourceName, code: error.code, err: error }, 'a request failed')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   if (error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)
   return reply

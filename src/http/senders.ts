@@ -46,12 +46,18 @@ export interface WebhookSender {
 /** An authenticated sender, its roles, and the tenants it can name and see. */
 export type Sender = ApiKeySender | WebhookSender
 
-type WebhookSecret = WebhookSecretConfig & Pick<WebhookSender, 'fingerprint'>
+/** A configured webhook secret. */
+export type WebhookSecret = WebhookSecretConfig & Pick<WebhookSender, 'fingerprint'>
+
+/** A configured API key that is not valid now. */
+export interface InvalidKey {
+  name: string
+  id: string
+  validity: 'not-yet-valid' | 'expired'
+}
 
 /** A webhook secret can only sign signals. */
 const WEBHOOK_ROLES: readonly Role[] = ['signal']
-
-const REJECTION_LINE_EVERY_MS = 60_000
 
 export interface SendersOptions {
   clock: Clock
@@ -85,8 +91,6 @@ export class Senders {
   readonly #log: Log
   readonly #refused: CountRefusal
   readonly #searches: TokenBucket
-  /** When a rejection was last logged, by key. */
-  readonly #logged = new WeakMap<ApiKey, number>()
   #isStarted = false
   #cancelTimer = () => {}
 
@@ -118,21 +122,22 @@ export class Senders {
     if (this.#isStarted) this.#warnOfExpiry()
   }
 
-  /**
-   * The sender of the API key in an `Authorization` header; null if the key is unknown, or not valid now. Callers learn
-   * no difference; the log does.
-   */
+  /** The sender of the API key in an `Authorization` header; null if the key is unknown, or not valid now. */
   byApiKey(authorization: string | undefined): Sender | null {
     const key = this.#apiKeys.find(authorization)
-    if (!key) return null
     const now = this.#clock.now()
-    const validity = validityOf(key, now)
-    if (validity !== 'valid') {
-      this.#logRejection(key, validity)
-      return null
-    }
+    if (!key || validityOf(key, now) !== 'valid') return null
     key.lastUsedAt = now
     return senderOf(key)
+  }
+
+  /** The API key in an `Authorization` header, if it is configured but not valid now. For the log: callers learn no difference. */
+  invalidKey(authorization: string | undefined): InvalidKey | null {
+    const key = this.#apiKeys.find(authorization)
+    const validity = key ? validityOf(key, this.#clock.now()) : 'valid'
+    if (!key || validity === 'valid') return null
+    const { name, fingerprint } = senderOf(key)
+    return { name, id: fingerprint, validity }
   }
 
   /**
@@ -154,11 +159,8 @@ export class Senders {
     return this.#apiKeys.all()
   }
 
-  #logRejection(key: ApiKey, reason: string): void {
-    const now = this.#clock.monotonic()
-    if (now - (this.#logged.get(key) ?? Number.NEGATIVE_INFINITY) < REJECTION_LINE_EVERY_MS) return
-    this.#logged.set(key, now)
-    this.#log.warn({ apiKey: key.name, reason }, 'an API key was used outside its validity')
+  webhookSecrets(): readonly WebhookSecret[] {
+    return [...this.#webhookKeys.values()]
   }
 
   #warnOfExpiry(): void {

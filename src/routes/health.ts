@@ -5,20 +5,20 @@ import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import { MONITORING_RATE, sharedWork } from '../base/shared-work.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
-import { ApiKeyView, keysVisibleTo } from '../http/api-key-view.ts'
+import { optionalSender } from '../http/by-api-key.ts'
 import { expiryChecks } from '../http/key-expiry.ts'
-import type { Senders } from '../http/senders.ts'
+import { SenderViews } from '../http/sender-views.ts'
+import type { Sender, Senders } from '../http/senders.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import { type KnownTenants, tenantChecks } from '../qlik/tenant-checks.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
+/** Only for requests with an API key that has the role `operate` or `admin`. */
+const OperatorsOnly = SenderViews.partial()
 const Health = z.object({
   status: z.enum(['ready', 'not-ready']),
   checks: z.array(Check).optional().describe('Not on the public listener if operators have their own'),
-  apiKeys: z
-    .array(ApiKeyView)
-    .optional()
-    .describe('Only for requests with an API key that has the role `operate` or `admin`'),
+  ...OperatorsOnly.shape,
 })
 
 export interface HealthOptions {
@@ -26,7 +26,9 @@ export interface HealthOptions {
   tenants: KnownTenants
   deprecations: Pick<Deprecations, 'of'>
   sources: { checks(): Check[] }
-  senders: Pick<Senders, 'apiKeys' | 'byApiKey'>
+  senders: Pick<Senders, 'apiKeys' | 'byApiKey' | 'invalidKey'>
+  /** What this sender can see of all senders. */
+  viewSenders: (sender: Sender | null) => Partial<SenderViews>
   clock: Clock
   isStopping: () => boolean
   isClaimFailing: () => boolean
@@ -38,7 +40,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, deprecations, sources, senders, clock, isStopping, isClaimFailing },
+  { store, tenants, deprecations, sources, senders, viewSenders, clock, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const, config: { isProbe: true } }
   // Each check asks the store, and there can be thousands of tenants.
@@ -79,8 +81,8 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         summary: 'Whether signals are accepted and can be acted on',
         description:
           'For readiness probes. A tenant that is down is a warning: signals are still stored. With an API key that has ' +
-          'the role `operate` or `admin`, the response contains the API keys. If operators have their own listener, the ' +
-          'public one returns the status only.',
+          'the role `operate` or `admin`, the response contains the API keys, the names of webhook secrets, and the sources, each with its last accepted and ' +
+          'last rejected request. If operators have their own listener, the public one returns the status only.',
         tags: ['operations'],
         response: {
           200: Health.describe('Signals are accepted; checks may be `warning`'),
@@ -94,16 +96,13 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         const failed = hasFailed(await allChecks())
         return reply.code(failed ? 503 : 200).send({ status: failed ? 'not-ready' : 'ready' })
       }
-      const { authorization } = request.headers
       // First, so that the key of this request is shown as used.
-      const sender = senders.byApiKey(authorization)
-      if (authorization !== undefined && !sender) app.limits.failures.count(request.ip)
-      const apiKeys = keysVisibleTo(sender, senders.apiKeys())
+      const visible = viewSenders(optionalSender(request, senders))
       const checks = await allChecks()
       const failed = hasFailed(checks)
       return reply
         .code(failed ? 503 : 200)
-        .send({ status: failed ? 'not-ready' : 'ready', checks, ...(apiKeys ? { apiKeys } : {}) })
+        .send({ status: failed ? 'not-ready' : 'ready', checks, ...visible })
     },
   )
 }

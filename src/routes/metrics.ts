@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { MONITORING_RATE, sharedWork } from '../base/shared-work.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
 import { REFUSALS, type Refusal } from '../http/refusals.ts'
+import type { Rejection } from '../http/rejections.ts'
 import { TIERS } from '../qlik/budget/permit-log.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import type { Route } from '../qlik/http.ts'
@@ -24,6 +25,12 @@ export function createMetrics() {
     name: 'curfew_signals_total',
     help: 'Signals by source and result: accepted, replayed, ignored or rejected.',
     labelNames: ['source', 'result'],
+    registers,
+  })
+  const rejections = new Counter({
+    name: 'curfew_rejections_total',
+    help: 'Rejected signals, requests and events of sources, and failed authentications, by error code.',
+    labelNames: ['source', 'reason'],
     registers,
   })
   const revocations = new Counter({
@@ -78,8 +85,14 @@ export function createMetrics() {
   return {
     registry,
     refused: (reason: Refusal) => refusals.inc({ reason }),
-    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored' | 'rejected', count = 1) =>
+    signal: (source: string, result: 'accepted' | 'replayed' | 'ignored', count = 1) =>
       signals.inc({ source, result }, count),
+    rejected({ source, code, isSignal, events }: Pick<Rejection, 'source' | 'code' | 'isSignal' | 'events'>) {
+      rejections.inc({ source, reason: code }, events ?? 1)
+      // A replayed token is counted when its signal is accepted.
+      if (isSignal && source !== 'unknown' && code !== 'CURFEW_TOKEN_REPLAYED')
+        signals.inc({ source, result: 'rejected' }, events ?? 1)
+    },
     ended(revocation: Revocation) {
       const { tenant, status, acceptedAt, completedAt } = revocation
       revocations.inc({ tenant, status, outcome: outcomeOf(revocation) ?? '' })

@@ -15,6 +15,7 @@ export class Sources {
   readonly #prefetch: KeyPrefetch
   #isStarted = false
   #entries: readonly SourceEntry[] = []
+  #names: ReadonlySet<string> = new Set()
 
   constructor(
     parts: readonly SourcePart[],
@@ -39,8 +40,17 @@ export class Sources {
   /** Replaces the sources, all at once. */
   replace(entries: readonly SourceEntry[]): void {
     this.#entries = entries
+    this.#names = new Set(entries.map(({ name }) => name))
     for (const { part, opened } of this.#parts) opened.replace(this.#ofKinds(part.kinds))
     if (this.#isStarted) this.#fetchKeys()
+  }
+
+  entries(): readonly SourceEntry[] {
+    return this.#entries
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name)
   }
 
   /** Starts the background work: fetching keys, and polling. */

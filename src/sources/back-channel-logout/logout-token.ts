@@ -7,7 +7,7 @@ import type { SourceContext } from '../common/part.ts'
 import { type Statement, sourceReplay, sourceSignal, tenantOf } from '../common/source-signal.ts'
 import { expand } from '../common/template.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
-import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
+import { explainRejectedTokens } from '../token/rejected-tokens.ts'
 import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
 /** Section 4 recommends two minutes; providers use one to fifteen. */
@@ -77,7 +77,7 @@ export type TakeLogoutToken = (source: LogoutSource, token: string, caller: Call
 
 export type TakeLogoutTokenOptions = Pick<
   SourceContext,
-  'accept' | 'tenants' | 'clock' | 'log' | 'findSession' | 'sessionSources'
+  'accept' | 'tenants' | 'clock' | 'findSession' | 'sessionSources'
 >
 
 export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogoutToken {
@@ -93,7 +93,7 @@ export function createTakeLogoutToken(options: TakeLogoutTokenOptions): TakeLogo
     const { replayed } = await accept([signal], replay, origin)
     if (replayed) throw new CurfewError('CURFEW_TOKEN_REPLAYED', 'The token was used before (jti).')
   }
-  return warnOfRejectedTokens(take, { ...options, types: LOGOUT_TOKEN.types })
+  return explainRejectedTokens(take, LOGOUT_TOKEN.types)
 }
 
 /**

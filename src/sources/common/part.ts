@@ -2,8 +2,10 @@ import type { Check } from '../../base/check.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { SourceEntry, SourceKinds } from '../../base/source-entry.ts'
+import type { RejectedEvents } from '../../http/rejections.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { KnowsUser } from '../../revocation/knows-user.ts'
+import type { Origin } from '../../revocation/origin.ts'
 import type { SessionSources } from '../../revocation/session-sources.ts'
 import type { RevocationStore } from '../../revocation/store.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
@@ -24,8 +26,12 @@ export interface SourceContext {
   /** A number from 0 up to 1, for the jitter of backoffs. */
   random: () => number
   log: Log
-  /** Counts events that end no session, and events that are rejected. */
-  count: (source: string, result: 'ignored' | 'rejected', count?: number) => void
+  /** Called for events that end no session. */
+  onIgnored: (source: string, events: number) => void
+  /** Called for rejected events whose request is accepted, and for rejected events that Curfew fetched. */
+  onRejected: (rejected: RejectedEvents) => void
+  /** Called for accepted events that Curfew fetched. */
+  onAccepted: (origin: Origin) => void
 }
 
 /**

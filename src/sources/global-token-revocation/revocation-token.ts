@@ -9,7 +9,7 @@ import type { SourceContext } from '../common/part.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject, SUBJECT_MEMBERS } from '../common/subject-identifier.ts'
 import type { IssuerSource } from '../token/issuer-source.ts'
-import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
+import { explainRejectedTokens } from '../token/rejected-tokens.ts'
 import { acceptedUntil, type TokenProfile, verifyToken } from '../token/verify-token.ts'
 
 /**
@@ -65,7 +65,7 @@ export type TakeGlobalRevocation = (
 
 export type TakeGlobalRevocationOptions = Pick<
   SourceContext,
-  'accept' | 'tenants' | 'clock' | 'log' | 'isReplay' | 'knowsUser'
+  'accept' | 'tenants' | 'clock' | 'isReplay' | 'knowsUser'
 >
 
 export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions): TakeGlobalRevocation {
@@ -87,7 +87,7 @@ export function createTakeGlobalRevocation(options: TakeGlobalRevocationOptions)
     const { revocations } = await accept(isUnknown ? [] : [signal], replay, origin)
     if (revocations.length === 0) throw new CurfewError('CURFEW_USER_UNKNOWN')
   }
-  return warnOfRejectedTokens(take, { ...options, types: BEARER_TOKEN.types })
+  return explainRejectedTokens(take, BEARER_TOKEN.types)
 }
 
 /** The subject identifier in a body. */

@@ -14,16 +14,14 @@ export const sharedSignals: SourcePart<SharedSignalsConfig> = {
   kinds: ['shared-signals'],
   entries: (values) => [sharedSignalsEntry(values)],
   open(context) {
-    const { clock, log, count } = context
+    const { clock, log } = context
     const sources = new ConfiguredSources<SharedSignalsSource>((config, previous) =>
       openIssuer(config, previous, { ...context, wellKnown: 'ssf-configuration' }),
     )
     const streams = new EventStreams(log)
-    const onIgnored = (source: string) => count(source, 'ignored')
-    const take = createTakeSecurityEvent({ ...context, streams, onIgnored })
+    const take = createTakeSecurityEvent({ ...context, streams })
     const { send, close } = createSendToTransmitter(clock)
-    const onRejected = (source: string) => count(source, 'rejected')
-    const keepers = new StreamKeepers({ ...context, send, take, streams, onRejected })
+    const keepers = new StreamKeepers({ ...context, send, take, streams })
     return {
       routes: securityEventsRoute(sources, take),
       replace(entries) {

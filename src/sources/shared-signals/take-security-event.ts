@@ -1,13 +1,13 @@
 import type { Clock } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
-import type { Log } from '../../base/log.ts'
 import type { Accept } from '../../revocation/accept.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { TenantNames } from '../../revocation/tenant-bounds.ts'
 import { authenticated, type Caller } from '../common/caller.ts'
+import type { SourceContext } from '../common/part.ts'
 import { sourceReplay, sourceSignal } from '../common/source-signal.ts'
 import { chooseSubject } from '../common/subject-identifier.ts'
-import { warnOfRejectedTokens } from '../token/rejected-tokens.ts'
+import { explainRejectedTokens } from '../token/rejected-tokens.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { SharedSignalsConfig, SharedSignalsSource } from './entry.ts'
 import {
@@ -33,9 +33,7 @@ export interface TakeSecurityEventOptions {
   tenants: TenantNames
   streams: EventStreams
   clock: Clock
-  log: Pick<Log, 'warn'>
-  /** Called for each event that ends no session. */
-  onIgnored: (source: string) => void
+  onIgnored: SourceContext['onIgnored']
 }
 
 export function createTakeSecurityEvent(options: TakeSecurityEventOptions): TakeSecurityEvent {
@@ -61,10 +59,10 @@ export function createTakeSecurityEvent(options: TakeSecurityEventOptions): Take
         return
       }
       case 'other':
-        return onIgnored(config.name)
+        return onIgnored(config.name, 1)
     }
   }
-  return warnOfRejectedTokens(take, { ...options, types: SECURITY_EVENT_TOKEN.types })
+  return explainRejectedTokens(take, SECURITY_EVENT_TOKEN.types)
 }
 
 function toSignal(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { soleHeader } from '../../base/sole-header.ts'
+import type { RejectedEvents } from '../../http/rejections.ts'
 import type { ReplayKey } from '../../revocation/replay.ts'
 import { DELIVERY_WINDOW_MS } from '../../revocation/replay.ts'
 import { authenticated, type Caller } from '../common/caller.ts'
@@ -36,7 +37,7 @@ export type TakeWebhook = (
 ) => Promise<Preset['answer']>
 
 export interface TakeWebhookOptions
-  extends Pick<SourceContext, 'accept' | 'tenants' | 'clock' | 'log' | 'count'> {
+  extends Pick<SourceContext, 'accept' | 'tenants' | 'clock' | 'onIgnored' | 'onRejected'> {
   proveWebhook: ProveWebhook
 }
 
@@ -59,7 +60,7 @@ export function createTakeWebhook(options: TakeWebhookOptions): TakeWebhook {
       const delivery = { config, preset, proof, read, converted }
       await accept(converted.signals, replayOf(delivery, body, now), origin)
     }
-    report(config.name, converted, options)
+    report(config.name, converted, { address: caller.address, origin }, options)
     return preset.answer
   }
 }
@@ -96,15 +97,16 @@ function replayOf(
     : sourceReplay(config, digest, Math.min(proof.validUntil, keepUntil))
 }
 
-/** Counts ignored events, and counts and logs rejected ones. Their details are not logged because they name users. */
+/** Reports ignored events, and rejected ones by code. */
 function report(
   source: string,
   { ignored, rejected }: ConvertedEvents,
-  { count, log }: Pick<TakeWebhookOptions, 'count' | 'log'>,
+  from: Pick<RejectedEvents, 'address' | 'origin'>,
+  { onIgnored, onRejected }: Pick<TakeWebhookOptions, 'onIgnored' | 'onRejected'>,
 ): void {
-  if (ignored > 0) count(source, 'ignored', ignored)
-  if (rejected.length === 0) return
-  count(source, 'rejected', rejected.length)
-  const codes = [...new Set(rejected.map(({ code }) => code))]
-  log.warn({ source, events: rejected.length, codes }, 'source events rejected')
+  if (ignored > 0) onIgnored(source, ignored)
+  for (const [error, ...others] of Map.groupBy(rejected, ({ code }) => code).values()) {
+    if (error)
+      onRejected({ ...from, error, events: 1 + others.length, source, route: 'POST /sources/:name/webhook' })
+  }
 }

@@ -1,9 +1,10 @@
 import t from 'tap'
-import { WARNING_EVERY_MS } from '../../../src/sources/token/rejected-tokens.ts'
+import { WARNING_EVERY_MS } from '../../../src/http/report-rejection.ts'
 import { fakeClock } from '../../support/clock.ts'
 import { CLIENT, startLogoutService } from '../../support/logout-service.ts'
+import { rejectionLines } from '../../support/rejections.ts'
 
-const MESSAGE = 'a token of a source was rejected'
+const MESSAGE = 'a request was rejected'
 
 t.test('a rejected token is logged with what was expected and received, once a minute', async (t) => {
   const clock = fakeClock()
@@ -44,11 +45,17 @@ t.test('anything may be received', async (t) => {
   t.match(last(), { received: { iss: 'object', aud: ['array', 'number', null] } })
 })
 
-t.test('accepted, repeated and unknown things are no rejections of a token', async (t) => {
+t.test('a repeated token is a rejection, without comparison: it has all expected values', async (t) => {
   const service = await startLogoutService(t)
   const token = await service.token()
-  for (const _ of [1, 2]) await service.logout(token)
-  t.notMatch(service.logLines.join(''), MESSAGE)
+  await service.logout(token)
+  t.same(rejectionLines(service), [])
+  await service.logout(token)
+  t.match(rejectionLines(service), [
+    { code: 'CURFEW_TOKEN_REPLAYED', expected: undefined, received: undefined },
+  ])
+  t.match(await service.counts(), { 'op replayed': 1 })
+  t.equal((await service.counts())['op rejected'], undefined)
 })
 
 t.test('the warning for a token without exp names the option', async (t) => {

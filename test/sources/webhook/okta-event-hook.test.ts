@@ -2,6 +2,7 @@ import t from 'tap'
 import { IGNORED, judged, REJECTED } from '../../support/judged.ts'
 import { isProblem } from '../../support/problems.ts'
 import { sendRequest } from '../../support/raw-http.ts'
+import { rejectionCounts, rejectionLines } from '../../support/rejections.ts'
 import { PATH, vendorOf, vendorService } from '../../support/vendor-service.ts'
 
 const ADMIN = { id: '00uAdmin', type: 'User', alternateId: 'admin@example.com' }
@@ -56,12 +57,14 @@ t.test('of many events in one request, the valid ones are accepted', async (t) =
   t.equal(reply.status, 204, reply.text)
   t.match(await stored(), [{ user: { subject: 'a' } }, { user: { subject: 'b' } }])
   t.same([await counted('accepted'), await counted('ignored'), await counted('rejected')], [2, 1, 2])
-  const warnings = service.logLines.filter((line) => line.includes('source events rejected'))
-  t.equal(warnings.length, 1)
-  t.match(JSON.parse(String(warnings[0])), {
-    source: 'the-source',
-    events: 2,
-    codes: ['CURFEW_SUBJECT_UNKNOWN', 'CURFEW_BODY_UNREADABLE'],
+  const shared = { msg: 'source events rejected', source: 'the-source', route: 'POST /sources/:name/webhook' }
+  t.match(rejectionLines(service), [
+    { ...shared, events: 1, code: 'CURFEW_SUBJECT_UNKNOWN' },
+    { ...shared, events: 1, code: 'CURFEW_BODY_UNREADABLE' },
+  ])
+  t.same(await rejectionCounts(service), {
+    'the-source CURFEW_SUBJECT_UNKNOWN': 1,
+    'the-source CURFEW_BODY_UNREADABLE': 1,
   })
 })
 

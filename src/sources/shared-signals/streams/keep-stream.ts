@@ -3,6 +3,7 @@ import type { Clock } from '../../../base/clock.ts'
 import type { Log } from '../../../base/log.ts'
 import { pause } from '../../../base/pause.ts'
 import { retryAfterMs } from '../../../base/retry-after.ts'
+import type { SourceContext } from '../../common/part.ts'
 import type { SharedSignalsSource } from '../entry.ts'
 import type { TakeSecurityEvent } from '../take-security-event.ts'
 import type { EventStreams } from './event-streams.ts'
@@ -28,8 +29,8 @@ export interface KeepStreamOptions {
   /** A number from 0 to 1, for the jitter of backoffs. */
   random: () => number
   log: Log
-  /** Called for each rejected event. */
-  onRejected: (source: string) => void
+  onAccepted: SourceContext['onAccepted']
+  onRejected: SourceContext['onRejected']
   /** Ends the work when aborted. */
   signal: AbortSignal
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../../../base/clock.ts'
 import { CurfewError, hasCode } from '../../../base/errors.ts'
 import type { Log } from '../../../base/log.ts'
+import type { Origin } from '../../../revocation/origin.ts'
+import type { SourceContext } from '../../common/part.ts'
 import { COOLDOWN_MS } from '../../token/key-set.ts'
 import { type SetError, setErrorOf } from '../../token/set-error.ts'
 import type { SharedSignalsSource } from '../entry.ts'
@@ -56,8 +58,8 @@ export interface TakePolledOptions {
   take: TakeSecurityEvent
   keys: AwaitedKeys
   log: Pick<Log, 'error' | 'warn'>
-  /** Called for each rejected event. */
-  onRejected: (source: string) => void
+  onAccepted: SourceContext['onAccepted']
+  onRejected: SourceContext['onRejected']
 }
 
 /** The results of the events of one poll. */
@@ -71,7 +73,7 @@ export interface TakenEvents {
 export async function takePolled(
   source: SharedSignalsSource,
   { sets }: Polled,
-  { take, keys, log, onRejected }: TakePolledOptions,
+  { take, keys, log, onAccepted, onRejected }: TakePolledOptions,
 ): Promise<TakenEvents> {
   const { name } = source.config
   const ack: string[] = []
@@ -79,24 +81,24 @@ export async function takePolled(
   const undecided: unknown[] = []
   let awaiting = 0
   const takeOne = async ([jti, token]: [jti: string, token: string]) => {
+    const proven: { origin: Origin | null } = { origin: null }
+    const onAuthenticated = (origin: Origin) => {
+      proven.origin = origin
+    }
     try {
-      await take(source, token, { address: null })
+      await take(source, token, { address: null, onAuthenticated })
       ack.push(jti)
-    } catch (error) {
-      if (keys.mustWait(jti, error)) {
+      if (proven.origin) onAccepted(proven.origin)
+    } catch (thrown) {
+      if (keys.mustWait(jti, thrown)) {
         awaiting += 1
         return
       }
-      // After the wait, the keys were fetched since the event first came.
-      const isDeferred = hasCode(error, 'CURFEW_KEY_LOOKUP_DEFERRED')
-      const setError = setErrorOf(
-        isDeferred
-          ? new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN', 'No key of the issuer matches the token (kid).')
-          : error,
-      )
-      if (!setError) return void undecided.push(error)
+      const error = hasCode(thrown, 'CURFEW_KEY_LOOKUP_DEFERRED') ? unknownKey(thrown) : thrown
+      const setError = setErrorOf(error)
+      if (!setError || !(error instanceof CurfewError)) return void undecided.push(error)
       rejected.push([jti, setError])
-      onRejected(name)
+      onRejected({ ...proven, error, events: 1, source: name, route: 'poll', address: null })
     }
     keys.settle(jti)
   }
@@ -110,4 +112,11 @@ export async function takePolled(
   // fromEntries keeps a jti with the name __proto__.
   const report = { ack, setErrs: Object.fromEntries(rejected) }
   return { report, hasUndecided: undecided.length + awaiting > 0 }
+}
+
+/** After the wait, the keys were fetched since the event first came. */
+function unknownKey({ evidence }: CurfewError): CurfewError {
+  return new CurfewError('CURFEW_TOKEN_KEY_UNKNOWN', 'No key of the issuer matches the token (kid).', {
+    evidence,
+  })
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { fakeClock } from '../../../support/clock.ts'
 import { nothingStored } from '../../../support/problems.ts'
+import { rejectionCounts, rejectionLines } from '../../../support/rejections.ts'
 import { ADA, CAEP, SSF, setClaims } from '../../../support/shared-signals.ts'
 import { nextPause, pauseUntil } from '../../../support/stream-time.ts'
 import { acknowledged, keepStreamAt, refused, startTransmitter } from '../../../support/transmitter.ts'
@@ -47,6 +48,19 @@ t.test('invalid tokens are reported, and the others acknowledged', async (t) => 
   await fake.until(acknowledged(good))
   await nothingStored(t, service)
   t.match(await service.counts(), { 'idp rejected': table.length })
+  t.match(await rejectionCounts(service), {
+    'idp CURFEW_TOKEN_SIGNATURE_INVALID': 1,
+    'idp CURFEW_TOKEN_ISSUER_WRONG': 1,
+    'idp CURFEW_TOKEN_AUDIENCE_WRONG': 1,
+    'idp CURFEW_STREAM_MISMATCH': 1,
+  })
+  const lines = rejectionLines(service)
+  const wrongAudience = lines.find(({ code }) => code === 'CURFEW_TOKEN_AUDIENCE_WRONG')
+  t.match(wrongAudience, { source: 'idp', route: 'poll', events: 1, address: undefined })
+  t.match(wrongAudience, { expected: { aud: 'https://curfew.example.com' }, received: { aud: 'other' } })
+  t.equal(new Set(lines.map(({ code }) => code)).size, lines.length, 'one line for each reason')
+  const { json } = await service.call('GET', '/health/ready')
+  t.match(json.sources, [{ name: 'idp', lastAcceptedAt: /Z$/, lastRejected: { at: /Z$/, code: /^CURFEW_/ } }])
 })
 
 t.test('an event is acknowledged only if it is durable', async (t) => {

@@ -1,0 +1,67 @@
+import type { Clock } from './clock.ts'
+
+export interface LineLimiterOptions {
+  /** Minimum time between two lines about the same, in ms. */
+  everyMs: number
+  /** Maximum number of topics and of details to remember. */
+  maxTopics: number
+  maxDetails: number
+  clock: Pick<Clock, 'monotonic'>
+}
+
+interface Topic {
+  /** Monotonic time of the last line. */
+  at: number
+  leftOut: number
+}
+
+/**
+ * Limits lines of the log that clients can cause. A topic is from a set that the configuration bounds; a detail, such as an
+ * address, is chosen by clients. Once `maxDetails` details had a line within `everyMs`, further ones share a line per topic.
+ */
+export class LineLimiter {
+  readonly #options: LineLimiterOptions
+  /** Both by time of the last line, oldest first. */
+  readonly #topics = new Map<string, Topic>()
+  readonly #details = new Map<string, number>()
+
+  constructor(options: LineLimiterOptions) {
+    this.#options = options
+  }
+
+  /** @returns how many lines of the topic were left out since its last one; null if this one must be left out, too */
+  note(topic: string, detail: string | null): number | null {
+    const { clock, maxTopics, maxDetails } = this.#options
+    const now = clock.monotonic()
+    const known = this.#topics.get(topic) ?? { at: Number.NEGATIVE_INFINITY, leftOut: 0 }
+    const key = `${topic} ${detail}`
+    const isShared = detail === null || (!this.#details.has(key) && this.#isFull(now))
+    const at = isShared ? known.at : (this.#details.get(key) ?? Number.NEGATIVE_INFINITY)
+    if (this.#isRecent(at, now)) {
+      known.leftOut += 1
+      if (!this.#topics.has(topic)) putLast(this.#topics, topic, known, maxTopics)
+      return null
+    }
+    putLast(this.#topics, topic, { at: now, leftOut: 0 }, maxTopics)
+    if (!isShared) putLast(this.#details, key, now, maxDetails)
+    return known.leftOut
+  }
+
+  /** Whether each remembered detail had a line recently. */
+  #isFull(now: number): boolean {
+    const [oldest = Number.NEGATIVE_INFINITY] = this.#details.values()
+    return this.#details.size >= this.#options.maxDetails && this.#isRecent(oldest, now)
+  }
+
+  #isRecent(at: number, now: number): boolean {
+    return now - at < this.#options.everyMs
+  }
+}
+
+/** Makes this the last entry of a map, and forgets the first ones above the maximum. */
+function putLast<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
+  map.delete(key)
+  map.set(key, value)
+  const [first] = map.keys()
+  if (map.size > max && first !== undefined) map.delete(first)
+}

@@ -1,0 +1,29 @@
+import type { FastifyRequest } from 'fastify'
+import { CurfewError } from '../base/errors.ts'
+import type { InvalidKey, Sender, Senders } from './senders.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The API key of the request, if it is configured but not valid now. */
+    invalidKey: InvalidKey | null
+  }
+}
+
+type KnownKeys = Pick<Senders, 'byApiKey' | 'invalidKey'>
+
+/** The sender that the API key of a request identifies; null if the key is missing, unknown or not valid now. */
+export function byApiKey(request: FastifyRequest, senders: KnownKeys): Sender | null {
+  const { authorization } = request.headers
+  const sender = senders.byApiKey(authorization)
+  if (!sender) request.invalidKey = senders.invalidKey(authorization)
+  return sender
+}
+
+/** The same for a route that answers everybody: a wrong API key counts as a failed authentication. */
+export function optionalSender(request: FastifyRequest, senders: KnownKeys): Sender | null {
+  const sender = byApiKey(request, senders)
+  if (sender || request.headers.authorization === undefined) return sender
+  request.server.limits.failures.count(request.ip)
+  request.server.noticeRejection(request, new CurfewError('CURFEW_UNAUTHENTICATED'))
+  return null
+}
