@@ -1,21 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseEnv } from 'node:util'
 import t, { type Test } from 'tap'
 import { secretOf } from '../support/configuration.ts'
-import { listen } from '../support/listen.ts'
+import { freePort } from '../support/free-port.ts'
 
 const DEMO = join(import.meta.dirname, '../../src/sandbox/demo.ts')
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 function startDemo(t: Test, ...args: string[]) {
   const demo = spawn(process.execPath, [DEMO, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })

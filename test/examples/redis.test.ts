@@ -1,11 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createClient } from 'redis'
 import t, { type Test } from 'tap'
 import { ACTIVE, EXPIRIES, forget, touch } from '../../examples/redis/user-sessions.js'
 import { until } from '../support/events.ts'
-import { listen } from '../support/listen.ts'
+import { freePort } from '../support/free-port.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { EMAIL, PAST_LEEWAY_MS, startCurfew, startExample } from './example.ts'
 
@@ -17,9 +16,7 @@ const LISTENER = [process.execPath, 'redis/listener.js'] as const
 
 /** Redis on a free port, and Curfew. Both end with the test. */
 async function setUp(t: Test) {
-  const reserved = createServer()
-  const port = await listen(reserved)
-  await new Promise((resolve) => reserved.close(resolve))
+  const port = await freePort()
   const settings = { port, bind: '127.0.0.1', dir: temporaryFolder(t), 'notify-keyspace-events': 'Ex' }
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const server = spawn('redis-server', [...args, '--save', ''], { stdio: ['ignore', 'pipe', 'inherit'] })

