@@ -2,6 +2,7 @@ import pg from 'pg'
 import { CurfewError } from '../../base/errors.ts'
 import { asStartError, connectionOptions } from './database.ts'
 import { JOBS_SCHEMA } from './jobs.ts'
+import { AUDIT } from './steps/audit.ts'
 import { BASE } from './steps/base.ts'
 import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
@@ -13,7 +14,14 @@ import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
  * a newer pg-boss also adds a step, even if it is only a comment, because older versions refuse a higher number. Times
  * are in ms since the epoch. Columns have the same names and meanings as in SQLite.
  */
-export const MIGRATIONS: readonly string[] = [BASE, PROOFS, SESSIONS_OF_SOURCES, EARLIER_VERSIONS, BUDGETS]
+export const MIGRATIONS: readonly string[] = [
+  BASE,
+  PROOFS,
+  SESSIONS_OF_SOURCES,
+  EARLIER_VERSIONS,
+  BUDGETS,
+  AUDIT,
+]
 
 /**
  * The pg-boss schema version that the steps are written for. pg-boss migrates its own schema. A release of pg-boss with

@@ -174,4 +174,39 @@ export const MIGRATIONS: readonly string[] = [
       ON CONFLICT (tenant, status) DO UPDATE SET count = count + 1;
   END;
   `,
+  `
+  -- The audit trail. The primary key is the order of the export; the indexes serve the filters of GET /audit and erasure.
+  CREATE TABLE audit_entries (
+    writer TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    sender TEXT,
+    tenant TEXT,
+    revocation_id TEXT,
+    user_kind TEXT,
+    user_value TEXT,
+    -- Canonical JSON, as it was hashed.
+    entry TEXT NOT NULL,
+    -- The personal data of the entry, as it was hashed. Erasure sets it to NULL.
+    private TEXT,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (writer, sequence)
+  ) STRICT;
+  CREATE INDEX audit_entries_at ON audit_entries (at);
+  CREATE INDEX audit_entries_user ON audit_entries (user_value, user_kind, tenant) WHERE user_value IS NOT NULL;
+  CREATE INDEX audit_entries_revocation ON audit_entries (revocation_id) WHERE revocation_id IS NOT NULL;
+  CREATE INDEX audit_entries_sender ON audit_entries (sender, at) WHERE sender IS NOT NULL;
+
+  -- Where each chain ends. \`referenced\`: the last sequence that another chain lists. \`purged\`: the last deleted one.
+  CREATE TABLE audit_chains (
+    writer TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    referenced INTEGER NOT NULL DEFAULT 0,
+    referenced_at INTEGER,
+    purged INTEGER NOT NULL DEFAULT 0,
+    purged_hash TEXT
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
