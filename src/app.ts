@@ -92,6 +92,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   logWarnings(app.log, config)
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
+    audit: config.auditRetentionDays > 0,
     clock,
     log: app.log,
   })

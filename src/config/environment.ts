@@ -110,6 +110,11 @@ export const Environment = z.object({
   /** How long finished revocations are kept, in days. */
   RETENTION_DAYS: z.int().min(1).max(3_650).default(30),
   /**
+   * How long entries of the audit trail are kept, in days. Longer than revocations: incidents are often discovered months
+   * later. 0 turns the audit trail off: nothing is recorded, and nothing is deleted.
+   */
+  AUDIT_RETENTION_DAYS: z.int().min(0).max(3_650).default(365),
+  /**
    * How long a shutdown waits before it stops listening, in ms. The process reports that it is not ready but still serves,
    * so that a proxy or Kubernetes can stop sending requests to it first. A single process needs no wait.
    */

@@ -28,6 +28,8 @@ export interface Config extends Reloadable {
   databaseUrl: string
   databaseConnections: number
   retentionDays: number
+  /** 0 if the audit trail is turned off. */
+  auditRetentionDays: number
   shutdownDrainMs: number
   shutdownGraceMs: number
 }

@@ -1,4 +1,6 @@
 import type { Interval } from '../base/interval.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import type { AuditEvent } from './audit/entry.ts'
 import type { Origin } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
@@ -75,7 +77,8 @@ export interface BacklogCount {
 
 /**
  * Stores revocations. Every method that changes something is atomic and resolves only when the change is durable: it
- * survives a power cut. `claim` and `progress` only survive the process, which is sufficient. If the store cannot
+ * survives a power cut. `claim` and `progress` only survive the process, which is sufficient. The entries of the audit
+ * trail are part of the change that they record. If the store cannot
  * read or write, every method rejects with `CURFEW_STORE_UNAVAILABLE` and nothing has changed, unless the connection
  * broke during a commit; repeating the call is safe.
  *
@@ -86,6 +89,8 @@ export interface BacklogCount {
  * because its heartbeat was overdue.
  */
 export interface RevocationStore {
+  audit: AuditLog
+
   /**
    * The store's clock: the database's if processes share one, otherwise the steady clock of this process. Null if
    * unknown.
@@ -130,15 +135,17 @@ export interface RevocationStore {
 
   /**
    * Ends a running revocation. No effect if this process does not run it.
+   * @param events recorded in the audit trail in any case: what the run did since it was last stored
    * @returns whether it had an effect
    */
-  end(id: string, ending: Ending): Promise<boolean>
+  end(id: string, ending: Ending, events?: readonly AuditEvent[]): Promise<boolean>
 
   /**
    * Puts a running revocation back into the queue. If a newer one is queued for the same user, the newer one joins
    * it, and its id resolves to this one from then on. No effect if this process does not run it.
+   * @param events see `end`
    */
-  putBack(id: string, waiting: Waiting): Promise<void>
+  putBack(id: string, waiting: Waiting, events?: readonly AuditEvent[]): Promise<void>
 
   /**
    * Reserves Qlik users for a running revocation, regardless of the name in its signal: only one run at a time revokes
@@ -148,8 +155,11 @@ export interface RevocationStore {
    */
   holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean>
 
-  /** Stores the progress of a running revocation. No effect if this process does not run it. */
-  progress(id: string, tokens: TokenCounts): Promise<void>
+  /**
+   * Stores the progress of a running revocation. No effect if this process does not run it.
+   * @param events see `end`
+   */
+  progress(id: string, tokens: TokenCounts, events?: readonly AuditEvent[]): Promise<void>
 
   /**
    * Stores the result of a confirming listing. A proof also applies to older revocations of the same user that wait
@@ -166,7 +176,7 @@ export interface RevocationStore {
    * @returns null if the revocation does not exist
    * @throws CURFEW_NOT_RETRYABLE if it is completed and verified
    */
-  retry(id: string, now: number): Promise<Revocation | null>
+  retry(id: string, now: number, origin?: Origin): Promise<Revocation | null>
 
   /** One revocation, by its id or the id of one that joined it; null if there is none. */
   get(id: string): Promise<Revocation | null>
@@ -194,13 +204,13 @@ export interface RevocationStore {
    * Records the user of a session, replacing any earlier record for the same source. The last call wins, even if
    * calls overlap.
    */
-  noteSession(of: SessionSource, session: Session): Promise<void>
+  noteSession(of: SessionSource, session: Session, origin?: Origin): Promise<void>
 
   /** A session of this source that has not expired; null if there is none. */
   findSession(of: SessionSource, sid: string, now: number): Promise<Session | null>
 
   /** Deletes a session of this source. Idempotent. */
-  forgetSession(of: SessionSource, sid: string): Promise<void>
+  forgetSession(of: SessionSource, sid: string, origin?: Origin): Promise<void>
 
   /**
    * Deletes revocations that ended before `endedBefore`, replay keys older than their window, and expired sessions;

@@ -11,8 +11,9 @@ export async function openStore(
   parts: readonly StorePart[],
   options: StoreOptions,
 ): Promise<Store> {
+  const { audit = true } = options
   const file = /^sqlite:(.+)$/.exec(url)?.[1]
-  if (file !== undefined) return openSqliteStore(file, options.clock, options.log)
+  if (file !== undefined) return openSqliteStore(file, options.clock, options.log, { audit })
   const scheme = url.slice(0, url.indexOf(':') + 1)
   const part = parts.find(({ schemes }) => schemes.includes(scheme))
   if (part) return part.open(url, options)

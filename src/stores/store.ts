@@ -19,6 +19,8 @@ export interface Backup {
 export interface StoreOptions {
   /** Maximum number of open connections, if the store has connections. */
   connections: number
+  /** Whether the audit trail is written; by default it is. */
+  audit?: boolean
   clock: Clock
   log: Log
 }

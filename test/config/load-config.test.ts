@@ -34,6 +34,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
     databaseUrl: 'sqlite:./data/curfew.db',
     databaseConnections: 10,
     retentionDays: 30,
+    auditRetentionDays: 365,
     shutdownDrainMs: 0,
     shutdownGraceMs: 10_000,
   })
@@ -87,6 +88,7 @@ t.test('each number is range-checked', async (t) => {
     QLIK_TIMEOUT_MS: [100, 300_000],
     REVOKE_CONCURRENCY: [1, 128],
     RETENTION_DAYS: [1, 3_650],
+    AUDIT_RETENTION_DAYS: [0, 3_650],
     SHUTDOWN_DRAIN_MS: [0, 600_000],
     SHUTDOWN_GRACE_MS: [100, 600_000],
   }

@@ -1,9 +1,6 @@
 import type { Origin } from '../origin.ts'
 import type { UserReference } from '../signal.ts'
-import type { AuditEvent, Head, StoredEntry } from './entry.ts'
-
-/** A place in the order of the export. */
-export type Position = Pick<Head, 'writer' | 'sequence'>
+import type { AuditEvent, Position, StoredEntry } from './entry.ts'
 
 export interface AuditQuery {
   /** Entries whose private part names this user and is not erased. */

@@ -1,6 +1,14 @@
-import { createHash } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import { canonicalJson } from '../../base/canonical-json.ts'
+import type { UserReference } from '../signal.ts'
 import type { AuditEvent, Entry, Head, PrivatePart, StoredEntry } from './entry.ts'
+
+/** An entry that was just appended. */
+export interface NewEntry extends StoredEntry {
+  entry: Entry
+  /** The user that the private part names. */
+  user: UserReference | null
+}
 
 /** Where a chain ends. An empty chain has the sequence 0 and no hash. */
 export interface ChainEnd {
@@ -23,46 +31,48 @@ export function append(
   events: readonly AuditEvent[],
   at: number,
   newSalt: () => string,
-): { end: ChainEnd; entries: StoredEntry[] } {
+): { end: ChainEnd; entries: NewEntry[] } {
   let last = end
   const entries = events.map((event) => {
     const personal: PrivatePart | null = event.personal && { salt: newSalt(), ...event.personal }
-    const stored = next(last, event, at, personal && canonicalJson(personal))
-    last = headOf(stored)
-    return stored
+    const entry = next(last, event, at, personal && canonicalJson(personal))
+    last = headOf(entry)
+    return entry
   })
   return { end: last, entries }
 }
 
 function next(
   { writer, sequence, hash: previous }: ChainEnd,
-  { event, by, address, tenant, revocation, details }: AuditEvent,
+  { event, by, address, tenant, revocation, details, personal }: AuditEvent,
   at: number,
-  personal: string | null,
-): StoredEntry {
+  privateText: string | null,
+): NewEntry {
+  // In canonical order, which makes canonicalJson fast.
   const entry: Entry = {
+    address,
+    at,
+    by,
+    details,
+    event,
+    previous,
+    private: privateText && sha256(privateText),
+    revocation,
+    sequence: sequence + 1,
+    tenant,
     v: 1,
     writer,
-    sequence: sequence + 1,
-    previous,
-    at,
-    event,
-    by,
-    address,
-    tenant,
-    revocation,
-    details,
-    private: personal && sha256(personal),
   }
   const text = canonicalJson(entry)
-  return { entry, text, private: personal, hash: sha256(text) }
+  const place = { writer, sequence: entry.sequence }
+  return { ...place, entry, text, private: privateText, hash: sha256(text), user: personal?.user ?? null }
 }
 
-export function headOf({ entry: { writer, sequence }, hash }: Pick<StoredEntry, 'entry' | 'hash'>): Head {
+export function headOf({ writer, sequence, hash }: StoredEntry): Head {
   return { writer, sequence, hash }
 }
 
 /** In hex. */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return digest('sha256', text)
 }

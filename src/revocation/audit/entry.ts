@@ -79,7 +79,7 @@ export type Entry = z.infer<typeof Entry>
  * The personal data of an entry, stored beside it. Erasure deletes it, and the chain stays valid. The random salt keeps
  * the digest in the entry from revealing a name that someone guesses.
  */
-export const PrivatePart = z.looseObject({
+export const PrivatePart = z.object({
   /** 32 random bytes in hex. */
   salt: Digest,
   user: UserReference.optional(),
@@ -104,9 +104,11 @@ export interface AuditEvent {
   personal: Omit<PrivatePart, 'salt'> | null
 }
 
-/** An entry as it is stored: the texts are what was hashed. */
-export interface StoredEntry {
-  entry: Entry
+/** A place in the order of the export. */
+export type Position = Pick<Head, 'writer' | 'sequence'>
+
+/** An entry as it is stored: the texts are what was hashed. Not parsed, because other programs may have changed them. */
+export interface StoredEntry extends Position {
   /** The canonical JSON of the entry. */
   text: string
   /** The canonical JSON of the private part; null if there is none, or after its erasure. */

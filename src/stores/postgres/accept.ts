@@ -1,10 +1,13 @@
+import { signalEvent } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { queueKey } from '../../revocation/keys.ts'
+import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, requireSameRequest } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import { join, newRevocation } from '../../revocation/transitions.ts'
+import type { NoteEvents } from './audit-writing.ts'
 import type { Query } from './database.ts'
 import { postgresHistory } from './history.ts'
 import type { PostgresJobs } from './jobs.ts'
@@ -15,6 +18,7 @@ export interface AcceptRequest {
   signals: readonly Signal[]
   replay: ReplayKey | null
   now: number
+  origin: Origin | undefined
 }
 
 export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
@@ -27,15 +31,17 @@ export async function acceptTogether(
   query: Query,
   jobs: PostgresJobs,
   requests: readonly AcceptRequest[],
+  note: NoteEvents,
 ): Promise<AcceptResult[]> {
   const history = postgresHistory(query)
   const repeated = await repetitions(history, requests)
   const fresh = requests.filter((request) => !repeated.has(request))
-  const queued = await queueAll(
+  const { queued, insertedIds } = await queueAll(
     query,
     jobs,
     fresh.flatMap(({ signals }) => signals),
   )
+  noteSignals(fresh, queued, insertedIds, note)
   const revocationsOf = ({ signals }: AcceptRequest) =>
     signals.map((signal) => queued.get(queueKey(signal))).filter((found) => found !== undefined)
   const answers = fresh.flatMap((request) =>
@@ -46,6 +52,22 @@ export async function acceptTogether(
     const accepted = { revocations: revocationsOf(request), replayed: false }
     return repeated.get(request) ?? { ok: true, accepted }
   })
+}
+
+/** Notes each signal. The first one of an inserted revocation has created it. */
+function noteSignals(
+  requests: readonly AcceptRequest[],
+  queued: ReadonlyMap<string, Revocation>,
+  insertedIds: Set<string>,
+  note: NoteEvents,
+): void {
+  for (const { signals, now, origin } of requests) {
+    const events = signals.flatMap((signal) => {
+      const id = queued.get(queueKey(signal))?.id
+      return id === undefined ? [] : [signalEvent(signal, { id, hasJoined: !insertedIds.delete(id) }, origin)]
+    })
+    note(events, now)
+  }
 }
 
 /** The recorded answers to repeated requests. */
@@ -84,13 +106,14 @@ function repeated(
 }
 
 /**
- * Joins each signal to the revocation queued for its user, or queues a new one with a job. Returns them by `queueKey`.
+ * Joins each signal to the revocation queued for its user, or queues a new one with a job. Returns them by `queueKey`, and
+ * the ids of the new ones.
  */
 export async function queueAll(
   query: Query,
   jobs: PostgresJobs,
   signals: readonly Signal[],
-): Promise<Map<string, Revocation>> {
+): Promise<{ queued: Map<string, Revocation>; insertedIds: Set<string> }> {
   const queued = new Map<string, Revocation>()
   for (const signal of signals) {
     const earlier = queued.get(queueKey(signal))
@@ -99,9 +122,13 @@ export async function queueAll(
       earlier ? join(earlier, signal) : newRevocation(uuidv7(signal.acceptedAt), signal),
     )
   }
-  const became = await queueOrJoin(query, jobs, [...queued.values()], (inserted) => jobs.add(query, inserted))
+  const insertedIds = new Set<string>()
+  const became = await queueOrJoin(query, jobs, [...queued.values()], (inserted) => {
+    for (const { id } of inserted) insertedIds.add(id)
+    return jobs.add(query, inserted)
+  })
   for (const one of became.values()) queued.set(queueKey(one), one)
-  return queued
+  return { queued, insertedIds }
 }
 
 /**

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import type { AuditEvent } from '../../revocation/audit/entry.ts'
+import { endEvents, proofEvents, retryEvent } from '../../revocation/audit/events.ts'
 import { queueKey, userKey } from '../../revocation/keys.ts'
+import type { Origin } from '../../revocation/origin.ts'
 import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
 import { isSettled, type Revocation, type TokenCounts } from '../../revocation/revocation.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import * as transitions from '../../revocation/transitions.ts'
+import type { NoteEvents } from './audit-writing.ts'
 import type { Query } from './database.ts'
 import { heldUsers } from './held-users.ts'
 import type { PostgresJobs } from './jobs.ts'
@@ -13,6 +17,13 @@ import { type Claimed, postgresStatements } from './statements.ts'
 
 export interface EndingOf extends Claimed {
   ending: transitions.Ending
+  /** See `RevocationStore.end`. */
+  events: readonly AuditEvent[]
+}
+
+export interface ProgressOf extends Claimed {
+  tokens: TokenCounts
+  events: readonly AuditEvent[]
 }
 
 /**
@@ -23,6 +34,8 @@ export async function endTogether(
   query: Query,
   jobs: PostgresJobs,
   endings: readonly EndingOf[],
+  note: NoteEvents,
+  now: number,
 ): Promise<Set<string>> {
   const sql = postgresStatements(query)
   const byId = new Map(endings.map(({ id, ending }) => [id, ending]))
@@ -32,8 +45,10 @@ export async function endTogether(
     return ending ? [transitions.end(one, ending)] : []
   })
   const ids = ended.map(({ id }) => id)
+  for (const { events } of endings) note(events, now)
   await sql.saveAll(ended)
-  await confirmOlder(query, ended)
+  for (const one of ended) note(endEvents(one), now)
+  await confirmOlder(query, ended, note, now)
   await sql.notifyEnded(ended.map(({ tenant, user }) => userKey(tenant, user)))
   await heldUsers(query).release(ids)
   await jobs.remove(query, ids)
@@ -42,7 +57,12 @@ export async function endTogether(
 }
 
 /** Confirms older revocations of the same users by the proofs of settled ones. */
-export async function confirmOlder(query: Query, revocations: readonly Revocation[]): Promise<void> {
+export async function confirmOlder(
+  query: Query,
+  revocations: readonly Revocation[],
+  note: NoteEvents,
+  now: number,
+): Promise<void> {
   const settled = revocations.filter((one) => one.status === 'completed' && isSettled(one))
   if (settled.length === 0) return
   const sql = postgresStatements(query)
@@ -51,6 +71,7 @@ export async function confirmOlder(query: Query, revocations: readonly Revocatio
     const newer = settled.filter((other) => queueKey(other) === queueKey(one))
     return newer.map((other) => transitions.confirmBy(one, other)).find((found) => found !== null) ?? []
   })
+  note(confirmed.flatMap(proofEvents), now)
   await sql.saveAll(confirmed)
 }
 
@@ -58,10 +79,7 @@ export async function confirmOlder(query: Query, revocations: readonly Revocatio
  * Records the progress of runs with valid claims. Rows locked by another transaction are skipped: most of them are runs
  * that are ending, which write their own counts.
  */
-export async function progressTogether(
-  query: Query,
-  progress: readonly (Claimed & { tokens: TokenCounts })[],
-): Promise<void> {
+export async function progressTogether(query: Query, progress: readonly ProgressOf[]): Promise<void> {
   const sql = postgresStatements(query)
   const byId = new Map(progress.map(({ id, tokens }) => [id, tokens]))
   const running = await sql.findClaimedUnlocked(progress)
@@ -118,8 +136,8 @@ export async function requeue(
 export async function retry(
   query: Query,
   jobs: PostgresJobs,
-  id: string,
-  now: number,
+  { id, now, origin }: { id: string; now: number; origin: Origin | undefined },
+  note: NoteEvents,
 ): Promise<Revocation | null> {
   const sql = postgresStatements(query)
   const revocation = await sql.find(id, 'FOR UPDATE')
@@ -127,6 +145,7 @@ export async function retry(
   const other = ['queued', 'running'].includes(revocation.status) ? null : await sql.queuedOf(revocation)
   const result = transitions.retry(revocation, other, now)
   const { answer, change } = result
+  note([retryEvent(revocation, result, origin)], now)
   if (change === 'none') return answer
   if (change === 'queued') {
     await jobs.remove(query, [answer.id])
@@ -159,7 +178,12 @@ const LOST = {
  * or fails after 24 hours without progress.
  * @returns false if the revocation cannot be claimed, because another one of the same user runs
  */
-export async function giveUp(query: Query, jobs: PostgresJobs, id: string, now: number): Promise<boolean> {
+export async function giveUp(
+  query: Query,
+  jobs: PostgresJobs,
+  { id, now }: { id: string; now: number },
+  note: NoteEvents,
+): Promise<boolean> {
   const claim = randomUUID()
   const sql = postgresStatements(query)
   const [lost] = await sql.claimable([id], [id])
@@ -169,7 +193,7 @@ export async function giveUp(query: Query, jobs: PostgresJobs, id: string, now: 
   const failingSince = running.failingSince ?? now
   if (now - failingSince > GIVE_UP_AFTER_MS) {
     const ending = { ...running, status: 'failed', error: LOST, completedAt: now } as const
-    await endTogether(query, jobs, [{ id, claim, ending }])
+    await endTogether(query, jobs, [{ id, claim, ending, events: [] }], note, now)
   } else {
     const waiting = { ...running, attempts: lost.attempts, failingSince, error: LOST }
     await putBack(query, jobs, { id, claim }, waiting, now)

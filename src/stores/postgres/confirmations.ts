@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { proofEvents } from '../../revocation/audit/events.ts'
 import { userKey } from '../../revocation/keys.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Room } from '../../revocation/schedule.ts'
@@ -10,6 +11,7 @@ import {
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { toRevocation } from '../rows.ts'
+import type { NoteEvents, PostgresAuditWriting } from './audit-writing.ts'
 import { Batches } from './batches.ts'
 import { confirmOlder, requeue } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
@@ -28,6 +30,7 @@ const UNCONFIRMED_TENANTS = `tenants (name) AS (
 
 export interface ConfirmationsOptions {
   database: PostgresDatabase
+  audit: PostgresAuditWriting
   databaseClock: DatabaseClock
   jobs: PostgresJobs
   /** ms since the epoch. */
@@ -52,12 +55,12 @@ export class PostgresConfirmations {
   readonly #confirms: Batches<ConfirmationOf, Revocation | null>
 
   constructor(options: ConfirmationsOptions) {
-    const { database, jobs, now } = options
+    const { audit, jobs, now } = options
     this.#options = options
     this.#confirms = new Batches({
       run: async (confirmations: readonly ConfirmationOf[]) => {
-        const became = await database.transaction((query) =>
-          confirmTogether(query, jobs, confirmations, now()),
+        const became = await audit.transaction((query, note) =>
+          confirmTogether(query, jobs, confirmations, { now: now(), note }),
         )
         return confirmations.map(({ id }) => became.get(id) ?? null)
       },
@@ -163,7 +166,7 @@ async function confirmTogether(
   query: Query,
   jobs: PostgresJobs,
   confirmations: readonly ConfirmationOf[],
-  now: number,
+  { now, note }: { now: number; note: NoteEvents },
 ): Promise<Map<string, Revocation>> {
   const sql = postgresStatements(query)
   const byId = new Map(confirmations.map(({ id, confirmation }) => [id, confirmation]))
@@ -180,7 +183,8 @@ async function confirmTogether(
     else confirmed.push(next.confirmed)
   }
   await sql.saveAll(confirmed)
-  await confirmOlder(query, confirmed)
+  note(confirmed.flatMap(proofEvents), now)
+  await confirmOlder(query, confirmed, note, now)
   for (const one of confirmed) became.set(one.id, one)
   // The same lock order as when runs end: queued rows come last. Each user has at most one claim.
   for (const next of again) became.set(next.queued.id, await requeue(query, jobs, next, now))

@@ -1,11 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../base/log.ts'
+import type { AuditEvent } from '../../revocation/audit/entry.ts'
 import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
 import type { ClaimRequest } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
+import type { PostgresAuditWriting } from './audit-writing.ts'
 import { Batches } from './batches.ts'
-import { type EndingOf, endTogether, giveUp, progressTogether, putBack, setAside } from './changes.ts'
+import {
+  type EndingOf,
+  endTogether,
+  giveUp,
+  type ProgressOf,
+  progressTogether,
+  putBack,
+  setAside,
+} from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
 import { type PostgresDatabase, UNSYNCED } from './database.ts'
 import { type Hold, heldUsers } from './held-users.ts'
@@ -25,6 +35,7 @@ const BATCH_SIZE = 200
 
 export interface RunsOptions {
   database: PostgresDatabase
+  audit: PostgresAuditWriting
   databaseClock: DatabaseClock
   jobs: PostgresJobs
   /** ms since the epoch. */
@@ -40,26 +51,29 @@ export class PostgresRuns {
   readonly #held = new Map<string, Held>()
   readonly #lost = new Set<Held>()
   readonly #ends: Batches<EndingOf, boolean>
-  readonly #progress: Batches<Claimed & { tokens: TokenCounts }, true>
+  readonly #progress: Batches<ProgressOf, true>
   readonly #holds: Batches<Hold, boolean>
   #claimNotBefore = 0
 
   constructor(options: RunsOptions) {
-    const { database, jobs } = options
+    const { database, audit, jobs, now } = options
     this.#options = options
     this.#sql = postgresStatements(database.query)
     this.#heldUsers = heldUsers(database.query)
     this.#ends = new Batches({
       run: async (endings: readonly EndingOf[]) => {
-        const ended = await database.transaction((query) => endTogether(query, jobs, endings))
+        const ended = await audit.transaction((query, note) => endTogether(query, jobs, endings, note, now()))
         return endings.map(({ id }) => ended.has(id))
       },
       concurrency: 2,
       largest: BATCH_SIZE,
     })
     this.#progress = new Batches({
-      run: async (progress: readonly (Claimed & { tokens: TokenCounts })[]) => {
-        await database.transaction((query) => progressTogether(query, progress), UNSYNCED)
+      run: async (progress: readonly ProgressOf[]) => {
+        await audit.transaction(async (query, note) => {
+          for (const { events } of progress) note(events, now())
+          await progressTogether(query, progress)
+        }, UNSYNCED)
         return progress.map((): true => true)
       },
       concurrency: 1,
@@ -120,10 +134,11 @@ export class PostgresRuns {
   }
 
   /** Ends a run of this process. Returns false if this process has lost the run. */
-  async end(id: string, ending: transitions.Ending): Promise<boolean> {
+  async end(id: string, ending: transitions.Ending, events: readonly AuditEvent[]): Promise<boolean> {
     const own = this.#held.get(id)
-    if (!own) return false
-    const hasEnded = await this.#ends.ask({ id, claim: own.claim, ending: this.#onDatabaseClock(ending) })
+    if (!own) return this.#record(events)
+    const report = { ending: this.#onDatabaseClock(ending), events }
+    const hasEnded = await this.#ends.ask({ id, claim: own.claim, ...report })
     this.#letGo(own)
     return hasEnded
   }
@@ -134,17 +149,28 @@ export class PostgresRuns {
     return { ...ending, verificationDueAt: this.#options.databaseClock.toDatabase(ending.verificationDueAt) }
   }
 
-  async putBack(id: string, waiting: transitions.Waiting): Promise<void> {
-    const { database, jobs, now } = this.#options
+  async putBack(id: string, waiting: transitions.Waiting, events: readonly AuditEvent[]): Promise<void> {
+    const { audit, jobs, now } = this.#options
     const own = this.#held.get(id)
-    if (!own) return
-    await database.transaction((query) => putBack(query, jobs, own, waiting, now()))
+    if (!own) return void (await this.#record(events))
+    await audit.transaction((query, note) => {
+      note(events, now())
+      return putBack(query, jobs, own, waiting, now())
+    })
     this.#letGo(own)
   }
 
-  async progress(id: string, tokens: TokenCounts): Promise<void> {
+  async progress(id: string, tokens: TokenCounts, events: readonly AuditEvent[]): Promise<void> {
     const own = this.#held.get(id)
-    if (own) await this.#progress.ask({ id, claim: own.claim, tokens })
+    if (own) await this.#progress.ask({ id, claim: own.claim, tokens, events })
+    else await this.#record(events)
+  }
+
+  /** Records what a run did that this process has lost. @returns false: the run itself is not changed */
+  async #record(events: readonly AuditEvent[]): Promise<false> {
+    const { audit, now } = this.#options
+    if (events.length > 0) await audit.transaction(async (_, note) => note(events, now()))
+    return false
   }
 
   /** See `RevocationStore.holdUsers`. */
@@ -174,7 +200,7 @@ export class PostgresRuns {
 
   /** Sends heartbeats, finds runs that this process has lost, and settles jobs that were lost too often. */
   async beat(): Promise<void> {
-    const { database, jobs, now } = this.#options
+    const { audit, jobs, now } = this.#options
     await jobs.touch([...this.#held.values()])
     const before = new Map(this.#held)
     const claims = new Map([...before].map(([id, own]) => [id, own.claim]))
@@ -183,7 +209,9 @@ export class PostgresRuns {
       if (own) this.#lost.add(own)
     }
     await jobs.eachLost(async (id) => {
-      const isSettled = await database.transaction((query) => giveUp(query, jobs, id, now()))
+      const isSettled = await audit.transaction((query, note) =>
+        giveUp(query, jobs, { id, now: now() }, note),
+      )
       if (!isSettled) await this.#setAside(id)
     })
   }

@@ -1,3 +1,4 @@
+import type { Origin } from '../../revocation/origin.ts'
 import type { Session, SessionSource } from '../../revocation/session.ts'
 import { type SessionRow, toSession, toSessionRow, type UnsourcedSessionRow } from '../session-row.ts'
 import type { Query } from './database.ts'
@@ -7,6 +8,7 @@ export interface SessionChange {
   of: SessionSource
   sid: string
   session: Session | null
+  origin: Origin | undefined
 }
 
 const KEYS = { source_sessions: 'tenant, source, sid', sessions: 'tenant, sid' } as const

@@ -1,11 +1,15 @@
 import { type Clock, steadyNow } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import type { AuditLog } from '../../revocation/audit/audit-log.ts'
+import { sessionEvent } from '../../revocation/audit/events.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { type AcceptRequest, acceptTogether } from './accept.ts'
+import { postgresAudit } from './audit.ts'
+import { PostgresAuditWriting } from './audit-writing.ts'
 import { Batches } from './batches.ts'
 import { measure, retry } from './changes.ts'
 import { DatabaseClock } from './clock.ts'
@@ -47,10 +51,12 @@ export async function openPostgresStore(url: string, options: StoreOptions): Pro
  */
 export class PostgresStore implements Store {
   readonly permits: PostgresPermits
+  readonly audit: AuditLog
   readonly #url: string
   readonly #clock: Clock
   readonly #log: Log
   readonly #database: PostgresDatabase
+  readonly #trail: PostgresAuditWriting
   readonly #listener: PostgresListener
   readonly #databaseClock: DatabaseClock
   readonly #jobs: PostgresJobs
@@ -65,12 +71,14 @@ export class PostgresStore implements Store {
   #isClosed = false
   #cancelTimer = () => {}
 
-  constructor(url: string, { connections, clock, log }: StoreOptions) {
+  constructor(url: string, { connections, clock, log, audit = true }: StoreOptions) {
     this.#url = url
     this.#clock = clock
     this.#log = log
     const database = new PostgresDatabase(url, connections)
     this.#database = database
+    this.#trail = new PostgresAuditWriting(database, audit)
+    this.audit = postgresAudit(database, this.#trail)
     this.#listener = new PostgresListener(url)
     // The worker compares the times of this store with the same clock.
     const now = steadyNow(clock)
@@ -81,10 +89,16 @@ export class PostgresStore implements Store {
     this.#sql = postgresStatements(database.query)
     this.#sessions = postgresSessions(database.query)
     this.#history = postgresHistory(database.query)
-    this.#runs = new PostgresRuns({ database, databaseClock, jobs, now, log })
-    this.#confirmations = new PostgresConfirmations({ database, databaseClock, jobs, now })
-    this.#accepts = acceptBatches(database, jobs)
-    this.#sessionChanges = sessionBatches(database)
+    this.#runs = new PostgresRuns({ database, audit: this.#trail, databaseClock, jobs, now, log })
+    this.#confirmations = new PostgresConfirmations({
+      database,
+      audit: this.#trail,
+      databaseClock,
+      jobs,
+      now,
+    })
+    this.#accepts = acceptBatches(this.#trail, jobs)
+    this.#sessionChanges = sessionBatches(this.#trail, () => clock.now())
     this.permits = new PostgresPermits(database.query)
   }
 
@@ -106,8 +120,8 @@ export class PostgresStore implements Store {
 
   clock: Store['clock'] = () => this.#databaseClock.reading()
 
-  accept: Store['accept'] = async (signals, replay, now) => {
-    const result = await this.#accepts.ask({ signals, replay, now })
+  accept: Store['accept'] = async (signals, replay, now, origin) => {
+    const result = await this.#accepts.ask({ signals, replay, now, origin })
     if (!result.ok) throw result.error
     return result.accepted
   }
@@ -125,18 +139,18 @@ export class PostgresStore implements Store {
     return times.length > 0 ? Math.min(...times) : null
   }
 
-  end: Store['end'] = (id, ending) => this.#runs.end(id, ending)
+  end: Store['end'] = (id, ending, events = []) => this.#runs.end(id, ending, events)
 
-  putBack: Store['putBack'] = (id, waiting) => this.#runs.putBack(id, waiting)
+  putBack: Store['putBack'] = (id, waiting, events = []) => this.#runs.putBack(id, waiting, events)
 
-  progress: Store['progress'] = (id, tokens) => this.#runs.progress(id, tokens)
+  progress: Store['progress'] = (id, tokens, events = []) => this.#runs.progress(id, tokens, events)
 
   holdUsers: Store['holdUsers'] = (id, userIds, urgency) => this.#runs.holdUsers(id, userIds, urgency)
 
   confirm: Store['confirm'] = (id, confirmation) => this.#confirmations.confirm(id, confirmation)
 
-  retry: Store['retry'] = (id, now) =>
-    this.#database.transaction((query) => retry(query, this.#jobs, id, now))
+  retry: Store['retry'] = (id, now, origin) =>
+    this.#trail.transaction((query, note) => retry(query, this.#jobs, { id, now, origin }, note))
 
   get: Store['get'] = (id) => this.#sql.find(id)
 
@@ -152,8 +166,8 @@ export class PostgresStore implements Store {
   /** Runs of a lost process are claimed again when its heartbeat stops. */
   recover: Store['recover'] = async () => 0
 
-  noteSession: Store['noteSession'] = async (of, session) => {
-    await this.#sessionChanges.ask({ of, sid: session.sid, session })
+  noteSession: Store['noteSession'] = async (of, session, origin) => {
+    await this.#sessionChanges.ask({ of, sid: session.sid, session, origin })
   }
 
   isReplay: Store['isReplay'] = async (replay, now) => {
@@ -164,8 +178,8 @@ export class PostgresStore implements Store {
 
   findSession: Store['findSession'] = (of, sid, now) => this.#sessions.find(of, sid, now)
 
-  forgetSession: Store['forgetSession'] = async (of, sid) => {
-    await this.#sessionChanges.ask({ of, sid, session: null })
+  forgetSession: Store['forgetSession'] = async (of, sid, origin) => {
+    await this.#sessionChanges.ask({ of, sid, session: null, origin })
   }
 
   purge: Store['purge'] = (endedBefore, now) =>
@@ -205,10 +219,10 @@ export class PostgresStore implements Store {
   }
 }
 
-function acceptBatches(database: PostgresDatabase, jobs: PostgresJobs) {
+function acceptBatches(audit: PostgresAuditWriting, jobs: PostgresJobs) {
   return new Batches({
     run: (requests: readonly AcceptRequest[]) =>
-      database.transaction((query) => acceptTogether(query, jobs, requests)),
+      audit.transaction((query, note) => acceptTogether(query, jobs, requests, note)),
     concurrency: 2,
     largest: ACCEPTED_AT_ONCE,
     fits: ({ replay, signals }, batch) =>
@@ -219,10 +233,14 @@ function acceptBatches(database: PostgresDatabase, jobs: PostgresJobs) {
 }
 
 /** In batches: 1,101 changes at once, each in its own transaction, waited too long for one of five connections. */
-function sessionBatches(database: PostgresDatabase) {
+function sessionBatches(audit: PostgresAuditWriting, now: () => number) {
   return new Batches({
     run: async (changes: readonly SessionChange[]) => {
-      await database.transaction((query) => postgresSessions(query).change(changes))
+      await audit.transaction((query, note) => {
+        const events = changes.map(({ of, sid, session, origin }) => sessionEvent(of, sid, session, origin))
+        note(events, now())
+        return postgresSessions(query).change(changes)
+      })
       return changes.map(() => null)
     },
     // One batch after the other: in parallel, the later of two changes of a session could be lost.

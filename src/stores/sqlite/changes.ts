@@ -1,5 +1,8 @@
 import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
+import type { AuditEvent } from '../../revocation/audit/entry.ts'
+import { endEvents, proofEvents, retryEvent, signalEvent } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
+import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
 import { type Room, shareRoom } from '../../revocation/schedule.ts'
@@ -16,12 +19,21 @@ import {
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
 
-/** Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state. */
-export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
-  function acceptOne(signal: Signal): Revocation {
+/** Records events in the audit trail, in the caller's transaction. `at`: ms since the epoch. */
+export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
+
+/**
+ * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
+ * entry in the audit trail.
+ */
+export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: NoteEvents) {
+  function acceptOne(signal: Signal, now: number, origin: Origin | undefined): Revocation {
     const queued = sql.queuedOf(signal)
-    if (queued) return sql.save(transitions.join(queued, signal))
-    return sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
+    const revocation = queued
+      ? sql.save(transitions.join(queued, signal))
+      : sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
+    audit([signalEvent(signal, { id: revocation.id, hasJoined: queued !== null }, origin)], now)
+    return revocation
   }
 
   function inTurn(
@@ -44,12 +56,12 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
   }
 
   /** Saves a revocation. If it is settled, its proof also confirms older revocations of the same user. */
-  function settle(revocation: Revocation): Revocation {
+  function settle(revocation: Revocation, now: number): Revocation {
     sql.noteResolved(sql.save(revocation))
     if (!isSettled(revocation)) return revocation
     for (const older of sql.unconfirmed.othersOf(revocation.id)) {
       const confirmed = transitions.confirmBy(older, revocation)
-      if (confirmed) sql.save(confirmed)
+      if (confirmed) audit(proofEvents(sql.save(confirmed)), now)
     }
     return revocation
   }
@@ -61,13 +73,13 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
       return earlier !== null
     },
 
-    accept(signals: Signal[], replay: ReplayKey | null, now: number): Accepted {
+    accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Accepted {
       const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
       if (earlier) {
         requireSameRequest(earlier.fingerprint, replay.fingerprint)
         return { revocations: earlier.revocations, replayed: true }
       }
-      const revocations = signals.map(acceptOne)
+      const revocations = signals.map((signal) => acceptOne(signal, now, origin))
       if (replay) sql.noteReplay(replay, revocations, replayTime(replay, now))
       return { revocations, replayed: false }
     },
@@ -97,15 +109,19 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
       return { claimed, postponed: due.length - claimed.length }
     },
 
-    confirm(id: string, confirmation: transitions.Confirmation): Revocation | null {
+    confirm(id: string, confirmation: transitions.Confirmation, now: number): Revocation | null {
       const completed = sql.find(id)
       if (completed?.id !== id || completed.status !== 'completed') return null
       const next = transitions.confirm(completed, confirmation, sql.queuedOf(completed))
-      return 'queued' in next ? requeue(next) : settle(next.confirmed)
+      if ('queued' in next) return requeue(next)
+      if (completed.verificationDueAt !== null) audit(proofEvents(next.confirmed), now)
+      return settle(next.confirmed, now)
     },
 
     end(running: Revocation, ending: transitions.Ending): void {
-      settle(transitions.end(running, ending))
+      const ended = transitions.end(running, ending)
+      audit(endEvents(ended), ending.completedAt)
+      settle(ended, ending.completedAt)
     },
 
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
@@ -119,13 +135,14 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>) {
       requeue(transitions.putBack(running, waiting, sql.queuedOf(running)))
     },
 
-    retry(id: string, now: number): Revocation | null {
+    retry(id: string, now: number, origin?: Origin): Revocation | null {
       const revocation = sql.find(id)
       if (!revocation) return null
       const other = revocation.status === 'queued' ? null : sql.queuedOf(revocation)
       const result = transitions.retry(revocation, other, now)
       if (result.change !== 'none') sql.save(result.answer)
       if (result.change === 'widened') sql.save(result.superseded)
+      audit([retryEvent(revocation, result, origin)], now)
       return result.answer
     },
 

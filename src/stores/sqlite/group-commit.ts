@@ -11,6 +11,23 @@ interface Write {
 
 type Result = { ok: true; value: unknown } | { ok: false; error: unknown }
 
+/** Adds to each transaction, and has state in memory that must agree with what was committed. */
+export interface Companion {
+  /** Called before each write. The returned function is called if that write is rolled back. */
+  begin(): () => void
+  beforeCommit(): void
+  afterCommit(): void
+  /** Called if the transaction was not committed, or if that is unknown. */
+  afterFailure(): void
+}
+
+const ALONE: Companion = {
+  begin: () => () => {},
+  beforeCommit: () => {},
+  afterCommit: () => {},
+  afterFailure: () => {},
+}
+
 /** A transaction blocks the event loop, so it must stay small. */
 const WRITES_PER_TRANSACTION = 500
 
@@ -26,14 +43,16 @@ export class GroupCommit {
   readonly #savepoint: StatementSync
   readonly #release: StatementSync
   readonly #undo: StatementSync
+  readonly #companion: Companion
   #pending: Write[] = []
   #closed = false
   /** Whether `synchronous` is `FULL`, which `openDatabase` sets. */
   #isFull = true
   #committed = 0
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, companion = ALONE) {
     this.#database = database
+    this.#companion = companion
     this.#savepoint = database.prepare('SAVEPOINT one_write')
     this.#release = database.prepare('RELEASE one_write')
     this.#undo = database.prepare('ROLLBACK TO one_write')
@@ -82,10 +101,13 @@ export class GroupCommit {
       this.#setSync(batch.some((write) => write.mustSync))
       this.#database.exec('BEGIN IMMEDIATE')
       results = batch.map((write) => this.#attempt(write.work))
+      this.#companion.beforeCommit()
       this.#database.exec('COMMIT')
+      this.#companion.afterCommit()
       this.#committed += 1
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#companion.afterFailure()
       const failure = asCurfewError(error)
       for (const write of batch) write.reject(failure)
       return
@@ -106,6 +128,7 @@ export class GroupCommit {
 
   #attempt(work: () => unknown): Result {
     this.#savepoint.run()
+    const forget = this.#companion.begin()
     try {
       const value = work()
       this.#release.run()
@@ -115,6 +138,7 @@ export class GroupCommit {
       if (!this.#database.isTransaction) throw error
       this.#undo.run()
       this.#release.run()
+      forget()
       return { ok: false, error: asCurfewError(error) }
     }
   }

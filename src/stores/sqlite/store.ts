@@ -3,11 +3,16 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { steadyClock } from '../../base/steady-clock.ts'
+import type { AuditLog } from '../../revocation/audit/audit-log.ts'
+import type { AuditEvent } from '../../revocation/audit/entry.ts'
+import { sessionEvent } from '../../revocation/audit/events.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { progress } from '../../revocation/transitions.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store } from '../store.ts'
+import { sqliteAudit } from './audit.ts'
+import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { sqliteChanges } from './changes.ts'
 import { Condition } from './condition.ts'
@@ -26,14 +31,20 @@ import { verifyDatabase } from './verify.ts'
 /**
  * Opens the embedded store: one process, one file at `path`, which is created if it does not exist. With a log, the files
  * are watched, and damage is logged as it occurs.
+ * @param audit whether the audit trail is written
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openSqliteStore(path: string, clock: Clock = systemClock, log?: Log): SqliteStore {
+export function openSqliteStore(
+  path: string,
+  clock: Clock = systemClock,
+  log?: Log,
+  { audit = true } = {},
+): SqliteStore {
   let found: Damage | null = null
   const database = openDatabase(path, (damage) => {
     found = damage
   })
-  return new SqliteStore(database, { path: resolve(path), clock, log, found })
+  return new SqliteStore(database, { path: resolve(path), clock, log, found, audit })
 }
 
 const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} }
@@ -45,6 +56,8 @@ interface SqliteStoreOptions {
   log: Log | undefined
   /** What the check at the start found. */
   found: Damage | null
+  /** By default it is written. */
+  audit?: boolean
 }
 
 /**
@@ -53,11 +66,14 @@ interface SqliteStoreOptions {
  */
 export class SqliteStore implements Store {
   readonly permits: SqlitePermitLog
+  readonly audit: AuditLog
   readonly #database: DatabaseSync
   readonly #sql: ReturnType<typeof sqliteStatements>
   readonly #changes: ReturnType<typeof sqliteChanges>
   readonly #sessions: ReturnType<typeof sqliteSessions>
   readonly #commits: GroupCommit
+  readonly #trail: SqliteAuditWriting
+  readonly #now: () => number
   readonly #held = new HeldUsers()
   readonly #steady: ReturnType<typeof steadyClock>
   readonly #condition: Condition
@@ -66,19 +82,26 @@ export class SqliteStore implements Store {
   #lastKept = 0
   #isClosed = false
 
-  constructor(database: DatabaseSync, { path, clock, log, found }: SqliteStoreOptions) {
+  constructor(database: DatabaseSync, { path, clock, log, found, audit = true }: SqliteStoreOptions) {
     this.#database = database
     this.#path = path
     this.#sql = sqliteStatements(database)
-    this.#changes = sqliteChanges(this.#sql)
+    this.#now = () => clock.now()
+    this.#trail = new SqliteAuditWriting(database, audit)
+    this.#changes = sqliteChanges(this.#sql, (events, at) => this.#trail.note(events, at))
     this.#sessions = sqliteSessions(database)
-    this.#commits = new GroupCommit(database)
+    this.#commits = new GroupCommit(database, this.#trail)
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
       (work) => this.#writeUnsynced(work),
       (work) => this.#read(work),
     )
+    this.audit = sqliteAudit(database, {
+      writing: this.#trail,
+      write: (work) => this.#keep(work),
+      read: (work) => this.#read(work),
+    })
     const files = new FileIdentity(path)
     const reserve = new Reserve(path)
     const verify = () => verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
@@ -92,8 +115,8 @@ export class SqliteStore implements Store {
 
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
 
-  accept: Store['accept'] = (signals, replay, now) =>
-    this.#keep(() => this.#changes.accept(signals, replay, now))
+  accept: Store['accept'] = (signals, replay, now, origin) =>
+    this.#keep(() => this.#changes.accept(signals, replay, now, origin))
 
   isReplay: Store['isReplay'] = (replay, now) => this.#read(() => this.#changes.isReplay(replay, now))
 
@@ -106,14 +129,14 @@ export class SqliteStore implements Store {
 
   nextDueAt: Store['nextDueAt'] = (now) => this.#read(() => this.#sql.nextDueAt(now))
 
-  end: Store['end'] = async (id, ending) => {
-    const hasEnded = await this.#whileRunning(id, (running) => this.#changes.end(running, ending))
+  end: Store['end'] = async (id, ending, events = []) => {
+    const hasEnded = await this.#whileRunning(id, events, (running) => this.#changes.end(running, ending))
     this.#held.release(id)
     return hasEnded
   }
 
-  putBack: Store['putBack'] = async (id, waiting) => {
-    await this.#whileRunning(id, (running) => this.#changes.putBack(running, waiting))
+  putBack: Store['putBack'] = async (id, waiting, events = []) => {
+    await this.#whileRunning(id, events, (running) => this.#changes.putBack(running, waiting))
     this.#held.release(id)
   }
 
@@ -122,14 +145,15 @@ export class SqliteStore implements Store {
     return running?.status === 'running' && this.#held.hold(running, userIds, urgency)
   }
 
-  progress: Store['progress'] = async (id, tokens) => {
+  progress: Store['progress'] = async (id, tokens, events = []) => {
     const save = (running: Revocation) => this.#sql.save(progress(running, tokens))
-    await this.#whileRunning(id, save, { mustSync: false })
+    await this.#whileRunning(id, events, save, { mustSync: false })
   }
 
-  confirm: Store['confirm'] = (id, confirmation) => this.#write(() => this.#changes.confirm(id, confirmation))
+  confirm: Store['confirm'] = (id, confirmation) =>
+    this.#write(() => this.#changes.confirm(id, confirmation, this.#now()))
 
-  retry: Store['retry'] = (id, now) => this.#keep(() => this.#changes.retry(id, now))
+  retry: Store['retry'] = (id, now, origin) => this.#keep(() => this.#changes.retry(id, now, origin))
 
   get: Store['get'] = (id) => this.#read(() => this.#sql.find(id))
 
@@ -144,11 +168,19 @@ export class SqliteStore implements Store {
 
   recover: Store['recover'] = (now) => this.#write(() => this.#changes.recover(now))
 
-  noteSession: Store['noteSession'] = (of, session) => this.#keep(() => this.#sessions.note(of, session))
+  noteSession: Store['noteSession'] = (of, session, origin) =>
+    this.#keep(() => {
+      this.#sessions.note(of, session)
+      this.#trail.note([sessionEvent(of, session.sid, session, origin)], this.#now())
+    })
 
   findSession: Store['findSession'] = (of, sid, now) => this.#read(() => this.#sessions.find(of, sid, now))
 
-  forgetSession: Store['forgetSession'] = (of, sid) => this.#keep(() => this.#sessions.forget(of, sid))
+  forgetSession: Store['forgetSession'] = (of, sid, origin) =>
+    this.#keep(() => {
+      this.#sessions.forget(of, sid)
+      this.#trail.note([sessionEvent(of, sid, null, origin)], this.#now())
+    })
 
   purge: Store['purge'] = (endedBefore, now) =>
     purgeAll(() =>
@@ -219,13 +251,15 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Changes a revocation if it is running. @returns whether it was */
+  /** Changes a revocation if it is running, and records events in any case. @returns whether it was running */
   #whileRunning(
     id: string,
+    events: readonly AuditEvent[],
     change: (running: Revocation) => void,
     durability?: { mustSync: boolean },
   ): Promise<boolean> {
     return this.#write(() => {
+      this.#trail.note(events, this.#now())
       const revocation = this.#sql.find(id)
       if (revocation?.status !== 'running') return false
       change(revocation)
