@@ -13,7 +13,8 @@ import overload, { type MemoryUse, processMemory } from './http/overload.ts'
 import privateResponses from './http/private-responses.ts'
 import problems, { refuseConnection, sendProblem } from './http/problems.ts'
 import type { CountRefusal } from './http/refusals.ts'
-import rejections, { rejectionOfEvents } from './http/rejections.ts'
+import { createRejectionAudit } from './http/rejection-audit.ts'
+import rejections, { type Rejection, rejectionOfEvents } from './http/rejections.ts'
 import { createReportRejection } from './http/report-rejection.ts'
 import { sendersVisibleTo } from './http/sender-views.ts'
 import { Senders } from './http/senders.ts'
@@ -23,6 +24,7 @@ import type { Tier } from './qlik/budget/permit-log.ts'
 import { Deprecations } from './qlik/deprecations.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
+import { Recorder } from './revocation/audit/recorder.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { userKey } from './revocation/keys.ts'
@@ -107,7 +109,13 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     },
   })
   const last = new LastRequests(clock)
-  const onRejected = createReportRejection({ clock, log: app.log, last, count: metrics.rejected })
+  const recorder = new Recorder({ audit: store.audit, clock, log: app.log })
+  const reportRejection = createReportRejection({ clock, log: app.log, last, count: metrics.rejected })
+  const auditRejection = createRejectionAudit(recorder)
+  const onRejected = (rejection: Rejection) => {
+    reportRejection(rejection)
+    auditRejection(rejection)
+  }
   const senders = new Senders(config.senders, { clock, log: app.log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
   const worker = new Worker({
@@ -159,7 +167,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     isReplay: store.isReplay,
     knowsUser: createKnowsUser({ tenants, clock }),
   })
-  const dryRun = createDryRun({ tenants, clock })
+  const dryRun = createDryRun({ tenants, audit: store.audit, clock })
   const inbound = { accept, waiters, estimate, findWait, dryRun, tenants, clock }
 
   // Receive
@@ -195,7 +203,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await worker.start()
     sources.start()
     senders.start()
-    stopRetention = startRetention({ store, retentionDays: config.retentionDays, clock, log: app.log })
+    stopRetention = startRetention({ ...config, store, clock, log: app.log })
   })
 
   // Report
@@ -214,9 +222,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(metricsRoute, { metrics, store, tenants, deprecations, clock })
 
   // Change the configuration
-  await app.register(reload, { load, initial: config, tenants, senders, sources, log: app.log })
+  await app.register(reload, { load, initial: config, tenants, senders, sources, recorder, log: app.log })
 
-  if (store.backup) await app.register(backups, { backup: store.backup, log: app.log })
+  if (store.backup) await app.register(backups, { backup: store.backup, recorder, log: app.log })
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
@@ -229,6 +237,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   app.addHook('onClose', async () => {
     await stopped
+    await recorder.flushed()
     await store.close()
   })
   return app

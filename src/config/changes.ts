@@ -2,11 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Reloadable } from './types.ts'
 
 /** Names of the entries that a reload added, removed and changed. */
-export interface NamedChanges {
-  added: string[]
-  removed: string[]
-  changed: string[]
-}
+export type NamedChanges = Record<'added' | 'removed' | 'changed', string[]>
 
 /** As `NamedChanges`, for entries that have no name: how many. */
 export type CountedChanges = Record<keyof NamedChanges, number>
@@ -34,6 +30,32 @@ export function senderChanges(before: Senders, after: Senders): SenderChanges {
     sources: changesBy(before.sources, after.sources, ({ name }) => name),
     apiKeys: countsOf(apiKeys),
     webhookSecrets: countsOf(webhookSecrets),
+  }
+}
+
+/** What a reload changes, by the names of the entries; never a secret. For the audit trail. */
+export function namedChanges(before: Reloadable, after: Reloadable) {
+  const named = <Entry extends { name: string }>(
+    list: (config: Reloadable) => readonly Entry[],
+    idOf = ({ name }: Entry) => name,
+  ): NamedChanges => {
+    const entries = [...list(before), ...list(after)]
+    const names = new Map(entries.map((entry) => [idOf(entry), entry.name]))
+    const { added, removed, changed } = changesBy(list(before), list(after), idOf)
+    const namesOf = (ids: string[]) => ids.map((id) => names.get(id) ?? '').sort()
+    return { added: namesOf(added), changed: namesOf(changed), removed: namesOf(removed) }
+  }
+  return {
+    apiKeys: named(
+      ({ senders }) => senders.apiKeys,
+      ({ digest }) => digest,
+    ),
+    sources: named(({ sources }) => sources),
+    tenants: named(({ tenants }) => tenants),
+    webhookSecrets: named(
+      ({ senders }) => senders.webhookSecrets,
+      ({ secret }) => secret,
+    ),
   }
 }
 

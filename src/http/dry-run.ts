@@ -6,6 +6,7 @@ import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView } from '../revocation/revocation-view.ts'
 import type { Signal } from '../revocation/signal.ts'
 import { provenSender } from './authenticate.ts'
+import { originOf } from './origin-of.ts'
 import { type Problem, problemAnswer, toProblem } from './problems.ts'
 
 /** For the OpenAPI descriptions. */
@@ -51,7 +52,7 @@ export async function previewSignals(
   dryRun: DryRun,
 ): Promise<({ dryRun: DryRunView } | { error: Problem })[]> {
   const logged = new Set<string>()
-  return (await dryRun(signals)).map((result) => {
+  return (await dryRun(signals, originOf(request))).map((result) => {
     if (!(result instanceof CurfewError)) return { dryRun: result }
     const problem = toProblem(result)
     if (problem.status >= 500 && !logged.has(result.code)) {
@@ -63,8 +64,12 @@ export async function previewSignals(
 }
 
 /** Previews one signal. The signal is not accepted, and no replay key is recorded or looked up. */
-export async function previewSignal(signal: Signal, dryRun: DryRun): Promise<DryRunView> {
-  const [result] = await dryRun([signal])
+export async function previewSignal(
+  request: FastifyRequest,
+  signal: Signal,
+  dryRun: DryRun,
+): Promise<DryRunView> {
+  const [result] = await dryRun([signal], originOf(request))
   if (!result) throw new Error('The dry run of a signal returned no result.')
   if (result instanceof CurfewError) throw result
   return result

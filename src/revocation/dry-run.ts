@@ -1,8 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import { CurfewError, type ErrorCode } from '../base/errors.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import { dryRunEvent } from './audit/events.ts'
 import type { DryRunView, Finding } from './dry-run-view.ts'
 import { identify } from './identify.ts'
 import { pages } from './listing.ts'
+import type { Origin } from './origin.ts'
 import type { CallOptions, QlikTenant, QlikTenants, Token } from './qlik-tenant.ts'
 import { FRESH_POWER_MS, requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
@@ -18,11 +21,12 @@ const MAX_MORE_PAGES = 100
 /** Lower than all signals, whose urgencies are those of their reasons. */
 const URGENCY = REASONS.length
 
-/** For each signal, in order: what it would do now, or why that is unknown. Never rejects. */
-export type DryRun = (signals: readonly Signal[]) => Promise<(DryRunView | CurfewError)[]>
+/** For each signal, in order: what it would do now, or why that is unknown. Rejects only if it cannot be recorded. */
+export type DryRun = (signals: readonly Signal[], origin: Origin) => Promise<(DryRunView | CurfewError)[]>
 
 export interface DryRunOptions {
   tenants: Pick<QlikTenants, 'get'>
+  audit: Pick<AuditLog, 'record'>
   clock: Clock
 }
 
@@ -42,11 +46,16 @@ interface Named {
 }
 
 /**
- * Determines what signals would do now. Nothing is revoked or stored. A failure affects one user only. Reads one page
+ * Determines what signals would do now. Nothing is revoked, and only the audit trail is written, before anything is read:
+ * the answer shows tokens of users. A failure affects one user only. Reads one page
  * of tokens for each user and 100 more for all of them together, and ends within 20 s.
  */
-export function createDryRun({ tenants, clock }: DryRunOptions): DryRun {
-  return async (signals) => {
+export function createDryRun({ tenants, audit, clock }: DryRunOptions): DryRun {
+  return async (signals, origin) => {
+    await audit.record(
+      signals.map((signal) => dryRunEvent(signal, origin)),
+      clock.now(),
+    )
     const abort = new AbortController()
     const cancel = clock.after(TIME_LIMIT_MS, () => abort.abort())
     const limits = { signal: abort.signal, urgency: URGENCY, morePages: MAX_MORE_PAGES }

@@ -1,5 +1,5 @@
 import type { ListOptions } from './listing.ts'
-import { QlikFailure, type QlikTenant } from './qlik-tenant.ts'
+import { type Gone, QlikFailure, type QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import type { TokenTally } from './tally.ts'
 import { isRefusal, nameTokens } from './token-fate.ts'
@@ -13,6 +13,8 @@ export interface RevokeOptions extends ListOptions {
   tally: TokenTally
   /** When the attempt began; monotonic ms. */
   startedAt: number
+  /** Called for each token that Qlik reports as revoked or already gone. */
+  onRevoked: (id: string, how: Gone) => void
   /** Called after each change of the tally. */
   onChange: () => void
 }
@@ -30,7 +32,7 @@ export async function revokeTokens(
   tenant: QlikTenant,
   options: RevokeOptions,
 ): Promise<void> {
-  const { signal, tally, startedAt, onChange } = options
+  const { signal, tally, startedAt, onRevoked, onChange } = options
   const failures: unknown[] = []
   let wasForbidden = false
   let failuresInARow = 0
@@ -39,7 +41,9 @@ export async function revokeTokens(
   async function revokeOne(id: string): Promise<void> {
     if (refusalSince(startedAt, id, tenant)) return
     try {
-      tally.go(id, await tenant.revokeToken(id, options))
+      const how = await tenant.revokeToken(id, options)
+      tally.go(id, how)
+      onRevoked(id, how)
       failuresInARow = 0
       onChange()
     } catch (error) {

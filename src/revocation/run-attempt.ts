@@ -2,7 +2,7 @@ import { Attempt } from './attempt.ts'
 import { identify } from './identify.ts'
 import { type ListOptions, usersOf } from './listing.ts'
 import type { Proof } from './proof.ts'
-import type { QlikTenant } from './qlik-tenant.ts'
+import type { Gone, QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import type { Outcome, Revocation, TokenCounts } from './revocation.ts'
 import type { Tallies } from './tallies.ts'
@@ -11,6 +11,8 @@ export interface RunOptions extends ListOptions {
   tallies: Tallies
   /** Resolves when no other run revokes the tokens of these Qlik users. */
   hold: (userIds: string[]) => Promise<void>
+  /** Called for each token that Qlik reports as revoked or already gone. */
+  onRevoked: (id: string, how: Gone) => void
   /** Called after each change of the counts. */
   onProgress: (tokens: TokenCounts) => void
 }

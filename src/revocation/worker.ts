@@ -1,6 +1,7 @@
 import { type Clock, steadyNow } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import type { AuditEvent } from './audit/entry.ts'
 import { Confirmations } from './confirmations.ts'
 import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
@@ -37,6 +38,12 @@ export interface WorkerOptions {
   onConfirmed: (revocation: Revocation) => void
   /** Called when another process that shares the store has ended or confirmed a revocation of this user (`userKey`). */
   onEndedElsewhere: (userKey: string) => void
+}
+
+/** A finished attempt, and what it did that is not recorded yet. */
+interface Done {
+  result: TimedResult
+  events: AuditEvent[]
 }
 
 /** Claims queued revocations, runs them, and reports the results to the store. Knows neither HTTP nor SQL. */
@@ -162,7 +169,7 @@ export class Worker {
     if (this.#isStopping) run.stop.abort()
     const storing = { runs: this.#runs, clock, log, isStopping: () => this.#isStopping }
     const work = this.#attempt(revocation, signal)
-      .then((result) => untilStored(run, () => this.#report(revocation, result, signal), storing))
+      .then((done) => untilStored(run, () => this.#report(revocation, done, signal), storing))
       .finally(() => {
         this.#runs.end(run)
         this.#underWay.delete(work)
@@ -172,7 +179,7 @@ export class Worker {
     this.#underWay.add(work)
   }
 
-  async #attempt(revocation: Revocation, signal: AbortSignal): Promise<TimedResult> {
+  async #attempt(revocation: Revocation, signal: AbortSignal): Promise<Done> {
     const { store, tenants, clock, log } = this.#options
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
@@ -181,23 +188,21 @@ export class Worker {
         'CURFEW_UNKNOWN_TENANT',
         `No tenant "${revocation.tenant}" is configured.`,
       )
-      return { ended: 'stopped', error, resolved: null, tokens: revocation.tokens, progressed: false }
+      const { tokens } = revocation
+      return { result: { ended: 'stopped', error, resolved: null, tokens, progressed: false }, events: [] }
     }
     const { id, reason } = revocation
     const urgency = urgencyOf(reason)
-    const progress = startProgressWriter(id, { store, clock, log })
+    const progress = startProgressWriter(revocation, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
     const hold = (userIds: string[]) => this.#exclusively(() => store.holdUsers(id, userIds, urgency), signal)
-    try {
-      const result = await runAttempt(revocation, tenant, {
-        ...{ signal, urgency, clock, time, hold },
-        tallies: this.#tallies,
-        onProgress: progress.note,
-      })
-      return { ...result, ...time.findings }
-    } finally {
-      progress.stop()
-    }
+    const result = await runAttempt(revocation, tenant, {
+      ...{ signal, urgency, clock, time, hold },
+      tallies: this.#tallies,
+      onProgress: progress.note,
+      onRevoked: progress.noteRevoked,
+    })
+    return { result: { ...result, ...time.findings }, events: await progress.stop() }
   }
 
   /** Retries whenever a run ends, and periodically: another process may hold the user. */
@@ -216,15 +221,15 @@ export class Worker {
     }
   }
 
-  async #report(revocation: Revocation, result: TimedResult, { aborted }: AbortSignal): Promise<void> {
+  async #report(revocation: Revocation, { result, events }: Done, { aborted }: AbortSignal): Promise<void> {
     const { store, random } = this.#options
     const { id } = revocation
     this.#runs.noteAttempt(revocation, isTenantWorking(result, aborted))
     const report = judgeRun(revocation, result, { now: this.#now(), random: random(), isStopped: aborted })
     if (report.failure && result.ended === 'stopped')
       this.#logFailure(revocation, report.failure, result.error)
-    if (report.do === 'put-back') return store.putBack(id, report.waiting)
-    if (await store.end(id, report.ending)) this.#noteEnd(transitions.end(revocation, report.ending))
+    if (report.do === 'put-back') return store.putBack(id, report.waiting, events)
+    if (await store.end(id, report.ending, events)) this.#noteEnd(transitions.end(revocation, report.ending))
   }
 
   /** Only unexpected errors are logged with a stack trace, because an outage causes many expected ones. */

@@ -3,7 +3,10 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Log } from '../base/log.ts'
 import { PROVEN, requireUnrestricted } from '../http/authenticate.ts'
+import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
+import { operatorEvent } from '../revocation/audit/events.ts'
+import type { Recorder } from '../revocation/audit/recorder.ts'
 
 const Backup = z.object({
   file: z.string().describe('Absolute path on the machine that runs Curfew'),
@@ -12,11 +15,12 @@ const Backup = z.object({
 
 export interface BackupsOptions {
   backup: () => Promise<z.infer<typeof Backup>>
+  recorder: Pick<Recorder, 'note'>
   log: Log
 }
 
 /** `POST /backups`: copies the SQLite database while it is in use. */
-const backups: FastifyPluginAsyncZod<BackupsOptions> = async (app, { backup, log }) => {
+const backups: FastifyPluginAsyncZod<BackupsOptions> = async (app, { backup, recorder, log }) => {
   app.post(
     '/backups',
     {
@@ -36,6 +40,7 @@ const backups: FastifyPluginAsyncZod<BackupsOptions> = async (app, { backup, log
       requireUnrestricted(request)
       const made = await backup()
       log.info(made, 'backed up the database')
+      recorder.note(operatorEvent('backup-made', made, originOf(request)))
       return reply.code(201).send(made)
     },
   )

@@ -59,7 +59,7 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         tenants,
         now: clock.now(),
       })
-      if (isDry) return previewSignal(signal, dryRun)
+      if (isDry) return previewSignal(request, signal, dryRun)
       return answerSignal(request, reply, signal, options)
     },
   )

@@ -2,12 +2,16 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Log } from '../base/log.ts'
-import { senderChanges } from '../config/changes.ts'
+import { namedChanges, senderChanges } from '../config/changes.ts'
 import { ConfigError, type Reloadable } from '../config/load-config.ts'
 import { PROVEN, requireUnrestricted } from '../http/authenticate.ts'
+import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Senders } from '../http/senders.ts'
 import type { Tenants } from '../qlik/tenants.ts'
+import { operatorEvent } from '../revocation/audit/events.ts'
+import type { Recorder } from '../revocation/audit/recorder.ts'
+import type { Origin } from '../revocation/origin.ts'
 
 const count = z.number().int()
 const changes = { added: count, removed: count, changed: count }
@@ -25,9 +29,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /**
      * Reloads the configuration, all or nothing.
+     * @param origin the sender that requests it; none for SIGHUP
      * @throws ConfigError if it is invalid; the current configuration stays active
      */
-    reloadConfig(): Promise<Reloaded>
+    reloadConfig(origin?: Origin): Promise<Reloaded>
   }
 }
 
@@ -39,6 +44,7 @@ export interface ReloadOptions {
   tenants: Pick<Tenants, 'replace'>
   senders: Pick<Senders, 'replace'>
   sources: { replace(sources: Reloadable['sources']): void }
+  recorder: Pick<Recorder, 'note'>
   log: Log
 }
 
@@ -54,12 +60,13 @@ export function createReload({
   tenants,
   senders,
   sources,
+  recorder,
   log,
-}: ReloadOptions): () => Promise<Reloaded> {
+}: ReloadOptions): (origin?: Origin) => Promise<Reloaded> {
   let current = initial
   let last: Promise<unknown> = Promise.resolve()
 
-  async function reload(): Promise<Reloaded> {
+  async function reload(origin?: Origin): Promise<Reloaded> {
     try {
       const config = await load()
       // No await in between, so every request sees either the old or the new configuration.
@@ -67,6 +74,7 @@ export function createReload({
       senders.replace(config.senders)
       sources.replace(config.sources)
       const changes = { ...tenantChanges, ...senderChanges(current, config) }
+      recorder.note(operatorEvent('config-reloaded', namedChanges(current, config), origin))
       current = config
       logWarnings(log, config)
       const reloaded = { tenants: config.tenants.length, ...changes }
@@ -79,8 +87,8 @@ export function createReload({
     }
   }
 
-  return () => {
-    const reloaded = last.then(reload)
+  return (origin) => {
+    const reloaded = last.then(() => reload(origin))
     last = reloaded.catch(() => {})
     return reloaded
   }
@@ -108,7 +116,7 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
     },
     async (request) => {
       requireUnrestricted(request)
-      return reloadConfig()
+      return reloadConfig(originOf(request))
     },
   )
 }

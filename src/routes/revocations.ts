@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import { afterPreferredWait } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Estimate } from '../revocation/estimate.ts'
 import type { Revocation } from '../revocation/revocation.ts'
@@ -128,7 +129,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     },
     async (request, reply) => {
       await visible(request, request.params.id)
-      const revocation = await store.retry(request.params.id, clock.now())
+      const revocation = await store.retry(request.params.id, clock.now(), originOf(request))
       if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
       wake()
       return reply.code(202).header('location', `/revocations/${revocation.id}`).send(show(revocation))

@@ -57,7 +57,7 @@ const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =>
           now: clock.now(),
         },
       )
-      if (isDryRun(request, query)) return previewSignal(signal, dryRun)
+      if (isDryRun(request, query)) return previewSignal(request, signal, dryRun)
       return answerSignal(request, reply, signal, options)
     },
   )

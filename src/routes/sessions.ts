@@ -6,6 +6,7 @@ import { invalidMember } from '../base/errors.ts'
 import type { InboundOptions } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { describeExactlyOne } from '../http/exactly-one.ts'
+import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { hasOneName, ONE_NAME, UserNames, userOf } from '../http/signal-body.ts'
 import type { SessionSources } from '../revocation/session-sources.ts'
@@ -91,16 +92,14 @@ const sessions: FastifyPluginAsyncZod<SessionsOptions> = async (app, options) =>
 
   const record = async (request: FastifyRequest, sid: string, body: SessionMembers) => {
     const tenant = tenantFor(body.tenant, provenSender(request), tenants)
-    await store.noteSession(sessionSources.named(body.source, tenant, '/source'), {
-      sid,
-      user: userOf(body),
-      expiresAt: expiryOf(body, clock.now()),
-    })
+    const of = sessionSources.named(body.source, tenant, '/source')
+    const session = { sid, user: userOf(body), expiresAt: expiryOf(body, clock.now()) }
+    await store.noteSession(of, session, originOf(request))
   }
   /** @param member where the request names the source */
   const forget = async (request: FastifyRequest, { sid, ...named }: SessionName, member: string) => {
     const tenant = tenantFor(named.tenant, provenSender(request), tenants)
-    await store.forgetSession(sessionSources.named(named.source, tenant, member), sid)
+    await store.forgetSession(sessionSources.named(named.source, tenant, member), sid, originOf(request))
   }
 
   app.put(

@@ -86,7 +86,7 @@ export class Curfew {
         this.#worker.wake()
       },
     })
-    this.#dryRun = createDryRun({ tenants, clock })
+    this.#dryRun = createDryRun({ tenants, audit: this.store.audit, clock })
   }
 
   /** Resolves when it is ready. */
@@ -128,7 +128,7 @@ export class Curfew {
   }
 
   dryRun(signals: readonly Signal[]): ReturnType<DryRun> {
-    return this.#dryRun(signals)
+    return this.#dryRun(signals, AN_ORIGIN)
   }
 
   reload(changes: Partial<TenantConfig>): void {

@@ -63,7 +63,8 @@ t.test('a token refused since the attempt began is skipped', async (t) => {
   const call = { urgency: 1, signal: new AbortController().signal }
   const revoke = (since: number) => {
     const tally = new TokenTally(revocation.tokens)
-    const options = { ...call, clock, time, tally, startedAt: since, onChange: () => {} }
+    const listeners = { onChange: () => {}, onRevoked: () => {} }
+    const options = { ...call, clock, time, tally, startedAt: since, ...listeners }
     return runs.drive(revokeTokens(ids, qlik, options))
   }
   clock.advance(1)

@@ -30,6 +30,7 @@ t.test('ended revocations are deleted after the retention period; others stay', 
 t.test('it logs a failure, continues, and stops on request', async (t) => {
   const clock = fakeClock(100 * DAY_MS)
   const purges: [number, number][] = []
+  const entriesBefore: number[] = []
   const logged: string[] = []
   const log = (_details: object, message: string) => void logged.push(message)
   const results = [3, new Error('no disk'), 0]
@@ -41,8 +42,16 @@ t.test('it logs a failure, continues, and stops on request', async (t) => {
         if (result instanceof Error) throw result
         return result ?? 0
       },
+      audit: {
+        purge: async (before) => {
+          entriesBefore.push(before)
+          return 1
+        },
+        recordHeads: async () => {},
+      },
     },
     retentionDays: 30,
+    auditRetentionDays: 60,
     clock,
     log: { info: log, warn: log, error: log },
   })
@@ -52,8 +61,14 @@ t.test('it logs a failure, continues, and stops on request', async (t) => {
     t.same(purges.at(-1), [clock.now() - 30 * DAY_MS, clock.now()])
     // The next run is scheduled once this one has finished.
     while (clock.untilNextTimer() === null) await Promise.resolve()
+    if (times !== 2) t.equal(entriesBefore.at(-1), clock.now() - 60 * DAY_MS)
   }
-  t.same(logged, ['deleted old rows', 'could not delete old rows; retrying'])
+  t.same(logged, [
+    'deleted old rows',
+    'deleted old entries of the audit trail',
+    'could not delete old rows; retrying',
+    'deleted old entries of the audit trail',
+  ])
   stop()
   t.equal(clock.untilNextTimer(), null)
   clock.leap(DAY_MS)

@@ -142,7 +142,7 @@ function processOf(
     },
     run(revocation, signal = never) {
       const hold = async () => {}
-      const options = { ...call(revocation), signal, tallies, hold, onProgress }
+      const options = { ...call(revocation), signal, tallies, hold, onProgress, onRevoked: () => {} }
       return drive(runAttempt(revocation, qlik, options))
     },
     confirm: (completed) => drive(confirm(completed, qlik, { ...call(completed), signal: never })),

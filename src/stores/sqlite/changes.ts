@@ -118,10 +118,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       return settle(next.confirmed, now)
     },
 
-    end(running: Revocation, ending: transitions.Ending): void {
+    end(running: Revocation, ending: transitions.Ending, now: number): void {
       const ended = transitions.end(running, ending)
-      audit(endEvents(ended), ending.completedAt)
-      settle(ended, ending.completedAt)
+      audit(endEvents(ended), now)
+      settle(ended, now)
     },
 
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {

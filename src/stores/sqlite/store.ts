@@ -130,7 +130,9 @@ export class SqliteStore implements Store {
   nextDueAt: Store['nextDueAt'] = (now) => this.#read(() => this.#sql.nextDueAt(now))
 
   end: Store['end'] = async (id, ending, events = []) => {
-    const hasEnded = await this.#whileRunning(id, events, (running) => this.#changes.end(running, ending))
+    const hasEnded = await this.#whileRunning(id, events, (running) =>
+      this.#changes.end(running, ending, this.#now()),
+    )
     this.#held.release(id)
     return hasEnded
   }
