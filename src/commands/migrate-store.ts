@@ -60,6 +60,7 @@ export async function migrateStoreCommand(args: string[]): Promise<void> {
     ['responses to requests that may be repeated', result.replays],
     ['user sessions', result.sessions],
     ['rate budgets', result.budgets],
+    ['entries of the audit trail', result.entries],
   ] as const
   print('Done.')
   for (const [what, number] of table) print(`${count.format(number).padStart(12)} ${what}`)

@@ -7,6 +7,7 @@ import { PostgresListener } from '../postgres/listener.ts'
 import { migrate } from '../postgres/migrations.ts'
 import { postgresSessions } from '../postgres/sessions.ts'
 import { asCurfewError } from '../sqlite/errors.ts'
+import { importChains, importEntries } from './audit-import.ts'
 import {
   importBudget,
   importEnded,
@@ -41,11 +42,13 @@ export interface MigrateStoreResult extends Moved {
   /** Recorded sessions. */
   sessions: number
   budgets: number
+  /** Entries of the audit trail. */
+  entries: number
 }
 
 /**
  * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets first, so that none
- * is exceeded; then pending revocations, recorded answers, sessions, and finished revocations. Each page is one
+ * is exceeded; then pending revocations, recorded answers, sessions, finished revocations, and the audit trail. Each page is one
  * transaction with rows, jobs and joined ids. Rows that already exist are skipped, so a run after an interruption
  * continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
@@ -95,7 +98,12 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
       sessions += await database.transaction((query) => postgresSessions(query).noteUnknown('sessions', some))
     }
     await each(source.ended(), (page) => database.transaction((query) => importEnded(query, page)))
-    return { ...moved, replays, sessions, budgets: budgets.length }
+    let entries = 0
+    for (const some of source.auditEntries()) {
+      entries += await database.transaction((query) => importEntries(query, some))
+    }
+    for (const some of source.auditChains()) await database.transaction((query) => importChains(query, some))
+    return { ...moved, replays, sessions, budgets: budgets.length, entries }
   } catch (error) {
     throw asCurfewError(error)
   } finally {

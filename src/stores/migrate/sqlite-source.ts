@@ -10,6 +10,7 @@ import { SessionRow, UnsourcedSessionRow } from '../session-row.ts'
 import { openDatabase } from '../sqlite/database.ts'
 import { asCurfewError } from '../sqlite/errors.ts'
 import { SqlitePermitLog } from '../sqlite/permit-log.ts'
+import type { AuditRow } from './audit-import.ts'
 
 /** Revocations, with the ids that joined one of them. */
 export interface Page {
@@ -85,6 +86,17 @@ export function openSqliteSource(path: string) {
     if (some.length > 0) yield some
   }
 
+  function* inPages(select: StatementSync): Generator<AuditRow[]> {
+    let some: AuditRow[] = []
+    for (const row of select.iterate()) {
+      some.push(row)
+      if (some.length < PAGE) continue
+      yield some
+      some = []
+    }
+    if (some.length > 0) yield some
+  }
+
   return {
     count: (): number => Number(database.prepare('SELECT count(*) AS count FROM revocations').get()?.count),
 
@@ -128,6 +140,11 @@ export function openSqliteSource(path: string) {
       }
       if (some.length > 0) yield some
     },
+
+    /** The audit trail, in the order of the chains. */
+    auditEntries: () => inPages(database.prepare('SELECT * FROM audit_entries ORDER BY writer, sequence')),
+
+    auditChains: () => inPages(database.prepare('SELECT * FROM audit_chains')),
 
     /** Sessions that have not expired. */
     sessions: (now: number) => rows('source_sessions', SessionRow, now),

@@ -25,11 +25,11 @@ const HEADS_LOCK = 4_283_307_232
  * result of a commit is unknown, the chain is abandoned; the next chain that starts lists its end as the database has it.
  */
 export class PostgresAuditWriting {
-  readonly #database: PostgresDatabase
+  readonly #database: Pick<PostgresDatabase, 'transaction'>
   readonly #isOn: boolean
   readonly #idle: ChainEnd[] = []
 
-  constructor(database: PostgresDatabase, isOn: boolean) {
+  constructor(database: Pick<PostgresDatabase, 'transaction'>, isOn: boolean) {
     this.#database = database
     this.#isOn = isOn
   }
