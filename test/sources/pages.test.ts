@@ -14,6 +14,8 @@ const PAGES = {
   'global-token-revocation': /^HTTP\/1.1 401 [\s\S]*"error":"invalid_token"/,
   'shared-signals': /^HTTP\/1.1 400 [\s\S]*"err":"invalid_request"/,
 }
+/** Pages of vendors that use one of these kinds. */
+const VENDORS = ['okta-universal-logout', 'lemonldap-ng', 'glewlwyd', 'ory-hydra', 'google']
 
 /** The blocks of a page in this language; those in a list are indented. */
 function blocks(page: string, language: string): string[] {
@@ -36,7 +38,7 @@ t.test('every kind has a row in the list of kinds, with its path and an existing
 })
 
 t.test('the entries on the pages of token kinds are valid', async (t) => {
-  for (const page of [...Object.keys(PAGES), 'okta-universal-logout']) {
+  for (const page of [...Object.keys(PAGES), ...VENDORS]) {
     const entries = entriesOf(page)
     t.ok(entries.length > 0, page)
     for (const entry of entries) {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fakeClock } from '../../support/clock.ts'
-import { isRefusal, startLogoutService } from '../../support/logout-service.ts'
+import { CLIENT, isRefusal, startLogoutService, usersOf } from '../../support/logout-service.ts'
 import { nothingStored } from '../../support/problems.ts'
 
 const WITHOUT_EXP = { exp: undefined }
@@ -60,3 +60,17 @@ t.test('maxTokenAgeSeconds is limited', async (t) => {
   }
   t.equal((await service.configure([service.entry({ maxTokenAgeSeconds: 3_600 })])).status, 200)
 })
+
+t.test(
+  "Ory Hydra's tokens, with a sid and without sub and exp, find the user of a recorded session",
+  async (t) => {
+    const entry = { user: { as: 'email' }, maxTokenAgeSeconds: 120 }
+    const service = await startLogoutService(t, { entry })
+    const token = (sid: string) =>
+      service.token({ ...WITHOUT_EXP, sub: undefined, sid, aud: [CLIENT] }, { typ: 'JWT' })
+    await service.call('PUT', '/sessions', { body: { sid: 's1', email: 'ann@example.com', ttlSeconds: 60 } })
+    t.equal((await service.logout(await token('s1'))).status, 200)
+    isRefusal(t, await service.logout(await token('s2')), 400, 'invalid_request', /session/, 'not recorded')
+    t.same(await usersOf(service), [{ email: 'ann@example.com' }])
+  },
+)
