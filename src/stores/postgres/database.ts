@@ -52,9 +52,14 @@ export const UNSYNCED = { mustSync: false }
 /** A connection pool. Connections that had an error are discarded. */
 export class PostgresDatabase {
   readonly #pool: pg.Pool
+  readonly #onFailedWrite: (error: unknown) => void
 
-  /** @param connections maximum number of open connections */
-  constructor(url: string, connections: number) {
+  /**
+   * @param connections maximum number of open connections
+   * @param onFailedWrite called with the error of each transaction that must reach the disk and fails
+   */
+  constructor(url: string, connections: number, onFailedWrite: (error: unknown) => void = () => {}) {
+    this.#onFailedWrite = onFailedWrite
     this.#pool = new pg.Pool({ ...connectionOptions(url), max: connections })
     // The pool removes idle connections that break, and opens a new one for the next statement.
     this.#pool.on('error', () => {})
@@ -91,7 +96,10 @@ export class PostgresDatabase {
       try {
         return await this.#attempt(work, mustSync)
       } catch (error) {
-        if (attempt === ATTEMPTS || !RETRYABLE.has(codeOf(error))) throw asCurfewError(error)
+        if (attempt < ATTEMPTS && RETRYABLE.has(codeOf(error))) continue
+        const failure = asCurfewError(error)
+        if (mustSync) this.#onFailedWrite(failure)
+        throw failure
       }
     }
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Clock, steadyNow } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -23,6 +24,7 @@ import { PostgresPermits } from './permits.ts'
 import { PostgresRuns } from './runs.ts'
 import { postgresSessions, type SessionChange } from './sessions.ts'
 import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './statements.ts'
+import { Writes } from './writes.ts'
 
 /**
  * How often this process sends its heartbeat, and looks for work of lost processes. A process without a heartbeat for 10 s
@@ -66,6 +68,7 @@ export class PostgresStore implements Store {
   readonly #runs: PostgresRuns
   readonly #confirmations: PostgresConfirmations
   readonly #accepts: ReturnType<typeof acceptBatches>
+  readonly #writes: Writes
   readonly #sessionChanges: ReturnType<typeof sessionBatches>
   #watcher: Watcher = { onWork: () => {}, onEnded: () => {} }
   #isClosed = false
@@ -75,7 +78,9 @@ export class PostgresStore implements Store {
     this.#url = url
     this.#clock = clock
     this.#log = log
-    const database = new PostgresDatabase(url, connections)
+    const writes = new Writes({ probe: () => probe(this.#database, this.#jobs, this.#clock.now()), log })
+    this.#writes = writes
+    const database = new PostgresDatabase(url, connections, (error) => writes.failed(error))
     this.#database = database
     this.#trail = new PostgresAuditWriting(database, audit)
     this.audit = postgresAudit(database, this.#trail)
@@ -122,6 +127,7 @@ export class PostgresStore implements Store {
 
   accept: Store['accept'] = async (signals, replay, now, origin) => {
     const result = await this.#accepts.ask({ signals, replay, now, origin })
+    this.#writes.succeeded()
     if (!result.ok) throw result.error
     return result.accepted
   }
@@ -197,6 +203,7 @@ export class PostgresStore implements Store {
     )
     if (state?.is_read_only !== false)
       throw new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The database is read-only.')
+    await this.#writes.check()
   }
 
   close: Store['close'] = async () => {
@@ -229,6 +236,19 @@ function acceptBatches(audit: PostgresAuditWriting, jobs: PostgresJobs) {
       batch.length === 0 ||
       (batch.every((other) => !replay || other.replay?.key !== replay.key) &&
         batch.reduce((sum, other) => sum + other.signals.length, signals.length) <= SIGNALS_AT_ONCE),
+  })
+}
+
+/** Accepts a signal and takes that back, in a transaction whose commit is synced: it has assigned a transaction id. */
+async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number): Promise<void> {
+  await database.transaction(async (query) => {
+    await query('SAVEPOINT probe')
+    const user = { kind: 'userId', value: randomUUID() } as const
+    const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
+    const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
+    await acceptTogether(query, jobs, [{ signals, replay: null, now }])
+    await query('SET CONSTRAINTS ALL IMMEDIATE')
+    await query('ROLLBACK TO SAVEPOINT probe')
   })
 }
 
