@@ -71,6 +71,8 @@ export interface AppOptions {
   logStream?: LogStream
   /** Memory in use, and its limits; by default of this process. */
   memory?: () => MemoryUse[]
+  /** Median delay of the event loop in ms since the last call; by default of this process. */
+  loopDelay?: () => number | null
 }
 
 /**
@@ -86,6 +88,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock = systemClock,
     random = Math.random,
     logStream,
+    loopDelay,
     memory = processMemory(config.memoryLimitMb * 1024 * 1024),
   } = options
   const metrics = createMetrics()
@@ -180,7 +183,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   await app.register(privateResponses)
   await app.register(operators, { listener })
-  await app.register(overload, { memory, clock, refused: metrics.refused })
+  await app.register(overload, { memory, loopDelay, clock, refused: metrics.refused })
   await app.register(limits, { perMinute: config.maxFailedAuthentications, clock, refused: metrics.refused })
   await app.register(ambiguousRequests)
   await app.register(documentation)

@@ -1,5 +1,6 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
@@ -10,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether the route answers during overload, too: probes. */
     isProbe?: boolean
+    /** Whether the route receives signals that a source authenticates. */
+    isSignal?: boolean
   }
 }
 
@@ -21,7 +24,10 @@ export interface MemoryUse {
 
 /** Garbage, the page cache of the container and a burst of requests need the rest. */
 const HIGHEST_SHARE = 0.85
-const SAMPLE_EVERY_MS = 100
+const MEMORY_EVERY_MS = 100
+/** Providers wait 3 to 10 s for an answer. */
+const HIGHEST_DELAY_MS = 1_000
+const DELAY_EVERY_MS = 2_000
 const LOG_EVERY_MS = 60_000
 const RETRY_AFTER_S = 5
 
@@ -46,37 +52,95 @@ export function processMemory(limitBytes: number): () => MemoryUse[] {
   }
 }
 
+/** A single long turn must not decide. */
+const FEWEST_TURNS = 3
+
+/** The median delay of the event loop since the last result, in ms; null until it has made a few turns. */
+export function eventLoopDelay(): { read: () => number | null; stop: () => void } {
+  const histogram = monitorEventLoopDelay({ resolution: 20 })
+  histogram.enable()
+  const read = () => {
+    if (histogram.count < FEWEST_TURNS) return null
+    const median = histogram.percentile(50) / 1e6
+    histogram.reset()
+    return median
+  }
+  return { read, stop: () => void histogram.disable() }
+}
+
 export interface OverloadOptions {
   memory: () => MemoryUse[]
+  /** See `eventLoopDelay`; by default of this process. */
+  loopDelay?: (() => number | null) | undefined
   clock: Pick<Clock, 'monotonic'>
   refused: CountRefusal
 }
 
-/** Answers 503 while memory is nearly used up: a process that the kernel ends answers nothing. */
-async function overload(app: FastifyInstance, { memory, clock, refused }: OverloadOptions) {
-  let sampledAt = Number.NEGATIVE_INFINITY
-  let loggedAt = Number.NEGATIVE_INFINITY
-  let isOver = false
+/**
+ * Answers 503 while memory is nearly used up, because a process that the kernel ends answers nothing; and, while the event loop is
+ * late, to requests that can wait.
+ */
+async function overload(app: FastifyInstance, { memory, loopDelay, clock, refused }: OverloadOptions) {
+  const own = loopDelay ? null : eventLoopDelay()
+  const readDelay = loopDelay ?? own?.read ?? (() => null)
+  app.addHook('onClose', async () => own?.stop())
 
-  function sample(now: number): void {
-    sampledAt = now
-    const uses = memory()
-    isOver = isOverloaded(uses)
-    if (!isOver || now - loggedAt < LOG_EVERY_MS) return
+  let loggedAt = Number.NEGATIVE_INFINITY
+  const mayLog = () => {
+    const now = clock.monotonic()
+    if (now - loggedAt < LOG_EVERY_MS) return false
     loggedAt = now
-    app.log.warn({ memory: uses }, 'memory is nearly used up; requests get 503')
+    return true
   }
 
+  const isFull = sampled(clock, MEMORY_EVERY_MS, () => {
+    const uses = memory()
+    const isOver = isOverloaded(uses)
+    if (isOver && mayLog()) app.log.warn({ memory: uses }, 'memory is nearly used up; requests get 503')
+    return isOver
+  })
+  const isLate = sampled(clock, DELAY_EVERY_MS, (wasLate) => {
+    const delayMs = readDelay()
+    if (delayMs === null) return wasLate
+    const isOver = delayMs > HIGHEST_DELAY_MS
+    if (isOver && mayLog())
+      app.log.warn({ delayMs }, 'the process is too busy; requests that can wait get 503')
+    return isOver
+  })
+
   app.addHook('onRequest', async (request) => {
-    const now = clock.monotonic()
-    if (now - sampledAt >= SAMPLE_EVERY_MS) sample(now)
     const { config } = request.routeOptions
-    if (!isOver || config.isProbe) return
+    const [full, late] = [isFull(), isLate()]
+    if ((!full && !late) || config.isProbe) return
     // Operators need metrics most during overload. Their own connections bound what they cost.
     if (request.listener === 'operators' && isForOperators(config)) return
-    refused('memory')
+    if (!full && !canWait(config)) return
+    refused(full ? 'memory' : 'delay')
     throw new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: RETRY_AFTER_S })
   })
+}
+
+/** Whether a request can wait: it needs no authentication, or only reads. Signals cannot: providers rarely repeat them. */
+function canWait({ isSignal, role }: FastifyContextConfig): boolean {
+  return !isSignal && (role === undefined || role === 'read')
+}
+
+/** Takes a sample at most every `everyMs`, when it is needed: without requests, there are none. */
+function sampled(
+  clock: Pick<Clock, 'monotonic'>,
+  everyMs: number,
+  sample: (previous: boolean) => boolean,
+): () => boolean {
+  let takenAt = Number.NEGATIVE_INFINITY
+  let result = false
+  return () => {
+    const now = clock.monotonic()
+    if (now - takenAt >= everyMs) {
+      takenAt = now
+      result = sample(result)
+    }
+    return result
+  }
 }
 
 export default fp(overload, { name: 'overload', dependencies: ['operators'] })

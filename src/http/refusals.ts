@@ -5,6 +5,7 @@ export const REFUSALS = [
   'unread',
   'body-memory',
   'memory',
+  'delay',
   'verification',
   'failed-authentication',
 ] as const

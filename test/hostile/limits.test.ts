@@ -136,6 +136,38 @@ t.test('before memory runs out, all requests except probes get 503', async (t) =
   t.equal((await call('GET', '/openapi.json')).status, 200)
 })
 
+t.test(
+  'while the event loop is late, requests that can wait get 503; signals and probes do not',
+  async (t) => {
+    const clock = fakeClock()
+    let delay: number | null = 1_001
+    const source = { name: 'auth0', kind: 'auth0-log-stream', secrets: ['the-secret-of-auth0'] }
+    const service = await startWithSources(t, [source], { clock, loopDelay: () => delay })
+    const { call, logLines } = service
+    for (const path of ['/openapi.json', '/docs', '/metrics', '/revocations', '/nothing']) {
+      const reply = await call('GET', path)
+      isProblem(t, reply, 'CURFEW_OVERLOADED')
+      t.equal(reply.headers.get('retry-after'), '5')
+    }
+    for (const path of ['/health/live', '/health/ready']) t.equal((await call('GET', path)).status, 200)
+    const body = { userId: 'u1' }
+    t.equal((await call('POST', '/logout-hook', { body })).status, 202)
+    t.equal((await call('POST', '/users/u1/revoke-all')).status, 202)
+    t.equal((await call('POST', '/revocations', { body: { users: [body] } })).status, 202)
+    const headers = { authorization: 'the-secret-of-auth0' }
+    t.equal((await call('POST', '/sources/auth0/webhook', { body: [], headers })).status, 204)
+    t.equal(logLines.filter((line) => line.includes('too busy')).length, 1)
+    // No turn since the last sample: still late.
+    delay = null
+    clock.advance(2_000)
+    t.equal((await call('GET', '/openapi.json')).status, 503)
+    delay = 1_000
+    clock.advance(2_000)
+    t.equal((await call('GET', '/openapi.json')).status, 200)
+    t.equal(await refusals(call, 'delay'), 6)
+  },
+)
+
 t.test('failed authentications are limited per address; requests that authenticate are not', async (t) => {
   const clock = fakeClock()
   const environment = { MAX_FAILED_AUTHENTICATIONS: '60', TRUST_PROXY: 'loopback' }

@@ -62,6 +62,7 @@ export function sourceRoute<Source extends ConfiguredSource>(
     app.route({
       method,
       url: `/sources/:name/${path}`,
+      config: { isSignal: true },
       schema: {
         ...schema,
         tags: ['sources'],
