@@ -1,14 +1,18 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { CurfewError } from '../base/errors.ts'
+import { CurfewError, invalidMember } from '../base/errors.ts'
 
 /**
  * Rejects requests that a proxy and Curfew could read differently, by their headers alone.
+ * - No Host header, or several (RFC 9112, section 3.2).
  * - Several Authorization headers: Node uses the first and drops the others, so a proxy may have checked another one.
  * - Compressed bodies (RFC 9110, section 8.4): nothing decompresses them, so signatures and limits apply to other bytes.
  */
 async function ambiguousRequests(app: FastifyInstance) {
   app.addHook('onRequest', async ({ headers, raw }, reply) => {
+    const hosts = raw.headersDistinct.host?.length ?? 0
+    if (hosts > 1 || (hosts === 0 && raw.httpVersion !== '1.0'))
+      throw invalidMember('Host', 'expected one Host header')
     if (headers.authorization !== undefined && raw.headersDistinct.authorization?.length !== 1) {
       reply.header('www-authenticate', 'Bearer')
       throw new CurfewError('CURFEW_UNAUTHENTICATED', 'Expected at most one Authorization header.')

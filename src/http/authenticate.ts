@@ -7,6 +7,7 @@ import type { Role } from '../base/role.ts'
 import { signedHeaders } from '../base/standard-webhooks.ts'
 import { decodeUtf8, parseJson } from '../base/strict-json.ts'
 import { byApiKey } from './by-api-key.ts'
+import { clientAddress } from './client-address.ts'
 import { readBody } from './read-body.ts'
 import type { Sender, Senders } from './senders.ts'
 
@@ -42,14 +43,14 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
     try {
       admit(request, find())
     } catch (error) {
-      throw app.limits.failures.judge(request.ip, error)
+      throw app.limits.failures.judge(clientAddress(request), error)
     }
   }
 
   function proveBySignature(request: FastifyRequest, body: Buffer): void {
     const signed = signatureOf(request)
     if (!signed || request.sender) return
-    const onlyRecent = app.limits.failures.isLimited(request.ip)
+    const onlyRecent = app.limits.failures.isLimited(clientAddress(request))
     admitOrCount(request, () => senders.bySignature(signed, body, { now: clock.now(), onlyRecent }))
   }
 

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { CurfewError } from '../base/errors.ts'
+import { clientAddress } from './client-address.ts'
 import type { InvalidKey, Sender, Senders } from './senders.ts'
 
 declare module 'fastify' {
@@ -23,7 +24,7 @@ export function byApiKey(request: FastifyRequest, senders: KnownKeys): Sender | 
 export function optionalSender(request: FastifyRequest, senders: KnownKeys): Sender | null {
   const sender = byApiKey(request, senders)
   if (sender || request.headers.authorization === undefined) return sender
-  request.server.limits.failures.count(request.ip)
+  request.server.limits.failures.count(clientAddress(request))
   request.server.noticeRejection(request, new CurfewError('CURFEW_UNAUTHENTICATED'))
   return null
 }

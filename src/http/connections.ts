@@ -32,7 +32,7 @@ export function limitedServer({
 }: ConnectionOptions): (handler: RequestListener) => Server {
   return (handler) => {
     const inFlight = new WeakMap<Socket, number>()
-    const server = createServer(httpOptions, (request, response) => {
+    const serve: RequestListener = (request, response) => {
       const { socket } = request
       // Node parses the rest of what it has received from a closed connection.
       if (socket.destroyed) return
@@ -62,7 +62,11 @@ export function limitedServer({
         socket.off('close', cancel)
       })
       handler(request, response)
-    })
+    }
+    // Node would reject a request without Host without a body; `ambiguous-requests` does it with one.
+    const server = createServer({ ...httpOptions, requireHostHeader: false }, serve)
+    // The same for unknown expectations, which a server may ignore (RFC 9110, section 10.1.1).
+    server.on('checkExpectation', serve)
     server.keepAliveTimeout = KEEP_ALIVE_MS
     server.setTimeout(SILENCE_MS)
     server.maxConnections = maxConnections

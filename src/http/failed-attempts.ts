@@ -52,7 +52,7 @@ export class FailedAttempts {
   }
 
   /** Whether the next failure from this address exceeds the limit. */
-  isLimited(address: string): boolean {
+  isLimited(address: string | null): boolean {
     const { perMinute } = this.#options
     return perMinute > 0 && (this.#windowOf(addressKey(address))?.failures ?? 0) >= perMinute
   }
@@ -61,7 +61,7 @@ export class FailedAttempts {
    * Counts an error if it is a failed authentication.
    * @returns the error, or CURFEW_TOO_MANY_FAILURES if the address exceeds the limit
    */
-  judge(address: string, error: unknown): unknown {
+  judge(address: string | null, error: unknown): unknown {
     const { perMinute, clock, refused } = this.#options
     if (perMinute === 0 || !(error instanceof CurfewError) || !FAILED_AUTHENTICATION.has(error.code))
       return error
@@ -77,7 +77,7 @@ export class FailedAttempts {
   }
 
   /** Counts a failed authentication of a request that is answered regardless. */
-  count(address: string): Readonly<Window> {
+  count(address: string | null): Readonly<Window> {
     const key = addressKey(address)
     const window = this.#windowOf(key) ?? this.#begin(key)
     window.failures += 1
@@ -100,9 +100,9 @@ export class FailedAttempts {
   }
 }
 
-/** The address, or the /64 network of an IPv6 address: a single host usually has that many addresses. */
-export function addressKey(address: string): string {
-  const [plain = ''] = address.split('%')
+/** The address, or the /64 network of an IPv6 address: a single host usually has that many addresses. Empty if unknown. */
+export function addressKey(address: string | null): string {
+  const [plain = ''] = (address ?? '').split('%')
   if (!isIPv6(plain)) return plain.slice(0, LONGEST_ADDRESS)
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1]
   if (mapped) return mapped

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { CurfewError, ErrorCode } from '../base/errors.ts'
 import type { Origin } from '../revocation/origin.ts'
+import { clientAddress } from './client-address.ts'
 import { originOf } from './origin-of.ts'
 import { toCurfewError } from './problems.ts'
 import type { InvalidKey } from './senders.ts'
@@ -35,7 +36,7 @@ export interface Rejection {
   isSignal: boolean
   /** Number of rejected events; null if the request is rejected. */
   events: number | null
-  /** Of the client; null for events that Curfew fetched. */
+  /** Of the client; null if its connection has closed, and for events that Curfew fetched. */
   address: string | null
   /** The sender; null unless it is authenticated. */
   origin: Origin | null
@@ -76,7 +77,7 @@ function rejectionOf(
   error: CurfewError,
   isSource: (name: string) => boolean,
 ): Rejection {
-  const { method, url, ip, id, routeOptions, invalidKey } = request
+  const { method, url, id, routeOptions, invalidKey } = request
   const { source } = routeOptions.config ?? {}
   const name = /^\/sources\/([^/?]*)/.exec(url)?.[1]
   const pathSource = name === undefined ? null : { name, isConfigured: isSource(name) }
@@ -88,7 +89,7 @@ function rejectionOf(
     pathSource,
     isSignal: source !== undefined || pathSource !== null,
     events: null,
-    address: ip,
+    address: clientAddress(request),
     origin: authenticatedOrigin(request),
     invalidKey,
     requestId: id,

@@ -81,9 +81,8 @@ function subjectOf({
 }: Rejection): [string, string | null] {
   if (origin) return [`${source} ${code} ${origin.kind} ${origin.name}`, null]
   if (invalidKey) return [`${source} ${code} api-key ${invalidKey.name}`, null]
-  const place = address === null ? '' : addressKey(address)
   const name = pathSource?.isConfigured === false ? pathSource.name.slice(0, LONGEST_NAME) : ''
-  return [`${source} ${code}`, `${place} ${name}`]
+  return [`${source} ${code}`, `${addressKey(address)} ${name}`]
 }
 
 /** The fields of the line. Nothing in them is a secret or names a user. */

@@ -5,6 +5,6 @@ export interface Origin {
   name: string
   /** Identifies the credential: the name of an unnamed key is its position, which may change. */
   id: string
-  /** The address of the client; null if Curfew fetched the signal. */
+  /** The address of the client; null if its connection has closed, or Curfew fetched the signal. */
   address: string | null
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import t from 'tap'
 import { sendBytes, sendRequest } from '../support/raw-http.ts'
 import { startService } from '../support/service.ts'
@@ -66,4 +68,45 @@ t.test('every response forbids caches to store it, and browsers to guess its typ
   }
   const refused = await sendBytes(service.url, 'nonsense\r\n\r\n')
   t.match(refused, /\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n/i)
+})
+
+t.test('a request without Host, or with several, is rejected with a problem', async (t) => {
+  const service = await startService(t)
+  const get = (lines: string) =>
+    sendBytes(service.url, `GET /health/live HTTP/${lines}\r\nconnection: close\r\n\r\n`)
+  for (const lines of ['1.1', '1.1\r\nhost: a\r\nhost: b', '1.0\r\nhost: a\r\nhost: a'])
+    t.match(
+      await get(lines),
+      /^HTTP\/1\.1 400 [\s\S]*application\/problem\+json[\s\S]*"member":"Host"/,
+      lines,
+    )
+  for (const lines of ['1.1\r\nhost: a', '1.0', '1.0\r\nhost: a'])
+    t.match(await get(lines), /^HTTP\/1\.1 200 /, lines)
+})
+
+t.test('an unknown expectation is ignored', async (t) => {
+  const service = await startService(t)
+  const send = (path: string) => sendRequest(service.url, 'POST', path, { expect: 'nonsense' })
+  t.equal((await sendRequest(service.url, 'GET', '/health/live', { expect: 'nonsense' })).status, 200)
+  const { status, body } = await send('/logout-hook')
+  t.same([status, JSON.parse(body).code], [401, 'CURFEW_UNAUTHENTICATED'])
+})
+
+t.test('requests whose connection has closed cause no server error', async (t) => {
+  const service = await startService(t, { environment: { MAX_FAILED_AUTHENTICATIONS: '60' } })
+  const { hostname, port } = new URL(service.url)
+  const closed = once(service.app.server, 'connection').then(([socket]) => once(socket, 'close'))
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  const bytes = `POST /logout-hook HTTP/1.1\r\nhost: curfew\r\nauthorization: Bearer wrong\r\ncontent-length: 0\r\n\r\n`
+  // More than are in flight at the same time: the connection is closed while the first ones wait.
+  socket.on('error', () => {}).end(bytes.repeat(20))
+  await closed
+  await service.call('GET', '/health/live')
+  const lines = service.logLines.map((line) => JSON.parse(line))
+  t.ok(lines.some(({ code }) => code === 'CURFEW_UNAUTHENTICATED'))
+  t.same(
+    lines.filter(({ level }) => level >= 50),
+    [],
+  )
 })

@@ -14,9 +14,10 @@ t.test('IPv6 addresses count by their /64 network, in any spelling', async (t) =
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
     ['', ''],
+    [null, ''],
     ['x'.repeat(9_000), 'x'.repeat(64)],
   ] as const)
-    t.equal(addressKey(address), key, address)
+    t.equal(addressKey(address), key, String(address))
 })
 
 t.test('only failed authentications count, and the memory for addresses is limited', async (t) => {

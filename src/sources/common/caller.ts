@@ -2,7 +2,7 @@ import type { Origin } from '../../revocation/origin.ts'
 
 /** Who sends a message of a source. */
 export interface Caller {
-  /** Address of the client; null if Curfew fetched the message. */
+  /** Address of the client; null if its connection has closed, or Curfew fetched the message. */
   address: string | null
   /** Called once the message is authenticated. */
   onAuthenticated?: (origin: Origin) => void

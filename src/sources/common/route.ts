@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, FastifySchema
 import { z } from 'zod'
 import { CurfewError } from '../../base/errors.ts'
 import { soleHeader } from '../../base/sole-header.ts'
+import { clientAddress } from '../../http/client-address.ts'
 import { readBody } from '../../http/read-body.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import type { Caller } from './caller.ts'
@@ -75,11 +76,11 @@ export function sourceRoute<Source extends ConfiguredSource>(
           const onAuthenticated = (origin: Origin) => {
             request.sourceOrigin = origin
           }
-          const caller = { address: request.ip, onAuthenticated }
+          const caller = { address: clientAddress(request), onAuthenticated }
           const { status, body } = await handle(sourceOf(request, sources), request, caller)
           return reply.header('cache-control', 'no-store').code(status).send(body)
         } catch (error) {
-          throw app.limits.failures.judge(request.ip, error)
+          throw app.limits.failures.judge(clientAddress(request), error)
         } finally {
           request.releaseBody?.()
         }
