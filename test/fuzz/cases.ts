@@ -6,7 +6,7 @@ import { anyJson, mutateBytes, mutateJson, mutateText } from './values.ts'
 
 /** Of all requests; the rest is well-formed HTTP. */
 const RAW = 0.12
-const CONFIGURATIONS = 0.01
+const CONFIGURATIONS = 0.004
 
 /** A configuration file to load, instead of a request. */
 export interface FuzzConfiguration {

@@ -33,10 +33,14 @@ const { faults, statuses, memory, rows, lines } = await fuzz({
   },
 })
 const seconds = (performance.now() - startedAt) / 1000
-const at = (share: number) => `${memory[Math.floor(share * (memory.length - 1))]?.toFixed(0)} MB`
+const at = (share: number) => {
+  const { usedMb = Number.NaN, residentMb = Number.NaN } =
+    memory[Math.floor(share * (memory.length - 1))] ?? {}
+  return `${usedMb.toFixed(1)}/${residentMb.toFixed(0)}`
+}
 print(`statuses: ${JSON.stringify(statuses)}`)
 print(`log: ${JSON.stringify(lines)}`)
 print(`stored: ${JSON.stringify(rows)}`)
-print(`memory: ${[0, 0.25, 0.5, 0.75, 1].map(at).join(', ')} (start, quarters, end)`)
+print(`memory: ${[0, 0.25, 0.5, 0.75, 1].map(at).join(', ')} MB used/resident (start, quarters, end)`)
 print(`${requests} requests in ${seconds.toFixed(0)} s, ${faults.length} faults, seed ${seed}`)
 process.exitCode = faults.length > 0 ? 1 : 0

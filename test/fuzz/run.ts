@@ -5,14 +5,14 @@ import { faultsOf } from './judge.ts'
 import type { FuzzCase } from './request.ts'
 import { type Answer, Connection, sendRaw } from './send.ts'
 import { searchDatabase } from './store.ts'
-import { startTarget, type Target } from './target.ts'
+import { type MemoryReport, startTarget, type Target } from './target.ts'
 
 const BATCH = 1_000
 const CONCURRENT = 24
 /** Faults after which the run ends. */
 const MAX_FAULTS = 10
-/** Memory is flat if the median of the last quarter exceeds that of the second by less. */
-const MAX_GROWTH_MB = 32
+/** Memory in use is flat if the median of the last quarter exceeds that of the second by less. */
+const MAX_GROWTH_MB = 8
 /** Below this number of requests, caches still fill. */
 const MIN_REQUESTS_FOR_MEMORY = 50_000
 
@@ -36,8 +36,8 @@ export interface FuzzResult {
   faults: FuzzFault[]
   /** How many requests got each status. */
   statuses: Record<string, number>
-  /** At the end of each batch, in MB. */
-  memory: number[]
+  /** At the end of each batch. */
+  memory: MemoryReport[]
   rows: Record<string, number>
   lines: Record<string, number>
 }
@@ -57,7 +57,7 @@ class Run {
   readonly #target: Target
   readonly #faults: FuzzFault[] = []
   readonly #statuses = new Map<string, number>()
-  readonly #memory: number[] = []
+  readonly #memory: MemoryReport[] = []
   readonly #connections: Connection[]
 
   constructor(options: FuzzOptions, target: Target) {
@@ -72,7 +72,9 @@ class Run {
       await this.#batch(first, Math.min(BATCH, from + requests - first))
       const done = first + BATCH - from
       if (done % 10_000 === 0)
-        report(`${done} requests, ${this.#memory.at(-1)?.toFixed(0)} MB, ${this.#faults.length} faults`)
+        report(
+          `${done} requests, ${this.#memory.at(-1)?.usedMb.toFixed(1)} MB used, ${this.#faults.length} faults`,
+        )
       if (this.#faults.length >= MAX_FAULTS || this.#target.exit() !== null) break
     }
     for (const connection of this.#connections) connection.close()
@@ -105,7 +107,7 @@ class Run {
     await this.#sendAll(requests.filter(({ one }) => one.isAuthentic))
     for (const { number, one } of all) if ('content' in one) await this.#configure(number, one.content)
     await this.#control()
-    if (this.#target.exit() === null) this.#memory.push(this.#target.memoryMb())
+    if (this.#target.exit() === null) this.#memory.push(await this.#target.memory())
     else this.#fault(null, `the process ended: ${this.#target.exit()}`)
   }
 
@@ -178,11 +180,12 @@ class Run {
 
   #judgeMemory(): void {
     const quarter = Math.floor(this.#memory.length / 4)
-    if (this.#options.requests < MIN_REQUESTS_FOR_MEMORY) return
-    const early = medianOf(this.#memory.slice(quarter, 2 * quarter))
-    const late = medianOf(this.#memory.slice(-quarter))
+    if (this.#memory.length * BATCH < MIN_REQUESTS_FOR_MEMORY) return
+    const used = this.#memory.map(({ usedMb }) => usedMb)
+    const early = medianOf(used.slice(quarter, 2 * quarter))
+    const late = medianOf(used.slice(-quarter))
     if (late - early > MAX_GROWTH_MB)
-      this.#fault(null, `memory grew from ${early.toFixed(0)} to ${late.toFixed(0)} MB`)
+      this.#fault(null, `memory grew from ${early.toFixed(1)} to ${late.toFixed(1)} MB`)
   }
 
   #count(status: string): void {

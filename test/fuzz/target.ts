@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,7 +11,7 @@ import { TOKEN_KIND_NAMES } from '../../src/sandbox/identity-provider/token-kind
 import { VENDORS } from '../../src/sandbox/identity-provider/vendors.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = join(import.meta.dirname, 'service.ts')
 export const AUDIENCE = 'curfew-fuzz'
 const ADMIN = 'fuzz-admin-key-0123456789abcdef'
 const KEYS = {
@@ -29,6 +29,14 @@ const WEBHOOK_SECRETS = Array.from(
 /** A limit of Qlik Cloud would be reached at once. */
 const MANY = '1000000'
 
+/** Memory of the service after a garbage collection, in MB. */
+export interface MemoryReport {
+  /** Of the heap, and of buffers outside of it. */
+  usedMb: number
+  residentMb: number
+}
+const NO_MEMORY: MemoryReport = { usedMb: 0, residentMb: 0 }
+
 /** What generators know about the service, valid credentials included. */
 export interface Known {
   issuer: Pick<Issuer, 'url' | 'sign' | 'key'>
@@ -44,7 +52,7 @@ export interface Target extends Known {
   url: string
   adminKey: string
   database: string
-  memoryMb(): number
+  memory(): Promise<MemoryReport>
   /** Null while the process runs. */
   exit(): string | null
   /** Lines of the log that report a fault, or contain a secret. */
@@ -82,6 +90,7 @@ export async function startTarget(): Promise<Target> {
       PORT: '0',
       LOG_LEVEL: 'info',
     },
+    execArgv: ['--expose-gc'],
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
   const faults: string[] = []
@@ -116,7 +125,12 @@ export async function startTarget(): Promise<Target> {
     expiredKey: EXPIRED_KEY,
     webhookSecrets: WEBHOOK_SECRETS,
     adminKey: ADMIN,
-    memoryMb: () => residentMb(service.pid ?? 0),
+    async memory() {
+      const reported = once(service, 'message')
+      service.send('memory')
+      const [report] = await Promise.race([reported, exited.then(() => [NO_MEMORY])])
+      return report
+    },
     exit: () => exit,
     stop: () => stop('SIGTERM'),
     async close() {
@@ -147,9 +161,4 @@ function configurationFor({ url, jwksUri }: Issuer): object {
     webhookSecrets: WEBHOOK_SECRETS.map((secret, index) => ({ name: `secret-${index}`, secret })),
     sources: [...issuers, ...vendors],
   }
-}
-
-function residentMb(pid: number): number {
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kilobytes) / 1024
 }
