@@ -246,7 +246,7 @@ async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number
     const user = { kind: 'userId', value: randomUUID() } as const
     const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
     const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
-    await acceptTogether(query, jobs, [{ signals, replay: null, now }], () => {})
+    await acceptTogether(query, jobs, [{ signals, replay: null, now, origin: undefined }], () => {})
     await query('SET CONSTRAINTS ALL IMMEDIATE')
     await query('ROLLBACK TO SAVEPOINT probe')
   })
