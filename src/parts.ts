@@ -13,5 +13,6 @@ export const parts = {
   commands: {
     'migrate-store': async (args) => (await import('./commands/migrate-store.ts')).migrateStoreCommand(args),
     'hash-api-key': async (args) => (await import('./commands/hash-api-key.ts')).hashApiKeyCommand(args),
+    'verify-audit': async (args) => (await import('./commands/verify-audit.ts')).verifyAuditCommand(args),
   },
 } as const satisfies Parts

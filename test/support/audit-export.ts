@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { append, type ChainEnd, emptyChain, headOf } from '../../src/revocation/audit/chain.ts'
-import type { AuditEvent, Head, StoredEntry } from '../../src/revocation/audit/entry.ts'
+import { type AuditEvent, Entry, type Head, type StoredEntry } from '../../src/revocation/audit/entry.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
 import { type Finding, verifyExport } from '../../src/revocation/audit/verify.ts'
 
@@ -21,6 +21,8 @@ export function anEvent(different: Partial<AuditEvent> = {}): AuditEvent {
 /** An event of Curfew itself. */
 export const ownEvent = (event: AuditEvent['event'], details: AuditEvent['details']): AuditEvent =>
   anEvent({ event, details, by: null, address: null, tenant: null })
+
+export const entryOf = ({ text }: Pick<StoredEntry, 'text'>) => Entry.parse(JSON.parse(text))
 
 /** Salts that are the same in every run. */
 const saltOf = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -54,7 +56,7 @@ export class Trail {
   /** The lines of the export: chain by chain. */
   lines(): string[] {
     return this.entries
-      .toSorted((one, other) => (one.entry.writer < other.entry.writer ? -1 : 1))
+      .toSorted((one, other) => (entryOf(one).writer < entryOf(other).writer ? -1 : 1))
       .map(exportedLine)
   }
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { canonicalJson } from '../../../src/base/canonical-json.ts'
 import { sha256 } from '../../../src/revocation/audit/chain.ts'
 import { exportedLine } from '../../../src/revocation/audit/exported-line.ts'
-import { anEvent, ownEvent, Trail, verifyLines } from '../../support/audit-export.ts'
+import { anEvent, entryOf, ownEvent, Trail, verifyLines } from '../../support/audit-export.ts'
 
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => `${letter.repeat(8)}-0000-4000-8000-000000000000`) as [
   string,
@@ -29,7 +29,7 @@ function aTrail(): { trail: Trail; lines: string[] } {
   const heads = [trail.add(A, anEvent()), trail.add(C, anEvent({ personal: USER }))]
   trail.list(B, heads)
   const kept = trail.entries
-    .filter(({ entry }) => entry.writer !== A || entry.sequence > 3)
+    .filter((one) => entryOf(one).writer !== A || entryOf(one).sequence > 3)
     .map((one) => (one.hash === first.hash ? { ...one, private: null } : one))
   trail.entries.splice(0, Number.POSITIVE_INFINITY, ...kept)
   return { trail, lines: trail.lines() }

@@ -1,0 +1,120 @@
+import { createReadStream } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { UsageError } from '../base/errors.ts'
+import type { Head } from '../revocation/audit/entry.ts'
+import { type Finding, type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
+
+const HELP = `Usage: verify-audit [--heads FILE] EXPORT
+       verify-audit [--heads FILE] - < EXPORT
+
+Verifies an export of the audit trail (GET /audit/export): detects entries that were changed, removed, inserted
+or moved, chains without their end, and changed personal data. Personal data may have been erased. Prints what
+is wrong, and up to which entry each chain is intact. Keep the output where nobody who can write to the database
+can change it: an intact export proves nothing about entries after the last head that is known elsewhere.
+
+--heads compares the chains with the output of an earlier verification.
+
+Exit codes:
+   0  everything is intact
+   1  something is wrong
+  64  invalid arguments, or a file cannot be read
+`
+
+const PROGRESS_EVERY = 500_000
+const FINDINGS_SHOWN = 1_000
+const number = new Intl.NumberFormat('en')
+
+/** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
+export async function verifyAuditCommand(args: string[]): Promise<void> {
+  const { file, headsFile, help } = optionsOf(args)
+  if (help) return void process.stdout.write(HELP)
+  if (file === undefined) throw new UsageError(`The export is missing.\n\n${HELP}`)
+  const heads = headsFile === undefined ? [] : headsFrom(await readable(readFile(headsFile, 'utf8')))
+  const print = (line: string) => void process.stdout.write(`${line}\n`)
+  let shown = 0
+  let nextProgress = PROGRESS_EVERY
+  const verification = await withFile(file, (path) =>
+    readable(
+      verifyExport(() => createReadStream(path), {
+        heads,
+        onFinding: (finding) => {
+          shown += 1
+          if (shown <= FINDINGS_SHOWN) print(describe(finding))
+        },
+        onProgress: (lines) => {
+          if (lines < nextProgress) return
+          nextProgress = lines + PROGRESS_EVERY
+          process.stderr.write(`${number.format(lines)} lines …\n`)
+        },
+      }),
+    ),
+  )
+  const { entries, erased, chains, findings } = verification
+  if (findings > FINDINGS_SHOWN) print(`… and ${number.format(findings - FINDINGS_SHOWN)} more.`)
+  if (findings > 0) print('')
+  print('Each chain is intact up to this entry (chain, entry, hash):')
+  for (const chain of chains) print(describeChain(chain))
+  const counted = `${number.format(entries)} entries in ${number.format(chains.length)} chains`
+  print(`\n${counted}; the personal data of ${number.format(erased)} was erased.`)
+  print(findings === 0 ? 'Verified.' : `NOT verified. Problems: ${number.format(findings)}`)
+  if (findings > 0) process.exitCode = 1
+}
+
+function describe({ problem, line, writer, sequence, detail }: Finding): string {
+  const entry = sequence === null ? null : `entry ${sequence}`
+  const chain = writer === null ? null : `chain ${writer}`
+  const place = [line === null ? null : `line ${line}`, chain, entry].filter((part) => part !== null)
+  return `${[problem, ...place].join(', ')}: ${detail}`
+}
+
+function describeChain({ writer, last, verified }: VerifiedChain): string {
+  if (!verified) return `${writer} none of ${last}`
+  const { sequence, hash } = verified
+  return `${writer} ${sequence} ${hash}${sequence < last ? ` of ${last}` : ''}`
+}
+
+/** The lines of an earlier output that name the last intact entry of a chain. */
+function headsFrom(output: string): Head[] {
+  const lines = [...output.matchAll(/^(\S+) (\d+) ([0-9a-f]{64})(?= |\r?$)/gm)]
+  if (lines.length === 0) throw new UsageError('The file of --heads is not an output of verify-audit.')
+  return lines.map(([, writer = '', sequence, hash = '']) => ({ writer, sequence: Number(sequence), hash }))
+}
+
+/** Passes the path of a file. Standard input is copied to one, because it is read twice. */
+async function withFile<T>(file: string, use: (path: string) => Promise<T>): Promise<T> {
+  if (file !== '-') return use(file)
+  if (process.stdin.isTTY) throw new UsageError(`Pipe the export to standard input.\n\n${HELP}`)
+  // Readable only for this user: it contains personal data.
+  const folder = await mkdtemp(join(tmpdir(), 'curfew-verify-audit-'))
+  try {
+    const path = join(folder, 'export.jsonl')
+    await readable(writeFile(path, process.stdin, { mode: 0o600 }))
+    return await use(path)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** @throws UsageError if a file cannot be read */
+async function readable<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error
+    throw new UsageError(`A file cannot be read: ${error.message}.`)
+  }
+}
+
+function optionsOf(args: string[]) {
+  try {
+    const options = { heads: { type: 'string' }, help: { type: 'boolean' } } as const
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+    if (positionals.length > 1) throw new UsageError('More than one export.')
+    return { file: positionals[0], headsFile: values.heads, help: values.help }
+  } catch {
+    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
+  }
+}

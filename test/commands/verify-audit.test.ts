@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { anEvent, ownEvent, Trail } from '../support/audit-export.ts'
+import { bare } from '../support/process.ts'
+import { folderWith, temporaryFolder } from '../support/service.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const [A, B] = ['aaaaaaaa-0000-4000-8000-000000000000', 'bbbbbbbb-0000-4000-8000-000000000000']
+
+/** Runs the command with this standard input, with no environment but a folder for temporary files. */
+async function run(t: Test, args: string[], input = '') {
+  const folder = temporaryFolder(t)
+  const child = spawn(process.execPath, [MAIN, 'verify-audit', ...args], { env: bare({ TMPDIR: folder }) })
+  // The command may exit without reading.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  t.same(readdirSync(folder), [], 'it leaves no file')
+  return { code, stdout, stderr }
+}
+
+function anExport() {
+  const trail = new Trail()
+  trail.list(A, [])
+  const personal = { user: { kind: 'email', value: 'ann@example.com' } } as const
+  const head = trail.add(A, anEvent({ personal }), anEvent())
+  trail.list(B, [head])
+  trail.add(B, ownEvent('erased', { entries: 1 }))
+  trail.entries.splice(1, 1, ...trail.entries.slice(1, 2).map((one) => ({ ...one, private: null })))
+  return { lines: trail.lines(), head }
+}
+const { lines, head } = anExport()
+
+t.test('it verifies a file, or standard input', async (t) => {
+  const path = join(folderWith(t, { 'export.jsonl': lines.join('') }), 'export.jsonl')
+  const results = [await run(t, [path]), await run(t, ['-'], lines.join(''))]
+  for (const { code, stdout, stderr } of results) {
+    t.same([code, stderr], [0, ''])
+    t.match(stdout, `\n${A} 3 ${head.hash}\n${B} 2 `)
+    t.match(stdout, /\n5 entries in 2 chains; the personal data of 1 was erased\.\nVerified\.\n$/)
+  }
+})
+
+t.test('it reports what is wrong, where, and up to which entry each chain is intact', async (t) => {
+  const { code, stdout } = await run(t, ['-'], lines.toSpliced(1, 1).toSpliced(-1, 1).join(''))
+  t.equal(code, 1)
+  t.match(stdout, `missing, line 2, chain ${A}, entry 3: Entry 2 is missing.\n`)
+  t.match(stdout, new RegExp(`^${A} 1 [0-9a-f]{64} of 3$`, 'm'))
+  t.match(stdout, /\nNOT verified\. Problems: 1\n$/)
+})
+
+t.test('it compares the chains with an earlier output', async (t) => {
+  const earlier = await run(t, ['-'], lines.join(''))
+  const heads = join(folderWith(t, { 'heads.txt': earlier.stdout }), 'heads.txt')
+  t.match(await run(t, ['--heads', heads, '-'], lines.join('')), { code: 0 })
+  const cut = await run(t, ['--heads', heads, '-'], lines.slice(0, -1).join(''))
+  t.match(cut, { code: 1, stdout: `end-missing, chain ${B}, entry 2: ` })
+  writeFileSync(heads, 'something else\n')
+  t.match(await run(t, ['--heads', heads, '-'], ''), { code: 64, stderr: /not an output of verify-audit/ })
+})
+
+t.test('an export without entries is not verified', async (t) => {
+  t.match(await run(t, ['-'], ''), { code: 1, stdout: /^empty: There is no audit entry\./ })
+})
+
+t.test('it limits what it prints', async (t) => {
+  const { code, stdout } = await run(t, ['-'], 'x\n'.repeat(2_500))
+  t.equal(code, 1)
+  t.match(stdout, /\n… and 1,501 more\.\n/)
+  t.ok(stdout.split('\n').length < 1_100)
+})
+
+t.test('it rejects invalid arguments and files that cannot be read', async (t) => {
+  for (const args of [
+    [],
+    ['a', 'b'],
+    ['--other'],
+    [temporaryFolder(t)],
+    [join(temporaryFolder(t), 'missing')],
+  ])
+    t.match(await run(t, args), { code: 64, stdout: '' }, args.join(' '))
+  t.match(await run(t, ['--help']), { code: 0, stdout: /^Usage: verify-audit/ })
+})
