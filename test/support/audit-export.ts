@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { append, type ChainEnd, emptyChain, headOf } from '../../src/revocation/audit/chain.ts'
+import { append, type ChainEnd, emptyChain, headOf, type NewEntry } from '../../src/revocation/audit/chain.ts'
 import { type AuditEvent, Entry, type Head, type StoredEntry } from '../../src/revocation/audit/entry.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
 import { type Finding, verifyExport } from '../../src/revocation/audit/verify.ts'
@@ -29,7 +29,7 @@ const saltOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** A trail of several chains, as stores write it. */
 export class Trail {
-  readonly entries: StoredEntry[] = []
+  readonly entries: NewEntry[] = []
   readonly #ends = new Map<string, ChainEnd>()
 
   /** Appends events to a chain, and returns its head. */

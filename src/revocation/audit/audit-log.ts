@@ -56,9 +56,22 @@ export interface AuditLog extends AuditReading {
   purge(before: number, now: number): Promise<number>
 }
 
+/** The first and the last entry of a chain. */
+export interface ChainSpan {
+  writer: string
+  first: number
+  last: number
+}
+
 export interface AuditReading {
-  /** Entries, newest first. `nextCursor` is null on the last page. */
+  /**
+   * Entries, newest first. `nextCursor` is null on the last page. Conditions on events and tenants are checked on a limited
+   * number of entries, so a page can have fewer items than `limit`, even none. An unknown cursor is not an error.
+   */
   list(query: AuditQuery): Promise<{ items: StoredEntry[]; nextCursor: string | null }>
+
+  /** All chains, in the order of the export, as they were at one moment: no entry in them lists a later one. */
+  spans(): Promise<ChainSpan[]>
 
   /** Up to `limit` entries after a position, in the order of writer and sequence; from the beginning if it is null. */
   page(after: Position | null, limit: number): Promise<StoredEntry[]>

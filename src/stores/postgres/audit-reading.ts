@@ -1,20 +1,31 @@
-import type { Position, StoredEntry } from '../../revocation/audit/entry.ts'
+import type { AuditReading } from '../../revocation/audit/audit-log.ts'
+import { type AuditDialect, listAudit } from '../audit-list.ts'
 import { toStoredEntry } from '../audit-row.ts'
+import { spansStatement, toSpan } from '../audit-spans.ts'
 import type { Query } from './database.ts'
 
-/** Precedes every other UUID. */
-const NIL = '00000000-0000-0000-0000-000000000000'
+export const POSTGRES_AUDIT: AuditDialect = {
+  table: (name) => `curfew.${name}`,
+  parameter: (n) => `$${n}`,
+  isIn: (column, parameter) => `${column} = ANY (${parameter})`,
+  list: (values) => values,
+}
 
-/** The SQL statements that read the audit trail, run by `query`. */
-export function postgresAuditReading(query: Query) {
+/** Reads the audit trail. */
+export function postgresAuditReading(query: Query): Pick<AuditReading, 'list' | 'spans' | 'page'> {
   return {
-    async page(after: Position | null, limit: number): Promise<StoredEntry[]> {
-      const rows = await query(
-        `SELECT writer, sequence, entry, private, hash FROM curfew.audit_entries
-         WHERE (writer, sequence) > ($1, $2) ORDER BY writer, sequence LIMIT $3`,
-        [after?.writer ?? NIL, after?.sequence ?? 0, limit],
+    list: (wanted) => listAudit(wanted, query, POSTGRES_AUDIT),
+    spans: async () => (await query(spansStatement(POSTGRES_AUDIT))).map(toSpan),
+    async page(after, limit) {
+      const [where, values] = after
+        ? ['WHERE (writer, sequence) > ($2, $3)', [after.writer, after.sequence]]
+        : ['', []]
+      const found = await query(
+        `SELECT writer, sequence, entry, private, hash FROM curfew.audit_entries ${where}
+         ORDER BY writer, sequence LIMIT $1`,
+        [limit, ...values],
       )
-      return rows.map(toStoredEntry)
+      return found.map(toStoredEntry)
     },
   }
 }

@@ -13,10 +13,7 @@ export function postgresAudit({ query }: PostgresDatabase, writing: PostgresAudi
     recordHeads: (now) => writing.recordHeads(now),
     purge: (before, now) =>
       purgeAll(() => writing.transaction((query, note) => purgeSomeEntries(query, note, before, now))),
-    page: reading.page,
-    list: async () => {
-      throw new Error('Not implemented.')
-    },
+    ...reading,
     erase: async () => {
       throw new Error('Not implemented.')
     },

@@ -14,16 +14,13 @@ export interface SqliteAuditOptions {
 
 /** See `AuditLog`. */
 export function sqliteAudit(database: DatabaseSync, { writing, write, read }: SqliteAuditOptions): AuditLog {
-  const reading = sqliteAuditReading(database)
+  const reading = sqliteAuditReading(database, read)
   const purgeSome = sqliteAuditPurge(database, writing)
   return {
     record: (events, now) => write(() => writing.note(events, now)),
     recordHeads: (now) => write(() => writing.noteHeads(now)),
     purge: (before, now) => purgeAll(() => write(() => purgeSome(before, now))),
-    page: (after, limit) => read(() => reading.page(after, limit)),
-    list: async () => {
-      throw new Error('Not implemented.')
-    },
+    ...reading,
     erase: async () => {
       throw new Error('Not implemented.')
     },

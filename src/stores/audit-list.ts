@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import type { AuditQuery } from '../revocation/audit/audit-log.ts'
+import type { StoredEntry } from '../revocation/audit/entry.ts'
+import { toStoredEntry } from './audit-row.ts'
+
+/** What differs between the stores in the SQL of the audit trail. */
+export interface AuditDialect {
+  /** The name of a table in SQL. */
+  table(name: string): string
+  /** The n-th parameter, from 1. */
+  parameter(n: number): string
+  /** A condition: the column has one of the values in the parameter. */
+  isIn(column: string, parameter: string): string
+  /** A list of strings as the value of a parameter. */
+  list(values: readonly string[]): unknown
+}
+
+export type Rows = (text: string, values: unknown[]) => Promise<Record<string, unknown>[]>
+
+/**
+ * Conditions without an index of their own are checked on this many entries at a time: a long scan would block SQLite's event
+ * loop, or exceed PostgreSQL's statement timeout.
+ */
+const WINDOW = 10_000
+/** Afterwards, the page ends, even if it is empty. */
+const WINDOWS = 100
+
+/** Where a page continues: the last entry that was looked at. */
+const Place = z.object({ at: z.coerce.number(), writer: z.string(), sequence: z.coerce.number() })
+type Place = z.infer<typeof Place>
+
+const CURSOR =
+  /^(?<at>-?\d{1,16})_(?<writer>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_(?<sequence>\d{1,16})$/
+
+const NEWEST_FIRST = 'ORDER BY at DESC, writer DESC, sequence DESC'
+
+/** See `AuditReading.list`. */
+export async function listAudit(
+  { limit, cursor, ...query }: AuditQuery,
+  rows: Rows,
+  dialect: AuditDialect,
+): Promise<{ items: StoredEntry[]; nextCursor: string | null }> {
+  const items: (StoredEntry & { place: Place })[] = []
+  let after = cursor === undefined ? null : Place.nullable().parse(CURSOR.exec(cursor)?.groups ?? null)
+  for (let windows = 1; ; windows += 1) {
+    const { found, boundary } = windowOf(query, after, rows, dialect)
+    const some = await found(limit + 1 - items.length)
+    items.push(...some.map((row) => ({ ...toStoredEntry(row), place: Place.parse(row) })))
+    if (items.length > limit) {
+      items.length = limit
+      after = items.at(-1)?.place ?? null
+      break
+    }
+    const [last] = await boundary()
+    after = last ? Place.parse(last) : null
+    if (!after || windows === WINDOWS) break
+  }
+  return { items: items.map(({ place: _, ...item }) => item), nextCursor: after && toCursor(after) }
+}
+
+function toCursor({ at, writer, sequence }: Place): string {
+  return `${at}_${writer}_${sequence}`
+}
+
+/** The entries of a window that match, and the last one of a full window. One condition chooses the index. */
+function windowOf(
+  { user, sender, event, revocation, from, to, tenants }: Omit<AuditQuery, 'limit' | 'cursor'>,
+  after: Place | null,
+  rows: Rows,
+  { table, parameter, isIn, list }: AuditDialect,
+) {
+  const values: unknown[] = []
+  const bind = (value: unknown) => parameter(values.push(value))
+  const indexed: [value: unknown, condition: () => string][] = [
+    [user, () => `user_value = ${bind(user?.value)} AND user_kind = ${bind(user?.kind)}`],
+    [revocation, () => `revocation_id = ${bind(revocation)}`],
+    [sender, () => `sender = ${bind(sender)}`],
+  ]
+  const [first, ...more] = indexed.filter(([value]) => value !== undefined)
+  const inside = first ? [first[1]()] : []
+  if (from !== undefined) inside.push(`at >= ${bind(from)}`)
+  if (to !== undefined) inside.push(`at < ${bind(to)}`)
+  if (after) {
+    const at = bind(after.at)
+    // The first condition is for the index.
+    inside.push(`at <= ${at}`)
+    inside.push(`(at < ${at} OR (writer, sequence) < (${bind(after.writer)}, ${bind(after.sequence)}))`)
+  }
+  const insideValues = [...values]
+  const others = more.map(([, condition]) => condition())
+  if (event !== undefined) others.push(`event = ${bind(event)}`)
+  if (tenants) others.push(isIn('tenant', bind(list(tenants))))
+
+  const of = (columns: string) =>
+    `SELECT ${columns} FROM ${table('audit_entries')} ${where(inside)} ${NEWEST_FIRST}`
+  const found =
+    others.length === 0
+      ? of('*')
+      : `SELECT * FROM (${of('*')} LIMIT ${WINDOW}) AS window_entries ${where(others)} ${NEWEST_FIRST}`
+  return {
+    found: (count: number) => rows(`${found} LIMIT ${count}`, values),
+    /** The last entry of the window; none if no other entry follows, except those already found. */
+    boundary: async () =>
+      others.length === 0
+        ? []
+        : rows(`${of('at, writer, sequence')} LIMIT 1 OFFSET ${WINDOW - 1}`, insideValues),
+  }
+}
+
+function where(conditions: readonly string[]): string {
+  return conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+}
