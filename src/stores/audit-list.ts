@@ -13,6 +13,12 @@ export interface AuditDialect {
   isIn(column: string, parameter: string): string
   /** A list of strings as the value of a parameter. */
   list(values: readonly string[]): unknown
+  /** Lower case of ASCII letters only, in every locale. */
+  lower(expression: string): string
+  /** A condition: the text contains one of the texts in the parameter. */
+  containsAny(text: string, parameter: string): string
+  /** The objects in a parameter with a JSON array, as a table with columns of these types. */
+  records(parameter: string, columns: Readonly<Record<string, string>>): string
 }
 
 export type Rows = (text: string, values: unknown[]) => Promise<Record<string, unknown>[]>
@@ -21,9 +27,9 @@ export type Rows = (text: string, values: unknown[]) => Promise<Record<string, u
  * Conditions without an index of their own are checked on this many entries at a time: a long scan would block SQLite's event
  * loop, or exceed PostgreSQL's statement timeout.
  */
-const WINDOW = 10_000
+const WINDOW = 5_000
 /** Afterwards, the page ends, even if it is empty. */
-const WINDOWS = 100
+const WINDOWS = 200
 
 /** Where a page continues: the last entry that was looked at. */
 const Place = z.object({ at: z.coerce.number(), writer: z.string(), sequence: z.coerce.number() })
@@ -86,6 +92,8 @@ function windowOf(
     inside.push(`at <= ${at}`)
     inside.push(`(at < ${at} OR (writer, sequence) < (${bind(after.writer)}, ${bind(after.sequence)}))`)
   }
+  // Without a bound, SQLite would sort the whole table instead of using the index.
+  if (inside.length === 0) inside.push(`at <= ${bind(Number.MAX_SAFE_INTEGER)}`)
   const insideValues = [...values]
   const others = more.map(([, condition]) => condition())
   if (event !== undefined) others.push(`event = ${bind(event)}`)
@@ -96,7 +104,10 @@ function windowOf(
   const found =
     others.length === 0
       ? of('*')
-      : `SELECT * FROM (${of('*')} LIMIT ${WINDOW}) AS window_entries ${where(others)} ${NEWEST_FIRST}`
+      : `SELECT e.* FROM (${of('writer, sequence, event, sender, tenant, revocation_id')} LIMIT ${WINDOW}) AS w
+         JOIN ${table('audit_entries')} AS e ON e.writer = w.writer AND e.sequence = w.sequence
+         ${where(others.map((condition) => `w.${condition}`))}
+         ORDER BY e.at DESC, e.writer DESC, e.sequence DESC`
   return {
     found: (count: number) => rows(`${found} LIMIT ${count}`, values),
     /** The last entry of the window; none if no other entry follows, except those already found. */

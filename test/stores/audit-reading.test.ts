@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { AuditQuery, AuditReading } from '../../src/revocation/audit/audit-log.ts'
 import type { NewEntry } from '../../src/revocation/audit/chain.ts'
 import { postgresAuditReading } from '../../src/stores/postgres/audit-reading.ts'
-import { sqliteAuditReading } from '../../src/stores/sqlite/audit-reading.ts'
+import { sqliteAuditReading, sqliteRows } from '../../src/stores/sqlite/audit-reading.ts'
 import { anEvent, ownEvent, Trail } from '../support/audit-export.ts'
 import { postgresTables, sqliteTables } from './audit-tables.ts'
 
@@ -16,7 +16,7 @@ interface Tables {
 const STORES: Record<string, (t: Test) => Promise<Tables>> = {
   async sqlite(t) {
     const { database, insert } = sqliteTables(t)
-    return { reading: sqliteAuditReading(database, async (work) => work()), insert }
+    return { reading: sqliteAuditReading(sqliteRows(database, async (work) => work())), insert }
   },
   async postgres(t) {
     const { database, insert } = await postgresTables(t)
@@ -114,7 +114,7 @@ for (const [name, open] of Object.entries(STORES)) {
       const many = new Trail()
       many.list(C, [])
       const rare = anEvent({ event: 'backup-made', tenant: 'apac' })
-      many.add(C, rare, ...Array.from({ length: 25_000 }, () => anEvent()), rare)
+      many.add(C, rare, ...Array.from({ length: 12_000 }, () => anEvent()), rare)
       for (let start = 0; start < many.entries.length; start += 1_000)
         await insert(many.entries.slice(start, start + 1_000))
       for (const query of [
@@ -122,9 +122,9 @@ for (const [name, open] of Object.entries(STORES)) {
         { tenants: ['apac'] },
         { event: 'backup-made', sender: 'ops' },
       ])
-        for (const limit of [1, 10]) t.same(await listed(reading, query, limit), ['c25003', 'c2'])
-      t.equal((await listed(reading, { sender: 'ops' }, 1_000)).length, 25_005)
-      t.equal(new Set(await listed(reading, { tenants: ['default'] }, 1_000)).size, 25_002)
+        for (const limit of [1, 10]) t.same(await listed(reading, query, limit), ['c12003', 'c2'])
+      t.equal((await listed(reading, { sender: 'ops' }, 1_000)).length, 12_005)
+      t.equal(new Set(await listed(reading, { tenants: ['default'] }, 1_000)).size, 12_002)
     })
   })
 }

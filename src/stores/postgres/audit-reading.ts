@@ -9,6 +9,13 @@ export const POSTGRES_AUDIT: AuditDialect = {
   parameter: (n) => `$${n}`,
   isIn: (column, parameter) => `${column} = ANY (${parameter})`,
   list: (values) => values,
+  lower: (expression) => `lower(${expression} COLLATE "C")`,
+  containsAny: (text, parameter) =>
+    `EXISTS (SELECT FROM unnest(${parameter}::text[]) AS wanted WHERE strpos(${text}, wanted) > 0)`,
+  records: (parameter, columns) => {
+    const names = Object.entries(columns).map(([name, type]) => `${name} ${type}`)
+    return `json_to_recordset(${parameter}) AS records (${names.join(', ')})`
+  },
 }
 
 /** Reads the audit trail. */

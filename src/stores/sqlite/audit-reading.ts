@@ -12,19 +12,29 @@ export const SQLITE_AUDIT: AuditDialect = {
   // One parameter for all values: the statement stays the same.
   isIn: (column, parameter) => `${column} IN (SELECT value FROM json_each(${parameter}))`,
   list: (values) => JSON.stringify(values),
+  lower: (expression) => `lower(${expression})`,
+  containsAny: (text, parameter) =>
+    `EXISTS (SELECT 1 FROM json_each(${parameter}) AS wanted WHERE instr(${text}, wanted.value) > 0)`,
+  records: (parameter, columns) => {
+    const names = Object.keys(columns).map((name) => `value ->> '$.${name}' AS ${name}`)
+    return `(SELECT ${names.join(', ')} FROM json_each(${parameter}))`
+  },
 }
 
-/** Reads the audit trail. @param read runs work outside of the writers' transactions */
-export function sqliteAuditReading(
-  database: DatabaseSync,
-  read: <T>(work: () => T) => Promise<T>,
-): Pick<AuditReading, 'list' | 'spans' | 'page'> {
+type Read = <T>(work: () => T) => Promise<T>
+
+/** Runs statements that read, outside of the writers' transactions. */
+export function sqliteRows(database: DatabaseSync, read: Read): Rows {
   const { prepare } = prepareOn(database)
-  const rows: Rows = async (text, values) => {
-    // A scan of many windows must not block the event loop.
+  return async (text, values) => {
+    // A scan with many statements must not block the event loop.
     await setImmediate()
     return read(() => prepare(text).all(...(values as SQLInputValue[])))
   }
+}
+
+/** Reads the audit trail. */
+export function sqliteAuditReading(rows: Rows): Pick<AuditReading, 'list' | 'spans' | 'page'> {
   return {
     list: (query) => listAudit(query, rows, SQLITE_AUDIT),
     spans: async () => (await rows(spansStatement(SQLITE_AUDIT), [])).map(toSpan),

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
+import { type ErasureStore, erase } from '../erasure.ts'
+import { noCounts } from '../erasure-targets.ts'
 import { purgeAll } from '../pages.ts'
 import { sqliteAuditPurge } from './audit-purge.ts'
-import { sqliteAuditReading } from './audit-reading.ts'
+import { SQLITE_AUDIT, sqliteAuditReading, sqliteRows } from './audit-reading.ts'
 import type { SqliteAuditWriting } from './audit-writing.ts'
 
 export interface SqliteAuditOptions {
@@ -14,15 +16,23 @@ export interface SqliteAuditOptions {
 
 /** See `AuditLog`. */
 export function sqliteAudit(database: DatabaseSync, { writing, write, read }: SqliteAuditOptions): AuditLog {
-  const reading = sqliteAuditReading(database, read)
+  const rows = sqliteRows(database, read)
   const purgeSome = sqliteAuditPurge(database, writing)
   return {
     record: (events, now) => write(() => writing.note(events, now)),
     recordHeads: (now) => write(() => writing.noteHeads(now)),
     purge: (before, now) => purgeAll(() => write(() => purgeSome(before, now))),
-    ...reading,
-    erase: async () => {
-      throw new Error('Not implemented.')
+    ...sqliteAuditReading(rows),
+    erase: (request, now, origin) => {
+      const apply: ErasureStore['apply'] = (statements, event) =>
+        write(() => {
+          const counts = noCounts()
+          for (const { of, text, values } of statements)
+            counts[of] += database.prepare(text).all(...values).length
+          writing.note([event(counts)], now)
+          return counts
+        })
+      return erase(request, origin, { rows, dialect: SQLITE_AUDIT, apply })
     },
   }
 }

@@ -1,0 +1,47 @@
+import type { AuditDialect, Rows } from './audit-list.ts'
+
+/** Limits a statement: a long scan would block SQLite's event loop, or exceed PostgreSQL's statement timeout. */
+const WINDOW = 5_000
+
+export type Bind = (value: unknown) => string
+
+interface Scan {
+  table: string
+  /** The columns of the primary key. */
+  keys: readonly string[]
+  columns: string
+  condition: (bind: Bind) => string
+}
+
+/** Scans a table in the order of its primary key, some rows at a time. Yields the rows that match, in parts. */
+export async function* scan(
+  { table, keys, columns, condition }: Scan,
+  rows: Rows,
+  dialect: AuditDialect,
+): AsyncGenerator<Record<string, unknown>[]> {
+  const key = keys.join(', ')
+  const from = dialect.table(table)
+  let after: readonly unknown[] | null = null
+  for (;;) {
+    const past = (bind: Bind) => (after ? `(${key}) > (${after.map(bind).join(', ')})` : 'TRUE')
+    const [end] = await bound(rows, dialect, (bind) => {
+      return `SELECT ${key} FROM ${from} WHERE ${past(bind)} ORDER BY ${key} LIMIT 1 OFFSET ${WINDOW - 1}`
+    })
+    const last = end && keys.map((name) => end[name])
+    yield await bound(rows, dialect, (bind) => {
+      const within = last ? `AND (${key}) <= (${last.map(bind).join(', ')})` : ''
+      return `SELECT ${columns} FROM ${from} WHERE ${past(bind)} ${within} AND ${condition(bind)} ORDER BY ${key}`
+    })
+    if (!last) return
+    after = last
+  }
+}
+
+/** Runs a statement whose values are bound where they occur. */
+export function bound(rows: Rows, { parameter }: AuditDialect, text: (bind: Bind) => string) {
+  const values: unknown[] = []
+  return rows(
+    text((value) => parameter(values.push(value))),
+    values,
+  )
+}
