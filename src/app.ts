@@ -34,9 +34,11 @@ import { startRetention } from './revocation/retention.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait, type LimitedCalls } from './revocation/waiting-for.ts'
 import { Worker } from './revocation/worker.ts'
+import audit from './routes/audit.ts'
 import backups from './routes/backups.ts'
 import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
+import erasures from './routes/erasures.ts'
 import health from './routes/health.ts'
 import logoutHook from './routes/logout-hook.ts'
 import metricsRoute, { createMetrics } from './routes/metrics.ts'
@@ -223,6 +225,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, { metrics, store, tenants, deprecations, clock })
+  await app.register(audit, { audit: store.audit })
+  await app.register(erasures, { audit: store.audit, tenants, clock })
 
   // Change the configuration
   await app.register(reload, { load, initial: config, tenants, senders, sources, recorder, log: app.log })

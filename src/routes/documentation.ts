@@ -16,6 +16,7 @@ const TAGS = [
   { name: 'revocations', description: 'Reads and retries revocations' },
   { name: 'sessions', description: 'Records users of sessions, for providers that name only sessions' },
   { name: 'sources', description: 'Requests of identity providers and other services' },
+  { name: 'audit', description: 'Reads the audit trail, and erases personal data' },
   { name: 'operations', description: 'Health, metrics and configuration' },
 ]
 
