@@ -190,7 +190,7 @@ export async function request(
   const content = body === undefined ? {} : { body: isRaw ? body : JSON.stringify(body) }
   const response = await fetch(`${url}${path}`, { method, headers: all, redirect: 'manual', ...content })
   const text = await response.text()
-  const isJson = /json/.test(response.headers.get('content-type') ?? '')
+  const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }
 }
 
