@@ -4,18 +4,20 @@ import { type ExportedLine, readLine } from './exported-line.ts'
 import { Survey } from './survey.ts'
 
 /** What can be wrong with an export. `docs/audit.md` describes each. */
-export type Problem =
-  | 'unreadable'
-  | 'changed'
-  | 'private-changed'
-  | 'private-missing'
-  | 'missing'
-  | 'out-of-order'
-  | 'unlinked'
-  | 'end-missing'
-  | 'chain-missing'
-  | 'head-differs'
-  | 'empty'
+export const PROBLEMS = [
+  'unreadable',
+  'changed',
+  'private-changed',
+  'private-missing',
+  'missing',
+  'out-of-order',
+  'unlinked',
+  'end-missing',
+  'chain-missing',
+  'head-differs',
+  'empty',
+] as const
+export type Problem = (typeof PROBLEMS)[number]
 
 export interface Finding {
   problem: Problem
