@@ -8,3 +8,6 @@ process.on('message', () => {
   const report: MemoryReport = { usedMb: (heapUsed + external) / 1024 ** 2, residentMb: rss / 1024 ** 2 }
   process.send?.(report)
 })
+
+// The run was interrupted.
+process.on('disconnect', () => process.exit(1))
