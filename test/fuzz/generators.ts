@@ -75,12 +75,31 @@ const ROUTES: readonly [
   ['DELETE', (random) => `/sessions/${segment(random)}${query(random)}`, () => undefined],
   ['DELETE', () => '/sessions', (_, sid) => ({ sid })],
   ['POST', () => '/config/reload', () => undefined],
+  ['GET', (random) => `/audit${query(random)}`, () => undefined],
+  ['GET', (random) => `/audit/export${query(random)}`, () => undefined],
+  ['POST', () => '/erasures', (user) => user],
   ['GET', () => '/health/ready', () => undefined],
 ]
 
 function query(random: Random): string {
   if (random.chance(0.5)) return ''
-  const names = ['dry-run', 'status', 'tenant', 'userId', 'limit', 'cursor', 'source', 'x', '__proto__', '']
+  const names = [
+    'dry-run',
+    'status',
+    'tenant',
+    'userId',
+    'limit',
+    'cursor',
+    'source',
+    'sender',
+    'event',
+    'revocation',
+    'from',
+    'to',
+    'x',
+    '__proto__',
+    '',
+  ]
   return `?${Array.from({ length: 1 + random.int(3) }, () => `${random.pick(names)}=${segment(random)}`).join('&')}`
 }
 

@@ -12,7 +12,7 @@ const LIMITS: readonly ErrorCode[] = [
 /** The descriptions of the first three in the protocols of sources. */
 const LIMIT_TEXTS = /overloaded|cannot be fetched again yet|rate limit/
 /** Routes with effects. */
-const GUARDED = /^\/(logout-hook|users|revocations|sessions|config|backups|sources)\b/
+const GUARDED = /^\/(logout-hook|users|revocations|sessions|config|backups|sources|audit|erasures)\b/
 const LEAKS = /\bat .*\.(ts|js):\d+|node_modules|node:internal|[A-Za-z]+Error:/
 
 /** What is wrong with the responses to a request. */
