@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { accept } from './accept.ts'
+import { audit } from './audit.ts'
 import { backlog } from './backlog.ts'
 import { deletes } from './deletes.ts'
 import { fairness } from './fairness.ts'
@@ -60,6 +61,7 @@ setTimeout(() => {
 
 const BENCHES = [
   accept,
+  audit,
   replays,
   revoke,
   verify,
