@@ -16,8 +16,11 @@ export interface AuditRoutesOptions {
   audit: Pick<AuditReading, 'list' | 'spans' | 'page'>
 }
 
+/** The OpenAPI document cannot describe details of any depth. */
+const EntryView = Entry.extend({ details: z.record(z.string(), z.unknown()) })
+
 const AuditItem = z.object({
-  entry: Entry.nullable().describe('Null if another program has damaged it: see the export'),
+  entry: EntryView.nullable().describe('Null if another program has damaged it: see the export'),
   private: PrivatePart.nullable().describe('Personal data; null if there is none, or if it was erased'),
   hash: z.string().describe('SHA-256 of the canonical JSON (RFC 8785) of the entry'),
 })
@@ -145,7 +148,7 @@ function tenantsFor(
 
 function toItem({ text, private: personal, hash }: StoredEntry): z.infer<typeof AuditItem> {
   return {
-    entry: parsed(Entry, text),
+    entry: parsed(EntryView, text),
     private: personal === null ? null : parsed(PrivatePart, personal),
     hash,
   }

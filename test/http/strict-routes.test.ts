@@ -25,6 +25,9 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'DELETE /sessions/:sid': { path: '/sessions/s1' },
   'PUT /sessions': { path: '/sessions', body: { sid: 's1', userId: 'u1' } },
   'DELETE /sessions': { path: '/sessions', body: { sid: 's1' } },
+  'GET /audit': { path: '/audit' },
+  'GET /audit/export': { path: '/audit/export' },
+  'POST /erasures': { path: '/erasures', body: { userId: 'u1' } },
   'POST /config/reload': { path: '/config/reload' },
   'POST /backups': { path: '/backups' },
 }
