@@ -32,7 +32,12 @@ export async function hashApiKeyCommand(args: string[]): Promise<void> {
 /** @throws UsageError */
 async function readKey(): Promise<string> {
   if (process.stdin.isTTY) throw new UsageError(`Pipe the key to standard input.\n\n${HELP}`)
-  const key = (await text(process.stdin)).trim()
+  return keyIn(await text(process.stdin))
+}
+
+/** The key in this text, without white space around it. @throws UsageError, which does not repeat the text */
+export function keyIn(input: string): string {
+  const key = input.trim()
   if (isDigest(key)) throw new UsageError('Standard input holds a digest; expected an API key.')
   if (!FORMATS.apiKey.isValid(key))
     throw new UsageError(

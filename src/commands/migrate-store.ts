@@ -23,12 +23,12 @@ Exit codes:
 const count = new Intl.NumberFormat('en')
 
 /** The command `migrate-store`. @throws UsageError, ConfigError, CurfewError */
-export async function migrateStoreCommand(args: string[]): Promise<void> {
+export async function migrateStoreCommand(args: string[], environment = process.env): Promise<void> {
   const { from, help } = optionsOf(args)
   const print = (line: string) => process.stdout.write(`${line}\n`)
   if (help) return void print(HELP.trimEnd())
   if (from === undefined) throw new UsageError(`--from is missing.\n\n${HELP}`)
-  const { databaseUrl, timeoutMs, windowMs } = await loadStoreConfig(process.env)
+  const { databaseUrl, timeoutMs, windowMs } = await loadStoreConfig(environment)
   const path = /^sqlite:(.+)$/.exec(from)?.[1]
   const mistakes = [
     ...(path && isReadable(path)
