@@ -17,7 +17,7 @@ for (const type of ['rsa', 'ecdsa'] as const) {
     service.userWithTokens(3, { subject: ann.sub })
 
     await ann.logOut()
-    const warning = () => service.logLines.find((line) => line.includes('a token of a source was rejected'))
+    const warning = () => service.logLines.find((line) => line.includes('a request was rejected'))
     await until('the token without exp is rejected', () => warning() !== undefined)
     t.match(warning(), 'maxTokenAgeSeconds', 'the warning names the option')
     t.same(await service.stored(), [])

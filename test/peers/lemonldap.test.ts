@@ -6,7 +6,7 @@ import { lemonLdapIsMissing as skip, startLemonLdap } from './lemonldap.ts'
 
 const CLIENT = 'qlik-portal'
 const NAME = 'lemonldap'
-const REJECTED = 'a token of a source was rejected'
+const REJECTED = 'a request was rejected'
 
 for (const keyType of ['RSA', 'EC'] as const) {
   t.test(`LemonLDAP::NG logs a user out (${keyType})`, { skip }, async (t) => {
