@@ -34,7 +34,10 @@ export class PostgresAuditWriting {
     this.#isOn = isOn
   }
 
-  /** See `PostgresDatabase.transaction`. */
+  /**
+   * See `PostgresDatabase.transaction`. With entries it is always synced: if a server crash lost entries, this process would
+   * continue their chain, and the gap would look like tampering.
+   */
   async transaction<T>(
     work: (query: Query, note: NoteEvents) => Promise<T>,
     options?: { mustSync: boolean },
@@ -48,7 +51,9 @@ export class PostgresAuditWriting {
         if (this.#isOn && events.length > 0) noted.push({ events, at })
       })
       // At the end, so that the row of the chain is locked only until the commit.
-      if (noted.length > 0) end = await this.#write(query, noted)
+      if (noted.length === 0) return result
+      if (options?.mustSync === false) await query('SET LOCAL synchronous_commit = on')
+      end = await this.#write(query, noted)
       return result
     }, options)
     if (end) this.#idle.push(end)

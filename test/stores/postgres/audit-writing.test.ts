@@ -3,7 +3,7 @@ import { CurfewError } from '../../../src/base/errors.ts'
 import type { Head } from '../../../src/revocation/audit/entry.ts'
 import { operatorEvent } from '../../../src/revocation/audit/events.ts'
 import { PostgresAuditWriting } from '../../../src/stores/postgres/audit-writing.ts'
-import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
+import { PostgresDatabase, UNSYNCED } from '../../../src/stores/postgres/database.ts'
 import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
 import { SILENT } from '../../conformance/stores.ts'
 import { brokenLink, read, storedEntries } from '../../support/audit.ts'
@@ -84,6 +84,23 @@ t.test(
     t.equal(head?.hash, lost?.hash)
   },
 )
+
+t.test('entries are synced, even in a transaction that need not be', async (t) => {
+  const { database } = await setUp(t)
+  const syncs: unknown[] = []
+  const observed: Pick<PostgresDatabase, 'transaction'> = {
+    transaction: (work, options) =>
+      database.transaction(async (query) => {
+        const result = await work(query)
+        syncs.push((await query('SHOW synchronous_commit'))[0]?.synchronous_commit)
+        return result
+      }, options),
+  }
+  const writing = new PostgresAuditWriting(observed, true)
+  await writing.transaction(async () => {}, UNSYNCED)
+  await writing.transaction(async (_, note) => note([anEvent], T0), UNSYNCED)
+  t.same(syncs, ['off', 'on'])
+})
 
 t.test('once an hour, one replica lists the heads that no chain lists', async (t) => {
   const { replica, entries } = await setUp(t)
