@@ -191,7 +191,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(documentation)
 
   // Authenticate
-  await app.register(authenticate, { senders, clock })
+  await app.register(authenticate, { senders })
   await app.register(strictRoutes)
 
   // Identify, accept, answer

@@ -45,11 +45,26 @@ export function webhookKey(secret: string): KeyObject {
  * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED
  */
 export function verifyWebhook(
-  { id, timestamp, signatures }: SignedHeaders,
+  signed: SignedHeaders,
   body: Buffer,
   keys: readonly KeyObject[],
   now: number,
 ): KeyObject {
+  const key = keyThatSigned(signed, body, keys)
+  if (!key) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+  requireCurrent(signed, now)
+  return key
+}
+
+/**
+ * The first key that signed the body, at any time; null if it is none of these.
+ * @throws CURFEW_SIGNATURE_INVALID if the headers are malformed: then no key can match
+ */
+export function keyThatSigned(
+  { id, timestamp, signatures }: SignedHeaders,
+  body: Buffer,
+  keys: readonly KeyObject[],
+): KeyObject | null {
   if (!/^[\x21-\x7e]{1,256}$/.test(id))
     throw new CurfewError('CURFEW_SIGNATURE_INVALID', 'The webhook id is missing or too long.')
   if (!/^\d{1,12}$/.test(timestamp)) {
@@ -67,9 +82,11 @@ export function verifyWebhook(
     const expected = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest()
     return offered.map((one) => timingSafeEqual(one, expected)).includes(true)
   })
-  const [first] = proving
-  if (!first) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+  return proving[0] ?? null
+}
+
+/** @param now ms since the epoch. @throws CURFEW_SIGNATURE_EXPIRED */
+export function requireCurrent({ timestamp }: SignedHeaders, now: number): void {
   if (Math.abs(now - Number(timestamp) * 1000) > TOLERANCE_MS)
     throw new CurfewError('CURFEW_SIGNATURE_EXPIRED')
-  return first
 }

@@ -28,6 +28,12 @@ export class TokenBucket {
     return this.#level > 0
   }
 
+  /** Time until `hasRoom`, in ms; at least 1. */
+  msUntilRoom(): number {
+    if (this.hasRoom()) return 1
+    return Math.floor((-this.#level / this.#options.perSecond) * 1000) + 1
+  }
+
   spend(cost: number): void {
     this.#level -= cost
   }

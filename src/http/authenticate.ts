@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Clock } from '../base/clock.ts'
+import { z } from 'zod'
 import { CurfewError } from '../base/errors.ts'
 import type { Role } from '../base/role.ts'
 import { signedHeaders } from '../base/standard-webhooks.ts'
@@ -28,30 +28,32 @@ declare module 'fastify' {
 
 export interface AuthenticateOptions {
   senders: Senders
-  clock: Clock
 }
 
 /**
  * Authenticates senders before the body is parsed: by API key before the body is read, or by signature over the bytes
  * of the body. Then parses JSON strictly.
  */
-async function authenticate(app: FastifyInstance, { senders, clock }: AuthenticateOptions) {
+async function authenticate(app: FastifyInstance, { senders }: AuthenticateOptions) {
   const signatureOf = (request: FastifyRequest) =>
     request.routeOptions.config.senders?.includes('webhook') ? signedHeaders(request.headers) : null
 
-  function admitOrCount(request: FastifyRequest, find: () => Sender | null): void {
+  async function admitOrCount(
+    request: FastifyRequest,
+    find: () => Promise<Sender> | Sender | null,
+  ): Promise<void> {
     try {
-      admit(request, find())
+      admit(request, await find())
     } catch (error) {
       throw app.limits.failures.judge(clientAddress(request), error)
     }
   }
 
-  function proveBySignature(request: FastifyRequest, body: Buffer): void {
+  async function proveBySignature(request: FastifyRequest, body: Buffer): Promise<void> {
     const signed = signatureOf(request)
     if (!signed || request.sender) return
-    const onlyRecent = app.limits.failures.isLimited(clientAddress(request))
-    admitOrCount(request, () => senders.bySignature(signed, body, { now: clock.now(), onlyRecent }))
+    const check = { hint: hintOf(request), failures: app.limits.failures.of(clientAddress(request)) }
+    await admitOrCount(request, () => senders.bySignature(signed, body, check))
   }
 
   app.decorateRequest('sender', null)
@@ -70,7 +72,7 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 
   app.addHook('onRequest', async (request) => {
     if (!request.routeOptions.config.senders || signatureOf(request)) return
-    admitOrCount(request, () => byApiKey(request, senders))
+    await admitOrCount(request, () => byApiKey(request, senders))
   })
 
   app.removeAllContentTypeParsers()
@@ -78,7 +80,7 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
     const { bytes, release } = await readBody(request, payload, request.sender ? null : app.limits.bodies)
     try {
       request.rawBody = bytes
-      proveBySignature(request, bytes)
+      await proveBySignature(request, bytes)
     } finally {
       release()
     }
@@ -94,6 +96,13 @@ async function authenticate(app: FastifyInstance, { senders, clock }: Authentica
 
   // The parser does not run for a request without a body.
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
+}
+
+const Hint = z.object({ sender: z.string() })
+
+/** The name of the webhook secret in the query, which the signature does not cover: it only decides which is tried first. */
+function hintOf({ query }: FastifyRequest): string | null {
+  return Hint.safeParse(query).data?.sender ?? null
 }
 
 /** Makes this the sender of the request. @throws CURFEW_UNAUTHENTICATED, CURFEW_ROLE_REQUIRED */

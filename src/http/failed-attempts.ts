@@ -51,10 +51,9 @@ export class FailedAttempts {
     this.#options = options
   }
 
-  /** Whether the next failure from this address exceeds the limit. */
-  isLimited(address: string | null): boolean {
-    const { perMinute } = this.#options
-    return perMinute > 0 && (this.#windowOf(addressKey(address))?.failures ?? 0) >= perMinute
+  /** Failures of this address in its current window. */
+  of(address: string | null): number {
+    return this.#windowOf(addressKey(address))?.failures ?? 0
   }
 
   /**
@@ -63,10 +62,9 @@ export class FailedAttempts {
    */
   judge(address: string | null, error: unknown): unknown {
     const { perMinute, clock, refused } = this.#options
-    if (perMinute === 0 || !(error instanceof CurfewError) || !FAILED_AUTHENTICATION.has(error.code))
-      return error
+    if (!(error instanceof CurfewError) || !FAILED_AUTHENTICATION.has(error.code)) return error
     const window = this.count(address)
-    if (window.failures <= perMinute) return error
+    if (perMinute === 0 || window.failures <= perMinute) return error
     refused('failed-authentication')
     const retryAfterSeconds = Math.max(1, Math.ceil((window.endsAt - clock.monotonic()) / 1000))
     return new CurfewError('CURFEW_TOO_MANY_FAILURES', undefined, {

@@ -1,10 +1,9 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
-import { CurfewError, hasCode } from '../base/errors.ts'
+import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Role } from '../base/role.ts'
-import { type SignedHeaders, verifyWebhook, webhookKey } from '../base/standard-webhooks.ts'
-import { TokenBucket } from '../base/token-bucket.ts'
+import { keyThatSigned, requireCurrent, type SignedHeaders, webhookKey } from '../base/standard-webhooks.ts'
 import {
   type ApiKey,
   type ApiKeyConfig,
@@ -15,6 +14,7 @@ import {
 } from './api-key.ts'
 import { expiringKeys, untilNextWarning } from './key-expiry.ts'
 import type { CountRefusal } from './refusals.ts'
+import { SearchQueue } from './search-queue.ts'
 
 /** A Standard Webhooks secret in the configuration. */
 export interface WebhookSecretConfig {
@@ -65,21 +65,21 @@ export interface SendersOptions {
   refused?: CountRefusal
 }
 
-/** The webhook keys that matched last are tried first, at no cost to `SEARCH_BYTES`. */
+/** The webhook keys that matched last are tried first, without a limit. */
 const RECENT_KEYS = 32
 /**
  * What may be hashed in vain, per second, to find the key of a webhook: HMACs of a body with 994 keys share no work. About a
- * tenth of a processor; two seconds' worth at once.
+ * tenth of a processor.
  */
 const SEARCH_BYTES_PER_S = 64 * 1024 * 1024
 /** What an HMAC costs besides the body, in bytes that are hashed in the same time. */
 const HMAC_COST_BYTES = 512
 
 interface SignatureCheck {
-  /** Ms since the epoch. */
-  now: number
-  /** Tries only the keys that matched last. */
-  onlyRecent: boolean
+  /** The name of the secret, as far as the sender says; it is not authenticated. */
+  hint: string | null
+  /** Recent failed authentications of the sender's address. */
+  failures: number
 }
 
 /** The senders in the current configuration. */
@@ -89,17 +89,14 @@ export class Senders {
   #recent: readonly KeyObject[] = []
   readonly #clock: Clock
   readonly #log: Log
-  readonly #refused: CountRefusal
-  readonly #searches: TokenBucket
+  readonly #searches: SearchQueue
   #isStarted = false
   #cancelTimer = () => {}
 
   constructor(config: SendersConfig, { clock, log, refused = () => {} }: SendersOptions) {
     this.#clock = clock
     this.#log = log
-    this.#refused = refused
-    const bytes = { capacity: 2 * SEARCH_BYTES_PER_S, perSecond: SEARCH_BYTES_PER_S }
-    this.#searches = new TokenBucket({ ...bytes, clock })
+    this.#searches = new SearchQueue({ bytesPerSecond: SEARCH_BYTES_PER_S, clock, refused })
     this.replace(config)
   }
 
@@ -144,8 +141,8 @@ export class Senders {
    * The sender that signed this body.
    * @throws CURFEW_SIGNATURE_INVALID, CURFEW_SIGNATURE_EXPIRED, CURFEW_OVERLOADED
    */
-  bySignature(signed: SignedHeaders, body: Buffer, check: SignatureCheck): Sender {
-    const key = this.#keyOf(signed, body, check)
+  async bySignature(signed: SignedHeaders, body: Buffer, check: SignatureCheck): Promise<Sender> {
+    const key = await this.#keyOf(signed, body, check)
     const secret = this.#webhookKeys.get(key)
     if (!secret) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
     if (this.#recent[0] !== key)
@@ -175,28 +172,27 @@ export class Senders {
     if (wait !== null) this.#cancelTimer = this.#clock.after(wait, () => this.#warnOfExpiry())
   }
 
-  #keyOf(signed: SignedHeaders, body: Buffer, { now, onlyRecent }: SignatureCheck): KeyObject {
-    try {
-      return verifyWebhook(signed, body, this.#recent, now)
-    } catch (error) {
-      const others = [...this.#webhookKeys.keys()].filter((key) => !this.#recent.includes(key))
-      if (onlyRecent || others.length === 0 || !hasCode(error, 'CURFEW_SIGNATURE_INVALID')) throw error
-      return this.#search(signed, body, others, now)
+  /** Hints and recent matches come first: a key that signs is found at no cost to others. */
+  async #keyOf(signed: SignedHeaders, body: Buffer, { hint, failures }: SignatureCheck): Promise<KeyObject> {
+    // The time of the request counts, not that of its turn.
+    const now = this.#clock.now()
+    const hinted = [...this.#webhookKeys].flatMap(([key, { name }]) => (name === hint ? [key] : []))
+    const first = new Set([...hinted, ...this.#recent])
+    const others = () => [...this.#webhookKeys.keys()].filter((key) => !first.has(key))
+    const search = {
+      bytes: body.length,
+      cost: others().length * (body.length + HMAC_COST_BYTES),
+      failures,
     }
-  }
-
-  #search(signed: SignedHeaders, body: Buffer, keys: readonly KeyObject[], now: number): KeyObject {
-    if (!this.#searches.hasRoom()) {
-      this.#refused('verification')
-      throw new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: 1 })
-    }
-    try {
-      return verifyWebhook(signed, body, keys, now)
-    } catch (error) {
-      if (hasCode(error, 'CURFEW_SIGNATURE_INVALID'))
-        this.#searches.spend(keys.length * (body.length + HMAC_COST_BYTES))
-      throw error
-    }
+    const key =
+      keyThatSigned(signed, body, [...first]) ??
+      // A reload can change the keys while it waits.
+      (search.cost === 0
+        ? null
+        : await this.#searches.run(search, () => keyThatSigned(signed, body, others())))
+    if (!key) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
+    requireCurrent(signed, now)
+    return key
   }
 }
 

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { answerSignal, type InboundOptions, REPEATABLE, WAITING } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignal, SIGNAL_ANSWERS, SignalQuery } from '../http/dry-run.ts'
@@ -22,6 +23,14 @@ const EXAMPLES = {
   },
 }
 
+const LogoutQuery = SignalQuery.extend({
+  sender: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('Signed requests only: name of the webhook secret, which is then tried first'),
+})
+
 /** `POST /logout-hook`: a web back end or session store reports that a user has logged out. */
 const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   const { dryRun, tenants, clock } = options
@@ -38,7 +47,7 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
           `${REPEATABLE} ${WAITING} ${DRY_RUNS}`,
         tags: ['signals'],
         security: [{ apiKey: [] }, { webhook: [] }],
-        querystring: SignalQuery,
+        querystring: LogoutQuery,
         body: LogoutBody,
         response: SIGNAL_ANSWERS,
         'x-facts': {

@@ -1,7 +1,9 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { fakeClock } from '../support/clock.ts'
+import { signWebhook } from '../../src/sandbox/sign-webhook.ts'
+import { fakeClock, testClock } from '../support/clock.ts'
 import { isProblem } from '../support/problems.ts'
 import { type ServiceOptions, startService } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
@@ -191,6 +193,22 @@ t.test('failed authentications are limited per address; requests that authentica
   t.equal(await refusals(call, 'failed-authentication'), 1)
   clock.advance(60_000)
   isProblem(t, await from('2001:db8::1'), 'CURFEW_UNAUTHENTICATED')
+})
+
+t.test('a webhook by the last of many secrets is accepted from an address over its limit', async (t) => {
+  const secrets = Array.from({ length: 100 }, () => `whsec_${randomBytes(32).toString('base64')}`)
+  const environment = { MAX_FAILED_AUTHENTICATIONS: '1', WEBHOOK_SECRETS: secrets.join() }
+  const { call } = await startService(t, { environment })
+  const signed = (secret: string, path = '/logout-hook') => {
+    const body = JSON.stringify({ userId: 'u1' })
+    const headers = signWebhook({ secret, id: randomUUID(), body, now: testClock.now() })
+    return call('POST', path, { body, headers: { authorization: '', ...headers } })
+  }
+  const forged = `whsec_${randomBytes(32).toString('base64')}`
+  isProblem(t, await signed(forged), 'CURFEW_SIGNATURE_INVALID')
+  isProblem(t, await signed(forged), 'CURFEW_TOO_MANY_FAILURES')
+  t.equal((await signed(String(secrets[99]))).status, 202)
+  t.equal((await signed(String(secrets[98]), '/logout-hook?sender=WEBHOOK_SECRETS[98]')).status, 202)
 })
 
 t.test(

@@ -70,7 +70,7 @@ t.test('a route that requires authentication does not start without a role', asy
     const log = { info() {}, warn() {}, error() {} }
     const senders = new Senders({ apiKeys: [], webhookSecrets: [] }, { clock: systemClock, log })
     await app.register(limits, { perMinute: 0, clock: systemClock, refused: () => {} })
-    await app.register(authenticate, { senders, clock: systemClock })
+    await app.register(authenticate, { senders })
     app.get('/new', { config }, async () => 'done')
   }
   await t.rejects(start({ senders: ['api-key'] }), { message: /\/new needs both senders and role/ })

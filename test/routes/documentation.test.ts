@@ -19,7 +19,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
     '/logout-hook',
     API_KEY_OR_WEBHOOK,
     '200 202',
-    ['query dryRun', PREFER, IDEMPOTENCY, ...SIGNATURE],
+    ['query dryRun', 'query sender', PREFER, IDEMPOTENCY, ...SIGNATURE],
   ],
   [
     'post',
