@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import type { KeyFile } from './secret-file.ts'
+import type { SecretFile } from './secret-file.ts'
 
 /** The signature algorithms that Qlik Cloud accepts from an OAuth client (names from RFC 7518, section 3.1). */
 export const KEY_ALGORITHMS = ['RS256', 'RS512', 'ES384'] as const
@@ -39,7 +39,7 @@ const NO_KEY = 'expected a file that holds a private key (PEM or JWK) without a 
  * Reads the private key in a file: PEM (PKCS#8, PKCS#1 or SEC1) or one JWK (RFC 7517). An RSA key signs with RS256
  * unless `algorithm` or the JWK's `alg` is RS512; a P-384 key signs with ES384. Other keys are rejected.
  */
-export function readClientKey(file: KeyFile | null, { keyId, algorithm }: KeySettings): KeyReading {
+export function readClientKey(file: SecretFile | null, { keyId, algorithm }: KeySettings): KeyReading {
   if (!file) return mistaken('expected the path of a readable file that others cannot write')
   const read = parseKey(file.text)
   if (!read) return mistaken(NO_KEY)

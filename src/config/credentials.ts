@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type ClientKey, KEY_ALGORITHMS, readClientKey } from '../base/client-key.ts'
 import { FORMATS } from '../base/config-formats.ts'
-import { type KeyFile, readKeyFile } from '../base/secret-file.ts'
+import { EXPOSED, readKeyFile, type SecretFile } from '../base/secret-file.ts'
 import type { ValueSchemas } from '../base/source-entry.ts'
 import type { ClientCredential, ClientCredentials } from '../qlik/tenant-config.ts'
 import type { Given, Mistake } from './environment.ts'
@@ -12,8 +12,6 @@ import type { Given, Mistake } from './environment.ts'
  * use, and each rejected one costs one of the 500 calls of tier 2.
  */
 const MAX_CREDENTIALS = 2
-
-export const EXPOSED = 'expected a file that other users of the machine cannot read'
 
 /** The members for a client's credentials in CONFIG_FILE. Exactly one of them is required. */
 export const CREDENTIAL_WAYS = [
@@ -27,7 +25,7 @@ export const CREDENTIAL_WAYS = [
 /** The members of `CREDENTIAL_WAYS`, for the schema of CONFIG_FILE. */
 export function credentialMembers(
   { inline, fromFile }: ValueSchemas,
-  readKey: (path: string) => KeyFile | null,
+  readKey: (path: string) => SecretFile | null,
 ) {
   const privateKey = z
     .strictObject({

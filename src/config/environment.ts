@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { KEY_ALGORITHMS } from '../base/client-key.ts'
 import { FORMATS, type Format, LIMITS, split } from '../base/config-formats.ts'
 import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
-import { readSecretFile } from '../base/secret-file.ts'
+import { EXPOSED, readSecretFile } from '../base/secret-file.ts'
 
 const listOf = ({ isValid, expected }: Format) =>
   z.string().refine((text) => split(text).every(isValid), `${expected}, separated by commas`)
@@ -154,15 +154,20 @@ export async function readEnvironment(
   schema: z.ZodObject,
   secrets: readonly string[],
   environment: Variables,
-): Promise<Checked & { given: Given }> {
-  const { given, fileMistakes } = withSecretFiles(schema, secrets, environment)
+): Promise<Checked & { given: Given; warnings: Mistake[] }> {
+  const { given, fileMistakes, warnings } = withSecretFiles(schema, secrets, environment)
   const placeholders = placeholdersIn(given, environment)
   const reported = [...fileMistakes, ...placeholders]
   const isReported = (key: string) => reported.some((one) => [key, `${key}_FILE`].includes(one.key))
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !isReported(key)))
   const { values, mistakes } = await check(schema, rest)
   // A secret whose file is invalid is not reported as missing as well.
-  return { given, values, mistakes: [...reported, ...mistakes.filter(({ key }) => !isReported(key))] }
+  return {
+    given,
+    values,
+    warnings,
+    mistakes: [...reported, ...mistakes.filter(({ key }) => !isReported(key))],
+  }
 }
 
 /** Values that are still the placeholder of the example, in the environment or in a secret's file. */
@@ -176,9 +181,10 @@ function withSecretFiles(
   schema: z.ZodObject,
   secrets: readonly string[],
   environment: Variables,
-): { given: Given; fileMistakes: Mistake[] } {
+): { given: Given; fileMistakes: Mistake[]; warnings: Mistake[] } {
   const given: Given = {}
   const fileMistakes: Mistake[] = []
+  const warnings: Mistake[] = []
   for (const key of Object.keys(schema.shape)) {
     // Compose files turn unset variables into empty values.
     if (environment[key]) given[key] = environment[key]
@@ -188,19 +194,22 @@ function withSecretFiles(
     if (!path) continue
     if (given[key] !== undefined)
       fileMistakes.push({ key, expected: `expected ${key} or ${key}_FILE, not both` })
-    const content = readSecretFile(path)
+    const file = readSecretFile(path)
     // The message omits the path: it may be a secret that is set under the wrong key.
-    if (content === null)
+    if (file === null)
       fileMistakes.push({
         key: `${key}_FILE`,
         expected: 'expected the path of a readable file that others cannot write',
       })
     // The file of the previous secret stays configured, and empty, between rotations.
-    else if (content === '' && !key.endsWith('_PREVIOUS'))
+    else if (file.text === '' && !key.endsWith('_PREVIOUS'))
       fileMistakes.push({ key: `${key}_FILE`, expected: 'expected a file that is not empty' })
-    else given[key] = content
+    else {
+      given[key] = file.text
+      if (file.isExposed) warnings.push({ key: `${key}_FILE`, expected: EXPOSED })
+    }
   }
-  return { given, fileMistakes }
+  return { given, fileMistakes, warnings }
 }
 
 /**

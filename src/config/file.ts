@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path'
 import { digestOfConfigured } from '../base/api-key-digest.ts'
 import { invalidMembers, pointer } from '../base/json-pointer.ts'
 import { ROLES } from '../base/role.ts'
-import { isWritableByOthers, readKeyFile, readSecretFile } from '../base/secret-file.ts'
+import { EXPOSED, isWritableByOthers, readKeyFile, readSecretFile } from '../base/secret-file.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
-import { type CredentialEntry, EXPOSED, entryCredentials } from './credentials.ts'
+import { type CredentialEntry, entryCredentials } from './credentials.ts'
 import type { Mistake, Variables } from './environment.ts'
 import { wrongReferences } from './references.ts'
 import { type ConfigFile, configFileSchema, type ValueReaders } from './schema.ts'
@@ -27,7 +27,9 @@ export interface FilePart {
   warnings: Mistake[]
 }
 
-export type FileReading = { file: ConfigFile; mistakes: [] } | { file: null; mistakes: Mistake[] }
+export type FileReading =
+  | { file: ConfigFile; mistakes: []; warnings: Mistake[] }
+  | { file: null; mistakes: Mistake[] }
 
 export interface FileContext {
   environment: Variables
@@ -42,16 +44,33 @@ export function readConfigFile(path: string, { environment, named, sourceKinds }
   const read = readJson(path)
   if ('mistake' in read) return { file: null, mistakes: [{ key: 'CONFIG_FILE', expected: read.mistake }] }
   const inFolder = (name: string) => resolve(dirname(path), name)
+  const exposed = new Set<unknown>()
   const readers: ValueReaders = {
     variable: (name) => environment[name],
-    file: (name) => readSecretFile(inFolder(name)),
+    file(name) {
+      const file = readSecretFile(inFolder(name))
+      if (file?.isExposed) exposed.add(name)
+      return file?.text ?? null
+    },
     keyFile: (name) => readKeyFile(inFolder(name)),
   }
   const schema = configFileSchema(readers, sourceKinds)
   const { data, error } = schema.safeParse(read.json)
   const members = [...(error ? invalidMembers(error) : []), ...wrongReferences(read.json, named)]
-  if (data && members.length === 0) return { file: data, mistakes: [] }
+  if (data && members.length === 0) {
+    const warnings = membersWith(exposed, read.json).map((member) => mistakeAt(member, EXPOSED))
+    return { file: data, mistakes: [], warnings }
+  }
   return { file: null, mistakes: members.map(({ member, expected }) => mistakeAt(member, expected)) }
+}
+
+/** The members, such as `secretFile`, that name one of these files. */
+function membersWith(files: ReadonlySet<unknown>, json: unknown, path: PropertyKey[] = []): string[] {
+  if (typeof json !== 'object' || json === null) {
+    const isFile = path.slice(-2).some((name) => /Files?$/.test(String(name)))
+    return isFile && files.has(json) ? [pointer(path)] : []
+  }
+  return Object.entries(json).flatMap(([name, value]) => membersWith(files, value, [...path, name]))
 }
 
 function readJson(path: string): { json: unknown } | { mistake: string } {

@@ -60,13 +60,13 @@ export async function loadConfig(
   environment: Variables,
   sourceKinds: readonly SourceKinds[] = [],
 ): Promise<Config> {
-  const { given, values, mistakes } = await readEnvironment(Environment, SECRETS, environment)
+  const { given, values, mistakes, warnings } = await readEnvironment(Environment, SECRETS, environment)
   const isReported = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
   const own = ownCredentials(given, isReported)
   const named = TENANT_KEYS.flat().some((key) => given[key] !== undefined) ? [DEFAULT_TENANT] : []
   const reading = given.CONFIG_FILE
     ? readConfigFile(given.CONFIG_FILE, { environment, named, sourceKinds })
-    : { file: NO_FILE, mistakes: [] }
+    : { file: NO_FILE, mistakes: [], warnings: [] }
   const missing = [
     ...missingTenant(given, reading.file).filter(({ key }) => !isReported(key)),
     ...(SENDER_KEYS.some(isReported) ? [] : missingSenders(given, reading.file)),
@@ -83,7 +83,7 @@ export async function loadConfig(
   ]
   if (all.length > 0 || !reading.file) throw new ConfigError([...all, ...unknown])
   const config = toConfig(Environment.parse(values), own, reading.file)
-  return { ...config, warnings: [...config.warnings, ...unknown] }
+  return { ...config, warnings: [...warnings, ...config.warnings, ...reading.warnings, ...unknown] }
 }
 
 function insecureDatabase(values: Record<string, unknown>, environment: Variables): Mistake[] {

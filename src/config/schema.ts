@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { FORMATS, type Format, LIMITS, oneWay } from '../base/config-formats.ts'
 import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import { ROLES } from '../base/role.ts'
-import type { KeyFile } from '../base/secret-file.ts'
+import type { SecretFile } from '../base/secret-file.ts'
 import type { SourceEntry, SourceKinds, ValueSchemas } from '../base/source-entry.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
@@ -24,7 +24,7 @@ export interface ValueReaders {
   /** The content of a file; null if it is unreadable. The path is relative to the configuration file. */
   file: (path: string) => string | null
   /** Like `file`, for a file with a private key. */
-  keyFile: (path: string) => KeyFile | null
+  keyFile: (path: string) => SecretFile | null
 }
 
 /** A string of this form is replaced with the value of the environment variable. */

@@ -172,7 +172,8 @@ t.test('the file configures credentials for each client, and for a tenant withou
   config.beside('s/old', 'old\n')
   config.beside('s/ec.jwk', JSON.stringify({ ...ec.privateKey.export({ format: 'jwk' }), kid: 'k3' }))
   config.beside('s/rsa.pem', rsa.pem)
-  for (const name of ['s/ec.jwk', 's/rsa.pem']) chmodSync(join(config.path, '..', name), 0o640)
+  for (const name of ['s/new', 's/old', 's/ec.jwk', 's/rsa.pem'])
+    chmodSync(join(config.path, '..', name), 0o640)
   const { tenants, warnings } = await loadConfig({ CONFIG_FILE: config.path, OLD: 'old' })
   t.strictSame(
     tenants.map(({ credentials }) => credentials),

@@ -24,13 +24,13 @@ export function temporaryFolder(t: Test): string {
   return folder
 }
 
-/** A temporary folder with these files: contents by name. Creates the folders in between. */
+/** A temporary folder with these files, as for secrets: contents by name. Creates the folders in between. */
 export function folderWith(t: Test, files: Record<string, string>): string {
   const folder = temporaryFolder(t)
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name)
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, content)
+    writeFileSync(path, content, { mode: 0o600 })
   }
   return folder
 }
