@@ -32,5 +32,9 @@ t.test('a page is not sent again to a browser that has it', async (t) => {
   const etag = headers.get('etag') ?? ''
   t.match(await call('GET', path, { headers: { 'if-none-match': etag } }), { status: 304, text: '' })
   t.match(await call('HEAD', path), { status: 200, text: '' })
+  const whole = await call('GET', path, { headers: { range: 'bytes=0-9,5-20' } })
+  t.equal(whole.status, 200, 'ranges are ignored (RFC 9110, section 14.2)')
+  t.equal(whole.headers.get('accept-ranges'), null)
+  t.ok(whole.text.length > 100_000)
   isProblem(t, await call('GET', '/docs/nothing'), 'CURFEW_NOT_FOUND')
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { startService } from '../support/service.ts'
 
 const POLICY =
-  "default-src 'none';connect-src 'self';script-src 'self';style-src 'self';img-src 'self' data:;base-uri 'none';" +
+  "default-src 'none';connect-src 'self';script-src 'self';style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w=';img-src 'self' data:;base-uri 'none';" +
   "form-action 'none';frame-ancestors 'none'"
 
 t.test('the documentation works under its own strict policy', async (t) => {
