@@ -154,7 +154,7 @@ async function startEndless(t: Test) {
   await app.register(problems)
   await app.register(limits, { perMinute: 0, clock: systemClock, refused: () => {} })
   const senders = new Senders({ apiKeys, webhookSecrets: [] }, { clock: systemClock, log })
-  await app.register(authenticate, { senders, clock: systemClock })
+  await app.register(authenticate, { senders })
   await app.register(strictRoutes)
   await app.register(audit, {
     audit: {
