@@ -50,7 +50,7 @@ const AuditFilters = z.strictObject({
 type AuditFilters = z.infer<typeof AuditFilters>
 
 const shared = { tags: ['audit'], security: [{ apiKey: [] }] }
-const config = { senders: ['api-key'], role: 'read' } as const
+const config = { senders: ['api-key'], role: 'read', isForOperators: true } as const
 
 /** `GET /audit` and `GET /audit/export`: read the audit trail. */
 const auditRoutes: FastifyPluginAsyncZod<AuditRoutesOptions> = async (app, { audit }) => {

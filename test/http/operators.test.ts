@@ -18,6 +18,8 @@ const HIDDEN = [
   ['GET', '/openapi.json'],
   ['POST', '/config/reload'],
   ['POST', '/backups'],
+  ['GET', '/audit'],
+  ['GET', '/audit/export'],
   ['POST', `/revocations/${ID}/retry`],
   ['POST', '/revocations'],
 ] as const
