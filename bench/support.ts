@@ -136,6 +136,8 @@ export function serviceEnvironment(
     QLIK_TIER2_LIMIT: String(UNLIMITED),
     API_KEYS: API_KEY,
     WEBHOOK_SECRETS: WEBHOOK_SECRET,
+    // The largest: users are counted, but never held.
+    MASS_REVOCATION_USERS: '500000',
     DATABASE_URL: `sqlite:${join(bench.folder, `${randomUUID()}.db`)}`,
     PORT: '0',
     LOG_LEVEL: 'info',

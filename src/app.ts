@@ -25,6 +25,7 @@ import { Deprecations } from './qlik/deprecations.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { Recorder } from './revocation/audit/recorder.ts'
+import { BrakeLog } from './revocation/brake-log.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
 import { userKey } from './revocation/keys.ts'
@@ -40,6 +41,7 @@ import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
 import erasures from './routes/erasures.ts'
 import health from './routes/health.ts'
+import held from './routes/held.ts'
 import logoutHook from './routes/logout-hook.ts'
 import metricsRoute, { createMetrics } from './routes/metrics.ts'
 import reload, { logWarnings } from './routes/reload.ts'
@@ -102,6 +104,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     audit: config.auditRetentionDays > 0,
     clock,
     log: app.log,
+    massRevocation: config.massRevocation,
   })
   const deprecations = new Deprecations({ clock, log: app.log })
   const tenants = new Tenants(config.tenants, {
@@ -142,12 +145,17 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     onEndedElsewhere: (key) => waiters.notify(key),
   })
   const lateTimes = new LateTimes({ store, tenants, clock, log: app.log })
+  const brakeLog = new BrakeLog({ limits: config.massRevocation, clock, log: app.log })
   const accept = createAccept({
     store,
     tenants,
     clock,
-    onAccepted: (signals, { revocations, replayed }) => {
+    onAccepted: (signals, accepted, origin) => {
+      const { revocations, replayed } = accepted
       if (!replayed) lateTimes.note(revocations)
+      for (const [index, { source }] of signals.entries())
+        if (!replayed && revocations[index]?.status === 'held') metrics.held(source)
+      brakeLog.note(accepted, origin)
       for (const { source } of signals) metrics.signal(source, replayed ? 'replayed' : 'accepted')
       worker.wake()
     },
@@ -213,6 +221,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   // Report
   await app.register(revocations, { store, waiters, estimate, findWait, wake: worker.wake, clock })
+  await app.register(held, { store, waiters, wake: worker.wake, clock })
   await app.register(health, {
     store,
     tenants,
@@ -237,6 +246,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   app.addHook('preClose', async () => {
     stopRetention()
     lateTimes.stop()
+    brakeLog.stop()
     senders.stop()
     const runs = worker.stop()
     stopped = Promise.all([runs, tenants.stop(), sources.stop(), listener?.close()])

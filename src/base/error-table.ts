@@ -94,6 +94,11 @@ export const ERRORS = {
     title: 'No revocation has this id',
     action: 'Check the id. Finished revocations are deleted after RETENTION_DAYS.',
   },
+  CURFEW_REVOCATION_HELD: {
+    status: 409,
+    title: 'The brake on mass revocation holds this revocation',
+    action: 'Release it with POST /revocations/release, or cancel it with POST /revocations/cancel.',
+  },
   CURFEW_NOT_RETRYABLE: {
     status: 409,
     title: 'This revocation does not need a retry',

@@ -55,6 +55,8 @@ export async function migrateStoreCommand(args: string[], environment = process.
     ['joined to a revocation queued for the same user', result.joined],
     ['completed', result.completed],
     ['failed', result.failed],
+    ['held', result.held],
+    ['cancelled', result.cancelled],
     ['skipped, already copied', result.known],
     ['of those queued again, for signals received since', result.widened],
     ['responses to requests that may be repeated', result.replays],

@@ -93,6 +93,14 @@ export const Environment = z.object({
    * have all roles, so that a single variable is enough to start.
    */
   API_KEYS: listOf(FORMATS.apiKey).default(''),
+  /**
+   * The brake on mass revocation: how many different users one API key, webhook secret or source may name within
+   * MASS_REVOCATION_WINDOW_MS. Beyond it, its signals are held until an operator decides. 0 for no limit. By default more
+   * users than log out at once in most companies, and fewer than a company that one sender could lock out has.
+   */
+  MASS_REVOCATION_USERS: z.int().min(0).max(500_000).default(20_000),
+  /** Window of MASS_REVOCATION_USERS, in ms. */
+  MASS_REVOCATION_WINDOW_MS: z.int().min(1_000).max(86_400_000).default(600_000),
   /** Path of a JSON file with more tenants, clients, API keys, webhook secrets and sources: docs/configuration.md. */
   CONFIG_FILE: z.string().min(1).optional(),
   /** Where revocations are stored: an SQLite file, for one process, or PostgreSQL, for several. */

@@ -137,15 +137,21 @@ export function fromFile(
         tenants: restrictedTo(one.tenants),
         notBefore: one.notBefore ?? null,
         expiresAt: one.expiresAt ?? null,
+        ...exemption(one),
       })),
       webhookSecrets: webhookSecrets.map((one, index) => ({
         name: one.name ?? `webhookSecrets[${index}]`,
         secret: one.secret ?? one.secretFile ?? '',
         tenants: restrictedTo(one.tenants),
+        ...exemption(one),
       })),
     },
     warnings: [...warningsOf('clients', clients), ...warningsOf('tenants', tenants)],
   }
+}
+
+function exemption({ massRevocation }: { massRevocation?: boolean | undefined }): { massRevocation?: true } {
+  return massRevocation === true ? { massRevocation } : {}
 }
 
 /** Private keys in files that every user of the machine can read. */

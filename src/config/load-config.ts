@@ -139,6 +139,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
     memoryLimitMb: values.MEMORY_LIMIT_MB,
     databaseUrl: values.DATABASE_URL,
     databaseConnections: values.DATABASE_CONNECTIONS,
+    massRevocation: { users: values.MASS_REVOCATION_USERS, windowMs: values.MASS_REVOCATION_WINDOW_MS },
     retentionDays: values.RETENTION_DAYS,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,

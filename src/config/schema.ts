@@ -127,6 +127,10 @@ function senderSchemas(readers: ValueReaders) {
     .regex(NAME, 'expected up to 64 letters, digits, spaces and . _ @ : / -')
     .optional()
     .describe('Name in logs and in health; the position in the list by default')
+  const massRevocation = z
+    .boolean()
+    .optional()
+    .describe('Exempts it from the brake on mass revocation (MASS_REVOCATION_USERS); false by default')
   const apiKey = z.strictObject({
     name,
     key: inline(FORMATS.apiKey)
@@ -141,6 +145,7 @@ function senderSchemas(readers: ValueReaders) {
       .optional()
       .describe('What holders of the key can do; everything by default'),
     tenants,
+    massRevocation,
     notBefore: time.optional().describe('When the key becomes valid (ISO 8601)'),
     expiresAt: time.optional().describe('When the key becomes invalid (ISO 8601); never by default'),
   })
@@ -149,6 +154,7 @@ function senderSchemas(readers: ValueReaders) {
     secret: inline(FORMATS.webhookSecret).optional().describe(`whsec_…, or ${VARIABLE}`),
     secretFile: fromFile(FORMATS.webhookSecret).optional().describe('Path of a file that holds the secret'),
     tenants,
+    massRevocation,
   })
   return {
     apiKeys: z.array(

@@ -1,6 +1,7 @@
 import type { SourceEntry } from '../base/source-entry.ts'
 import type { SendersConfig } from '../http/senders.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
+import type { BrakeLimits } from '../revocation/mass-brake.ts'
 import type { Environment, Mistake } from './environment.ts'
 
 /** The part of the configuration that a reload can change. */
@@ -27,6 +28,7 @@ export interface Config extends Reloadable {
   memoryLimitMb: number
   databaseUrl: string
   databaseConnections: number
+  massRevocation: BrakeLimits
   retentionDays: number
   /** 0 if the audit trail is turned off. */
   auditRetentionDays: number

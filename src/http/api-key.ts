@@ -14,6 +14,8 @@ export interface ApiKeyConfig {
   notBefore: number | null
   /** End of its validity, in ms since the epoch; null if it has none. */
   expiresAt: number | null
+  /** Whether it is exempt from the brake on mass revocation. */
+  massRevocation?: boolean | undefined
 }
 
 /** A configured API key and its use by this process. */
@@ -31,10 +33,13 @@ export interface ApiKeySender {
   roles: readonly Role[]
   /** Null for all. */
   tenants: readonly string[] | null
+  /** Whether it is exempt from the brake on mass revocation. */
+  massRevocation?: boolean | undefined
 }
 
-export function senderOf({ name, digest, roles, tenants }: ApiKeyConfig): ApiKeySender {
-  return { kind: 'api-key', name, fingerprint: digest.slice(0, 16), roles, tenants }
+export function senderOf({ name, digest, roles, tenants, massRevocation }: ApiKeyConfig): ApiKeySender {
+  const exemption = massRevocation === true ? { massRevocation } : {}
+  return { kind: 'api-key', name, fingerprint: digest.slice(0, 16), roles, tenants, ...exemption }
 }
 
 /** Whether a key is valid at this time. It is valid from `notBefore` on, and before `expiresAt`. */

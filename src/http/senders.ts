@@ -23,6 +23,8 @@ export interface WebhookSecretConfig {
   secret: string
   /** Names of the tenants it is valid for; null for all. */
   tenants: readonly string[] | null
+  /** Whether it is exempt from the brake on mass revocation. */
+  massRevocation?: boolean | undefined
 }
 
 /** The credentials of senders. */
@@ -41,6 +43,8 @@ export interface WebhookSender {
   roles: readonly Role[]
   /** Null for all. */
   tenants: readonly string[] | null
+  /** Whether it is exempt from the brake on mass revocation. */
+  massRevocation?: boolean | undefined
 }
 
 /** An authenticated sender, its roles, and the tenants it can name and see. */
@@ -147,8 +151,16 @@ export class Senders {
     if (!secret) throw new CurfewError('CURFEW_SIGNATURE_INVALID')
     if (this.#recent[0] !== key)
       this.#recent = [key, ...this.#recent.filter((other) => other !== key)].slice(0, RECENT_KEYS)
-    const { name, tenants, fingerprint } = secret
-    return { kind: 'webhook', name, fingerprint, webhookId: signed.id, roles: WEBHOOK_ROLES, tenants }
+    const { name, tenants, fingerprint, massRevocation } = secret
+    const proven = {
+      kind: 'webhook',
+      name,
+      fingerprint,
+      webhookId: signed.id,
+      roles: WEBHOOK_ROLES,
+      tenants,
+    } as const
+    return massRevocation === true ? { ...proven, massRevocation } : proven
   }
 
   /** The API keys, with their last use by this process. */

@@ -11,7 +11,7 @@ export interface AcceptOptions {
   tenants: Pick<QlikTenants, 'ifOpen'>
   clock: Clock
   /** Called once the signals are durable. */
-  onAccepted: (signals: readonly Signal[], accepted: Accepted) => void
+  onAccepted: (signals: readonly Signal[], accepted: Accepted, origin: Origin) => void
 }
 
 export type Accept = (signals: Signal[], replay: ReplayKey | null, origin: Origin) => Promise<Accepted>
@@ -26,7 +26,7 @@ export function createAccept({ store, tenants, clock, onAccepted }: AcceptOption
       stamped(signal, { clock, tenant: tenants.ifOpen(signal.tenant), storeClock: store.clock }),
     )
     const accepted = await store.accept(timed, replay, clock.now(), origin)
-    onAccepted(signals, accepted)
+    onAccepted(signals, accepted, origin)
     return accepted
   }
 }

@@ -13,7 +13,7 @@ export type BudgetEstimate = (tenant: string, calls: number) => number | null
 export function createEstimate(budgetEstimate: BudgetEstimate): Estimate {
   return (revocation) => {
     const { tenant, tokens, nextAttemptAt } = revocation
-    if (hasEnded(revocation)) return null
+    if (hasEnded(revocation) || revocation.status === 'held') return null
     if (tokens.remaining === 0) return nextAttemptAt
     const at = budgetEstimate(tenant, tokens.remaining)
     return at === null ? nextAttemptAt : Math.max(at, nextAttemptAt ?? 0)

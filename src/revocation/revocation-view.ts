@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ERRORS } from '../base/errors.ts'
 import { Proof } from './proof.ts'
-import { type Failure, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
+import { Decision, type Failure, Hold, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
 import { Reason, Scope } from './signal.ts'
 import { WaitingFor } from './waiting-for.ts'
 
@@ -63,6 +63,9 @@ export const RevocationView = z
     nextAttemptAt: time.nullable(),
     estimatedCompletionAt: time.nullable(),
     waitingFor: WaitingFor.nullable(),
+    hold: Hold.extend({ at: time, decision: Decision.extend({ at: time }).nullable() })
+      .nullable()
+      .describe('Why it was held, and what an operator decided; null if it was never held'),
   })
   .meta({ id: 'Revocation', description: "The revocation of one user's tokens" })
 export type RevocationView = z.infer<typeof RevocationView>
@@ -79,7 +82,7 @@ export function view(
   estimatedCompletionAt: number | null,
   waitingFor: WaitingFor | null,
 ): RevocationView {
-  const { user, tokens, error, deviceType, proof, resolved } = revocation
+  const { user, tokens, error, deviceType, proof, resolved, hold } = revocation
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
   return {
     id: revocation.id,
@@ -105,6 +108,11 @@ export function view(
     nextAttemptAt: iso(revocation.nextAttemptAt),
     estimatedCompletionAt: iso(estimatedCompletionAt),
     waitingFor,
+    hold: hold && {
+      ...hold,
+      at: new Date(hold.at).toISOString(),
+      decision: hold.decision && { ...hold.decision, at: new Date(hold.decision.at).toISOString() },
+    },
   }
 }
 

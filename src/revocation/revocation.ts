@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../base/errors.ts'
+import { SenderName } from './origin.ts'
 import { Proof, provesGone } from './proof.ts'
 import { Signal, Time } from './signal.ts'
 
-export const Status = z.enum(['queued', 'running', 'completed', 'failed'])
+/** `held`: by the brake on mass revocation, until an operator releases or cancels it. */
+export const Status = z.enum(['queued', 'running', 'held', 'completed', 'failed', 'cancelled'])
 export type Status = z.infer<typeof Status>
 
 /**
@@ -26,6 +28,23 @@ export const Failure = z.object({
   detail: z.string(),
 })
 export type Failure = z.infer<typeof Failure>
+
+/** What an operator decided about a held revocation. */
+export const Decision = z.object({
+  what: z.enum(['released', 'cancelled']),
+  /** Name of the operator's API key; null if unknown. */
+  by: z.string().nullable(),
+  at: Time,
+})
+
+/** Why the brake on mass revocation held a revocation. */
+export const Hold = z.object({
+  /** The sender that had named too many users. */
+  sender: SenderName,
+  at: Time,
+  decision: Decision.nullable(),
+})
+export type Hold = z.infer<typeof Hold>
 
 /**
  * Every member of a revocation: the signals that joined into it, and its progress. This is the only definition: the
@@ -71,17 +90,19 @@ export const Revocation = z.object({
   dueAt: Time.default(0),
   /** The revocation that replaces this one, if a retry found another one queued for the same user. */
   supersededBy: z.string().nullable().default(null),
+  /** Null if it was never held. */
+  hold: Hold.nullable().default(null),
 })
 export type Revocation = z.infer<typeof Revocation>
 
 /** Whether nothing further happens to it, other than a confirming listing, unless it is retried. */
 export function hasEnded({ status }: Pick<Revocation, 'status'>): boolean {
-  return status === 'completed' || status === 'failed'
+  return status === 'completed' || status === 'failed' || status === 'cancelled'
 }
 
 /** Whether it has ended and no confirming listing is due. */
 export function isSettled({ status, verificationDueAt }: Revocation): boolean {
-  return status === 'failed' || (status === 'completed' && verificationDueAt === null)
+  return hasEnded({ status }) && (status !== 'completed' || verificationDueAt === null)
 }
 
 /**

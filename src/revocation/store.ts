@@ -1,7 +1,7 @@
 import type { Interval } from '../base/interval.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { AuditEvent } from './audit/entry.ts'
-import type { Origin } from './origin.ts'
+import type { Origin, SenderName } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Room } from './schedule.ts'
@@ -15,6 +15,28 @@ export interface Accepted {
   revocations: Revocation[]
   /** Whether this repeats the answer to an earlier request with the same key. */
   replayed: boolean
+  /**
+   * Whether the sender has named too many users. The revocations of further users are held, unless replicas of earlier
+   * versions are running, which could not read them.
+   */
+  isBraked?: boolean
+}
+
+/** Selects held revocations, oldest first. */
+export interface HeldQuery {
+  ids?: readonly string[] | undefined
+  sender?: SenderName | undefined
+  /** Only revocations of these tenants; none if the list is empty. */
+  tenants?: readonly string[] | undefined
+  limit: number
+}
+
+/** What became of held revocations. */
+export interface Decided {
+  /** Their state now; that of the one they joined if they joined one. */
+  revocations: Revocation[]
+  /** How many of them joined a queued revocation. */
+  joined: number
 }
 
 export interface ClaimRequest {
@@ -69,6 +91,9 @@ export interface StoreClock {
   offset: Interval
 }
 
+/** The statuses of revocations that have not ended. */
+export const UNENDED: readonly Status[] = ['queued', 'running', 'held']
+
 export interface BacklogCount {
   tenant: string
   status: Status
@@ -100,6 +125,9 @@ export interface RevocationStore {
   /**
    * Makes signals durable, all or none. A signal joins the user's queued revocation if there is one (see `join`);
    * otherwise it creates a new one, even while another one is running. Without signals, only the key is recorded.
+   *
+   * If the sender has named more users than the brake on mass revocation allows, its signals are held instead, and change
+   * nothing that is queued: each joins the revocation held for the same sender, user and device type, or creates one.
    * @param origin the sender; none if Curfew itself requests it
    * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint
    */
@@ -127,7 +155,7 @@ export interface RevocationStore {
    */
   claimConfirmations(request: ConfirmationsRequest): Promise<ClaimedConfirmations>
 
-  /** Replaces the times of those revocations among `ids` that are queued with the result of `resolve`. */
+  /** Replaces the times of those revocations among `ids` that are queued or held with the result of `resolve`. */
   measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): Promise<void>
 
   /** When the next revocation or confirming listing becomes due, later than `now`; null if none waits. */
@@ -174,9 +202,18 @@ export interface RevocationStore {
    * queued for the same user, that one is widened by this one and returned instead. A running revocation, or one
    * whose confirming listing is due, is returned unchanged.
    * @returns null if the revocation does not exist
-   * @throws CURFEW_NOT_RETRYABLE if it is completed and verified
+   * @throws CURFEW_NOT_RETRYABLE if it is completed and verified, or cancelled; CURFEW_REVOCATION_HELD
    */
   retry(id: string, now: number, origin?: Origin): Promise<Revocation | null>
+
+  /**
+   * Queues held revocations, oldest first. One whose user already has a queued revocation joins it, and its id resolves
+   * to that one.
+   */
+  release(query: HeldQuery, now: number, origin?: Origin): Promise<Decided>
+
+  /** Ends held revocations without revoking anything, oldest first. */
+  cancel(query: HeldQuery, now: number, origin?: Origin): Promise<Decided>
 
   /** One revocation, by its id or the id of one that joined it; null if there is none. */
   get(id: string): Promise<Revocation | null>
@@ -213,13 +250,13 @@ export interface RevocationStore {
   forgetSession(of: SessionSource, sid: string, origin?: Origin): Promise<void>
 
   /**
-   * Deletes revocations that ended before `endedBefore`, replay keys older than their window, and expired sessions;
+   * Deletes revocations that ended before `endedBefore` (never held ones), replay keys older than their window, and expired sessions;
    * returns the number of deleted rows.
    */
   purge(endedBefore: number, now: number): Promise<number>
 
-  /** Number of revocations that have not ended, by tenant and status. */
-  backlog(): Promise<BacklogCount[]>
+  /** Number of revocations that have not ended, by tenant and status. By default of all of `UNENDED`. */
+  backlog(statuses?: readonly Status[]): Promise<BacklogCount[]>
 
   /**
    * Resolves if the store can be written, and otherwise rejects as any write would. Cheap while the store is healthy.

@@ -1,5 +1,6 @@
 import { CurfewError } from '../base/errors.ts'
-import { isVerified, Revocation, type TokenCounts } from './revocation.ts'
+import type { SenderName } from './origin.ts'
+import { type Hold, isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import { urgencyOf } from './schedule.ts'
 import type { Signal } from './signal.ts'
 import * as times from './signal-time.ts'
@@ -27,7 +28,11 @@ import * as times from './signal-time.ts'
  * | the same, another one is queued | retry | same state, superseded by the other, which is widened | `retry` |
  * | queued | retry | queued, due immediately | `retry` |
  * | running | retry | unchanged | `retry` |
- * | completed and verified | retry | refused | `retry` |
+ * | completed and verified, held, or cancelled | retry | refused | `retry` |
+ * | – | signal of a sender that has named too many users | held | `newHeld` |
+ * | held | the same sender, the same user and device type | held, wider | `join` |
+ * | held | release | queued; joins one queued for the same user | `release` |
+ * | held | cancel | cancelled | `cancel` |
  */
 
 const INITIAL = initialValues()
@@ -46,6 +51,12 @@ export function newRevocation(id: string, signal: Signal): Revocation {
   return { ...INITIAL, ...signal, signalTime, signalTimeOf, id, dueAt }
 }
 
+/** A revocation that waits for an operator. */
+export function newHeld(id: string, signal: Signal, { kind, name }: SenderName): Revocation {
+  const hold = { sender: { kind, name }, at: signal.acceptedAt, decision: null }
+  return { ...newRevocation(id, signal), status: 'held', hold }
+}
+
 /**
  * A queued revocation after another signal for the same user and device type joined it: the latest time, the highest
  * urgency and the widest scope win, and the 24-hour limit starts over. Its due time does not change.
@@ -57,6 +68,7 @@ export function join(queued: Revocation, signal: Signal | Revocation): Revocatio
     scope: signal.scope === 'all' ? 'all' : queued.scope,
     occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
     ...joinTimes(queued, signal),
+    hold: queued.hold ?? ('hold' in signal ? signal.hold : null),
     failingSince: null,
   }
 }
@@ -218,10 +230,12 @@ export type Retry =
 /**
  * Retries a revocation now.
  * @param other the revocation queued for the same user, unless it is this one
- * @throws CURFEW_NOT_RETRYABLE if it is completed and verified
+ * @throws CURFEW_NOT_RETRYABLE if it is completed and verified, or cancelled; CURFEW_REVOCATION_HELD
  */
 export function retry(revocation: Revocation, other: Revocation | null, now: number): Retry {
   const { status } = revocation
+  if (status === 'held') throw new CurfewError('CURFEW_REVOCATION_HELD')
+  if (status === 'cancelled') throw new CurfewError('CURFEW_NOT_RETRYABLE')
   if (status === 'running') return { answer: revocation, change: 'none' }
   if (status === 'completed' && isVerified(revocation)) throw new CurfewError('CURFEW_NOT_RETRYABLE')
   // The confirming listing does what a retry would do.
@@ -231,6 +245,21 @@ export function retry(revocation: Revocation, other: Revocation | null, now: num
   if (!other) return { answer: renew(revocation, now), change: 'queued' }
   const answer = hasten(join(other, revocation), now)
   return { answer, change: 'widened', superseded: { ...revocation, supersededBy: other.id } }
+}
+
+/** Queues a held revocation. It keeps the time of its signal; claims are in the order of the release. */
+export function release(held: Revocation, now: number, by: string | null): Revocation {
+  return { ...held, status: 'queued', dueAt: now, hold: decided(held, { what: 'released', by, at: now }) }
+}
+
+/** Ends a held revocation without revoking anything. */
+export function cancel(held: Revocation, now: number, by: string | null): Revocation {
+  const hold = decided(held, { what: 'cancelled', by, at: now })
+  return { ...held, status: 'cancelled', completedAt: now, verificationDueAt: null, hold }
+}
+
+function decided({ hold }: Revocation, decision: Hold['decision']): Hold | null {
+  return hold && { ...hold, decision }
 }
 
 /** Due immediately, with a new limit of 24 hours. An acceptance in the future comes from a clock that was wrong. */

@@ -19,7 +19,7 @@ export const WaitingFor = z
 export type WaitingFor = z.infer<typeof WaitingFor>
 
 /**
- * What a revocation waits for; null if it has ended and been confirmed, is under way, or is due later for another
+ * What a revocation waits for; null if it has ended and been confirmed, is held, is under way, or is due later for another
  * reason: then `nextAttemptAt` or `verificationDueAt` gives the time.
  */
 export type FindWait = (revocation: Revocation) => WaitingFor | null
@@ -42,7 +42,7 @@ export type LimitedCalls = 'reads' | 'revocations'
 export function createFindWait({ blockedUntil, usedUpUntil }: KnownLimits): FindWait {
   return (revocation) => {
     const { tenant, status, tokens, nextAttemptAt, verificationDueAt } = revocation
-    if (isSettled(revocation)) return null
+    if (isSettled(revocation) || status === 'held') return null
     const isCompleted = status === 'completed'
     const dueAt = (isCompleted ? verificationDueAt : nextAttemptAt) ?? 0
     const toWait = (what: WaitingFor['what'], ...times: (number | null)[]): WaitingFor | null => {

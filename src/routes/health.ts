@@ -45,7 +45,11 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
   const options = { logLevel: 'silent' as const, config: { isProbe: true } }
   // Each check asks the store, and there can be thousands of tenants.
   const storeState = sharedWork(
-    async () => [await storeCheck(store, isClaimFailing()), ...tenantChecks(tenants, deprecations)],
+    async () => [
+      await storeCheck(store, isClaimFailing()),
+      ...(await heldChecks(store)),
+      ...tenantChecks(tenants, deprecations),
+    ],
     new TokenBucket({ ...MONITORING_RATE, clock }),
   )
 
@@ -115,6 +119,16 @@ function lifecycleCheck(stopping: boolean): Check {
   return stopping
     ? { name: 'lifecycle', status: 'failed', detail: 'shutting down' }
     : { name: 'lifecycle', status: 'ok' }
+}
+
+/** A warning while revocations are held. Without the senders: anyone can read it. */
+async function heldChecks(store: RevocationStore): Promise<Check[]> {
+  // If the store is unavailable, its own check says so.
+  const backlog = await store.backlog(['held']).catch(() => [])
+  const held = backlog.reduce((sum, { count }) => sum + count, 0)
+  if (held === 0) return []
+  const detail = `${held} revocations are held: a sender named too many users. Release or cancel them.`
+  return [{ name: 'held', status: 'warning', detail }]
 }
 
 async function storeCheck(store: RevocationStore, isClaimFailing: boolean): Promise<Check> {

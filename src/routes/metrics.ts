@@ -33,6 +33,12 @@ export function createMetrics() {
     labelNames: ['source', 'reason'],
     registers,
   })
+  const held = new Counter({
+    name: 'curfew_held_total',
+    help: 'Signals held because their sender named too many users.',
+    labelNames: ['source'],
+    registers,
+  })
   const revocations = new Counter({
     name: 'curfew_revocations_total',
     help: 'Finished revocations.',
@@ -93,19 +99,20 @@ export function createMetrics() {
       if (isSignal && source !== 'unknown' && code !== 'CURFEW_TOKEN_REPLAYED')
         signals.inc({ source, result: 'rejected' }, events ?? 1)
     },
+    held: (source: string) => held.inc({ source }),
     ended(revocation: Revocation) {
-      const { tenant, status, acceptedAt, completedAt } = revocation
+      const { tenant, status, completedAt } = revocation
       revocations.inc({ tenant, status, outcome: outcomeOf(revocation) ?? '' })
       if (status === 'completed' && completedAt !== null)
-        timeToRevoke.observe((completedAt - acceptedAt) / 1000)
-      this.settled(revocation, completedAt ?? acceptedAt)
+        timeToRevoke.observe((completedAt - startOf(revocation)) / 1000)
+      this.settled(revocation, completedAt ?? startOf(revocation))
     },
     /** Counts a completed revocation that is finally verified or unverified, or queued again. */
     settled(revocation: Revocation, now: number) {
       const result = verificationOf(revocation)
       if (result === null) return
       verifications.inc({ tenant: revocation.tenant, result })
-      if (result === 'verified') timeToVerify.observe((now - revocation.acceptedAt) / 1000)
+      if (result === 'verified') timeToVerify.observe((now - startOf(revocation)) / 1000)
     },
     qlikCall(tenant: string, { route, status, seconds }: { route: Route; status: number; seconds: number }) {
       qlikRequests.inc({ tenant, route, status: String(status) })
@@ -114,6 +121,11 @@ export function createMetrics() {
       if (route === 'revoke' && status >= 200 && status < 300) tokensRevoked.inc({ tenant })
     },
   }
+}
+
+/** When Curfew could begin: the time of a release, or of the first signal. */
+function startOf({ acceptedAt, hold }: Revocation): number {
+  return hold?.decision?.at ?? acceptedAt
 }
 
 /** The verification result of a completed revocation; null while its confirming listing is due. */
@@ -141,7 +153,7 @@ export default async function metricsRoute(
   const registers = [metrics.registry]
   const backlog = new Gauge({
     name: 'curfew_backlog',
-    help: 'Revocations that are queued or running.',
+    help: 'Revocations that are queued, running or held.',
     labelNames: ['tenant', 'status'],
     registers,
   })

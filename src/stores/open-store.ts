@@ -13,7 +13,11 @@ export async function openStore(
 ): Promise<Store> {
   const { audit = true } = options
   const file = /^sqlite:(.+)$/.exec(url)?.[1]
-  if (file !== undefined) return openSqliteStore(file, options.clock, options.log, { audit })
+  if (file !== undefined)
+    return openSqliteStore(file, options.clock, options.log, {
+      audit,
+      massRevocation: options.massRevocation,
+    })
   const scheme = url.slice(0, url.indexOf(':') + 1)
   const part = parts.find(({ schemes }) => schemes.includes(scheme))
   if (part) return part.open(url, options)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { SenderName } from '../revocation/origin.ts'
 import { isVerified, Revocation } from '../revocation/revocation.ts'
 import { urgencyOf } from '../revocation/schedule.ts'
 
@@ -61,7 +62,16 @@ function columnsOf([member, schema]: [string, unknown]): Column[] {
 const STORED: readonly Column[] = Object.entries(Revocation.shape).flatMap(columnsOf)
 
 /** Additional columns for the index that claims use. */
-const DERIVED = Object.entries({ urgency: ({ reason }: Revocation) => urgencyOf(reason) })
+const DERIVED = Object.entries({
+  urgency: ({ reason }: Revocation) => urgencyOf(reason),
+  /** The sender of a held revocation; null for all others. */
+  held_by: ({ status, hold }: Revocation) => (status === 'held' && hold ? heldBy(hold.sender) : null),
+})
+
+/** The value of `held_by`. */
+export function heldBy({ kind, name }: SenderName): string {
+  return `${kind} ${name}`
+}
 
 /** The names of all columns of a revocation, in both stores. */
 export const COLUMNS: readonly string[] = [

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Permits } from '../qlik/budget/permit-log.ts'
+import type { BrakeLimits } from '../revocation/mass-brake.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
 /** Keeps revocations, and the permits for calls to Qlik Cloud. */
@@ -23,6 +24,8 @@ export interface StoreOptions {
   audit?: boolean
   clock: Clock
   log: Log
+  /** The brake on mass revocation; by default there is no limit. */
+  massRevocation?: BrakeLimits
 }
 
 /** An optional store: a folder, and a line in `src/parts.ts`. */

@@ -163,3 +163,25 @@ t.test('the configuration holds the digests of the keys, and not the keys', asyn
   t.notMatch(JSON.stringify(senders), KEY)
   t.match(senders.apiKeys, [{ roles: ROLES }, { roles: ROLES }])
 })
+
+t.test('senders and sources can be exempt from the brake on mass revocation', async (t) => {
+  const secret = secretOf(24)
+  const source = { kind: 'oidc-back-channel-logout', issuer: 'https://idp.example.com', audience: 'a' }
+  const content = {
+    apiKeys: [{ key: OTHER, massRevocation: true }, { key: `${KEY}-third` }],
+    webhookSecrets: [{ secret, massRevocation: true }],
+    sources: [
+      { name: 'idp', ...source, massRevocation: true },
+      { name: 'other', ...source },
+    ],
+  }
+  const { path } = configurationFile(t, content)
+  const { senders, sources } = await loadConfig({ ...COMPLETE, CONFIG_FILE: path }, parts.sources)
+  const exempt = (all: readonly object[]) =>
+    all.map((one) => 'massRevocation' in one && one.massRevocation === true)
+  t.same(exempt(senders.apiKeys), [false, true, false])
+  t.same(exempt(senders.webhookSecrets), [true])
+  t.same(exempt(sources), [true, false])
+  const wrong = await mistakesIn(t, { apiKeys: [{ ...content.apiKeys[1], massRevocation: 'yes' }] })
+  t.match(wrong, [{ key: 'CONFIG_FILE /apiKeys/0/massRevocation' }])
+})

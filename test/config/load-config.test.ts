@@ -6,6 +6,7 @@ import { apiKeyOf, COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../suppor
 t.test('with the required keys only, all others have their defaults', async (t) => {
   t.same(await loadConfig(COMPLETE), {
     host: '127.0.0.1',
+    massRevocation: { users: 20_000, windowMs: 600_000 },
     port: 3_000,
     operators: null,
     trustProxy: [],
@@ -78,6 +79,8 @@ t.test('all mistakes are reported at once, by key and without the values', async
 t.test('each number is range-checked', async (t) => {
   const bounds: Record<string, [number, number]> = {
     PORT: [0, 65_535],
+    MASS_REVOCATION_USERS: [0, 500_000],
+    MASS_REVOCATION_WINDOW_MS: [1_000, 86_400_000],
     MAX_CONNECTIONS: [10, 65_535],
     MAX_FAILED_AUTHENTICATIONS: [0, 1_000_000],
     MEMORY_LIMIT_MB: [0, 1_048_576],

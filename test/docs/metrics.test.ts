@@ -32,7 +32,7 @@ async function exposedBy({ call }: Service): Promise<Map<string, Exposed>> {
 
 /** A service that has counted something in every metric. */
 async function busyService(t: Parameters<typeof startService>[0]): Promise<Service> {
-  const service = await startService(t)
+  const service = await startService(t, { environment: { MASS_REVOCATION_USERS: '3' } })
   const { tenant } = service.sandbox
   tenant.deprecations.add({ route: 'list', sunset: 'Tue, 30 Nov 2027 00:00:00 GMT' })
   const { id } = service.userWithTokens(2)
@@ -43,6 +43,7 @@ async function busyService(t: Parameters<typeof startService>[0]): Promise<Servi
   await service.call('POST', '/revocations', { body: {} })
   await service.call('POST', '/sources/nobody/webhook', { body: {} })
   await service.call('GET', '/revocations', { headers: { authorization: '' } })
+  await service.call('POST', '/logout-hook', { body: { userId: 'too many' } })
   return service
 }
 

@@ -32,13 +32,13 @@ function requested(signal: Signal): Pick<AuditEvent, 'tenant' | 'details' | 'per
   }
 }
 
-/** A signal created a revocation, or joined the one queued for its user. */
+/** A signal created a revocation, joined the one queued for its user, or is held by the brake on mass revocation. */
 export function signalEvent(
   signal: Signal,
-  { id, hasJoined }: { id: string; hasJoined: boolean },
+  { id, hasJoined, isHeld = false }: { id: string; hasJoined: boolean; isHeld?: boolean },
   origin?: Origin,
 ): AuditEvent {
-  const event = hasJoined ? 'signal-joined' : 'signal-accepted'
+  const event = isHeld ? 'held' : hasJoined ? 'signal-joined' : 'signal-accepted'
   return { event, ...sentBy(origin), revocation: id, ...requested(signal) }
 }
 
@@ -81,6 +81,16 @@ export function retryEvent(
 ): AuditEvent {
   const details: Details = answer.id === id ? { change } : { change, supersededBy: answer.id }
   return { event: 'retried', ...sentBy(origin), tenant, revocation: id, details, personal: { user } }
+}
+
+/** An operator has released or cancelled a held revocation. */
+export function decisionEvent(
+  event: 'released' | 'cancelled',
+  { id, tenant, user }: Revocation,
+  { into, origin }: { into: string; origin: Origin | undefined },
+): AuditEvent {
+  const details: Details = into === id ? {} : { joined: into }
+  return { event, ...sentBy(origin), tenant, revocation: id, details, personal: { user } }
 }
 
 /** A revocation has ended, and what is known about its proof if no confirming listing is due. */

@@ -1,4 +1,5 @@
 import type { Origin } from '../../revocation/origin.ts'
+import type { CommonConfig } from './entry.ts'
 
 /** Who sends a message of a source. */
 export interface Caller {
@@ -9,8 +10,11 @@ export interface Caller {
 }
 
 /** Notes that a message is authenticated as one of this source. */
-export function authenticated({ name }: { name: string }, { address, onAuthenticated }: Caller): Origin {
-  const origin: Origin = { kind: 'source', name, id: name, address }
+export function authenticated(
+  { name, massRevocation }: Pick<CommonConfig, 'name' | 'massRevocation'>,
+  { address, onAuthenticated }: Caller,
+): Origin {
+  const origin: Origin = { kind: 'source', name, id: name, address, massRevocation }
   onAuthenticated?.(origin)
   return origin
 }

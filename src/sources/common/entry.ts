@@ -40,6 +40,10 @@ export function commonMembers(known?: readonly string[]) {
       .optional()
       .describe('How a subject maps to a Qlik user'),
     reason: Reason.optional().describe('Why its sessions end; the default depends on the kind'),
+    massRevocation: z
+      .boolean()
+      .optional()
+      .describe('Exempts it from the brake on mass revocation (MASS_REVOCATION_USERS); false by default'),
   }
 }
 

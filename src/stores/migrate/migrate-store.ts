@@ -1,6 +1,8 @@
+import { CurfewError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { REMEMBERED_FOR_MS } from '../../qlik/budget/sliding-log.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
+import { hasEarlierReplica } from '../postgres/brake.ts'
 import { PostgresDatabase } from '../postgres/database.ts'
 import { PostgresJobs } from '../postgres/jobs.ts'
 import { PostgresListener } from '../postgres/listener.ts'
@@ -11,6 +13,7 @@ import { importChains, importEntries } from './audit-import.ts'
 import {
   importBudget,
   importEnded,
+  importHeld,
   importPending,
   importReplays,
   type Moved,
@@ -48,7 +51,7 @@ export interface MigrateStoreResult extends Moved {
 
 /**
  * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets first, so that none
- * is exceeded; then pending revocations, recorded answers, sessions, finished revocations, and the audit trail. Each page is one
+ * is exceeded; then pending and held revocations, recorded answers, sessions, finished revocations, and the audit trail. Each page is one
  * transaction with rows, jobs and joined ids. Rows that already exist are skipped, so a run after an interruption
  * continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
@@ -83,6 +86,10 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
     await each(source.pending(), (page) =>
       database.transaction((query) => importPending(query, jobs, page, now())),
     )
+    await each(source.held(), async (page) => {
+      if (page.revocations.length > 0 && (await hasEarlierReplica(database.query))) throw earlierReplica()
+      return database.transaction((query) => importHeld(query, page))
+    })
     let replays = 0
     const since = now() - REPLAY_WINDOW_MS
     for (const some of source.replays(since)) {
@@ -113,11 +120,20 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
   }
 }
 
+function earlierReplica(): CurfewError {
+  return new CurfewError(
+    'CURFEW_STORE_UNAVAILABLE',
+    'A replica of an earlier version uses the database, and cannot read held revocations. Stop it, then repeat the command.',
+  )
+}
+
 function sum(one: Moved, other: Moved): Moved {
   return {
     queued: one.queued + other.queued,
     completed: one.completed + other.completed,
     failed: one.failed + other.failed,
+    held: one.held + other.held,
+    cancelled: one.cancelled + other.cancelled,
     joined: one.joined + other.joined,
     known: one.known + other.known,
     widened: one.widened + other.widened,

@@ -1,9 +1,10 @@
 import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
 import type { BudgetHistory, BudgetKey } from '../../qlik/budget/permit-log.ts'
 import { LONGEST_TIER_WAIT_MS } from '../../revocation/retry-policy.ts'
-import type { Revocation } from '../../revocation/revocation.ts'
+import type { Revocation, Status } from '../../revocation/revocation.ts'
 import { queueAll, queueOrJoin } from '../postgres/accept.ts'
 import type { Query } from '../postgres/database.ts'
+import { holdOrJoin } from '../postgres/hold.ts'
 import type { PostgresJobs } from '../postgres/jobs.ts'
 import { postgresStatements } from '../postgres/statements.ts'
 import { COLUMNS, toRow } from '../rows.ts'
@@ -14,6 +15,8 @@ export interface Moved {
   queued: number
   completed: number
   failed: number
+  held: number
+  cancelled: number
   /** Joined to a revocation that was already queued for the same user. */
   joined: number
   /** Skipped because an earlier run copied them. */
@@ -22,7 +25,10 @@ export interface Moved {
   widened: number
 }
 
-export const NOTHING_MOVED: Moved = { queued: 0, completed: 0, failed: 0, joined: 0, known: 0, widened: 0 }
+export const NOTHING_MOVED: Moved = {
+  ...{ queued: 0, completed: 0, failed: 0, held: 0, cancelled: 0 },
+  ...{ joined: 0, known: 0, widened: 0 },
+}
 
 const NAMES = COLUMNS.join(', ')
 
@@ -68,6 +74,24 @@ export async function importPending(
   }
 }
 
+/**
+ * Imports a page of held revocations in the caller's transaction. One joins the revocation that is held in the database
+ * for the same sender, user and device type.
+ */
+export async function importHeld(query: Query, { revocations, joins }: Page): Promise<Moved> {
+  const knownIds = await known(query, revocations)
+  const unknown = revocations.filter(({ id }) => !knownIds.has(id))
+  const became = await holdOrJoin(query, unknown)
+  const joined = [...became].flatMap(([id, { id: intoId }]) => (id === intoId ? [] : [{ id, intoId }]))
+  await noteJoins(query, [...joined, ...joins])
+  return {
+    ...NOTHING_MOVED,
+    held: unknown.length - joined.length,
+    joined: joined.length,
+    known: knownIds.size,
+  }
+}
+
 /** Imports a page of finished revocations in the caller's transaction. */
 export async function importEnded(query: Query, { revocations, joins }: Page): Promise<Moved> {
   const inserted = await query(
@@ -80,11 +104,12 @@ export async function importEnded(query: Query, { revocations, joins }: Page): P
   const insertedIds = new Set(inserted.map(({ id }) => id))
   await postgresStatements(query).noteResolved(revocations.filter(({ id }) => insertedIds.has(id)))
   await noteJoins(query, joins)
-  const completed = inserted.filter(({ status }) => status === 'completed').length
+  const countOf = (wanted: Status) => inserted.filter(({ status }) => status === wanted).length
   return {
     ...NOTHING_MOVED,
-    completed,
-    failed: inserted.length - completed,
+    completed: countOf('completed'),
+    failed: countOf('failed'),
+    cancelled: countOf('cancelled'),
     known: revocations.length - inserted.length,
   }
 }
@@ -201,7 +226,8 @@ async function uncoveredOf(query: Query, revocations: readonly Revocation[]): Pr
      WHERE NOT EXISTS (
        SELECT 1 FROM curfew.revocations AS r
        WHERE r.user_value = v.user_value AND r.user_kind = v.user_kind AND r.tenant = v.tenant
-         AND r.device_key = coalesce(v.device_type, '') AND r.occurred_at >= v.occurred_at
+         AND r.device_key = coalesce(v.device_type, '') AND r.status NOT IN ('held', 'cancelled')
+         AND r.occurred_at >= v.occurred_at
          AND (r.scope = 'all' OR v.scope = r.scope))`,
     [JSON.stringify(revocations.map(toRow))],
   )

@@ -114,9 +114,18 @@ export function openSqliteSource(path: string) {
       for (const reason of REASONS) yield* pages(queued, '', urgencyOf(reason))
     },
 
+    /** Revocations that the brake on mass revocation holds, oldest first. */
+    *held(): Generator<Page> {
+      yield* pages(
+        database.prepare(`SELECT * FROM revocations WHERE status = 'held' AND id > ? ORDER BY id LIMIT ?`),
+        '',
+      )
+    },
+
     /** Finished revocations, newest first. */
     *ended(): Generator<Page> {
-      const ended = `SELECT * FROM revocations WHERE +status IN ('completed', 'failed') AND id < ? ORDER BY id DESC LIMIT ?`
+      const ended = `SELECT * FROM revocations WHERE +status IN ('completed', 'failed', 'cancelled') AND id < ?
+        ORDER BY id DESC LIMIT ?`
       // Greater than any id, because ids begin with a hex digit.
       yield* pages(database.prepare(ended), 'g')
     },

@@ -7,11 +7,18 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import { join, newRevocation } from '../../revocation/transitions.ts'
-import type { NoteEvents } from './audit-writing.ts'
+import type { NoteEvents, PostgresAuditWriting } from './audit-writing.ts'
+import { Batches } from './batches.ts'
+import type { PostgresBrake } from './brake.ts'
 import type { Query } from './database.ts'
 import { postgresHistory } from './history.ts'
+import { holdAll, holdKey } from './hold.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { postgresStatements } from './statements.ts'
+
+const ACCEPTED_AT_ONCE = 200
+/** The largest request plus a batch of single signals. Larger transactions would hold their rows for seconds. */
+const SIGNALS_AT_ONCE = 1_000 + ACCEPTED_AT_ONCE
 
 /** A request to accept signals, all or none. */
 export interface AcceptRequest {
@@ -23,6 +30,26 @@ export interface AcceptRequest {
 
 export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
 
+/** Accepts requests in batches, one transaction for each. */
+export function acceptBatches(audit: PostgresAuditWriting, jobs: PostgresJobs, brake: PostgresBrake) {
+  return new Batches({
+    run: async (requests: readonly AcceptRequest[]) => {
+      const { results, named } = await audit.transaction(async (query, note) => {
+        const results = await acceptTogether(query, jobs, brake, requests, note)
+        return { results, named: await brake.save(query) }
+      })
+      brake.saved(named)
+      return results
+    },
+    concurrency: 2,
+    largest: ACCEPTED_AT_ONCE,
+    fits: ({ replay, signals }, batch) =>
+      batch.length === 0 ||
+      (batch.every((other) => !replay || other.replay?.key !== replay.key) &&
+        batch.reduce((sum, other) => sum + other.signals.length, signals.length) <= SIGNALS_AT_ONCE),
+  })
+}
+
 /**
  * Accepts requests in the caller's transaction. The number of statements grows only with the number of signals that
  * join a queued revocation. The replay keys of the requests must be distinct.
@@ -30,44 +57,78 @@ export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error
 export async function acceptTogether(
   query: Query,
   jobs: PostgresJobs,
+  brake: Pick<PostgresBrake, 'judge' | 'canHold'>,
   requests: readonly AcceptRequest[],
   note: NoteEvents,
 ): Promise<AcceptResult[]> {
   const history = postgresHistory(query)
   const repeated = await repetitions(history, requests)
   const fresh = requests.filter((request) => !repeated.has(request))
+  const judged = fresh.map((request) => ({ request, ...judge(brake, request) }))
+  const all = judged.flatMap(({ signals }) => signals)
+  // The lock order of rows: held ones come first.
+  const { held, insertedHeldIds } = await holdAll(
+    query,
+    all.flatMap(({ signal, sender }) => (sender ? [{ signal, sender }] : [])),
+  )
   const { queued, insertedIds } = await queueAll(
     query,
     jobs,
-    fresh.flatMap(({ signals }) => signals),
+    all.flatMap(({ signal, sender }) => (sender ? [] : [signal])),
   )
-  noteSignals(fresh, queued, insertedIds, note)
-  const revocationsOf = ({ signals }: AcceptRequest) =>
-    signals.map((signal) => queued.get(queueKey(signal))).filter((found) => found !== undefined)
+  const revocationOf = ({ signal, sender }: JudgedSignal) =>
+    sender ? held.get(holdKey({ signal, sender })) : queued.get(queueKey(signal))
+  noteSignals(judged, revocationOf, new Set([...insertedIds, ...insertedHeldIds]), note)
+  const judgedOf = new Map(judged.map((one) => [one.request, one]))
+  const revocationsOf = (request: AcceptRequest) =>
+    (judgedOf.get(request)?.signals ?? []).map(revocationOf).filter((found) => found !== undefined)
   const answers = fresh.flatMap((request) =>
     request.replay ? [{ key: request.replay.key, revocations: revocationsOf(request) }] : [],
   )
   if (answers.length > 0) await history.noteAnswers(answers)
   return requests.map((request) => {
-    const accepted = { revocations: revocationsOf(request), replayed: false }
+    const braked = judgedOf.get(request)?.isBraked ? { isBraked: true } : {}
+    const accepted = { revocations: revocationsOf(request), replayed: false, ...braked }
     return repeated.get(request) ?? { ok: true, accepted }
   })
 }
 
 /** Notes each signal. The first one of an inserted revocation has created it. */
 function noteSignals(
-  requests: readonly AcceptRequest[],
-  queued: ReadonlyMap<string, Revocation>,
+  requests: readonly { request: AcceptRequest; signals: readonly JudgedSignal[] }[],
+  revocationOf: (judged: JudgedSignal) => Revocation | undefined,
   insertedIds: Set<string>,
   note: NoteEvents,
 ): void {
-  for (const { signals, now, origin } of requests) {
-    const events = signals.flatMap((signal) => {
-      const id = queued.get(queueKey(signal))?.id
-      return id === undefined ? [] : [signalEvent(signal, { id, hasJoined: !insertedIds.delete(id) }, origin)]
+  for (const { request, signals } of requests) {
+    const events = signals.flatMap((judged) => {
+      const id = revocationOf(judged)?.id
+      if (id === undefined) return []
+      const hasJoined = !insertedIds.delete(id)
+      return [signalEvent(judged.signal, { id, hasJoined, isHeld: judged.sender !== null }, request.origin)]
     })
-    note(events, now)
+    note(events, request.now)
   }
+}
+
+interface JudgedSignal {
+  signal: Signal
+  /** The sender whose revocation is held; null if it runs. */
+  sender: Origin | null
+}
+
+/** Decides which signals of a request are held. */
+function judge(
+  brake: Pick<PostgresBrake, 'judge' | 'canHold'>,
+  { signals, origin, now }: AcceptRequest,
+): { signals: JudgedSignal[]; isBraked: boolean } {
+  let isBraked = false
+  const judged = signals.map((signal) => {
+    if (!origin || brake.judge(origin, signal, now) === 'run') return { signal, sender: null }
+    isBraked = true
+    return { signal, sender: brake.canHold ? origin : null }
+  })
+  return { signals: judged, isBraked }
 }
 
 /** The recorded answers to repeated requests. */

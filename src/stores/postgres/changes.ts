@@ -93,8 +93,8 @@ export async function measure(
   resolve: (time: SignalTime) => SignalTime,
 ): Promise<void> {
   const sql = postgresStatements(query)
-  const queued = await sql.queuedById(ids)
-  await sql.saveAll(queued.map((one) => transitions.measure(one, resolve)))
+  const waiting = await sql.waitingById(ids)
+  await sql.saveAll(waiting.map((one) => transitions.measure(one, resolve)))
 }
 
 /**

@@ -24,16 +24,20 @@ const types: pg.CustomTypesConfig = {
 const IDLE_IN_TRANSACTION_MS = 3_000
 
 /**
- * Identifies the columns that this version writes. Every transaction sets it as `curfew.version`. The trigger
- * `curfew.distrust_earlier_version` marks rows that were written by a version that knows fewer columns.
+ * Identifies the columns and statuses that this version knows. Every transaction sets it as `curfew.version`, and every
+ * connection names itself by it. The trigger `curfew.distrust_earlier_version` marks rows that were written by a version
+ * that knows fewer columns.
  */
-const VERSION = 2
+export const VERSION = 3
+
+/** The name of connections in `pg_stat_activity`, before the version. Versions before 3 give no version. */
+export const APPLICATION = 'curfew'
 
 /** The options of every connection. Without the timeouts, a connection to an unresponsive server would wait forever. */
 export function connectionOptions(url: string): pg.ClientConfig {
   return {
     connectionString: url,
-    application_name: 'curfew',
+    application_name: `${APPLICATION} ${VERSION}`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,

@@ -1,6 +1,6 @@
 import { type ReplayKey, replayTime } from '../../revocation/replay.ts'
-import type { Revocation } from '../../revocation/revocation.ts'
-import type { BacklogCount, RevocationQuery } from '../../revocation/store.ts'
+import { type Revocation, Status } from '../../revocation/revocation.ts'
+import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { toRevocation, toRow } from '../rows.ts'
 import type { Query } from './database.ts'
 
@@ -96,16 +96,16 @@ export function postgresHistory(query: Query) {
       return ended.length + replays.length
     },
 
-    async backlog(): Promise<BacklogCount[]> {
+    async backlog(statuses = UNENDED): Promise<BacklogCount[]> {
       // Counted by the server: the replicas would wait for each other's locks on maintained counts. One query per status,
       // because each status has a partial index, which begins with the tenant.
       const of = (status: string) =>
         `SELECT tenant, '${status}' AS status, count(*) AS count FROM curfew.revocations
          WHERE status = '${status}' GROUP BY tenant`
-      const counts = await query(`${of('queued')} UNION ALL ${of('running')}`)
+      const counts = await query(statuses.map(of).join(' UNION ALL '))
       return counts.map(({ tenant, status, count }) => ({
         tenant: String(tenant),
-        status: status === 'running' ? 'running' : 'queued',
+        status: Status.parse(status),
         count: Number(count),
       }))
     },

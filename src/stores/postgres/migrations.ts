@@ -6,6 +6,7 @@ import { AUDIT } from './steps/audit.ts'
 import { BASE } from './steps/base.ts'
 import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
+import { MASS_BRAKE } from './steps/mass-brake.ts'
 import { PROOFS } from './steps/proofs.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
 
@@ -21,6 +22,7 @@ export const MIGRATIONS: readonly string[] = [
   EARLIER_VERSIONS,
   BUDGETS,
   AUDIT,
+  MASS_BRAKE,
 ]
 
 /**

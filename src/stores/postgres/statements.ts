@@ -15,11 +15,13 @@ export const SAME_USER = (one: string, other: string) =>
 /** Completed, with a pending confirming listing. */
 export const UNCONFIRMED = (row: string) =>
   `${row}.status = 'completed' AND ${row}.verification_due_at IS NOT NULL`
-/** The lock order of rows, to prevent deadlocks: running before queued, then by user. */
-const BY_USER = 'tenant, user_kind, user_value, device_key'
+/** The lock order of rows, to prevent deadlocks: running before queued, held before queued, then by user. */
+export const BY_USER = 'tenant, user_kind, user_value, device_key'
 
 /** The format of ids. Callers may pass any text. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** PostgreSQL would report an error for text that is not a UUID. */
+export const isUuid = (text: string) => UUID.test(text)
 
 /** Notified when a revocation has ended or was confirmed; the payload is its `userKey`. */
 export const ENDED_CHANNEL = 'curfew_ended'
@@ -67,10 +69,11 @@ export function postgresStatements(query: Query) {
         [tenant, user.kind, user.value, deviceType ?? ''],
       ),
 
-    /** Locks and returns those that are queued. */
-    queuedById: (ids: readonly string[]): Promise<Revocation[]> =>
+    /** Locks and returns those that are queued or held, the held ones first. */
+    waitingById: (ids: readonly string[]): Promise<Revocation[]> =>
       rows(
-        `SELECT * FROM curfew.revocations WHERE id = ANY ($1) AND status = 'queued' ORDER BY ${BY_USER} FOR UPDATE`,
+        `SELECT * FROM curfew.revocations WHERE id = ANY ($1) AND status IN ('queued', 'held')
+         ORDER BY status, ${BY_USER} FOR UPDATE`,
         [ids],
       ),
 
@@ -114,8 +117,7 @@ export function postgresStatements(query: Query) {
 
     /** Finds a revocation by its id or the id of one that joined it, and locks it if `lock` is set. */
     async find(id: string, lock: '' | 'FOR UPDATE' = ''): Promise<Revocation | null> {
-      // PostgreSQL would report an error for text that is not a UUID.
-      if (!UUID.test(id)) return null
+      if (!isUuid(id)) return null
       return row(
         `SELECT * FROM curfew.revocations
          WHERE id = coalesce((SELECT into_id FROM curfew.joined_ids WHERE id = $1), $1) ${lock}`,

@@ -4,18 +4,21 @@ import { CurfewError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { sessionEvent } from '../../revocation/audit/events.ts'
+import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store, StoreOptions } from '../store.ts'
-import { type AcceptRequest, acceptTogether } from './accept.ts'
+import { acceptBatches, acceptTogether } from './accept.ts'
 import { postgresAudit } from './audit.ts'
 import { PostgresAuditWriting } from './audit-writing.ts'
 import { Batches } from './batches.ts'
+import { PostgresBrake } from './brake.ts'
 import { measure, retry } from './changes.ts'
 import { DatabaseClock } from './clock.ts'
 import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase } from './database.ts'
+import { cancel, release } from './held.ts'
 import { postgresHistory } from './history.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
@@ -31,9 +34,6 @@ import { Writes } from './writes.ts'
  * counts as lost, which others detect within 1 s: they take over within 12 s.
  */
 const BEAT_EVERY_MS = 1_000
-const ACCEPTED_AT_ONCE = 200
-/** The largest request plus a batch of single signals. Larger transactions would hold their rows for seconds. */
-const SIGNALS_AT_ONCE = 1_000 + ACCEPTED_AT_ONCE
 const SESSIONS_AT_ONCE = 500
 
 /**
@@ -67,6 +67,7 @@ export class PostgresStore implements Store {
   readonly #history: ReturnType<typeof postgresHistory>
   readonly #runs: PostgresRuns
   readonly #confirmations: PostgresConfirmations
+  readonly #brake: PostgresBrake
   readonly #accepts: ReturnType<typeof acceptBatches>
   readonly #writes: Writes
   readonly #sessionChanges: ReturnType<typeof sessionBatches>
@@ -74,7 +75,8 @@ export class PostgresStore implements Store {
   #isClosed = false
   #cancelTimer = () => {}
 
-  constructor(url: string, { connections, clock, log, audit = true }: StoreOptions) {
+  constructor(url: string, options: StoreOptions) {
+    const { connections, clock, log, audit = true, massRevocation = NO_BRAKE } = options
     this.#url = url
     this.#clock = clock
     this.#log = log
@@ -102,7 +104,8 @@ export class PostgresStore implements Store {
       jobs,
       now,
     })
-    this.#accepts = acceptBatches(this.#trail, jobs)
+    this.#brake = new PostgresBrake(massRevocation, now)
+    this.#accepts = acceptBatches(this.#trail, jobs, this.#brake)
     this.#sessionChanges = sessionBatches(this.#trail, () => clock.now())
     this.permits = new PostgresPermits(database.query)
   }
@@ -114,6 +117,7 @@ export class PostgresStore implements Store {
     try {
       await migrate(this.#url, () => this.#jobs.start())
       await this.#databaseClock.measure()
+      await this.#brake.read(this.#database.query)
       await this.#listener.open()
     } catch (error) {
       await this.#jobs.stop()
@@ -131,6 +135,12 @@ export class PostgresStore implements Store {
     if (!result.ok) throw result.error
     return result.accepted
   }
+
+  release: Store['release'] = (held, now, origin) =>
+    this.#trail.transaction((query, note) => release(query, this.#jobs, { held, now, origin }, note))
+
+  cancel: Store['cancel'] = (held, now, origin) =>
+    this.#trail.transaction((query, note) => cancel(query, { held, now, origin }, note))
 
   claim: Store['claim'] = (request) => this.#runs.claim(request)
 
@@ -192,10 +202,11 @@ export class PostgresStore implements Store {
     purgeAll(
       async () =>
         (await this.#history.purgeSome(endedBefore, now - REPLAY_WINDOW_MS)) +
-        (await this.#sessions.purgeSome(now)),
+        (await this.#sessions.purgeSome(now)) +
+        (await this.#brake.purgeSome(this.#database.query)),
     )
 
-  backlog: Store['backlog'] = () => this.#history.backlog()
+  backlog: Store['backlog'] = (statuses) => this.#history.backlog(statuses)
 
   check: Store['check'] = async () => {
     const [state] = await this.#database.query(
@@ -217,26 +228,17 @@ export class PostgresStore implements Store {
 
   async #beat(): Promise<void> {
     try {
-      await Promise.all([this.#runs.beat(), this.#databaseClock.measure()])
+      await Promise.all([
+        this.#runs.beat(),
+        this.#databaseClock.measure(),
+        this.#brake.read(this.#database.query),
+      ])
     } catch (error) {
       this.#log.warn({ err: error }, 'the heartbeat to the database failed; it is retried')
     }
     this.#watcher.onWork()
     if (!this.#isClosed) this.#cancelTimer = this.#clock.after(BEAT_EVERY_MS, () => this.#beat())
   }
-}
-
-function acceptBatches(audit: PostgresAuditWriting, jobs: PostgresJobs) {
-  return new Batches({
-    run: (requests: readonly AcceptRequest[]) =>
-      audit.transaction((query, note) => acceptTogether(query, jobs, requests, note)),
-    concurrency: 2,
-    largest: ACCEPTED_AT_ONCE,
-    fits: ({ replay, signals }, batch) =>
-      batch.length === 0 ||
-      (batch.every((other) => !replay || other.replay?.key !== replay.key) &&
-        batch.reduce((sum, other) => sum + other.signals.length, signals.length) <= SIGNALS_AT_ONCE),
-  })
 }
 
 /** Accepts a signal and takes that back, in a transaction whose commit is synced: it has assigned a transaction id. */
@@ -246,7 +248,8 @@ async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number
     const user = { kind: 'userId', value: randomUUID() } as const
     const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
     const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
-    await acceptTogether(query, jobs, [{ signals, replay: null, now, origin: undefined }], () => {})
+    const request = { signals, replay: null, now, origin: undefined }
+    await acceptTogether(query, jobs, new PostgresBrake(NO_BRAKE, () => now), [request], () => {})
     await query('SET CONSTRAINTS ALL IMMEDIATE')
     await query('ROLLBACK TO SAVEPOINT probe')
   })

@@ -1,7 +1,14 @@
 import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
 import type { AuditEvent } from '../../revocation/audit/entry.ts'
-import { endEvents, proofEvents, retryEvent, signalEvent } from '../../revocation/audit/events.ts'
+import {
+  decisionEvent,
+  endEvents,
+  proofEvents,
+  retryEvent,
+  signalEvent,
+} from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
+import type { MassBrake } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
@@ -14,6 +21,8 @@ import {
   type ClaimRequest,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
+  type Decided,
+  type HeldQuery,
   SUCCESSOR_WAIT_MS,
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
@@ -26,7 +35,7 @@ export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
  * entry in the audit trail.
  */
-export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: NoteEvents) {
+export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: NoteEvents, brake: MassBrake) {
   function acceptOne(signal: Signal, now: number, origin: Origin | undefined): Revocation {
     const queued = sql.queuedOf(signal)
     const revocation = queued
@@ -34,6 +43,26 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       : sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
     audit([signalEvent(signal, { id: revocation.id, hasJoined: queued !== null }, origin)], now)
     return revocation
+  }
+
+  function holdOne(signal: Signal, now: number, origin: Origin): Revocation {
+    const held = sql.held.of(signal, origin)
+    const revocation = held
+      ? sql.save(transitions.join(held, signal))
+      : sql.insert(transitions.newHeld(uuidv7(signal.acceptedAt), signal, origin))
+    const details = { id: revocation.id, hasJoined: held !== null, isHeld: true }
+    audit([signalEvent(signal, details, origin)], now)
+    return revocation
+  }
+
+  /** Queues a released revocation, or joins it to the one queued for its user. */
+  function releaseOne(released: Revocation): Revocation {
+    const queued = sql.queuedOf(released)
+    if (!queued) return sql.save(released)
+    sql.rejoin(released.id, queued.id)
+    sql.remove(released.id)
+    sql.noteJoined(released.id, queued.id)
+    return sql.save(transitions.join(queued, released))
   }
 
   function inTurn(
@@ -79,9 +108,34 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         requireSameRequest(earlier.fingerprint, replay.fingerprint)
         return { revocations: earlier.revocations, replayed: true }
       }
-      const revocations = signals.map((signal) => acceptOne(signal, now, origin))
+      let isBraked = false
+      const revocations = signals.map((signal) => {
+        if (!origin || brake.judge(origin, signal, now) === 'run') return acceptOne(signal, now, origin)
+        isBraked = true
+        return holdOne(signal, now, origin)
+      })
       if (replay) sql.noteReplay(replay, revocations, replayTime(replay, now))
-      return { revocations, replayed: false }
+      return { revocations, replayed: false, ...(isBraked ? { isBraked } : {}) }
+    },
+
+    release(query: HeldQuery, now: number, origin?: Origin): Decided {
+      const released = sql.held.find(query).map((one) => transitions.release(one, now, origin?.name ?? null))
+      const revocations = released.map((one) => {
+        const { id: into, ...became } = releaseOne(one)
+        audit([decisionEvent('released', one, { into, origin })], now)
+        return { id: into, ...became }
+      })
+      return { revocations, joined: revocations.filter(({ id }, index) => id !== released[index]?.id).length }
+    },
+
+    cancel(query: HeldQuery, now: number, origin?: Origin): Decided {
+      const held = sql.held.find(query)
+      const cancelled = held.map((one) => sql.save(transitions.cancel(one, now, origin?.name ?? null)))
+      audit(
+        cancelled.map((one) => decisionEvent('cancelled', one, { into: one.id, origin })),
+        now,
+      )
+      return { revocations: cancelled, joined: 0 }
     },
 
     claim({ now, room }: ClaimRequest): Revocation[] {
@@ -126,8 +180,8 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
 
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
       for (const id of ids) {
-        const queued = sql.find(id)
-        if (queued?.status === 'queued') sql.save(transitions.measure(queued, resolve))
+        const found = sql.find(id)
+        if (found && isMeasurable(found)) sql.save(transitions.measure(found, resolve))
       }
     },
 
@@ -153,4 +207,8 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       return running.length
     },
   }
+}
+
+function isMeasurable({ status }: Revocation): boolean {
+  return status === 'queued' || status === 'held'
 }

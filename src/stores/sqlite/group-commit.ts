@@ -28,6 +28,31 @@ const ALONE: Companion = {
   afterFailure: () => {},
 }
 
+/** Two companions as one. */
+export function together(one: Companion, other: Companion): Companion {
+  return {
+    begin() {
+      const [undo, undoOther] = [one.begin(), other.begin()]
+      return () => {
+        undo()
+        undoOther()
+      }
+    },
+    beforeCommit() {
+      one.beforeCommit()
+      other.beforeCommit()
+    },
+    afterCommit() {
+      one.afterCommit()
+      other.afterCommit()
+    },
+    afterFailure() {
+      one.afterFailure()
+      other.afterFailure()
+    },
+  }
+}
+
 /** A transaction blocks the event loop, so it must stay small. */
 const WRITES_PER_TRANSACTION = 500
 
@@ -50,7 +75,7 @@ export class GroupCommit {
   #isFull = true
   #committed = 0
 
-  constructor(database: DatabaseSync, companion = ALONE) {
+  constructor(database: DatabaseSync, companion: Companion = ALONE) {
     this.#database = database
     this.#companion = companion
     this.#savepoint = database.prepare('SAVEPOINT one_write')

@@ -1,10 +1,11 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { ReplayKey } from '../../revocation/replay.ts'
-import type { Revocation } from '../../revocation/revocation.ts'
+import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
-import type { BacklogCount, RevocationQuery } from '../../revocation/store.ts'
+import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { COLUMNS, toRevocation, toRow, toValues } from '../rows.ts'
+import { heldStatements } from './held.ts'
 import { prepareOn } from './prepared.ts'
 import { unconfirmedStatements } from './unconfirmed.ts'
 
@@ -32,10 +33,12 @@ export function sqliteStatements(database: DatabaseSync) {
     `UPDATE revocations SET ${COLUMNS.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
   )
   const unconfirmed = unconfirmedStatements(prepared)
+  const held = heldStatements(prepared)
   const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
 
   return {
     unconfirmed,
+    held,
 
     insert(revocation: Revocation): Revocation {
       insertRow.run(...toValues(revocation))
@@ -206,12 +209,14 @@ export function sqliteStatements(database: DatabaseSync) {
       return Number(ended.changes) + Number(replays.changes)
     },
 
-    backlog: (): BacklogCount[] =>
-      prepare(`SELECT tenant, status, count FROM backlog WHERE status IN ('queued', 'running') AND count > 0`)
-        .all()
+    backlog: (statuses = UNENDED): BacklogCount[] =>
+      prepare(
+        'SELECT tenant, status, count FROM backlog WHERE count > 0 AND status IN (SELECT value FROM json_each(?))',
+      )
+        .all(JSON.stringify(statuses))
         .map(({ tenant, status, count }) => ({
           tenant: String(tenant),
-          status: status === 'running' ? 'running' : 'queued',
+          status: Status.parse(status),
           count: Number(count),
         })),
   }

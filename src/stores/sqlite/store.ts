@@ -6,6 +6,7 @@ import { steadyClock } from '../../base/steady-clock.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import type { AuditEvent } from '../../revocation/audit/entry.ts'
 import { sessionEvent } from '../../revocation/audit/events.ts'
+import { type BrakeLimits, NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { progress } from '../../revocation/transitions.ts'
@@ -14,13 +15,14 @@ import type { Store } from '../store.ts'
 import { sqliteAudit } from './audit.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
-import { sqliteChanges } from './changes.ts'
+import { SqliteBrake } from './brake.ts'
+import { type NoteEvents, sqliteChanges } from './changes.ts'
 import { Condition } from './condition.ts'
 import { asRefusal, type Damage } from './damage.ts'
 import { openDatabase } from './database.ts'
 import { asCurfewError } from './errors.ts'
 import { FileIdentity } from './file-identity.ts'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, together } from './group-commit.ts'
 import { HeldUsers } from './held-users.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { Reserve, sizeOf } from './reserve.ts'
@@ -38,13 +40,13 @@ export function openSqliteStore(
   path: string,
   clock: Clock = systemClock,
   log?: Log,
-  { audit = true } = {},
+  options: Pick<SqliteStoreOptions, 'audit' | 'massRevocation'> = {},
 ): SqliteStore {
   let found: Damage | null = null
   const database = openDatabase(path, (damage) => {
     found = damage
   })
-  return new SqliteStore(database, { path: resolve(path), clock, log, found, audit })
+  return new SqliteStore(database, { ...options, path: resolve(path), clock, log, found })
 }
 
 const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} }
@@ -57,7 +59,9 @@ interface SqliteStoreOptions {
   /** What the check at the start found. */
   found: Damage | null
   /** By default it is written. */
-  audit?: boolean
+  audit?: boolean | undefined
+  /** By default there is no limit. */
+  massRevocation?: BrakeLimits | undefined
 }
 
 /**
@@ -71,6 +75,7 @@ export class SqliteStore implements Store {
   readonly #sql: ReturnType<typeof sqliteStatements>
   readonly #changes: ReturnType<typeof sqliteChanges>
   readonly #sessions: ReturnType<typeof sqliteSessions>
+  readonly #brake: SqliteBrake
   readonly #commits: GroupCommit
   readonly #trail: SqliteAuditWriting
   readonly #now: () => number
@@ -82,15 +87,19 @@ export class SqliteStore implements Store {
   #lastKept = 0
   #isClosed = false
 
-  constructor(database: DatabaseSync, { path, clock, log, found, audit = true }: SqliteStoreOptions) {
+  constructor(database: DatabaseSync, options: SqliteStoreOptions) {
+    const { path, clock, log, found, audit = true, massRevocation = NO_BRAKE } = options
     this.#database = database
     this.#path = path
     this.#sql = sqliteStatements(database)
     this.#now = () => clock.now()
     this.#trail = new SqliteAuditWriting(database, audit)
-    this.#changes = sqliteChanges(this.#sql, (events, at) => this.#trail.note(events, at))
+    this.#brake = new SqliteBrake(database, massRevocation, clock)
+    const note: NoteEvents = (events, at) => this.#trail.note(events, at)
+    this.#changes = sqliteChanges(this.#sql, note, this.#brake.brake)
     this.#sessions = sqliteSessions(database)
-    this.#commits = new GroupCommit(database, this.#trail)
+    this.#commits = new GroupCommit(database, together(this.#trail, this.#brake))
+    if (!found) this.#brake.load(clock.now())
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
@@ -117,6 +126,11 @@ export class SqliteStore implements Store {
 
   accept: Store['accept'] = (signals, replay, now, origin) =>
     this.#keep(() => this.#changes.accept(signals, replay, now, origin))
+
+  release: Store['release'] = (query, now, origin) =>
+    this.#keep(() => this.#changes.release(query, now, origin))
+
+  cancel: Store['cancel'] = (query, now, origin) => this.#keep(() => this.#changes.cancel(query, now, origin))
 
   isReplay: Store['isReplay'] = (replay, now) => this.#read(() => this.#changes.isReplay(replay, now))
 
@@ -187,11 +201,14 @@ export class SqliteStore implements Store {
   purge: Store['purge'] = (endedBefore, now) =>
     purgeAll(() =>
       this.#write(
-        () => this.#sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS) + this.#sessions.purgeSome(now),
+        () =>
+          this.#sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS) +
+          this.#sessions.purgeSome(now) +
+          this.#brake.purgeSome(now),
       ),
     )
 
-  backlog: Store['backlog'] = () => this.#read(() => this.#sql.backlog())
+  backlog: Store['backlog'] = (statuses) => this.#read(() => this.#sql.backlog(statuses))
 
   check: Store['check'] = async () => {
     const damage = this.#condition.look()

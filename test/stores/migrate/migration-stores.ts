@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { NO_BRAKE } from '../../../src/revocation/mass-brake.ts'
 import type { Revocation } from '../../../src/revocation/revocation.ts'
 import { type MigrateStoreOptions, migrateStore } from '../../../src/stores/migrate/migrate-store.ts'
 import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
@@ -41,8 +42,9 @@ export async function migrationStores(t: Test, server: PostgresServer) {
         onProgress: (done, total) => progress.push(`${done} of ${total}`),
         ...different,
       }),
-    async target() {
-      const store = await openPostgresStore(url, { connections: 3, clock: fakeClock(T0), log: SILENT })
+    async target(massRevocation = NO_BRAKE) {
+      const options = { connections: 3, clock: fakeClock(T0), log: SILENT, massRevocation }
+      const store = await openPostgresStore(url, options)
       t.teardown(() => store.close())
       return store
     },

@@ -63,6 +63,8 @@ async function sideBySide(
   }
 }
 
+const isKnownToEarlier = ({ status }: Revocation) => !['held', 'cancelled'].includes(status)
+
 async function acceptAt(
   store: Pick<RevocationStore, 'accept'>,
   different: Partial<Signal> & { userId?: string } = {},
@@ -81,7 +83,8 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
   t.test('each version reads every row of the other', async (t) => {
     const older = await previous.load('stores/rows.ts')
     fc.assert(
-      fc.property(anyRevocation, (revocation) => {
+      // The other statuses are written only while no replica of the previous version is connected.
+      fc.property(anyRevocation.filter(isKnownToEarlier), (revocation) => {
         const read = older.toRevocation(toRow(revocation))
         const { error, ...known } = read
         t.match(revocation, known)

@@ -1,0 +1,138 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Clock } from '../base/clock.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { describeExactlyOne } from '../http/exactly-one.ts'
+import { originOf } from '../http/origin-of.ts'
+import { problemAnswer } from '../http/problems.ts'
+import { userKey } from '../revocation/keys.ts'
+import { SenderName } from '../revocation/origin.ts'
+import type { Decided, HeldQuery, RevocationStore } from '../revocation/store.ts'
+import type { Waiters } from '../revocation/waiters.ts'
+
+const MAX_IDS = 1_000
+/** A transaction blocks the event loop, or other transactions of the same users, so it must stay small. */
+const DECIDED_AT_ONCE = 500
+/** About a second. Callers repeat the request while there are more. */
+const MAX_BATCHES = 20
+
+const members = {
+  ids: z.array(z.uuid()).min(1).max(MAX_IDS).describe('Ids of held revocations; others are ignored'),
+  sender: z
+    .strictObject(SenderName.shape)
+    .describe('All that are held from this sender: `hold.sender` of the revocations'),
+  all: z.literal(true).describe('All held revocations'),
+}
+const Selection = z
+  .strictObject({
+    ids: members.ids.optional(),
+    sender: members.sender.optional(),
+    all: members.all.optional(),
+  })
+  .refine(
+    (body) => Object.values(body).filter((value) => value !== undefined).length === 1,
+    'expected exactly one of ids, sender, all',
+  )
+  .meta({ oneOf: describeExactlyOne(members) })
+type Selection = z.infer<typeof Selection>
+
+const count = z.number().int().min(0)
+const more = z.boolean().describe('Whether more are held: repeat the request until it is false')
+const Released = z.object({
+  released: count,
+  joined: count.describe(
+    'How many of the released ones joined a revocation that was queued for the same user',
+  ),
+  more,
+})
+const Cancelled = z.object({ cancelled: count, more })
+
+const EXAMPLES = {
+  sender: { summary: 'Everything held from a source', value: { sender: { kind: 'source', name: 'okta' } } },
+  ids: { summary: 'Some of them', value: { ids: ['03b2a7f0-1c2d-7e3f-8a4b-5c6d7e8f9a0b'] } },
+  all: { summary: 'Everything', value: { all: true } },
+} as const
+
+export interface HeldOptions {
+  store: Pick<RevocationStore, 'release' | 'cancel'>
+  waiters: Pick<Waiters, 'notify'>
+  /** Called when there is something to claim. */
+  wake: () => void
+  clock: Clock
+}
+
+/** The routes that decide about revocations that the brake on mass revocation holds. */
+const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, wake, clock }) => {
+  const config = { senders: ['api-key'], role: 'operate' } as const
+  const common = {
+    tags: ['revocations'],
+    security: [{ apiKey: [] }],
+    body: Selection,
+    'x-facts': { examples: EXAMPLES },
+  }
+  const ofTenants = 'Of the tenants that the API key is valid for, oldest first, up to 10,000 per request.'
+
+  app.post(
+    '/revocations/release',
+    {
+      config,
+      schema: {
+        ...common,
+        operationId: 'releaseRevocations',
+        summary: 'Release held revocations',
+        description: `Queues them, with the times of their signals. ${ofTenants}`,
+        response: { 200: Released.describe('They are queued'), default: problemAnswer },
+      },
+    },
+    async (request) => {
+      const { decided, joined, more } = await decideAll(request, request.body, store.release)
+      wake()
+      return { released: decided, joined, more }
+    },
+  )
+
+  app.post(
+    '/revocations/cancel',
+    {
+      config,
+      schema: {
+        ...common,
+        operationId: 'cancelRevocations',
+        summary: 'Cancel held revocations',
+        description: `Ends them without revoking anything. ${ofTenants}`,
+        response: { 200: Cancelled.describe('They are cancelled'), default: problemAnswer },
+      },
+    },
+    async (request) => {
+      const { decided, more } = await decideAll(request, request.body, store.cancel)
+      return { cancelled: decided, more }
+    },
+  )
+
+  async function decideAll(
+    request: FastifyRequest,
+    selection: Selection,
+    decide: RevocationStore['release'],
+  ) {
+    const origin = originOf(request)
+    const query: HeldQuery = {
+      ids: selection.ids,
+      sender: selection.sender,
+      tenants: provenSender(request).tenants ?? undefined,
+      limit: DECIDED_AT_ONCE,
+    }
+    const total = { decided: 0, joined: 0, more: true }
+    for (let batch = 0; batch < MAX_BATCHES && total.more; batch += 1) {
+      const { revocations, joined }: Decided = await decide(query, clock.now(), origin)
+      for (const { tenant, user } of revocations) waiters.notify(userKey(tenant, user))
+      total.decided += revocations.length
+      total.joined += joined
+      total.more = revocations.length === DECIDED_AT_ONCE
+    }
+    return total
+  }
+}
+
+export default fp(held, { name: 'held', ...PROVEN })
