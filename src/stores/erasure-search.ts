@@ -34,7 +34,8 @@ export interface FoundEntry {
 
 const ROWS_AT_ONCE = 1_000
 /** See `isSettled`. */
-export const SETTLED = "(status = 'failed' OR (status = 'completed' AND verification_due_at IS NULL))"
+export const SETTLED =
+  "(status IN ('failed', 'cancelled') OR (status = 'completed' AND verification_due_at IS NULL))"
 
 /** Finds the rows that name a user, in one tenant, with statements of limited size. */
 export class ErasureSearch {

@@ -54,6 +54,45 @@ eachStore(async (t, opened) => {
     )
   })
 
+  t.test('held signals are recorded, and what operators decide about them', async (t) => {
+    const store = await opened(t, { users: 1, windowMs: 600_000 })
+    const send = async (userId: string, now: number) =>
+      (await store.accept([aSignal({ userId, acceptedAt: now })], null, now, AN_ORIGIN)).revocations[0]?.id ??
+      ''
+    const queued = await send('u1', T0)
+    const [held, cancelled, joining] = [
+      await send('u2', T0 + 1),
+      await send('u3', T0 + 2),
+      await send('u1', T0 + 3),
+    ]
+    await send('u2', T0 + 4)
+    const operator = { ...AN_ORIGIN, name: 'operator', id: 'o1' }
+    await store.release({ ids: [held, joining], limit: 10 }, T0 + 5, operator)
+    await store.cancel({ limit: 10 }, T0 + 6, operator)
+    const entries = await entriesOf(store)
+    const of = (event: string) =>
+      entries
+        .filter((entry) => entry.event === event)
+        .map(({ at, revocation, by, details }) => [at - T0, revocation, by?.name, details.joined ?? null])
+        .sort(
+          (one, other) => Number(one[0]) - Number(other[0]) || String(one[3]).localeCompare(String(other[3])),
+        )
+    t.same(of('signal-accepted'), [[0, queued, 'backend', null]])
+    t.same(of('held'), [
+      [1, held, 'backend', null],
+      [2, cancelled, 'backend', null],
+      [3, joining, 'backend', null],
+      [4, held, 'backend', null],
+    ])
+    const released = [
+      [5, held, 'operator', null],
+      [5, joining, 'operator', queued],
+    ]
+    t.same(of('released').map(String).sort(), released.map(String).sort())
+    t.same(of('cancelled'), [[6, cancelled, 'operator', null]])
+    t.match(entries.find(({ event }) => event === 'held')?.personal, { user: { kind: 'userId' } })
+  })
+
   t.test('signals of one request that join each other are recorded one by one', async (t) => {
     const store = await opened(t)
     await store.accept([aSignal(), aSignal()], null, T0, AN_ORIGIN)
