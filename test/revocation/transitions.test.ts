@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { CurfewError } from '../../src/base/errors.ts'
 import { userKey } from '../../src/revocation/keys.ts'
 import { requireSameRequest } from '../../src/revocation/replay.ts'
 import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
@@ -231,7 +232,12 @@ t.test('no retry makes a revocation verified, and none loses its signals', async
   fc.assert(
     fc.property(anyRevocation, fc.option(anyRevocation), (revocation, beside) => {
       const waitingOne: Revocation | null = beside && { ...beside, status: 'queued' }
-      if (isVerified(revocation) && revocation.status === 'completed') return
+      const { status } = revocation
+      if (isVerified(revocation) && status === 'completed') return
+      if (status === 'held' || status === 'cancelled') {
+        t.throws(() => retry(revocation, waitingOne, T0), CurfewError)
+        return
+      }
       const { answer, change } = retry(revocation, waitingOne, T0)
       const isSame = answer.id === revocation.id
       t.ok(change === 'none' || !isVerified(answer) || answer.status === 'queued')
