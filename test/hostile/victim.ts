@@ -42,6 +42,8 @@ export async function startVictim({ folder, queued }: VictimOptions): Promise<Vi
       API_KEYS: API_KEY,
       CONFIG_FILE: file,
       DATABASE_URL: `sqlite:${join(folder, 'curfew.db')}`,
+      // One sender names them all.
+      MASS_REVOCATION_USERS: '0',
       PORT: '0',
       LOG_LEVEL: 'error',
     },
