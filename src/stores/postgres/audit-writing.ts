@@ -155,12 +155,14 @@ async function listHeads(query: Query, writer: string, at: number): Promise<Head
 
 /** Whether a chain has entries that no other chain covers, and no process has listed the heads within the last hour. */
 async function isListDue(query: Query, at: number): Promise<boolean> {
+  // A statement of its own: the next one then sees what the last holder of the lock has committed.
+  const [lock] = await query('SELECT pg_try_advisory_xact_lock($1) AS mine', [HEADS_LOCK])
+  if (lock?.mine !== true) return false
   const [found] = await query(
-    `SELECT pg_try_advisory_xact_lock($1)
-       AND NOT EXISTS (SELECT FROM curfew.audit_chains WHERE referenced_at > $2)
+    `SELECT NOT EXISTS (SELECT FROM curfew.audit_chains WHERE referenced_at > $1)
        AND EXISTS (SELECT FROM curfew.audit_chains AS c JOIN curfew.audit_entries AS e USING (writer, sequence)
          WHERE c.sequence > c.referenced AND e.event <> 'heads') AS due`,
-    [HEADS_LOCK, at - HOUR_MS],
+    [at - HOUR_MS],
   )
   return found?.due === true
 }
