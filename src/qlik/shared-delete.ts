@@ -11,8 +11,8 @@ export type DeleteToken = (
 ) => Promise<Gone>
 
 /**
- * One delete of a token, shared by all concurrent callers. It waits with the urgency of its most urgent caller, and
- * is cancelled before it is sent if all callers have given up. The order of calls:
+ * One delete of a token, shared by all concurrent callers. It waits with the urgency of its most urgent caller and the
+ * place of the first, and is cancelled before it is sent if all callers have given up. The order of calls:
  * 1. `revokeTokens` in revocation/revoke-tokens.ts calls `HttpQlikTenant.revokeToken`.
  * 2. `TokenMemory.revoke` returns a recent result, or shares a delete in flight, or begins a `SharedDelete`.
  * 3. `SharedDelete` calls `deleteToken`, from tenant.ts: `Calls.make` waits for a permit and an access token.
@@ -22,13 +22,15 @@ export type DeleteToken = (
 export class SharedDelete {
   readonly result: Promise<Gone>
   #urgency: number
+  readonly #place: CallOptions['place']
   #callers = 0
   #isSent = false
   #isSettled = false
   #turn = new AbortController()
 
-  constructor(urgency: number, deleteToken: DeleteToken) {
+  constructor({ urgency, place }: CallOptions, deleteToken: DeleteToken) {
     this.#urgency = urgency
+    this.#place = place
     this.result = this.#run(deleteToken)
     // Each caller receives the failure; there may be no caller left.
     this.result.catch(() => {})
@@ -55,7 +57,10 @@ export class SharedDelete {
     for (;;) {
       const turn = this.#turn
       try {
-        return await deleteToken({ urgency: this.#urgency, signal: turn.signal }, this.#shield)
+        return await deleteToken(
+          { urgency: this.#urgency, place: this.#place, signal: turn.signal },
+          this.#shield,
+        )
       } catch (error) {
         // A new turn means that the wait was restarted with a higher urgency.
         if (turn === this.#turn) throw error

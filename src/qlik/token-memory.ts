@@ -43,8 +43,8 @@ export class TokenMemory {
     return (known && !known.isAbandoned ? known : this.#begin(id, call, deleteToken)).share(call)
   }
 
-  #begin(id: string, { urgency }: CallOptions, deleteToken: DeleteToken): SharedDelete {
-    const begun = new SharedDelete(urgency, (...args) => this.#remember(id, deleteToken(...args)))
+  #begin(id: string, call: CallOptions, deleteToken: DeleteToken): SharedDelete {
+    const begun = new SharedDelete(call, (...args) => this.#remember(id, deleteToken(...args)))
     this.#inFlight.set(id, begun)
     const end = () => {
       if (this.#inFlight.get(id) === begun) this.#inFlight.delete(id)

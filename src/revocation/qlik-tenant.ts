@@ -1,5 +1,6 @@
 import { OwnError } from '../base/errors.ts'
 import type { Interval } from '../base/interval.ts'
+import type { Place } from './schedule.ts'
 import type { UserReference } from './signal.ts'
 
 /** What the domain requires of a Qlik Cloud tenant. `qlik/tenant.ts` implements it over HTTP. */
@@ -56,6 +57,8 @@ export interface CallOptions {
   signal: AbortSignal
   /** Priority when the budget is short: 0 before 1 before 2. */
   urgency: number
+  /** The place among calls of the same urgency; by default before those that have one, in order of arrival. */
+  place?: Place
 }
 
 export interface PowerOptions extends CallOptions {

@@ -5,7 +5,9 @@ import type { Proof } from './proof.ts'
 import type { Gone, QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
 import type { Outcome, Revocation, TokenCounts } from './revocation.ts'
+import type { Place } from './schedule.ts'
 import type { Tallies } from './tallies.ts'
+import type { TokenTally } from './tally.ts'
 
 export interface RunOptions extends ListOptions {
   tallies: Tallies
@@ -64,7 +66,8 @@ export async function runAttempt(
     await options.hold(resolved)
     const users = usersOf(resolved, ownUserId)
     const existing = knownToExist(revocation, resolved, ownUserId)
-    const attempt = new Attempt({ ...options, tenant, users, existing, tally, startedAt, onChange })
+    const place = placeOf(revocation, tally)
+    const attempt = new Attempt({ ...options, place, tenant, users, existing, tally, startedAt, onChange })
     const { proof, undecided, beganAt } = await attempt.run()
     const tokens = { ...tally.counts }
     const outcome = outcomeOf(proof, tokens)
@@ -75,6 +78,15 @@ export async function runAttempt(
     return { ended: 'stopped', error, resolved, tokens, progressed: tally.hasProgressed }
   } finally {
     options.tallies.keep(revocation.id, tally)
+  }
+}
+
+function placeOf({ acceptedAt }: Revocation, { counts }: TokenTally): Place {
+  return {
+    since: acceptedAt,
+    get remaining() {
+      return counts.remaining
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 import { REASONS, type Reason } from './signal.ts'
 
 // The order in which users are served. Urgency first (`REASONS`); within an urgency, tenants in turn; within a tenant,
-// the oldest first. Each urgency and each tenant has its own room, so revocations that wait for a tenant's rate limit
+// claims are in order of age, and calls in the order of `nextInLine`. Each urgency and each tenant has its own room, so revocations that wait for a tenant's rate limit
 // delay neither more urgent ones nor other tenants. Both stores claim by these rules: `due` in
 // stores/sqlite/statements.ts, and `fetch` in stores/postgres/jobs.ts. A more urgent signal for a user who already waits
 // or runs comes first: see `join` in transitions.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
@@ -10,6 +10,55 @@ import { REASONS, type Reason } from './signal.ts'
 /** Urgency of a reason; 0 is the most urgent. */
 export function urgencyOf(reason: Reason): number {
   return REASONS.indexOf(reason)
+}
+
+/** What decides between calls of the same urgency. Read at each decision: the number of tokens decreases during a run. */
+export interface Place {
+  /** Number of tokens of the user that remain. */
+  readonly remaining: number
+  /** When the revocation was accepted. */
+  readonly since: number
+}
+
+/** One permit in this many goes to the oldest revocation, so that a user with many tokens is not served last forever. */
+export const RESERVE_EVERY = 10
+
+/** A call without a place is served first: it is one of a few that others depend on, such as a listing. */
+const FIRST: Place = { remaining: 0, since: Number.NEGATIVE_INFINITY }
+
+/**
+ * The index of the call that gets the next permit: one of the most urgent; among them the user with the fewest remaining
+ * tokens, which minimizes the mean time until users are logged out, or, for every tenth permit, the oldest. With P
+ * tokens of older users before a user with k tokens, no more than 10 (P + k) permits are given before that user has none
+ * left. Of equals, the first.
+ * @param granted number of permits given before while calls waited
+ * @returns -1 if none waits
+ */
+export function nextInLine(
+  waiting: readonly { urgency: number; place?: Place | undefined }[],
+  granted: number,
+): number {
+  const precedes = (granted + 1) % RESERVE_EVERY === 0 ? isOlder : isShorter
+  let best = -1
+  let first: (typeof waiting)[number] | undefined
+  for (const [index, one] of waiting.entries()) {
+    const isBefore =
+      first === undefined ||
+      one.urgency < first.urgency ||
+      (one.urgency === first.urgency && precedes(one.place ?? FIRST, first.place ?? FIRST))
+    if (!isBefore) continue
+    best = index
+    first = one
+  }
+  return best
+}
+
+function isOlder(one: Place, other: Place): boolean {
+  return one.since < other.since
+}
+
+function isShorter(one: Place, other: Place): boolean {
+  return one.remaining === other.remaining ? isOlder(one, other) : one.remaining < other.remaining
 }
 
 /** Maximum number of runs of one urgency in a process. High, because runs of a tenant that hangs only wait. */

@@ -1,5 +1,12 @@
+import fc from 'fast-check'
 import t from 'tap'
-import { remainingRoom, shareRoom, urgencyOf } from '../../src/revocation/schedule.ts'
+import {
+  nextInLine,
+  RESERVE_EVERY,
+  remainingRoom,
+  shareRoom,
+  urgencyOf,
+} from '../../src/revocation/schedule.ts'
 import { REASONS } from '../../src/revocation/signal.ts'
 
 t.test('a security incident is more urgent than a logout, and a logout than an expiry', async (t) => {
@@ -37,4 +44,80 @@ t.test('tenants share the room equally, within their own maximum', async (t) => 
   t.same(shareRoom({ ...room, total: 1 }, ['long', 'short']), [{ tenant: 'long', limit: 1 }])
   t.same(shareRoom({ ...room, total: 0 }, ['long']), [])
   t.same(shareRoom(room, []), [])
+})
+
+/** Users with these numbers of tokens, oldest first, all known; returns the permit at which each has none left. */
+function drain(sizes: readonly number[]): number[] {
+  const users = sizes.map((remaining, since) => ({ urgency: 1, place: { remaining, since } }))
+  const doneAt: number[] = sizes.map(() => 0)
+  for (let granted = 0; ; granted += 1) {
+    const waiting = users.filter(({ place }) => place.remaining > 0)
+    const next = waiting[nextInLine(waiting, granted)]
+    if (!next) return doneAt
+    next.place.remaining -= 1
+    if (next.place.remaining === 0) doneAt[next.place.since] = granted + 1
+  }
+}
+
+const Sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 40 })
+
+t.test('the fewest tokens first: within 1 / 0.9 of the optimal mean', async (t) => {
+  fc.assert(
+    fc.property(Sizes, (sizes) => {
+      const ascending = [...sizes].sort((a, b) => a - b)
+      let sum = 0
+      const optimum = ascending.reduce((total, size) => {
+        sum += size
+        return total + sum
+      }, 0)
+      const total = drain(sizes).reduce((a, b) => a + b, 0)
+      return total <= optimum / 0.9 + RESERVE_EVERY * sizes.length
+    }),
+  )
+  t.same(drain([5, 1, 2]), [8, 1, 3])
+})
+
+t.test(
+  'nobody starves: with P tokens of older users ahead, k tokens are gone after 10 (P + k) permits',
+  async (t) => {
+    fc.assert(
+      fc.property(Sizes, (sizes) => {
+        let ahead = 0
+        return drain(sizes).every((doneAt, index) => {
+          ahead += sizes[index] ?? 0
+          return doneAt <= RESERVE_EVERY * ahead
+        })
+      }),
+    )
+    const young = Array.from({ length: 200 }, () => 1)
+    t.equal(drain([10, ...young])[0], 91, 'each tenth permit, until its last token is as good as any')
+  },
+)
+
+t.test('every waiting call is served once, and the more urgent before the others', async (t) => {
+  const Calls = fc.array(
+    fc.record({
+      urgency: fc.integer({ min: 0, max: 2 }),
+      place: fc.option(fc.record({ remaining: fc.nat(5), since: fc.nat(5) }), { nil: undefined }),
+    }),
+    { maxLength: 40 },
+  )
+  fc.assert(
+    fc.property(Calls, (calls) => {
+      const waiting = [...calls]
+      const served = calls.map((_, granted) => waiting.splice(nextInLine(waiting, granted), 1)[0])
+      const urgencies = served.map((one) => one?.urgency ?? -1)
+      return (
+        new Set(served).size === calls.length &&
+        urgencies.every((one, i) => i === 0 || one >= (urgencies[i - 1] ?? 0))
+      )
+    }),
+  )
+  t.equal(nextInLine([], 0), -1)
+})
+
+t.test('calls without a place come before those with one, in order of arrival', async (t) => {
+  const place = { remaining: 1, since: 0 }
+  t.equal(nextInLine([{ urgency: 1, place }, { urgency: 1 }, { urgency: 1 }], 0), 1)
+  t.equal(nextInLine([{ urgency: 1, place }, { urgency: 1 }, { urgency: 1 }], RESERVE_EVERY - 1), 1)
 })

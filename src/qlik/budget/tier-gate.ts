@@ -1,4 +1,5 @@
 import type { CallOptions } from '../../revocation/qlik-tenant.ts'
+import { nextInLine } from '../../revocation/schedule.ts'
 import type { Ledger } from './ledger.ts'
 
 /** A permit to make one call. Call exactly one of these methods, once. */
@@ -11,20 +12,22 @@ export interface Permit {
   abandon(): void
 }
 
-interface Waiter {
-  urgency: number
+interface Waiter extends Pick<CallOptions, 'urgency' | 'place'> {
   grant: (permit: Permit) => void
 }
 
 /**
- * Admits calls of one tier: the most urgent first, then in order of arrival, while the ledger has room and fewer than
- * `concurrency` are under way.
+ * Admits calls of one tier, in the order of `nextInLine`, while the ledger has room and fewer than `concurrency` are under
+ * way.
  */
 export class TierGate {
   readonly #ledger: Ledger
   readonly #atTimeout: (end: () => void) => void
   #concurrency: number
+  /** In order of arrival. */
   readonly #waiting: Waiter[] = []
+  /** Number of permits given while more than one call waited. */
+  #contended = 0
   #underWay = 0
   #cancelWait = () => {}
 
@@ -42,7 +45,7 @@ export class TierGate {
   }
 
   /** Waits for a permit. Rejects with the signal's reason if that aborts first. */
-  draw({ urgency, signal }: CallOptions): Promise<Permit> {
+  draw({ urgency, place, signal }: CallOptions): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
       const onAbort = () => {
@@ -52,25 +55,22 @@ export class TierGate {
       }
       const waiter: Waiter = {
         urgency,
+        place,
         grant: (permit) => {
           signal.removeEventListener('abort', onAbort)
           resolve(permit)
         },
       }
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#enqueue(waiter)
+      this.#waiting.push(waiter)
       this.#letThrough()
     })
   }
 
-  /**
-   * Inserts behind all waiters of equal urgency. The queue is short-lived and mostly of one urgency, so searching
-   * from its end is cheap.
-   */
-  #enqueue(waiter: Waiter): void {
-    let position = this.#waiting.length
-    while (position > 0 && (this.#waiting[position - 1]?.urgency ?? 0) > waiter.urgency) position -= 1
-    this.#waiting.splice(position, 0, waiter)
+  #takeNext(): Waiter | undefined {
+    const [next] = this.#waiting.splice(nextInLine(this.#waiting, this.#contended), 1)
+    if (this.#waiting.length > 0) this.#contended += 1
+    return next
   }
 
   #letThrough(): void {
@@ -78,7 +78,7 @@ export class TierGate {
     while (this.#waiting.length > 0 && this.#underWay < this.#concurrency && this.#ledger.room() > 0) {
       const isProbe = this.#ledger.begin()
       this.#underWay += 1
-      this.#waiting.shift()?.grant(this.#permit(isProbe))
+      this.#takeNext()?.grant(this.#permit(isProbe))
     }
     // At full concurrency, the end of a call leads back here.
     const wanted = Math.min(this.#waiting.length, this.#concurrency - this.#underWay)

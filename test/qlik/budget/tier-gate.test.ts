@@ -2,6 +2,7 @@ import t from 'tap'
 import { LocalLedger } from '../../../src/qlik/budget/local-ledger.ts'
 import type { PermitLog } from '../../../src/qlik/budget/permit-log.ts'
 import { type Permit, TierGate } from '../../../src/qlik/budget/tier-gate.ts'
+import type { Place } from '../../../src/revocation/schedule.ts'
 import { fakeClock } from '../../support/clock.ts'
 
 function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
@@ -18,8 +19,8 @@ function setUp({ limit = 2, concurrency = 10, windowMs = 1_000 } = {}) {
   const gate = new TierGate(ledger, concurrency, (end) => clock.after(100, end))
   const granted: string[] = []
   const drawn: Permit[] = []
-  const draw = (name: string, urgency = 1, signal = new AbortController().signal) =>
-    gate.draw({ urgency, signal }).then((permit) => {
+  const draw = (name: string, urgency = 1, signal = new AbortController().signal, place?: Place) =>
+    gate.draw({ urgency, signal, place }).then((permit) => {
       granted.push(name)
       drawn.push(permit)
       return permit
@@ -63,6 +64,21 @@ t.test('the most urgent call goes first, then the first in line', async (t) => {
   }
   await settle()
   t.same(granted, ['first', 'token', 'security', 'logout', 'later logout', 'expired'])
+})
+
+t.test('of equally urgent calls, that of the user with the fewest remaining tokens goes first', async (t) => {
+  const { clock, granted, permits, draw, settle } = setUp({ limit: 1 })
+  const never = new AbortController().signal
+  draw('first')
+  draw('many', 1, never, { remaining: 3, since: 1 })
+  draw('few', 1, never, { remaining: 2, since: 2 })
+  for (let index = 0; index < 2; index += 1) {
+    await settle()
+    permits.at(-1)?.end(true)
+    clock.advance(1_005)
+  }
+  await settle()
+  t.same(granted, ['first', 'few', 'many'])
 })
 
 t.test('limits the calls under way; the end of one admits the next', async (t) => {
