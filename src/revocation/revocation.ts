@@ -61,6 +61,11 @@ export const Revocation = z.object({
   status: Status.default('queued'),
   outcome: Outcome.nullable().default(null),
   tokens: TokenCounts.default({ revoked: 0, alreadyGone: 0, kept: 0, remaining: 0 }),
+  /**
+   * Number of the user's tokens when they were last counted; null while unknown. A hint for the order of claims, which may
+   * be outdated. Nothing else may depend on it.
+   */
+  size: count.nullable().default(null),
   /** Number of tokens that may have been granted before or after the signal. */
   undecided: count.default(0),
   /** The Qlik user ids that the user's name resolved to; empty while unknown. */

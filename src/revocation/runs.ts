@@ -1,12 +1,22 @@
 import { setMaxListeners } from 'node:events'
 import type { Revocation } from './revocation.ts'
-import { type Room, remainingRoom } from './schedule.ts'
+import {
+  claimedByAge,
+  fittingWindow,
+  type Room,
+  type RoomBySize,
+  RUNS_PER_REASON,
+  type Running,
+  remainingRoom,
+} from './schedule.ts'
 import type { Reason } from './signal.ts'
 
 /** A revocation that this process runs. */
 export interface Run {
   readonly revocation: Revocation
   readonly stop: AbortController
+  /** Number of tokens that remain; null before the first listing. */
+  remaining: number | null
 }
 
 /**
@@ -15,12 +25,17 @@ export interface Run {
  */
 export class Runs {
   readonly #perTenant: () => number
+  readonly #permits: (tenant: string) => number
   readonly #runs = new Map<string, Run>()
   readonly #failingTenants = new Set<string>()
 
-  /** @param perTenant current maximum number of runs per tenant, for each reason separately */
-  constructor(perTenant: () => number) {
+  /**
+   * @param perTenant current maximum number of runs per tenant, for each reason separately
+   * @param permits number of revoking calls that a tenant allows in a window; 0 if unknown
+   */
+  constructor(perTenant: () => number, permits: (tenant: string) => number = () => 0) {
     this.#perTenant = perTenant
+    this.#permits = permits
   }
 
   /**
@@ -31,7 +46,7 @@ export class Runs {
     this.stop(revocation.id)
     const stop = new AbortController()
     setMaxListeners(0, stop.signal)
-    const run = { revocation, stop }
+    const run: Run = { revocation, stop, remaining: null }
     this.#runs.set(revocation.id, run)
     return run
   }
@@ -89,12 +104,40 @@ export class Runs {
     return this.#roomOf(() => true)
   }
 
-  #roomOf(counts: (revocation: Revocation) => boolean): Room {
-    const running = [...this.#runs.values()].map(({ revocation }) => revocation).filter(counts)
-    const failing = this.#failingTenants
-    return remainingRoom(
-      running.map(({ tenant }) => tenant),
-      { perTenant: this.#perTenant(), failing },
-    )
+  /** Number of tokens that the current runs of each tenant still have to revoke, as far as known. */
+  tokens(): Map<string, number> {
+    const tokens = new Map<string, number>()
+    for (const { revocation, remaining } of this.#runs.values())
+      tokens.set(revocation.tenant, (tokens.get(revocation.tenant) ?? 0) + (remaining ?? 1))
+    return tokens
   }
+
+  #roomOf(counts: (revocation: Revocation) => boolean): Room {
+    const running = [...this.#runs.values()].filter(({ revocation }) => counts(revocation))
+    const byTenant = Map.groupBy(running.map(runningOf), ({ tenant }) => tenant)
+    const byAge = [...byTenant].flatMap(([tenant, runs]) => claimedByAge(runs, this.#permits(tenant)))
+    const room = remainingRoom(
+      byAge.map(({ tenant }) => tenant),
+      { perTenant: this.#perTenant(), failing: this.#failingTenants },
+    )
+    return { ...room, bySize: this.#roomBySize(byTenant, running.length - byAge.length) }
+  }
+
+  #roomBySize(byTenant: ReadonlyMap<string, readonly Running[]>, count: number): RoomBySize {
+    return {
+      total: RUNS_PER_REASON - count,
+      take: (tenant, sizes) => {
+        // A failing tenant gets one run at a time, by age.
+        if (this.#failingTenants.has(tenant)) return 0
+        const runs = byTenant.get(tenant) ?? []
+        const listing = runs.filter(({ remaining }) => remaining === null).length
+        const room = Math.max(0, this.#perTenant() - listing)
+        return Math.min(room, fittingWindow(sizes.slice(0, room), runs, this.#permits(tenant)))
+      },
+    }
+  }
+}
+
+function runningOf({ revocation: { tenant, size }, remaining }: Run): Running & { tenant: string } {
+  return { tenant, size, remaining }
 }

@@ -62,7 +62,7 @@ function isShorter(one: Place, other: Place): boolean {
 }
 
 /** Maximum number of runs of one urgency in a process. High, because runs of a tenant that hangs only wait. */
-const RUNS_PER_REASON = 1_000
+export const RUNS_PER_REASON = 1_000
 /** For a tenant that fails: enough to notice when it works again. */
 const RUNS_WHILE_FAILING = 1
 
@@ -76,6 +76,62 @@ export interface Room {
    * approximate.
    */
   exceptions: ReadonlyMap<string, number>
+  /** Additional room for revocations of known size; by default none. */
+  bySize?: RoomBySize
+}
+
+/** Room for the revocations with the fewest tokens, regardless of their age. */
+export interface RoomBySize {
+  total: number
+  /** @param sizes of a tenant's queued revocations, the fewest tokens first; returns how many may be claimed */
+  take: (tenant: string, sizes: readonly number[]) => number
+}
+
+/** A run of a tenant, as far as the order of others depends on it. */
+export interface Running {
+  /** The size when it was claimed; null if it was unknown. */
+  size: number | null
+  /** Number of tokens that remain; null before the first listing. */
+  remaining: number | null
+}
+
+const tokensOf = ({ size, remaining }: Running) => remaining ?? size ?? 1
+
+/**
+ * How many queued revocations to claim by size: those whose tokens, after those of runs with no more tokens, begin within
+ * the permits of one window. So when a window opens, the users with the fewest tokens are already listed, and their calls
+ * wait for the permits. More would only wait longer.
+ * @param sizes of queued revocations, ascending
+ */
+export function fittingWindow(
+  sizes: readonly number[],
+  running: readonly Running[],
+  permits: number,
+): number {
+  let before = 0
+  let count = 0
+  for (const size of sizes) {
+    const ahead = running.reduce((sum, run) => sum + (tokensOf(run) <= size ? tokensOf(run) : 0), before)
+    if (ahead >= permits) break
+    before += size
+    count += 1
+  }
+  return count
+}
+
+/**
+ * The runs that count against the room for claims by age. Runs of known size that fit into the next window do not: they
+ * must not keep the oldest revocations, for which every tenth permit is reserved, from starting.
+ */
+export function claimedByAge<R extends Running>(running: readonly R[], permits: number): R[] {
+  let before = 0
+  return running
+    .toSorted((one, other) => tokensOf(one) - tokensOf(other))
+    .filter((run) => {
+      const fits = run.size !== null && before < permits
+      before += tokensOf(run)
+      return !fits
+    })
 }
 
 /**

@@ -53,6 +53,14 @@ export interface Watcher {
   onEnded(userKey: string): void
 }
 
+/** A queued revocation whose number of tokens is unknown. */
+export type Unsized = Pick<Revocation, 'id' | 'tenant' | 'user' | 'resolved' | 'reason'>
+
+export interface Sized {
+  id: string
+  size: number
+}
+
 /** Limits for claiming confirming listings. */
 export interface ConfirmationsRequest {
   now: number
@@ -140,10 +148,10 @@ export interface RevocationStore {
   isReplay(replay: ReplayKey, now: number): Promise<boolean>
 
   /**
-   * Claims queued revocations that are due and marks them running, incrementing `attempts`: most urgent first, oldest
-   * first within a tenant, round-robin across tenants. Skips users with a running revocation. If processes share the
-   * store, revocations lost by another process are claimed like queued ones. There may be more to claim unless the
-   * result is empty.
+   * Claims queued revocations that are due and marks them running, incrementing `attempts`: most urgent first,
+   * round-robin across tenants. Within a tenant, those with the fewest tokens, as far as there is room by size; then the
+   * oldest, whatever their size. Skips users with a running revocation. If processes share the store, revocations lost
+   * by another process are claimed like queued ones. There may be more to claim unless the result is empty.
    */
   claim(request: ClaimRequest): Promise<Revocation[]>
 
@@ -154,6 +162,21 @@ export interface RevocationStore {
    * empty.
    */
   claimConfirmations(request: ConfirmationsRequest): Promise<ClaimedConfirmations>
+
+  /** Up to `limit` queued revocations without a size, of all tenants, oldest first, with ids after `after`. */
+  unsized(after: string | null, limit: number): Promise<Unsized[]>
+
+  /**
+   * Stores sizes of revocations that are queued. Sizes are hints: a power cut may lose them.
+   * @returns the number of revocations that changed
+   */
+  noteSizes(sizes: readonly Sized[]): Promise<number>
+
+  /**
+   * Reserves a tenant for a survey by this process for `ms`, or extends the reservation.
+   * @returns false if another process has reserved it
+   */
+  reserveSurvey(tenant: string, ms: number): Promise<boolean>
 
   /** Replaces the times of those revocations among `ids` that are queued or held with the result of `resolve`. */
   measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): Promise<void>

@@ -155,7 +155,9 @@ export interface Queued {
 
 /** A run goes back into the queue. `newer`: the revocation queued behind it. */
 export function putBack(running: Revocation, waiting: Waiting, newer: Revocation | null): Queued {
-  return enqueue({ ...running, ...waiting, dueAt: waiting.nextAttemptAt ?? running.acceptedAt }, newer)
+  const { remaining } = waiting.tokens
+  const size = remaining > 0 ? remaining : running.size
+  return enqueue({ ...running, ...waiting, size, dueAt: waiting.nextAttemptAt ?? running.acceptedAt }, newer)
 }
 
 /** Its process has ended, and no other one can be running it. */
@@ -198,7 +200,7 @@ export function confirm(
   }
   const { found: _, remaining, now, ...time } = confirmation
   const tokens: TokenCounts = { ...completed.tokens, remaining }
-  return enqueue({ ...renew(completed, now), ...time, tokens }, newer)
+  return enqueue({ ...renew(completed, now), ...time, tokens, size: remaining }, newer)
 }
 
 function settle(completed: Revocation): Revocation {
@@ -270,7 +272,16 @@ function hasten(queued: Revocation, now: number): Revocation {
 
 /** Queues an ended revocation again, under the same id. Its last error stays visible until the next attempt. */
 function renew(ended: Revocation, now: number): Revocation {
-  const { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt } = INITIAL
-  const forgotten = { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt }
+  const { outcome, proof, verified, undecided, completedAt, supersededBy, verificationDueAt, size } = INITIAL
+  const forgotten = {
+    outcome,
+    proof,
+    verified,
+    undecided,
+    completedAt,
+    supersededBy,
+    verificationDueAt,
+    size,
+  }
   return { ...hasten(ended, now), ...forgotten, status: 'queued' }
 }

@@ -9,7 +9,7 @@ import type { Failure, Revocation } from './revocation.ts'
 import { runAttempt } from './run-attempt.ts'
 import { isTenantWorking, judgeRun, type TimedResult } from './run-report.ts'
 import { RunTime } from './run-time.ts'
-import { Runs } from './runs.ts'
+import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
 import type { RevocationStore } from './store.ts'
 import { Tallies } from './tallies.ts'
@@ -32,6 +32,8 @@ export interface WorkerOptions {
    * not keep a more urgent one from starting.
    */
   runsPerTenant: () => number
+  /** Number of revoking calls that a tenant allows in a window; 0 if unknown, which is the default. */
+  permitsPerWindow?: (tenant: string) => number
   /** Called after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
   /** Called after a confirming listing has durably changed a revocation. */
@@ -63,11 +65,11 @@ export class Worker {
   #cancelTimer = () => {}
 
   constructor(options: WorkerOptions) {
-    const { store, tenants, clock, log, random, runsPerTenant, onConfirmed } = options
+    const { store, tenants, clock, log, random, runsPerTenant, permitsPerWindow, onConfirmed } = options
     const now = steadyNow(clock)
     this.#options = options
     this.#now = now
-    this.#runs = new Runs(runsPerTenant)
+    this.#runs = new Runs(runsPerTenant, permitsPerWindow)
     this.#tallies = new Tallies(clock)
     this.#confirmations = new Confirmations({
       ...{ store, tenants, clock, now, log, random, runsPerTenant, onConfirmed },
@@ -168,7 +170,7 @@ export class Worker {
     const { signal } = run.stop
     if (this.#isStopping) run.stop.abort()
     const storing = { runs: this.#runs, clock, log, isStopping: () => this.#isStopping }
-    const work = this.#attempt(revocation, signal)
+    const work = this.#attempt(run)
       .then((done) => untilStored(run, () => this.#report(revocation, done, signal), storing))
       .finally(() => {
         this.#runs.end(run)
@@ -179,8 +181,10 @@ export class Worker {
     this.#underWay.add(work)
   }
 
-  async #attempt(revocation: Revocation, signal: AbortSignal): Promise<Done> {
+  async #attempt(run: Run): Promise<Done> {
     const { store, tenants, clock, log } = this.#options
+    const { revocation } = run
+    const { signal } = run.stop
     const tenant = tenants.get(revocation.tenant)
     if (!tenant) {
       // Retried for 24 hours: a reload may bring the tenant back, and another replica may have read the file earlier.
@@ -199,7 +203,10 @@ export class Worker {
     const result = await runAttempt(revocation, tenant, {
       ...{ signal, urgency, clock, time, hold },
       tallies: this.#tallies,
-      onProgress: progress.note,
+      onProgress: (counts) => {
+        run.remaining = counts.remaining
+        progress.note(counts)
+      },
       onRevoked: progress.noteRevoked,
     })
     return { result: { ...result, ...time.findings }, events: await progress.stop() }

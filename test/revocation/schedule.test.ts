@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
+  claimedByAge,
+  fittingWindow,
   nextInLine,
   RESERVE_EVERY,
   remainingRoom,
@@ -120,4 +122,53 @@ t.test('calls without a place come before those with one, in order of arrival', 
   const place = { remaining: 1, since: 0 }
   t.equal(nextInLine([{ urgency: 1, place }, { urgency: 1 }, { urgency: 1 }], 0), 1)
   t.equal(nextInLine([{ urgency: 1, place }, { urgency: 1 }, { urgency: 1 }], RESERVE_EVERY - 1), 1)
+})
+
+const Runs = fc.array(
+  fc.record({
+    size: fc.option(fc.nat(30), { nil: null }),
+    remaining: fc.option(fc.nat(30), { nil: null }),
+  }),
+  { maxLength: 30 },
+)
+const Queue = fc.array(fc.nat(30), { maxLength: 30 }).map((sizes) => sizes.sort((a, b) => a - b))
+const Permits = fc.integer({ min: 1, max: 60 })
+
+t.test('claims by size fill the next window with the fewest tokens, and no more', async (t) => {
+  fc.assert(
+    fc.property(Queue, Runs, Permits, (sizes, running, permits) => {
+      const count = fittingWindow(sizes, running, permits)
+      const tokens = (index: number) => {
+        const most = sizes[index] ?? 0
+        const runs = running.map(({ remaining, size }) => remaining ?? size ?? 1).filter((n) => n <= most)
+        return [...runs, ...sizes.slice(0, index)].reduce((a, b) => a + b, 0)
+      }
+      return (
+        (count === 0 || tokens(count - 1) < permits) && (count === sizes.length || tokens(count) >= permits)
+      )
+    }),
+  )
+  t.equal(fittingWindow([1, 1], [{ size: 500, remaining: 500 }], 500), 2, 'a large run delays no small user')
+  t.equal(fittingWindow([600], [{ size: 500, remaining: 500 }], 500), 0)
+  t.equal(fittingWindow([0, 0], [{ size: 1, remaining: null }], 1), 2, 'users without tokens always fit')
+  t.equal(fittingWindow([1], [], 0), 0, 'an unknown limit leaves the order of age')
+})
+
+t.test('runs that fit into the next window leave the room of the oldest alone', async (t) => {
+  fc.assert(
+    fc.property(Runs, Permits, (running, permits) => {
+      const byAge = claimedByAge(running, permits)
+      const others = running.filter((run) => !byAge.includes(run))
+      const unsized = running.filter(({ size }) => size === null)
+      const last = Math.max(0, ...others.map(({ size, remaining }) => remaining ?? size ?? 1))
+      const sum = others.reduce((total, { size, remaining }) => total + (remaining ?? size ?? 1), 0)
+      return unsized.every((run) => byAge.includes(run)) && sum < permits + Math.max(1, last)
+    }),
+  )
+  const [small, large, unknown] = [
+    { size: 1, remaining: 1 },
+    { size: 900, remaining: 900 },
+    { size: null, remaining: 3 },
+  ]
+  t.same(claimedByAge([large, unknown, small], 3), [unknown, large])
 })

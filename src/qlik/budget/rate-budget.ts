@@ -116,6 +116,11 @@ export class RateBudget {
     return until === null ? null : this.#wallTime(until)
   }
 
+  /** Number of calls of this tier in a window. */
+  limit(tier: Tier): number {
+    return limitsOf(tier, this.#limits).limit
+  }
+
   /** Number of calls of this tier that could start now. */
   remaining(tier: Tier): number {
     return this.#ledgers[tier].remaining()

@@ -7,7 +7,7 @@ import type { PostgresDatabase, Query } from './database.ts'
 import type { PostgresListener } from './listener.ts'
 
 export const JOBS_SCHEMA = 'curfew_jobs'
-const QUEUE = 'revocations'
+export const QUEUE = 'revocations'
 const LOST_QUEUE = 'revocations-lost'
 
 /** A process without a heartbeat for this long loses its jobs. The minimum that pg-boss accepts. */

@@ -9,6 +9,7 @@ import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
 import { MASS_BRAKE } from './steps/mass-brake.ts'
 import { PROOFS } from './steps/proofs.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
+import { SIZES } from './steps/sizes.ts'
 
 /**
  * The schema as numbered steps. The statements of a released step never change; a change is a new step. A release with
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly string[] = [
   BUDGETS,
   AUDIT,
   MASS_BRAKE,
+  SIZES,
 ]
 
 /**

@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../base/log.ts'
 import type { AuditEvent } from '../../revocation/audit/entry.ts'
 import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
+import type { Room } from '../../revocation/schedule.ts'
+import type { Reason } from '../../revocation/signal.ts'
 import type { ClaimRequest } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { PostgresAuditWriting } from './audit-writing.ts'
@@ -20,6 +22,7 @@ import type { DatabaseClock } from './clock.ts'
 import { type PostgresDatabase, UNSYNCED } from './database.ts'
 import { type Hold, heldUsers } from './held-users.ts'
 import type { Job, PostgresJobs } from './jobs.ts'
+import type { sizedStatements } from './sized.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
 
 /** A run of this process: the claim in its row, and its job. */
@@ -38,6 +41,7 @@ export interface RunsOptions {
   audit: PostgresAuditWriting
   databaseClock: DatabaseClock
   jobs: PostgresJobs
+  sized: ReturnType<typeof sizedStatements>
   /** ms since the epoch. */
   now: () => number
   log: Log
@@ -47,6 +51,7 @@ export interface RunsOptions {
 export class PostgresRuns {
   readonly #options: RunsOptions
   readonly #sql: ReturnType<typeof postgresStatements>
+  readonly #sized: ReturnType<typeof sizedStatements>
   readonly #heldUsers: ReturnType<typeof heldUsers>
   readonly #held = new Map<string, Held>()
   readonly #lost = new Set<Held>()
@@ -56,8 +61,9 @@ export class PostgresRuns {
   #claimNotBefore = 0
 
   constructor(options: RunsOptions) {
-    const { database, audit, jobs, now } = options
+    const { database, audit, jobs, sized, now } = options
     this.#options = options
+    this.#sized = sized
     this.#sql = postgresStatements(database.query)
     this.#heldUsers = heldUsers(database.query)
     this.#ends = new Batches({
@@ -96,9 +102,14 @@ export class PostgresRuns {
     const wait = this.#claimNotBefore - performance.now()
     if (wait > 0) await delay(wait)
     const due = await jobs.dueReasons()
-    const fetched = await Promise.all(due.map((reason) => jobs.fetch(reason, room[reason])))
+    const fetched = await Promise.all(due.map((reason) => this.#fetch(reason, room[reason])))
     this.#claimNotBefore = performance.now() + CLAIM_EVERY_MS
     return this.#mark(fetched.flat(), now)
+  }
+
+  async #fetch(reason: Reason, room: Room): Promise<Job[]> {
+    const bySize = room.bySize ? await this.#sized.fetch(reason, room.bySize) : []
+    return [...bySize, ...(await this.#options.jobs.fetch(reason, room))]
   }
 
   async #mark(fetched: readonly Job[], now: number): Promise<Revocation[]> {

@@ -26,6 +26,7 @@ import { migrate } from './migrations.ts'
 import { PostgresPermits } from './permits.ts'
 import { PostgresRuns } from './runs.ts'
 import { postgresSessions, type SessionChange } from './sessions.ts'
+import { sizedStatements } from './sized.ts'
 import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './statements.ts'
 import { Writes } from './writes.ts'
 
@@ -64,6 +65,7 @@ export class PostgresStore implements Store {
   readonly #jobs: PostgresJobs
   readonly #sql: ReturnType<typeof postgresStatements>
   readonly #sessions: ReturnType<typeof postgresSessions>
+  readonly #sized: ReturnType<typeof sizedStatements>
   readonly #history: ReturnType<typeof postgresHistory>
   readonly #runs: PostgresRuns
   readonly #confirmations: PostgresConfirmations
@@ -96,7 +98,8 @@ export class PostgresStore implements Store {
     this.#sql = postgresStatements(database.query)
     this.#sessions = postgresSessions(database.query)
     this.#history = postgresHistory(database.query)
-    this.#runs = new PostgresRuns({ database, audit: this.#trail, databaseClock, jobs, now, log })
+    this.#sized = sizedStatements(database.query)
+    this.#runs = new PostgresRuns({ database, audit: this.#trail, databaseClock, jobs, sized: this.#sized, now, log })
     this.#confirmations = new PostgresConfirmations({
       database,
       audit: this.#trail,
@@ -145,6 +148,12 @@ export class PostgresStore implements Store {
   claim: Store['claim'] = (request) => this.#runs.claim(request)
 
   claimConfirmations: Store['claimConfirmations'] = (request) => this.#confirmations.claim(request)
+
+  unsized: Store['unsized'] = (after, limit) => this.#sized.unsized(after, limit)
+
+  noteSizes: Store['noteSizes'] = (sizes) => this.#sized.note(sizes)
+
+  reserveSurvey: Store['reserveSurvey'] = (tenant, ms) => this.#sized.reserve(tenant, ms)
 
   measure: Store['measure'] = (ids, resolve) =>
     this.#database.transaction((query) => measure(query, ids, resolve))

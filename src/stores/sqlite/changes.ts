@@ -13,7 +13,7 @@ import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
 import { type Room, shareRoom } from '../../revocation/schedule.ts'
-import { REASONS, type Signal } from '../../revocation/signal.ts'
+import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
   type Accepted,
@@ -23,10 +23,14 @@ import {
   type ConfirmationsRequest,
   type Decided,
   type HeldQuery,
+  type Sized,
   SUCCESSOR_WAIT_MS,
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
+
+/** The most that one claim takes of a tenant by size. */
+const CLAIMED_AT_ONCE = 100
 
 /** Records events in the audit trail, in the caller's transaction. `at`: ms since the epoch. */
 export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
@@ -72,6 +76,21 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   ): Revocation[] {
     if (room.total === 0) return []
     return shareRoom(room, tenantsDue()).flatMap(({ tenant, limit }) => take(tenant, limit))
+  }
+
+  /** The fewest tokens first, as far as there is room by size. */
+  function claimBySize(reason: Reason, { bySize }: Room, now: number): Revocation[] {
+    if (!bySize || bySize.total <= 0) return []
+    const tenants = sql.sized.tenants(reason)
+    const share = Math.min(CLAIMED_AT_ONCE, Math.max(1, Math.floor(bySize.total / tenants.length)))
+    return tenants.slice(0, bySize.total).flatMap((tenant) => {
+      const count = bySize.take(tenant, sql.sized.sizes(reason, tenant, now, share))
+      return count === 0 ? [] : claimAll(sql.sized.due(reason, tenant, now, count), now)
+    })
+  }
+
+  function claimAll(due: Revocation[], now: number): Revocation[] {
+    return due.map((queued) => sql.save(transitions.claim(queued, now)))
   }
 
   function requeue({ queued, absorbed }: transitions.Queued): Revocation {
@@ -139,14 +158,18 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     },
 
     claim({ now, room }: ClaimRequest): Revocation[] {
-      const due = REASONS.flatMap((reason) =>
-        inTurn(
+      return REASONS.flatMap((reason) => [
+        ...claimBySize(reason, room[reason], now),
+        ...inTurn(
           room[reason],
           () => sql.tenantsDue(reason, now),
-          (tenant, limit) => sql.due(reason, tenant, now, limit),
+          (tenant, limit) => claimAll(sql.due(reason, tenant, now, limit), now),
         ),
-      )
-      return due.map((queued) => sql.save(transitions.claim(queued, now)))
+      ])
+    },
+
+    noteSizes(sizes: readonly Sized[]): number {
+      return sizes.reduce((count, one) => count + sql.sized.note(one), 0)
     },
 
     claimConfirmations({ now, room }: ConfirmationsRequest): ClaimedConfirmations {

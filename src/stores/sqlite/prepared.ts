@@ -7,6 +7,11 @@ export const SAME_USER = (one: string, other: string) =>
     .map((name) => `${one}.${name} = ${other}.${name}`)
     .join(' AND ')
 
+/** Whether no other revocation of the same user and device type runs. */
+export const NOT_RUNNING = (row: string) =>
+  `NOT EXISTS (
+     SELECT 1 FROM revocations AS running WHERE running.place = 'running' AND ${SAME_USER('running', row)})`
+
 export type Prepared = ReturnType<typeof prepareOn>
 
 /** Runs statements on a database. Each is prepared once. */

@@ -6,7 +6,8 @@ import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { COLUMNS, toRevocation, toRow, toValues } from '../rows.ts'
 import { heldStatements } from './held.ts'
-import { prepareOn } from './prepared.ts'
+import { NOT_RUNNING, prepareOn } from './prepared.ts'
+import { sizedStatements } from './sized.ts'
 import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
@@ -39,6 +40,7 @@ export function sqliteStatements(database: DatabaseSync) {
   return {
     unconfirmed,
     held,
+    sized: sizedStatements(prepared),
 
     insert(revocation: Revocation): Revocation {
       insertRow.run(...toValues(revocation))
@@ -130,12 +132,7 @@ export function sqliteStatements(database: DatabaseSync) {
     due: (reason: Reason, tenant: string, now: number, limit: number): Revocation[] =>
       rows(
         `SELECT * FROM revocations AS waiting
-         WHERE status = 'queued' AND urgency = ? AND tenant = ? AND due_at <= ?
-           AND NOT EXISTS (
-             SELECT 1 FROM revocations AS running
-             WHERE running.place = 'running' AND running.tenant = waiting.tenant
-               AND running.user_kind = waiting.user_kind AND running.user_value = waiting.user_value
-               AND running.device_key = waiting.device_key)
+         WHERE status = 'queued' AND urgency = ? AND tenant = ? AND due_at <= ? AND ${NOT_RUNNING('waiting')}
          ORDER BY due_at, id LIMIT ?`,
         urgencyOf(reason),
         tenant,

@@ -139,6 +139,13 @@ export class SqliteStore implements Store {
   claimConfirmations: Store['claimConfirmations'] = (request) =>
     this.#writeUnsynced(() => this.#changes.claimConfirmations(request))
 
+  unsized: Store['unsized'] = (after, limit) => this.#read(() => this.#sql.sized.unsized(after ?? '', limit))
+
+  noteSizes: Store['noteSizes'] = (sizes) => this.#writeUnsynced(() => this.#changes.noteSizes(sizes))
+
+  /** One process uses the file. */
+  reserveSurvey: Store['reserveSurvey'] = async () => true
+
   measure: Store['measure'] = (ids, resolve) => this.#write(() => this.#changes.measure(ids, resolve))
 
   nextDueAt: Store['nextDueAt'] = (now) => this.#read(() => this.#sql.nextDueAt(now))

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { type RoomBySize, urgencyOf } from '../../revocation/schedule.ts'
+import type { Reason } from '../../revocation/signal.ts'
+import type { Sized, Unsized } from '../../revocation/store.ts'
+import { toRevocation } from '../rows.ts'
+import type { Query } from './database.ts'
+import { JOBS_SCHEMA, type Job, QUEUE } from './jobs.ts'
+
+/** The most that one claim takes of a tenant. */
+const CLAIMED_AT_ONCE = 100
+
+const SIZED = `r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = $1`
+
+/** Whether a job can be fetched, as in the statement of pg-boss. */
+const FETCHABLE = (job: string) =>
+  `${job}.name = '${QUEUE}' AND ${job}.state < 'active' AND NOT ${job}.blocked
+   AND ${job}.start_after <= ${JOBS_SCHEMA}.job_now()`
+
+/** The SQL statements for sizes. pg-boss fetches by age only, so jobs are fetched by size with our own statement. */
+export function sizedStatements(query: Query) {
+  const holder = randomUUID()
+  return {
+    /** Fetches the jobs of revocations with the fewest tokens, as far as there is room. */
+    async fetch(reason: Reason, { total, take }: RoomBySize): Promise<Job[]> {
+      if (total <= 0) return []
+      const found = await this.queued(reason, Math.min(total, CLAIMED_AT_ONCE))
+      const byTenant = [...Map.groupBy(found, ({ tenant }) => tenant)]
+      const share = Math.max(1, Math.floor(total / byTenant.length))
+      const chosen = byTenant.flatMap(([tenant, queued]) => {
+        const few = queued.slice(0, share)
+        const count = take(
+          tenant,
+          few.map(({ size }) => size),
+        )
+        return few.slice(0, count)
+      })
+      return chosen.length === 0 ? [] : this.activate(chosen.slice(0, total).map(({ id }) => id))
+    },
+
+    /** Due revocations of known size, by tenant, the fewest tokens first; up to `limit` of each tenant. */
+    async queued(reason: Reason, limit: number): Promise<(Sized & { tenant: string })[]> {
+      const found = await query(
+        `WITH RECURSIVE tenants (name) AS (
+           SELECT min(tenant) FROM curfew.revocations AS r WHERE ${SIZED}
+           UNION ALL
+           SELECT (SELECT min(tenant) FROM curfew.revocations AS r WHERE ${SIZED} AND tenant > name)
+           FROM tenants WHERE name IS NOT NULL)
+         SELECT name AS tenant, queued.id, queued.size FROM tenants CROSS JOIN LATERAL (
+           SELECT r.id, r.size FROM curfew.revocations AS r
+           WHERE ${SIZED} AND r.tenant = tenants.name AND EXISTS (
+             SELECT FROM ${JOBS_SCHEMA}.job WHERE job.id = r.id AND ${FETCHABLE('job')})
+           ORDER BY r.size, r.due_at LIMIT $2) AS queued
+         WHERE name IS NOT NULL`,
+        [urgencyOf(reason), limit],
+      )
+      return found.map(({ tenant, id, size }) => ({
+        tenant: String(tenant),
+        id: String(id),
+        size: Number(size),
+      }))
+    },
+
+    /**
+     * Makes jobs active like a fetch of pg-boss, but without a group: in that of the tenant, they would take the room of the
+     * oldest. Skips jobs that another process is fetching.
+     */
+    async activate(ids: readonly string[]): Promise<Job[]> {
+      const fetched = await query(
+        `WITH next AS MATERIALIZED (
+           SELECT job.id FROM ${JOBS_SCHEMA}.job
+           WHERE job.id = ANY ($1) AND ${FETCHABLE('job')} FOR UPDATE SKIP LOCKED)
+         UPDATE ${JOBS_SCHEMA}.job AS j SET state = 'active', group_id = NULL,
+           started_on = ${JOBS_SCHEMA}.job_now(), heartbeat_on = ${JOBS_SCHEMA}.job_now(),
+           retry_count = CASE WHEN j.started_on IS NOT NULL THEN j.retry_count + 1 ELSE j.retry_count END
+         FROM next WHERE j.name = '${QUEUE}' AND j.id = next.id RETURNING j.id, j.retry_count`,
+        [ids],
+      )
+      const counts = new Map(fetched.map(({ id, retry_count }) => [String(id), Number(retry_count)]))
+      return ids.flatMap((id) => {
+        const retryCount = counts.get(id)
+        return retryCount === undefined ? [] : [{ id, retryCount }]
+      })
+    },
+
+    async unsized(after: string | null, limit: number): Promise<Unsized[]> {
+      const found = await query(
+        `SELECT * FROM curfew.revocations
+         WHERE status = 'queued' AND size IS NULL AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2`,
+        [after, limit],
+      )
+      return found.map(toRevocation)
+    },
+
+    async note(sizes: readonly Sized[]): Promise<number> {
+      const noted = await query(
+        `WITH own AS MATERIALIZED (
+           SELECT r.id, v.size FROM curfew.revocations AS r JOIN unnest($1::uuid[], $2::integer[]) AS v (id, size) USING (id)
+           WHERE r.status = 'queued' FOR UPDATE OF r SKIP LOCKED)
+         UPDATE curfew.revocations AS r SET size = own.size FROM own WHERE r.id = own.id RETURNING r.id`,
+        [sizes.map(({ id }) => id), sizes.map(({ size }) => size)],
+      )
+      return noted.length
+    },
+
+    async reserve(tenant: string, ms: number): Promise<boolean> {
+      const reserved = await query(
+        `INSERT INTO curfew.surveys AS known VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
+         ON CONFLICT (tenant) DO UPDATE SET holder = excluded.holder, until = excluded.until
+           WHERE known.holder = excluded.holder OR known.until < clock_timestamp()
+         RETURNING tenant`,
+        [tenant, holder, ms / 1000],
+      )
+      return reserved.length > 0
+    },
+  }
+}
