@@ -134,7 +134,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     random,
     // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
-    permitsPerWindow: (tenant) => tenants.ifOpen(tenant)?.budget.limit(2) ?? 0,
+    allowance: (tenant) => tenants.ifOpen(tenant)?.budget.allowance() ?? null,
     onEnded: (revocation) => {
       metrics.ended(revocation)
       waiters.notify(userKey(revocation.tenant, revocation.user))

@@ -37,8 +37,8 @@ export interface OwnUser {
 }
 
 export interface ListedTokens extends Omit<TokenPage, 'scope'> {
-  /** The owners of all rows, including those not requested. */
-  owners: Set<string>
+  /** The owner of each row, including those not requested. */
+  owners: string[]
 }
 
 const PAGE_SIZE = 100
@@ -117,11 +117,12 @@ export class QlikClient {
   /** One page of `GET /oauth-tokens` (Tier 1), of one user or of all users that the client can see. */
   async listTokens(
     accessToken: string,
-    { userId, page }: { userId: string | null; page: string | null },
+    { userId, page, sort }: { userId: string | null; page: string | null; sort?: 'userId' },
     signal: AbortSignal,
   ): Promise<ListedTokens> {
     const query = new URLSearchParams({ limit: String(PAGE_SIZE) })
     if (userId !== null) query.set('userId', userId)
+    if (sort) query.set('sort', sort)
     if (page !== null) query.set('page', page)
     const path = `/api/v1/oauth-tokens?${query}`
     const response = await this.#http.send({ route: 'list', method: 'GET', path, accessToken, signal })
@@ -145,7 +146,7 @@ export class QlikClient {
         clientId: clientId ?? null,
       })),
       next: pageOf(links?.next?.href ?? null),
-      owners: new Set(data.map((row) => row.userId)),
+      owners: data.map((row) => row.userId),
     }
   }
 

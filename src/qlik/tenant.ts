@@ -6,6 +6,7 @@ import type {
   CallOptions,
   ClientPower,
   Gone,
+  OwnersPage,
   Power,
   PowerOptions,
   QlikTenant,
@@ -115,8 +116,13 @@ export class HttpQlikTenant implements QlikTenant {
         if (!('path' in me)) return me
         return this.#ask(own, (token) => client.user(token, me.path, own.signal))
       },
-      visibleOwners: () =>
-        this.#ask(own, (token) => client.listTokens(token, { userId: null, page: null }, own.signal)),
+      visibleOwners: async () => {
+        const first = { userId: null, page: null }
+        const { owners, ...asked } = await this.#ask(own, (token) =>
+          client.listTokens(token, first, own.signal),
+        )
+        return { ...asked, owners: new Set(owners) }
+      },
     })
   }
 
@@ -181,8 +187,16 @@ export class HttpQlikTenant implements QlikTenant {
     const { tokens, next, owners, scope, askedAt } = await this.#inUse(() =>
       this.#ask(call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
     )
-    this.#powerMonitor.noteOwners(owners, { scope, askedAt })
+    this.#powerMonitor.noteOwners(new Set(owners), { scope, askedAt })
     return { tokens, next, scope }
+  }
+
+  async listOwners(page: string | null, call: CallOptions): Promise<OwnersPage> {
+    const asked = { userId: null, page, sort: 'userId' } as const
+    const { owners, next } = await this.#inUse(() =>
+      this.#calls.make(1, call, (token) => this.#client.listTokens(token, asked, call.signal)),
+    )
+    return { owners, next }
   }
 
   /**

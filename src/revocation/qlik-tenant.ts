@@ -22,6 +22,8 @@ export interface QlikTenant {
   userExists(id: string, call: CallOptions): Promise<boolean>
   /** One page of a user's tokens; `next` identifies the following page, null on the last. */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
+  /** One page of the tokens of all users, sorted by user, for a survey: the owner of each. */
+  listOwners(page: string | null, call: CallOptions): Promise<OwnersPage>
   /** Revokes one token. A token that this process revoked within the last minute is not deleted again. */
   revokeToken(id: string, call: CallOptions): Promise<Gone>
   /** The fate of a token that this process tried to revoke in the last minutes; null if it did not. */
@@ -107,6 +109,12 @@ export interface TokenPage {
   next: string | null
   /** The scope of the access token used for the listing. */
   scope: string
+}
+
+export interface OwnersPage {
+  /** The Qlik user id of each token. */
+  owners: string[]
+  next: string | null
 }
 
 /**

@@ -54,7 +54,15 @@ export interface Watcher {
 }
 
 /** A queued revocation whose number of tokens is unknown. */
-export type Unsized = Pick<Revocation, 'id' | 'tenant' | 'user' | 'resolved' | 'reason'>
+export type Unsized = Pick<Revocation, 'id' | 'user' | 'resolved' | 'dueAt'>
+
+export interface UnsizedQuery {
+  tenant: string
+  reason: Reason
+  /** Continues after this one; null for the beginning. */
+  after: Pick<Revocation, 'id' | 'dueAt'> | null
+  limit: number
+}
 
 export interface Sized {
   id: string
@@ -163,8 +171,8 @@ export interface RevocationStore {
    */
   claimConfirmations(request: ConfirmationsRequest): Promise<ClaimedConfirmations>
 
-  /** Up to `limit` queued revocations without a size, of all tenants, oldest first, with ids after `after`. */
-  unsized(after: string | null, limit: number): Promise<Unsized[]>
+  /** Queued revocations without a size, oldest first. */
+  unsized(query: UnsizedQuery): Promise<Unsized[]>
 
   /**
    * Stores sizes of revocations that are queued. Sizes are hints: a power cut may lose them.

@@ -12,6 +12,8 @@ import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
 import type { RevocationStore } from './store.ts'
+import { Survey } from './survey.ts'
+import type { Allowance } from './survey-plan.ts'
 import { Tallies } from './tallies.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
@@ -32,8 +34,8 @@ export interface WorkerOptions {
    * not keep a more urgent one from starting.
    */
   runsPerTenant: () => number
-  /** Number of revoking calls that a tenant allows in a window; 0 if unknown, which is the default. */
-  permitsPerWindow?: (tenant: string) => number
+  /** What a tenant's budget allows; null if unknown, which is the default. */
+  allowance?: (tenant: string) => Allowance | null
   /** Called after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
   /** Called after a confirming listing has durably changed a revocation. */
@@ -53,6 +55,7 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #now: () => number
   readonly #runs: Runs
+  readonly #survey: Survey
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
   readonly #underWay = new Set<Promise<void>>()
@@ -65,11 +68,16 @@ export class Worker {
   #cancelTimer = () => {}
 
   constructor(options: WorkerOptions) {
-    const { store, tenants, clock, log, random, runsPerTenant, permitsPerWindow, onConfirmed } = options
+    const { store, tenants, clock, log, random, runsPerTenant, onConfirmed, allowance = () => null } = options
     const now = steadyNow(clock)
     this.#options = options
     this.#now = now
-    this.#runs = new Runs(runsPerTenant, permitsPerWindow)
+    this.#runs = new Runs(runsPerTenant, (tenant) => allowance(tenant)?.permitsPerWindow ?? 0)
+    this.#survey = new Survey({
+      ...{ store, tenants, clock, log, allowance },
+      tokens: () => this.#runs.tokens(),
+      onSized: this.wake,
+    })
     this.#tallies = new Tallies(clock)
     this.#confirmations = new Confirmations({
       ...{ store, tenants, clock, now, log, random, runsPerTenant, onConfirmed },
@@ -120,7 +128,7 @@ export class Worker {
     this.#cancelTimer()
     this.#runs.stopAll()
     await this.#claiming
-    await Promise.all([...this.#underWay, this.#confirmations.stop()])
+    await Promise.all([...this.#underWay, this.#confirmations.stop(), this.#survey.stop()])
   }
 
   async #claimWhatIsDue(): Promise<void> {
@@ -139,6 +147,7 @@ export class Worker {
         const hasConfirmations = await this.#confirmations.claim(claimedAt)
         if (claimed.length > 0 || hasConfirmations) this.#claimAgain = true
       }
+      this.#survey.wake()
       const dueAt = await store.nextDueAt(claimedAt)
       if (dueAt !== null) this.#wakeAfter(dueAt - this.#now())
       this.#failedClaims = 0

@@ -1,5 +1,5 @@
 import type { Room } from '../../src/revocation/schedule.ts'
-import type { RevocationStore } from '../../src/revocation/store.ts'
+import type { RevocationStore, Unsized } from '../../src/revocation/store.ts'
 import { T0 } from '../support/signals.ts'
 import { accept, claim, eachStore, existing, waiting } from './stores.ts'
 
@@ -70,17 +70,20 @@ eachStore(async (t, opened, pass) => {
 
   t.test('revocations without a size are returned in order of age, until it is noted', async (t) => {
     const store = await opened(t)
-    const ids = [...(await queued(store, { a: null, b: 3, c: null, d: null })).keys()]
-    const unsized = async (after: string | null, limit = 10) =>
-      (await store.unsized(after, limit)).map(({ id }) => id)
-    t.same(await unsized(null), [ids[0], ids[2], ids[3]])
-    t.same(await unsized(null, 2), [ids[0], ids[2]])
-    t.same(await unsized(ids[0] ?? ''), [ids[2], ids[3]])
-    t.equal(await store.noteSizes([{ id: ids[2] ?? '', size: 0 }]), 1)
-    t.same(await unsized(ids[0] ?? ''), [ids[3]])
+    await queued(store, { elsewhere: null }, 'other')
+    const all = await queued(store, { a: null, b: 3, c: null, d: null })
+    const unsized = async (after: Unsized | null = null, limit = 10) =>
+      store.unsized({ tenant: 'default', reason: 'logout', after, limit })
+    const found = await unsized()
+    t.same(users(found), ['a', 'c', 'd'])
+    t.same(users(await unsized(null, 2)), ['a', 'c'])
+    t.same(users(await unsized(existing(found[0]))), ['c', 'd'])
+    const of = (userId: string) => existing([...all].find(([, user]) => user === userId))[0]
+    t.equal(await store.noteSizes([{ id: of('c'), size: 0 }]), 1)
+    t.same(users(await unsized(existing(found[0]))), ['d'])
     await claim(store, T0 + 9)
-    t.same(await unsized(null), [])
-    t.equal(await store.noteSizes([{ id: ids[0] ?? '', size: 4 }]), 0, 'a running one keeps its own')
+    t.same(await unsized(), [])
+    t.equal(await store.noteSizes([{ id: of('a'), size: 4 }]), 0, 'a running one keeps its own')
     t.equal(await store.noteSizes([]), 0)
   })
 

@@ -121,8 +121,8 @@ export function waiting(revocation: Revocation, nextAttemptAt: number | null) {
   return { ...revocation, tokens: TOKENS, error: FAILURE, nextAttemptAt, backoffMs }
 }
 
-/** Asserts that a revocation exists. */
-export function existing(revocation: Revocation | null | undefined): Revocation {
-  if (!revocation) throw new Error('expected a revocation')
+/** Asserts that a revocation, or part of one, exists. */
+export function existing<T>(revocation: T | null | undefined): T {
+  if (revocation === null || revocation === undefined) throw new Error('expected a revocation')
   return revocation
 }

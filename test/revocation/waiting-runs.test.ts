@@ -25,6 +25,7 @@ t.test('a run that waits for another run of its user does not accumulate listene
     findUsers: (...of) => qlik.findUsers(...of),
     userExists: (...of) => qlik.userExists(...of),
     listTokens: (...of) => qlik.listTokens(...of),
+    listOwners: (...of) => qlik.listOwners(...of),
     revokeToken: (...of) => qlik.revokeToken(...of),
     fateOf: (id) => qlik.fateOf(id),
   }

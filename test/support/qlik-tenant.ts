@@ -15,6 +15,7 @@ export function qlikTenant(members: Partial<QlikTenant>): QlikTenant {
     findUsers: unexpected,
     userExists: unexpected,
     listTokens: unexpected,
+    listOwners: unexpected,
     revokeToken: unexpected,
     fateOf: unexpected,
     ...members,

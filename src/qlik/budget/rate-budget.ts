@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { CallOptions } from '../../revocation/qlik-tenant.ts'
 import type { TierWait } from '../../revocation/retry-policy.ts'
+import type { Allowance } from '../../revocation/survey-plan.ts'
 import type { TenantConfig } from '../tenant-config.ts'
 import type { Ledger, LedgerLimits } from './ledger.ts'
 import { TIERS, type Tier } from './permit-log.ts'
@@ -116,9 +117,10 @@ export class RateBudget {
     return until === null ? null : this.#wallTime(until)
   }
 
-  /** Number of calls of this tier in a window. */
-  limit(tier: Tier): number {
-    return limitsOf(tier, this.#limits).limit
+  /** What the limits allow in a window, and what they leave now. */
+  allowance(): Allowance {
+    const { tier1Limit: readsPerWindow, tier2Limit: permitsPerWindow } = this.#limits
+    return { permitsPerWindow, permits: this.remaining(2), readsPerWindow, reads: this.remaining(1) }
   }
 
   /** Number of calls of this tier that could start now. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type RoomBySize, urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
-import type { Sized, Unsized } from '../../revocation/store.ts'
+import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store.ts'
 import { toRevocation } from '../rows.ts'
 import type { Query } from './database.ts'
 import { JOBS_SCHEMA, type Job, QUEUE } from './jobs.ts'
@@ -82,11 +82,12 @@ export function sizedStatements(query: Query) {
       })
     },
 
-    async unsized(after: string | null, limit: number): Promise<Unsized[]> {
+    async unsized({ tenant, reason, after, limit }: UnsizedQuery): Promise<Unsized[]> {
       const found = await query(
         `SELECT * FROM curfew.revocations
-         WHERE status = 'queued' AND size IS NULL AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2`,
-        [after, limit],
+         WHERE status = 'queued' AND urgency = $1 AND tenant = $2 AND size IS NULL
+           AND ($3::bigint IS NULL OR (due_at, id) > ($3::bigint, $4::uuid)) ORDER BY due_at, id LIMIT $5`,
+        [urgencyOf(reason), tenant, after?.dueAt, after?.id, limit],
       )
       return found.map(toRevocation)
     },

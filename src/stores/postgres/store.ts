@@ -149,7 +149,7 @@ export class PostgresStore implements Store {
 
   claimConfirmations: Store['claimConfirmations'] = (request) => this.#confirmations.claim(request)
 
-  unsized: Store['unsized'] = (after, limit) => this.#sized.unsized(after, limit)
+  unsized: Store['unsized'] = (query) => this.#sized.unsized(query)
 
   noteSizes: Store['noteSizes'] = (sizes) => this.#sized.note(sizes)
 

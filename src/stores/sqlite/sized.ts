@@ -2,8 +2,7 @@ import { z } from 'zod'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
-import type { Sized, Unsized } from '../../revocation/store.ts'
-import { toRevocation } from '../rows.ts'
+import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store.ts'
 import { NOT_RUNNING, type Prepared } from './prepared.ts'
 
 const SIZED = (urgency: string) => `status = 'queued' AND size IS NOT NULL AND urgency = ${urgency}`
@@ -39,12 +38,13 @@ export function sizedStatements({ prepare, rows }: Prepared) {
     due: (reason: Reason, tenant: string, now: number, limit: number): Revocation[] =>
       rows(BY_SIZE('*'), urgencyOf(reason), tenant, now, limit),
 
-    unsized: (after: string, limit: number): Unsized[] =>
-      prepare(
-        `SELECT * FROM revocations WHERE status = 'queued' AND id > ? AND size IS NULL ORDER BY id LIMIT ?`,
-      )
-        .all(after, limit)
-        .map(toRevocation),
+    unsized: ({ tenant, reason, after, limit }: UnsizedQuery): Unsized[] =>
+      rows(
+        `SELECT * FROM revocations
+         WHERE status = 'queued' AND urgency = ? AND tenant = ? AND (due_at, id) > (?, ?) AND size IS NULL
+         ORDER BY due_at, id LIMIT ?`,
+        ...[urgencyOf(reason), tenant, after?.dueAt ?? Number.MIN_SAFE_INTEGER, after?.id ?? '', limit],
+      ),
 
     note: ({ id, size }: Sized): number =>
       Number(

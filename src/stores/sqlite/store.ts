@@ -139,7 +139,7 @@ export class SqliteStore implements Store {
   claimConfirmations: Store['claimConfirmations'] = (request) =>
     this.#writeUnsynced(() => this.#changes.claimConfirmations(request))
 
-  unsized: Store['unsized'] = (after, limit) => this.#read(() => this.#sql.sized.unsized(after ?? '', limit))
+  unsized: Store['unsized'] = (query) => this.#read(() => this.#sql.sized.unsized(query))
 
   noteSizes: Store['noteSizes'] = (sizes) => this.#writeUnsynced(() => this.#changes.noteSizes(sizes))
 

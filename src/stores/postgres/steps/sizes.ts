@@ -4,7 +4,8 @@ export const SIZES = `
 ALTER TABLE curfew.revocations ADD COLUMN size integer;
 CREATE INDEX revocations_sized ON curfew.revocations (urgency, tenant, size, due_at)
   WHERE status = 'queued' AND NOT parked AND size IS NOT NULL;
-CREATE INDEX revocations_unsized ON curfew.revocations (id) WHERE status = 'queued' AND size IS NULL;
+CREATE INDEX revocations_unsized ON curfew.revocations (urgency, tenant, due_at, id)
+  WHERE status = 'queued' AND size IS NULL;
 
 -- The process that counts the tokens of a tenant's users.
 CREATE TABLE curfew.surveys (

@@ -1,0 +1,214 @@
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import { identify } from './identify.ts'
+import { pages } from './listing.ts'
+import type { CallOptions, QlikTenant, QlikTenants } from './qlik-tenant.ts'
+import { requirePower } from './require-power.ts'
+import { concernsOneUser } from './retry-policy.ts'
+import { type Place, urgencyOf } from './schedule.ts'
+import { REASONS, type Reason } from './signal.ts'
+import type { RevocationStore, Sized, Unsized } from './store.ts'
+import { type Allowance, planSurvey } from './survey-plan.ts'
+
+/** The most revocations that one plan considers. */
+const READ_AT_ONCE = 1_000
+/** How many are counted before their sizes are stored. */
+const NOTED_AT_ONCE = 50
+const CONCURRENCY = 8
+/** The process that holds the reservation may have ended. */
+const RESERVED_FOR_MS = 60_000
+/** Between two looks for revocations without a size. */
+const PAUSE_MS = 200
+const PAUSE_AFTER_FAILURE_MS = 10_000
+/** After this time, revocations that were passed over are counted, too: those that failed, or were put back. */
+const START_OVER_AFTER_MS = 10 * 60_000
+
+/** Behind all other calls of the same urgency. */
+const LAST: Place = { remaining: Number.POSITIVE_INFINITY, since: Number.POSITIVE_INFINITY }
+
+export interface SurveyOptions {
+  store: Pick<RevocationStore, 'unsized' | 'noteSizes' | 'reserveSurvey'>
+  tenants: Pick<QlikTenants, 'get'>
+  clock: Clock
+  log: Log
+  allowance: (tenant: string) => Allowance | null
+  /** Number of tokens that the current runs of each tenant still have to revoke, as far as known. */
+  tokens: () => ReadonlyMap<string, number>
+  /** Called after sizes were stored. */
+  onSized: () => void
+}
+
+/** A position in a tenant's queue of one reason. */
+interface Cursor {
+  after: Unsized | null
+  startedAt: number
+}
+
+/**
+ * Counts the tokens of users that wait for a tenant whose budget is used up, with calls of Tier 1, so that those with the
+ * fewest are claimed first. The sizes are hints. Each run lists its user again.
+ */
+export class Survey {
+  readonly #options: SurveyOptions
+  readonly #stop = new AbortController()
+  readonly #cursors = new Map<string, Cursor>()
+  /** Pages of the list of all tokens, by tenant: see `SurveyNeed`. */
+  readonly #pages = new Map<string, number>()
+  readonly #notBefore = new Map<string, number>()
+  #surveying: Promise<void> | null = null
+  #cancelTimer = () => {}
+
+  constructor(options: SurveyOptions) {
+    this.#options = options
+  }
+
+  /** Starts a survey if a tenant needs one. Costs nothing while the budgets suffice for the current runs. */
+  wake(): void {
+    if (this.#surveying || this.#stop.signal.aborted) return
+    const tenants = this.#crowded()
+    if (tenants.length === 0) return
+    this.#surveying = this.#surveyAll(tenants).finally(() => {
+      if (this.#stop.signal.aborted) return
+      this.#cancelTimer = this.#options.clock.after(PAUSE_MS, () => {
+        this.#surveying = null
+        this.wake()
+      })
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#surveying
+    this.#cancelTimer()
+  }
+
+  /** The tenants that cannot start all calls of the current runs. */
+  #crowded(): string[] {
+    const { tokens, allowance, clock } = this.#options
+    const now = clock.monotonic()
+    return [...tokens()].flatMap(([tenant, count]) => {
+      const isPausing = (this.#notBefore.get(tenant) ?? Number.NEGATIVE_INFINITY) > now
+      return !isPausing && count > (allowance(tenant)?.permits ?? Number.POSITIVE_INFINITY) ? [tenant] : []
+    })
+  }
+
+  async #surveyAll(tenants: readonly string[]): Promise<void> {
+    const { clock, log } = this.#options
+    const survey = async (tenant: string) => {
+      try {
+        for (const reason of REASONS) await this.#survey(tenant, reason)
+      } catch (error) {
+        if (this.#stop.signal.aborted) return
+        this.#notBefore.set(tenant, clock.monotonic() + PAUSE_AFTER_FAILURE_MS)
+        log.warn({ err: error, tenant }, 'could not count the tokens of waiting users; retrying')
+      }
+    }
+    await Promise.all(tenants.map(survey))
+  }
+
+  async #survey(name: string, reason: Reason): Promise<void> {
+    const { store, tenants } = this.#options
+    const cursor = this.#cursorOf(name, reason)
+    const call = { signal: this.#stop.signal, urgency: urgencyOf(reason), place: LAST }
+    let counts: ReadonlyMap<string, number> | null = null
+    for (;;) {
+      const unsized = await store.unsized({ tenant: name, reason, after: cursor.after, limit: READ_AT_ONCE })
+      if (unsized.length === 0) return
+      // With the list of the whole tenant, the rest needs no calls.
+      const way = counts ? 'whole-tenant' : this.#plan(name, unsized.length)
+      const tenant = tenants.get(name)
+      if (!tenant || way === 'none' || !(await store.reserveSurvey(name, RESERVED_FOR_MS))) return
+      const { power, ownUserId } = await requirePower(tenant, call)
+      // The client might see no tokens of others.
+      if (power !== 'proven') return
+      if (way === 'whole-tenant') counts ??= await this.#countAll(tenant, unsized.length, call)
+      if (way === 'whole-tenant' && counts === null) continue
+      const some = counts === null ? unsized.slice(0, NOTED_AT_ONCE) : unsized
+      await this.#note(some, (one) => sizeOf(one, { tenant, ownUserId, counts, call }))
+      cursor.after = some.at(-1) ?? cursor.after
+    }
+  }
+
+  #plan(tenant: string, unsized: number) {
+    const { allowance, tokens } = this.#options
+    const allowed = allowance(tenant)
+    if (!allowed) return 'none'
+    const pages = this.#pages.get(tenant) ?? null
+    return planSurvey({ ...allowed, unsized, tokens: tokens().get(tenant) ?? 0, pages })
+  }
+
+  #cursorOf(tenant: string, reason: Reason): Cursor {
+    const key = JSON.stringify([tenant, reason])
+    const now = this.#options.clock.monotonic()
+    const known = this.#cursors.get(key)
+    if (known && now - known.startedAt < START_OVER_AFTER_MS) return known
+    const cursor = { after: null, startedAt: now }
+    this.#cursors.set(key, cursor)
+    return cursor
+  }
+
+  /** The number of tokens of each user of the tenant; null if the list has more than `maxPages`. */
+  async #countAll(
+    tenant: QlikTenant,
+    maxPages: number,
+    call: CallOptions,
+  ): Promise<ReadonlyMap<string, number> | null> {
+    const counts = new Map<string, number>()
+    let page: string | null = null
+    for (let read = 1; ; read += 1) {
+      const { owners, next } = await tenant.listOwners(page, call)
+      for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1)
+      this.#pages.set(tenant.name, read)
+      if (next === null) return counts
+      if (read >= maxPages) return null
+      page = next
+    }
+  }
+
+  async #note(unsized: readonly Unsized[], count: (one: Unsized) => Promise<number | null>): Promise<void> {
+    const sizes: Sized[] = []
+    const rest = unsized.values()
+    const lane = async () => {
+      for (const one of rest) {
+        const size = await count(one)
+        if (size !== null) sizes.push({ id: one.id, size })
+      }
+    }
+    await Promise.all(Array.from({ length: CONCURRENCY }, lane))
+    const { store, onSized } = this.#options
+    if (sizes.length > 0 && (await store.noteSizes(sizes)) > 0) onSized()
+  }
+}
+
+interface Counting {
+  tenant: QlikTenant
+  ownUserId: string
+  /** The number of tokens of each user; null if it must be looked up. */
+  counts: ReadonlyMap<string, number> | null
+  call: CallOptions
+}
+
+/** The number of tokens of a revocation's users; null if its name cannot be resolved. */
+async function sizeOf(
+  { user, resolved }: Unsized,
+  { tenant, ownUserId, counts, call }: Counting,
+): Promise<number | null> {
+  const ids =
+    resolved.length > 0 ? resolved : await identify(user, ownUserId, tenant, call).catch(onlyOneUser)
+  if (ids === null) return null
+  let size = 0
+  for (const id of ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)
+  return size
+}
+
+async function countTokens(tenant: QlikTenant, userId: string, call: CallOptions): Promise<number> {
+  let count = 0
+  for await (const { tokens } of pages(tenant, userId, call)) count += tokens.length
+  return count
+}
+
+/** An error that concerns one user is reported by the user's run. */
+function onlyOneUser(error: unknown): null {
+  if (concernsOneUser(error)) return null
+  throw error
+}
