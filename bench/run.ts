@@ -7,6 +7,7 @@ import { audit } from './audit.ts'
 import { backlog } from './backlog.ts'
 import { deletes } from './deletes.ts'
 import { fairness } from './fairness.ts'
+import { order } from './order.ts'
 import { pickup } from './pickup.ts'
 import { replays } from './replays.ts'
 import { revoke } from './revoke.ts'
@@ -68,6 +69,7 @@ const BENCHES = [
   deletes,
   backlog,
   windows,
+  order,
   pickup,
   sharedWindows,
   fairness,

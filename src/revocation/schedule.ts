@@ -1,11 +1,12 @@
 import { REASONS, type Reason } from './signal.ts'
 
-// The order in which users are served. Urgency first (`REASONS`); within an urgency, tenants in turn; within a tenant,
-// claims are in order of age, and calls in the order of `nextInLine`. Each urgency and each tenant has its own room, so revocations that wait for a tenant's rate limit
-// delay neither more urgent ones nor other tenants. Both stores claim by these rules: `due` in
-// stores/sqlite/statements.ts, and `fetch` in stores/postgres/jobs.ts. A more urgent signal for a user who already waits
-// or runs comes first: see `join` in transitions.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
-// in qlik/budget/tier-gate.ts.
+// The order in which users are served; docs/order-of-revocations.md explains it. Urgency first (`REASONS`); within an
+// urgency, tenants in turn; within a tenant, the users with the fewest tokens, and a reserve for the oldest. Each urgency
+// and each tenant has its own room, so revocations that wait for a tenant's rate limit delay neither more urgent ones nor
+// other tenants. Both stores claim by these rules: by size in `sized.ts` of each store, by age in `due` of
+// stores/sqlite/statements.ts and `fetch` of stores/postgres/jobs.ts. A more urgent signal for a user who already waits or
+// runs comes first: see `join` in transitions.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
+// by qlik/budget/tier-gate.ts.
 
 /** Urgency of a reason; 0 is the most urgent. */
 export function urgencyOf(reason: Reason): number {

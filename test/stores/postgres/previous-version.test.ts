@@ -116,6 +116,23 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.equal(await newer.end(id, aCompletion()), true)
   })
 
+  t.test('it claims revocations of known size, and this version continues with them', async (t) => {
+    const { older, newer, acceptMeasured } = await setUp(t)
+    const { id } = await acceptMeasured()
+    const other = await acceptMeasured('u2')
+    await newer.noteSizes([
+      { id, size: 5 },
+      { id: other.id, size: 1 },
+    ])
+    const claimed = await claimOf(older)
+    t.same(claimed.map((one) => one.id).sort(), [id, other.id].sort())
+    const running = existing(claimed.find((one) => one.id === id))
+    await older.putBack(id, waiting(running, null))
+    t.match(await newer.get(id), { status: 'queued', size: 5 })
+    t.match(await claim(newer), [{ id, size: 5 }])
+    t.equal(await older.complete(other.id, COMPLETION), true)
+  })
+
   t.test('a revocation of this version that joins a run it puts back makes the time unknown', async (t) => {
     const { older, newer, acceptMeasured } = await setUp(t)
     const { id } = await acceptMeasured()
