@@ -26,6 +26,7 @@ export async function order(): Promise<Figure[]> {
   const timesOf = (choose: Parameters<typeof drain>[1]) =>
     drain(sizes, choose).map((permits) => availableAt(permits, LIMIT))
   const [best, fewest, first] = [timesOf(withReserve), timesOf(fewestFirst), timesOf(() => 0)].map(mean)
+  if (process.env.BENCH_VERBOSE) explain(result.times, timesOf(withReserve))
   const measured = mean(result.times)
   const last = Math.max(...result.times)
   const ideal = availableAt(tokens, LIMIT)
@@ -52,6 +53,14 @@ export async function order(): Promise<Figure[]> {
       note: `The same run. The ideal is ⌊(tokens + 1 − 1) / ${LIMIT.permits}⌋ windows: one permit is used for the access token.`,
     },
   ]
+}
+
+/** The times of each tenth of the users, beside the optimum. */
+function explain(times: readonly number[], best: readonly number[]): void {
+  for (let part = 1; part <= 10; part += 1) {
+    const [own, ideal] = [quantile(times, part / 10), quantile(best, part / 10)]
+    process.stderr.write(`${part * 10} %: ${own} ms, optimum ${ideal} ms\n`)
+  }
 }
 
 async function logOutAll(bench: Bench, sizes: readonly number[]): Promise<Result> {

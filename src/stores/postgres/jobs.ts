@@ -132,17 +132,23 @@ export class PostgresJobs {
   }
 
   /**
-   * The reasons with due jobs: three index lookups in one statement. A fetch costs ten times as much, and usually two
-   * of the three reasons have no due jobs.
+   * The reasons with due jobs, and whether sizes are known for some of them: six index lookups in one statement. A fetch
+   * costs ten times as much, and usually two of the three reasons have no due jobs.
    */
-  async dueReasons(): Promise<Reason[]> {
+  async due(): Promise<{ reason: Reason; isSized: boolean }[]> {
     const due = await this.#database.query(
-      `SELECT priority FROM unnest($1::integer[]) AS wanted (priority) WHERE EXISTS (
+      `SELECT wanted.priority, EXISTS (
+         SELECT FROM curfew.revocations AS r
+         WHERE r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = wanted.urgency) AS is_sized
+       FROM unnest($1::integer[], $2::integer[]) AS wanted (priority, urgency) WHERE EXISTS (
          SELECT FROM ${JOBS_SCHEMA}.job WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked
            AND job.priority = wanted.priority AND start_after <= ${JOBS_SCHEMA}.job_now())`,
-      [REASONS.map(priorityOf)],
+      [REASONS.map(priorityOf), REASONS.map(urgencyOf)],
     )
-    return REASONS.filter((reason) => due.some(({ priority }) => priority === priorityOf(reason)))
+    return REASONS.flatMap((reason) => {
+      const found = due.find(({ priority }) => priority === priorityOf(reason))
+      return found ? [{ reason, isSized: found.is_sized === true }] : []
+    })
   }
 
   /**

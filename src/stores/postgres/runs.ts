@@ -101,14 +101,16 @@ export class PostgresRuns {
     const { jobs } = this.#options
     const wait = this.#claimNotBefore - performance.now()
     if (wait > 0) await delay(wait)
-    const due = await jobs.dueReasons()
-    const fetched = await Promise.all(due.map((reason) => this.#fetch(reason, room[reason])))
+    const due = await jobs.due()
+    const fetched = await Promise.all(
+      due.map(({ reason, isSized }) => this.#fetch(reason, isSized, room[reason])),
+    )
     this.#claimNotBefore = performance.now() + CLAIM_EVERY_MS
     return this.#mark(fetched.flat(), now)
   }
 
-  async #fetch(reason: Reason, room: Room): Promise<Job[]> {
-    const bySize = room.bySize ? await this.#sized.fetch(reason, room.bySize) : []
+  async #fetch(reason: Reason, isSized: boolean, room: Room): Promise<Job[]> {
+    const bySize = room.bySize && isSized ? await this.#sized.fetch(reason, room.bySize) : []
     return [...bySize, ...(await this.#options.jobs.fetch(reason, room))]
   }
 
