@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Revocation } from './revocation.ts'
 import {
-  claimedByAge,
   fittingWindow,
   type Room,
   type RoomBySize,
@@ -17,6 +16,11 @@ export interface Run {
   readonly stop: AbortController
   /** Number of tokens that remain; null before the first listing. */
   remaining: number | null
+  /**
+   * Whether it fitted into the next window when it began. Such runs do not count against the room for claims by age, so that
+   * the oldest revocation, for which every tenth permit is reserved, always finds room.
+   */
+  readonly isBySize: boolean
 }
 
 /**
@@ -46,7 +50,7 @@ export class Runs {
     this.stop(revocation.id)
     const stop = new AbortController()
     setMaxListeners(0, stop.signal)
-    const run: Run = { revocation, stop, remaining: null }
+    const run: Run = { revocation, stop, remaining: null, isBySize: this.#fits(revocation) }
     this.#runs.set(revocation.id, run)
     return run
   }
@@ -112,12 +116,20 @@ export class Runs {
     return tokens
   }
 
+  #fits({ tenant, reason, size }: Revocation): boolean {
+    if (size === null) return false
+    const others = [...this.#runs.values()].filter(
+      ({ revocation }) => revocation.tenant === tenant && revocation.reason === reason,
+    )
+    return fittingWindow([size], others.map(runningOf), this.#permits(tenant)) > 0
+  }
+
   #roomOf(counts: (revocation: Revocation) => boolean): Room {
     const running = [...this.#runs.values()].filter(({ revocation }) => counts(revocation))
     const byTenant = Map.groupBy(running.map(runningOf), ({ tenant }) => tenant)
-    const byAge = [...byTenant].flatMap(([tenant, runs]) => claimedByAge(runs, this.#permits(tenant)))
+    const byAge = running.filter(({ isBySize }) => !isBySize)
     const room = remainingRoom(
-      byAge.map(({ tenant }) => tenant),
+      byAge.map(({ revocation }) => revocation.tenant),
       { perTenant: this.#perTenant(), failing: this.#failingTenants },
     )
     return { ...room, bySize: this.#roomBySize(byTenant, running.length - byAge.length) }

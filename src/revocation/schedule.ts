@@ -121,21 +121,6 @@ export function fittingWindow(
 }
 
 /**
- * The runs that count against the room for claims by age. Runs of known size that fit into the next window do not: they
- * must not keep the oldest revocations, for which every tenth permit is reserved, from starting.
- */
-export function claimedByAge<R extends Running>(running: readonly R[], permits: number): R[] {
-  let before = 0
-  return running
-    .toSorted((one, other) => tokensOf(one) - tokensOf(other))
-    .filter((run) => {
-      const fits = run.size !== null && before < permits
-      before += tokensOf(run)
-      return !fits
-    })
-}
-
-/**
  * The room that the current runs leave.
  * @param running the tenant of each run
  * @param failing tenants whose last attempt failed

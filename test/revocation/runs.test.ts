@@ -7,9 +7,9 @@ import { aSignal } from '../support/signals.ts'
 
 let serial = 0
 
-function aRevocation(tenant: string, reason: Reason = 'logout'): Revocation {
+function aRevocation(tenant: string, reason: Reason = 'logout', size: number | null = null): Revocation {
   serial += 1
-  return newRevocation(`r${serial}`, aSignal({ tenant, reason }))
+  return { ...newRevocation(`r${serial}`, aSignal({ tenant, reason })), size }
 }
 
 t.test('each tenant has its share of the room, for each reason separately', async (t) => {
@@ -68,4 +68,26 @@ t.test('a lost revocation that is claimed again stops its old run', async (t) =>
   t.notOk(runs.isEmpty, 'the end of the lost run does not end the new one')
   runs.stopAll()
   t.ok(after.stop.signal.aborted)
+})
+
+t.test('runs that fit into the next window leave room for the oldest', async (t) => {
+  const runs = new Runs(
+    () => 2,
+    () => 10,
+  )
+  const sizes = [4, 5, 5, 5, null]
+  const begun = sizes.map((size) => runs.begin(aRevocation('a', 'logout', size)))
+  t.same(
+    begun.map(({ isBySize }) => isBySize),
+    [true, true, true, false, false],
+  )
+  t.same([...runs.room().logout.exceptions], [['a', 0]])
+  for (const run of begun) run.remaining = run.revocation.size ?? 7
+  const { bySize } = runs.room().logout
+  t.equal(bySize?.take('a', [1, 3, 4, 5]), 2, 'as far as they fit')
+  t.equal(bySize?.take('a', [0, 0, 0, 0]), 2, 'and as many as may list at the same time')
+  t.equal(bySize?.take('b', [1, 3, 7, 7]), 2)
+  runs.noteAttempt(aRevocation('a'), false)
+  t.equal(runs.room().logout.bySize?.take('a', [0]), 0, 'a failing tenant gets one run at a time')
+  t.same(runs.tokens(), new Map([['a', 26]]))
 })

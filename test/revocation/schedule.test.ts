@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
-  claimedByAge,
   fittingWindow,
   nextInLine,
   RESERVE_EVERY,
@@ -152,23 +151,4 @@ t.test('claims by size fill the next window with the fewest tokens, and no more'
   t.equal(fittingWindow([600], [{ size: 500, remaining: 500 }], 500), 0)
   t.equal(fittingWindow([0, 0], [{ size: 1, remaining: null }], 1), 2, 'users without tokens always fit')
   t.equal(fittingWindow([1], [], 0), 0, 'an unknown limit leaves the order of age')
-})
-
-t.test('runs that fit into the next window leave the room of the oldest alone', async (t) => {
-  fc.assert(
-    fc.property(Runs, Permits, (running, permits) => {
-      const byAge = claimedByAge(running, permits)
-      const others = running.filter((run) => !byAge.includes(run))
-      const unsized = running.filter(({ size }) => size === null)
-      const last = Math.max(0, ...others.map(({ size, remaining }) => remaining ?? size ?? 1))
-      const sum = others.reduce((total, { size, remaining }) => total + (remaining ?? size ?? 1), 0)
-      return unsized.every((run) => byAge.includes(run)) && sum < permits + Math.max(1, last)
-    }),
-  )
-  const [small, large, unknown] = [
-    { size: 1, remaining: 1 },
-    { size: 900, remaining: 900 },
-    { size: null, remaining: 3 },
-  ]
-  t.same(claimedByAge([large, unknown, small], 3), [unknown, large])
 })
