@@ -87,6 +87,13 @@ eachStore(async (t, opened, pass) => {
     t.equal(await store.noteSizes([]), 0)
   })
 
+  t.test('a size changes nothing else', async (t) => {
+    const store = await opened(t)
+    const before = await accept(store)
+    await store.noteSizes([{ id: before.id, size: 5 }])
+    t.strictSame(await store.get(before.id), { ...before, size: 5 })
+  })
+
   t.test('a retry makes the size unknown', async (t) => {
     const store = await opened(t)
     const { id } = await accept(store)

@@ -17,7 +17,7 @@ import { PostgresBrake } from './brake.ts'
 import { measure, retry } from './changes.ts'
 import { DatabaseClock } from './clock.ts'
 import { PostgresConfirmations } from './confirmations.ts'
-import { PostgresDatabase } from './database.ts'
+import { PostgresDatabase, UNSYNCED } from './database.ts'
 import { cancel, release } from './held.ts'
 import { postgresHistory } from './history.ts'
 import { PostgresJobs } from './jobs.ts'
@@ -99,7 +99,15 @@ export class PostgresStore implements Store {
     this.#sessions = postgresSessions(database.query)
     this.#history = postgresHistory(database.query)
     this.#sized = sizedStatements(database.query)
-    this.#runs = new PostgresRuns({ database, audit: this.#trail, databaseClock, jobs, sized: this.#sized, now, log })
+    this.#runs = new PostgresRuns({
+      database,
+      audit: this.#trail,
+      databaseClock,
+      jobs,
+      sized: this.#sized,
+      now,
+      log,
+    })
     this.#confirmations = new PostgresConfirmations({
       database,
       audit: this.#trail,
@@ -151,7 +159,9 @@ export class PostgresStore implements Store {
 
   unsized: Store['unsized'] = (query) => this.#sized.unsized(query)
 
-  noteSizes: Store['noteSizes'] = (sizes) => this.#sized.note(sizes)
+  /** In a transaction, which states the version: see `curfew.distrust_earlier_version`. */
+  noteSizes: Store['noteSizes'] = (sizes) =>
+    this.#database.transaction((query) => sizedStatements(query).note(sizes), UNSYNCED)
 
   reserveSurvey: Store['reserveSurvey'] = (tenant, ms) => this.#sized.reserve(tenant, ms)
 
