@@ -134,7 +134,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     random,
     // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
-    allowance: (tenant) => tenants.ifOpen(tenant)?.budget.allowance() ?? null,
+    allowance: (tenant) => tenants.ifOpen(tenant)?.pool.allowance() ?? null,
     onEnded: (revocation) => {
       metrics.ended(revocation)
       waiters.notify(userKey(revocation.tenant, revocation.user))
@@ -161,12 +161,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       worker.wake()
     },
   })
-  const estimate = createEstimate(
-    (tenant, calls) => tenants.ifOpen(tenant)?.budget.estimate(2, calls) ?? null,
-  )
+  const estimate = createEstimate((tenant, calls) => tenants.ifOpen(tenant)?.pool.estimate(2, calls) ?? null)
   const findWait = createFindWait({
     blockedUntil: (tenant, calls) => tenants.blockedUntil(tenant, tierOf(calls)),
-    usedUpUntil: (tenant, calls) => tenants.ifOpen(tenant)?.budget.usedUpUntil(tierOf(calls)) ?? null,
+    usedUpUntil: (tenant, calls) => tenants.ifOpen(tenant)?.pool.usedUpUntil(tierOf(calls)) ?? null,
   })
   const sources = new Sources(parts.sources ?? [], config.sources, {
     accept,

@@ -5,7 +5,7 @@ import { invalidMembers, pointer } from '../base/json-pointer.ts'
 import { ROLES } from '../base/role.ts'
 import { EXPOSED, isWritableByOthers, readKeyFile, readSecretFile } from '../base/secret-file.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
-import type { TenantConfig } from '../qlik/tenant-config.ts'
+import type { ClientConfig, TenantConfig } from '../qlik/tenant-config.ts'
 import { type CredentialEntry, entryCredentials } from './credentials.ts'
 import type { Mistake, Variables } from './environment.ts'
 import { wrongReferences } from './references.ts'
@@ -17,7 +17,7 @@ const WRITABLE = 'expected a file that other users of the machine cannot write (
 const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 
 /** The settings of tenants that do not set their own. Name, address and client have no default. */
-export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clientId' | 'credentials'>
+export type TenantDefaults = Omit<TenantConfig, 'name' | 'origin' | 'clients'> & Pick<ClientConfig, 'scope'>
 
 /** The part of the configuration from one place: the file or the environment. */
 export interface FilePart {
@@ -108,14 +108,19 @@ export function fromFile(
   defaults: TenantDefaults,
 ): FilePart {
   const toTenant = (tenant: ConfigFile['tenants'][number]): TenantConfig => {
-    const client = tenant.client === undefined ? tenant : clients[tenant.client]
+    const [first = tenant, ...others] = (tenant.clients ?? [tenant.client ?? []].flat()).flatMap(
+      (name) => clients[name] ?? [],
+    )
+    const toClient = (client: typeof first): ClientConfig => ({
+      // The schema and wrongReferences ensure that these are set.
+      clientId: client.clientId ?? '',
+      credentials: entryCredentials(client) ?? [{ kind: 'secret', secret: '' }],
+      scope: tenant.scope ?? client.scope ?? defaults.scope,
+    })
     return {
       name: tenant.name,
       origin: new URL(tenant.url).origin,
-      // The schema and wrongReferences ensure that these are set.
-      clientId: client?.clientId ?? '',
-      credentials: entryCredentials(client ?? {}) ?? [{ kind: 'secret', secret: '' }],
-      scope: tenant.scope ?? client?.scope ?? defaults.scope,
+      clients: [toClient(first), ...others.map(toClient)],
       apiVersion: tenant.apiVersion ?? defaults.apiVersion,
       tier1Limit: tenant.tier1Limit ?? defaults.tier1Limit,
       tier2Limit: tenant.tier2Limit ?? defaults.tier2Limit,
@@ -171,37 +176,44 @@ function warningsOf(list: string, entries: Record<string, CredentialEntry> | Cre
  * @param own the configuration outside the file
  */
 export function clashesOf(own: FilePart, file: FilePart): Mistake[] {
-  const twice = <T>(list: string, mine: T[], others: T[], keyOf: (item: T) => string, expected: string) => {
-    const known = new Set(others.map(keyOf))
+  const twice = <T>(
+    list: string,
+    mine: T[],
+    others: T[],
+    keysOf: (item: T) => string[],
+    expected: string,
+  ) => {
+    const known = new Set(others.flatMap(keysOf))
     return mine.flatMap((item, index): Mistake[] => {
-      const key = keyOf(item)
-      if (known.has(key)) return [mistakeAt(pointer([list, index]), expected)]
-      known.add(key)
-      return []
+      const keys = keysOf(item)
+      const isTwice = new Set(keys).size < keys.length || keys.some((key) => known.has(key))
+      for (const key of keys) known.add(key)
+      return isTwice ? [mistakeAt(pointer([list, index]), expected)] : []
     })
   }
-  const tenantKey = ({ origin, clientId }: TenantConfig) => JSON.stringify([origin, clientId])
+  const tenantKeys = ({ origin, clients }: TenantConfig) =>
+    clients.map(({ clientId }) => JSON.stringify([origin, clientId]))
   const { senders } = file
   return [
     ...twice(
       'tenants',
       file.tenants,
       own.tenants,
-      tenantKey,
+      tenantKeys,
       'expected another url or client than in an earlier entry',
     ),
     ...twice(
       'apiKeys',
       senders.apiKeys,
       own.senders.apiKeys,
-      ({ digest }) => digest,
+      ({ digest }) => [digest],
       'expected another key than in an earlier entry',
     ),
     ...twice(
       'webhookSecrets',
       senders.webhookSecrets,
       own.senders.webhookSecrets,
-      ({ secret }) => secret,
+      ({ secret }) => [secret],
       'expected another secret than in an earlier entry',
     ),
   ]

@@ -150,10 +150,18 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
 /** The tenant and the senders that the environment configures. */
 function ownPart(values: Environment, { credentials, warnings }: OwnCredentials): FilePart {
   const { QLIK_TENANT_URL: url, QLIK_CLIENT_ID: clientId } = values
+  const { scope, ...defaults } = defaultsOf(values)
   const isGiven = url !== undefined && clientId !== undefined && credentials !== null
   return {
     tenants: isGiven
-      ? [{ name: DEFAULT_TENANT, origin: new URL(url).origin, clientId, credentials, ...defaultsOf(values) }]
+      ? [
+          {
+            name: DEFAULT_TENANT,
+            origin: new URL(url).origin,
+            clients: [{ clientId, credentials, scope }],
+            ...defaults,
+          },
+        ]
       : [],
     sources: [],
     senders: {

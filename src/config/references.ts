@@ -18,7 +18,9 @@ const Source = z.looseObject({
 const References = z
   .looseObject({
     clients: z.record(z.string(), z.unknown()).catch({}),
-    tenants: z.array(z.looseObject({ name: anything, client: anything }).catch({})).catch([]),
+    tenants: z
+      .array(z.looseObject({ name: anything, client: anything, clients: texts }).catch({ clients: [] }))
+      .catch([]),
     apiKeys: Restricted,
     webhookSecrets: Restricted,
     sources: z.array(Source.catch({})).catch([]),
@@ -36,12 +38,19 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
   const wrong: InvalidMember[] = []
   const note: Note = (expected, ...path) => wrong.push({ member: pointer(path), expected })
   const names = new Set<unknown>(named)
-  for (const [index, { name, client }] of references.tenants.entries()) {
+  for (const [index, { name, client, clients }] of references.tenants.entries()) {
     if (typeof name === 'string' && names.has(name))
       note('expected a unique tenant name', 'tenants', index, 'name')
     names.add(name)
     if (typeof client === 'string' && !Object.hasOwn(references.clients, client))
       note('expected the name of an entry in clients', 'tenants', index, 'client')
+    for (const [position, one] of clients.entries()) {
+      if (typeof one !== 'string') continue
+      if (!Object.hasOwn(references.clients, one))
+        note('expected the name of an entry in clients', 'tenants', index, 'clients', position)
+      if (clients.indexOf(one) < position)
+        note('expected each client once', 'tenants', index, 'clients', position)
+    }
   }
   const noteUnknown = (name: unknown, ...path: PropertyKey[]) => {
     if (typeof name === 'string' && !names.has(name))

@@ -8,6 +8,8 @@ import { Identifier } from '../revocation/signal.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
 
 const MAX_TENANTS = 20_000
+/** Of one tenant. Each is checked every 30 s, and each call compares all of them. */
+const MAX_CLIENTS = 50
 /**
  * A webhook names no key, so Curfew tries each secret: with 1,000 of them, an unauthenticated request costs 3 ms, or 40
  * ms with a body of 64 KiB. API keys are looked up, so their number is not limited.
@@ -88,6 +90,12 @@ function tenantSchemas(readers: ValueReaders) {
     name: Identifier.describe('Name of the tenant in signals'),
     url: inline(FORMATS.tenantUrl).describe(`https://<tenant>.<region>.qlikcloud.com, or ${VARIABLE}`),
     client: z.string().optional().describe('Name of an entry in clients'),
+    clients: z
+      .array(z.string())
+      .min(1)
+      .max(MAX_CLIENTS)
+      .optional()
+      .describe('Names of entries in clients, each with its own rate limit'),
     clientId: clientId.optional(),
     ...credentials,
     apiVersion,
@@ -102,7 +110,7 @@ function tenantSchemas(readers: ValueReaders) {
       ),
     ),
     tenants: z
-      .array(oneWay(tenant, [['client'], ...CREDENTIAL_WAYS.map((way) => ['clientId', way])]))
+      .array(oneWay(tenant, [['client'], ['clients'], ...CREDENTIAL_WAYS.map((way) => ['clientId', way])]))
       .max(MAX_TENANTS),
   }
 }

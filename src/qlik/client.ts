@@ -36,7 +36,7 @@ export interface OwnUser {
   roles: string[] | null
 }
 
-export interface ListedTokens extends Omit<TokenPage, 'scope'> {
+export interface ListedTokens extends Omit<TokenPage, 'scope' | 'client'> {
   /** The owner of each row, including those not requested. */
   owners: string[]
 }

@@ -2,14 +2,15 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
 import type { RateBudget } from './budget/rate-budget.ts'
-import { QlikClient } from './client.ts'
 import { type MadeCall, type OpenTransport, QlikHttp } from './http.ts'
+import type { PoolClient } from './pool-client.ts'
 import { HttpQlikTenant } from './tenant.ts'
-import type { TenantConfig } from './tenant-config.ts'
+import type { ClientConfig, TenantConfig } from './tenant-config.ts'
 import type { TokenMemory } from './token-memory.ts'
 
 export interface OpenTenantOptions {
-  budget: RateBudget
+  budgetOf: (client: ClientConfig) => RateBudget
+  onClientClosed?: (client: PoolClient) => void
   memory: TokenMemory
   clock: Clock
   log: Log
@@ -20,22 +21,20 @@ export interface OpenTenantOptions {
 /** Creates a tenant from its configuration. No call is made before `start`. */
 export function openTenant(
   config: TenantConfig,
-  { budget, memory, clock, log, onCall, openTransport }: OpenTenantOptions,
+  { memory, clock, log, onCall, openTransport, ...options }: OpenTenantOptions,
 ): HttpQlikTenant {
-  const { name, origin, apiVersion, clientId, credentials, scope, timeoutMs, concurrency } = config
+  const { name, origin, apiVersion, clients, timeoutMs, concurrency } = config
   const http = new QlikHttp({ origin, apiVersion, timeoutMs, clock, onCall, openTransport })
   return new HttpQlikTenant({
+    ...options,
     name,
-    clientId,
     concurrency,
-    client: new QlikClient(http, { clientId, scope }),
-    credentials,
+    clients,
     http,
-    budget,
     memory,
     clock,
-    onPowerChange: ({ power, evidence, scope: granted }) => {
-      const details = { tenant: name, power, evidence, granted }
+    onPowerChange: (client, { power, evidence, scope: granted }) => {
+      const details = { tenant: name, client, power, evidence, granted }
       if (power === 'proven') log.info(details, "the OAuth client can see other users' tokens")
       else
         log.warn(
@@ -43,13 +42,22 @@ export function openTenant(
           "cannot confirm that the OAuth client sees other users' tokens; it needs the role TenantAdmin and the scope admin_classic",
         )
     },
-    onRefusalChange: (refusal) => {
-      const details = { tenant: name, ...(refusal === null ? {} : { detail: refusal }) }
+    onRefusalChange: (client, refusal) => {
+      const details = { tenant: name, client, ...(refusal === null ? {} : { detail: refusal }) }
       if (refusal === null)
         log.info(details, "the token endpoint accepts the OAuth client's credentials again")
       else log.warn(details, 'the token endpoint refuses credentials of the OAuth client')
     },
-    onBackgroundFailure: (error) =>
-      log.warn({ ...toFailure(error), tenant: name }, 'background check of the tenant failed'),
+    onOutChange: (client, refusal) => {
+      const details = { tenant: name, client }
+      if (refusal === null) log.info(details, 'Qlik Cloud accepts the OAuth client again')
+      else
+        log.warn(
+          { ...toFailure(refusal), ...details },
+          'Qlik Cloud refuses one of the OAuth clients; the others make its calls',
+        )
+    },
+    onBackgroundFailure: (client, error) =>
+      log.warn({ ...toFailure(error), tenant: name, client }, 'background check of the tenant failed'),
   })
 }

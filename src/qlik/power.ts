@@ -19,7 +19,7 @@ const POWER_OF: Record<Evidence, Power> = {
 const TRUSTED_FOR_MS: Record<Power, number> = { proven: 60 * 60_000, unknown: 5 * 60_000, lacking: 30_000 }
 /**
  * Each recheck of a narrow scope takes a new access token: a Tier 2 call, and Qlik limits the number of tokens. So
- * rechecks become rarer, down to one in five minutes.
+ * rechecks become rarer, by default down to one in five minutes.
  */
 const LONGEST_NARROW_MS = 5 * 60_000
 
@@ -55,16 +55,21 @@ export interface PowerMonitorOptions {
   /** The client's own user. */
   ownUser: () => Promise<OwnUser & Asked>
   /** The owners of the tokens on the first page of an unfiltered list. */
-  visibleOwners: () => Promise<{ owners: Set<string> } & Asked>
+  visibleOwners: () => Promise<{ owners: Iterable<string> } & Asked>
   /** The scope of the latest access token; null before the first. */
   grantedScope: () => string | null
   /** Makes the next call request a new access token. */
   renewGrant: () => void
+  /** Longest time between two checks of a scope that is too narrow. */
+  longestNarrowMs?: number | undefined
   /** Called when the finding has changed. */
-  onChange: (power: ClientPower) => void
+  onChange: (power: OwnPower) => void
 }
 
-type Finding = ClientPower & Pick<Asked, 'askedAt'>
+/** A finding about one client. */
+export type OwnPower = Omit<ClientPower, 'client' | 'ownUserIds'>
+
+type Finding = OwnPower & Pick<Asked, 'askedAt'>
 
 /**
  * Tracks the client's power. Looks it up again when the finding is old, or when an access token has a different
@@ -83,7 +88,7 @@ export class PowerMonitor {
   }
 
   /** The last finding, or null before the first check. */
-  get known(): ClientPower | null {
+  get known(): OwnPower | null {
     return this.#known
   }
 
@@ -91,7 +96,7 @@ export class PowerMonitor {
    * The client's power, looked up again if the finding is old. If that fails, the previous finding remains in use, so
    * that revoking does not stop. Rejects if there is no finding, or none as recent as `maxAgeMs` requires.
    */
-  async get(maxAgeMs = Number.POSITIVE_INFINITY): Promise<ClientPower> {
+  async get(maxAgeMs = Number.POSITIVE_INFINITY): Promise<OwnPower> {
     const now = momentOf(this.#options.clock)
     const known = this.#current()
     if (known && this.#ageOf(known) < this.#trustedForMs(known, maxAgeMs)) return known
@@ -107,7 +112,7 @@ export class PowerMonitor {
   }
 
   /** Records that the client saw tokens of these users. */
-  noteOwners(owners: Set<string>, asked: Asked): void {
+  noteOwners(owners: Iterable<string>, asked: Asked): void {
     const known = this.#current()
     if (known?.scope !== asked.scope) return
     if (hasOther(owners, known.ownUserId)) this.#keep(known.ownUserId, 'others-seen', asked)
@@ -132,7 +137,8 @@ export class PowerMonitor {
   }
 
   #narrowForMs(): number {
-    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** (this.#narrowChecks - 1), LONGEST_NARROW_MS)
+    const { longestNarrowMs = LONGEST_NARROW_MS } = this.#options
+    return Math.min(TRUSTED_FOR_MS.lacking * 2 ** (this.#narrowChecks - 1), longestNarrowMs)
   }
 
   async #check(): Promise<Finding> {
@@ -178,6 +184,6 @@ function isOlder(one: Moment, other: Moment, ms: number): boolean {
   return other.monotonic - one.monotonic > ms || other.wall - one.wall > ms
 }
 
-function hasOther(owners: Set<string>, ownUserId: string): boolean {
+function hasOther(owners: Iterable<string>, ownUserId: string): boolean {
   return [...owners].some((owner) => owner !== ownUserId)
 }

@@ -1,6 +1,7 @@
 import type { Check } from '../base/check.ts'
 import { TIERS } from './budget/permit-log.ts'
 import type { Deprecations } from './deprecations.ts'
+import type { ClientState } from './pool-client.ts'
 import type { TenantState } from './tenant.ts'
 import type { Tenants } from './tenants.ts'
 
@@ -9,7 +10,7 @@ const MAX_LISTED = 20
 /** Curfew compensates for the offset, but a clock that is this far off should be corrected. */
 const CLOCK_OFFSET_WARNING_MS = 5_000
 
-export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'blockedUntil'>
+export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'clientBlockedUntil'>
 
 /**
  * The checks of all open tenants. A client without its role makes the service not ready only if every tenant is
@@ -18,12 +19,12 @@ export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'blockedUntil'>
 export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecations, 'of'>): Check[] {
   const configured = tenants.names().length
   const opened = [...tenants.opened()]
-  const lacking = opened.filter(({ state }) => state.power === 'lacking').length
+  const lacking = opened.filter(({ state }) => isLacking(state)).length
   const isHopeless = lacking === configured
   const checks = opened.map(({ name, state }) => {
     const warnings = [
       ...stateWarnings(state),
-      ...blockWarnings(name, tenants),
+      ...blockWarnings(name, state, tenants),
       ...deprecationWarnings(name, deprecations),
     ]
     return tenantCheck(name, state, warnings, isHopeless)
@@ -48,14 +49,32 @@ function summary(configured: number, notOk: number, isHopeless: boolean): Check 
 function tenantCheck(name: string, state: TenantState, warnings: string[], isHopeless: boolean): Check {
   const check = { name: `tenant:${name}` }
   if (warnings.length === 0) {
-    const detail = state.power === 'not-checked' ? { detail: 'not checked yet' } : {}
-    return { ...check, status: 'ok', ...detail }
+    const isChecked = state.clients.some(({ power }) => power !== 'not-checked')
+    return { ...check, status: 'ok', ...(isChecked ? {} : { detail: 'not checked yet' }) }
   }
-  const isFailed = isHopeless && state.power === 'lacking'
+  const isFailed = isHopeless && isLacking(state)
   return { ...check, status: isFailed ? 'failed' : 'warning', detail: warnings.join(' ') }
 }
 
-function stateWarnings({ power, finding, failure, refusal, clockOffsetMs }: TenantState): string[] {
+/** Whether no client can see the tokens of other users. */
+function isLacking({ clients }: TenantState): boolean {
+  return clients.every(({ power }) => power === 'lacking')
+}
+
+function stateWarnings({ clients, clockOffsetMs }: TenantState): string[] {
+  const warnings = clients.flatMap((client) =>
+    clients.length === 1 ? clientWarnings(client) : clientWarnings(client).map((text) => named(client, text)),
+  )
+  if (warnings.length > 0 || Math.abs(clockOffsetMs) <= CLOCK_OFFSET_WARNING_MS) return warnings
+  return [`The tenant's clock differs by ${Math.round(clockOffsetMs / 1000)} s.`]
+}
+
+function named({ clientId }: Pick<ClientState, 'clientId'>, text: string): string {
+  return `Client ${clientId}: ${text}`
+}
+
+function clientWarnings({ power, finding, failure, refusal, out }: ClientState): string[] {
+  if (out) return [`${out.detail} Curfew does not use the client, and tries it again every minute.`]
   if (power === 'lacking')
     return [
       finding?.evidence === 'scope-too-narrow'
@@ -66,17 +85,18 @@ function stateWarnings({ power, finding, failure, refusal, clockOffsetMs }: Tena
   if (refusal !== null) return [refusal]
   if (power === 'unknown')
     return ['Curfew cannot determine whether the OAuth client can see the tokens of other users.']
-  if (Math.abs(clockOffsetMs) > CLOCK_OFFSET_WARNING_MS)
-    return [`The tenant's clock differs by ${Math.round(clockOffsetMs / 1000)} s.`]
   return []
 }
 
-function blockWarnings(name: string, tenants: KnownTenants): string[] {
-  return TIERS.flatMap((tier) => {
-    const until = tenants.blockedUntil(name, tier)
-    if (until === null) return []
-    return [`Qlik Cloud limits the rate: no tier ${tier} calls until ${new Date(until).toISOString()}.`]
-  })
+function blockWarnings(name: string, { clients }: TenantState, tenants: KnownTenants): string[] {
+  return clients.flatMap((client) =>
+    TIERS.flatMap((tier) => {
+      const until = tenants.clientBlockedUntil(name, client.clientId, tier)
+      if (until === null) return []
+      const text = `Qlik Cloud limits the rate: no tier ${tier} calls until ${new Date(until).toISOString()}.`
+      return [clients.length === 1 ? text : named(client, text)]
+    }),
+  )
 }
 
 /** Only a newer version of Curfew can avoid deprecated endpoints, so the warning asks operators to look for one. */

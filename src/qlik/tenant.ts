@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../base/clock.ts'
 import type { Interval } from '../base/interval.ts'
 import { momentOf } from '../base/moment.ts'
@@ -7,132 +8,113 @@ import type {
   ClientPower,
   Gone,
   OwnersPage,
-  Power,
   PowerOptions,
+  QlikFailure,
   QlikTenant,
   TokenFate,
   TokenPage,
   UserMatch,
 } from '../revocation/qlik-tenant.ts'
-import { toFailure } from '../revocation/retry-policy.ts'
-import type { Failure } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { abortable } from './abortable.ts'
 import type { RateBudget } from './budget/rate-budget.ts'
-import { Calls } from './calls.ts'
-import type { QlikClient } from './client.ts'
-import { CredentialChoice } from './credential-choice.ts'
+import { type Caller, Calls } from './calls.ts'
+import { QlikClient } from './client.ts'
+import { ClientPool } from './client-pool.ts'
 import type { QlikHttp } from './http.ts'
-import { type Asked, PowerMonitor } from './power.ts'
-import type { ClientCredentials } from './tenant-config.ts'
+import { type ClientState, PoolClient } from './pool-client.ts'
+import type { Asked, OwnPower } from './power.ts'
+import type { ClientConfig } from './tenant-config.ts'
 import type { TokenMemory } from './token-memory.ts'
 import { UserLookups } from './user-lookups.ts'
 
 const CHECK_INTERVAL_MS = 30_000
+/** A client of several is not used while its scope is too narrow, so a check costs nothing that others need. */
+const LONGEST_NARROW_MS_OF_SEVERAL = 60_000
 
 export interface TenantOptions {
   name: string
-  /** Id of the OAuth client. */
-  clientId: string
+  /** Concurrent revoking calls of each client. */
   concurrency: number
-  client: QlikClient
-  credentials: ClientCredentials
+  clients: readonly ClientConfig[]
   http: QlikHttp
-  budget: RateBudget
+  /** The budget of a client, which it may share with a client of another tenant object. */
+  budgetOf: (client: ClientConfig) => RateBudget
   clock: Clock
   memory: TokenMemory
-  onPowerChange: (power: ClientPower) => void
+  onPowerChange: (clientId: string, power: OwnPower) => void
   /** Called with a description of the refused credentials when that changes; null if none is refused. */
-  onRefusalChange: (refusal: string | null) => void
-  onBackgroundFailure: (error: unknown) => void
+  onRefusalChange: (clientId: string, refusal: string | null) => void
+  /** Called when one of several clients is taken out, and with null when it is used again. */
+  onOutChange: (clientId: string, refusal: QlikFailure | null) => void
+  onBackgroundFailure: (clientId: string, error: unknown) => void
+  /** Called when a client that `change` removed is closed. */
+  onClientClosed?: (client: PoolClient) => void
 }
 
 /** A tenant's state, for operators. */
 export interface TenantState {
-  power: Power | 'not-checked'
-  /** The basis of the power, and the granted scope; null before the first check. */
-  finding: Pick<ClientPower, 'evidence' | 'scope'> | null
-  /** Why the last background check failed, or null. */
-  failure: Failure | null
-  /** Description of the refused secret or key, or null. */
-  refusal: string | null
+  clients: readonly ClientState[]
   clockOffsetMs: number
 }
 
 /**
- * One Qlik Cloud tenant. Every call has a permit from the budget and a valid access token, and is repeated only if
- * the retry policy says so.
+ * One Qlik Cloud tenant. Every call is made by one of its clients, has a permit from the client's budget and a valid
+ * access token, and is repeated only if the retry policy says so.
  */
 export class HttpQlikTenant implements QlikTenant {
   readonly name: string
-  readonly clientId: string
-  readonly concurrency: number
-  readonly budget: RateBudget
-  readonly #client: QlikClient
+  readonly pool: ClientPool
   readonly #options: TenantOptions
-  readonly #credentials: CredentialChoice
   readonly #calls: Calls
-  readonly #powerMonitor: PowerMonitor
   readonly #lookups: UserLookups
   readonly #lifetime = new AbortController()
-  #failure: Failure | null = null
   #isResting = false
   #users = 0
   #usedAt: number
   #cancelTimer = () => {}
 
   constructor(options: TenantOptions) {
-    const { name, clientId, concurrency, client, budget, clock, onPowerChange, onBackgroundFailure } = options
+    const { name, clients, clock, onOutChange, onClientClosed = () => {} } = options
     this.name = name
-    this.clientId = clientId
-    this.concurrency = concurrency
-    this.budget = budget
     this.#usedAt = clock.monotonic()
     // Every delete under way adds a listener.
     setMaxListeners(0, this.#lifetime.signal)
-    this.#client = client
     this.#options = options
-    this.#credentials = new CredentialChoice(options.credentials, options)
-    this.#calls = new Calls({
-      budget,
-      credentials: this.#credentials,
-      requestAccessToken: (credential, signal) => client.requestAccessToken(credential, signal),
+    this.pool = new ClientPool({
       clock,
-      lifetime: this.#lifetime.signal,
-      onRenewalFailure: onBackgroundFailure,
+      onOutChange: ({ clientId }, refusal) => onOutChange(clientId, refusal),
+      onClosed: onClientClosed,
     })
-    const own: CallOptions = { urgency: 0, signal: this.#lifetime.signal }
+    this.#calls = new Calls({ pool: this.pool, clock, lifetime: this.#lifetime.signal })
     this.#lookups = new UserLookups((users, urgency) => {
-      const shared = { ...own, urgency }
-      return this.#calls.make(1, shared, (token) => client.findUsers(token, users, own.signal))
+      const shared = { ...this.#own, urgency }
+      return this.#calls.make(1, shared, ({ client, grant }) =>
+        client.client.findUsers(grant.value, users, shared.signal),
+      )
     }, clock)
-    this.#powerMonitor = new PowerMonitor({
-      clock,
-      onChange: onPowerChange,
-      grantedScope: () => this.#calls.grantedScope,
-      renewGrant: () => this.#calls.renewGrant(),
-      ownUser: async () => {
-        const me = await this.#ask(own, (token) => client.me(token, own.signal))
-        if (!('path' in me)) return me
-        return this.#ask(own, (token) => client.user(token, me.path, own.signal))
-      },
-      visibleOwners: async () => {
-        const first = { userId: null, page: null }
-        const { owners, ...asked } = await this.#ask(own, (token) =>
-          client.listTokens(token, first, own.signal),
-        )
-        return { ...asked, owners: new Set(owners) }
-      },
-    })
+    this.pool.replace(this.#openClients(clients))
+  }
+
+  get concurrency(): number {
+    return this.#options.concurrency * this.pool.clients.length
+  }
+
+  /** Replaces the clients. Calls that wait use the new ones; clients with the same configuration stay. */
+  change(clients: readonly ClientConfig[]): void {
+    this.pool.replace(this.#openClients(clients))
+    for (const client of this.pool.clients) {
+      if (client.power === 'not-checked') this.#check(client)
+    }
   }
 
   /**
-   * Checks the client's power in the background, now and then periodically; resolves when the budget is restored.
+   * Checks the clients' power in the background, now and then periodically; resolves when the budgets are restored.
    * Calls can be made immediately: they wait for the restore, and retry it if it fails.
    */
-  start(): Promise<void> {
+  async start(): Promise<void> {
     this.#checkPeriodically()
-    return this.budget.restore()
+    await Promise.all(this.pool.clients.map(({ budget }) => budget.restore()))
   }
 
   /** Stops the background checks; calls continue. */
@@ -154,23 +136,35 @@ export class HttpQlikTenant implements QlikTenant {
   /** Aborts everything that waits or is under way. */
   async stop(): Promise<void> {
     this.rest()
+    this.pool.close()
     this.#lifetime.abort()
     await this.#options.http.close()
   }
 
   get state(): TenantState {
-    const finding = this.#powerMonitor.known
-    const power = finding?.power ?? 'not-checked'
-    const { refusal } = this.#credentials
-    return { power, finding, failure: this.#failure, refusal, clockOffsetMs: this.#options.http.wallOffsetMs }
+    return {
+      clients: this.pool.clients.map(({ state }) => state),
+      clockOffsetMs: this.#options.http.wallOffsetMs,
+    }
   }
 
   clockOffset(): Interval | null {
     return this.#options.http.clockOffset
   }
 
-  power({ signal, maxAgeMs }: PowerOptions): Promise<ClientPower> {
-    return this.#inUse(() => abortable(this.#powerMonitor.get(maxAgeMs), signal))
+  power({ signal, maxAgeMs, client }: PowerOptions): Promise<ClientPower> {
+    return this.#inUse(() => abortable(this.#power(client, maxAgeMs), signal))
+  }
+
+  async #power(clientId: string | undefined, maxAgeMs: number | undefined): Promise<ClientPower> {
+    const only = clientId === undefined ? undefined : this.pool.find(clientId)
+    const found = only
+      ? { client: only, power: await this.pool.powerOf(only, maxAgeMs) }
+      : await this.pool.bestPower(maxAgeMs)
+    const { power, evidence, scope, ownUserId } = found.power
+    const known = this.pool.clients.flatMap(({ monitor }) => monitor.known?.ownUserId ?? [])
+    const ownUserIds = new Set([ownUserId, ...known])
+    return { power, evidence, scope, ownUserId, ownUserIds, client: found.client.clientId }
   }
 
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
@@ -179,22 +173,30 @@ export class HttpQlikTenant implements QlikTenant {
 
   userExists(id: string, call: CallOptions): Promise<boolean> {
     return this.#inUse(() =>
-      this.#calls.make(1, call, (token) => this.#client.userExists(token, id, call.signal)),
+      this.#calls.make(1, call, ({ client, grant }) =>
+        client.client.userExists(grant.value, id, call.signal),
+      ),
     )
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
-    const { tokens, next, owners, scope, askedAt } = await this.#inUse(() =>
-      this.#ask(call, (token) => this.#client.listTokens(token, { userId, page }, call.signal)),
+    const isPreference = page === null && call.client !== undefined && !this.pool.isUsable(call.client)
+    const by = isPreference ? { ...call, client: undefined } : call
+    const { tokens, next, owners, scope, askedAt, client } = await this.#inUse(() =>
+      this.#ask(by, ({ client, grant }) =>
+        client.client.listTokens(grant.value, { userId, page }, call.signal),
+      ),
     )
-    this.#powerMonitor.noteOwners(new Set(owners), { scope, askedAt })
-    return { tokens, next, scope }
+    client.monitor.noteOwners(owners, { scope, askedAt })
+    return { tokens, next, scope, client: client.clientId }
   }
 
-  async listOwners(page: string | null, call: CallOptions): Promise<OwnersPage> {
+  async listOwners(page: string | null, call: CallOptions & { client: string }): Promise<OwnersPage> {
     const asked = { userId: null, page, sort: 'userId' } as const
     const { owners, next } = await this.#inUse(() =>
-      this.#calls.make(1, call, (token) => this.#client.listTokens(token, asked, call.signal)),
+      this.#calls.make(1, call, ({ client, grant }) =>
+        client.client.listTokens(grant.value, asked, call.signal),
+      ),
     )
     return { owners, next }
   }
@@ -206,8 +208,8 @@ export class HttpQlikTenant implements QlikTenant {
   revokeToken(id: string, call: CallOptions): Promise<Gone> {
     return this.#inUse(() =>
       this.#options.memory.revoke(id, call, (shared, shield) =>
-        this.#calls.make(2, shared, (token) =>
-          shield(() => this.#client.revokeToken(token, id, this.#lifetime.signal)),
+        this.#calls.make(2, shared, ({ client, grant }) =>
+          shield(() => client.client.revokeToken(grant.value, id, this.#lifetime.signal)),
         ),
       ),
     )
@@ -217,11 +219,61 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#options.memory.fateOf(id)
   }
 
-  /** A read, with the scope of its access token and the time it was sent. */
-  #ask<T extends object>(call: CallOptions, send: (accessToken: string) => Promise<T>): Promise<T & Asked> {
-    return this.#calls.make(1, call, async (accessToken, scope) => {
+  /** Calls of the tenant itself. */
+  get #own(): CallOptions {
+    return { urgency: 0, signal: this.#lifetime.signal }
+  }
+
+  /** The clients with these configurations: those that are open already, and new ones. */
+  #openClients(configs: readonly ClientConfig[]): PoolClient[] {
+    const open = this.pool.all
+    const longestNarrowMs = configs.length > 1 ? LONGEST_NARROW_MS_OF_SEVERAL : undefined
+    return configs.map(
+      (config) =>
+        open.find((client) => isDeepStrictEqual(client.config, config)) ??
+        this.#openClient(config, longestNarrowMs),
+    )
+  }
+
+  #openClient(config: ClientConfig, longestNarrowMs: number | undefined): PoolClient {
+    const { http, clock, budgetOf, onPowerChange, onRefusalChange, onBackgroundFailure } = this.#options
+    const { clientId } = config
+    const call = { ...this.#own, client: clientId }
+    const client = new QlikClient(http, config)
+    return new PoolClient({
+      config,
+      client,
+      budget: budgetOf(config),
+      clock,
+      longestNarrowMs,
+      requestAccessToken: (own, credential) =>
+        this.#calls.requestAccessToken(own, credential, (...of) => client.requestAccessToken(...of)),
+      ownUser: async () => {
+        const me = await this.#ask(call, ({ grant }) => client.me(grant.value, call.signal))
+        if (!('path' in me)) return me
+        return this.#ask(call, ({ grant }) => client.user(grant.value, me.path, call.signal))
+      },
+      visibleOwners: () =>
+        this.#ask(call, ({ grant }) =>
+          client.listTokens(grant.value, { userId: null, page: null }, call.signal),
+        ),
+      onPowerChange: (power) => {
+        onPowerChange(clientId, power)
+        this.pool.refresh()
+      },
+      onRefusalChange: (refusal) => onRefusalChange(clientId, refusal),
+      onBackgroundFailure: (error) => onBackgroundFailure(clientId, error),
+    })
+  }
+
+  /** A read, with its client, the scope of the access token, and the time it was sent. */
+  #ask<T extends object>(
+    call: CallOptions,
+    send: (caller: Caller) => Promise<T>,
+  ): Promise<T & Asked & Pick<Caller, 'client'>> {
+    return this.#calls.make(1, call, async (caller) => {
       const askedAt = momentOf(this.#options.clock)
-      return { ...(await send(accessToken)), scope, askedAt }
+      return { ...(await send(caller)), scope: caller.grant.scope, askedAt, client: caller.client }
     })
   }
 
@@ -236,16 +288,21 @@ export class HttpQlikTenant implements QlikTenant {
   }
 
   async #checkPeriodically(): Promise<void> {
+    await Promise.all(this.pool.clients.map((client) => this.#check(client)))
+    if (this.#lifetime.signal.aborted || this.#isResting) return
+    this.#cancelTimer = this.#options.clock.after(CHECK_INTERVAL_MS, () => this.#checkPeriodically())
+  }
+
+  /** Never rejects. A refused client is checked by the pool. */
+  async #check(client: PoolClient): Promise<void> {
+    if (client.refusedAt !== null) return
     try {
-      await this.#powerMonitor.get()
-      this.#failure = null
+      await this.pool.powerOf(client)
+      client.noteCheck(null)
     } catch (error) {
       if (this.#lifetime.signal.aborted) return
-      this.#failure = toFailure(error)
-      this.#options.onBackgroundFailure(error)
-    }
-    if (!this.#isResting) {
-      this.#cancelTimer = this.#options.clock.after(CHECK_INTERVAL_MS, () => this.#checkPeriodically())
+      client.noteCheck(error)
+      this.#options.onBackgroundFailure(client.clientId, error)
     }
   }
 }

@@ -9,8 +9,9 @@ import type { RateBudget } from './budget/rate-budget.ts'
 import { SharedBlocks } from './budget/shared-blocks.ts'
 import type { MadeCall, OpenTransport } from './http.ts'
 import { openTenant } from './open-tenant.ts'
+import { earliestOfAll } from './pool.ts'
 import type { HttpQlikTenant } from './tenant.ts'
-import type { TenantConfig } from './tenant-config.ts'
+import type { ClientConfig, TenantConfig } from './tenant-config.ts'
 import { TokenMemory } from './token-memory.ts'
 
 /**
@@ -42,7 +43,6 @@ export interface TenantChanges {
 
 interface Opened {
   config: TenantConfig
-  budget: RateBudget
   memory: TokenMemory
   tenant: HttpQlikTenant
 }
@@ -53,7 +53,7 @@ export class Tenants implements QlikTenants {
   readonly #opened = new Map<string, Opened>()
   /** Replaced or removed tenants; their users may finish what they started. */
   readonly #retired = new Set<Opened>()
-  /** Budgets of all open and retired tenants: a tenant and its replacement share one. */
+  /** Budgets of all open and retired tenants, one per client: a tenant and its replacement share them. */
   readonly #budgets = new Map<string, RateBudget>()
   readonly #sharedBlocks: SharedBlocks | null
   #configs: ReadonlyMap<string, TenantConfig> = new Map()
@@ -104,16 +104,30 @@ export class Tenants implements QlikTenants {
   }
 
   /**
-   * End of Qlik's block of a tier for a tenant's client, in any process that shares the store; ms since the epoch,
-   * null if it is not blocked.
+   * End of Qlik's block of a tier for all of a tenant's clients, in any process that shares the store; ms since the
+   * epoch, null if one of them is not blocked.
    */
   blockedUntil(name: string, tier: Tier): number | null {
     const config = this.#configs.get(name)
     if (!config) return null
-    const { origin, clientId: client } = config
+    const clients = this.#opened.get(name)?.tenant.pool.useful ?? config.clients
+    return earliestOfAll(clients.map((client) => this.#blockOf(config, client, tier)))
+  }
+
+  /** The same for one of the tenant's clients. */
+  clientBlockedUntil(name: string, clientId: string, tier: Tier): number | null {
+    const config = this.#configs.get(name)
+    return config ? this.#blockOf(config, { clientId }, tier) : null
+  }
+
+  #blockOf(
+    { origin }: TenantConfig,
+    { clientId }: Pick<ClientConfig, 'clientId'>,
+    tier: Tier,
+  ): number | null {
     return latest(
-      this.#budgets.get(budgetKey(config))?.blockedUntil(tier) ?? null,
-      this.#sharedBlocks?.until({ origin, client, tier }) ?? null,
+      this.#budgets.get(budgetKey(origin, clientId))?.blockedUntil(tier) ?? null,
+      this.#sharedBlocks?.until({ origin, client: clientId, tier }) ?? null,
     )
   }
 
@@ -123,18 +137,27 @@ export class Tenants implements QlikTenants {
   }
 
   /**
-   * Replaces the configuration. An unchanged tenant continues, with its access token and its budget. A changed one is
-   * opened again at its next use; the old one is closed once it is unused. Both share one budget, under the new
-   * limits immediately.
+   * Replaces the configuration. An unchanged tenant continues, with its access tokens and its budgets, and so does one of
+   * several clients if only the list of clients changes: its runs use the new ones. Otherwise, a changed tenant is opened
+   * again at its next use; the old one is closed once it is unused. Both share the clients' budgets, under the new limits
+   * immediately.
    */
   replace(configs: readonly TenantConfig[]): TenantChanges {
     const before = this.#configs
     this.#configure(configs)
     const after = this.#configs
     for (const opened of this.#opened.values()) {
-      if (!isDeepStrictEqual(opened.config, after.get(opened.config.name))) this.#retire(opened)
+      const config = after.get(opened.config.name)
+      if (isDeepStrictEqual(opened.config, config)) continue
+      if (config && mayKeep(opened.config, config)) {
+        opened.config = config
+        opened.tenant.change(config.clients)
+      } else this.#retire(opened)
     }
-    for (const config of configs) this.#budgets.get(budgetKey(config))?.change(config)
+    for (const config of configs) {
+      for (const { clientId } of config.clients)
+        this.#budgets.get(budgetKey(config.origin, clientId))?.change(config)
+    }
     for (const tenant of this.#openEagerly()) tenant.start().catch(() => {})
     this.#watch()
     const kept = configs.filter(({ name }) => before.has(name))
@@ -162,7 +185,10 @@ export class Tenants implements QlikTenants {
   #configure(configs: readonly TenantConfig[]): void {
     this.#configs = new Map(configs.map((config) => [config.name, config]))
     this.#names = [...this.#configs.keys()]
-    this.#highestConcurrency = configs.reduce((most, { concurrency }) => Math.max(most, concurrency), 1)
+    this.#highestConcurrency = configs.reduce(
+      (most, { concurrency, clients }) => Math.max(most, concurrency * clients.length),
+      1,
+    )
   }
 
   #openEagerly(): HttpQlikTenant[] {
@@ -174,12 +200,16 @@ export class Tenants implements QlikTenants {
   #open(config: TenantConfig): Opened {
     const { clock, log, onCall, openTransport } = this.#options
     const { name } = config
-    const budget = this.#budgets.get(budgetKey(config)) ?? openBudget(config, this.#options)
-    this.#budgets.set(budgetKey(config), budget)
     const memory = this.#memoryOf(config) ?? new TokenMemory(clock)
-    const shared = { budget, memory, clock, log, openTransport }
-    const tenant = openTenant(config, { ...shared, onCall: (call) => onCall(name, call) })
-    const opened = { config, budget, memory, tenant }
+    const tenant = openTenant(config, {
+      ...{ memory, clock, log, openTransport },
+      budgetOf: (client) => this.#budgetOf(this.#configs.get(name) ?? config, client),
+      onClientClosed: ({ budget }) => {
+        if (this.#forget(budget)) this.#orLog(name, budget.close())
+      },
+      onCall: (call) => onCall(name, call),
+    })
+    const opened = { config, memory, tenant }
     this.#opened.set(name, opened)
     this.#watch()
     // During shutdown, everything that is started there is aborted immediately.
@@ -219,17 +249,42 @@ export class Tenants implements QlikTenants {
     }
   }
 
-  #close({ config, tenant, budget }: Opened): void {
-    const isShared = [...this.#opened.values(), ...this.#retired].some((other) => other.budget === budget)
-    if (!isShared) this.#budgets.delete(budgetKey(config))
-    const closing = tenant.stop().then(() => (isShared ? undefined : budget.close()))
+  #close({ config, tenant }: Opened): void {
+    const unused = tenant.pool.all.map(({ budget }) => budget).filter((budget) => this.#forget(budget))
+    const closeAll = () => Promise.all(unused.map((budget) => budget.close()))
+    this.#orLog(config.name, tenant.stop().then(closeAll))
+  }
+
+  #budgetOf(config: TenantConfig, client: ClientConfig): RateBudget {
+    const key = budgetKey(config.origin, client.clientId)
+    const budget = this.#budgets.get(key) ?? openBudget(config, client, this.#options)
+    this.#budgets.set(key, budget)
+    return budget
+  }
+
+  /** Forgets a budget unless a client uses it; returns whether it did. */
+  #forget(budget: RateBudget): boolean {
+    const tenants = [...this.#opened.values(), ...this.#retired]
+    if (tenants.some(({ tenant }) => tenant.pool.all.some((client) => client.budget === budget))) return false
+    for (const [key, known] of this.#budgets) if (known === budget) this.#budgets.delete(key)
+    return true
+  }
+
+  #orLog(tenant: string, closing: Promise<unknown>): void {
     closing.catch((error) => {
-      this.#options.log.warn({ err: error, tenant: config.name }, 'could not close a tenant cleanly')
+      this.#options.log.warn({ err: error, tenant }, 'could not close a tenant cleanly')
     })
   }
 }
 
+/** Whether a tenant can continue with other clients: all other settings are the same, and there are or were several. */
+function mayKeep(before: TenantConfig, after: TenantConfig): boolean {
+  const { clients: earlier, ...old } = before
+  const { clients: later, ...own } = after
+  return earlier.length + later.length > 2 && isDeepStrictEqual(old, own)
+}
+
 /** Qlik counts by tenant and client, regardless of the tenant's configured name. */
-function budgetKey({ origin, clientId }: Pick<TenantConfig, 'origin' | 'clientId'>): string {
+function budgetKey(origin: string, clientId: string): string {
   return JSON.stringify([origin, clientId])
 }

@@ -33,13 +33,13 @@ export async function confirm(
   try {
     const early = options.time.missingMs(options.clock.monotonic())
     if (early !== null && early > 0) return { found: 'early', inMs: Math.ceil(early) }
-    const { ownUserId } = await requirePower(tenant, options)
+    const { ownUserIds } = await requirePower(tenant, options)
     const resolved =
       revocation.resolved.length > 0
         ? revocation.resolved
-        : await identify(revocation.user, ownUserId, tenant, options)
+        : await identify(revocation.user, ownUserIds, tenant, options)
     if (resolved.length === 0) return { found: 'nothing', proof: null, kept: 0, undecided: 0, resolved }
-    return await listToConfirm({ ...revocation, resolved }, ownUserId, tenant, options)
+    return await listToConfirm({ ...revocation, resolved }, ownUserIds, tenant, options)
   } catch (error) {
     return { found: 'stopped', error }
   }
@@ -47,12 +47,12 @@ export async function confirm(
 
 async function listToConfirm(
   revocation: Revocation,
-  ownUserId: string,
+  ownUserIds: ReadonlySet<string>,
   tenant: QlikTenant,
   options: ListOptions,
 ): Promise<ConfirmResult> {
   const { resolved, user, proof: known } = revocation
-  const users = usersOf(resolved, ownUserId)
+  const users = usersOf(resolved, ownUserIds)
   let listing: Listing | null = null
   for (let count = 0; count < MAX_LISTINGS; count += 1) {
     listing = await listAll(users, listing, tenant, options)

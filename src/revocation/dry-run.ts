@@ -41,7 +41,7 @@ interface Shared extends CallOptions {
 interface Named {
   signal: Signal
   tenant: QlikTenant
-  ownUserId: string
+  ownUserIds: ReadonlySet<string>
   resolved: string[] | Finding
 }
 
@@ -95,10 +95,10 @@ const FINDING_OF: Partial<Record<ErrorCode, Finding>> = {
 
 async function identified(signal: Signal, tenant: QlikTenant | undefined, call: CallOptions): Promise<Named> {
   if (!tenant) throw new CurfewError('CURFEW_UNKNOWN_TENANT')
-  const { ownUserId } = await requirePower(tenant, call)
-  const named = { signal, tenant, ownUserId }
+  const { ownUserIds } = await requirePower(tenant, call)
+  const named = { signal, tenant, ownUserIds }
   try {
-    const userIds = await identify(signal.user, ownUserId, tenant, call)
+    const userIds = await identify(signal.user, ownUserIds, tenant, call)
     return { ...named, resolved: userIds.length > 0 ? userIds : 'no-matching-user' }
   } catch (error) {
     const finding = error instanceof CurfewError ? FINDING_OF[error.code] : undefined
@@ -121,7 +121,7 @@ const NONE: Listed = { tokens: [], kept: [], truncated: false }
 
 /** The tokens of a signal's Qlik users, and what the signal would do to each. */
 async function list(
-  { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
+  { signal, tenant, ownUserIds }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
   shared: Shared,
 ): Promise<Listed> {
@@ -133,7 +133,7 @@ async function list(
   const tokens: DryRunView['tokens'] = []
   const kept: DryRunView['kept'] = []
   for (const { userId, ...token } of found.values()) {
-    const scope = userId === ownUserId ? scopes.own : scopes.other
+    const scope = ownUserIds.has(userId) ? scopes.own : scopes.other
     const { verdict, why } = decideToken(token, scope, tenantNow)
     const would = verdict === 'revoke' ? tokens : kept
     would.push({ ...token, why })
@@ -173,11 +173,11 @@ function runTimeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
  * that cannot see other users' tokens.
  */
 async function findingForEmptyList(
-  { signal, tenant, ownUserId }: Omit<Named, 'resolved'>,
+  { signal, tenant, ownUserIds }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
   shared: Shared,
 ): Promise<Finding> {
-  if (userIds.every((userId) => userId === ownUserId)) return 'exists'
+  if (userIds.every((userId) => ownUserIds.has(userId))) return 'exists'
   const { power } = await requirePower(tenant, { ...shared, maxAgeMs: FRESH_POWER_MS })
   if (power !== 'proven') return 'none-visible'
   const { kind, value } = signal.user

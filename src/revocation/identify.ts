@@ -9,11 +9,11 @@ import { isSameName } from './user-names.ts'
  * Qlik compares names case-insensitively and does not document how far that goes: several users can match, and a
  * match may have a name that only looks similar. No user may be logged out by accident. So if several users match,
  * all names must be exactly equal to the requested one; a single match may differ in the case of ASCII letters only.
- * @throws CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to Curfew's own user
+ * @throws CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to one of Curfew's own users
  */
 export async function identify(
   user: UserReference,
-  ownUserId: string,
+  ownUserIds: ReadonlySet<string>,
   tenant: Pick<QlikTenant, 'findUsers'>,
   options: CallOptions,
 ): Promise<string[]> {
@@ -32,6 +32,6 @@ export async function identify(
     )
   }
   const ids = [...new Set(matches.map((match) => match.id))]
-  if (ids.includes(ownUserId)) throw new CurfewError('CURFEW_OWN_USER')
+  if (ids.some((id) => ownUserIds.has(id))) throw new CurfewError('CURFEW_OWN_USER')
   return ids
 }

@@ -41,6 +41,8 @@ export interface Listing {
   pages: number
   /** Number of consecutive listings, this one included, that showed the same tokens. */
   listings: number
+  /** Ids of the OAuth clients that made the listing; more than one if a client failed in between. */
+  clients: Set<string>
   /** Scopes of the access tokens used for the listing. */
   scopes: Set<string>
   /** Why the listing is incomplete, or null. */
@@ -48,8 +50,8 @@ export interface Listing {
 }
 
 /** The users that a revocation covers. */
-export function usersOf(resolved: readonly string[], ownUserId: string): ListedUser[] {
-  return resolved.map((id) => ({ id, isOwn: id === ownUserId }))
+export function usersOf(resolved: readonly string[], ownUserIds: ReadonlySet<string>): ListedUser[] {
+  return resolved.map((id) => ({ id, isOwn: ownUserIds.has(id) }))
 }
 
 /**
@@ -76,11 +78,14 @@ export async function listAll(
     owners: new Set(),
     pages: 0,
     listings: 1,
+    clients: new Set(),
     scopes: new Set(),
     failure: null,
   }
   try {
-    for (const user of users) await listUser(user, found, listing, tenant, options)
+    // One client, also for a repeated listing: clients may see different tokens.
+    const client = previous ? onlyClient(previous) : undefined
+    for (const user of users) await listUser(user, found, listing, tenant, { ...options, client })
   } catch (error) {
     signal.throwIfAborted()
     listing.failure = error
@@ -104,9 +109,11 @@ async function listUser(
 ): Promise<void> {
   let count = 0
   const foundBefore = found.size
-  for await (const page of pages(tenant, owner.id, options)) {
+  const client = onlyClient(listing) ?? options.client
+  for await (const page of pages(tenant, owner.id, { ...options, client })) {
     count += 1
     listing.pages = Math.max(listing.pages, count)
+    listing.clients.add(page.client)
     listing.scopes.add(page.scope)
     for (const { id, deviceType } of page.tokens) {
       listing.owners.add(owner.id)
@@ -128,24 +135,31 @@ function decideAll(found: ReadonlyMap<string, Found>, listing: Listing, time: Ru
   }
 }
 
+/** The client that made a listing; undefined if there was none, or several. */
+export function onlyClient({ clients }: Pick<Listing, 'clients'>): string | undefined {
+  return clients.size === 1 ? [...clients][0] : undefined
+}
+
 function isSame(a: Listing, b: Listing): boolean {
-  return isEqual(a.inScope, b.inScope) && isEqual(a.kept, b.kept)
+  return isEqual(a.clients, b.clients) && isEqual(a.inScope, b.inScope) && isEqual(a.kept, b.kept)
 }
 
 function isEqual(a: Set<string>, b: Set<string>): boolean {
   return a.size === b.size && [...a].every((id) => b.has(id))
 }
 
-/** All pages of a user's tokens, one at a time. Rejects with `unreadable` if the pages repeat or do not end. */
+/** All pages of a user's tokens, one at a time, read by one client. Rejects with `unreadable` if the pages repeat or do not end. */
 export async function* pages(
   tenant: Pick<QlikTenant, 'listTokens'>,
   userId: string,
   options: CallOptions,
 ): AsyncGenerator<TokenPage, void> {
   const seen = new Set<string>()
+  let { client } = options
   let page: string | null = null
   do {
-    const current: TokenPage = await tenant.listTokens(userId, page, options)
+    const current: TokenPage = await tenant.listTokens(userId, page, { ...options, client })
+    client = current.client
     yield current
     page = current.next
     if (page !== null) {

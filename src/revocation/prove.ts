@@ -1,4 +1,4 @@
-import type { Listing } from './listing.ts'
+import { type Listing, onlyClient } from './listing.ts'
 import { isStable, type Proof, type Role, weakestRole } from './proof.ts'
 import type { CallOptions, ClientPower, QlikTenant } from './qlik-tenant.ts'
 import { FRESH_POWER_MS, requirePower } from './require-power.ts'
@@ -14,8 +14,8 @@ export interface ProofRequest {
 }
 
 /**
- * What a listing proves, or null if it must be repeated: its pages may be inconsistent, or a different scope was
- * granted in the meantime. The client's power is looked up unless it was confirmed moments ago: a client without it
+ * What a listing proves, or null if it must be repeated: its pages may be inconsistent, or made by several
+ * clients, or a different scope was granted in the meantime. The client's power is looked up unless it was confirmed moments ago: a client without it
  * gets empty lists.
  * @throws as `requirePower` does
  */
@@ -25,13 +25,15 @@ export async function prove(
   options: CallOptions,
 ): Promise<Proof | null> {
   const { at, pages, listings, scopes } = listing
-  if (!isStable(listing)) return null
-  const power = await requirePower(tenant, { ...options, maxAgeMs: mustRecheck ? 0 : FRESH_POWER_MS })
+  const client = onlyClient(listing)
+  if (!isStable(listing) || client === undefined) return null
+  const maxAgeMs = mustRecheck ? 0 : FRESH_POWER_MS
+  const power = await requirePower(tenant, { ...options, client, maxAgeMs })
   const { scope } = power
   if (scopes.size > 1 || !scopes.has(scope)) return null
   const role = weakestRole(resolved.map((id) => roleFor(id, power)))
   const userExists = await usersExist(role)
-  return { at, pages, listings, client: tenant.clientId, scope, role, userExists }
+  return { at, pages, listings, client, scope, role, userExists }
 }
 
 function roleFor(userId: string, { ownUserId, evidence }: ClientPower): Role {

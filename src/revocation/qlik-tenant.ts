@@ -6,11 +6,12 @@ import type { UserReference } from './signal.ts'
 /** What the domain requires of a Qlik Cloud tenant. `qlik/tenant.ts` implements it over HTTP. */
 export interface QlikTenant {
   readonly name: string
-  /** Id of the OAuth client. */
-  readonly clientId: string
-  /** Maximum number of deletes in flight, for all users together. */
+  /** Maximum number of deletes in flight, for all users and clients together. */
   readonly concurrency: number
-  /** Whether the OAuth client can see other users' tokens; looked up unless recently known. */
+  /**
+   * Whether an OAuth client can see other users' tokens; looked up unless recently known. Of the client in `options`, or
+   * of the tenant's most powerful client.
+   */
   power(options: PowerOptions): Promise<ClientPower>
   /** The tenant's clock minus `Clock.monotonic`; null if unknown (`ClockOffset`). */
   clockOffset(): Interval | null
@@ -20,10 +21,16 @@ export interface QlikTenant {
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
   /** Whether a user with exactly this Qlik user id exists. */
   userExists(id: string, call: CallOptions): Promise<boolean>
-  /** One page of a user's tokens; `next` identifies the following page, null on the last. */
+  /**
+   * One page of a user's tokens; `next` identifies the following page, null on the last. The client that made the call is
+   * the only one that may read the following pages; on the first page, `call.client` is a preference.
+   */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
-  /** One page of the tokens of all users, sorted by user, for a survey: the owner of each. */
-  listOwners(page: string | null, call: CallOptions): Promise<OwnersPage>
+  /**
+   * One page of the tokens of all users, sorted by user, for a survey: the owner of each. `call.client` must read all
+   * pages, and its power must be proven.
+   */
+  listOwners(page: string | null, call: CallOptions & { client: string }): Promise<OwnersPage>
   /** Revokes one token. A token that this process revoked within the last minute is not deleted again. */
   revokeToken(id: string, call: CallOptions): Promise<Gone>
   /** The fate of a token that this process tried to revoke in the last minutes; null if it did not. */
@@ -59,6 +66,8 @@ export interface CallOptions {
   signal: AbortSignal
   /** Priority when the budget is short: 0 before 1 before 2. */
   urgency: number
+  /** Id of the OAuth client that must make the call; by default any that can. */
+  client?: string | undefined
   /** The place among calls of the same urgency; by default before those that have one, in order of arrival. */
   place?: Place
 }
@@ -86,8 +95,12 @@ export interface ClientPower {
   evidence: Evidence
   /** The scope of the access token that produced the evidence. */
   scope: string
-  /** The user of Curfew's own access token. */
+  /** Id of the OAuth client. */
+  client: string
+  /** The client's own user. */
   ownUserId: string
+  /** The known users of all clients of the tenant. */
+  ownUserIds: ReadonlySet<string>
 }
 
 export interface UserMatch {
@@ -109,6 +122,8 @@ export interface TokenPage {
   next: string | null
   /** The scope of the access token used for the listing. */
   scope: string
+  /** Id of the OAuth client that made the listing. */
+  client: string
 }
 
 export interface OwnersPage {

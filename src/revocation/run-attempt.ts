@@ -61,11 +61,11 @@ export async function runAttempt(
   const onChange = () => options.onProgress(tally.counts)
   let resolved: string[] | null = null
   try {
-    const { ownUserId } = await requirePower(tenant, options)
-    resolved = await identify(revocation.user, ownUserId, tenant, options)
+    const { ownUserIds } = await requirePower(tenant, options)
+    resolved = await identify(revocation.user, ownUserIds, tenant, options)
     await options.hold(resolved)
-    const users = usersOf(resolved, ownUserId)
-    const existing = knownToExist(revocation, resolved, ownUserId)
+    const users = usersOf(resolved, ownUserIds)
+    const existing = knownToExist(revocation, resolved, ownUserIds)
     const place = placeOf(revocation, tally)
     const attempt = new Attempt({ ...options, place, tenant, users, existing, tally, startedAt, onChange })
     const { proof, undecided, beganAt } = await attempt.run()
@@ -101,9 +101,13 @@ function confirmDelay(beganAt: number, { time, clock }: ListOptions): number | n
 }
 
 /** A user exists if Qlik found it by name, or if its tokens were listed, in this attempt or an earlier one. */
-function knownToExist({ user, tokens }: Revocation, resolved: string[], ownUserId: string): string[] {
+function knownToExist(
+  { user, tokens }: Revocation,
+  resolved: string[],
+  ownUserIds: ReadonlySet<string>,
+): string[] {
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
-  return user.kind !== 'userId' || found > 0 ? [...resolved, ownUserId] : [ownUserId]
+  return user.kind !== 'userId' || found > 0 ? [...resolved, ...ownUserIds] : [...ownUserIds]
 }
 
 function outcomeOf(proof: Proof | null, { revoked, alreadyGone }: TokenCounts): Outcome {

@@ -118,13 +118,13 @@ export class Survey {
       const way = counts ? 'whole-tenant' : this.#plan(name, unsized.length)
       const tenant = tenants.get(name)
       if (!tenant || way === 'none' || !(await store.reserveSurvey(name, RESERVED_FOR_MS))) return
-      const { power, ownUserId } = await requirePower(tenant, call)
+      const { power, client, ownUserIds } = await requirePower(tenant, call)
       // The client might see no tokens of others.
       if (power !== 'proven') return
-      if (way === 'whole-tenant') counts ??= await this.#countAll(tenant, unsized.length, call)
+      if (way === 'whole-tenant') counts ??= await this.#countAll(tenant, unsized.length, { ...call, client })
       if (way === 'whole-tenant' && counts === null) continue
       const some = counts === null ? unsized.slice(0, NOTED_AT_ONCE) : unsized
-      await this.#note(some, (one) => sizeOf(one, { tenant, ownUserId, counts, call }))
+      await this.#note(some, (one) => sizeOf(one, { tenant, ownUserIds, counts, call }))
       cursor.after = some.at(-1) ?? cursor.after
     }
   }
@@ -151,7 +151,7 @@ export class Survey {
   async #countAll(
     tenant: QlikTenant,
     maxPages: number,
-    call: CallOptions,
+    call: CallOptions & { client: string },
   ): Promise<ReadonlyMap<string, number> | null> {
     const counts = new Map<string, number>()
     let page: string | null = null
@@ -182,7 +182,7 @@ export class Survey {
 
 interface Counting {
   tenant: QlikTenant
-  ownUserId: string
+  ownUserIds: ReadonlySet<string>
   /** The number of tokens of each user; null if it must be looked up. */
   counts: ReadonlyMap<string, number> | null
   call: CallOptions
@@ -191,10 +191,10 @@ interface Counting {
 /** The number of tokens of a revocation's users; null if its name cannot be resolved. */
 async function sizeOf(
   { user, resolved }: Unsized,
-  { tenant, ownUserId, counts, call }: Counting,
+  { tenant, ownUserIds, counts, call }: Counting,
 ): Promise<number | null> {
   const ids =
-    resolved.length > 0 ? resolved : await identify(user, ownUserId, tenant, call).catch(onlyOneUser)
+    resolved.length > 0 ? resolved : await identify(user, ownUserIds, tenant, call).catch(onlyOneUser)
   if (ids === null) return null
   let size = 0
   for (const id of ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)

@@ -9,6 +9,7 @@ import type { Rejection } from '../http/rejections.ts'
 import { TIERS } from '../qlik/budget/permit-log.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import type { Route } from '../qlik/http.ts'
+import { classOf } from '../qlik/pool.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
 import { outcomeOf } from '../revocation/revocation-view.ts'
@@ -140,7 +141,7 @@ export type Metrics = ReturnType<typeof createMetrics>
 export interface MetricsOptions {
   metrics: Metrics
   store: RevocationStore
-  tenants: Pick<Tenants, 'opened' | 'blockedUntil'>
+  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
   clock: Pick<Clock, 'monotonic'>
 }
@@ -167,6 +168,12 @@ export default async function metricsRoute(
     name: 'curfew_qlik_blocked_until_timestamp_seconds',
     help: 'Time until which Qlik Cloud has blocked calls with a 429 response; 0 if it has not.',
     labelNames: ['tenant', 'client', 'tier'],
+    registers,
+  })
+  const refused = new Gauge({
+    name: 'curfew_qlik_client_refused',
+    help: 'Set to 1 for each OAuth client that is not used, because Qlik Cloud refuses it or it lacks its role or scope; otherwise 0.',
+    labelNames: ['tenant', 'client'],
     registers,
   })
   const deprecated = new Gauge({
@@ -204,11 +211,16 @@ export default async function metricsRoute(
     for (const { tenant, status, count } of counts) backlog.set({ tenant, status }, count)
     budget.reset()
     blocked.reset()
-    for (const { name, clientId, budget: own } of opened) {
-      for (const tier of TIERS) {
-        const labels = { tenant: name, client: clientId, tier: String(tier) }
-        budget.set(labels, own.remaining(tier))
-        blocked.set(labels, (tenants.blockedUntil(name, tier) ?? 0) / 1000)
+    refused.reset()
+    for (const { name, pool } of opened) {
+      for (const client of pool.clients) {
+        const { clientId } = client
+        refused.set({ tenant: name, client: clientId }, classOf(client) === 'out' ? 1 : 0)
+        for (const tier of TIERS) {
+          const labels = { tenant: name, client: clientId, tier: String(tier) }
+          budget.set(labels, client.budget.remaining(tier))
+          blocked.set(labels, (tenants.clientBlockedUntil(name, clientId, tier) ?? 0) / 1000)
+        }
       }
     }
     deprecated.reset()

@@ -74,7 +74,7 @@ t.test('the environment configures the credentials of its client', async (t) => 
   ]
   for (const [name, changes, credentials] of cases) {
     const { tenants, warnings } = await loadConfig({ ...NO_SECRET, ...changes })
-    t.strictSame(tenants[0].credentials, credentials, name)
+    t.strictSame(tenants[0].clients[0].credentials, credentials, name)
     t.same(warnings, [], name)
   }
 })
@@ -176,7 +176,7 @@ t.test('the file configures credentials for each client, and for a tenant withou
     chmodSync(join(config.path, '..', name), 0o640)
   const { tenants, warnings } = await loadConfig({ CONFIG_FILE: config.path, OLD: 'old' })
   t.strictSame(
-    tenants.map(({ credentials }) => credentials),
+    tenants.map(({ clients }) => clients[0].credentials),
     [
       secrets('new', 'old'),
       secrets('new', 'old'),

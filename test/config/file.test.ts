@@ -33,16 +33,18 @@ t.test('tenants are read from the file, with defaults from the environment', asy
     US_SECRET: 'us-secret',
     ACME_URL: 'https://acme.de.qlikcloud.com',
   })
-  const common = { scope: 'admin_classic', apiVersion: '2026-11', tier1Limit: 5_000, tier2Limit: 400 }
+  const common = { apiVersion: '2026-11', tier1Limit: 5_000, tier2Limit: 400 }
   const rest = { windowMs: 300_000, timeoutMs: 10_000, concurrency: 16 }
-  const bySecret = (secret: string) => ({ credentials: [{ kind: 'secret', secret }] })
-  const eu = { clientId: 'eu-client', ...bySecret('eu-secret') }
-  const us = { clientId: 'us-client', ...bySecret('us-secret'), tier1Limit: 7, tier2Limit: 8 }
-  const own = { clientId: 'client', ...bySecret('client-secret') }
-  const ofFile = { clientId: 'client-of-own', ...bySecret('client-secret') }
+  const clients = (clientId: string, secret: string, scope = 'admin_classic') => ({
+    clients: [{ clientId, credentials: [{ kind: 'secret', secret }], scope }],
+  })
+  const eu = (scope: string) => clients('eu-client', 'eu-secret', scope)
+  const us = { ...clients('us-client', 'us-secret'), tier1Limit: 7, tier2Limit: 8 }
+  const own = clients('client', 'client-secret')
+  const ofFile = clients('client-of-own', 'client-secret')
   t.same(config.tenants, [
     { name: 'default', origin: 'https://acme.eu.qlikcloud.com', ...common, ...rest, ...own },
-    { name: 'acme', origin: 'https://acme.de.qlikcloud.com', ...common, ...rest, ...eu, scope: 'special' },
+    { name: 'acme', origin: 'https://acme.de.qlikcloud.com', ...common, ...rest, ...eu('special') },
     { name: 'globex', origin: 'https://globex.us.qlikcloud.com', ...common, ...rest, ...us },
     {
       name: 'own',
@@ -59,8 +61,7 @@ t.test('tenants are read from the file, with defaults from the environment', asy
       origin: 'https://second.eu.qlikcloud.com',
       ...common,
       ...rest,
-      ...eu,
-      scope: 'its own',
+      ...eu('its own'),
     },
   ])
 })
@@ -213,6 +214,47 @@ t.test('duplicate tenants, keys and secrets are rejected', async (t) => {
     keysOf(await mistakesIn(t, twice)),
     places.map((place) => `CONFIG_FILE ${place}`),
   )
+})
+
+t.test('a tenant may name several clients', async (t) => {
+  const clients = {
+    a: { clientId: 'a', clientSecret: 'secret-of-a', scope: 'special' },
+    b: { clientId: 'b', clientSecret: 'secret-of-b' },
+    c: { clientId: 'b', clientSecret: 'another' },
+  }
+  const url = 'https://acme.eu.qlikcloud.com'
+  const { path } = configurationFile(t, {
+    clients,
+    tenants: [{ name: 'acme', url, clients: ['b', 'a'] }],
+    apiKeys: [{ key: `${KEY}-file` }],
+  })
+  t.match((await loadConfig({ CONFIG_FILE: path })).tenants[0].clients, [
+    { clientId: 'b', credentials: [{ secret: 'secret-of-b' }], scope: 'admin_classic' },
+    { clientId: 'a', credentials: [{ secret: 'secret-of-a' }], scope: 'special' },
+  ])
+  const mistakes = await mistakesIn(t, {
+    clients,
+    tenants: [
+      { name: 'one', url, client: 'a', clients: ['b'] },
+      { name: 'two', url, clients: [] },
+      { name: 'three', url, clients: ['a', 'x', 'a'] },
+    ],
+  })
+  t.same(
+    keysOf(mistakes),
+    ['/tenants/0', '/tenants/1/clients', '/tenants/2/clients/1', '/tenants/2/clients/2'].map(
+      (place) => `CONFIG_FILE ${place}`,
+    ),
+  )
+  const twice = await mistakesIn(t, {
+    clients,
+    tenants: [
+      { name: 'one', url, clients: ['a', 'b'] },
+      { name: 'two', url, client: 'a' },
+      { name: 'three', url: 'https://other.eu.qlikcloud.com', clients: ['b', 'c'] },
+    ],
+  })
+  t.same(keysOf(twice), ['CONFIG_FILE /tenants/1', 'CONFIG_FILE /tenants/2'])
 })
 
 t.test('the JSON Schema for editors matches the schema of the file', async (t) => {

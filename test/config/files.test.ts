@@ -20,7 +20,7 @@ t.test('a secret can be read from a file', async (t) => {
   const { QLIK_TENANT_URL, QLIK_CLIENT_ID } = COMPLETE
   const config = await loadConfig({ QLIK_TENANT_URL, QLIK_CLIENT_ID, ...Object.fromEntries(files) })
   t.match(config, {
-    tenants: [{ credentials: [{ secret: 'from-file' }, { secret: 'also from-file' }] }],
+    tenants: [{ clients: [{ credentials: [{ secret: 'from-file' }, { secret: 'also from-file' }] }] }],
     senders: {
       webhookSecrets: [{ secret: secretOf(24) }],
       apiKeys: [apiKeyOf('API_KEYS[0]', KEY), apiKeyOf('API_KEYS[1]', `${KEY}2`)],

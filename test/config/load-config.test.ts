@@ -18,9 +18,13 @@ t.test('with the required keys only, all others have their defaults', async (t) 
       {
         name: 'default',
         origin: 'https://acme.eu.qlikcloud.com',
-        clientId: 'client',
-        credentials: [{ kind: 'secret', secret: 'client-secret' }],
-        scope: 'admin_classic',
+        clients: [
+          {
+            clientId: 'client',
+            credentials: [{ kind: 'secret', secret: 'client-secret' }],
+            scope: 'admin_classic',
+          },
+        ],
         apiVersion: '2026-11',
         tier1Limit: 5_000,
         tier2Limit: 500,

@@ -6,7 +6,9 @@ import { openBudget } from '../../src/qlik/budget/open-budget.ts'
 import { QlikClient } from '../../src/qlik/client.ts'
 import { QlikHttp } from '../../src/qlik/http.ts'
 import { openTenant } from '../../src/qlik/open-tenant.ts'
-import type { ClientCredential, ClientCredentials } from '../../src/qlik/tenant-config.ts'
+import type { PoolClient } from '../../src/qlik/pool-client.ts'
+import type { HttpQlikTenant } from '../../src/qlik/tenant.ts'
+import type { ClientConfig, ClientCredential, ClientCredentials } from '../../src/qlik/tenant-config.ts'
 import { TokenMemory } from '../../src/qlik/token-memory.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
@@ -56,11 +58,19 @@ export function tenantAt(
   { log = SILENT, note = NO_PERMITS.note }: { log?: Log; note?: () => Promise<void> } = {},
 ) {
   const limits = { tier1Limit: 10, tier2Limit: 10, windowMs: 60_000, timeoutMs: 5_000, concurrency: 4 }
-  const own = { name: 'default', origin, apiVersion: '2026-11', clientId, credentials }
-  const config = { ...own, scope: 'admin_classic', ...limits }
+  const clients = [{ clientId, credentials, scope: 'admin_classic' }] as const
+  const config = { name: 'default', origin, apiVersion: '2026-11', clients, ...limits }
   const memory = new TokenMemory(systemClock)
   const options = { permits: { ...NO_PERMITS, note }, memory, clock: systemClock, log }
-  return openTenant(config, { ...options, budget: openBudget(config, options), onCall: () => {} })
+  const budgetOf = (client: ClientConfig) => openBudget(config, client, options)
+  return openTenant(config, { ...options, budgetOf, onCall: () => {} })
+}
+
+/** The client of a tenant that has only one. */
+export function onlyClient({ pool }: Pick<HttpQlikTenant, 'pool'>): PoolClient {
+  const [client] = pool.clients
+  if (!client) throw new Error('the tenant has no client')
+  return client
 }
 
 /** A client of a sandbox, with an access token. */

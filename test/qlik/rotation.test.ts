@@ -6,7 +6,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { clientKeyPair } from '../support/client-keys.ts'
 import { rejection } from '../support/events.ts'
 import { listen } from '../support/listen.ts'
-import { secret, tenantAt } from './open-client.ts'
+import { onlyClient, secret, tenantAt } from './open-client.ts'
 
 const [oldKey, newKey] = [clientKeyPair('RS256', 'old'), clientKeyPair('ES384', 'new')]
 const TEN_MINUTES = 600_000
@@ -49,12 +49,12 @@ const PAIRS = [
 for (const [kind, credentials] of PAIRS) {
   t.test(`if the first ${kind} is refused, the second one is used and remembered`, async (t) => {
     const { tenant, call, answers, details } = await setUp(t, { credentials })
-    t.equal(tenant.state.refusal, null)
+    t.equal(onlyClient(tenant).state.refusal, null)
     t.match(await call(), { tokens: [] })
     t.same(answers(), [401, 200])
-    t.equal(tenant.budget.remaining(2), 8, 'each request counts')
+    t.equal(onlyClient(tenant).budget.remaining(2), 8, 'each request counts')
     const refusal = `Qlik Cloud refuses the first of the OAuth client's two ${kind}s; the second one is in use.`
-    t.equal(tenant.state.refusal, refusal)
+    t.equal(onlyClient(tenant).state.refusal, refusal)
     t.match(await call(), { tokens: [] })
     t.same(answers(), [200])
     t.same(details(), [refusal], 'logged once')
@@ -69,7 +69,7 @@ for (const [kind, credentials] of PAIRS) {
       t.match(await rejection(call()), { kind: 'credential-refused', message })
       t.same(answers(), expected)
     }
-    t.equal(tenant.state.refusal, `Qlik Cloud refuses both ${kind}s of the OAuth client.`)
+    t.equal(onlyClient(tenant).state.refusal, `Qlik Cloud refuses both ${kind}s of the OAuth client.`)
     Object.assign(client, { secrets, publicKeys })
     await rejection(call())
     t.match(await call(), { tokens: [] })
@@ -83,7 +83,7 @@ t.test('the second credential is not tried if the client is disabled or refused 
   client.disabled = true
   t.match(await rejection(call()), { kind: 'client-rejected' })
   t.same(answers(), [403])
-  t.equal(tenant.state.refusal, null)
+  t.equal(onlyClient(tenant).state.refusal, null)
 })
 
 t.test('if the clock is far off, the key is used once more with the time of the tenant', async (t) => {
@@ -91,7 +91,7 @@ t.test('if the clock is far off, the key is used once more with the time of the 
   const { tenant, call, answers, details } = await setUp(t, { credentials, clockSkewMs: TEN_MINUTES })
   t.match(await call(), { tokens: [] })
   t.same(answers(), [401, 200])
-  t.equal(tenant.state.refusal, null, 'the key is valid, and the other one was not needed')
+  t.equal(onlyClient(tenant).state.refusal, null, 'the key is valid, and the other one was not needed')
   t.same(details(), [])
 })
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { rejection } from '../support/events.ts'
-import { secret, tenantAt } from './open-client.ts'
+import { onlyClient, secret, tenantAt } from './open-client.ts'
 
 t.test('a call that never reached the tenant does not count against the budget', async (t) => {
   const tenant = tenantAt('http://127.0.0.1:1', 'c', [secret('s')])
@@ -10,7 +10,7 @@ t.test('a call that never reached the tenant does not count against the budget',
   for (let attempt = 0; attempt < 20; attempt += 1) {
     t.match(await rejection(tenant.revokeToken('x', call)), { kind: 'unavailable', isUnsent: true })
   }
-  t.same([tenant.budget.remaining(1), tenant.budget.remaining(2)], [10, 10])
+  t.same([onlyClient(tenant).budget.remaining(1), onlyClient(tenant).budget.remaining(2)], [10, 10])
 })
 
 t.test('a caller can stop waiting for shared work, and the others get its result', async (t) => {
@@ -49,7 +49,7 @@ t.test('a call aborted while its permit is stored is not made, and does not coun
   const giveUp = new AbortController()
   const only = rejection(tenant.revokeToken('x', { signal: giveUp.signal, urgency: 0 }))
   while (noted < 2) await new Promise((resolve) => setImmediate(resolve))
-  t.equal(tenant.budget.remaining(2), 8)
+  t.equal(onlyClient(tenant).budget.remaining(2), 8)
   giveUp.abort(new Error('enough'))
   noting.resolve()
   t.match(await only, { message: 'enough' })
@@ -58,7 +58,7 @@ t.test('a call aborted while its permit is stored is not made, and does not coun
     sandbox.tenant.calls.map(({ route }) => route),
     ['token'],
   )
-  t.equal(tenant.budget.remaining(2), 9)
+  t.equal(onlyClient(tenant).budget.remaining(2), 9)
 })
 
 t.test(
@@ -73,7 +73,7 @@ t.test(
     })
     const call = { signal: new AbortController().signal, urgency: 0 }
     await tenant.revokeToken('x', call)
-    await tenant.budget.block(2, { ms: 50, askedMs: null })
+    await onlyClient(tenant).budget.block(2, { ms: 50, askedMs: null })
     sandbox.tenant.order({ kind: 'status', status: 503, route: 'revoke' })
     sandbox.tenant.order({ kind: 'reset', route: 'revoke' })
     sandbox.tenant.settings.latencyMs = 20

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import type { TenantConfig } from '../../src/qlik/tenant-config.ts'
+import type { HttpQlikTenant } from '../../src/qlik/tenant.ts'
+import type { ClientConfig, TenantConfig } from '../../src/qlik/tenant-config.ts'
 import { Tenants } from '../../src/qlik/tenants.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'
@@ -9,7 +10,6 @@ const MINUTE = 60_000
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 const limits = {
-  scope: 'admin_classic',
   apiVersion: '2026-11',
   tier1Limit: 100,
   tier2Limit: 10,
@@ -18,12 +18,20 @@ const limits = {
   concurrency: 4,
 }
 
+const clientConfig = (clientId: string, secret = 'client-secret', scope = 'admin_classic'): ClientConfig => ({
+  clientId,
+  credentials: [{ kind: 'secret', secret }],
+  scope,
+})
+
+/** The budget of a tenant's only client. */
+const budgetOf = (tenant: HttpQlikTenant | undefined) => tenant?.pool.clients[0]?.budget
+
 /** A tenant that never responds. */
 const config = (name: string, different: Partial<TenantConfig> = {}): TenantConfig => ({
   name,
   origin: 'http://127.0.0.1:1',
-  clientId: `client-of-${name}`,
-  credentials: [{ kind: 'secret', secret: 'client-secret' }],
+  clients: [clientConfig(`client-of-${name}`)],
   ...limits,
   ...different,
 })
@@ -55,11 +63,12 @@ async function openSandbox(t: Test) {
   const sandbox = await startSandbox()
   t.teardown(() => sandbox.close())
   const { id, secret } = sandbox.tenant.addClient()
-  const own = config('own', { origin: sandbox.url, clientId: id, credentials: [{ kind: 'secret', secret }] })
+  const own = config('own', { origin: sandbox.url, clients: [clientConfig(id, secret)] })
   const others = many(20)
   const call = { signal: new AbortController().signal, urgency: 0 }
   const tokenCalls = () => sandbox.tenant.calls.filter(({ route }) => route === 'token').length
-  return { ...open(t, [own, ...others]), sandbox, own, others, call, tokenCalls }
+  const scoped = (scope: string) => ({ clients: [clientConfig(id, secret, scope)] as const })
+  return { ...open(t, [own, ...others]), scoped, sandbox, own, others, call, tokenCalls }
 }
 
 t.test('up to twenty tenants are opened at startup, beyond that on first use', async (t) => {
@@ -109,7 +118,7 @@ t.test('a tenant that waits for a response is in use, however long', async (t) =
   const { tenants, call, clock, names, sandbox, own } = await openSandbox(t)
   const tenant = tenants.get(own.name)
   await tenant?.power(call)
-  await tenant?.budget.block(2, { ms: 60 * MINUTE, askedMs: null })
+  await budgetOf(tenant)?.block(2, { ms: 60 * MINUTE, askedMs: null })
   const waiting = tenant?.revokeToken('x', call)
   for (let minute = 0; minute < 50; minute += 1) clock.advance(MINUTE)
   t.same(names(), [own.name])
@@ -130,8 +139,10 @@ t.test('a reload keeps unchanged tenants, and reports the others', async (t) => 
   const { tenants, names } = open(t, many(30))
   const [kept, changed, removed] = ['t0', 't1', 't2'].map((name) => tenants.get(name))
   const next = [...many(29).filter(({ name }) => name !== 't2'), config('new'), config('newer')]
-  const renewed = { credentials: [{ kind: 'secret', secret: 'new' }] } as const
-  const altered = next.map((one) => (['t1', 't3'].includes(one.name) ? { ...one, ...renewed } : one))
+  const renewed = (name: string) => ({ clients: [clientConfig(`client-of-${name}`, 'new')] as const })
+  const altered = next.map((one) =>
+    ['t1', 't3'].includes(one.name) ? { ...one, ...renewed(one.name) } : one,
+  )
   t.same(tenants.replace(altered), { added: 2, removed: 2, changed: 2 })
   t.same(names(), ['t0'])
   t.equal(tenants.get('t0'), kept)
@@ -157,32 +168,32 @@ t.test(
   'whatever a reload changes, the client of a tenant keeps the one budget that Qlik counts',
   async (t) => {
     for (const [change, remaining] of [
-      [{ scope: 'another' }, 8],
+      ['another scope', 8],
       [{ name: 'renamed' }, 8],
       [{ tier2Limit: 7 }, 5],
       [{ tier2Limit: 1 }, 0],
       [{ tier2Limit: 12, tier1Limit: 5, windowMs: 60_000 }, 10],
       [{ windowMs: 600_000, timeoutMs: 1_000, concurrency: 1 }, 8],
     ] as const) {
-      const { tenants, call, own, others, restored } = await openSandbox(t)
+      const { tenants, call, own, others, restored, scoped } = await openSandbox(t)
       const old = tenants.get(own.name)
       await old?.revokeToken('x', call)
-      const changed = { ...own, ...change }
+      const changed = { ...own, ...(change === 'another scope' ? scoped('another') : change) }
       tenants.replace([changed, ...others])
-      t.equal(old?.budget.remaining(2), remaining, `immediately, without the token and the revocation`)
+      t.equal(budgetOf(old)?.remaining(2), remaining, `immediately, without the token and the revocation`)
       const renewed = tenants.get(changed.name)
       t.not(renewed, old)
-      t.equal(renewed?.budget, old?.budget, JSON.stringify(change))
+      t.equal(budgetOf(renewed), budgetOf(old), JSON.stringify(change))
       t.equal(restored.length, 2, 'it is not restored a second time')
     }
   },
 )
 
 t.test('a tenant changed by a reload still knows which tokens it revoked', async (t) => {
-  const { tenants, call, own, others, sandbox } = await openSandbox(t)
+  const { tenants, call, own, others, sandbox, scoped } = await openSandbox(t)
   const deletes = () => sandbox.tenant.calls.filter(({ route }) => route === 'revoke').length
   await tenants.get(own.name)?.revokeToken('x', call)
-  tenants.replace([{ ...own, concurrency: 5, scope: 'another' }, ...others])
+  tenants.replace([{ ...own, concurrency: 5, ...scoped('another') }, ...others])
   t.equal(await tenants.get(own.name)?.revokeToken('x', call), 'already-gone')
   t.equal(deletes(), 1)
   const elsewhere = tenants.get(String(others[0]?.name))
@@ -197,26 +208,26 @@ t.test(
     await first?.revokeToken('x', call)
     tenants.replace([{ ...own, tier2Limit: 20 }, ...others])
     tenants.replace([{ ...own, tier2Limit: 6 }, ...others])
-    t.equal(tenants.get(own.name)?.budget, first?.budget)
-    t.equal(first?.budget.remaining(2), 4)
+    t.equal(budgetOf(tenants.get(own.name)), budgetOf(first))
+    t.equal(budgetOf(first)?.remaining(2), 4)
     tenants.replace(others)
     tenants.replace([own, ...others])
-    t.equal(tenants.get(own.name)?.budget, first?.budget)
-    t.equal(first?.budget.remaining(2), 8)
+    t.equal(budgetOf(tenants.get(own.name)), budgetOf(first))
+    t.equal(budgetOf(first)?.remaining(2), 8)
 
     tenants.replace(others)
     clock.advance(12 * MINUTE)
     tenants.replace([own, ...others])
-    t.not(tenants.get(own.name)?.budget, first?.budget, 'an unused budget is restored again')
+    t.not(budgetOf(tenants.get(own.name)), budgetOf(first), 'an unused budget is restored again')
   },
 )
 
 t.test('a different client or address has a different budget', async (t) => {
   const { tenants, own, others } = await openSandbox(t)
   const first = tenants.get(own.name)
-  for (const change of [{ clientId: 'other' }, { origin: 'http://127.0.0.1:2' }]) {
+  for (const change of [{ clients: [clientConfig('other')] as const }, { origin: 'http://127.0.0.1:2' }]) {
     tenants.replace([{ ...own, ...change }, ...others])
-    t.not(tenants.get(own.name)?.budget, first?.budget)
+    t.not(budgetOf(tenants.get(own.name)), budgetOf(first))
   }
 })
 
@@ -234,7 +245,7 @@ t.test('a budget that failed to restore is restored again', async (t) => {
     block: async () => {},
     unblock: async () => {},
   }
-  const one = config('one', { origin: sandbox.url, clientId: id, credentials: [{ kind: 'secret', secret }] })
+  const one = config('one', { origin: sandbox.url, clients: [clientConfig(id, secret)] })
   const tenants = new Tenants([one], { permits, clock: fakeClock(), log: SILENT, onCall: () => {} })
   t.teardown(() => tenants.stop())
   await t.rejects(tenants.start(), { message: 'the store does not work' })

@@ -14,7 +14,7 @@ const AMBIGUOUS = { code: 'CURFEW_AMBIGUOUS_USER' }
 
 function asked(user: UserReference, matches: readonly UserMatch[]) {
   const tenant = { findUsers: async () => [...matches] }
-  return identify(user, 'own', tenant, { signal: new AbortController().signal, urgency: 0 })
+  return identify(user, new Set(['own']), tenant, { signal: new AbortController().signal, urgency: 0 })
 }
 const named = (...values: string[]): UserMatch[] =>
   values.map((value, index) => ({ id: `id${index}`, value }))

@@ -10,11 +10,13 @@ function knowsUser(findUsers: QlikTenant['findUsers'], power: Power = 'proven') 
   const clock = fakeClock()
   const tenant = qlikTenant({
     findUsers,
-    power: async () => ({ power, evidence: 'not-reported', scope: '', ownUserId: 'own' }),
+    power: async () => ({ power, evidence: 'not-reported', scope: '', client: 'c', ...OWN }),
   })
   const get = (name: string) => (name === 'default' ? tenant : undefined)
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }
 }
+
+const OWN = { ownUserId: 'own', ownUserIds: new Set(['own']) }
 
 t.test('a user that Qlik lists is known, any other is unknown', async (t) => {
   const found = knowsUser(async () => [{ id: 'u1', value: ada.value }])

@@ -66,7 +66,7 @@ t.test('more tokens than one user can have are treated as a loop', async (t) => 
         description: null,
         clientId: null,
       }))
-      return { tokens, next: `page-${pages}`, scope: 'admin_classic' }
+      return { tokens, next: `page-${pages}`, scope: 'admin_classic', client: 'c' }
     },
   }
   const all = revocation({ reason: 'security' })

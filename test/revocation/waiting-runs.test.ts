@@ -16,7 +16,7 @@ t.test('a run that waits for another run of its user does not accumulate listene
   let signal = new AbortController().signal
   const listening: number[] = []
   const tenant: QlikTenant = {
-    ...{ name: qlik.name, clientId: qlik.clientId, concurrency: qlik.concurrency },
+    ...{ name: qlik.name, concurrency: qlik.concurrency },
     clockOffset: () => qlik.clockOffset(),
     power(options) {
       signal = options.signal

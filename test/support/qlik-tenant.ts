@@ -8,7 +8,6 @@ const unexpected = () => {
 export function qlikTenant(members: Partial<QlikTenant>): QlikTenant {
   return {
     name: 'default',
-    clientId: 'client',
     concurrency: 1,
     power: unexpected,
     clockOffset: unexpected,

@@ -81,9 +81,7 @@ function processOf(
   const config: TenantConfig = {
     name: 'default',
     origin: sandbox.url,
-    clientId: client.id,
-    credentials: [{ kind: 'secret', secret: client.secret }],
-    scope,
+    clients: [{ clientId: client.id, credentials: [{ kind: 'secret', secret: client.secret }], scope }],
     apiVersion: '2026-11',
     tier1Limit: 5_000,
     tier2Limit: 500,
@@ -92,7 +90,11 @@ function processOf(
     concurrency,
   }
   const parts = { permits: NO_LOG, memory: new TokenMemory(clock), clock, log: SILENT }
-  const qlik = openTenant(config, { ...parts, budget: openBudget(config, parts), onCall: () => {} })
+  const qlik = openTenant(config, {
+    ...parts,
+    budgetOf: (one) => openBudget(config, one, parts),
+    onCall: () => {},
+  })
   t.teardown(() => qlik.stop())
   const tallies = new Tallies(clock)
   const storeClock = () => ({ clock: 'own', offset: { earliest: 0, latest: 0 } })

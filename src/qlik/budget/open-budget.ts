@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import type { TenantConfig } from '../tenant-config.ts'
+import type { ClientConfig, TenantConfig } from '../tenant-config.ts'
 import type { Ledger, LedgerLimits } from './ledger.ts'
 import { LocalLedger } from './local-ledger.ts'
 import type { Permits, Tier } from './permit-log.ts'
@@ -13,9 +13,13 @@ export interface OpenBudgetOptions {
   log: Log
 }
 
-/** The budget of a tenant's client, empty until restored. */
-export function openBudget(config: TenantConfig, { permits, clock, log }: OpenBudgetOptions): RateBudget {
-  const { name, origin, clientId } = config
+/** The budget of one client of a tenant, empty until restored. */
+export function openBudget(
+  config: TenantConfig,
+  { clientId }: Pick<ClientConfig, 'clientId'>,
+  { permits, clock, log }: OpenBudgetOptions,
+): RateBudget {
+  const { name, origin } = config
   const openLedger = (tier: Tier, limits: LedgerLimits): Ledger => {
     const key = { origin, tenant: name, client: clientId, tier }
     const onFailure = (error: unknown) =>

@@ -5,7 +5,7 @@ import type { Allowance } from '../../revocation/survey-plan.ts'
 import type { TenantConfig } from '../tenant-config.ts'
 import type { Ledger, LedgerLimits } from './ledger.ts'
 import { TIERS, type Tier } from './permit-log.ts'
-import { type Permit, TierGate } from './tier-gate.ts'
+import { type Permit, TierGate, type Waiter } from './tier-gate.ts'
 
 /** Limits of a budget: calls per window in each tier, the call timeout, and concurrent revoking calls. */
 export type BudgetLimits = Pick<
@@ -90,6 +90,19 @@ export class RateBudget {
     const permit = await this.#gates[tier].draw(options)
     await this.#ledgers[tier].noted()
     return permit
+  }
+
+  /**
+   * Like `draw`, for a call that waits at several budgets: whoever grants the permit must await `noted` before the call.
+   * The returned function withdraws the call.
+   */
+  enter(tier: Tier, waiter: Waiter): () => void {
+    return this.#gates[tier].enter(waiter)
+  }
+
+  /** Resolves when the record of the call just started survives this process. */
+  noted(tier: Tier): Promise<void> {
+    return this.#ledgers[tier].noted()
   }
 
   /**

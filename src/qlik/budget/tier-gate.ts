@@ -12,7 +12,8 @@ export interface Permit {
   abandon(): void
 }
 
-interface Waiter extends Pick<CallOptions, 'urgency' | 'place'> {
+/** A call that waits for a permit, possibly at several gates: `grant` must leave the others. */
+export interface Waiter extends Pick<CallOptions, 'urgency' | 'place'> {
   grant: (permit: Permit) => void
 }
 
@@ -48,23 +49,33 @@ export class TierGate {
   draw({ urgency, place, signal }: CallOptions): Promise<Permit> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
+      let leave = () => {}
       const onAbort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-        if (this.#waiting.length === 0) this.#cancelWait()
+        leave()
         reject(signal.reason)
       }
-      const waiter: Waiter = {
+      signal.addEventListener('abort', onAbort, { once: true })
+      leave = this.enter({
         urgency,
         place,
         grant: (permit) => {
           signal.removeEventListener('abort', onAbort)
           resolve(permit)
         },
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.push(waiter)
-      this.#letThrough()
+      })
     })
+  }
+
+  /** Adds a call, which may be granted before this returns. The returned function withdraws it. */
+  enter(waiter: Waiter): () => void {
+    this.#waiting.push(waiter)
+    this.#letThrough()
+    return () => {
+      const index = this.#waiting.indexOf(waiter)
+      if (index < 0) return
+      this.#waiting.splice(index, 1)
+      if (this.#waiting.length === 0) this.#cancelWait()
+    }
   }
 
   #takeNext(): Waiter | undefined {
