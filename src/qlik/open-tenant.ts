@@ -11,6 +11,8 @@ import type { TokenMemory } from './token-memory.ts'
 export interface OpenTenantOptions {
   budgetOf: (client: ClientConfig) => RateBudget
   onClientClosed?: (client: PoolClient) => void
+  /** Called when other clients make the calls than before. */
+  onClientsChange?: () => void
   memory: TokenMemory
   clock: Clock
   log: Log

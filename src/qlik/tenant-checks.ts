@@ -10,7 +10,7 @@ const MAX_LISTED = 20
 /** Curfew compensates for the offset, but a clock that is this far off should be corrected. */
 const CLOCK_OFFSET_WARNING_MS = 5_000
 
-export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'clientBlockedUntil'>
+export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'clientBlockedUntil' | 'learnedLimit'>
 
 /**
  * The checks of all open tenants. A client without its role makes the service not ready only if every tenant is
@@ -25,6 +25,7 @@ export function tenantChecks(tenants: KnownTenants, deprecations: Pick<Deprecati
     const warnings = [
       ...stateWarnings(state),
       ...blockWarnings(name, state, tenants),
+      ...limitWarnings(name, tenants),
       ...deprecationWarnings(name, deprecations),
     ]
     return tenantCheck(name, state, warnings, isHopeless)
@@ -97,6 +98,16 @@ function blockWarnings(name: string, { clients }: TenantState, tenants: KnownTen
       return [clients.length === 1 ? text : named(client, text)]
     }),
   )
+}
+
+function limitWarnings(name: string, tenants: KnownTenants): string[] {
+  return TIERS.flatMap((tier) => {
+    const limit = tenants.learnedLimit(name, tier)
+    if (limit === null) return []
+    return [
+      `Qlik Cloud refused a call although the client's limit was not reached: its limit for the whole tenant is lower, or another program uses the client. Curfew makes ${limit} tier ${tier} calls per window, and 5 % more after each window without a refusal.`,
+    ]
+  })
 }
 
 /** Only a newer version of Curfew can avoid deprecated endpoints, so the warning asks operators to look for one. */

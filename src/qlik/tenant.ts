@@ -48,6 +48,8 @@ export interface TenantOptions {
   /** Called when one of several clients is taken out, and with null when it is used again. */
   onOutChange: (clientId: string, refusal: QlikFailure | null) => void
   onBackgroundFailure: (clientId: string, error: unknown) => void
+  /** Called when other clients make the calls than before. */
+  onClientsChange?: () => void
   /** Called when a client that `change` removed is closed. */
   onClientClosed?: (client: PoolClient) => void
 }
@@ -75,7 +77,14 @@ export class HttpQlikTenant implements QlikTenant {
   #cancelTimer = () => {}
 
   constructor(options: TenantOptions) {
-    const { name, clients, clock, onOutChange, onClientClosed = () => {} } = options
+    const {
+      name,
+      clients,
+      clock,
+      onOutChange,
+      onClientsChange = () => {},
+      onClientClosed = () => {},
+    } = options
     this.name = name
     this.#usedAt = clock.monotonic()
     // Every delete under way adds a listener.
@@ -83,7 +92,10 @@ export class HttpQlikTenant implements QlikTenant {
     this.#options = options
     this.pool = new ClientPool({
       clock,
-      onOutChange: ({ clientId }, refusal) => onOutChange(clientId, refusal),
+      onOutChange: ({ clientId }, refusal) => {
+        onOutChange(clientId, refusal)
+        onClientsChange()
+      },
       onClosed: onClientClosed,
     })
     this.#calls = new Calls({ pool: this.pool, clock, lifetime: this.#lifetime.signal })
@@ -237,6 +249,7 @@ export class HttpQlikTenant implements QlikTenant {
 
   #openClient(config: ClientConfig, longestNarrowMs: number | undefined): PoolClient {
     const { http, clock, budgetOf, onPowerChange, onRefusalChange, onBackgroundFailure } = this.#options
+    const { onClientsChange = () => {} } = this.#options
     const { clientId } = config
     const call = { ...this.#own, client: clientId }
     const client = new QlikClient(http, config)
@@ -260,6 +273,7 @@ export class HttpQlikTenant implements QlikTenant {
       onPowerChange: (power) => {
         onPowerChange(clientId, power)
         this.pool.refresh()
+        onClientsChange()
       },
       onRefusalChange: (refusal) => onRefusalChange(clientId, refusal),
       onBackgroundFailure: (error) => onBackgroundFailure(clientId, error),

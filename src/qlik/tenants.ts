@@ -3,9 +3,11 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { QlikTenants } from '../revocation/qlik-tenant.ts'
 import { latest } from '../revocation/waiting-for.ts'
+import { shareOf } from './budget/learned-limit.ts'
+import { type Ceiling, LearnedLimits } from './budget/learned-limits.ts'
 import { openBudget } from './budget/open-budget.ts'
 import type { Permits, Tier } from './budget/permit-log.ts'
-import type { RateBudget } from './budget/rate-budget.ts'
+import type { BudgetLimits, RateBudget } from './budget/rate-budget.ts'
 import { SharedBlocks } from './budget/shared-blocks.ts'
 import type { MadeCall, OpenTransport } from './http.ts'
 import { openTenant } from './open-tenant.ts'
@@ -56,6 +58,7 @@ export class Tenants implements QlikTenants {
   /** Budgets of all open and retired tenants, one per client: a tenant and its replacement share them. */
   readonly #budgets = new Map<string, RateBudget>()
   readonly #sharedBlocks: SharedBlocks | null
+  readonly #learned: LearnedLimits
   #configs: ReadonlyMap<string, TenantConfig> = new Map()
   #names: readonly string[] = []
   #highestConcurrency = 1
@@ -66,6 +69,7 @@ export class Tenants implements QlikTenants {
     this.#options = options
     const { permits, clock, log } = options
     this.#sharedBlocks = 'exchange' in permits ? new SharedBlocks({ permits, clock, log }) : null
+    this.#learned = new LearnedLimits({ permits, clock, log, onChange: () => this.#applyLimits() })
     this.#configure(configs)
   }
 
@@ -133,6 +137,7 @@ export class Tenants implements QlikTenants {
 
   /** Opens all tenants if they are few, and resolves when their budgets are restored. */
   async start(): Promise<void> {
+    await this.#learned.start()
     await Promise.all([this.#sharedBlocks?.start(), ...this.#openEagerly().map((tenant) => tenant.start())])
   }
 
@@ -154,10 +159,7 @@ export class Tenants implements QlikTenants {
         opened.tenant.change(config.clients)
       } else this.#retire(opened)
     }
-    for (const config of configs) {
-      for (const { clientId } of config.clients)
-        this.#budgets.get(budgetKey(config.origin, clientId))?.change(config)
-    }
+    this.#applyLimits()
     for (const tenant of this.#openEagerly()) tenant.start().catch(() => {})
     this.#watch()
     const kept = configs.filter(({ name }) => before.has(name))
@@ -173,6 +175,7 @@ export class Tenants implements QlikTenants {
     this.#isStopped = true
     this.#cancelTimer?.()
     this.#sharedBlocks?.stop()
+    this.#learned.stop()
     const all = [...this.#opened.values(), ...this.#retired]
     await Promise.all(all.map(({ tenant }) => tenant.stop()))
     await Promise.all([...this.#budgets.values()].map((budget) => budget.close()))
@@ -204,6 +207,7 @@ export class Tenants implements QlikTenants {
     const tenant = openTenant(config, {
       ...{ memory, clock, log, openTransport },
       budgetOf: (client) => this.#budgetOf(this.#configs.get(name) ?? config, client),
+      onClientsChange: () => this.#applyLimits(),
       onClientClosed: ({ budget }) => {
         if (this.#forget(budget)) this.#orLog(name, budget.close())
       },
@@ -255,9 +259,52 @@ export class Tenants implements QlikTenants {
     this.#orLog(config.name, tenant.stop().then(closeAll))
   }
 
+  /** Calls of a tier per window that all clients of a tenant may make together, if Qlik allows fewer than configured. */
+  learnedLimit(name: string, tier: Tier): number | null {
+    const config = this.#configs.get(name)
+    return config ? this.#learned.limit({ origin: config.origin, tier }, this.#ceilingOf(config, tier)) : null
+  }
+
+  #ceilingOf(config: TenantConfig, tier: Tier): Ceiling {
+    const { windowMs, tier1Limit, tier2Limit } = config
+    return { windowMs, ceiling: (tier === 1 ? tier1Limit : tier2Limit) * this.#clientsInUse(config) }
+  }
+
+  #clientsInUse({ name, clients }: TenantConfig): number {
+    return (this.#opened.get(name)?.tenant.pool.useful ?? clients).length
+  }
+
+  /** The configured limits of each client, or its share of the learned ones. */
+  #limitsOf(config: TenantConfig): BudgetLimits {
+    const { name, tier1Limit, tier2Limit } = config
+    const clients = this.#clientsInUse(config)
+    return {
+      ...config,
+      tier1Limit: shareOf(this.learnedLimit(name, 1), tier1Limit, clients),
+      tier2Limit: shareOf(this.learnedLimit(name, 2), tier2Limit, clients),
+    }
+  }
+
+  #applyLimits(): void {
+    for (const config of this.#configs.values()) {
+      const budgets = config.clients.flatMap(
+        (client) => this.#budgets.get(budgetKey(config.origin, client.clientId)) ?? [],
+      )
+      if (budgets.length === 0) continue
+      const limits = this.#limitsOf(config)
+      for (const budget of budgets) budget.change(limits)
+    }
+  }
+
   #budgetOf(config: TenantConfig, client: ClientConfig): RateBudget {
-    const key = budgetKey(config.origin, client.clientId)
-    const budget = this.#budgets.get(key) ?? openBudget(config, client, this.#options)
+    const { origin } = config
+    const key = budgetKey(origin, client.clientId)
+    const onEarlyRefusal = (tier: Tier, waitMs: number) => {
+      const current = [...this.#configs.values()].find((one) => one.origin === origin) ?? config
+      return this.#learned.lower({ origin, tier }, this.#ceilingOf(current, tier), waitMs)
+    }
+    const limits = { ...config, ...this.#limitsOf(config) }
+    const budget = this.#budgets.get(key) ?? openBudget(limits, client, { ...this.#options, onEarlyRefusal })
     this.#budgets.set(key, budget)
     return budget
   }

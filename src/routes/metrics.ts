@@ -141,7 +141,7 @@ export type Metrics = ReturnType<typeof createMetrics>
 export interface MetricsOptions {
   metrics: Metrics
   store: RevocationStore
-  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil'>
+  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
   clock: Pick<Clock, 'monotonic'>
 }
@@ -174,6 +174,12 @@ export default async function metricsRoute(
     name: 'curfew_qlik_client_refused',
     help: 'Set to 1 for each OAuth client that is not used, because Qlik Cloud refuses it or it lacks its role or scope; otherwise 0.',
     labelNames: ['tenant', 'client'],
+    registers,
+  })
+  const learned = new Gauge({
+    name: 'curfew_qlik_learned_limit',
+    help: "Calls per window that all clients of a tenant make together, because Qlik Cloud refused a call although the client's limit was not reached; 0 if it did not.",
+    labelNames: ['tenant', 'tier'],
     registers,
   })
   const deprecated = new Gauge({
@@ -212,7 +218,10 @@ export default async function metricsRoute(
     budget.reset()
     blocked.reset()
     refused.reset()
+    learned.reset()
     for (const { name, pool } of opened) {
+      for (const tier of TIERS)
+        learned.set({ tenant: name, tier: String(tier) }, tenants.learnedLimit(name, tier) ?? 0)
       for (const client of pool.clients) {
         const { clientId } = client
         refused.set({ tenant: name, client: clientId }, classOf(client) === 'out' ? 1 : 0)

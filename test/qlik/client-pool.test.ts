@@ -51,9 +51,9 @@ t.test('a 429 blocks one client; the others make its calls', async (t) => {
   await checked()
   const [a] = clients
   sandbox.tenant.limiter.block(String(a?.userId), 2, sandbox.tenant.settings.now(), 60)
-  const gone = await Promise.all(tokens(8).map((id) => tenant.revokeToken(id, CALL)))
-  t.same(gone, Array(8).fill('revoked'))
-  t.equal(revoked(String(clients[1]?.id)), 8)
+  const gone = await Promise.all(tokens(5).map((id) => tenant.revokeToken(id, CALL)))
+  t.same(gone, Array(5).fill('revoked'))
+  t.equal(revoked(String(clients[1]?.id)), 5)
 })
 
 for (const [why, refuse, heal] of [

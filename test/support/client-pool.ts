@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { LimitStore } from '../../src/qlik/budget/permit-log.ts'
 import type { ClientConfig, TenantConfig } from '../../src/qlik/tenant-config.ts'
 import { Tenants } from '../../src/qlik/tenants.ts'
 import type { SandboxOptions } from '../../src/sandbox/options.ts'
@@ -14,9 +15,11 @@ export async function openPool(
   {
     count = 2,
     tier2Limit = 10,
+    concurrency = 4,
+    limits = forgetful(),
     clock = fakeClock(),
     ...options
-  }: SandboxOptions & { count?: number; clock?: FakeClock } = {},
+  }: SandboxOptions & { count?: number; concurrency?: number; clock?: FakeClock; limits?: LimitStore } = {},
 ) {
   const sandbox = await startSandbox({ now: clock.now, tier2Limit, tenantLimitShare: null, ...options })
   const clients = Array.from({ length: count }, () => sandbox.tenant.addClient())
@@ -25,7 +28,7 @@ export async function openPool(
     if (!first) throw new Error('a tenant needs a client')
     return {
       ...{ name: 'acme', origin: sandbox.url, clients: [first, ...others], apiVersion: '2026-11' },
-      ...{ tier1Limit: 100, tier2Limit, windowMs: 300_000, timeoutMs: 60_000, concurrency: 4 },
+      ...{ tier1Limit: 100, tier2Limit, windowMs: 300_000, timeoutMs: 60_000, concurrency },
     }
   }
   const lines: { msg: string; client?: string }[] = []
@@ -36,6 +39,7 @@ export async function openPool(
       note: async () => {},
       block: async () => {},
       unblock: async () => {},
+      ...limits,
     },
     clock,
     log: { info: note, warn: note, error: note },
@@ -69,6 +73,10 @@ export async function openPool(
       return sandbox.tenant.issueTokens(id, count).map((token) => token.id)
     },
   }
+}
+
+function forgetful(): LimitStore {
+  return { learnedLimits: async () => [], learnLimit: async () => {} }
 }
 
 function clientConfigOf({ id, secret }: SandboxClient): ClientConfig {

@@ -11,13 +11,18 @@ export interface OpenBudgetOptions {
   permits: Permits
   clock: Clock
   log: Log
+  /**
+   * Qlik has refused a call that the limits allow. Returns the calls per window that all clients may make together from
+   * now on; null if the refusal belongs to one that is already known.
+   */
+  onEarlyRefusal?: (tier: Tier, waitMs: number) => number | null
 }
 
 /** The budget of one client of a tenant, empty until restored. */
 export function openBudget(
   config: TenantConfig,
   { clientId }: Pick<ClientConfig, 'clientId'>,
-  { permits, clock, log }: OpenBudgetOptions,
+  { permits, clock, log, onEarlyRefusal = () => null }: OpenBudgetOptions,
 ): RateBudget {
   const { name, origin } = config
   const openLedger = (tier: Tier, limits: LedgerLimits): Ledger => {
@@ -33,10 +38,18 @@ export function openBudget(
     limits: config,
     openLedger,
     clock,
-    onBlock: ({ tier, until, askedMs }) =>
+    onBlock: ({ tier, until, askedMs, ms, hadRoom }) => {
+      const details = { tenant: name, client: clientId, tier }
       log.warn(
-        { tenant: name, client: clientId, tier, until: new Date(until).toISOString(), askedMs },
+        { ...details, until: new Date(until).toISOString(), askedMs },
         'Qlik Cloud rate limit reached; calls of this tier are paused until the given time',
-      ),
+      )
+      const limit = hadRoom ? onEarlyRefusal(tier, ms) : null
+      if (limit !== null)
+        log.warn(
+          { ...details, limit },
+          "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window",
+        )
+    },
   })
 }

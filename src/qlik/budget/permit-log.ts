@@ -91,5 +91,28 @@ export interface PermitExchange {
   blocks(): Promise<SharedBlock[]>
 }
 
-/** A store provides one of the two. */
-export type Permits = PermitLog | PermitExchange
+/**
+ * Calls per window that all clients of a tenant may make together, learned from a 429 while a client's own window had
+ * room: Qlik also limits the tenant as a whole, and another program may use the same client
+ * (https://qlik.dev/apis/rest/rate-limiting).
+ */
+export interface LearnedLimit {
+  /** The tenant's address. */
+  origin: string
+  tier: Tier
+  /** The limit when it was learned. */
+  calls: number
+  /** How long ago that was, in ms. */
+  ageMs: number
+}
+
+/** Stores the limits that were learned from refusals. */
+export interface LimitStore {
+  /** All learned limits, the latest of each tenant and tier. */
+  learnedLimits(): Promise<LearnedLimit[]>
+  /** Stores a limit that was learned now. Resolves when it survives the process. */
+  learnLimit(limit: Omit<LearnedLimit, 'ageMs'>): Promise<void>
+}
+
+/** A store provides one of the two. Without a `LimitStore`, a process forgets what it has learned when it ends. */
+export type Permits = (PermitLog | PermitExchange) & Partial<LimitStore>

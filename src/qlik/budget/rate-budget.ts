@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../base/clock.ts'
 import type { CallOptions } from '../../revocation/qlik-tenant.ts'
 import type { TierWait } from '../../revocation/retry-policy.ts'
@@ -19,6 +20,10 @@ export interface NewBlock {
   until: number
   /** How long Qlik asked to wait, in ms; null if unspecified. */
   askedMs: number | null
+  /** How long the tier waits, in ms. */
+  ms: number
+  /** Whether the window had room, so that Qlik refused a call that the limits allow. */
+  hadRoom: boolean
 }
 
 export interface RateBudgetOptions {
@@ -45,7 +50,8 @@ export class RateBudget {
 
   constructor({ limits, openLedger, ...options }: RateBudgetOptions) {
     this.#options = options
-    this.#limits = limits
+    const { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency } = limits
+    this.#limits = { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }
     this.#ledgers = { 1: openLedger(1, limitsOf(1, limits)), 2: openLedger(2, limitsOf(2, limits)) }
     this.#gates = {
       1: new TierGate(this.#ledgers[1], concurrencyOf(1, limits), (end) => this.#atTimeout(end)),
@@ -61,7 +67,9 @@ export class RateBudget {
    * Applies new limits, also to waiting calls. Earlier calls and calls under way still count, so a lower limit leaves
    * no room until enough of them have left the window.
    */
-  change(limits: BudgetLimits): void {
+  change({ tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }: BudgetLimits): void {
+    const limits = { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }
+    if (isDeepStrictEqual(limits, this.#limits)) return
     this.#limits = limits
     for (const tier of TIERS) {
       this.#ledgers[tier].change(limitsOf(tier, limits))
@@ -112,9 +120,10 @@ export class RateBudget {
   async block(tier: Tier, { ms, askedMs }: TierWait): Promise<void> {
     const ledger = this.#ledgers[tier]
     const isNew = ledger.blockedUntil() === null
+    const hadRoom = ledger.usedUpUntil() === null
     const blocking = ledger.block(ms)
     const until = this.blockedUntil(tier)
-    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs })
+    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom })
     await blocking
   }
 

@@ -55,7 +55,7 @@ export function openSqliteSource(path: string) {
   const nothing = async () => {
     throw new Error('The source is read-only.')
   }
-  const permits = new SqlitePermitLog(database, nothing, async (work) => work())
+  const permits = new SqlitePermitLog(database, nothing, async (work) => work(), Date.now)
   const joinsOf = database.prepare(
     'SELECT id, into_id FROM joined_ids WHERE into_id IN (SELECT value FROM json_each(?))',
   )

@@ -6,6 +6,7 @@ import { AUDIT } from './steps/audit.ts'
 import { BASE } from './steps/base.ts'
 import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
+import { LEARNED_LIMITS } from './steps/learned-limits.ts'
 import { MASS_BRAKE } from './steps/mass-brake.ts'
 import { PROOFS } from './steps/proofs.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
@@ -25,6 +26,7 @@ export const MIGRATIONS: readonly string[] = [
   AUDIT,
   MASS_BRAKE,
   SIZES,
+  LEARNED_LIMITS,
 ]
 
 /**

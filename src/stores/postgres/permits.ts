@@ -2,6 +2,8 @@ import type {
   BudgetKey,
   ExchangeAnswer,
   ExchangeRequest,
+  LearnedLimit,
+  LimitStore,
   PermitExchange,
   SharedBlock,
 } from '../../qlik/budget/permit-log.ts'
@@ -15,7 +17,7 @@ const EXCHANGED_AT_ONCE = 20
  * The permits of all processes, issued by `curfew.exchange_budget` in one round trip, based on the database clock.
  * Exchanges for several tenants share a statement if the database is busy.
  */
-export class PostgresPermits implements PermitExchange {
+export class PostgresPermits implements PermitExchange, LimitStore {
   readonly #query: Query
   readonly #exchanges = new Batches({
     run: (requests: readonly ExchangeRequest[]) => this.#exchangeAll(requests),
@@ -78,6 +80,27 @@ export class PostgresPermits implements PermitExchange {
        ON CONFLICT (tenant, client, tier)
        DO UPDATE SET blocked_until = greatest(known.blocked_until, excluded.blocked_until)`,
       [origin, client, tenant, tier, ms],
+    )
+  }
+
+  async learnedLimits(): Promise<LearnedLimit[]> {
+    const found = await this.#query(
+      `SELECT origin, tier, calls, extract(epoch FROM clock_timestamp() - learned_at) * 1000 AS age_ms
+       FROM curfew.learned_limits`,
+    )
+    return found.map(({ origin, tier, calls, age_ms }) => ({
+      origin: String(origin),
+      tier: tier === 1 ? 1 : 2,
+      calls: Number(calls),
+      ageMs: Number(age_ms),
+    }))
+  }
+
+  async learnLimit({ origin, tier, calls }: Omit<LearnedLimit, 'ageMs'>): Promise<void> {
+    await this.#query(
+      `INSERT INTO curfew.learned_limits (origin, tier, calls, learned_at) VALUES ($1, $2, $3, clock_timestamp())
+       ON CONFLICT (origin, tier) DO UPDATE SET calls = excluded.calls, learned_at = excluded.learned_at`,
+      [origin, tier, calls],
     )
   }
 

@@ -246,4 +246,14 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX revocations_sized ON revocations (urgency, tenant, size, due_at, id)
     WHERE status = 'queued' AND size IS NOT NULL;
   `,
+  `
+  -- Calls per window that all clients of a tenant may make together, learned from Qlik's refusals.
+  CREATE TABLE learned_limits (
+    origin TEXT NOT NULL,
+    tier INTEGER NOT NULL,
+    calls INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (origin, tier)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

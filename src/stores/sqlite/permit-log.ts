@@ -1,5 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { BudgetHistory, BudgetKey, PermitLog } from '../../qlik/budget/permit-log.ts'
+import type {
+  BudgetHistory,
+  BudgetKey,
+  LearnedLimit,
+  LimitStore,
+  PermitLog,
+} from '../../qlik/budget/permit-log.ts'
 
 type Run = <T>(work: () => T) => Promise<T>
 
@@ -7,9 +13,10 @@ type Run = <T>(work: () => T) => Promise<T>
 const NAME = `coalesce((SELECT tenant FROM budget_names WHERE origin = $origin AND client = $client), $tenant)`
 
 /** Stores drawn permits in SQLite. Its writes are part of the store's group commit. */
-export class SqlitePermitLog implements PermitLog {
+export class SqlitePermitLog implements PermitLog, LimitStore {
   readonly #write: Run
   readonly #read: Run
+  readonly #now: () => number
   readonly #name: StatementSync
   readonly #note: StatementSync
   readonly #forget: StatementSync
@@ -17,10 +24,13 @@ export class SqlitePermitLog implements PermitLog {
   readonly #block: StatementSync
   readonly #unblock: StatementSync
   readonly #blocked: StatementSync
+  readonly #database: DatabaseSync
 
-  constructor(database: DatabaseSync, write: Run, read: Run) {
+  constructor(database: DatabaseSync, write: Run, read: Run, now: () => number) {
     this.#write = write
     this.#read = read
+    this.#now = now
+    this.#database = database
     this.#name = database.prepare(
       `INSERT INTO budget_names (origin, client, tenant)
        SELECT $origin, $client,
@@ -48,6 +58,32 @@ export class SqlitePermitLog implements PermitLog {
     this.#blocked = database.prepare(
       `SELECT until FROM tier_blocks WHERE tenant = ${NAME} AND client = $client AND tier = $tier`,
     )
+  }
+
+  learnedLimits(): Promise<LearnedLimit[]> {
+    return this.#read(() =>
+      this.#database
+        .prepare('SELECT origin, tier, calls, at FROM learned_limits')
+        .all()
+        .map(({ origin, tier, calls, at }) => ({
+          origin: String(origin),
+          tier: tier === 1 ? 1 : 2,
+          calls: Number(calls),
+          // A clock that was set back must not make it older or newer than possible.
+          ageMs: Math.max(0, this.#now() - Number(at)),
+        })),
+    )
+  }
+
+  learnLimit({ origin, tier, calls }: Omit<LearnedLimit, 'ageMs'>): Promise<void> {
+    return this.#write(() => {
+      this.#database
+        .prepare(
+          `INSERT INTO learned_limits (origin, tier, calls, at) VALUES ($origin, $tier, $calls, $at)
+           ON CONFLICT DO UPDATE SET calls = excluded.calls, at = excluded.at`,
+        )
+        .run({ origin, tier, calls, at: this.#now() })
+    })
   }
 
   history(key: BudgetKey, since: number): Promise<BudgetHistory> {

@@ -105,6 +105,7 @@ export class SqliteStore implements Store {
       database,
       (work) => this.#writeUnsynced(work),
       (work) => this.#read(work),
+      clock.now,
     )
     this.audit = sqliteAudit(database, {
       writing: this.#trail,

@@ -157,7 +157,8 @@ t.test('a block is reported once, with its end and the wait that Qlik asked for'
   const blocks: NewBlock[] = []
   const budget = await budgetOn(openPermits(t).permits, clock, { onBlock: (block) => blocks.push(block) })
   await Promise.all([10_000, 9_000, 11_000].map((ms) => budget.block(2, wait(ms, 1e12))))
-  t.same(blocks, [{ tier: 2, until: clock.now() + 10_000, askedMs: 1e12 }])
+  const first = { tier: 2, until: clock.now() + 10_000, askedMs: 1e12, ms: 10_000, hadRoom: true }
+  t.same(blocks, [first])
   t.same([budget.blockedUntil(1), budget.blockedUntil(2)], [null, clock.now() + 11_000])
   clock.advance(11_000)
   t.equal(budget.blockedUntil(2), null)
@@ -168,10 +169,13 @@ t.test('a block is reported once, with its end and the wait that Qlik asked for'
 
 t.test('reports until when the window has no room', async (t) => {
   const clock = fakeClock()
-  const budget = await budgetOn(openPermits(t).permits, clock)
+  const blocks: NewBlock[] = []
+  const budget = await budgetOn(openPermits(t).permits, clock, { onBlock: (block) => blocks.push(block) })
   t.equal(budget.usedUpUntil(2), null)
   for (const call of [await budget.draw(2, CALL), await budget.draw(2, CALL)]) call.end(true)
   t.equal(budget.usedUpUntil(2), clock.now() + 1_000)
+  await budget.block(2, wait(500, null))
+  t.match(blocks, [{ hadRoom: false }])
   t.equal(budget.usedUpUntil(1), null)
   clock.advance(1_005)
   t.equal(budget.usedUpUntil(2), null)

@@ -1,0 +1,29 @@
+import type { LearnedLimit } from './permit-log.ts'
+
+/** The first guess after Qlik refused a call that all known limits allow. */
+const LOWER_BY = 0.7
+/** For each window without such a refusal. */
+const RAISE_BY = 1.05
+
+/** The limit that follows from a refusal under `limit` calls per window. */
+export function lowered(limit: number): number {
+  return Math.max(1, Math.floor(limit * LOWER_BY))
+}
+
+/**
+ * The limit now: raised by 5 % for each window since it was learned, so no process needs to store the raises. Null once
+ * it has reached the sum of the clients' limits.
+ */
+export function raised(
+  { calls, ageMs }: Pick<LearnedLimit, 'calls' | 'ageMs'>,
+  { windowMs, ceiling }: { windowMs: number; ceiling: number },
+): number | null {
+  const windows = Math.max(0, Math.floor(ageMs / windowMs))
+  const limit = Math.floor(calls * RAISE_BY ** windows)
+  return limit < ceiling ? limit : null
+}
+
+/** One client's limit, if `clients` divide the learned limit among them. */
+export function shareOf(learned: number | null, own: number, clients: number): number {
+  return learned === null ? own : Math.min(own, Math.max(1, Math.floor(learned / clients)))
+}

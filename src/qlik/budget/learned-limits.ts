@@ -1,0 +1,112 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import { lowered, raised } from './learned-limit.ts'
+import type { Permits, Tier } from './permit-log.ts'
+
+/** Refusals within this time after a limit was learned, by any process, belong to the same event. */
+const SAME_EVENT_MS = 10_000
+/** Other processes may learn a limit. */
+const READ_INTERVAL_MS = 2_000
+/** How often a limit that may have been raised is applied again, at most. */
+const APPLY_INTERVAL_MS = 10_000
+
+/** What a limit applies to: all clients of the tenant at this address. */
+export interface LimitedTier {
+  origin: string
+  tier: Tier
+}
+
+/** The configured limits: the window, and the sum of the clients' limits. */
+export interface Ceiling {
+  windowMs: number
+  ceiling: number
+}
+
+export interface LearnedLimitsOptions {
+  permits: Permits
+  clock: Clock
+  log: Log
+  /** Called when a limit may have changed. */
+  onChange: () => void
+}
+
+/** The learned limits of all tenants. Stored, and shared by all processes with the same store. */
+export class LearnedLimits {
+  readonly #options: LearnedLimitsOptions
+  /** `at` and `sameEventUntil`: monotonic ms. */
+  readonly #known = new Map<string, { calls: number; at: number; sameEventUntil: number }>()
+  #cancelRead = () => {}
+  #cancelApply: (() => void) | null = null
+  #isStopped = false
+
+  constructor(options: LearnedLimitsOptions) {
+    this.#options = options
+  }
+
+  /** Reads the stored limits; then periodically, if other processes may learn some. A failed read is repeated. */
+  async start(): Promise<void> {
+    const { permits, clock, log } = this.#options
+    try {
+      for (const { origin, tier, calls, ageMs } of (await permits.learnedLimits?.()) ?? []) {
+        const at = clock.monotonic() - ageMs
+        const known = this.#known.get(keyOf({ origin, tier }))
+        if (known && known.at >= at) continue
+        this.#known.set(keyOf({ origin, tier }), { calls, at, sameEventUntil: at + SAME_EVENT_MS })
+        this.#changed()
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'could not read the learned rate limits; retrying')
+    }
+    if ('exchange' in permits && !this.#isStopped)
+      this.#cancelRead = clock.after(READ_INTERVAL_MS, () => this.start())
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelRead()
+    this.#cancelApply?.()
+  }
+
+  /** Calls per window of all clients together; null if no limit is learned. */
+  limit(of: LimitedTier, { windowMs, ceiling }: Ceiling): number | null {
+    const known = this.#known.get(keyOf(of))
+    if (!known) return null
+    const ageMs = this.#options.clock.monotonic() - known.at
+    const limit = raised({ calls: known.calls, ageMs }, { windowMs, ceiling })
+    if (limit !== null) this.#applyLater(windowMs)
+    return limit
+  }
+
+  /**
+   * Qlik has refused a call that the limits allow, and requested a wait of `waitMs`. Returns the new limit; null if the
+   * refusal belongs to one that is already known.
+   */
+  lower(of: LimitedTier, limits: Ceiling, waitMs: number): number | null {
+    const { permits, clock, log } = this.#options
+    const now = clock.monotonic()
+    if (now < (this.#known.get(keyOf(of))?.sameEventUntil ?? now)) return null
+    const calls = lowered(this.limit(of, limits) ?? limits.ceiling)
+    this.#known.set(keyOf(of), { calls, at: now, sameEventUntil: now + Math.max(waitMs, SAME_EVENT_MS) })
+    permits.learnLimit?.({ ...of, calls }).catch((error: unknown) => {
+      log.warn({ err: error }, 'could not store a learned rate limit')
+    })
+    this.#changed()
+    return calls
+  }
+
+  #changed(): void {
+    if (!this.#isStopped) this.#options.onChange()
+  }
+
+  #applyLater(windowMs: number): void {
+    if (this.#isStopped) return
+    this.#cancelApply ??= this.#options.clock.after(Math.min(windowMs, APPLY_INTERVAL_MS), () => {
+      this.#cancelApply = null
+      this.#changed()
+    })
+  }
+}
+
+function keyOf({ origin, tier }: LimitedTier): string {
+  return `${tier} ${origin}`
+}

@@ -1,0 +1,127 @@
+import t from 'tap'
+import type { LearnedLimit } from '../../src/qlik/budget/permit-log.ts'
+import { CALL, openPool } from '../support/client-pool.ts'
+
+const WINDOW = 300_000
+const turns = async (count = 30) => {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Moves the clock by a second at a time until the work is done; calls `onSecond` before each. */
+async function drive(
+  { clock, sandbox }: Pick<Awaited<ReturnType<typeof openPool>>, 'clock' | 'sandbox'>,
+  work: Promise<unknown>,
+  onSecond = (_second: number) => {},
+): Promise<void> {
+  let isDone = false
+  let underWay = 0
+  const stop = sandbox.tenant.onCall((phase) => {
+    underWay += phase === 'arrived' ? 1 : -1
+  })
+  work.finally(() => {
+    isDone = true
+  })
+  for (let second = 0; !isDone; second += 1) {
+    onSecond(second)
+    do await turns()
+    while (underWay > 0)
+    if (!isDone) clock.advance(1_000)
+  }
+  stop()
+}
+
+t.test("the tenant's own limit is learned from a 429 while a client has room", async (t) => {
+  // Four bots and one user: the tenant allows 2.5 times what a client may do.
+  const pool = await openPool(t, { count: 4, tier2Limit: 20, tenantLimitShare: 0.5 })
+  const { tenant, tenants, tokens, checked, lines, refusals, clock } = pool
+  await checked()
+  t.equal(tenants.learnedLimit('acme', 2), null)
+  const work = Promise.all(tokens(70).map((id) => tenant.revokeToken(id, CALL)))
+  await turns(200)
+  t.equal(tenants.learnedLimit('acme', 2), 56, '0.7 of four clients with 20 each')
+  t.equal(tenants.learnedLimit('acme', 1), null)
+  const message =
+    "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window"
+  t.equal(lines.filter(({ msg }) => msg === message).length, 1, 'one event, logged once')
+  await drive(pool, work)
+  const before = refusals()
+  clock.advance(2 * WINDOW)
+  // Well below the tenant's limit of 50.
+  const limit = tenants.learnedLimit('acme', 2) ?? 0
+  t.ok(limit > 0 && limit < 80)
+  await drive(pool, Promise.all(tokens(35).map((id) => tenant.revokeToken(id, CALL))))
+  t.equal(refusals(), before)
+})
+
+t.test('without further refusals, the limit rises until it is forgotten', async (t) => {
+  const { tenant, tenants, tokens, checked, sandbox, clock } = await openPool(t)
+  await checked()
+  sandbox.tenant.order({ kind: 'rate-limited', seconds: 1, route: 'revoke' })
+  const work = tenant.revokeToken(tokens(1)[0] ?? '', CALL)
+  t.equal(await work, 'revoked', 'by the other client')
+  const budgets = tenant.pool.clients.map(({ budget }) => budget)
+  t.equal(tenants.learnedLimit('acme', 2), 14)
+  t.equal(Math.max(...budgets.map((budget) => budget.remaining(2))), 5, 'in force at once')
+  clock.advance(WINDOW + 10)
+  t.same(budgets.map((budget) => budget.remaining(2)).sort(), [1, 7], 'one client must make a call first')
+  for (const [windows, expected] of [
+    [3, 17],
+    [3, 19],
+    [1, null],
+  ] as const) {
+    clock.advance(windows * WINDOW)
+    t.equal(tenants.learnedLimit('acme', 2), expected)
+  }
+  t.equal(Math.max(...budgets.map((budget) => budget.remaining(2))), 10)
+})
+
+t.test('a learned limit survives a restart, and other processes read it', async (t) => {
+  const stored: LearnedLimit[] = []
+  const limits = {
+    learnedLimits: async () => stored,
+    learnLimit: async (limit: Omit<LearnedLimit, 'ageMs'>) => void stored.push({ ...limit, ageMs: 0 }),
+  }
+  const { tenant, tokens, checked, sandbox } = await openPool(t, { limits })
+  await checked()
+  sandbox.tenant.order({ kind: 'rate-limited', seconds: 1, route: 'revoke' })
+  await tenant.revokeToken(tokens(1)[0] ?? '', CALL)
+  t.match(stored, [{ origin: sandbox.url, tier: 2, calls: 14 }])
+  const [first] = stored
+  const next = await openPool(t, {
+    limits: {
+      ...limits,
+      learnedLimits: async () => (first ? [{ ...first, origin: next.sandbox.url, ageMs: WINDOW }] : []),
+    },
+  })
+  await next.tenants.start()
+  await next.checked()
+  t.equal(next.tenants.learnedLimit('acme', 2), 14)
+  t.same(
+    next.tenant.pool.clients.map(({ budget }) => budget.remaining(2)),
+    [6, 6],
+    'without the access tokens',
+  )
+})
+
+t.test('another program uses a third of the same budget: nothing is lost, one 429 per window', async (t) => {
+  const LIMIT = 30
+  const pool = await openPool(t, { count: 1, tier2Limit: LIMIT, concurrency: 1 })
+  const { tenant, tokens, checked, sandbox, clients, clock } = pool
+  await checked()
+  const [client] = clients
+  if (!client) return
+  const refusedAt: number[] = []
+  sandbox.tenant.onCall((phase, call) => {
+    if (phase === 'answered' && call.status === 429) refusedAt.push(clock.now())
+  })
+  const work = Promise.all(tokens(150).map((id) => tenant.revokeToken(id, CALL)))
+  await drive(pool, work, (second) => {
+    if (second % 30 === 0) sandbox.tenant.spendCalls(client.id, 2, 1)
+  })
+  t.same(new Set(await work), new Set(['revoked']))
+  t.ok(refusedAt.length > 0)
+  for (const at of refusedAt) {
+    const inWindow = refusedAt.filter((other) => other >= at && other < at + WINDOW).length
+    t.equal(inWindow, 1)
+  }
+})
