@@ -9,6 +9,7 @@ import { deletes } from './deletes.ts'
 import { fairness } from './fairness.ts'
 import { order } from './order.ts'
 import { pickup } from './pickup.ts'
+import { pools } from './pool.ts'
 import { replays } from './replays.ts'
 import { revoke } from './revoke.ts'
 import { scale } from './scale.ts'
@@ -70,6 +71,7 @@ const BENCHES = [
   backlog,
   windows,
   order,
+  pools,
   pickup,
   sharedWindows,
   fairness,

@@ -10,15 +10,21 @@ export const TenantSettings = z.object({
   tier1Limit: z.int(),
   tier2Limit: z.int(),
   windowMs: z.int(),
-  client: z.object({ id: z.string(), secret: z.string() }),
+  /** See the sandbox's setting. Null: a tenant with so many users that its own limit is never reached. */
+  tenantLimitShare: z.number().nullable(),
+  clients: z.array(z.object({ id: z.string(), secret: z.string() })),
 })
 type TenantSettings = z.infer<typeof TenantSettings>
-export type TenantOptions = Partial<Omit<TenantSettings, 'client'>>
+export type TenantOptions = Partial<TenantSettings>
 
-/** The defaults: no latency, and limits that are never reached. */
+/** The defaults: no latency, one client, and limits that are never reached. */
 export function tenantSettings(options: TenantOptions): TenantSettings {
   const limits = { tier1Limit: UNLIMITED, tier2Limit: UNLIMITED, windowMs: 300_000 }
-  return { latencyMs: 0, lagAfterRevokeMs: 0, ...limits, ...options, client: CLIENT }
+  return {
+    ...{ latencyMs: 0, lagAfterRevokeMs: 0, tenantLimitShare: 0.5, clients: [CLIENT] },
+    ...limits,
+    ...options,
+  }
 }
 
 /** Messages to the process. */
@@ -56,9 +62,9 @@ export async function startTenant(bench: Bench, options: TenantOptions = {}) {
 }
 
 if (import.meta.main) {
-  const { client, ...settings } = TenantSettings.parse(JSON.parse(String(process.argv[2])))
+  const { clients, ...settings } = TenantSettings.parse(JSON.parse(String(process.argv[2])))
   const { url, tenant } = await startSandbox(settings)
-  tenant.addClient(client)
+  for (const client of clients) tenant.addClient(client)
   const arrivedAt = new Map<SandboxCall, number>()
   let calls: TenantCall[] = []
   tenant.onCall((phase, call) => {

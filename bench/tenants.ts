@@ -39,7 +39,7 @@ export async function startTenants(
 }
 
 if (import.meta.main) {
-  const { tenants: count, client, ...settings } = Settings.parse(JSON.parse(String(process.argv[2])))
+  const { tenants: count, clients, ...settings } = Settings.parse(JSON.parse(String(process.argv[2])))
   const sandboxes: Sandbox[] = []
   const counts: Record<string, number> = {}
   let firstListed: Record<string, number> = {}
@@ -47,7 +47,7 @@ if (import.meta.main) {
     // 127.0.0.0/8 is loopback.
     const sandbox = await startSandbox({ ...settings, host: `127.1.${index >> 8}.${index & 255}` })
     const { tenant } = sandbox
-    tenant.addClient(client)
+    for (const client of clients) tenant.addClient(client)
     tenant.onCall((phase, { route, path, status }) => {
       if (phase === 'answered') {
         const key = `${route} ${status}`
