@@ -14,6 +14,7 @@ import {
   importBudget,
   importEnded,
   importHeld,
+  importLearnedLimits,
   importPending,
   importReplays,
   type Moved,
@@ -50,15 +51,15 @@ export interface MigrateStoreResult extends Moved {
 }
 
 /**
- * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets first, so that none
- * is exceeded; then pending and held revocations, recorded answers, sessions, finished revocations, and the audit trail. Each page is one
+ * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets and learned
+ * limits first, so that none is exceeded; then pending and held revocations, recorded answers, sessions, finished revocations, and the audit trail. Each page is one
  * transaction with rows, jobs and joined ids. Rows that already exist are skipped, so a run after an interruption
  * continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function migrateStore(options: MigrateStoreOptions): Promise<MigrateStoreResult> {
   const { path, url, timeoutMs, windowMs, now, log, onProgress } = options
-  const source = openSqliteSource(path)
+  const source = openSqliteSource(path, now)
   const database = new PostgresDatabase(url, CONNECTIONS)
   const jobs = new PostgresJobs(database, new PostgresListener(url), { log, onWork: () => {} })
   const total = source.count()
@@ -83,6 +84,7 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
         importBudget(query, key, history, { timeoutMs, windowMs, now: now() }),
       )
     }
+    await importLearnedLimits(database.query, await source.learnedLimits())
     await each(source.pending(), (page) =>
       database.transaction((query) => importPending(query, jobs, page, now())),
     )

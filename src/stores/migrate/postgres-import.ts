@@ -1,5 +1,5 @@
 import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
-import type { BudgetHistory, BudgetKey } from '../../qlik/budget/permit-log.ts'
+import type { BudgetHistory, BudgetKey, LearnedLimit } from '../../qlik/budget/permit-log.ts'
 import { LONGEST_TIER_WAIT_MS } from '../../revocation/retry-policy.ts'
 import type { Revocation, Status } from '../../revocation/revocation.ts'
 import { queueAll, queueOrJoin } from '../postgres/accept.ts'
@@ -176,6 +176,18 @@ export async function importBudget(
      FROM json_to_recordset($4) AS v (ended_at float8, count integer) ORDER BY ended_at
      ON CONFLICT (tenant, client, tier, ended_at) DO UPDATE SET count = greatest(known.count, excluded.count)`,
     [budget, client, tier, JSON.stringify([...counts].map(([ended_at, count]) => ({ ended_at, count })))],
+  )
+}
+
+/** Imports limits that were learned from Qlik's refusals. The database may have learned a later one. */
+export async function importLearnedLimits(query: Query, limits: readonly LearnedLimit[]): Promise<void> {
+  await query(
+    `INSERT INTO curfew.learned_limits AS known (origin, tier, calls, learned_at)
+     SELECT origin, tier, calls, clock_timestamp() - "ageMs" * interval '1 millisecond'
+     FROM json_to_recordset($1) AS v (origin text, tier integer, calls integer, "ageMs" float8)
+     ON CONFLICT (origin, tier) DO UPDATE SET calls = excluded.calls, learned_at = excluded.learned_at
+       WHERE known.learned_at < excluded.learned_at`,
+    [JSON.stringify(limits)],
   )
 }
 

@@ -50,12 +50,12 @@ export function isCurfewFile(path: string): boolean {
  * write is the migration of its schema.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openSqliteSource(path: string) {
+export function openSqliteSource(path: string, now: () => number) {
   const database = openDatabase(path)
   const nothing = async () => {
     throw new Error('The source is read-only.')
   }
-  const permits = new SqlitePermitLog(database, nothing, async (work) => work(), Date.now)
+  const permits = new SqlitePermitLog(database, nothing, async (work) => work(), now)
   const joinsOf = database.prepare(
     'SELECT id, into_id FROM joined_ids WHERE into_id IN (SELECT value FROM json_each(?))',
   )
@@ -181,6 +181,8 @@ export function openSqliteSource(path: string) {
       )
       return Promise.all(keys.map(async (key) => ({ key, history: await permits.history(key, since) })))
     },
+
+    learnedLimits: () => permits.learnedLimits(),
 
     close: () => database.close(),
   }

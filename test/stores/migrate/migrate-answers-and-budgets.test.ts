@@ -60,6 +60,29 @@ t.test('calls of the last window count once, as long as in SQLite', async (t) =>
   t.match(await contents(), { counts: [{ calls: 4 }] })
 })
 
+t.test('learned limits keep their age; a later one in PostgreSQL is kept', async (t) => {
+  const { fill, move, target } = await stores(t)
+  const [old, later] = [{ origin: 'https://a', tier: 2 } as const, { origin: 'https://b', tier: 1 } as const]
+  await fill(async ({ permits }) => {
+    await permits.learnLimit?.({ ...old, calls: 350 })
+    await permits.learnLimit?.({ ...later, calls: 70 })
+  })
+  const { permits } = await target()
+  await permits.learnLimit?.({ ...later, calls: 49 })
+  const now = Date.now() + 600_000
+  await move({ now: () => now })
+  const limits = (await permits.learnedLimits?.()) ?? []
+  t.match(
+    limits.sort((one, other) => other.tier - one.tier),
+    [
+      { ...old, calls: 350 },
+      { ...later, calls: 49 },
+    ],
+  )
+  const ageMs = limits[0]?.ageMs ?? 0
+  t.ok(ageMs >= 600_000 && ageMs < 660_000, `it was learned ${ageMs} ms ago`)
+})
+
 t.test('unexpired sessions are copied; those already in PostgreSQL are kept', async (t) => {
   const { fill, move, target, path } = await stores(t)
   const of = { tenant: 'default', source: 'op', isOnly: false }
