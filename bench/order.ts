@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { clientsOf, tenantWith } from './clients.ts'
 import { availableAt, drain, fewestFirst, heavyTail, type Limit, mean, withReserve } from './order-model.ts'
 import { startPostgres } from './postgres.ts'
 import { startReplicas } from './replica.ts'
@@ -6,8 +7,9 @@ import { type Bench, call, type Figure, print, quantile, sleep, startService, wi
 import { startTenant } from './tenant.ts'
 
 const USERS = Number(process.env.BENCH_USERS ?? 1_000)
-/** The first permit is used for the access token. */
+/** Of each OAuth client. The first permit is used for the access token. */
 const LIMIT: Limit = { permits: 50, windowMs: 2_000, used: 1 }
+const CLIENTS = 4
 /** Longer, because the first window is used before the sizes are known. */
 const LONG_LIMIT: Limit = { ...LIMIT, windowMs: 10_000 }
 /** A user with many tokens, before users with one token each. */
@@ -25,7 +27,9 @@ const USERS_A_REQUEST = 1_000
 interface Scenario {
   /** Tokens of each user, in the order of their logouts. */
   sizes: readonly number[]
+  /** Of each OAuth client. */
   limit: Limit
+  clients: number
   replicas: number
 }
 
@@ -38,35 +42,46 @@ interface Result {
 
 /** Users log out at once. How soon are they logged out, compared with the optimum? */
 export async function order(): Promise<Figure[]> {
-  const own = await heavyTailFigures({ sizes: heavyTail(USERS), limit: LIMIT, replicas: 1 }, AIM_MEAN)
+  const own = await clientsFigures(1)
+  const several = await clientsFigures(CLIENTS)
   const others = await othersFigure()
-  const shared = { sizes: heavyTail(REPLICATED_USERS), limit: LIMIT, replicas: REPLICAS }
+  const shared = { sizes: heavyTail(REPLICATED_USERS), limit: LIMIT, clients: 1, replicas: REPLICAS }
   const [mean] = await heavyTailFigures(shared, AIM_REPLICAS)
-  return [...own, others, ...(mean ? [mean] : [])]
+  return [...own, ...several, others, ...(mean ? [mean] : [])]
+}
+
+function clientsFigures(clients: number): Promise<Figure[]> {
+  return heavyTailFigures({ sizes: heavyTail(USERS), limit: LIMIT, clients, replicas: 1 }, AIM_MEAN)
 }
 
 const seconds = (ms = Number.NaN) => `${(ms / 1000).toFixed(1)} s`
 const failures = ({ refused, deletes }: Result, tokens: number) =>
   `${refused} responses with 429; ${tokens - deletes} tokens alive`
 
-function timesOf({ sizes, limit }: Scenario, choose: Parameters<typeof drain>[1]): number[] {
-  return drain(sizes, choose).map((permits) => availableAt(permits, limit))
+/** The limit of all clients together. */
+function totalLimit({ limit: { permits, windowMs, used = 0 }, clients }: Scenario): Limit {
+  return { permits: permits * clients, windowMs, used: used * clients }
+}
+
+function timesOf(scenario: Scenario, choose: Parameters<typeof drain>[1]): number[] {
+  const limit = totalLimit(scenario)
+  return drain(scenario.sizes, choose).map((permits) => availableAt(permits, limit))
 }
 
 async function heavyTailFigures(scenario: Scenario, aim: number): Promise<Figure[]> {
-  const { sizes, limit, replicas } = scenario
+  const { sizes, limit, clients, replicas } = scenario
   const tokens = sizes.reduce((a, b) => a + b, 0)
   const result = await withBench((bench) => logOutAll(bench, scenario))
   const best = timesOf(scenario, withReserve)
   if (process.env.BENCH_VERBOSE) explain(result.times, best)
   const measured = mean(result.times)
   const last = Math.max(...result.times)
-  const ideal = availableAt(tokens, limit)
+  const ideal = availableAt(tokens, totalLimit(scenario))
   const ratio = measured / mean(best)
-  const users = `${sizes.length} users${replicas > 1 ? `, ${replicas} replicas on PostgreSQL` : ''}`
+  const users = `${sizes.length} users${clients > 1 ? `, ${clients} clients` : ''}${replicas > 1 ? `, ${replicas} replicas on PostgreSQL` : ''}`
   const part = (quantity: number) => seconds(quantile(result.times, quantity))
   const note =
-    `${tokens} tokens, sent in random order in requests of ${USERS_A_REQUEST}; ${limit.permits} deletes per ${limit.windowMs / 1000} s, ten times as many reads, ` +
+    `${tokens} tokens, sent in random order in requests of ${USERS_A_REQUEST}; ${limit.permits} deletes per ${limit.windowMs / 1000} s and client, ten times as many reads, ` +
     `latency ${LATENCY_MS} ms. From \`acceptedAt\` to \`completedAt\`: median ${part(0.5)}, p90 ${part(0.9)}, p99 ${part(0.99)}. ` +
     `The optimum gives every tenth permit to the oldest user; without this reserve, the mean is ${seconds(mean(timesOf(scenario, fewestFirst)))}; first in, first out: ${seconds(mean(timesOf(scenario, () => 0)))}.`
   return [
@@ -82,14 +97,14 @@ async function heavyTailFigures(scenario: Scenario, aim: number): Promise<Figure
       measured: `${(last / ideal).toFixed(3)}: ${seconds(last)} against ${seconds(ideal)}`,
       aim: `≤ ${AIM_LAST}`,
       met: last / ideal <= AIM_LAST,
-      note: `The same run. The ideal is ⌊tokens / ${limit.permits}⌋ windows: one permit is used for the access token.`,
+      note: `The same run. The ideal is ⌊tokens / ${limit.permits * clients}⌋ windows: one permit of each client is used for its access token.`,
     },
   ]
 }
 
 async function othersFigure(): Promise<Figure> {
   const sizes = [BEFORE, ...Array<number>(OTHERS).fill(1)]
-  const scenario = { sizes, limit: LONG_LIMIT, replicas: 1 }
+  const scenario = { sizes, limit: LONG_LIMIT, clients: 1, replicas: 1 }
   const result = await withBench((bench) => logOutAll(bench, scenario))
   const ofOthers = (times: readonly number[]) => mean(times.slice(1))
   const [measured, first] = [ofOthers(result.times), ofOthers(timesOf(scenario, () => 0))]
@@ -111,11 +126,16 @@ function explain(times: readonly number[], best: readonly number[]): void {
   }
 }
 
-async function logOutAll(bench: Bench, { sizes, limit, replicas }: Scenario): Promise<Result> {
+async function logOutAll(bench: Bench, { sizes, limit, clients, replicas }: Scenario): Promise<Result> {
   const { permits, windowMs } = limit
   const limits = { tier1Limit: permits * 10, tier2Limit: permits, windowMs }
-  const tenant = await startTenant(bench, { latencyMs: LATENCY_MS, ...limits })
+  const ofTenant = clientsOf(clients)
+  const tenant = await startTenant(bench, {
+    ...{ latencyMs: LATENCY_MS, tenantLimitShare: null, clients: ofTenant },
+    ...limits,
+  })
   const url = await start(bench, tenant.url, replicas, {
+    ...tenantWith(bench, tenant.url, ofTenant),
     QLIK_TIER1_LIMIT: String(limits.tier1Limit),
     QLIK_TIER2_LIMIT: String(limits.tier2Limit),
     QLIK_RATE_WINDOW_MS: String(windowMs),
@@ -187,4 +207,8 @@ async function ended(url: string, count: number): Promise<Map<string, number>> {
   return times
 }
 
-if (import.meta.main) await print(order())
+/** With a number as its argument: only the figures for this number of clients. */
+if (import.meta.main) {
+  const clients = Number(process.argv[2] ?? 0)
+  await print(clients > 0 ? clientsFigures(clients) : order())
+}

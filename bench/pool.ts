@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { clientsOf, tenantWith } from './clients.ts'
 import {
   type Bench,
   type Child,
@@ -71,10 +70,7 @@ function figure(clients: number, { ms, refused }: Drained): Figure {
 }
 
 async function drain(bench: Bench, count: number): Promise<Drained> {
-  const clients = Array.from({ length: count }, (_, index) => ({
-    id: `bench-${index}`,
-    secret: `of-bench-${index}`,
-  }))
+  const clients = clientsOf(count)
   const limits = { tier1Limit: 5_000, tier2Limit: LIMIT, windowMs: WINDOW_MS }
   const tenant = await startTenant(bench, {
     latencyMs: LATENCY_MS,
@@ -82,17 +78,8 @@ async function drain(bench: Bench, count: number): Promise<Drained> {
     ...limits,
     clients,
   })
-  const path = join(bench.folder, 'curfew.json')
-  const config = {
-    clients: Object.fromEntries(
-      clients.map(({ id, secret }) => [id, { clientId: id, clientSecret: secret }]),
-    ),
-    tenants: [{ name: 'acme', url: tenant.url, clients: clients.map(({ id }) => id) }],
-  }
-  writeFileSync(path, JSON.stringify(config))
   const service = await startService(bench, tenant.url, {
-    ...{ QLIK_TENANT_URL: '', QLIK_CLIENT_ID: '', QLIK_CLIENT_SECRET: '' },
-    CONFIG_FILE: path,
+    ...tenantWith(bench, tenant.url, clients),
     QLIK_TIER1_LIMIT: '5000',
     QLIK_TIER2_LIMIT: String(LIMIT),
     QLIK_RATE_WINDOW_MS: String(WINDOW_MS),
