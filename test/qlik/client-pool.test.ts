@@ -182,6 +182,20 @@ t.test('a reload adds and removes clients while calls wait', async (t) => {
   t.equal(budget?.remaining(2), 0)
 })
 
+t.test('calls that wait for a client are made by the others when it is removed', async (t) => {
+  const { tenant, tokens, checked, clients, reload, revoked, clock } = await openPool(t)
+  await checked()
+  const waiting = tokens(26).map((id) => tenant.revokeToken(id, CALL))
+  await Promise.all(waiting.slice(0, 18))
+  const [a, b] = clients
+  if (!a || !b) return
+  reload([b])
+  // Both have room again.
+  clock.advance(5 * MINUTE + 10)
+  await Promise.all(waiting)
+  t.same([revoked(a.id), revoked(b.id)], [9, 17])
+})
+
 t.test('a removed client is closed after ten minutes', async (t) => {
   const { tenant, checked, clients, reload, clock } = await openPool(t, { count: 3 })
   await checked()
