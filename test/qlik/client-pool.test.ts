@@ -31,6 +31,29 @@ t.test('the calls of a tenant use the budgets of all its clients, and no more', 
   t.equal(refusals(), 0)
 })
 
+t.test('the allowance of a tenant is that of the clients that make calls', async (t) => {
+  const { tenant, tokens, checked, clients, sandbox } = await openPool(t, { count: 3 })
+  sandbox.tenant.changeClient(String(clients[0]?.id), { admin: false })
+  await checked()
+  await Promise.all(tokens(5).map((id) => tenant.revokeToken(id, CALL)))
+  t.match(tenant.pool.allowance(), { permitsPerWindow: 20, permits: 13, readsPerWindow: 200 })
+})
+
+t.test('listings of the whole tenant are made by the given client', async (t) => {
+  const { tenant, tokens, checked, clients, sandbox } = await openPool(t)
+  await checked()
+  tokens(150)
+  const [, b] = clients
+  sandbox.tenant.calls.length = 0
+  const by = { ...CALL, client: String(b?.id) }
+  const first = await tenant.listOwners(null, by)
+  await tenant.listOwners(first.next, by)
+  t.same(
+    sandbox.tenant.calls.map(({ route, userId }) => [route, userId]),
+    Array(2).fill(['list', b?.userId]),
+  )
+})
+
 t.test('a waiting call takes the first client that has room', async (t) => {
   const { tenant, tokens, checked, revoked, clients, sandbox, clock } = await openPool(t)
   await checked()
