@@ -1,0 +1,129 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import { latest } from '../../revocation/waiting-for.ts'
+import type { ClientConfig, TenantConfig } from '../tenant-config.ts'
+import { shareOf } from './learned-limit.ts'
+import { type Ceiling, LearnedLimits } from './learned-limits.ts'
+import { openBudget } from './open-budget.ts'
+import type { Permits, Tier } from './permit-log.ts'
+import type { BudgetLimits, RateBudget } from './rate-budget.ts'
+import { SharedBlocks } from './shared-blocks.ts'
+
+export interface ClientBudgetsOptions {
+  permits: Permits
+  clock: Clock
+  log: Log
+  /** The configured tenants. */
+  configs: () => Iterable<TenantConfig>
+  /** Number of clients that make a tenant's calls. */
+  clientsInUse: (config: TenantConfig) => number
+  /** Whether a client may use the budget. */
+  isUsed: (budget: RateBudget) => boolean
+}
+
+/**
+ * The budgets of all OAuth clients, under the configured limits or the client's share of those learned from refusals. A
+ * tenant and its replacement share them.
+ */
+export class ClientBudgets {
+  readonly #options: ClientBudgetsOptions
+  readonly #budgets = new Map<string, RateBudget>()
+  readonly #sharedBlocks: SharedBlocks | null
+  readonly #learned: LearnedLimits
+
+  constructor(options: ClientBudgetsOptions) {
+    this.#options = options
+    const { permits, clock, log } = options
+    this.#sharedBlocks = 'exchange' in permits ? new SharedBlocks({ permits, clock, log }) : null
+    this.#learned = new LearnedLimits({ permits, clock, log, onChange: () => this.applyLimits() })
+  }
+
+  /** Reads what other processes have learned. */
+  async start(): Promise<void> {
+    await Promise.all([this.#learned.start(), this.#sharedBlocks?.start()])
+  }
+
+  /** Stops reading. The budgets can still be used. */
+  stop(): void {
+    this.#sharedBlocks?.stop()
+    this.#learned.stop()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#budgets.values()].map((budget) => budget.close()))
+  }
+
+  /** The budget of a tenant's client, opened if it is not. */
+  of(config: TenantConfig, client: ClientConfig): RateBudget {
+    const key = budgetKey(config, client)
+    const budget = this.#budgets.get(key) ?? this.#open(config, client)
+    this.#budgets.set(key, budget)
+    return budget
+  }
+
+  /** Forgets those of the budgets that no client uses, and returns them to be closed. */
+  forgetUnused(budgets: readonly RateBudget[]): RateBudget[] {
+    const unused = budgets.filter((budget) => !this.#options.isUsed(budget))
+    for (const [key, known] of this.#budgets) if (unused.includes(known)) this.#budgets.delete(key)
+    return unused
+  }
+
+  /** End of Qlik's block of a tier for a client, in any process that shares the store; ms since the epoch. */
+  blockedUntil(config: TenantConfig, client: Pick<ClientConfig, 'clientId'>, tier: Tier): number | null {
+    return latest(
+      this.#budgets.get(budgetKey(config, client))?.blockedUntil(tier) ?? null,
+      this.#sharedBlocks?.until({ origin: config.origin, client: client.clientId, tier }) ?? null,
+    )
+  }
+
+  /** Calls of a tier per window that all clients of a tenant may make together, if Qlik allows fewer than configured. */
+  learnedLimit(config: TenantConfig, tier: Tier): number | null {
+    return this.#learned.limit({ origin: config.origin, tier }, this.#ceilingOf(config, tier))
+  }
+
+  /** Applies the current limits to all budgets. */
+  applyLimits(): void {
+    for (const config of this.#options.configs()) {
+      const budgets = config.clients.flatMap((client) => this.#budgets.get(budgetKey(config, client)) ?? [])
+      if (budgets.length === 0) continue
+      const limits = this.#limitsOf(config)
+      for (const budget of budgets) budget.change(limits)
+    }
+  }
+
+  #open(config: TenantConfig, client: ClientConfig): RateBudget {
+    const { configs } = this.#options
+    const { origin } = config
+    const onEarlyRefusal = (tier: Tier, waitMs: number) => {
+      const current = [...configs()].find((one) => one.origin === origin) ?? config
+      return this.#learned.lower({ origin, tier }, this.#ceilingOf(current, tier), waitMs)
+    }
+    const limits = { ...config, ...this.#limitsOf(config) }
+    return openBudget(limits, client, { ...this.#options, onEarlyRefusal })
+  }
+
+  /** The configured limits of each client, or its share of the learned ones. */
+  #limitsOf(config: TenantConfig): BudgetLimits {
+    const { tier1Limit, tier2Limit } = config
+    const clients = this.#options.clientsInUse(config)
+    return {
+      ...config,
+      tier1Limit: shareOf(this.learnedLimit(config, 1), tier1Limit, clients),
+      tier2Limit: shareOf(this.learnedLimit(config, 2), tier2Limit, clients),
+    }
+  }
+
+  #ceilingOf(config: TenantConfig, tier: Tier): Ceiling {
+    const { windowMs, tier1Limit, tier2Limit } = config
+    const ceiling = (tier === 1 ? tier1Limit : tier2Limit) * this.#options.clientsInUse(config)
+    return { windowMs, ceiling }
+  }
+}
+
+/** Qlik counts by tenant and client, regardless of the tenant's configured name. */
+function budgetKey(
+  { origin }: Pick<TenantConfig, 'origin'>,
+  { clientId }: Pick<ClientConfig, 'clientId'>,
+): string {
+  return JSON.stringify([origin, clientId])
+}
