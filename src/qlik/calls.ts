@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { momentOf } from '../base/moment.ts'
 import { type CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
 import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
 import { abortable } from './abortable.ts'
@@ -7,6 +8,7 @@ import type { Permit } from './budget/tier-gate.ts'
 import type { Grant } from './client.ts'
 import type { ClientPool } from './client-pool.ts'
 import { isClientRefused, mayConcernClient, type PoolClient } from './pool-client.ts'
+import type { Asked } from './power.ts'
 import type { ClientCredential } from './tenant-config.ts'
 
 /** The access token has the highest priority, because all other calls wait for it. */
@@ -85,6 +87,17 @@ export class Calls {
         if (isClientRefused(error)) pool.refuse(client, error)
       }
     }
+  }
+
+  /** A read, with its client, the scope of the access token, and the time it was sent. */
+  ask<T extends object>(
+    call: CallOptions,
+    send: (caller: Caller) => Promise<T>,
+  ): Promise<T & Asked & Pick<Caller, 'client'>> {
+    return this.make(1, call, async (caller) => {
+      const askedAt = momentOf(this.#options.clock)
+      return { ...(await send(caller)), scope: caller.grant.scope, askedAt, client: caller.client }
+    })
   }
 
   /** Requests an access token. The token endpoint also counts against Tier 2. A 429 blocks the tier; then tries again. */
