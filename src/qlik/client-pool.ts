@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts'
-import type { CallOptions, Power, QlikFailure } from '../revocation/qlik-tenant.ts'
+import type { CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
 import { toFailure } from '../revocation/retry-policy.ts'
 import type { Allowance } from '../revocation/survey-plan.ts'
 import { latest } from '../revocation/waiting-for.ts'
+import { bestPower, type Found } from './best-power.ts'
 import type { Tier } from './budget/permit-log.ts'
 import type { Permit } from './budget/tier-gate.ts'
 import { classOf, earliestOfAll, eligible, poolFreeAt, sumOf, TRY_AGAIN_MS } from './pool.ts'
@@ -159,24 +160,10 @@ export class ClientPool {
     }
   }
 
-  /**
-   * The power of the most powerful client: the first that is found to be proven, otherwise the best. Rejects only if no
-   * client's power can be found.
-   */
-  async bestPower(maxAgeMs?: number): Promise<{ client: PoolClient; power: OwnPower }> {
-    for (const client of this.#provenFirst()) {
-      const power = await this.powerOf(client, maxAgeMs).catch(() => null)
-      if (power?.power === 'proven') return { client, power }
-    }
-    return firstProven(
-      this.#clients.map(async (client) => ({ client, power: await this.powerOf(client, maxAgeMs) })),
-    )
-  }
-
-  /** The proven clients if there are several; a single client is asked once. */
-  #provenFirst(): PoolClient[] {
-    if (this.#clients.length === 1) return []
-    return this.eligible(1, {}, new Set()).filter((client) => classOf(client) === 'proven')
+  /** The power of the most powerful client. Rejects only if no client's power can be found. */
+  bestPower(maxAgeMs?: number): Promise<Found<PoolClient>> {
+    const roomOf = ({ budget }: PoolClient) => budget.remaining(1)
+    return bestPower(this.#clients, roomOf, (client) => this.powerOf(client, maxAgeMs))
   }
 
   /** When the next call could start if no client's window has room; ms since the epoch, null if there is room. */
@@ -256,26 +243,4 @@ export class ClientPool {
     this.#timers.get(client)?.()
     this.#timers.delete(client)
   }
-}
-
-const RANK: readonly Power[] = ['proven', 'unknown', 'lacking']
-
-/** The first proven result, or else the best. Rejects if all do, with the failure of the first. */
-function firstProven<T extends { power: OwnPower }>(results: readonly Promise<T>[]): Promise<T> {
-  return new Promise((resolve, reject) => {
-    for (const result of results) {
-      result.then(
-        (found) => {
-          if (found.power.power === 'proven') resolve(found)
-        },
-        () => {},
-      )
-    }
-    Promise.allSettled(results).then((all) => {
-      const found = all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-      found.sort((one, other) => RANK.indexOf(one.power.power) - RANK.indexOf(other.power.power))
-      if (found[0]) resolve(found[0])
-      else reject(all[0]?.status === 'rejected' ? all[0].reason : new Error('no client'))
-    })
-  })
 }
