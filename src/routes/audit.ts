@@ -13,7 +13,7 @@ import { Identifier } from '../revocation/signal.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
 
 export interface AuditRoutesOptions {
-  audit: Pick<AuditReading, 'list' | 'spans' | 'page'>
+  audit: AuditReading
 }
 
 /** The OpenAPI document cannot describe details of any depth. */

@@ -28,7 +28,7 @@ export interface ErasureStore {
 const TARGETS_AT_ONCE = 500
 
 /**
- * See `AuditReading.erase`. Usually one transaction. With more than 500 rows it is several, each of which records what it
+ * See `AuditLog.erase`. Usually one transaction. With more than 500 rows it is several, each of which records what it
  * erased; if the process ends in between, a repeated request finds the rest.
  */
 export async function erase(

@@ -54,6 +54,9 @@ export interface AuditLog extends AuditReading {
    * @returns the number of deleted entries
    */
   purge(before: number, now: number): Promise<number>
+
+  /** Erases the personal data of a user, under every name. */
+  erase(request: ErasureRequest, now: number, origin?: Origin): Promise<Erased>
 }
 
 /** The first and the last entry of a chain. */
@@ -75,7 +78,4 @@ export interface AuditReading {
 
   /** Up to `limit` entries after a position, in the order of writer and sequence; from the beginning if it is null. */
   page(after: Position | null, limit: number): Promise<StoredEntry[]>
-
-  /** Erases the personal data of a user, under every name. */
-  erase(request: ErasureRequest, now: number, origin?: Origin): Promise<Erased>
 }

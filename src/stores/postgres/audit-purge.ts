@@ -1,6 +1,6 @@
+import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import { entriesPurged } from '../../revocation/audit/events.ts'
 import { toHead } from '../audit-row.ts'
-import type { NoteEvents } from './audit-writing.ts'
 import type { Query } from './database.ts'
 
 const PURGED_AT_ONCE = 500

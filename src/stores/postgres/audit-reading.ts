@@ -19,7 +19,7 @@ export const POSTGRES_AUDIT: AuditDialect = {
 }
 
 /** Reads the audit trail. */
-export function postgresAuditReading(query: Query): Pick<AuditReading, 'list' | 'spans' | 'page'> {
+export function postgresAuditReading(query: Query): AuditReading {
   return {
     list: (wanted) => listAudit(wanted, query, POSTGRES_AUDIT),
     spans: async () => (await query(spansStatement(POSTGRES_AUDIT))).map(toSpan),

@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { append, type ChainEnd, emptyChain, type NewEntry } from '../../revocation/audit/chain.ts'
-import type { AuditEvent, Head } from '../../revocation/audit/entry.ts'
+import type { AuditEvent, Head, NoteEvents } from '../../revocation/audit/entry.ts'
 import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
 import { newSalt } from '../../revocation/audit/salt.ts'
 import { AUDIT_COLUMNS, toAuditValues, toHead } from '../audit-row.ts'
 import type { PostgresDatabase, Query } from './database.ts'
-
-/** Records events in the audit trail, in the same transaction. `at`: ms since the epoch. */
-export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
 
 interface Noted {
   events: readonly AuditEvent[]

@@ -34,7 +34,7 @@ export function sqliteRows(database: DatabaseSync, read: Read): Rows {
 }
 
 /** Reads the audit trail. */
-export function sqliteAuditReading(rows: Rows): Pick<AuditReading, 'list' | 'spans' | 'page'> {
+export function sqliteAuditReading(rows: Rows): AuditReading {
   return {
     list: (query) => listAudit(query, rows, SQLITE_AUDIT),
     spans: async () => (await rows(spansStatement(SQLITE_AUDIT), [])).map(toSpan),

@@ -1,5 +1,5 @@
 import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
-import type { AuditEvent } from '../../revocation/audit/entry.ts'
+import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import {
   decisionEvent,
   endEvents,
@@ -27,9 +27,6 @@ import {
 } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
-
-/** Records events in the audit trail, in the caller's transaction. `at`: ms since the epoch. */
-export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
 
 /**
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
