@@ -16,8 +16,8 @@ interface Topic {
 }
 
 /**
- * Limits lines of the log that clients can cause. A topic is from a set that the configuration bounds; a detail, such as an
- * address, is chosen by clients. Once `maxDetails` details had a line within `everyMs`, further ones share a line per topic.
+ * Limits log lines that clients can cause. The configuration limits the number of topics; clients choose the details, such as
+ * an address. Once `maxDetails` details had a line within `everyMs`, further ones share one line per topic.
  */
 export class LineLimiter {
   readonly #options: LineLimiterOptions

@@ -20,7 +20,7 @@ export function byApiKey(request: FastifyRequest, senders: KnownKeys): Sender | 
   return sender
 }
 
-/** The same for a route that answers everybody: a wrong API key counts as a failed authentication. */
+/** The same for a route that needs no authentication. A wrong API key counts as a failed authentication. */
 export function optionalSender(request: FastifyRequest, senders: KnownKeys): Sender | null {
   const sender = byApiKey(request, senders)
   if (sender || request.headers.authorization === undefined) return sender

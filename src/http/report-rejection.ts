@@ -58,7 +58,7 @@ export function createReportRejection({
   }
 }
 
-/** Whether operators must know: of a sender of signals, or a failed authentication. */
+/** Whether it is worth a warning: a rejected signal, or a failed authentication. */
 function isVisible({ isSignal, code }: Rejection): boolean {
   return isSignal || [401, 403, 429].includes(ERRORS[code].status ?? 500)
 }
@@ -70,7 +70,7 @@ function senderOf({ origin, invalidKey, pathSource }: Rejection): ConfiguredSend
   return pathSource?.isConfigured ? { kind: 'source', id: pathSource.name } : null
 }
 
-/** What shares a line: the sender, or the address of an unknown one. */
+/** The topic and the detail for the limiter: the sender, or the address of an unknown one. */
 function subjectOf({
   source,
   code,

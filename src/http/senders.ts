@@ -72,11 +72,11 @@ export interface SendersOptions {
 /** The webhook keys that matched last are tried first, without a limit. */
 const RECENT_KEYS = 32
 /**
- * What may be hashed in vain, per second, to find the key of a webhook: HMACs of a body with 994 keys share no work. About a
- * tenth of a processor.
+ * How many bytes may be hashed per second without finding the key of a webhook: HMACs of a body with 994 keys share no
+ * work. About a tenth of a processor.
  */
 const SEARCH_BYTES_PER_S = 64 * 1024 * 1024
-/** What an HMAC costs besides the body, in bytes that are hashed in the same time. */
+/** What an HMAC costs in addition to the body, in bytes that are hashed in the same time. */
 const HMAC_COST_BYTES = 512
 
 interface SignatureCheck {
@@ -132,7 +132,7 @@ export class Senders {
     return senderOf(key)
   }
 
-  /** The API key in an `Authorization` header, if it is configured but not valid now. For the log: callers learn no difference. */
+  /** The configured API key in an `Authorization` header if it is not valid now. For the log: callers see no difference. */
   invalidKey(authorization: string | undefined): InvalidKey | null {
     const key = this.#apiKeys.find(authorization)
     const validity = key ? validityOf(key, this.#clock.now()) : 'valid'

@@ -28,7 +28,7 @@ export type Rows = (text: string, values: unknown[]) => Promise<Record<string, u
  * loop, or exceed PostgreSQL's statement timeout.
  */
 const WINDOW = 5_000
-/** Afterwards, the page ends, even if it is empty. */
+/** Maximum per page. The page then ends, even if it is empty. */
 const WINDOWS = 200
 
 /** Where a page continues: the last entry that was looked at. */

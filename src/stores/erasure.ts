@@ -77,8 +77,8 @@ async function namesOf(user: UserReference, search: ErasureSearch): Promise<User
 }
 
 /**
- * What leads from one name to another comes last, the first name at the very end: so a repeated request finds the rest of an
- * erasure that was interrupted.
+ * Rows that lead from one name to another come last, those of the first name at the very end. So a repeated request finds the
+ * rest of an interrupted erasure.
  */
 async function* targetsOf(
   tenant: string,

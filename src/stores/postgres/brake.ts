@@ -22,7 +22,7 @@ export class PostgresBrake {
   readonly #now: () => number
   readonly #writer = randomUUID()
   #readUntil = 0
-  /** When a replica of an earlier version was last connected, by `#now`. */
+  /** When a replica of an earlier version was last seen, in ms of `#now`. */
   #earlierAt = Number.NEGATIVE_INFINITY
 
   /** @param now ms since the epoch */
