@@ -1,14 +1,12 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError, type ErrorCode } from '../base/errors.ts'
+import { LONGEST_ADDRESS } from './client-address.ts'
 import type { CountRefusal } from './refusals.ts'
 
 const WINDOW_MS = 60_000
 /** About 1 MB. Above it, the addresses that failed first are forgotten. */
 const MAX_ADDRESSES = 10_000
-
-/** Of an address with a zone. If a trusted proxy passes `X-Forwarded-For` on, clients can send any text instead. */
-const LONGEST_ADDRESS = 64
 
 /** Errors of requests that are not authenticated. A replayed token is authentic. */
 const FAILED_AUTHENTICATION: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

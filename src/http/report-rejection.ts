@@ -3,6 +3,7 @@ import { CurfewError, ERRORS } from '../base/errors.ts'
 import { LineLimiter } from '../base/line-limiter.ts'
 import type { Log } from '../base/log.ts'
 import { printableText } from '../base/printable.ts'
+import { LONGEST_ADDRESS } from './client-address.ts'
 import { addressKey } from './failed-attempts.ts'
 import type { ConfiguredSender, LastRequests } from './last-requests.ts'
 import { isFault } from './problems.ts'
@@ -16,8 +17,6 @@ export const MAX_ADDRESSES = 200
 const MAX_TOPICS = 10_000
 /** The maximum length of the name of a source. */
 const LONGEST_NAME = 63
-/** The maximum length of an IPv6 address with a zone. Behind a trusted proxy, clients may send any text. */
-const LONGEST_ADDRESS = 64
 
 export interface ReportOptions {
   clock: Pick<Clock, 'monotonic'>
