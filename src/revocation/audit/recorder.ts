@@ -30,9 +30,7 @@ export class Recorder {
   readonly note = (event: AuditEvent): void => {
     if (this.#waiting.length < MAX_WAITING) this.#waiting.push(event)
     else this.#dropped += 1
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = null
-    })
+    this.#writing ??= this.#write()
   }
 
   /** Resolves when everything noted is recorded, or is logged as lost. */
@@ -57,5 +55,7 @@ export class Recorder {
       if (lost > 0)
         log.error({ err, lost, event: events[0]?.event }, 'events are missing from the audit trail')
     }
+    // In the same turn as the check: an event that occurs later starts another write.
+    this.#writing = null
   }
 }
