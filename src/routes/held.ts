@@ -88,9 +88,13 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
       },
     },
     async (request) => {
-      const { decided, joined, more } = await decideAll(request, request.body, store.release)
-      wake()
-      return { released: decided, joined, more }
+      try {
+        const { decided, joined, more } = await decideAll(request, request.body, store.release)
+        return { released: decided, joined, more }
+      } finally {
+        // Some may be released even if the store fails.
+        wake()
+      }
     },
   )
 
