@@ -5,7 +5,7 @@ import { isSameUser, NamesOfUser } from '../revocation/audit/names.ts'
 import type { Origin } from '../revocation/origin.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
-import type { AuditDialect, Rows } from './audit-list.ts'
+import type { AuditDialect, Rows } from './audit-dialect.ts'
 import { ErasureSearch, type FoundEntry } from './erasure-search.ts'
 import {
   type Counts,

@@ -1,7 +1,4 @@
-import type { AuditDialect, Rows } from './audit-list.ts'
-
-/** Limits a statement: a long scan would block SQLite's event loop, or exceed PostgreSQL's statement timeout. */
-const WINDOW = 5_000
+import { type AuditDialect, type Rows, WINDOW } from './audit-dialect.ts'
 
 export type Bind = (value: unknown) => string
 

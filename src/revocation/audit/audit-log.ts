@@ -2,6 +2,9 @@ import type { Origin } from '../origin.ts'
 import type { UserReference } from '../signal.ts'
 import type { AuditEvent, Position, StoredEntry } from './entry.ts'
 
+/** The heads of the chains are recorded no more often: see `AuditLog.recordHeads`. */
+export const HEADS_EVERY_MS = 60 * 60_000
+
 export interface AuditQuery {
   /** Entries whose private part names this user and is not erased. */
   user?: UserReference | undefined

@@ -1,5 +1,6 @@
 import type { AuditReading } from '../../revocation/audit/audit-log.ts'
-import { type AuditDialect, listAudit } from '../audit-list.ts'
+import type { AuditDialect } from '../audit-dialect.ts'
+import { listAudit } from '../audit-list.ts'
 import { toStoredEntry } from '../audit-row.ts'
 import { spansStatement, toSpan } from '../audit-spans.ts'
 import type { Query } from './database.ts'

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { HEADS_EVERY_MS } from '../../revocation/audit/audit-log.ts'
 import { append, type ChainEnd, emptyChain, type NewEntry } from '../../revocation/audit/chain.ts'
 import type { AuditEvent, Head, NoteEvents } from '../../revocation/audit/entry.ts'
 import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
@@ -11,7 +12,6 @@ interface Noted {
   at: number
 }
 
-const HOUR_MS = 60 * 60_000
 /** An arbitrary lock number. One process lists the heads of the chains at a time; the others skip it. */
 const HEADS_LOCK = 4_283_307_232
 
@@ -159,7 +159,7 @@ async function isListDue(query: Query, at: number): Promise<boolean> {
     `SELECT NOT EXISTS (SELECT FROM curfew.audit_chains WHERE referenced_at > $1)
        AND EXISTS (SELECT FROM curfew.audit_chains AS c JOIN curfew.audit_entries AS e USING (writer, sequence)
          WHERE c.sequence > c.referenced AND e.event <> 'heads') AS due`,
-    [at - HOUR_MS],
+    [at - HEADS_EVERY_MS],
   )
   return found?.due === true
 }
