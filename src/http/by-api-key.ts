@@ -10,13 +10,12 @@ declare module 'fastify' {
   }
 }
 
-type KnownKeys = Pick<Senders, 'byApiKey' | 'invalidKey'>
+type KnownKeys = Pick<Senders, 'byApiKey'>
 
 /** The sender that the API key of a request identifies; null if the key is missing, unknown or not valid now. */
 export function byApiKey(request: FastifyRequest, senders: KnownKeys): Sender | null {
-  const { authorization } = request.headers
-  const sender = senders.byApiKey(authorization)
-  if (!sender) request.invalidKey = senders.invalidKey(authorization)
+  const { sender, invalidKey } = senders.byApiKey(request.headers.authorization)
+  request.invalidKey = invalidKey
   return sender
 }
 

@@ -26,7 +26,7 @@ export interface HealthOptions {
   tenants: KnownTenants
   deprecations: Pick<Deprecations, 'of'>
   sources: { checks(): Check[] }
-  senders: Pick<Senders, 'apiKeys' | 'byApiKey' | 'invalidKey'>
+  senders: Pick<Senders, 'apiKeys' | 'byApiKey'>
   /** What this sender can see of all senders. */
   viewSenders: (sender: Sender | null) => Partial<SenderViews>
   clock: Clock
