@@ -151,10 +151,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     onAccepted: (signals, accepted, origin) => {
       const { revocations, replayed } = accepted
       if (!replayed) lateTimes.note(revocations)
-      for (const [index, { source }] of signals.entries())
+      for (const [index, { source }] of signals.entries()) {
         if (!replayed && revocations[index]?.status === 'held') metrics.held(source)
+        metrics.signal(source, replayed ? 'replayed' : 'accepted')
+      }
       brakeLog.note(accepted, origin)
-      for (const { source } of signals) metrics.signal(source, replayed ? 'replayed' : 'accepted')
       worker.wake()
     },
   })

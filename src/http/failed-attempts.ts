@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError, type ErrorCode } from '../base/errors.ts'
+import { putLast } from '../base/put-last.ts'
 import { LONGEST_ADDRESS } from './client-address.ts'
 import type { CountRefusal } from './refusals.ts'
 
@@ -88,10 +89,8 @@ export class FailedAttempts {
   }
 
   #begin(key: string): Window {
-    const [oldest] = this.#windows.keys()
-    if (this.#windows.size >= MAX_ADDRESSES && oldest !== undefined) this.#windows.delete(oldest)
     const window = { failures: 0, endsAt: this.#options.clock.monotonic() + WINDOW_MS }
-    this.#windows.set(key, window)
+    putLast(this.#windows, key, window, MAX_ADDRESSES)
     return window
   }
 }

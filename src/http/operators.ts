@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { CurfewError } from '../base/errors.ts'
-import type { Role } from '../base/role.ts'
+import { OPERATORS_ROLES, type Role } from '../base/role.ts'
 import { refuseConnection } from './problems.ts'
 
 /**
@@ -10,9 +10,6 @@ import { refuseConnection } from './problems.ts'
  * their own do not affect it.
  */
 export const OPERATORS_CONNECTIONS = 100
-
-/** These roles change other users' data or the service itself. */
-const OPERATORS_ROLES: readonly Role[] = ['operate', 'admin']
 
 declare module 'fastify' {
   interface FastifyContextConfig {
