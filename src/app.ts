@@ -1,25 +1,23 @@
-import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { type Clock, systemClock } from './base/clock.ts'
-import { type LogStream, loggerOptions } from './base/log.ts'
+import type { LogStream } from './base/log.ts'
 import type { Config, Reloadable } from './config/load-config.ts'
 import ambiguousRequests from './http/ambiguous-requests.ts'
 import authenticate from './http/authenticate.ts'
-import { limitedServer } from './http/connections.ts'
 import { LastRequests } from './http/last-requests.ts'
 import lifecycle from './http/lifecycle.ts'
 import limits from './http/limits.ts'
-import operators, { OPERATORS_CONNECTIONS, OperatorsListener } from './http/operators.ts'
+import operators, { OperatorsListener } from './http/operators.ts'
 import overload, { type MemoryUse, processMemory } from './http/overload.ts'
 import privateResponses from './http/private-responses.ts'
-import problems, { refuseConnection, sendProblem } from './http/problems.ts'
-import type { CountRefusal } from './http/refusals.ts'
+import problems from './http/problems.ts'
 import { createRejectionAudit } from './http/rejection-audit.ts'
 import rejections, { type Rejection, rejectionOfEvents } from './http/rejections.ts'
 import { createReportRejection } from './http/report-rejection.ts'
 import { sendersVisibleTo } from './http/sender-views.ts'
 import { Senders } from './http/senders.ts'
+import { createServer } from './http/server.ts'
 import strictRoutes from './http/strict-routes.ts'
-import { validatorCompiler } from './http/validate.ts'
 import type { Tier } from './qlik/budget/permit-log.ts'
 import { Deprecations } from './qlik/deprecations.ts'
 import { Tenants } from './qlik/tenants.ts'
@@ -97,7 +95,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   } = options
   const metrics = createMetrics()
   const listener = config.operators && new OperatorsListener(config.operators)
-  const app = createServer(config, { listener, logStream, clock, refused: metrics.refused })
+  const app = createServer({ ...config, listener, logStream, clock, refused: metrics.refused })
   logWarnings(app.log, config)
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
@@ -154,10 +152,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     onAccepted: (signals, accepted, origin) => {
       const { revocations, replayed } = accepted
       if (!replayed) lateTimes.note(revocations)
-      for (const [index, { source }] of signals.entries())
+      for (const [index, { source }] of signals.entries()) {
         if (!replayed && revocations[index]?.status === 'held') metrics.held(source)
+        metrics.signal(source, replayed ? 'replayed' : 'accepted')
+      }
       brakeLog.note(accepted, origin)
-      for (const { source } of signals) metrics.signal(source, replayed ? 'replayed' : 'accepted')
       worker.wake()
     },
   })
@@ -261,49 +260,4 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
 function tierOf(calls: LimitedCalls): Tier {
   return calls === 'reads' ? 1 : 2
-}
-
-/** Disconnects slow senders. By default Node checks only every 30 s. */
-const HTTP_OPTIONS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 }
-
-interface ServerOptions {
-  /** Null if operators have no listener of their own. */
-  listener: OperatorsListener | null
-  logStream: LogStream | undefined
-  clock: Clock
-  refused: CountRefusal
-}
-
-/** A Fastify instance without routes, with limits for slow and oversized requests. */
-function createServer(
-  { logLevel, maxConnections, trustProxy }: Config,
-  { listener, logStream, clock, refused }: ServerOptions,
-): FastifyInstance {
-  const limited = { http: HTTP_OPTIONS, clock, refused }
-  const publicServer = limitedServer({ ...limited, maxConnections })
-  const operatorsServer = limitedServer({ ...limited, maxConnections: OPERATORS_CONNECTIONS })
-  const app: FastifyInstance = Fastify({
-    serverFactory: (handler) => {
-      // Fastify creates a server for each address of `localhost`.
-      listener?.serve(handler, operatorsServer)
-      return publicServer(handler)
-    },
-    trustProxy: trustProxy.length > 0 ? trustProxy : false,
-    logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 64 * 1024,
-    // Longer than any URL Node accepts: routes check the length of ids after authentication.
-    routerOptions: { maxParamLength: 16_384 },
-    clientErrorHandler: refuseConnection,
-    frameworkErrors(error, request, reply) {
-      request.server.noticeRejection(request, error)
-      return sendProblem(error, request, reply)
-    },
-    // While closing, requests on open connections are still served: the store closes after the last answer.
-    return503OnClosing: false,
-  })
-  app.setValidatorCompiler(validatorCompiler)
-  // The compiler already checks answers against their schemas.
-  app.setSerializerCompiler(() => JSON.stringify)
-  return app
 }

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import { putLast } from './put-last.ts'
 
 export interface LineLimiterOptions {
   /** Minimum time between two lines about the same, in ms. */
@@ -16,8 +17,8 @@ interface Topic {
 }
 
 /**
- * Limits lines of the log that clients can cause. A topic is from a set that the configuration bounds; a detail, such as an
- * address, is chosen by clients. Once `maxDetails` details had a line within `everyMs`, further ones share a line per topic.
+ * Limits log lines that clients can cause. The configuration limits the number of topics; clients choose the details, such as
+ * an address. Once `maxDetails` details had a line within `everyMs`, further ones share one line per topic.
  */
 export class LineLimiter {
   readonly #options: LineLimiterOptions
@@ -56,12 +57,4 @@ export class LineLimiter {
   #isRecent(at: number, now: number): boolean {
     return now - at < this.#options.everyMs
   }
-}
-
-/** Makes this the last entry of a map, and forgets the first ones above the maximum. */
-function putLast<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
-  map.delete(key)
-  map.set(key, value)
-  const [first] = map.keys()
-  if (map.size > max && first !== undefined) map.delete(first)
 }

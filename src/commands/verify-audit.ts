@@ -13,7 +13,7 @@ const HELP = `Usage: verify-audit [--heads FILE] EXPORT
 Verifies an export of the audit trail (GET /audit/export): detects entries that were changed, removed, inserted
 or moved, chains without their end, and changed personal data. Personal data may have been erased. Prints what
 is wrong, and up to which entry each chain is intact. Keep the output where nobody who can write to the database
-can change it: an intact export proves nothing about entries after the last head that is known elsewhere.
+can change it: an intact export is no proof of entries after the last head that is known elsewhere.
 
 --heads compares the chains with the output of an earlier verification.
 

@@ -95,8 +95,8 @@ export const Environment = z.object({
   API_KEYS: listOf(FORMATS.apiKey).default(''),
   /**
    * The brake on mass revocation: how many different users one API key, webhook secret or source may name within
-   * MASS_REVOCATION_WINDOW_MS. Beyond it, its signals are held until an operator decides. 0 for no limit. By default more
-   * users than log out at once in most companies, and fewer than a company that one sender could lock out has.
+   * MASS_REVOCATION_WINDOW_MS. Beyond it, its signals are held until an operator decides. 0 for no limit. The default
+   * is more than log out at the same time in most companies, and less than a large company has.
    */
   MASS_REVOCATION_USERS: z.int().min(0).max(500_000).default(20_000),
   /** Window of MASS_REVOCATION_USERS, in ms. */

@@ -10,17 +10,16 @@ declare module 'fastify' {
   }
 }
 
-type KnownKeys = Pick<Senders, 'byApiKey' | 'invalidKey'>
+type KnownKeys = Pick<Senders, 'byApiKey'>
 
 /** The sender that the API key of a request identifies; null if the key is missing, unknown or not valid now. */
 export function byApiKey(request: FastifyRequest, senders: KnownKeys): Sender | null {
-  const { authorization } = request.headers
-  const sender = senders.byApiKey(authorization)
-  if (!sender) request.invalidKey = senders.invalidKey(authorization)
+  const { sender, invalidKey } = senders.byApiKey(request.headers.authorization)
+  request.invalidKey = invalidKey
   return sender
 }
 
-/** The same for a route that answers everybody: a wrong API key counts as a failed authentication. */
+/** The same for a route that needs no authentication. A wrong API key counts as a failed authentication. */
 export function optionalSender(request: FastifyRequest, senders: KnownKeys): Sender | null {
   const sender = byApiKey(request, senders)
   if (sender || request.headers.authorization === undefined) return sender

@@ -1,14 +1,13 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError, type ErrorCode } from '../base/errors.ts'
+import { putLast } from '../base/put-last.ts'
+import { LONGEST_ADDRESS } from './client-address.ts'
 import type { CountRefusal } from './refusals.ts'
 
 const WINDOW_MS = 60_000
 /** About 1 MB. Above it, the addresses that failed first are forgotten. */
 const MAX_ADDRESSES = 10_000
-
-/** Of an address with a zone. If a trusted proxy passes `X-Forwarded-For` on, clients can send any text instead. */
-const LONGEST_ADDRESS = 64
 
 /** Errors of requests that are not authenticated. A replayed token is authentic. */
 const FAILED_AUTHENTICATION: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -90,10 +89,8 @@ export class FailedAttempts {
   }
 
   #begin(key: string): Window {
-    const [oldest] = this.#windows.keys()
-    if (this.#windows.size >= MAX_ADDRESSES && oldest !== undefined) this.#windows.delete(oldest)
     const window = { failures: 0, endsAt: this.#options.clock.monotonic() + WINDOW_MS }
-    this.#windows.set(key, window)
+    putLast(this.#windows, key, window, MAX_ADDRESSES)
     return window
   }
 }

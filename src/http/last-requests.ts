@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { ErrorCode } from '../base/errors.ts'
+import { putLast } from '../base/put-last.ts'
 import type { Origin } from '../revocation/origin.ts'
 
 /** Of sources and keys. About 4 MB. */
@@ -42,12 +43,7 @@ export class LastRequests {
   }
 
   #note(sender: ConfiguredSender, change: Partial<LastRequest>): void {
-    const key = keyOf(sender)
-    const last = { ...this.of(sender), ...change }
-    this.#bySender.delete(key)
-    this.#bySender.set(key, last)
-    const [oldest] = this.#bySender.keys()
-    if (this.#bySender.size > MAX_SENDERS && oldest !== undefined) this.#bySender.delete(oldest)
+    putLast(this.#bySender, keyOf(sender), { ...this.of(sender), ...change }, MAX_SENDERS)
   }
 }
 

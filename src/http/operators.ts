@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { CurfewError } from '../base/errors.ts'
-import type { Role } from '../base/role.ts'
+import { OPERATORS_ROLES, type Role } from '../base/role.ts'
 import { refuseConnection } from './problems.ts'
 
 /**
@@ -11,20 +11,17 @@ import { refuseConnection } from './problems.ts'
  */
 export const OPERATORS_CONNECTIONS = 100
 
-/** These roles change other users' data or the service itself. */
-const OPERATORS_ROLES: readonly Role[] = ['operate', 'admin']
-
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the public listener hides the route if operators have their own. By default if its role is `operate` or `admin`. */
+    /** Whether the public listener hides the route if operators have their own. Default: role `operate` or `admin`. */
     isForOperators?: boolean
   }
   interface FastifyRequest {
-    /** The listener that received the request: the operators', the public one besides it, or the only one. */
+    /** The listener that received the request: the operators', the public one beside it, or the only one. */
     readonly listener: 'operators' | 'public' | 'only'
   }
   interface FastifyInstance {
-    /** Starts to listen for operators. Returns the origin; null if they have no listener of their own. */
+    /** Starts to listen for operators. Returns the URL; null if they have no listener of their own. */
     listenForOperators(): Promise<string | null>
     /** Closes the connections of all listeners, with requests in flight or not. */
     closeAllConnections(): void
@@ -68,7 +65,7 @@ export class OperatorsListener {
         resolve()
       })
     })
-    return originOf(server)
+    return urlOf(server)
   }
 
   /** Resolves when the last request is answered. */
@@ -86,7 +83,7 @@ export class OperatorsListener {
   }
 }
 
-function originOf(server: Server): string {
+function urlOf(server: Server): string {
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new Error('Expected an IP address and a port.')
   const { family, address, port } = bound

@@ -52,7 +52,7 @@ export function processMemory(limitBytes: number): () => MemoryUse[] {
   }
 }
 
-/** A single long turn must not decide. */
+/** One long turn of the event loop is not overload. */
 const FEWEST_TURNS = 3
 
 /** The median delay of the event loop since the last result, in ms; null until it has made a few turns. */
@@ -77,8 +77,8 @@ export interface OverloadOptions {
 }
 
 /**
- * Answers 503 while memory is nearly used up, because a process that the kernel ends answers nothing; and, while the event loop is
- * late, to requests that can wait.
+ * Answers 503 while memory is nearly used up, because a process that the kernel ends answers nothing. While the event loop
+ * is late, answers 503 to requests that can wait.
  */
 async function overload(app: FastifyInstance, { memory, loopDelay, clock, refused }: OverloadOptions) {
   const own = loopDelay ? null : eventLoopDelay()

@@ -61,8 +61,12 @@ export interface RejectionsOptions {
 
 /** The one place where rejected requests are noticed. */
 async function rejections(app: FastifyInstance, { onRejected, onAccepted, isSource }: RejectionsOptions) {
-  const notice = (request: FastifyRequest, thrown: unknown) =>
-    onRejected(rejectionOf(request, toCurfewError(thrown), isSource))
+  const notice = (request: FastifyRequest, thrown: unknown) => {
+    const error = toCurfewError(thrown)
+    // The client disconnected before the end of the body.
+    if (error.code === 'CURFEW_BODY_UNREADABLE' && !request.raw.complete) return
+    onRejected(rejectionOf(request, error, isSource))
+  }
   app.decorateRequest('sourceOrigin', null)
   app.decorate('noticeRejection', notice)
   app.addHook('onError', async (request, _reply, error) => notice(request, error))

@@ -3,6 +3,7 @@ import { CurfewError, ERRORS } from '../base/errors.ts'
 import { LineLimiter } from '../base/line-limiter.ts'
 import type { Log } from '../base/log.ts'
 import { printableText } from '../base/printable.ts'
+import { LONGEST_ADDRESS } from './client-address.ts'
 import { addressKey } from './failed-attempts.ts'
 import type { ConfiguredSender, LastRequests } from './last-requests.ts'
 import { isFault } from './problems.ts'
@@ -16,8 +17,6 @@ export const MAX_ADDRESSES = 200
 const MAX_TOPICS = 10_000
 /** The maximum length of the name of a source. */
 const LONGEST_NAME = 63
-/** The maximum length of an IPv6 address with a zone. Behind a trusted proxy, clients may send any text. */
-const LONGEST_ADDRESS = 64
 
 export interface ReportOptions {
   clock: Pick<Clock, 'monotonic'>
@@ -58,7 +57,7 @@ export function createReportRejection({
   }
 }
 
-/** Whether operators must know: of a sender of signals, or a failed authentication. */
+/** Whether it is worth a warning: a rejected signal, or a failed authentication. */
 function isVisible({ isSignal, code }: Rejection): boolean {
   return isSignal || [401, 403, 429].includes(ERRORS[code].status ?? 500)
 }
@@ -70,7 +69,7 @@ function senderOf({ origin, invalidKey, pathSource }: Rejection): ConfiguredSend
   return pathSource?.isConfigured ? { kind: 'source', id: pathSource.name } : null
 }
 
-/** What shares a line: the sender, or the address of an unknown one. */
+/** The topic and the detail for the limiter: the sender, or the address of an unknown one. */
 function subjectOf({
   source,
   code,

@@ -10,7 +10,7 @@ const WAITING_BYTES = 4 * 1024 * 1024
 const WAITING_AT_ONCE = 500
 
 export interface SearchQueueOptions {
-  /** What searches in vain may cost, in hashed bytes. Twice as much at once. */
+  /** Budget of searches that find nothing, in hashed bytes. A burst may use twice as much. */
   bytesPerSecond: number
   clock: Pick<Clock, 'monotonic' | 'after'>
   refused: CountRefusal
@@ -19,7 +19,7 @@ export interface SearchQueueOptions {
 export interface Search {
   /** Of the body. */
   bytes: number
-  /** If it is in vain, in hashed bytes. */
+  /** If it finds nothing, in hashed bytes. */
   cost: number
   /** Recent failed authentications of the sender's address. */
   failures: number
@@ -32,8 +32,8 @@ interface Waiting extends Search {
 }
 
 /**
- * Bounds the cost of searches in vain without refusing honest ones: beyond the budget, searches wait for their turn. Those of
- * addresses with few failures are next, then small ones.
+ * Limits the cost of searches that find nothing, without refusing legitimate ones: beyond the budget, searches wait for their
+ * turn. Those of addresses with few failures come first, then small ones.
  */
 export class SearchQueue {
   readonly #options: SearchQueueOptions

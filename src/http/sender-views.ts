@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../base/errors.ts'
-import { ROLES } from '../base/role.ts'
+import { isoTime } from '../base/iso-time.ts'
+import { OPERATORS_ROLES, ROLES } from '../base/role.ts'
 import type { SourceEntry } from '../base/source-entry.ts'
 import { type ApiKey, senderOf } from './api-key.ts'
 import type { LastRequest, LastRequests } from './last-requests.ts'
@@ -59,7 +60,7 @@ export function sendersVisibleTo(
   sender: Sender | null,
   { senders, sources, last, tenants }: SenderViewsOptions,
 ): Partial<SenderViews> {
-  if (!sender?.roles.some((role) => role === 'operate' || role === 'admin')) return {}
+  if (!sender?.roles.some((role) => OPERATORS_ROLES.includes(role))) return {}
   const isVisible = (own: readonly string[] | null) =>
     sender.tenants === null || own?.every((name) => sender.tenants?.includes(name)) === true
   return {
@@ -114,8 +115,4 @@ function viewOf({ acceptedAt, rejected }: LastRequest) {
       authenticated: rejected.isAuthenticated,
     },
   }
-}
-
-function isoTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString()
 }

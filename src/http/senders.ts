@@ -1,6 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
+import { isoTime } from '../base/iso-time.ts'
 import type { Log } from '../base/log.ts'
 import type { Role } from '../base/role.ts'
 import { keyThatSigned, requireCurrent, type SignedHeaders, webhookKey } from '../base/standard-webhooks.ts'
@@ -72,11 +73,11 @@ export interface SendersOptions {
 /** The webhook keys that matched last are tried first, without a limit. */
 const RECENT_KEYS = 32
 /**
- * What may be hashed in vain, per second, to find the key of a webhook: HMACs of a body with 994 keys share no work. About a
- * tenth of a processor.
+ * How many bytes may be hashed per second without finding the key of a webhook: HMACs of a body with 994 keys share no
+ * work. About a tenth of a processor.
  */
 const SEARCH_BYTES_PER_S = 64 * 1024 * 1024
-/** What an HMAC costs besides the body, in bytes that are hashed in the same time. */
+/** What an HMAC costs in addition to the body, in bytes that are hashed in the same time. */
 const HMAC_COST_BYTES = 512
 
 interface SignatureCheck {
@@ -123,22 +124,20 @@ export class Senders {
     if (this.#isStarted) this.#warnOfExpiry()
   }
 
-  /** The sender of the API key in an `Authorization` header; null if the key is unknown, or not valid now. */
-  byApiKey(authorization: string | undefined): Sender | null {
+  /**
+   * The sender of the API key in an `Authorization` header. Without a sender, `invalidKey` is the key if it is configured,
+   * but not valid now. It is for the log: callers see no difference.
+   */
+  byApiKey(authorization: string | undefined): { sender: Sender | null; invalidKey: InvalidKey | null } {
     const key = this.#apiKeys.find(authorization)
+    if (!key) return { sender: null, invalidKey: null }
     const now = this.#clock.now()
-    if (!key || validityOf(key, now) !== 'valid') return null
+    const validity = validityOf(key, now)
+    const sender = senderOf(key)
+    if (validity !== 'valid')
+      return { sender: null, invalidKey: { name: sender.name, id: sender.fingerprint, validity } }
     key.lastUsedAt = now
-    return senderOf(key)
-  }
-
-  /** The API key in an `Authorization` header, if it is configured but not valid now. For the log: callers learn no difference. */
-  invalidKey(authorization: string | undefined): InvalidKey | null {
-    const key = this.#apiKeys.find(authorization)
-    const validity = key ? validityOf(key, this.#clock.now()) : 'valid'
-    if (!key || validity === 'valid') return null
-    const { name, fingerprint } = senderOf(key)
-    return { name, id: fingerprint, validity }
+    return { sender, invalidKey: null }
   }
 
   /**
@@ -212,8 +211,4 @@ function withKey(config: WebhookSecretConfig): [KeyObject, WebhookSecret] {
   const key = webhookKey(config.secret)
   const fingerprint = createHash('sha256').update(key.export()).digest('hex').slice(0, 16)
   return [key, { ...config, fingerprint }]
-}
-
-function isoTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString()
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { isoTime } from '../base/iso-time.ts'
 import type { Log } from '../base/log.ts'
 import type { Deprecation } from './deprecation.ts'
 import type { MadeCall, Route } from './http.ts'
@@ -57,11 +58,7 @@ export class Deprecations {
   }
 
   #warn(tenant: string, route: Route, { since, sunset, link }: Deprecation): void {
-    const details = { tenant, route, since: iso(since), sunset: iso(sunset), link }
+    const details = { tenant, route, since: isoTime(since), sunset: isoTime(sunset), link }
     this.#log.warn(details, 'Qlik Cloud has deprecated an endpoint that Curfew calls')
   }
-}
-
-function iso(at: number | null): string | null {
-  return at === null ? null : new Date(at).toISOString()
 }

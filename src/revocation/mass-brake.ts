@@ -30,7 +30,7 @@ interface Named {
 const USER_BYTES = 6
 /** A user named again within this part of the window keeps its time, so that only few are stored again. */
 const REFRESHED_AFTER = 1 / 8
-/** Senders that have named fewer users than this part of the limit are not stored: most never come close to it. */
+/** Senders that have named fewer users than this part of the limit are not stored: most senders never come close to the limit. */
 const STORED_FROM = 1 / 20
 /** Requests reach the store in another order than they arrive, but not by more than this. */
 const OUT_OF_ORDER_MS = 10_000
@@ -42,8 +42,8 @@ const MOST_USERS = 1_000_000
  * limit, every signal of the sender is held, until it has named no more users than the limit within one window. Held
  * users count, so that a sender cannot pass by waiting for the window.
  *
- * Performs no I/O. A store saves `unsaved` in the transaction of the signals, and teaches the result to later and other
- * processes (`learn`). Up to 5 % of the limit per process is not saved.
+ * Performs no I/O. A store saves `unsaved` in the transaction of the signals. Later and other processes read it back
+ * and pass it to `learn`. Up to 5 % of the limit per process is not saved.
  */
 export class MassBrake {
   readonly #limits: BrakeLimits

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ERRORS } from '../base/errors.ts'
+import { isoTime } from '../base/iso-time.ts'
 import { Proof } from './proof.ts'
 import { Decision, type Failure, Hold, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
 import { Reason, Scope } from './signal.ts'
@@ -70,8 +71,6 @@ export const RevocationView = z
   .meta({ id: 'Revocation', description: "The revocation of one user's tokens" })
 export type RevocationView = z.infer<typeof RevocationView>
 
-const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
-
 /**
  * Converts a revocation to its API representation.
  * @param estimatedCompletionAt ms since the epoch, or null if unknown
@@ -97,16 +96,16 @@ export function view(
     tokens: { found, ...tokens, undecided: revocation.undecided },
     verified: isVerified(revocation),
     proof: proof && { ...proof, at: new Date(proof.at).toISOString() },
-    verificationDueAt: iso(revocation.status === 'completed' ? revocation.verificationDueAt : null),
+    verificationDueAt: isoTime(revocation.status === 'completed' ? revocation.verificationDueAt : null),
     supersededBy: revocation.supersededBy,
     attempts: revocation.attempts,
     error: error && viewFailure(error),
     occurredAt: new Date(revocation.occurredAt).toISOString(),
     acceptedAt: new Date(revocation.acceptedAt).toISOString(),
-    startedAt: iso(revocation.startedAt),
-    completedAt: iso(revocation.completedAt),
-    nextAttemptAt: iso(revocation.nextAttemptAt),
-    estimatedCompletionAt: iso(estimatedCompletionAt),
+    startedAt: isoTime(revocation.startedAt),
+    completedAt: isoTime(revocation.completedAt),
+    nextAttemptAt: isoTime(revocation.nextAttemptAt),
+    estimatedCompletionAt: isoTime(estimatedCompletionAt),
     waitingFor,
     hold: hold && {
       ...hold,

@@ -281,8 +281,8 @@ export interface RevocationStore {
   forgetSession(of: SessionSource, sid: string, origin?: Origin): Promise<void>
 
   /**
-   * Deletes revocations that ended before `endedBefore` (never held ones), replay keys older than their window, and expired sessions;
-   * returns the number of deleted rows.
+   * Deletes revocations that ended before `endedBefore` (never held ones), replay keys older than their window, and expired
+   * sessions; returns the number of deleted rows.
    */
   purge(endedBefore: number, now: number): Promise<number>
 

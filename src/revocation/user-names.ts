@@ -22,7 +22,8 @@ export function isPlainName(name: string): boolean {
   return /^[\x20-\x7e]*$/.test(name)
 }
 
-function withLowerAscii(text: string): string {
+/** Equal for names that `isSameName`. */
+export function withLowerAscii(text: string): string {
   return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 

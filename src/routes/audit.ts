@@ -13,7 +13,7 @@ import { Identifier } from '../revocation/signal.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
 
 export interface AuditRoutesOptions {
-  audit: Pick<AuditReading, 'list' | 'spans' | 'page'>
+  audit: AuditReading
 }
 
 /** The OpenAPI document cannot describe details of any depth. */
@@ -98,7 +98,7 @@ const auditRoutes: FastifyPluginAsyncZod<AuditRoutesOptions> = async (app, { aud
         summary: 'Export the audit trail',
         description:
           'All entries in the order of their chains, as JSON Lines: one object with `entry`, `hash` and `private` per line. ' +
-          'The command `verify-audit` verifies it. The connection breaks off if the export cannot be completed. Requires ' +
+          'The command `verify-audit` verifies it. Curfew closes the connection if the export cannot be completed. Requires ' +
           'an API key that is not restricted to certain tenants.',
         response: {
           200: {
@@ -115,9 +115,7 @@ const auditRoutes: FastifyPluginAsyncZod<AuditRoutesOptions> = async (app, { aud
       // Until the first lines are read, a failure can still be answered.
       const first = await lines.next()
       const stream = Readable.from(resumed(first, lines), { objectMode: false })
-      stream.on('error', (error) =>
-        request.log.error({ err: error }, 'the export of the audit trail broke off'),
-      )
+      stream.on('error', (error) => request.log.error({ err: error }, 'the export of the audit trail failed'))
       // Fastify sends a stream as it is; the schema describes its text.
       return reply.type('application/x-ndjson').send(stream as unknown as string)
     },

@@ -7,11 +7,11 @@ import { describeExactlyOne } from '../http/exactly-one.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { hasOneName, ONE_NAME, SignalDetails, UserNames, userOf } from '../http/signal-body.ts'
-import type { AuditReading } from '../revocation/audit/audit-log.ts'
+import type { AuditLog } from '../revocation/audit/audit-log.ts'
 import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 
 export interface ErasuresOptions {
-  audit: Pick<AuditReading, 'erase'>
+  audit: Pick<AuditLog, 'erase'>
   tenants: TenantNames
   clock: Clock
 }

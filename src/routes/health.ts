@@ -26,7 +26,7 @@ export interface HealthOptions {
   tenants: KnownTenants
   deprecations: Pick<Deprecations, 'of'>
   sources: { checks(): Check[] }
-  senders: Pick<Senders, 'apiKeys' | 'byApiKey' | 'invalidKey'>
+  senders: Pick<Senders, 'apiKeys' | 'byApiKey'>
   /** What this sender can see of all senders. */
   viewSenders: (sender: Sender | null) => Partial<SenderViews>
   clock: Clock
@@ -85,8 +85,8 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
         summary: 'Whether signals are accepted and can be acted on',
         description:
           'For readiness probes. A tenant that is down is a warning: signals are still stored. With an API key that has ' +
-          'the role `operate` or `admin`, the response contains the API keys, the names of webhook secrets, and the sources, each with its last accepted and ' +
-          'last rejected request. If operators have their own listener, the public one returns the status only.',
+          'the role `operate` or `admin`, the response contains the API keys, the names of webhook secrets, and the sources, ' +
+          'each with its last accepted and last rejected request. If operators have their own listener, the public one returns the status only.',
         tags: ['operations'],
         response: {
           200: Health.describe('Signals are accepted; checks may be `warning`'),

@@ -72,7 +72,8 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
     body: Selection,
     'x-facts': { examples: EXAMPLES },
   }
-  const ofTenants = 'Of the tenants that the API key is valid for, oldest first, up to 10,000 per request.'
+  const ofTenants =
+    'Selects only revocations of the tenants of the API key: oldest first, up to 10,000 per request.'
 
   app.post(
     '/revocations/release',
@@ -87,9 +88,13 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
       },
     },
     async (request) => {
-      const { decided, joined, more } = await decideAll(request, request.body, store.release)
-      wake()
-      return { released: decided, joined, more }
+      try {
+        const { decided, joined, more } = await decideAll(request, request.body, store.release)
+        return { released: decided, joined, more }
+      } finally {
+        // Some may be released even if the store fails.
+        wake()
+      }
     },
   )
 

@@ -1,34 +1,10 @@
 import { z } from 'zod'
 import type { AuditQuery } from '../revocation/audit/audit-log.ts'
 import type { StoredEntry } from '../revocation/audit/entry.ts'
+import { type AuditDialect, type Rows, WINDOW } from './audit-dialect.ts'
 import { toStoredEntry } from './audit-row.ts'
 
-/** What differs between the stores in the SQL of the audit trail. */
-export interface AuditDialect {
-  /** The name of a table in SQL. */
-  table(name: string): string
-  /** The n-th parameter, from 1. */
-  parameter(n: number): string
-  /** A condition: the column has one of the values in the parameter. */
-  isIn(column: string, parameter: string): string
-  /** A list of strings as the value of a parameter. */
-  list(values: readonly string[]): unknown
-  /** Lower case of ASCII letters only, in every locale. */
-  lower(expression: string): string
-  /** A condition: the text contains one of the texts in the parameter. */
-  containsAny(text: string, parameter: string): string
-  /** The objects in a parameter with a JSON array, as a table with columns of these types. */
-  records(parameter: string, columns: Readonly<Record<string, string>>): string
-}
-
-export type Rows = (text: string, values: unknown[]) => Promise<Record<string, unknown>[]>
-
-/**
- * Conditions without an index of their own are checked on this many entries at a time: a long scan would block SQLite's event
- * loop, or exceed PostgreSQL's statement timeout.
- */
-const WINDOW = 5_000
-/** Afterwards, the page ends, even if it is empty. */
+/** Maximum per page for conditions without an index of their own. The page then ends, even if it is empty. */
 const WINDOWS = 200
 
 /** Where a page continues: the last entry that was looked at. */

@@ -57,6 +57,15 @@ export function toStoredEntry(row: unknown): StoredEntry {
   return { text, ...rest }
 }
 
+/** The first rows of a chain, up to the first one that must be kept. Times can be out of order, if the clock was set back. */
+export function expiredPrefix<Row extends Record<string, unknown>>(
+  rows: readonly Row[],
+  before: number,
+): Row[] {
+  const firstKept = rows.findIndex(({ at }) => Number(at) >= before)
+  return firstKept === -1 ? [...rows] : rows.slice(0, firstKept)
+}
+
 /** A row of `audit_chains`. Not validated: an entry that lists a changed head is evidence of the change. */
 export function toHead({ writer, sequence, hash }: Record<string, unknown>): Head {
   return { writer: String(writer), sequence: Number(sequence), hash: String(hash) }

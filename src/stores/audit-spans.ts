@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ChainSpan } from '../revocation/audit/audit-log.ts'
-import type { AuditDialect } from './audit-list.ts'
+import type { AuditDialect } from './audit-dialect.ts'
 
 const Span = z.object({ writer: z.string(), first: z.number(), last: z.number() })
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PrivatePart } from '../revocation/audit/entry.ts'
 import { isSameUser, type Resolution } from '../revocation/audit/names.ts'
 import { UserKind, type UserReference } from '../revocation/signal.ts'
-import type { AuditDialect, Rows } from './audit-list.ts'
+import type { AuditDialect, Rows } from './audit-dialect.ts'
 import { type Bind, bound, scan } from './windows.ts'
 
 const Named = z

@@ -1,5 +1,5 @@
 import type { Erased } from '../revocation/audit/audit-log.ts'
-import type { AuditDialect } from './audit-list.ts'
+import type { AuditDialect } from './audit-dialect.ts'
 import { type FoundSession, SETTLED } from './erasure-search.ts'
 
 export type Counts = Omit<Erased, 'pending'>

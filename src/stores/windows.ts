@@ -1,7 +1,4 @@
-import type { AuditDialect, Rows } from './audit-list.ts'
-
-/** Limits a statement: a long scan would block SQLite's event loop, or exceed PostgreSQL's statement timeout. */
-const WINDOW = 5_000
+import { type AuditDialect, type Rows, WINDOW } from './audit-dialect.ts'
 
 export type Bind = (value: unknown) => string
 
@@ -30,8 +27,8 @@ export async function* scan(
     const last = end && keys.map((name) => end[name])
     yield await bound(rows, dialect, (bind) => {
       const within = last ? `AND (${key}) <= (${last.map(bind).join(', ')})` : ''
-      // PostgreSQL takes such a range for a large part of the table, and would read all of it without the limit. Rows that are
-      // added in the meantime fit, too.
+      // PostgreSQL overestimates such a range, and would read the whole table without the limit. The limit leaves room for
+      // rows that are added in the meantime.
       const some = `SELECT * FROM ${from} WHERE ${past(bind)} ${within} ORDER BY ${key} LIMIT ${2 * WINDOW}`
       return `SELECT ${columns} FROM (${some}) AS some_rows WHERE ${condition(bind)} ORDER BY ${key}`
     })

@@ -1,30 +1,13 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { keyIn } from '../../src/commands/hash-api-key.ts'
 import { startWithKeys } from '../support/api-keys.ts'
-import { bare } from '../support/process.ts'
+import { runCommand } from '../support/process.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const KEY = 'a-key-of-the-test-0123456789'
 const DIGEST = `sha256:${createHash('sha256').update(KEY).digest('hex')}`
 
-/** Runs the command with this standard input, with no environment. */
-async function run(input: string, ...args: string[]) {
-  const child = spawn(process.execPath, [MAIN, 'hash-api-key', ...args], { env: bare({}) })
-  // The command may exit without reading.
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ])
-  return { code, stdout, stderr }
-}
+const run = (input: string, ...args: string[]) => runCommand(['hash-api-key', ...args], {}, input)
 
 t.test('it prints the digest of the key in standard input', async (t) => {
   t.same(await run(`  ${KEY}\r\n`), { code: 0, stdout: `${DIGEST}\n`, stderr: '' })

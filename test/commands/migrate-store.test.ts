@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { openPostgresStore } from '../../src/stores/postgres/store.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { accept, claim, existing, room, SILENT, waiting } from '../conformance/stores.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { bare, startProcess } from '../support/process.ts'
+import { bare, runCommand, startProcess } from '../support/process.ts'
 import { environmentFor, settledAt, temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
@@ -30,15 +30,6 @@ async function database(): Promise<string> {
   return url.href
 }
 
-/** Runs the command until it exits, with only the given environment. */
-function run(args: string[], environment: Record<string, string> = {}) {
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { env: bare(environment) }, (error, stdout, stderr) => {
-      resolve({ code: error?.code ?? 0, stdout, stderr })
-    })
-  })
-}
-
 /** A SQLite file filled by the real store. */
 async function file(t: Test, fill: (store: ReturnType<typeof openSqliteStore>) => Promise<unknown>) {
   const path = join(temporaryFolder(t), 'curfew.db')
@@ -50,13 +41,17 @@ async function file(t: Test, fill: (store: ReturnType<typeof openSqliteStore>) =
 
 t.test('unknown commands and invalid arguments exit with 64 and print the usage', async (t) => {
   const secret = `postgres://curfew:${PASSWORD}@localhost/curfew`
-  const unknown = await run([secret])
+  const unknown = await runCommand([secret])
   t.match(unknown, { code: 64, stderr: /^Unknown command\. Commands: serve, migrate-store\b.*\.\n$/ })
-  t.match(await run(['migrate-store']), { code: 64, stderr: /^--from is missing\.\n\nUsage: / })
-  const surplus = await run(['migrate-store', '--from', 'sqlite:x', '--to', secret])
+  t.match(await runCommand(['migrate-store']), { code: 64, stderr: /^--from is missing\.\n\nUsage: / })
+  const surplus = await runCommand(['migrate-store', '--from', 'sqlite:x', '--to', secret])
   t.match(surplus, { code: 64, stderr: /^Invalid arguments\.\n\nUsage: / })
   t.notMatch(surplus.stderr + unknown.stderr, PASSWORD)
-  t.match(await run(['migrate-store', '--help']), { code: 0, stdout: /^Usage: .*Exit codes:\n/s, stderr: '' })
+  t.match(await runCommand(['migrate-store', '--help']), {
+    code: 0,
+    stdout: /^Usage: .*Exit codes:\n/s,
+    stderr: '',
+  })
 })
 
 t.test('an invalid source or target exits with 78, and nothing is created or changed', async (t) => {
@@ -75,7 +70,7 @@ t.test('an invalid source or target exits with 78, and nothing is created or cha
       { ...INVALID, message },
       from,
     )
-  const { code, stdout, stderr } = await run(['migrate-store', '--from', url], { DATABASE_URL: url })
+  const { code, stdout, stderr } = await runCommand(['migrate-store', '--from', url], { DATABASE_URL: url })
   t.same({ code, stdout, stderr }, { code: 78, stdout: '', stderr: `${INVALID.code}: ${message}\n` })
   t.notOk(existsSync(absent))
   const after = new DatabaseSync(other)
@@ -101,13 +96,13 @@ t.test('a file in use and an unavailable database exit with 75 and the action to
   const path = join(temporaryFolder(t), 'curfew.db')
   const store = openSqliteStore(path)
   const args = ['migrate-store', '--from', `sqlite:${path}`]
-  const locked = await run(args, { DATABASE_URL: await database() })
+  const locked = await runCommand(args, { DATABASE_URL: await database() })
   t.match(locked, {
     code: 75,
     stderr: 'CURFEW_STORE_LOCKED: Another process uses this database file. Stop Curfew first.\n',
   })
   await store.close()
-  const away = await run(args, { DATABASE_URL: `postgres://curfew:${PASSWORD}@127.0.0.1:1/curfew` })
+  const away = await runCommand(args, { DATABASE_URL: `postgres://curfew:${PASSWORD}@127.0.0.1:1/curfew` })
   t.match(away, {
     code: 75,
     stderr:
@@ -140,7 +135,7 @@ t.test(
     const urlFile = join(temporaryFolder(t), 'database-url')
     writeFileSync(urlFile, `${url}\n`)
     const replica = await startProcess(t, environmentFor(sandbox, tenant.addClient(), url))
-    const { code, stdout, stderr } = await run(['migrate-store', '--from', `sqlite:${path}`], {
+    const { code, stdout, stderr } = await runCommand(['migrate-store', '--from', `sqlite:${path}`], {
       DATABASE_URL: '',
       DATABASE_URL_FILE: urlFile,
     })
@@ -194,7 +189,7 @@ t.test('after it is killed and run again, everything is there once', async (t) =
   const [before] = await server.query(url, 'SELECT count(*)::int AS count FROM curfew.revocations')
   t.ok(Number(before?.count) >= 5_000 && Number(before?.count) < 6_000, `${before?.count} before`)
   await letGo()
-  const { code, stdout } = await run(args, environment)
+  const { code, stdout } = await runCommand(args, environment)
   t.equal(code, 0)
   t.match(stdout, / +1 responses to requests/)
   const [counts] = await server.query(
@@ -212,5 +207,5 @@ t.test('after it is killed and run again, everything is there once', async (t) =
     moved.map(({ id }) => id),
     same.map(({ id }) => id),
   )
-  t.match(await run(args, environment), { code: 0, stdout: / +0 queued\n[\s\S]* 6,000 skipped/ })
+  t.match(await runCommand(args, environment), { code: 0, stdout: / +0 queued\n[\s\S]* 6,000 skipped/ })
 })

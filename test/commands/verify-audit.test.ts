@@ -1,30 +1,18 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { anEvent, ownEvent, Trail } from '../support/audit-export.ts'
-import { bare } from '../support/process.ts'
+import { runCommand } from '../support/process.ts'
 import { folderWith, temporaryFolder } from '../support/service.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const [A, B] = ['aaaaaaaa-0000-4000-8000-000000000000', 'bbbbbbbb-0000-4000-8000-000000000000']
 
 /** Runs the command with this standard input, with no environment but a folder for temporary files. */
 async function run(t: Test, args: string[], input = '') {
   const folder = temporaryFolder(t)
-  const child = spawn(process.execPath, [MAIN, 'verify-audit', ...args], { env: bare({ TMPDIR: folder }) })
-  // The command may exit without reading.
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ])
+  const result = await runCommand(['verify-audit', ...args], { TMPDIR: folder }, input)
   t.same(readdirSync(folder), [], 'it leaves no file')
-  return { code, stdout, stderr }
+  return result
 }
 
 function anExport() {

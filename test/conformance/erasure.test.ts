@@ -113,6 +113,21 @@ eachStore(async (t, opened) => {
     t.same(await usersLeft(store), ['u2'])
   })
 
+  t.test('a name that led to several Qlik users in different cases is shared, too', async (t) => {
+    for (const start of [subject('s1'), email('TEAM@example.com')]) {
+      const store = await opened(t)
+      await settled(store, email('Team@example.com'), ['u1'])
+      await settled(store, email('team@example.com'), ['u2'])
+      await settled(store, email('TEAM@example.com'), ['u2'])
+      await settled(store, subject('s1'), ['u1'])
+      await settled(store, subject('s2'), ['u2'])
+      await store.audit.erase({ tenant: 'default', user: start }, T0)
+      const left = await usersLeft(store)
+      t.ok(left.includes('s2'), `${start.value} does not lead to another name of u2: ${left}`)
+      t.notOk(left.some((name) => /^team/i.test(name)))
+    }
+  })
+
   t.test('it erases sessions, and the entries that name only a session', async (t) => {
     const store = await opened(t)
     const session = (sid: string, user: UserReference) => ({ sid, user, expiresAt: T0 + 1_000 })

@@ -1,4 +1,5 @@
 import type { Random } from './random.ts'
+import type { Known } from './target.ts'
 import { anyText } from './values.ts'
 
 /** What one step of the run sends. */
@@ -91,4 +92,20 @@ export function toCase({
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
   const bytes = body === null ? head : Buffer.concat([head, body])
   return { kind, isAuthentic, bytes, isRaw: false, method, path: target }
+}
+
+export type Generate = (random: Random, known: Known) => Promise<FuzzRequest> | FuzzRequest
+
+/** Only requests without valid credentials contain it. */
+export const INTRUDER = 'intruder'
+/** Few, so that most signals join one that is queued. */
+export const USERS = 200
+
+/** One of many addresses, so that the limits per address are used as in practice. */
+export function from(random: Random): readonly [string, string] {
+  const part = () => random.int(256)
+  if (random.chance(0.02)) return ['x-forwarded-for', headerText(random)]
+  if (random.chance(0.2))
+    return ['x-forwarded-for', `2001:db8:${part().toString(16)}:${part().toString(16)}::1`]
+  return ['x-forwarded-for', `10.${part()}.${part()}.${part()}`]
 }

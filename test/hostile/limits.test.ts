@@ -1,23 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import t, { type Test } from 'tap'
+import type { Socket } from 'node:net'
+import t from 'tap'
 import { signWebhook } from '../../src/sandbox/sign-webhook.ts'
 import { fakeClock, testClock } from '../support/clock.ts'
 import { isProblem } from '../support/problems.ts'
+import { openConnection } from '../support/raw-http.ts'
 import { type ServiceOptions, startService } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
 
 /** The attacks, without their numbers: `npm run hostile` measures those. */
-
-async function open(t: Test, url: string): Promise<Socket> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  socket.on('error', () => {})
-  t.teardown(() => socket.destroy())
-  await once(socket, 'connect')
-  return socket
-}
 
 /** `once` would reject with the error of a reset. */
 const closing = (socket: Socket) => new Promise<unknown>((resolve) => socket.once('close', resolve))
@@ -31,7 +23,7 @@ async function refusals(call: Awaited<ReturnType<typeof startService>>['call'], 
 
 t.test('a connection that pipelines too many requests is closed', async (t) => {
   const { url, call } = await startService(t)
-  const socket = await open(t, url)
+  const socket = await openConnection(t, url)
   socket.resume()
   const closed = closing(socket)
   socket.write(get('/openapi.json').repeat(1_500))
@@ -42,7 +34,7 @@ t.test('a connection that pipelines too many requests is closed', async (t) => {
 
 t.test('a connection that pipelines up to 16 requests gets all responses, in order', async (t) => {
   const { url } = await startService(t)
-  const socket = await open(t, url)
+  const socket = await openConnection(t, url)
   let received = ''
   socket.on('data', (chunk) => {
     received += chunk
@@ -62,7 +54,7 @@ t.test('a connection that does not read its response is closed', async (t) => {
   const clock = fakeClock()
   const { url, call } = await startService(t, { clock })
   await call('GET', '/docs/static/swagger-ui-bundle.js')
-  const socket = await open(t, url)
+  const socket = await openConnection(t, url)
   socket.pause()
   // More than the buffers of both sockets hold.
   socket.write(get('/docs/static/swagger-ui-bundle.js').repeat(16))
@@ -76,13 +68,13 @@ t.test('a connection that does not read its response is closed', async (t) => {
 
 t.test('with all connections in use, idle ones give way', async (t) => {
   const { url, call } = await startService(t, { environment: { MAX_CONNECTIONS: '10' } })
-  const idle = await Promise.all(Array.from({ length: 10 }, () => open(t, url)))
+  const idle = await Promise.all(Array.from({ length: 10 }, () => openConnection(t, url)))
   for (const socket of idle) {
     socket.write(get('/health/live'))
     await once(socket, 'data')
   }
   const closed = Promise.all(idle.map(closing))
-  const dropped = await open(t, url)
+  const dropped = await openConnection(t, url)
   dropped.resume()
   await closed
   t.ok((await refusals(call, 'connections')) >= 1)
@@ -93,7 +85,7 @@ t.test('unfinished bodies to a source lose against the memory for bodies; a sign
   const { url, call, app } = await startWithSources(t, [source])
   const size = 1024 * 1024
   const head = `POST /sources/auth0/webhook HTTP/1.1\r\nhost: curfew\r\ncontent-type: application/json\r\ncontent-length: ${size}\r\n\r\n`
-  const sockets = await Promise.all(Array.from({ length: 40 }, () => open(t, url)))
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => openConnection(t, url)))
   const answers: string[] = []
   const refused = sockets.map(
     (socket) =>
@@ -110,7 +102,7 @@ t.test('unfinished bodies to a source lose against the memory for bodies; a sign
 
 t.test('a body that is announced as too large is rejected before it is sent', async (t) => {
   const { url } = await startService(t)
-  const socket = await open(t, url)
+  const socket = await openConnection(t, url)
   const headers =
     'webhook-id: i\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,x\r\ncontent-length: 65537\r\n'
   socket.write(`POST /logout-hook HTTP/1.1\r\nhost: curfew\r\n${headers}\r\n`)

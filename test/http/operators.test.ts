@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { fakeClock } from '../support/clock.ts'
 import { isProblem } from '../support/problems.ts'
-import { sendBytes } from '../support/raw-http.ts'
+import { openConnection, sendBytes } from '../support/raw-http.ts'
 import { API_KEY, request, type Service, type ServiceOptions, startService } from '../support/service.ts'
 
 const ID = '018f0000-0000-7000-8000-000000000000'
@@ -109,20 +108,11 @@ t.test('with one listener, it serves everything', async (t) => {
   t.match((await call('GET', '/health/ready')).json, { checks: [{ name: 'lifecycle' }, {}, {}] })
 })
 
-async function open(t: Test, url: string): Promise<Socket> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  socket.on('error', () => {})
-  t.teardown(() => socket.destroy())
-  await once(socket, 'connect')
-  return socket
-}
-
 t.test('connections that use up one listener leave those of the other', async (t) => {
   const { url, operatorsUrl } = await startBoth(t, { environment: { MAX_CONNECTIONS: '10' } })
   // Unfinished requests do not give way.
-  for (let index = 0; index < 10; index += 1) (await open(t, url)).write('GET / HTTP/1.1\r\n')
-  const refused = await open(t, url)
+  for (let index = 0; index < 10; index += 1) (await openConnection(t, url)).write('GET / HTTP/1.1\r\n')
+  const refused = await openConnection(t, url)
   refused.resume()
   await once(refused, 'close')
   t.match((await request(operatorsUrl, 'GET', '/metrics')).text, /reason="connections"\} [1-9]/)
@@ -130,8 +120,9 @@ t.test('connections that use up one listener leave those of the other', async (t
 
 t.test("the operators' listener limits its own connections", async (t) => {
   const { url, operatorsUrl } = await startBoth(t)
-  for (let index = 0; index < 100; index += 1) (await open(t, operatorsUrl)).write('GET / HTTP/1.1\r\n')
-  const refused = await open(t, operatorsUrl)
+  for (let index = 0; index < 100; index += 1)
+    (await openConnection(t, operatorsUrl)).write('GET / HTTP/1.1\r\n')
+  const refused = await openConnection(t, operatorsUrl)
   refused.resume()
   await once(refused, 'close')
   t.equal((await request(url, 'GET', '/health/live')).status, 200)
@@ -159,7 +150,7 @@ t.test('closing answers requests in flight on both listeners, then closes both',
   const head =
     `POST /logout-hook HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${API_KEY}\r\n` +
     'content-type: application/json\r\ncontent-length: 15\r\n\r\n{"userId"'
-  const sockets = [await open(t, url), await open(t, operatorsUrl)]
+  const sockets = [await openConnection(t, url), await openConnection(t, operatorsUrl)]
   for (const socket of sockets) {
     // The response to this one shows that the connection is accepted.
     socket.write('GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n')

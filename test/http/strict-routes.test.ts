@@ -21,6 +21,8 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'GET /revocations': { path: '/revocations' },
   'GET /revocations/:id': { path: `/revocations/${ID}` },
   'POST /revocations/:id/retry': { path: `/revocations/${ID}/retry` },
+  'POST /revocations/release': { path: '/revocations/release', body: { all: true } },
+  'POST /revocations/cancel': { path: '/revocations/cancel', body: { all: true } },
   'PUT /sessions/:sid': { path: '/sessions/s1', body: { userId: 'u1' } },
   'DELETE /sessions/:sid': { path: '/sessions/s1' },
   'PUT /sessions': { path: '/sessions', body: { sid: 's1', userId: 'u1' } },

@@ -246,3 +246,11 @@ t.test('an erasure needs exactly one name, and a tenant that the key can name', 
   isProblem(t, await service.call('POST', '/erasures', { body, headers: local }), 'CURFEW_UNKNOWN_TENANT')
   t.equal((await service.call('POST', '/erasures', { body: { email: 'a@b.c' }, headers: local })).status, 200)
 })
+
+t.test('the address of an entry is short, whatever a trusted proxy passes on', async (t) => {
+  const service = await startService(t, { environment: { TRUST_PROXY: 'loopback' } })
+  const headers = { 'x-forwarded-for': 'x'.repeat(10_000) }
+  t.equal((await service.call('POST', '/logout-hook', { body: { userId: 'u1' }, headers })).status, 202)
+  const accepted = (await list(service, '?event=signal-accepted'))[0]
+  t.equal(accepted.entry.address, 'x'.repeat(64))
+})

@@ -38,6 +38,8 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
     ['query status', 'query tenant', 'query userId', 'query limit', 'query cursor'],
   ],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
+  ['post', '/revocations/release', API_KEY, '200', []],
+  ['post', '/revocations/cancel', API_KEY, '200', []],
   ['post', '/sources/{name}/backchannel-logout', OPEN, '200 400 503', ['path name']],
   ['post', '/sources/{name}/webhook', OPEN, '200 204 400 401 413 415 503', ['path name']],
   ['get', '/sources/{name}/webhook', OPEN, '200 400 401', ['path name', CHALLENGE]],

@@ -1,4 +1,12 @@
+import Fastify from 'fastify'
+import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
+import { CurfewError } from '../../src/base/errors.ts'
+import { PROVEN } from '../../src/http/authenticate.ts'
+import problems from '../../src/http/problems.ts'
+import { validatorCompiler } from '../../src/http/validate.ts'
+import held from '../../src/routes/held.ts'
+import { fakeClock } from '../support/clock.ts'
 import { configurationFile, sandboxTenant } from '../support/config-file.ts'
 import { isProblem } from '../support/problems.ts'
 import { API_KEY, OTHER_API_KEY, type Service, startService } from '../support/service.ts'
@@ -184,4 +192,46 @@ t.test('a selection names exactly one of ids, sender and all', async (t) => {
 t.test('with a limit of 0 nothing is held', async (t) => {
   const { signal, users } = await start(t, { MASS_REVOCATION_USERS: '0' })
   for (const id of users) t.equal((await signal(id)).json.status, 'queued')
+})
+
+t.test('what was released before the store failed runs at once', async (t) => {
+  const app = Fastify()
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(() => JSON.stringify)
+  let woken = 0
+  let calls = 0
+  const some = Array.from({ length: 500 }, () => ({
+    tenant: 'default',
+    user: { kind: 'userId', value: 'u1' },
+  }))
+  const store = {
+    async release() {
+      calls += 1
+      if (calls > 1) throw new CurfewError('CURFEW_STORE_UNAVAILABLE')
+      return { revocations: some, joined: 0 }
+    },
+    cancel: async () => ({ revocations: [], joined: 0 }),
+  } as never
+  await app.register(problems)
+  app.decorateRequest('sender', null)
+  app.addHook('onRequest', async (request) => {
+    request.sender = { kind: 'api-key', name: 'a', fingerprint: 'a', roles: ['operate'], tenants: null }
+  })
+  for (const name of PROVEN.dependencies.filter((name) => name !== 'problems'))
+    await app.register(fp(async () => {}, { name }))
+  await app.register(held, {
+    store,
+    waiters: { notify: () => {} },
+    wake: () => {
+      woken += 1
+    },
+    clock: fakeClock(),
+  })
+  const { statusCode } = await app.inject({
+    method: 'POST',
+    url: '/revocations/release',
+    payload: { all: true },
+  })
+  t.equal(statusCode, 503)
+  t.equal(woken, 1)
 })

@@ -52,6 +52,7 @@ t.test('the response has exactly the members of the contract', async (t) => {
     proof: null,
     verificationDueAt: null,
     supersededBy: null,
+    hold: null,
     attempts: 0,
     error: null,
     startedAt: null,

@@ -6,10 +6,8 @@ import { sqliteAuditReading, sqliteRows } from '../../src/stores/sqlite/audit-re
 import { anEvent, ownEvent, Trail } from '../support/audit-export.ts'
 import { postgresTables, sqliteTables } from './audit-tables.ts'
 
-type Reading = Pick<AuditReading, 'list' | 'spans' | 'page'>
-
 interface Tables {
-  reading: Reading
+  reading: AuditReading
   insert: (entries: readonly NewEntry[]) => Promise<void>
 }
 
@@ -33,7 +31,11 @@ const [R1, R2] = ['01f7dd5c-5d0c-7c4e-9d0e-3b1f0c9a7e21', '01f7dd5c-5d0c-7c4e-9d
 const ANN = { kind: 'email', value: 'ann@example.com' } as const
 
 /** All pages of a listing, as `writer sequence`. */
-async function listed(reading: Reading, query: Omit<AuditQuery, 'limit'>, limit = 100): Promise<string[]> {
+async function listed(
+  reading: AuditReading,
+  query: Omit<AuditQuery, 'limit'>,
+  limit = 100,
+): Promise<string[]> {
   const found: string[] = []
   let cursor: string | undefined
   for (;;) {

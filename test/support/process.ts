@@ -1,6 +1,7 @@
-import { type ChildProcess, execFile, fork } from 'node:child_process'
+import { type ChildProcess, execFile, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
@@ -68,4 +69,17 @@ export function startInVain(environment: Record<string, string>, main = MAIN) {
       resolve({ code: error?.code, stdout, stderr })
     })
   })
+}
+
+/** Runs a command of the service, such as `verify-audit`, with only these variables and this standard input. */
+export async function runCommand(args: string[], environment: Record<string, string> = {}, input = '') {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: bare(environment) })
+  // The command may exit without reading.
+  child.stdin.on('error', () => {}).end(input)
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { code, stdout, stderr }
 }

@@ -1,6 +1,16 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import type { Test } from 'tap'
+
+/** Opens a connection, which is closed at the end of the test. Its errors are ignored. */
+export async function openConnection(t: Test, url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname).on('error', () => {})
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
 
 /** Sends these bytes over a new connection and returns everything received until it closes. */
 export async function sendBytes(url: string, bytes: string | Buffer): Promise<string> {

@@ -2,6 +2,9 @@ import type { Origin } from '../origin.ts'
 import type { UserReference } from '../signal.ts'
 import type { AuditEvent, Position, StoredEntry } from './entry.ts'
 
+/** The heads of the chains are recorded no more often: see `AuditLog.recordHeads`. */
+export const HEADS_EVERY_MS = 60 * 60_000
+
 export interface AuditQuery {
   /** Entries whose private part names this user and is not erased. */
   user?: UserReference | undefined
@@ -54,6 +57,9 @@ export interface AuditLog extends AuditReading {
    * @returns the number of deleted entries
    */
   purge(before: number, now: number): Promise<number>
+
+  /** Erases the personal data of a user, under every name. */
+  erase(request: ErasureRequest, now: number, origin?: Origin): Promise<Erased>
 }
 
 /** The first and the last entry of a chain. */
@@ -75,7 +81,4 @@ export interface AuditReading {
 
   /** Up to `limit` entries after a position, in the order of writer and sequence; from the beginning if it is null. */
   page(after: Position | null, limit: number): Promise<StoredEntry[]>
-
-  /** Erases the personal data of a user, under every name. */
-  erase(request: ErasureRequest, now: number, origin?: Origin): Promise<Erased>
 }

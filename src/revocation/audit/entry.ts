@@ -104,6 +104,9 @@ export interface AuditEvent {
   personal: Omit<PrivatePart, 'salt'> | null
 }
 
+/** Records events in the caller's transaction. `at`: ms since the epoch. */
+export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
+
 /** A place in the order of the export. */
 export type Position = Pick<Head, 'writer' | 'sequence'>
 

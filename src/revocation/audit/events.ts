@@ -1,4 +1,5 @@
 import type { Origin } from '../origin.ts'
+import type { Proof } from '../proof.ts'
 import { isSettled, isVerified, type Revocation } from '../revocation.ts'
 import type { Session, SessionSource } from '../session.ts'
 import type { Signal } from '../signal.ts'
@@ -106,8 +107,13 @@ export function proofEvents(completed: Revocation): AuditEvent[] {
   if (!isSettled(completed)) return []
   const { proof, undecided, tokens, error } = completed
   const event = isVerified(completed) ? 'revocation-verified' : 'revocation-unverified'
-  const details = { proof, undecided, kept: tokens.kept, error: error?.code ?? null }
+  const details = { proof: wellFormed(proof), undecided, kept: tokens.kept, error: error?.code ?? null }
   return [{ ...about(completed), event, details }]
+}
+
+/** The granted scope comes from outside, and only well-formed text has a canonical form. */
+function wellFormed(proof: Proof | null): Proof | null {
+  return proof && { ...proof, scope: proof.scope.toWellFormed() }
 }
 
 /** A token that Qlik reports as revoked, or as gone already. */

@@ -33,17 +33,17 @@ export async function* exportAudit(audit: Chains): AsyncGenerator<string> {
     if (!last) break
     after = { writer: last.writer, sequence: last.sequence }
   }
-  for (const [writer, last] of lasts) if (next.get(writer) !== last + 1) throw deletedMeanwhile()
+  for (const [writer, last] of lasts) if (next.get(writer) !== last + 1) throw deletedDuringExport()
 }
 
 /** Gaps inside a chain are exported, for the verifier to report. Retention shortens chains only at their beginning. */
 async function requireOldGaps(audit: Chains, gaps: readonly StoredEntry[]): Promise<void> {
   const firsts = new Map((await audit.spans()).map(({ writer, first }) => [writer, first]))
   const isBeginning = ({ writer, sequence }: StoredEntry) => (firsts.get(writer) ?? sequence) >= sequence
-  if (gaps.some(isBeginning)) throw deletedMeanwhile()
+  if (gaps.some(isBeginning)) throw deletedDuringExport()
 }
 
-function deletedMeanwhile(): CurfewError {
+function deletedDuringExport(): CurfewError {
   const detail = 'Retention deleted entries during the export. Export again.'
   return new CurfewError('CURFEW_STORE_UNAVAILABLE', detail, { retryAfterSeconds: 1 })
 }

@@ -1,5 +1,5 @@
 import type { UserReference } from '../signal.ts'
-import { isSameName } from '../user-names.ts'
+import { isSameName, withLowerAscii } from '../user-names.ts'
 
 /** A name in the history of a tenant, with the Qlik user ids that it resolved to at one time. */
 export interface Resolution {
@@ -9,7 +9,7 @@ export interface Resolution {
 
 interface Known {
   user: UserReference
-  /** Whether it may belong to several Qlik users. */
+  /** The Qlik users that it resolved to, shared by names that differ only in case. */
   ids: Set<string>
   isFollowed: boolean
 }
@@ -22,6 +22,7 @@ interface Known {
  */
 export class NamesOfUser {
   readonly #known = new Map<string, Known>()
+  readonly #ids = new Map<string, Set<string>>()
   readonly #start: UserReference
   readonly #followedIds = new Set<string>()
 
@@ -69,11 +70,18 @@ export class NamesOfUser {
     const key = `${user.kind} ${user.value}`
     const known = this.#known.get(key) ?? {
       user: { kind: user.kind, value: user.value },
-      ids: new Set(),
+      ids: this.#idsOf(user),
       isFollowed: false,
     }
     this.#known.set(key, known)
     return known
+  }
+
+  #idsOf({ kind, value }: UserReference): Set<string> {
+    const key = `${kind} ${kind === 'userId' ? value : withLowerAscii(value)}`
+    const ids = this.#ids.get(key) ?? new Set()
+    this.#ids.set(key, ids)
+    return ids
   }
 }
 

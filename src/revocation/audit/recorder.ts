@@ -3,7 +3,7 @@ import type { Log } from '../../base/log.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { AuditEvent } from './entry.ts'
 
-/** Beyond what waits while the store is busy: more than a second of rejected requests. */
+/** More than a second of rejected requests, and more than wait while the store is busy. */
 const MAX_WAITING = 10_000
 
 export interface RecorderOptions {
@@ -13,8 +13,8 @@ export interface RecorderOptions {
 }
 
 /**
- * Records events that must neither delay nor fail what they are about, such as rejected requests. Those that occur while the
- * store writes are recorded together. What cannot be recorded is logged.
+ * Records events that must not delay the request that causes them, or make it fail, such as rejections. Those that occur
+ * while the store writes are recorded together. What cannot be recorded is logged.
  */
 export class Recorder {
   readonly #options: RecorderOptions
@@ -30,9 +30,7 @@ export class Recorder {
   readonly note = (event: AuditEvent): void => {
     if (this.#waiting.length < MAX_WAITING) this.#waiting.push(event)
     else this.#dropped += 1
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = null
-    })
+    this.#writing ??= this.#write()
   }
 
   /** Resolves when everything noted is recorded, or is logged as lost. */
@@ -54,7 +52,10 @@ export class Recorder {
         err = error
         lost += events.length
       }
-      if (lost > 0) log.error({ err, lost, event: events[0]?.event }, 'events are missing in the audit trail')
+      if (lost > 0)
+        log.error({ err, lost, event: events[0]?.event }, 'events are missing from the audit trail')
     }
+    // In the same turn as the check: an event that occurs later starts another write.
+    this.#writing = null
   }
 }

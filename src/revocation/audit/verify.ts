@@ -209,7 +209,7 @@ class Verifier {
     )
   }
 
-  /** Any number of the entries before it may have been replaced, too: none counts as verified. */
+  /** The entries before it may have been replaced, too: none counts as verified. */
   #reportHead(of: Place): void {
     const text = 'Elsewhere, another hash is listed for it: this chain, or the list, was replaced.'
     this.#reportWhole('head-differs', of, text)

@@ -51,10 +51,10 @@ export interface MigrateStoreResult extends Moved {
 }
 
 /**
- * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets and learned
- * limits first, so that none is exceeded; then pending and held revocations, recorded answers, sessions, finished revocations, and the audit trail. Each page is one
- * transaction with rows, jobs and joined ids. Rows that already exist are skipped, so a run after an interruption
- * continues where the last one stopped.
+ * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets and learned limits
+ * first, so that none is exceeded; then pending and held revocations, recorded answers, sessions, finished
+ * revocations, and the audit trail. Each page is one transaction with rows, jobs and joined ids. Rows that already
+ * exist are skipped, so a run after an interruption continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export async function migrateStore(options: MigrateStoreOptions): Promise<MigrateStoreResult> {

@@ -1,6 +1,6 @@
+import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import { entriesPurged } from '../../revocation/audit/events.ts'
-import { toHead } from '../audit-row.ts'
-import type { NoteEvents } from './audit-writing.ts'
+import { expiredPrefix, toHead } from '../audit-row.ts'
 import type { Query } from './database.ts'
 
 const PURGED_AT_ONCE = 500
@@ -30,8 +30,7 @@ export async function purgeSomeEntries(
     `SELECT writer, sequence, at, hash FROM curfew.audit_entries WHERE writer = $1 ORDER BY sequence LIMIT $2`,
     [old.writer, PURGED_AT_ONCE],
   )
-  const firstKept = oldest.findIndex(({ at }) => Number(at) >= before)
-  const removed = firstKept === -1 ? oldest : oldest.slice(0, firstKept)
+  const removed = expiredPrefix(oldest, before)
   const last = removed.map(toHead).at(-1)
   if (!last) return 0
   await query('UPDATE curfew.audit_chains SET purged = $2, purged_hash = $3 WHERE writer = $1', [

@@ -1,5 +1,6 @@
 import type { AuditReading } from '../../revocation/audit/audit-log.ts'
-import { type AuditDialect, listAudit } from '../audit-list.ts'
+import type { AuditDialect } from '../audit-dialect.ts'
+import { listAudit } from '../audit-list.ts'
 import { toStoredEntry } from '../audit-row.ts'
 import { spansStatement, toSpan } from '../audit-spans.ts'
 import type { Query } from './database.ts'
@@ -19,7 +20,7 @@ export const POSTGRES_AUDIT: AuditDialect = {
 }
 
 /** Reads the audit trail. */
-export function postgresAuditReading(query: Query): Pick<AuditReading, 'list' | 'spans' | 'page'> {
+export function postgresAuditReading(query: Query): AuditReading {
   return {
     list: (wanted) => listAudit(wanted, query, POSTGRES_AUDIT),
     spans: async () => (await query(spansStatement(POSTGRES_AUDIT))).map(toSpan),

@@ -1,20 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import { HEADS_EVERY_MS } from '../../revocation/audit/audit-log.ts'
 import { append, type ChainEnd, emptyChain, type NewEntry } from '../../revocation/audit/chain.ts'
-import type { AuditEvent, Head } from '../../revocation/audit/entry.ts'
+import type { AuditEvent, Head, NoteEvents } from '../../revocation/audit/entry.ts'
 import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
 import { newSalt } from '../../revocation/audit/salt.ts'
 import { AUDIT_COLUMNS, toAuditValues, toHead } from '../audit-row.ts'
 import type { PostgresDatabase, Query } from './database.ts'
-
-/** Records events in the audit trail, in the same transaction. `at`: ms since the epoch. */
-export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
 
 interface Noted {
   events: readonly AuditEvent[]
   at: number
 }
 
-const HOUR_MS = 60 * 60_000
 /** An arbitrary lock number. One process lists the heads of the chains at a time; the others skip it. */
 const HEADS_LOCK = 4_283_307_232
 
@@ -162,7 +159,7 @@ async function isListDue(query: Query, at: number): Promise<boolean> {
     `SELECT NOT EXISTS (SELECT FROM curfew.audit_chains WHERE referenced_at > $1)
        AND EXISTS (SELECT FROM curfew.audit_chains AS c JOIN curfew.audit_entries AS e USING (writer, sequence)
          WHERE c.sequence > c.referenced AND e.event <> 'heads') AS due`,
-    [at - HOUR_MS],
+    [at - HEADS_EVERY_MS],
   )
   return found?.due === true
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
 import { type BrakeLimits, MassBrake, type NamedUsers, type Verdict } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import type { Signal } from '../../revocation/signal.ts'
@@ -19,22 +20,21 @@ const PURGED_AT_ONCE = 500
 export class PostgresBrake {
   readonly #brake: MassBrake
   readonly #limits: BrakeLimits
-  readonly #now: () => number
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>
   readonly #writer = randomUUID()
   #readUntil = 0
-  /** When a replica of an earlier version was last connected, by `#now`. */
+  /** When a replica of an earlier version was last connected; monotonic. */
   #earlierAt = Number.NEGATIVE_INFINITY
 
-  /** @param now ms since the epoch */
-  constructor(limits: BrakeLimits, now: () => number) {
+  constructor(limits: BrakeLimits, clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.#brake = new MassBrake(limits)
     this.#limits = limits
-    this.#now = now
+    this.#clock = clock
   }
 
   /** Whether held revocations may be written: replicas of earlier versions could not read them. */
   get canHold(): boolean {
-    return this.#now() - this.#earlierAt >= RECONNECTS_WITHIN_MS
+    return this.#clock.monotonic() - this.#earlierAt >= RECONNECTS_WITHIN_MS
   }
 
   judge(origin: Origin | undefined, signal: Signal, now: number): Verdict {
@@ -66,13 +66,14 @@ export class PostgresBrake {
        LEFT JOIN curfew.named_users ON at > greatest($1, read.now - $2) AND writer <> $3 ORDER BY at`,
       [this.#readUntil - LATE_MS, this.#limits.windowMs, this.#writer],
     )
-    const now = this.#now()
+    // The clock of `judge`: each change from one clock to another would shift the times of all users.
+    const now = this.#clock.now()
     for (const { sender, users, at, now: databaseNow } of found) {
       this.#readUntil = Number(databaseNow)
       if (!Buffer.isBuffer(users)) continue
       this.#brake.learn({ sender: String(sender), users }, now - (Number(databaseNow) - Number(at)), now)
     }
-    if (await hasEarlierReplica(query)) this.#earlierAt = this.#now()
+    if (await hasEarlierReplica(query)) this.#earlierAt = this.#clock.monotonic()
   }
 
   /** Deletes a limited number of old rows, and returns their number. */

@@ -1,3 +1,4 @@
+import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import { decisionEvent } from '../../revocation/audit/events.ts'
 import { userKey } from '../../revocation/keys.ts'
 import type { Origin } from '../../revocation/origin.ts'
@@ -6,13 +7,12 @@ import type { Decided, HeldQuery } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { heldBy, toRevocation } from '../rows.ts'
 import { queueOrJoin } from './accept.ts'
-import type { NoteEvents } from './audit-writing.ts'
 import type { Query } from './database.ts'
 import { inOrder } from './hold.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { isUuid, postgresStatements } from './statements.ts'
 
-interface Decision {
+interface DecisionRequest {
   held: HeldQuery
   now: number
   origin: Origin | undefined
@@ -36,7 +36,7 @@ async function find(query: Query, { ids, sender, tenants, limit }: HeldQuery): P
 export async function release(
   query: Query,
   jobs: PostgresJobs,
-  { held, now, origin }: Decision,
+  { held, now, origin }: DecisionRequest,
   note: NoteEvents,
 ): Promise<Decided> {
   const found = await find(query, held)
@@ -63,7 +63,7 @@ export async function release(
 /** See `RevocationStore.cancel`. */
 export async function cancel(
   query: Query,
-  { held, now, origin }: Decision,
+  { held, now, origin }: DecisionRequest,
   note: NoteEvents,
 ): Promise<Decided> {
   const sql = postgresStatements(query)

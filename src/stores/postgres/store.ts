@@ -115,7 +115,7 @@ export class PostgresStore implements Store {
       jobs,
       now,
     })
-    this.#brake = new PostgresBrake(massRevocation, now)
+    this.#brake = new PostgresBrake(massRevocation, clock)
     this.#accepts = acceptBatches(this.#trail, jobs, this.#brake)
     this.#sessionChanges = sessionBatches(this.#trail, () => clock.now())
     this.permits = new PostgresPermits(database.query)
@@ -268,7 +268,7 @@ async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number
     const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
     const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
     const request = { signals, replay: null, now, origin: undefined }
-    await acceptTogether(query, jobs, new PostgresBrake(NO_BRAKE, () => now), [request], () => {})
+    await acceptTogether(query, jobs, { judge: () => 'run', canHold: false }, [request], () => {})
     await query('SET CONSTRAINTS ALL IMMEDIATE')
     await query('ROLLBACK TO SAVEPOINT probe')
   })

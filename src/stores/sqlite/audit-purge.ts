@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { entriesPurged } from '../../revocation/audit/events.ts'
-import { toHead } from '../audit-row.ts'
+import { expiredPrefix, toHead } from '../audit-row.ts'
 import type { SqliteAuditWriting } from './audit-writing.ts'
 
 const PURGED_AT_ONCE = 500
@@ -28,9 +28,7 @@ export function sqliteAuditPurge(database: DatabaseSync, writing: SqliteAuditWri
   return (before: number, now: number): number => {
     const writer = oldChain.get(before)?.writer
     if (typeof writer !== 'string') return 0
-    const rows = oldest.all(writer)
-    const firstKept = rows.findIndex(({ at }) => Number(at) >= before)
-    const removed = firstKept === -1 ? rows : rows.slice(0, firstKept)
+    const removed = expiredPrefix(oldest.all(writer), before)
     const last = removed.at(-1)
     if (!last) return 0
     shorten.run(Number(last.sequence), String(last.hash), writer)

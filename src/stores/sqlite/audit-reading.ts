@@ -1,7 +1,8 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import type { AuditReading } from '../../revocation/audit/audit-log.ts'
-import { type AuditDialect, listAudit, type Rows } from '../audit-list.ts'
+import type { AuditDialect, Rows } from '../audit-dialect.ts'
+import { listAudit } from '../audit-list.ts'
 import { toStoredEntry } from '../audit-row.ts'
 import { spansStatement, toSpan } from '../audit-spans.ts'
 import { prepareOn } from './prepared.ts'
@@ -34,7 +35,7 @@ export function sqliteRows(database: DatabaseSync, read: Read): Rows {
 }
 
 /** Reads the audit trail. */
-export function sqliteAuditReading(rows: Rows): Pick<AuditReading, 'list' | 'spans' | 'page'> {
+export function sqliteAuditReading(rows: Rows): AuditReading {
   return {
     list: (query) => listAudit(query, rows, SQLITE_AUDIT),
     spans: async () => (await rows(spansStatement(SQLITE_AUDIT), [])).map(toSpan),

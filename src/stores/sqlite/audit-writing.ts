@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
+import { HEADS_EVERY_MS } from '../../revocation/audit/audit-log.ts'
 import { append, type ChainEnd, emptyChain, type NewEntry } from '../../revocation/audit/chain.ts'
 import type { AuditEvent } from '../../revocation/audit/entry.ts'
 import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
@@ -66,8 +67,6 @@ export class SqliteAuditWriting implements Companion {
   }
 }
 
-const HOUR_MS = 60 * 60_000
-
 function statementsOf(database: DatabaseSync) {
   const insert = database.prepare(
     `INSERT INTO audit_entries (${AUDIT_COLUMNS.join(', ')}) VALUES (${AUDIT_COLUMNS.map(() => '?').join(', ')})`,
@@ -101,6 +100,6 @@ function statementsOf(database: DatabaseSync) {
     /** The heads of other chains that no chain lists yet. Marks them as listed. */
     list: (writer: string, at: number) => list.all(at, writer).map(toHead),
 
-    isListDue: (writer: string, at: number) => isListDue.get(writer, at - HOUR_MS) !== undefined,
+    isListDue: (writer: string, at: number) => isListDue.get(writer, at - HEADS_EVERY_MS) !== undefined,
   }
 }

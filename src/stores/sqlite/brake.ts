@@ -9,7 +9,7 @@ const PURGED_AT_ONCE = 500
 const NOTHING_TO_UNDO = () => {}
 
 /**
- * The brake on mass revocation, and the table of the users that senders have named lately, so that a restart does not
+ * The brake on mass revocation, and the table of the users that senders have named recently, so that a restart does not
  * forget them. They are written once per transaction, with the signals that named them.
  */
 export class SqliteBrake implements Companion {

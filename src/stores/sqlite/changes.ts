@@ -1,5 +1,5 @@
 import { LONGEST_WAIT_MS } from '../../base/backoff.ts'
-import type { AuditEvent } from '../../revocation/audit/entry.ts'
+import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import {
   decisionEvent,
   endEvents,
@@ -31,9 +31,6 @@ import type { sqliteStatements } from './statements.ts'
 
 /** The most that one claim takes of a tenant by size. */
 const CLAIMED_AT_ONCE = 100
-
-/** Records events in the audit trail, in the caller's transaction. `at`: ms since the epoch. */
-export type NoteEvents = (events: readonly AuditEvent[], at: number) => void
 
 /**
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its

@@ -215,7 +215,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE revocations ADD COLUMN held_by TEXT;
   CREATE INDEX revocations_held ON revocations (held_by, id) WHERE status = 'held';
 
-  -- The users that senders have named lately, 6 bytes each. A row per transaction: rows in the order of users would cost a
+  -- The users that senders have named recently, 6 bytes each. A row per transaction: rows in the order of users would cost a
   -- page write for each signal.
   CREATE TABLE named_users (
     at INTEGER NOT NULL,

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { steadyClock } from '../../base/steady-clock.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
-import type { AuditEvent } from '../../revocation/audit/entry.ts'
+import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
 import { sessionEvent } from '../../revocation/audit/events.ts'
 import { type BrakeLimits, NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
@@ -16,7 +16,7 @@ import { sqliteAudit } from './audit.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
-import { type NoteEvents, sqliteChanges } from './changes.ts'
+import { sqliteChanges } from './changes.ts'
 import { Condition } from './condition.ts'
 import { asRefusal, type Damage } from './damage.ts'
 import { openDatabase } from './database.ts'
@@ -33,7 +33,6 @@ import { verifyDatabase } from './verify.ts'
 /**
  * Opens the embedded store: one process, one file at `path`, which is created if it does not exist. With a log, the files
  * are watched, and damage is logged as it occurs.
- * @param audit whether the audit trail is written
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
 export function openSqliteStore(

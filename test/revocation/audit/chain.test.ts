@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { append, emptyChain, headOf } from '../../../src/revocation/audit/chain.ts'
 import { type AuditEvent, Entry } from '../../../src/revocation/audit/entry.ts'
-import { T0 } from '../../support/signals.ts'
+import { endEvents } from '../../../src/revocation/audit/events.ts'
+import { claim, end, newRevocation } from '../../../src/revocation/transitions.ts'
+import { aCompletion, PROOF } from '../../conformance/stores.ts'
+import { aSignal, T0 } from '../../support/signals.ts'
 
 const WRITER = '6f1c1f0e-0000-4000-8000-000000000000'
 const SALT = 'ab'.repeat(32)
@@ -62,4 +65,11 @@ t.test('no events leave the chain as it is', async (t) => {
     append(end, [], T0, () => SALT),
     { end, entries: [] },
   )
+})
+
+t.test('a scope that is not well-formed has a canonical form in an entry', async (t) => {
+  const proof = { ...PROOF, scope: 'a\ud800' }
+  const ended = end(claim(newRevocation('id', aSignal()), T0), aCompletion({ proof }))
+  const { entries } = append(emptyChain('w'), endEvents(ended), T0, () => '0'.repeat(64))
+  t.match(entries[1]?.entry, { event: 'revocation-verified', details: { proof: { scope: 'a\ufffd' } } })
 })

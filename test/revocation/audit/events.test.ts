@@ -104,6 +104,6 @@ t.test('a request whose rejection cannot be recorded gets its answer, and the lo
   const { status } = await service.call('POST', '/logout-hook', { body: { userId: 'u1', tenant: 'nowhere' } })
   t.equal(status, 400)
   await until('the loss is logged', () =>
-    service.logLines.some((line) => line.includes('events are missing in the audit trail')),
+    service.logLines.some((line) => line.includes('events are missing from the audit trail')),
   )
 })

@@ -48,7 +48,7 @@ t.test('what cannot be recorded is logged, and later events are recorded', async
   writes[1]?.resolve()
   await recorder.flushed()
   t.same(names(), [['a'], ['b']])
-  t.match(logged, [[{ lost: 1, event: 'backup-made' }, 'events are missing in the audit trail']])
+  t.match(logged, [[{ lost: 1, event: 'backup-made' }, 'events are missing from the audit trail']])
 })
 
 t.test('a limited number of events waits; the others are logged as lost', async (t) => {
@@ -59,5 +59,24 @@ t.test('a limited number of events waits; the others are logged as lost', async 
   writes[1]?.resolve()
   await recorder.flushed()
   t.equal(names()[1]?.length, 10_000)
-  t.match(logged, [[{ lost: 4 }, 'events are missing in the audit trail']])
+  t.match(logged, [[{ lost: 4 }, 'events are missing from the audit trail']])
+})
+
+t.test('an event that occurs just as the last write ends is recorded before the shutdown', async (t) => {
+  for (let turns = 0; turns < 8; turns += 1) {
+    const { recorder, note, names, writes } = setUp()
+    note('a')
+    const later = async () => {
+      await writes[0]?.promise
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+      note('b')
+      writes[1]?.resolve()
+    }
+    const done = later()
+    writes[0]?.resolve()
+    await done
+    writes[1]?.resolve()
+    await recorder.flushed()
+    t.same(names(), [['a'], ['b']], `after ${turns} turns`)
+  }
 })

@@ -7,7 +7,8 @@ import { ROOT, read } from '../../support/deployment.ts'
 const PAGE = read('docs/how-to/try-a-source.md')
 
 t.test('each page of a source links to the guide', async (t) => {
-  const pages = globSync('docs/sources/*.md', { cwd: ROOT })
+  // Entra ID sends nothing that Curfew accepts.
+  const pages = globSync('docs/sources/*.md', { cwd: ROOT }).filter((page) => !page.includes('entra'))
   t.ok(pages.length > 12)
   for (const page of pages) t.match(read(page), '](../how-to/try-a-source.md)', page)
 })

@@ -7,7 +7,7 @@ CREATE UNIQUE INDEX revocations_held ON curfew.revocations (tenant, user_kind, u
   WHERE status = 'held';
 CREATE INDEX revocations_held_by ON curfew.revocations (held_by, id) WHERE status = 'held';
 
--- The users that senders have named lately, 6 bytes each. A row per transaction, by the clock of the database.
+-- The users that senders have named recently, 6 bytes each. A row per transaction, by the clock of the database.
 CREATE TABLE curfew.named_users (
   at bigint NOT NULL,
   writer uuid NOT NULL,
