@@ -1,10 +1,18 @@
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
+import { abandon } from './abandon.ts'
+import { paceBody } from './body-pace.ts'
 import type { CountRefusal } from './refusals.ts'
 
-/** HTTP clients that pipeline use a depth of 1 to 10; proxies do not pipeline. */
-export const MAX_IN_FLIGHT_PER_CONNECTION = 16
+/** Requests of one connection that are not finished. Clients that pipeline use a depth of 1 to 10; proxies do not pipeline. */
+export const MAX_PIPELINED = 16
 /** Time in which a client must read a response that is complete. */
 export const READ_WITHIN_MS = 20_000
 /** Time without a byte in either direction. Longer than the longest `Prefer: wait`, 30 s. */
@@ -22,7 +30,8 @@ export interface ConnectionOptions {
 
 /**
  * Creates HTTP servers that limit what a client costs before a route sees its requests: connections, pipelined requests, and
- * responses that it does not read. Node parses pipelined requests as fast as they arrive, whether responses are read or not.
+ * responses that it does not read. Node parses pipelined requests as fast as they arrive, whether responses are read or not, and
+ * up to 2 MB of them from each connection in one turn of the event loop. Here, a turn handles one request of each connection.
  */
 export function limitedServer({
   http: httpOptions,
@@ -31,37 +40,35 @@ export function limitedServer({
   refused,
 }: ConnectionOptions): (handler: RequestListener) => Server {
   return (handler) => {
-    const inFlight = new WeakMap<Socket, number>()
+    const queues = new WeakMap<Socket, RequestQueue>()
     const serve: RequestListener = (request, response) => {
       const { socket } = request
-      // Node parses the rest of what it has received from a closed connection.
+      // Node parses what it has received from a closed connection.
       if (socket.destroyed) return
-      const count = (inFlight.get(socket) ?? 0) + 1
-      if (count > MAX_IN_FLIGHT_PER_CONNECTION) {
+      // After a response with `Connection: close`.
+      if (socket.writableEnded) return abandon(socket)
+      const queue = queues.get(socket) ?? new RequestQueue(socket)
+      queues.set(socket, queue)
+      if (queue.length >= MAX_PIPELINED) {
         refused('pipelining')
         abandon(socket)
         return
       }
-      inFlight.set(socket, count)
-      let cancel = () => {}
-      response.once('prefinish', () => {
-        if (socket.writableLength === 0) return
-        cancel = clock.after(READ_WITHIN_MS, () => {
-          refused('unread')
-          socket.destroy()
+      queue.add(() => {
+        if (socket.writableEnded) return
+        closeUnread(response, { socket, clock, refused })
+        paceBody(request, response, () => {
+          refused('chunks')
+          abandon(socket)
         })
-        // A response does not notice that its connection closes while it waits for another one.
-        socket.once('close', cancel)
+        response.once('close', () => {
+          queue.next(() => {
+            // Its client would keep it open, and the shutdown would wait.
+            if (!server.listening) server.closeIdleConnections()
+          })
+        })
+        handler(request, response)
       })
-      response.once('close', () => {
-        const left = (inFlight.get(socket) ?? 1) - 1
-        inFlight.set(socket, left)
-        // Its client would keep it open, and the shutdown would wait.
-        if (left === 0 && !server.listening) server.closeIdleConnections()
-        cancel()
-        socket.off('close', cancel)
-      })
-      handler(request, response)
     }
     // Node would reject a request without Host without a body; `ambiguous-requests` does it with one.
     const server = createServer({ ...httpOptions, requireHostHeader: false }, serve)
@@ -75,15 +82,53 @@ export function limitedServer({
   }
 }
 
-/**
- * Closes a connection, and skips the requests in the rest of what it has sent, up to 64 KB. For each of a thousand requests, Node
- * would create a response, and an error with a stack trace.
- */
-function abandon(socket: Socket & { parser?: unknown }): void {
-  const { parser } = socket
-  // Not documented by Node; without it, closing only costs more.
-  if (typeof parser === 'object' && parser !== null && 'onIncoming' in parser) parser.onIncoming = () => 0
-  socket.destroy()
+/** The requests of one connection, handled one after the other. Each waits for a turn of the event loop of its own. */
+class RequestQueue {
+  #waiting: (() => void)[] = []
+
+  constructor(socket: Socket) {
+    socket.once('close', () => {
+      this.#waiting = []
+    })
+  }
+
+  get length(): number {
+    return this.#waiting.length
+  }
+
+  add(handle: () => void): void {
+    this.#waiting.push(handle)
+    if (this.#waiting.length === 1) handle()
+  }
+
+  /** Ends the first one, and handles the next one. */
+  next(onEmpty: () => void): void {
+    setImmediate(() => {
+      this.#waiting.shift()
+      if (this.#waiting.length === 0) onEmpty()
+      this.#waiting[0]?.()
+    })
+  }
+}
+
+/** Closes a connection whose client does not read a complete response in time. */
+function closeUnread(
+  response: ServerResponse,
+  { socket, clock, refused }: { socket: Socket; clock: Clock; refused: CountRefusal },
+): void {
+  let cancel = () => {}
+  response.once('prefinish', () => {
+    if (socket.writableLength === 0) return
+    cancel = clock.after(READ_WITHIN_MS, () => {
+      refused('unread')
+      socket.destroy()
+    })
+    socket.once('close', cancel)
+  })
+  response.once('close', () => {
+    cancel()
+    socket.off('close', cancel)
+  })
 }
 
 /** Connections without a request in flight give way to new ones. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { hasCode } from '../base/errors.ts'
 import { BodyMemory } from './body-memory.ts'
 import { FailedAttempts, type FailedAttemptsOptions } from './failed-attempts.ts'
 
@@ -17,6 +18,10 @@ async function limits(app: FastifyInstance, options: FailedAttemptsOptions) {
   app.decorate('limits', {
     bodies: new BodyMemory(BODY_MEMORY_BYTES, options.refused),
     failures: new FailedAttempts(options),
+  })
+  // Guesses cost a connection each then.
+  app.addHook('onError', async (_request, reply, error) => {
+    if (hasCode(error, 'CURFEW_TOO_MANY_FAILURES')) reply.header('connection', 'close')
   })
 }
 

@@ -2,6 +2,7 @@
 export const REFUSALS = [
   'connections',
   'pipelining',
+  'chunks',
   'unread',
   'body-memory',
   'memory',

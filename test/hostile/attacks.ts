@@ -8,15 +8,20 @@ export interface Attack {
 
 interface Hostile {
   connections: number
-  /** Sent once connected; again each time the service has taken it, if `repeats`. */
+  /** Sent once connected. */
   bytes: string
+  /** Sent each time the service has taken what was sent, if `repeats`; `bytes` by default. */
+  repeated?: string
   repeats?: boolean
   /** Whether it reads responses. */
   reads?: boolean
 }
 
 /** Opens the connections, and a new one for each that the service closes. */
-function hostile(name: string, { connections, bytes, repeats = false, reads = false }: Hostile): Attack {
+function hostile(
+  name: string,
+  { connections, bytes, repeated = bytes, repeats = false, reads = false }: Hostile,
+): Attack {
   return {
     name,
     async start(url) {
@@ -28,10 +33,10 @@ function hostile(name: string, { connections, bytes, repeats = false, reads = fa
         const socket = connect(Number(port), hostname)
         sockets.add(socket)
         if (!reads) socket.pause()
-        const send = () => {
-          if (!socket.destroyed) socket.write(bytes, () => repeats && setImmediate(send))
+        const send = (more: string) => {
+          if (!socket.destroyed) socket.write(more, () => repeats && setImmediate(send, repeated))
         }
-        socket.on('connect', send).on('error', () => {})
+        socket.on('connect', () => send(bytes)).on('error', () => {})
         if (reads) socket.resume()
         socket.on('close', () => {
           sockets.delete(socket)
@@ -68,6 +73,10 @@ export function attacks(): Attack[] {
     'webhook-timestamp': Math.floor(Date.now() / 1000),
     'webhook-signature': SIGNATURE,
   }
+  const guess = post('/logout-hook', { authorization: `Bearer ${'k'.repeat(32)}`, 'content-length': 2 }, '{}')
+  const endless = (path: string) =>
+    post(path, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }, '')
+  const loud = { repeats: true, reads: true }
   return [
     hostile('no attack', { connections: 0, bytes: '' }),
     hostile('8 connections pipeline GET /openapi.json and read nothing', {
@@ -82,14 +91,12 @@ export function attacks(): Attack[] {
     hostile('200 pipelined GET /metrics', {
       connections: 1,
       bytes: get('/metrics').repeat(200),
-      repeats: true,
-      reads: true,
+      ...loud,
     }),
     hostile('16 connections request GET /metrics in pipelines of 10', {
       connections: 16,
       bytes: get('/metrics').repeat(10),
-      repeats: true,
-      reads: true,
+      ...loud,
     }),
     hostile('200 connections send 1 MiB to a source and do not finish', {
       connections: 200,
@@ -107,24 +114,36 @@ export function attacks(): Attack[] {
         get('/docs/static/%00'),
         get(`/docs/static/${'x'.repeat(300)}`),
       ].join(''),
-      repeats: true,
-      reads: true,
+      ...loud,
     }),
     hostile('8 connections send forged webhooks of 64 KiB', {
       connections: 8,
       bytes: post('/logout-hook', forged, 'x'.repeat(64 * 1024)),
-      repeats: true,
-      reads: true,
+      ...loud,
     }),
-    hostile('8 connections guess API keys', {
-      connections: 8,
-      bytes: post(
-        '/logout-hook',
-        { authorization: `Bearer ${'k'.repeat(32)}`, 'content-length': 2 },
-        '{}',
-      ).repeat(8),
-      repeats: true,
-      reads: true,
+    hostile('8 connections guess API keys', { connections: 8, bytes: guess.repeat(8), ...loud }),
+    hostile('1,000 connections guess API keys', { connections: 1_000, bytes: guess.repeat(8), ...loud }),
+    hostile('1,000 connections request GET /metrics in pipelines of 16', {
+      connections: 1_000,
+      bytes: get('/metrics').repeat(16),
+      ...loud,
+    }),
+    hostile('200 connections send bodies without end to an unknown route', {
+      connections: 200,
+      bytes: `${endless('/nothing')}10000\r\n${'x'.repeat(0x10000)}\r\n`,
+      repeated: `10000\r\n${'x'.repeat(0x10000)}\r\n`.repeat(8),
+      ...loud,
+    }),
+    hostile('200 connections send bodies in chunks of one byte', {
+      connections: 200,
+      bytes: endless(SOURCE),
+      repeated: '1\r\nx\r\n'.repeat(20_000),
+      ...loud,
+    }),
+    hostile('200 connections send 16 KiB of headers', {
+      connections: 200,
+      bytes: get('/health/live').replace('host', `${'x: y\r\n'.repeat(2_500)}host`),
+      ...loud,
     }),
   ]
 }

@@ -1,12 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { signWebhook } from '../../src/sandbox/sign-webhook.ts'
 import { fakeClock, testClock } from '../support/clock.ts'
 import { isProblem } from '../support/problems.ts'
-import { openConnection } from '../support/raw-http.ts'
-import { type ServiceOptions, startService } from '../support/service.ts'
+import { openConnection, sendBytes } from '../support/raw-http.ts'
+import { API_KEY, type ServiceOptions, startService } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
 
 /** The attacks, without their numbers: `npm run hostile` measures those. */
@@ -48,6 +49,48 @@ t.test('a connection that pipelines up to 16 requests gets all responses, in ord
     [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
     [...Array(15).fill('200'), '404'],
   )
+})
+
+t.test(
+  'requests that are pipelined with bodies count, although each is answered before Node parses the next',
+  async (t) => {
+    const { url, call } = await startService(t)
+    const socket = await openConnection(t, url)
+    socket.resume()
+    const closed = closing(socket)
+    socket.write('POST /logout-hook HTTP/1.1\r\nhost: curfew\r\ncontent-length: 2\r\n\r\n{}'.repeat(17))
+    await closed
+    t.equal(await refusals(call, 'pipelining'), 1)
+  },
+)
+
+t.test('beyond the limit, each failed authentication costs a connection', async (t) => {
+  const { url } = await startService(t, { environment: { MAX_FAILED_AUTHENTICATIONS: '1' } })
+  const socket = await openConnection(t, url)
+  const answers = text(socket)
+  socket.write(
+    `POST /logout-hook HTTP/1.1\r\nhost: curfew\r\nauthorization: Bearer ${'k'.repeat(32)}\r\n\r\n`.repeat(3),
+  )
+  t.same(
+    [...(await answers).matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ['401', '429'],
+  )
+})
+
+t.test('a body in thousands of chunks closes its connection, and Node can reuse its parser', async (t) => {
+  const { url, call } = await startService(t)
+  const socket = await openConnection(t, url)
+  const closed = closing(socket)
+  socket.write('POST /nothing HTTP/1.1\r\nhost: curfew\r\ntransfer-encoding: chunked\r\n\r\n')
+  socket.write('1\r\nx\r\n'.repeat(10_000))
+  await closed
+  t.equal(await refusals(call, 'chunks'), 1)
+  for (let count = 0; count < 3; count += 1) {
+    const head = `POST /logout-hook HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\nauthorization: Bearer ${API_KEY}\r\n`
+    const type = 'transfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\n'
+    const body = '2\r\n{"\r\n10\r\nuserId":"user-1"\r\n1\r\n}\r\n0\r\n\r\n'
+    t.match(await sendBytes(url, head + type + body), /^HTTP\/1\.1 202 /)
+  }
 })
 
 t.test('a connection that does not read its response is closed', async (t) => {

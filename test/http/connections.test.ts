@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { limitedServer } from '../../src/http/connections.ts'
+import type { CountRefusal } from '../../src/http/refusals.ts'
+import { testClock } from '../support/clock.ts'
+import { openConnection } from '../support/raw-http.ts'
+
+async function serve(t: Test, handler: RequestListener, refused: CountRefusal = () => {}): Promise<string> {
+  const server = limitedServer({ http: {}, maxConnections: 10, clock: testClock, refused })(handler)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const MIB = 1024 * 1024
+const post = (length: number) => `POST / HTTP/1.1\r\nhost: curfew\r\ncontent-length: ${length}\r\n\r\n`
+
+t.test('pipelined requests are handled one after the other, each in a turn of the event loop', async (t) => {
+  let turn = 0
+  const turns: number[] = []
+  const url = await serve(t, (_request, response) => {
+    turns.push(turn)
+    setImmediate(() => {
+      turn += 1
+    })
+    response.end('answer')
+  })
+  const socket = await openConnection(t, url)
+  const answers = text(socket)
+  const last = post(2).replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n')
+  socket.write(`${post(2)}{}${post(2)}{}${post(2)}{}${last}{}`)
+  t.equal((await answers).match(/answer/g)?.length, 4)
+  t.same(turns, [0, 1, 2, 3])
+})
+
+t.test('the body of a rejected request arrives in many turns of the event loop', async (t) => {
+  let most = 0
+  let ended = () => {}
+  const end = new Promise<void>((resolve) => {
+    ended = resolve
+  })
+  const url = await serve(t, (request, response) => {
+    response.writeHead(404).end()
+    request.once('end', ended)
+    let before = request.socket.bytesRead
+    const measure = () => {
+      most = Math.max(most, request.socket.bytesRead - before)
+      before = request.socket.bytesRead
+      if (!request.complete) setImmediate(measure)
+    }
+    measure()
+  })
+  const socket = await openConnection(t, url)
+  socket.resume()
+  socket.write(post(4 * MIB) + 'x'.repeat(4 * MIB))
+  await end
+  // One read that fills the buffer of the body, and one that finds it full; without a limit, 2 MB.
+  t.ok(most > 0 && most <= 3 * 64 * 1024, `${most} bytes in one turn`)
+})
+
+t.test('a body may have any number of chunks, but not in one turn of the event loop', async (t) => {
+  const refusals: string[] = []
+  const url = await serve(
+    t,
+    (request, response) => {
+      request.resume().once('end', () => response.end('answer'))
+    },
+    (reason) => refusals.push(reason),
+  )
+  const head = 'POST / HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n'
+  const socket = await openConnection(t, url)
+  const answers = text(socket)
+  socket.write(head)
+  for (let part = 0; part < 10; part += 1) {
+    socket.write('1\r\nx\r\n'.repeat(100))
+    for (let turn = 0; turn < 5; turn += 1) await nextTurn()
+  }
+  socket.write('0\r\n\r\n')
+  t.match(await answers, /answer/)
+  t.same(refusals, [])
+
+  const hostile = await openConnection(t, url)
+  const closed = once(hostile, 'close')
+  hostile.write(head + '1\r\nx\r\n'.repeat(1_000))
+  await closed
+  t.same(refusals, ['chunks'])
+})
