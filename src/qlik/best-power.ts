@@ -1,4 +1,4 @@
-import type { Power } from '../revocation/qlik-tenant.ts'
+import { POWERS } from '../revocation/qlik-tenant.ts'
 import { classOf, eligible, type Member } from './pool.ts'
 import type { OwnPower } from './power.ts'
 
@@ -29,8 +29,6 @@ export async function bestPower<M extends Member>(
   return firstProven(clients.map(async (client) => ({ client, power: await powerOf(client) })))
 }
 
-const RANK: readonly Power[] = ['proven', 'unknown', 'lacking']
-
 /** The first proven result, or else the best. Rejects if all do, with the failure of the first. */
 function firstProven<T extends { power: OwnPower }>(results: readonly Promise<T>[]): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -44,7 +42,7 @@ function firstProven<T extends { power: OwnPower }>(results: readonly Promise<T>
     }
     Promise.allSettled(results).then((all) => {
       const found = all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-      found.sort((one, other) => RANK.indexOf(one.power.power) - RANK.indexOf(other.power.power))
+      found.sort((one, other) => POWERS.indexOf(one.power.power) - POWERS.indexOf(other.power.power))
       if (found[0]) resolve(found[0])
       else reject(all[0]?.status === 'rejected' ? all[0].reason : new Error('no client'))
     })

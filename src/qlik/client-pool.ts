@@ -21,6 +21,11 @@ export interface ClientPoolOptions {
   onClosed: (client: PoolClient) => void
 }
 
+export interface PoolCall extends CallOptions {
+  /** Id of the client that makes the call while no other client is more powerful and Qlik does not refuse it. */
+  prefer?: string | undefined
+}
+
 /** A permit of one client's budget. */
 export interface Drawn {
   client: PoolClient
@@ -69,20 +74,19 @@ export class ClientPool {
     return this.all.find((client) => client.clientId === clientId)
   }
 
-  /** Whether the client with this id is in use and not taken out. */
-  isUsable(clientId: string): boolean {
-    return this.#clients.some((client) => client.clientId === clientId && classOf(client) !== 'out')
-  }
-
-  /** The clients that may make a call, best first. */
+  /** The clients that may make a call, best first. Only the preferred one if it is among them. */
   eligible(
     tier: Tier,
-    { client }: Pick<CallOptions, 'client'>,
+    { client, prefer }: Pick<PoolCall, 'client' | 'prefer'>,
     without: ReadonlySet<PoolClient>,
   ): PoolClient[] {
-    if (client === undefined) return eligible(this.#clients, without, ({ budget }) => budget.remaining(tier))
-    const only = this.find(client)
-    return only && !without.has(only) ? [only] : []
+    if (client !== undefined) {
+      const only = this.find(client)
+      return only && !without.has(only) ? [only] : []
+    }
+    const all = eligible(this.#clients, without, ({ budget }) => budget.remaining(tier))
+    const preferred = all.filter(({ clientId }) => clientId === prefer)
+    return preferred.length > 0 ? preferred : all
   }
 
   /** Waiting calls choose their clients again. */
@@ -94,7 +98,7 @@ export class ClientPool {
    * Waits for a permit of the first client with an access token and room. Resolves to null if no eligible client has an
    * access token any more. Rejects with the signal's reason if that aborts first.
    */
-  draw(tier: Tier, call: CallOptions, without: ReadonlySet<PoolClient>): Promise<Drawn | null> {
+  draw(tier: Tier, call: PoolCall, without: ReadonlySet<PoolClient>): Promise<Drawn | null> {
     const { urgency, place, signal } = call
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)

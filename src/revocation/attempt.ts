@@ -148,9 +148,10 @@ export class Attempt {
       listing,
       resolved,
       mustRecheck: this.#mayLackPower,
-      usersExist: async (role: Proof['role']) => {
+      usersExist: async (role: Proof['role'], client: string) => {
         for (const id of unknown) {
-          if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false
+          if (role === 'not-reported' || !(await tenant.userExists(id, { ...this.#options, client })))
+            return false
         }
         return true
       },

@@ -7,7 +7,7 @@ import { identify } from './identify.ts'
 import { pages } from './listing.ts'
 import type { Origin } from './origin.ts'
 import type { CallOptions, QlikTenant, QlikTenants, Token } from './qlik-tenant.ts'
-import { FRESH_POWER_MS, requirePower } from './require-power.ts'
+import { FRESH_POWER_MS, powerBehind, requirePower } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { RunTime, stamped } from './run-time.ts'
 import { decideToken } from './scope.ts'
@@ -110,9 +110,9 @@ async function identified(signal: Signal, tenant: QlikTenant | undefined, call: 
 async function preview({ resolved, ...named }: Named, shared: Shared): Promise<DryRunView> {
   const { signal } = named
   if (typeof resolved === 'string') return toView(signal, [], resolved, NONE)
-  const listed = await list(named, resolved, shared)
+  const { clients, ...listed } = await list(named, resolved, shared)
   const isEmpty = listed.tokens.length + listed.kept.length === 0
-  const finding = isEmpty ? await findingForEmptyList(named, resolved, shared) : 'exists'
+  const finding = isEmpty ? await findingForEmptyList(named, resolved, { ...shared, clients }) : 'exists'
   return toView(signal, finding === 'no-such-user' ? [] : resolved, finding, listed)
 }
 
@@ -124,9 +124,9 @@ async function list(
   { signal, tenant, ownUserIds }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
   shared: Shared,
-): Promise<Listed> {
+): Promise<Listed & Pick<Read, 'clients'>> {
   const time = runTimeOf(signal, tenant, shared.clock)
-  const { found, truncated } = await read(userIds, tenant, shared)
+  const { found, clients, truncated } = await read(userIds, tenant, shared)
   // After the tokens are listed, because the responses reveal the tenant's clock.
   const scopes = { own: time.scope(true), other: time.scope(false) }
   const tenantNow = time.tenantNow()
@@ -138,20 +138,29 @@ async function list(
     const would = verdict === 'revoke' ? tokens : kept
     would.push({ ...token, why })
   }
-  return { tokens, kept, truncated }
+  return { tokens, kept, truncated, clients }
+}
+
+interface Read {
+  found: Map<string, Token & { userId: string }>
+  /** Ids of the OAuth clients that listed them. */
+  clients: Set<string>
+  truncated: boolean
 }
 
 /** All tokens of these users, each once, within the page limit. */
-async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shared) {
-  const found = new Map<string, Token & { userId: string }>()
+async function read(userIds: readonly string[], tenant: QlikTenant, shared: Shared): Promise<Read> {
+  const found: Read['found'] = new Map()
+  const clients: Read['clients'] = new Set()
   for (const [index, userId] of userIds.entries()) {
-    if (index > 0 && !mayReadMore(shared)) return { found, truncated: true }
-    for await (const { tokens, next } of pages(tenant, userId, shared)) {
+    if (index > 0 && !mayReadMore(shared)) return { found, clients, truncated: true }
+    for await (const { tokens, next, client } of pages(tenant, userId, shared)) {
+      clients.add(client)
       for (const token of tokens) found.set(token.id, { ...token, userId })
-      if (next !== null && !mayReadMore(shared)) return { found, truncated: true }
+      if (next !== null && !mayReadMore(shared)) return { found, clients, truncated: true }
     }
   }
-  return { found, truncated: false }
+  return { found, clients, truncated: false }
 }
 
 /** Whether one more page may be read; if so, counts it. */
@@ -175,13 +184,16 @@ function runTimeOf(signal: Signal, tenant: QlikTenant, clock: Clock): RunTime {
 async function findingForEmptyList(
   { signal, tenant, ownUserIds }: Omit<Named, 'resolved'>,
   userIds: readonly string[],
-  shared: Shared,
+  { clients, ...shared }: Shared & Pick<Read, 'clients'>,
 ): Promise<Finding> {
   if (userIds.every((userId) => ownUserIds.has(userId))) return 'exists'
-  const { power } = await requirePower(tenant, { ...shared, maxAgeMs: FRESH_POWER_MS })
-  if (power !== 'proven') return 'none-visible'
+  for (const client of clients) {
+    const power = await powerBehind(client, tenant, { ...shared, maxAgeMs: FRESH_POWER_MS })
+    if (power?.power !== 'proven') return 'none-visible'
+  }
   const { kind, value } = signal.user
-  if (kind === 'userId' && !(await tenant.userExists(value, shared))) return 'no-such-user'
+  const [client] = clients
+  if (kind === 'userId' && !(await tenant.userExists(value, { ...shared, client }))) return 'no-such-user'
   return 'exists'
 }
 

@@ -19,7 +19,7 @@ export interface QlikTenant {
    * Users that Qlik finds by this subject or e-mail address, with the value Qlik has, which may differ (`identify`).
    */
   findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
-  /** Whether a user with exactly this Qlik user id exists. */
+  /** Whether a user with exactly this Qlik user id exists. `call.client` is a preference. */
   userExists(id: string, call: CallOptions): Promise<boolean>
   /**
    * One page of a user's tokens; `next` identifies the following page, null on the last. The client that made the call is
@@ -78,7 +78,9 @@ export interface PowerOptions extends CallOptions {
 }
 
 /** Whether the client can see other users' tokens. A client without the role gets empty lists, not errors. */
-export type Power = 'proven' | 'lacking' | 'unknown'
+export type Power = (typeof POWERS)[number]
+/** Best first. */
+export const POWERS = ['proven', 'unknown', 'lacking'] as const
 
 /**
  * The basis of the client's power.

@@ -1,5 +1,5 @@
 import { CurfewError } from '../base/errors.ts'
-import type { ClientPower, PowerOptions, QlikTenant } from './qlik-tenant.ts'
+import { type ClientPower, POWERS, type PowerOptions, type QlikTenant } from './qlik-tenant.ts'
 
 /** Maximum age of the client's known power, in ms, if an empty list depends on it. */
 export const FRESH_POWER_MS = 10_000
@@ -24,4 +24,26 @@ export async function requirePower(tenant: QlikTenant, options: PowerOptions): P
     )
   }
   return known
+}
+
+/**
+ * Returns the power of the client that made a listing. Null if the listing is not accepted as proof: the client is
+ * closed, so `power` returns that of another one, which may see more; or another client is more powerful.
+ * @throws as `requirePower` does, if no client has the power
+ */
+export async function powerBehind(
+  client: string,
+  tenant: QlikTenant,
+  options: Omit<PowerOptions, 'client'>,
+): Promise<ClientPower | null> {
+  const found = await tenant.power({ ...options, client })
+  if (found.client === client && found.power === 'proven') return found
+  const { signal, urgency } = options
+  const best = await requirePower(tenant, { signal, urgency })
+  return found.client !== client || rankOf(best) < rankOf(found) ? null : found
+}
+
+/** 0 is the most powerful. */
+function rankOf({ power }: ClientPower): number {
+  return POWERS.indexOf(power)
 }

@@ -49,3 +49,25 @@ t.test('a Qlik user id is not looked up', async (t) => {
   const { knows } = knowsUser(async () => [])
   t.equal(await knows('default', { kind: 'userId', value: 'u1' }), 'undecided')
 })
+
+t.test('an empty list is inconclusive if another client was proven in the meantime', async (t) => {
+  const powers = [
+    { power: 'unknown', client: 'a' },
+    { power: 'proven', client: 'b' },
+    { power: 'proven', client: 'c' },
+  ] as const
+  for (const first of [0, 1]) {
+    const answers = powers.slice(first).values()
+    const tenant = qlikTenant({
+      findUsers: async () => [],
+      power: async () => ({
+        ...(answers.next().value ?? powers[2]),
+        evidence: 'not-reported',
+        scope: '',
+        ...OWN,
+      }),
+    })
+    const knows = createKnowsUser({ tenants: { get: () => tenant }, clock: fakeClock() })
+    t.equal(await knows('default', ada), 'undecided')
+  }
+})
