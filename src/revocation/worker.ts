@@ -17,8 +17,8 @@ import type { Allowance } from './survey-plan.ts'
 import { Tallies } from './tallies.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
+import { UserHolds } from './user-holds.ts'
 
-const HOLD_AGAIN_MS = 250
 /** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
 
@@ -59,7 +59,7 @@ export class Worker {
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
   readonly #underWay = new Set<Promise<void>>()
-  readonly #waitingForEnd = new Set<() => void>()
+  readonly #holds: UserHolds
   #isStopping = false
   #hasRecovered = false
   #failedClaims = 0
@@ -79,6 +79,7 @@ export class Worker {
       onSized: this.wake,
     })
     this.#tallies = new Tallies(clock)
+    this.#holds = new UserHolds(clock)
     this.#confirmations = new Confirmations({
       ...{ store, tenants, clock, now, log, random, runsPerTenant, onConfirmed },
       onDone: this.wake,
@@ -184,7 +185,7 @@ export class Worker {
       .finally(() => {
         this.#runs.end(run)
         this.#underWay.delete(work)
-        for (const resolve of this.#waitingForEnd) resolve()
+        this.#holds.noteEnd()
         this.wake()
       })
     this.#underWay.add(work)
@@ -208,7 +209,7 @@ export class Worker {
     const urgency = urgencyOf(reason)
     const progress = startProgressWriter(revocation, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
-    const hold = (userIds: string[]) => this.#exclusively(() => store.holdUsers(id, userIds, urgency), signal)
+    const hold = (userIds: string[]) => this.#holds.take(() => store.holdUsers(id, userIds, urgency), signal)
     const result = await runAttempt(revocation, tenant, {
       ...{ signal, urgency, clock, time, hold },
       tallies: this.#tallies,
@@ -219,22 +220,6 @@ export class Worker {
       onRevoked: progress.noteRevoked,
     })
     return { result: { ...result, ...time.findings }, events: await progress.stop() }
-  }
-
-  /** Retries whenever a run ends, and periodically: another process may hold the user. */
-  async #exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-    while (!(await take())) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const proceed = () => resolve()
-      const cancel = this.#options.clock.after(HOLD_AGAIN_MS, proceed)
-      this.#waitingForEnd.add(proceed)
-      signal.addEventListener('abort', proceed, { once: true })
-      await promise
-      signal.removeEventListener('abort', proceed)
-      this.#waitingForEnd.delete(proceed)
-      cancel()
-      signal.throwIfAborted()
-    }
   }
 
   async #report(revocation: Revocation, { result, events }: Done, { aborted }: AbortSignal): Promise<void> {
