@@ -49,9 +49,14 @@ export class Confirmations {
    */
   async claim(now: number): Promise<boolean> {
     const { store } = this.#options
-    const { claimed, postponed } = await store.claimConfirmations({ now, room: this.#runs.roomOfAll() })
+    const { claimed, postponed } = await store.claimConfirmations({ now, room: this.#runs.roomOfAll(now) })
     for (const revocation of claimed) if (!this.#isUnderWay(revocation)) this.#run(revocation)
     return claimed.length + postponed > 0
+  }
+
+  /** When the first pause of a failing tenant ends; null if there is none. */
+  resumesAt(now: number): number | null {
+    return this.#runs.resumesAt(now)
   }
 
   /** Stops running listings. The store finds them due again. */
@@ -83,7 +88,8 @@ export class Confirmations {
     const { revocation, stop } = run
     const { result, time } = await this.#list(revocation, stop.signal)
     if (stop.signal.aborted) return
-    this.#runs.noteAttempt(revocation, result.found !== 'stopped' || concernsOneUser(result.error))
+    const isWorking = result.found !== 'stopped' || concernsOneUser(result.error)
+    this.#runs.noteAttempt(revocation, isWorking, now())
     const confirmation = judgeListing(revocation, result, { now: now(), random: random() })
     // Include the time: if a version without signal times completed the revocation, this claim is the first and
     // bounds it.

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events'
+import { earliest } from '../base/times.ts'
 import type { Revocation } from './revocation.ts'
 import {
   fittingWindow,
+  pauseMs,
   type Room,
   type RoomBySize,
   RUNS_PER_REASON,
@@ -23,6 +25,14 @@ export interface Run {
   readonly isBySize: boolean
 }
 
+/** A tenant whose last attempt failed. */
+interface Failing {
+  /** Attempts that failed in a row. */
+  failures: number
+  /** No run starts before this time. */
+  pausedUntil: number
+}
+
 /**
  * Tracks what this process runs and how many more runs it may start: a share for each tenant, and fewer for a failing
  * one.
@@ -31,7 +41,7 @@ export class Runs {
   readonly #perTenant: () => number
   readonly #permits: (tenant: string) => number
   readonly #runs = new Map<string, Run>()
-  readonly #failingTenants = new Set<string>()
+  readonly #failing = new Map<string, Failing>()
 
   /**
    * @param perTenant current maximum number of runs per tenant, for each reason separately
@@ -73,9 +83,16 @@ export class Runs {
   }
 
   /** Records whether a tenant works, as an attempt has just shown. */
-  noteAttempt({ tenant }: Revocation, works: boolean): void {
-    if (works) this.#failingTenants.delete(tenant)
-    else this.#failingTenants.add(tenant)
+  noteAttempt({ tenant }: Revocation, works: boolean, now: number): void {
+    if (works) return void this.#failing.delete(tenant)
+    const failures = (this.#failing.get(tenant)?.failures ?? 0) + 1
+    this.#failing.set(tenant, { failures, pausedUntil: now + pauseMs(failures) })
+  }
+
+  /** When the first pause of a failing tenant ends; null if there is none. */
+  resumesAt(now: number): number | null {
+    const ends = [...this.#failing.values()].map(({ pausedUntil }) => pausedUntil)
+    return earliest(...ends.filter((at) => at > now))
   }
 
   stop(id: string): void {
@@ -94,8 +111,8 @@ export class Runs {
    * How many more runs may start, for each reason separately, so that waiting runs do not keep a more urgent one from
    * starting.
    */
-  room(): Record<Reason, Room> {
-    const roomOf = (reason: Reason) => this.#roomOf((revocation) => revocation.reason === reason)
+  room(now: number): Record<Reason, Room> {
+    const roomOf = (reason: Reason) => this.#roomOf(now, (revocation) => revocation.reason === reason)
     return {
       security: roomOf('security'),
       logout: roomOf('logout'),
@@ -104,8 +121,8 @@ export class Runs {
   }
 
   /** How many more runs may start, for all reasons together. */
-  roomOfAll(): Room {
-    return this.#roomOf(() => true)
+  roomOfAll(now: number): Room {
+    return this.#roomOf(now, () => true)
   }
 
   /** Number of tokens that the current runs of each tenant still have to revoke, as far as known. */
@@ -124,13 +141,15 @@ export class Runs {
     return fittingWindow([size], others.map(runningOf), this.#permits(tenant)) > 0
   }
 
-  #roomOf(counts: (revocation: Revocation) => boolean): Room {
+  #roomOf(now: number, counts: (revocation: Revocation) => boolean): Room {
+    const mayTry = ({ pausedUntil }: Failing) => pausedUntil <= now
+    const failing = new Map([...this.#failing].map(([tenant, state]) => [tenant, mayTry(state)]))
     const running = [...this.#runs.values()].filter(({ revocation }) => counts(revocation))
     const byTenant = Map.groupBy(running.map(runningOf), ({ tenant }) => tenant)
     const byAge = running.filter(({ isBySize }) => !isBySize)
     const room = remainingRoom(
       byAge.map(({ revocation }) => revocation.tenant),
-      { perTenant: this.#perTenant(), failing: this.#failingTenants },
+      { perTenant: this.#perTenant(), failing },
     )
     return { ...room, bySize: this.#roomBySize(byTenant, running.length - byAge.length) }
   }
@@ -140,7 +159,7 @@ export class Runs {
       total: RUNS_PER_REASON - count,
       take: (tenant, sizes) => {
         // A failing tenant gets one run at a time, by age.
-        if (this.#failingTenants.has(tenant)) return 0
+        if (this.#failing.has(tenant)) return 0
         const runs = byTenant.get(tenant) ?? []
         const listing = runs.filter(({ remaining }) => remaining === null).length
         const room = Math.max(0, this.#perTenant() - listing)

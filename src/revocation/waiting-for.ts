@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { latest } from '../base/times.ts'
 import { isSettled, type Revocation } from './revocation.ts'
 
 const until = z.iso.datetime()
@@ -56,11 +57,6 @@ export function createFindWait({ blockedUntil, usedUpUntil }: KnownLimits): Find
       toWait('budget', usedUpUntil(tenant, 'reads'), needs(tokens.remaining > 0, usedUpUntil))
     )
   }
-}
-
-/** The latest of these times; null if there are none. */
-export function latest(...times: readonly (number | null)[]): number | null {
-  return times.reduce((one, other) => (one === null || (other !== null && other > one) ? other : one), null)
 }
 
 function wholeSecond(at: number): string {

@@ -1,6 +1,7 @@
 import { type Clock, steadyNow } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { earliest } from '../base/times.ts'
 import type { AuditEvent } from './audit/entry.ts'
 import { Confirmations } from './confirmations.ts'
 import { startProgressWriter } from './progress.ts'
@@ -143,14 +144,15 @@ export class Worker {
         this.#claimAgain = false
         await this.#giveWay()
         claimedAt = this.#now()
-        const claimed = await store.claim({ now: claimedAt, room: this.#runs.room() })
+        const claimed = await store.claim({ now: claimedAt, room: this.#runs.room(claimedAt) })
         for (const revocation of claimed) this.#run(revocation)
         const hasConfirmations = await this.#confirmations.claim(claimedAt)
         if (claimed.length > 0 || hasConfirmations) this.#claimAgain = true
       }
       this.#survey.wake()
-      const dueAt = await store.nextDueAt(claimedAt)
-      if (dueAt !== null) this.#wakeAfter(dueAt - this.#now())
+      const resumesAt = [this.#runs.resumesAt(claimedAt), this.#confirmations.resumesAt(claimedAt)]
+      const wakeAt = earliest(await store.nextDueAt(claimedAt), ...resumesAt)
+      if (wakeAt !== null) this.#wakeAfter(wakeAt - this.#now())
       this.#failedClaims = 0
     } catch (error) {
       this.#claimAgain = false
@@ -225,7 +227,7 @@ export class Worker {
   async #report(revocation: Revocation, { result, events }: Done, { aborted }: AbortSignal): Promise<void> {
     const { store, random } = this.#options
     const { id } = revocation
-    this.#runs.noteAttempt(revocation, isTenantWorking(result, aborted))
+    this.#runs.noteAttempt(revocation, isTenantWorking(result, aborted), this.#now())
     const report = judgeRun(revocation, result, { now: this.#now(), random: random(), isStopped: aborted })
     if (report.failure && result.ended === 'stopped')
       this.#logFailure(revocation, report.failure, result.error)

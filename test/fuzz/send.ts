@@ -69,7 +69,7 @@ export class Connection {
     const socket = this.#socket?.destroyed === false ? this.#socket : openSocket(this.#url)
     this.#socket = socket
     return new Promise((resolve, reject) => {
-      let received = Buffer.alloc(0)
+      const chunks: Buffer[] = []
       const finish = (isOpen: boolean, settle: () => void) => {
         clearTimeout(timer)
         socket.removeAllListeners('data').removeAllListeners('close')
@@ -78,8 +78,11 @@ export class Connection {
       }
       const timer = setTimeout(() => finish(false, () => reject(new Error('no response'))), HANGS_AFTER_MS)
       socket.on('data', (chunk) => {
-        received = Buffer.concat([received, chunk])
-        const parsed = parseAnswer(received, method)
+        timer.refresh()
+        chunks.push(chunk)
+        // An export has thousands of chunks.
+        if (chunks.length > MANY_CHUNKS && !isEndOfChunked(chunks)) return
+        const parsed = parseAnswer(Buffer.concat(chunks), method)
         if (!parsed) return
         const { answer } = parsed
         finish(answer.headers.connection !== 'close', () => resolve(answer))
@@ -88,6 +91,13 @@ export class Connection {
       socket.write(bytes)
     })
   }
+}
+
+/** More than any response with a Content-Length has. */
+const MANY_CHUNKS = 200
+
+function isEndOfChunked(chunks: readonly Buffer[]): boolean {
+  return Buffer.concat(chunks.slice(-2)).subarray(-5).toString('latin1') === '0\r\n\r\n'
 }
 
 class ClosedError extends Error {}

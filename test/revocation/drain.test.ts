@@ -49,12 +49,12 @@ function drain(users: readonly User[]): number[] {
     const sized = present
       .flatMap((one) => (one.size === null ? [] : [{ one, size: one.size }]))
       .sort((a, b) => a.size - b.size)
-    const count = runs.room().logout.bySize?.take(
+    const count = runs.room(0).logout.bySize?.take(
       'default',
       sized.map(({ size }) => size),
     )
     begin(sized.slice(0, count).map(({ one }) => one))
-    const { exceptions, perTenant } = runs.room().logout
+    const { exceptions, perTenant } = runs.room(0).logout
     const oldest = present.filter((one) => queue.includes(one))
     begin(oldest.slice(0, exceptions.get('default') ?? perTenant))
     return present.length > 0

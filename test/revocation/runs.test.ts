@@ -17,7 +17,7 @@ t.test('each tenant has its share of the room, for each reason separately', asyn
   runs.begin(aRevocation('a'))
   runs.begin(aRevocation('a'))
   runs.begin(aRevocation('b'))
-  const { logout, security } = runs.room()
+  const { logout, security } = runs.room(0)
   t.equal(logout.perTenant, 2)
   t.same(
     [...logout.exceptions],
@@ -35,19 +35,35 @@ t.test('a run that ends makes room', async (t) => {
   const run = runs.begin(aRevocation('a'))
   runs.end(run)
   t.ok(runs.isEmpty)
-  t.equal(runs.room().logout.exceptions.size, 0)
+  t.equal(runs.room(0).logout.exceptions.size, 0)
 })
 
 t.test('a failing tenant gets one run at a time until one succeeds', async (t) => {
   const runs = new Runs(() => 5)
   const revocation = aRevocation('a')
-  runs.noteAttempt(revocation, false)
-  t.same([...runs.room().logout.exceptions], [['a', 1]])
+  runs.noteAttempt(revocation, false, 0)
+  t.same([...runs.room(0).logout.exceptions], [['a', 1]])
   const run = runs.begin(revocation)
-  t.same([...runs.room().logout.exceptions], [['a', 0]])
+  t.same([...runs.room(0).logout.exceptions], [['a', 0]])
   runs.end(run)
-  runs.noteAttempt(revocation, true)
-  t.equal(runs.room().logout.exceptions.size, 0)
+  runs.noteAttempt(revocation, true, 0)
+  t.equal(runs.room(0).logout.exceptions.size, 0)
+})
+
+t.test('after ten failures in a row, a tenant is tried once a second, then less often', async (t) => {
+  const runs = new Runs(() => 5)
+  const revocation = aRevocation('a')
+  const roomAt = (now: number) => runs.room(now).logout.exceptions.get('a')
+  for (let count = 1; count < 10; count += 1) runs.noteAttempt(revocation, false, 0)
+  t.same([roomAt(0), runs.resumesAt(0)], [1, null])
+  runs.noteAttempt(revocation, false, 0)
+  t.same([roomAt(0), roomAt(999), roomAt(1_000), runs.resumesAt(0)], [0, 0, 1, 1_000])
+  runs.noteAttempt(revocation, false, 1_000)
+  t.equal(runs.resumesAt(1_000), 3_000)
+  for (let count = 0; count < 100; count += 1) runs.noteAttempt(revocation, false, 5_000)
+  t.equal(runs.resumesAt(5_000), 15_000)
+  runs.noteAttempt(revocation, true, 15_000)
+  t.same([roomAt(15_000), runs.resumesAt(15_000)], [undefined, null])
 })
 
 t.test('many hanging runs leave room for others', async (t) => {
@@ -55,7 +71,7 @@ t.test('many hanging runs leave room for others', async (t) => {
   for (let tenant = 0; tenant < 20; tenant += 1) {
     for (let count = 0; count < 32; count += 1) runs.begin(aRevocation(`t${tenant}`))
   }
-  t.ok(runs.room().logout.total > 32)
+  t.ok(runs.room(0).logout.total > 32)
 })
 
 t.test('a lost revocation that is claimed again stops its old run', async (t) => {
@@ -81,13 +97,13 @@ t.test('runs that fit into the next window leave room for the oldest', async (t)
     begun.map(({ isBySize }) => isBySize),
     [true, true, true, false, false],
   )
-  t.same([...runs.room().logout.exceptions], [['a', 0]])
+  t.same([...runs.room(0).logout.exceptions], [['a', 0]])
   for (const run of begun) run.remaining = run.revocation.size ?? 7
-  const { bySize } = runs.room().logout
+  const { bySize } = runs.room(0).logout
   t.equal(bySize?.take('a', [1, 3, 4, 5]), 2, 'as far as they fit')
   t.equal(bySize?.take('a', [0, 0, 0, 0]), 2, 'and as many as may list at the same time')
   t.equal(bySize?.take('b', [1, 3, 7, 7]), 2)
-  runs.noteAttempt(aRevocation('a'), false)
-  t.equal(runs.room().logout.bySize?.take('a', [0]), 0, 'a failing tenant gets one run at a time')
+  runs.noteAttempt(aRevocation('a'), false, 0)
+  t.equal(runs.room(0).logout.bySize?.take('a', [0]), 0, 'a failing tenant gets one run at a time')
   t.same(runs.tokens(), new Map([['a', 26]]))
 })

@@ -15,8 +15,15 @@ t.test('a security incident is more urgent than a logout, and a logout than an e
   t.same(REASONS, ['security', 'logout', 'session-expired'])
 })
 
-t.test('runs take room from their tenant only; a failing tenant has room for one run', async (t) => {
-  const room = remainingRoom(['a', 'a', 'b'], { perTenant: 2, failing: new Set(['b', 'c']) })
+t.test('runs take room from their tenant only; a failing tenant has room for one run, or none', async (t) => {
+  const room = remainingRoom(['a', 'a', 'b'], {
+    perTenant: 2,
+    failing: new Map([
+      ['b', true],
+      ['c', true],
+      ['d', false],
+    ]),
+  })
   t.same(room, {
     total: 997,
     perTenant: 2,
@@ -24,6 +31,7 @@ t.test('runs take room from their tenant only; a failing tenant has room for one
       ['a', 0],
       ['b', 0],
       ['c', 1],
+      ['d', 0],
     ]),
   })
 })

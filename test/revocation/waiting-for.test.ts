@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import { newRevocation } from '../../src/revocation/transitions.ts'
-import { createFindWait, type KnownLimits, latest } from '../../src/revocation/waiting-for.ts'
+import { createFindWait, type KnownLimits } from '../../src/revocation/waiting-for.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
 type Limits = { blocked?: number; blockedReads?: number; reads?: number; revocations?: number }
@@ -70,10 +70,4 @@ t.test('what a revocation waits for', async (t) => {
 
 t.test('only its own tenant counts', async (t) => {
   t.same(waitOf({}, {}).asked, ['acme', 'acme'])
-})
-
-t.test('the latest of several times', async (t) => {
-  t.equal(latest(), null)
-  t.equal(latest(null, null), null)
-  t.equal(latest(1, null, 3, 2), 3)
 })

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import { latest } from '../../revocation/waiting-for.ts'
+import { latest } from '../../base/times.ts'
 import type { ClientConfig, TenantConfig } from '../tenant-config.ts'
 import { shareOf } from './learned-limit.ts'
 import { type Ceiling, LearnedLimits } from './learned-limits.ts'
