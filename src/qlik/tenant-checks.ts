@@ -10,7 +10,10 @@ const MAX_LISTED = 20
 /** Curfew compensates for the offset, but a clock that is this far off should be corrected. */
 const CLOCK_OFFSET_WARNING_MS = 5_000
 
-export type KnownTenants = Pick<Tenants, 'names' | 'opened' | 'clientBlockedUntil' | 'learnedLimit'>
+export type KnownTenants = Pick<
+  Tenants,
+  'names' | 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit'
+>
 
 /**
  * The checks of all open tenants. A client without its role makes the service not ready only if every tenant is
@@ -103,8 +106,16 @@ function blockWarnings(name: string, { clients }: TenantState, tenants: KnownTen
 function limitWarnings(name: string, tenants: KnownTenants): string[] {
   return TIERS.flatMap((tier) => {
     const limit = tenants.learnedLimit(name, tier)
-    if (limit === null) return []
+    const minute = tenants.minuteLimit(name, tier)
+    const warnings =
+      minute === null
+        ? []
+        : [
+            `Qlik Cloud applies its rate limit to each minute, not to five: each client makes ${minute} tier ${tier} calls per minute.`,
+          ]
+    if (limit === null) return warnings
     return [
+      ...warnings,
       `Qlik Cloud refused a call although the client's limit was not reached: its limit for the whole tenant is lower, or another program uses the client. Curfew makes ${limit} tier ${tier} calls per window, and 5 % more after each window without a refusal.`,
     ]
   })

@@ -125,6 +125,12 @@ export class Tenants implements QlikTenants {
     return config ? this.#budgets.learnedLimit(config, tier) : null
   }
 
+  /** Calls of a tier per minute that each client may make, if Qlik evaluates each minute instead of the window. */
+  minuteLimit(name: string, tier: Tier): number | null {
+    const config = this.#configs.byName.get(name)
+    return config ? this.#budgets.minuteLimit(config, tier) : null
+  }
+
   /** Opens all tenants if they are few, and resolves when their budgets are restored. */
   async start(): Promise<void> {
     await this.#budgets.start()

@@ -141,7 +141,7 @@ export type Metrics = ReturnType<typeof createMetrics>
 export interface MetricsOptions {
   metrics: Metrics
   store: RevocationStore
-  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit'>
+  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
   clock: Pick<Clock, 'monotonic'>
 }
@@ -182,6 +182,12 @@ export default async function metricsRoute(
     labelNames: ['tenant', 'tier'],
     registers,
   })
+  const byMinute = new Gauge({
+    name: 'curfew_qlik_minute_limit',
+    help: 'Calls per minute that each client of a tenant makes, because Qlik Cloud applies its rate limit to each minute; 0 if it applies to five.',
+    labelNames: ['tenant', 'tier'],
+    registers,
+  })
   const deprecated = new Gauge({
     name: 'curfew_qlik_deprecated',
     help: 'Set to 1 for each deprecated Qlik Cloud endpoint that Curfew calls, based on responses of the last day.',
@@ -219,9 +225,12 @@ export default async function metricsRoute(
     blocked.reset()
     refused.reset()
     learned.reset()
+    byMinute.reset()
     for (const { name, pool } of opened) {
-      for (const tier of TIERS)
+      for (const tier of TIERS) {
         learned.set({ tenant: name, tier: String(tier) }, tenants.learnedLimit(name, tier) ?? 0)
+        byMinute.set({ tenant: name, tier: String(tier) }, tenants.minuteLimit(name, tier) ?? 0)
+      }
       for (const client of pool.clients) {
         const { clientId } = client
         refused.set({ tenant: name, client: clientId }, classOf(client) === 'out' ? 1 : 0)

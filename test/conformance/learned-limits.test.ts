@@ -23,7 +23,7 @@ const KINDS = {
 
 for (const [name, prepare] of Object.entries(KINDS)) {
   t.test(
-    `${name}: a learned limit survives the process; the latest of a tenant and tier counts`,
+    `${name}: a learned limit survives the process; the latest of a tenant, tier and kind counts`,
     async (t) => {
       const open = await prepare(t)
       const first = await open()
@@ -33,6 +33,7 @@ for (const [name, prepare] of Object.entries(KINDS)) {
         { origin: 'https://a.example', tier: 1, calls: 9 },
         { origin: 'https://b.example', tier: 2, calls: 5 },
         { origin: 'https://a.example', tier: 2, calls: 245 },
+        { origin: 'https://a.example', tier: 2, per: 'minute', calls: 100 },
       ] as const
       for (const limit of limits) await first.permits.learnLimit?.(limit)
       await first.close()
@@ -41,8 +42,13 @@ for (const [name, prepare] of Object.entries(KINDS)) {
       const found = (await second.permits.learnedLimits?.()) ?? []
       t.ok(found.every(({ ageMs }) => ageMs >= 0))
       t.same(
-        found.map(({ origin, tier, calls }) => ({ origin, tier, calls })).sort((a, b) => a.calls - b.calls),
-        [limits[2], limits[1], limits[3]],
+        found.map(({ ageMs: _, ...limit }) => limit).sort((a, b) => a.calls - b.calls),
+        [
+          { ...limits[2], per: 'window' },
+          { ...limits[1], per: 'window' },
+          limits[4],
+          { ...limits[3], per: 'window' },
+        ],
       )
     },
   )

@@ -18,8 +18,15 @@ export async function openPool(
     concurrency = 4,
     limits = forgetful(),
     clock = fakeClock(),
+    curfewLimit = tier2Limit,
     ...options
-  }: SandboxOptions & { count?: number; concurrency?: number; clock?: FakeClock; limits?: LimitStore } = {},
+  }: SandboxOptions & {
+    count?: number
+    curfewLimit?: number
+    concurrency?: number
+    clock?: FakeClock
+    limits?: LimitStore
+  } = {},
 ) {
   const sandbox = await startSandbox({ now: clock.now, tier2Limit, tenantLimitShare: null, ...options })
   const clients = Array.from({ length: count }, () => sandbox.tenant.addClient())
@@ -28,7 +35,7 @@ export async function openPool(
     if (!first) throw new Error('a tenant needs a client')
     return {
       ...{ name: 'acme', origin: sandbox.url, clients: [first, ...others], apiVersion: '2026-11' },
-      ...{ tier1Limit: 100, tier2Limit, windowMs: 300_000, timeoutMs: 60_000, concurrency },
+      ...{ tier1Limit: 100, tier2Limit: curfewLimit, windowMs: 300_000, timeoutMs: 60_000, concurrency },
     }
   }
   const lines: { msg: string; client?: string }[] = []

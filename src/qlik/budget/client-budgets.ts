@@ -4,8 +4,9 @@ import { latest } from '../../base/times.ts'
 import type { ClientConfig, TenantConfig } from '../tenant-config.ts'
 import { shareOf } from './learned-limit.ts'
 import { type Ceiling, LearnedLimits } from './learned-limits.ts'
-import { openBudget } from './open-budget.ts'
-import type { Permits, Tier } from './permit-log.ts'
+import { type EarlyRefusal, fitsMinute, perMinute, type WindowLimit } from './minute-limit.ts'
+import { type OpenBudgetOptions, openBudget } from './open-budget.ts'
+import { type BudgetKey, type Permits, TIERS, type Tier } from './permit-log.ts'
 import type { BudgetLimits, RateBudget } from './rate-budget.ts'
 import { SharedBlocks } from './shared-blocks.ts'
 
@@ -81,10 +82,16 @@ export class ClientBudgets {
     return this.#learned.limit({ origin: config.origin, tier }, this.#ceilingOf(config, tier))
   }
 
+  /** Calls of a tier per minute that each client may make, if Qlik evaluates each minute instead of the window. */
+  minuteLimit(config: TenantConfig, tier: Tier): number | null {
+    const isByMinute = this.#learned.isByMinute({ origin: config.origin, tier })
+    return isByMinute ? perMinute(windowOf(config, tier)).limit : null
+  }
+
   /** Applies the current limits to all budgets. */
   applyLimits(): void {
     for (const config of this.#options.configs()) {
-      const budgets = config.clients.flatMap((client) => this.#budgets.get(budgetKey(config, client)) ?? [])
+      const budgets = this.#openOf(config)
       if (budgets.length === 0) continue
       const limits = this.#limitsOf(config)
       for (const budget of budgets) budget.change(limits)
@@ -93,31 +100,70 @@ export class ClientBudgets {
 
   #open(config: TenantConfig, client: ClientConfig): RateBudget {
     const { configs } = this.#options
-    const { origin } = config
-    const onEarlyRefusal = (tier: Tier, waitMs: number) => {
-      const current = [...configs()].find((one) => one.origin === origin) ?? config
-      return this.#learned.lower({ origin, tier }, this.#ceilingOf(current, tier), waitMs)
+    const onEarlyRefusal: OpenBudgetOptions['onEarlyRefusal'] = (key, refusal) => {
+      const current = [...configs()].find((one) => one.origin === config.origin) ?? config
+      this.#learn(current, key, refusal)
     }
     const limits = { ...config, ...this.#limitsOf(config) }
     return openBudget(limits, client, { ...this.#options, onEarlyRefusal })
+  }
+
+  /** Learns what an unexpected refusal shows: the limit of each minute, or a lower limit of all clients together. */
+  async #learn(config: TenantConfig, key: BudgetKey, refusal: EarlyRefusal & { waitMs: number }) {
+    const { permits, log } = this.#options
+    const { client, tier } = key
+    const window = windowOf(config, tier)
+    const minute = perMinute(window)
+    let { started } = refusal
+    if ('recentCalls' in permits && permits.recentCalls)
+      started = await permits.recentCalls(key, minute.windowMs).then(
+        (all) => Math.max(all, started),
+        () => started,
+      )
+    const peaks = this.#openOf(config).map((budget) => budget.recent(tier).mostAccepted)
+    const evidence = { ...refusal, started, mostAccepted: Math.max(refusal.mostAccepted, ...peaks) }
+    const details = { tenant: config.name, client, tier }
+    if (!this.#learned.isByMinute(key) && fitsMinute(evidence, window)) {
+      this.#learned.limitByMinute(key, minute.limit, refusal.waitMs)
+      log.warn(
+        { ...details, limit: minute.limit },
+        'Qlik Cloud applies its rate limit to each minute; calls are spread over the window',
+      )
+      return
+    }
+    const limit = this.#learned.lower(key, this.#ceilingOf(config, tier), refusal.waitMs)
+    if (limit !== null)
+      log.warn(
+        { ...details, limit },
+        "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window",
+      )
+  }
+
+  #openOf(config: TenantConfig): RateBudget[] {
+    return config.clients.flatMap((client) => this.#budgets.get(budgetKey(config, client)) ?? [])
   }
 
   /** The configured limits of each client, or its share of the learned ones. */
   #limitsOf(config: TenantConfig): BudgetLimits {
     const { tier1Limit, tier2Limit } = config
     const clients = this.#options.clientsInUse(config)
+    const byMinute = TIERS.filter((tier) => this.minuteLimit(config, tier) !== null)
     return {
       ...config,
+      byMinute,
       tier1Limit: shareOf(this.learnedLimit(config, 1), tier1Limit, clients),
       tier2Limit: shareOf(this.learnedLimit(config, 2), tier2Limit, clients),
     }
   }
 
   #ceilingOf(config: TenantConfig, tier: Tier): Ceiling {
-    const { windowMs, tier1Limit, tier2Limit } = config
-    const ceiling = (tier === 1 ? tier1Limit : tier2Limit) * this.#options.clientsInUse(config)
-    return { windowMs, ceiling }
+    const { limit, windowMs } = windowOf(config, tier)
+    return { windowMs, ceiling: limit * this.#options.clientsInUse(config) }
   }
+}
+
+function windowOf({ tier1Limit, tier2Limit, windowMs }: TenantConfig, tier: Tier): WindowLimit {
+  return { limit: tier === 1 ? tier1Limit : tier2Limit, windowMs }
 }
 
 /** Qlik counts by tenant and client, regardless of the tenant's configured name. */

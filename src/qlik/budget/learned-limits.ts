@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { lowered, raised } from './learned-limit.ts'
-import type { Permits, Tier } from './permit-log.ts'
+import { MINUTE_FOR_MS } from './minute-limit.ts'
+import type { LearnedLimit, Permits, Tier } from './permit-log.ts'
 
 /** Refusals within this time after a limit was learned, by any process, belong to the same event. */
 const SAME_EVENT_MS = 10_000
@@ -14,6 +15,13 @@ const APPLY_INTERVAL_MS = 10_000
 export interface LimitedTier {
   origin: string
   tier: Tier
+}
+
+/** A learned limit in this process. Times are monotonic ms. */
+interface Known {
+  calls: number
+  at: number
+  sameEventUntil: number
 }
 
 /** The configured limits: the window, and the sum of the clients' limits. */
@@ -33,8 +41,7 @@ export interface LearnedLimitsOptions {
 /** The learned limits of all tenants. Stored, and shared by all processes with the same store. */
 export class LearnedLimits {
   readonly #options: LearnedLimitsOptions
-  /** `at` and `sameEventUntil`: monotonic ms. */
-  readonly #known = new Map<string, { calls: number; at: number; sameEventUntil: number }>()
+  readonly #known = new Map<string, Known>()
   #cancelRead = () => {}
   #cancelApply: (() => void) | null = null
   #isStopped = false
@@ -47,11 +54,12 @@ export class LearnedLimits {
   async start(): Promise<void> {
     const { permits, clock, log } = this.#options
     try {
-      for (const { origin, tier, calls, ageMs } of (await permits.learnedLimits?.()) ?? []) {
+      for (const { calls, ageMs, per, ...of } of (await permits.learnedLimits?.()) ?? []) {
         const at = clock.monotonic() - ageMs
-        const known = this.#known.get(keyOf({ origin, tier }))
+        const key = keyOf(of, per)
+        const known = this.#known.get(key)
         if (known && known.at >= at) continue
-        this.#known.set(keyOf({ origin, tier }), { calls, at, sameEventUntil: at + SAME_EVENT_MS })
+        this.#known.set(key, { calls, at, sameEventUntil: at + SAME_EVENT_MS })
         this.#changed()
       }
     } catch (error) {
@@ -77,21 +85,43 @@ export class LearnedLimits {
     return limit
   }
 
+  /** Whether Qlik evaluates the limit for each minute. */
+  isByMinute(of: LimitedTier): boolean {
+    const known = this.#known.get(keyOf(of, 'minute'))
+    if (!known || this.#options.clock.monotonic() - known.at >= MINUTE_FOR_MS) return false
+    // At its end, the limits of the window are in force again.
+    this.#applyLater(APPLY_INTERVAL_MS)
+    return true
+  }
+
+  /** From now on, the limit of each client is `calls` per minute. False if that is known. */
+  limitByMinute(of: LimitedTier, calls: number, waitMs: number): boolean {
+    if (this.isByMinute(of)) return false
+    this.#learn(of, 'minute', calls, waitMs)
+    return true
+  }
+
   /**
    * Qlik has refused a call that the limits allow, and requested a wait of `waitMs`. Returns the new limit; null if the
    * refusal belongs to one that is already known.
    */
   lower(of: LimitedTier, limits: Ceiling, waitMs: number): number | null {
-    const { permits, clock, log } = this.#options
-    const now = clock.monotonic()
-    if (now < (this.#known.get(keyOf(of))?.sameEventUntil ?? now)) return null
+    const now = this.#options.clock.monotonic()
+    const isKnown = (per: Per) => now < (this.#known.get(keyOf(of, per))?.sameEventUntil ?? now)
+    if (isKnown('window') || isKnown('minute')) return null
     const calls = lowered(this.limit(of, limits) ?? limits.ceiling)
-    this.#known.set(keyOf(of), { calls, at: now, sameEventUntil: now + Math.max(waitMs, SAME_EVENT_MS) })
-    permits.learnLimit?.({ ...of, calls }).catch((error: unknown) => {
+    this.#learn(of, 'window', calls, waitMs)
+    return calls
+  }
+
+  #learn(of: LimitedTier, per: Per, calls: number, waitMs: number): void {
+    const { permits, clock, log } = this.#options
+    const at = clock.monotonic()
+    this.#known.set(keyOf(of, per), { calls, at, sameEventUntil: at + Math.max(waitMs, SAME_EVENT_MS) })
+    permits.learnLimit?.({ ...of, per, calls }).catch((error: unknown) => {
       log.warn({ err: error }, 'could not store a learned rate limit')
     })
     this.#changed()
-    return calls
   }
 
   #changed(): void {
@@ -107,6 +137,8 @@ export class LearnedLimits {
   }
 }
 
-function keyOf({ origin, tier }: LimitedTier): string {
-  return `${tier} ${origin}`
+type Per = NonNullable<LearnedLimit['per']>
+
+function keyOf({ origin, tier }: LimitedTier, per: Per = 'window'): string {
+  return `${per} ${tier} ${origin}`
 }

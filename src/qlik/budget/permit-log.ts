@@ -87,6 +87,8 @@ export interface PermitExchange {
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>
   /** Issues nothing for `ms`, because Qlik has requested a wait. */
   block(key: BudgetKey, ms: number): Promise<void>
+  /** Number of calls of all processes that ended within the last `ms` or are under way, or may start at once. */
+  recentCalls?(key: BudgetKey, ms: number): Promise<number>
   /** The blocks in force, for all tenants. */
   blocks(): Promise<SharedBlock[]>
 }
@@ -100,6 +102,11 @@ export interface LearnedLimit {
   /** The tenant's address. */
   origin: string
   tier: Tier
+  /**
+   * `minute`: Qlik evaluates the limit of each client for each minute; `calls` is that limit. By default `window`: the
+   * limit of all clients together.
+   */
+  per?: 'window' | 'minute' | undefined
   /** The limit when it was learned. */
   calls: number
   /** How long ago that was, in ms. */
@@ -108,7 +115,7 @@ export interface LearnedLimit {
 
 /** Stores the limits that were learned from refusals. */
 export interface LimitStore {
-  /** All learned limits, the latest of each tenant and tier. */
+  /** All learned limits, the latest of each tenant, tier and kind. */
   learnedLimits(): Promise<LearnedLimit[]>
   /** Stores a limit that was learned now. Resolves when it survives the process. */
   learnLimit(limit: Omit<LearnedLimit, 'ageMs'>): Promise<void>

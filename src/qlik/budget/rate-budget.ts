@@ -5,14 +5,17 @@ import type { TierWait } from '../../revocation/retry-policy.ts'
 import type { Allowance } from '../../revocation/survey-plan.ts'
 import type { TenantConfig } from '../tenant-config.ts'
 import type { Ledger, LedgerLimits } from './ledger.ts'
+import { MINUTES, perMinute } from './minute-limit.ts'
 import { TIERS, type Tier } from './permit-log.ts'
+import { RecentCalls, type RecentCounts } from './recent-calls.ts'
 import { type Permit, TierGate, type Waiter } from './tier-gate.ts'
 
 /** Limits of a budget: calls per window in each tier, the call timeout, and concurrent revoking calls. */
-export type BudgetLimits = Pick<
-  TenantConfig,
-  'tier1Limit' | 'tier2Limit' | 'windowMs' | 'timeoutMs' | 'concurrency'
->
+export interface BudgetLimits
+  extends Pick<TenantConfig, 'tier1Limit' | 'tier2Limit' | 'windowMs' | 'timeoutMs' | 'concurrency'> {
+  /** Tiers whose limit Qlik evaluates for each minute instead of the window. */
+  byMinute?: readonly Tier[]
+}
 
 /** A new block. Times in ms since the epoch. */
 export interface NewBlock {
@@ -43,6 +46,7 @@ export class RateBudget {
   readonly #options: Pick<RateBudgetOptions, 'clock' | 'onBlock'>
   readonly #ledgers: Record<Tier, Ledger>
   readonly #gates: Record<Tier, TierGate>
+  #recent: Record<Tier, RecentCalls>
   #limits: BudgetLimits
   #restoring: Promise<void> | null = null
   /** Timers of abandoned calls. */
@@ -50,13 +54,17 @@ export class RateBudget {
 
   constructor({ limits, openLedger, ...options }: RateBudgetOptions) {
     this.#options = options
-    const { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency } = limits
-    this.#limits = { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }
+    this.#limits = limitsIn(limits)
+    this.#recent = recentCalls(limits)
     this.#ledgers = { 1: openLedger(1, limitsOf(1, limits)), 2: openLedger(2, limitsOf(2, limits)) }
-    this.#gates = {
-      1: new TierGate(this.#ledgers[1], concurrencyOf(1, limits), (end) => this.#atTimeout(end)),
-      2: new TierGate(this.#ledgers[2], concurrencyOf(2, limits), (end) => this.#atTimeout(end)),
-    }
+    const gate = (tier: Tier) =>
+      new TierGate(
+        this.#ledgers[tier],
+        concurrencyOf(tier, limits),
+        (end) => this.#atTimeout(end),
+        () => this.#noteCall(tier),
+      )
+    this.#gates = { 1: gate(1), 2: gate(2) }
   }
 
   get windowMs(): number {
@@ -67,9 +75,10 @@ export class RateBudget {
    * Applies new limits, also to waiting calls. Earlier calls and calls under way still count, so a lower limit leaves
    * no room until enough of them have left the window.
    */
-  change({ tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }: BudgetLimits): void {
-    const limits = { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency }
+  change(changed: BudgetLimits): void {
+    const limits = limitsIn(changed)
     if (isDeepStrictEqual(limits, this.#limits)) return
+    if (limits.windowMs !== this.#limits.windowMs) this.#recent = recentCalls(limits)
     this.#limits = limits
     for (const tier of TIERS) {
       this.#ledgers[tier].change(limitsOf(tier, limits))
@@ -155,6 +164,18 @@ export class RateBudget {
     return this.#wallTime(this.#ledgers[tier].freeAt(calls))
   }
 
+  /** The calls of the last minute; without those of other processes. */
+  recent(tier: Tier): RecentCounts {
+    return this.#recent[tier].counts(this.#options.clock.monotonic())
+  }
+
+  #noteCall(tier: Tier): () => void {
+    const { clock } = this.#options
+    const recent = this.#recent[tier]
+    const call = recent.begin(clock.monotonic())
+    return () => recent.accept(call, clock.monotonic())
+  }
+
   #atTimeout(end: () => void): void {
     const cancel = this.#options.clock.after(this.#limits.timeoutMs, () => {
       this.#timers.delete(cancel)
@@ -175,8 +196,19 @@ export class RateBudget {
   }
 }
 
-function limitsOf(tier: Tier, { tier1Limit, tier2Limit, windowMs, timeoutMs }: BudgetLimits): LedgerLimits {
-  return { limit: tier === 1 ? tier1Limit : tier2Limit, windowMs, timeoutMs }
+function limitsIn(limits: BudgetLimits): BudgetLimits {
+  const { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency, byMinute = [] } = limits
+  return { tier1Limit, tier2Limit, windowMs, timeoutMs, concurrency, byMinute }
+}
+
+function recentCalls({ windowMs }: BudgetLimits): Record<Tier, RecentCalls> {
+  return { 1: new RecentCalls(windowMs / MINUTES), 2: new RecentCalls(windowMs / MINUTES) }
+}
+
+function limitsOf(tier: Tier, limits: BudgetLimits): LedgerLimits {
+  const { tier1Limit, tier2Limit, windowMs, timeoutMs, byMinute = [] } = limits
+  const window = { limit: tier === 1 ? tier1Limit : tier2Limit, windowMs }
+  return { ...(byMinute.includes(tier) ? perMinute(window) : window), timeoutMs }
 }
 
 /** Each revocation makes few reads; the number of concurrent runs limits them. */

@@ -24,6 +24,7 @@ export interface Waiter extends Pick<CallOptions, 'urgency' | 'place'> {
 export class TierGate {
   readonly #ledger: Ledger
   readonly #atTimeout: (end: () => void) => void
+  readonly #noteCall: () => () => void
   #concurrency: number
   /** In order of arrival. */
   readonly #waiting: Waiter[] = []
@@ -32,10 +33,19 @@ export class TierGate {
   #underWay = 0
   #cancelWait = () => {}
 
-  /** @param atTimeout calls back once a call sent now must have ended */
-  constructor(ledger: Ledger, concurrency: number, atTimeout: (end: () => void) => void) {
+  /**
+   * @param atTimeout calls back once a call sent now must have ended
+   * @param noteCall called when a call starts; returns what to call once Qlik's rate limiter has accepted it
+   */
+  constructor(
+    ledger: Ledger,
+    concurrency: number,
+    atTimeout: (end: () => void) => void,
+    noteCall: () => () => void = () => () => {},
+  ) {
     this.#ledger = ledger
     this.#atTimeout = atTimeout
+    this.#noteCall = noteCall
     this.#concurrency = concurrency
   }
 
@@ -98,6 +108,7 @@ export class TierGate {
 
   #permit(isProbe: boolean): Permit {
     let open = true
+    const noteAccepted = this.#noteCall()
     const close = (note: () => void, passed: boolean) => {
       if (!open) return
       open = false
@@ -107,7 +118,10 @@ export class TierGate {
       this.#letThrough()
     }
     return {
-      end: (passed) => close(() => this.#ledger.end(), passed),
+      end: (passed) => {
+        if (open && passed) noteAccepted()
+        close(() => this.#ledger.end(), passed)
+      },
       cancel: () => close(() => this.#ledger.cancel(), false),
       abandon: () => close(() => this.#atTimeout(() => this.#ledger.end()), false),
     }

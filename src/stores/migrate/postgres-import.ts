@@ -182,10 +182,10 @@ export async function importBudget(
 /** Imports limits that were learned from Qlik's refusals. The database may have learned a later one. */
 export async function importLearnedLimits(query: Query, limits: readonly LearnedLimit[]): Promise<void> {
   await query(
-    `INSERT INTO curfew.learned_limits AS known (origin, tier, calls, learned_at)
-     SELECT origin, tier, calls, clock_timestamp() - "ageMs" * interval '1 millisecond'
-     FROM json_to_recordset($1) AS v (origin text, tier integer, calls integer, "ageMs" float8)
-     ON CONFLICT (origin, tier) DO UPDATE SET calls = excluded.calls, learned_at = excluded.learned_at
+    `INSERT INTO curfew.learned_limits AS known (origin, tier, per, calls, learned_at)
+     SELECT origin, tier, per, calls, clock_timestamp() - "ageMs" * interval '1 millisecond'
+     FROM json_to_recordset($1) AS v (origin text, tier integer, per text, calls integer, "ageMs" float8)
+     ON CONFLICT (origin, tier, per) DO UPDATE SET calls = excluded.calls, learned_at = excluded.learned_at
        WHERE known.learned_at < excluded.learned_at`,
     [JSON.stringify(limits)],
   )

@@ -85,23 +85,39 @@ export class PostgresPermits implements PermitExchange, LimitStore {
 
   async learnedLimits(): Promise<LearnedLimit[]> {
     const found = await this.#query(
-      `SELECT origin, tier, calls, extract(epoch FROM clock_timestamp() - learned_at) * 1000 AS age_ms
+      `SELECT origin, tier, per, calls, extract(epoch FROM clock_timestamp() - learned_at) * 1000 AS age_ms
        FROM curfew.learned_limits`,
     )
-    return found.map(({ origin, tier, calls, age_ms }) => ({
+    return found.map(({ origin, tier, per, calls, age_ms }) => ({
       origin: String(origin),
       tier: tier === 1 ? 1 : 2,
+      per: per === 'minute' ? 'minute' : 'window',
       calls: Number(calls),
       ageMs: Number(age_ms),
     }))
   }
 
-  async learnLimit({ origin, tier, calls }: Omit<LearnedLimit, 'ageMs'>): Promise<void> {
+  async learnLimit({ origin, tier, per = 'window', calls }: Omit<LearnedLimit, 'ageMs'>): Promise<void> {
     await this.#query(
-      `INSERT INTO curfew.learned_limits (origin, tier, calls, learned_at) VALUES ($1, $2, $3, clock_timestamp())
-       ON CONFLICT (origin, tier) DO UPDATE SET calls = excluded.calls, learned_at = excluded.learned_at`,
-      [origin, tier, calls],
+      `INSERT INTO curfew.learned_limits (origin, tier, per, calls, learned_at) VALUES ($1, $2, $3, $4, clock_timestamp())
+       ON CONFLICT (origin, tier, per) DO UPDATE SET calls = excluded.calls, learned_at = excluded.learned_at`,
+      [origin, tier, per, calls],
     )
+  }
+
+  async recentCalls({ origin, tenant, client, tier }: BudgetKey, ms: number): Promise<number> {
+    const [found] = await this.#query(
+      `WITH budget AS (SELECT curfew.budget_of($1, $2, $3) AS name)
+       SELECT
+         (SELECT coalesce(sum(count), 0) FROM curfew.calls
+          WHERE tenant = budget.name AND client = $2 AND tier = $4
+            AND ended_at > clock_timestamp() - make_interval(secs => $5 / 1000.0))
+         + (SELECT coalesce(sum(count), 0) FROM curfew.permits
+            WHERE tenant = budget.name AND client = $2 AND tier = $4) AS calls
+       FROM budget`,
+      [origin, client, tenant, tier, ms],
+    )
+    return Number(found?.calls)
   }
 
   async blocks(): Promise<SharedBlock[]> {

@@ -247,13 +247,15 @@ export const MIGRATIONS: readonly string[] = [
     WHERE status = 'queued' AND size IS NOT NULL;
   `,
   `
-  -- Calls per window that all clients of a tenant may make together, learned from Qlik's refusals.
+  -- Limits that were learned from Qlik's refusals: calls per window that all clients of a tenant may make together, or
+  -- calls per minute of each client, if Qlik evaluates each minute.
   CREATE TABLE learned_limits (
     origin TEXT NOT NULL,
     tier INTEGER NOT NULL,
+    per TEXT NOT NULL CHECK (per IN ('window', 'minute')),
     calls INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    PRIMARY KEY (origin, tier)
+    PRIMARY KEY (origin, tier, per)
   ) STRICT, WITHOUT ROWID;
   `,
 ]

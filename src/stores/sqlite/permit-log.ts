@@ -63,11 +63,12 @@ export class SqlitePermitLog implements PermitLog, LimitStore {
   learnedLimits(): Promise<LearnedLimit[]> {
     return this.#read(() =>
       this.#database
-        .prepare('SELECT origin, tier, calls, at FROM learned_limits')
+        .prepare('SELECT origin, tier, per, calls, at FROM learned_limits')
         .all()
-        .map(({ origin, tier, calls, at }) => ({
+        .map(({ origin, tier, per, calls, at }) => ({
           origin: String(origin),
           tier: tier === 1 ? 1 : 2,
+          per: per === 'minute' ? 'minute' : 'window',
           calls: Number(calls),
           // A clock that was set back must not make it older or newer than possible.
           ageMs: Math.max(0, this.#now() - Number(at)),
@@ -75,14 +76,14 @@ export class SqlitePermitLog implements PermitLog, LimitStore {
     )
   }
 
-  learnLimit({ origin, tier, calls }: Omit<LearnedLimit, 'ageMs'>): Promise<void> {
+  learnLimit({ origin, tier, per = 'window', calls }: Omit<LearnedLimit, 'ageMs'>): Promise<void> {
     return this.#write(() => {
       this.#database
         .prepare(
-          `INSERT INTO learned_limits (origin, tier, calls, at) VALUES ($origin, $tier, $calls, $at)
+          `INSERT INTO learned_limits (origin, tier, per, calls, at) VALUES ($origin, $tier, $per, $calls, $at)
            ON CONFLICT DO UPDATE SET calls = excluded.calls, at = excluded.at`,
         )
-        .run({ origin, tier, calls, at: this.#now() })
+        .run({ origin, tier, per, calls, at: this.#now() })
     })
   }
 

@@ -52,6 +52,19 @@ t.test('permits are issued up to the limit across all processes, and not twice',
   t.same(answers.map(({ remaining }) => remaining).sort(), [0, 0, 2])
 })
 
+t.test('the calls of all processes in the last minute are counted, with those under way', async (t) => {
+  const { permits } = await processes(t, 2)
+  const [one, other] = permits
+  t.equal(await one?.recentCalls?.(key, 12_000), 0)
+  await one?.exchange(ask({ wanted: 4 }))
+  await one?.exchange(ask({ held: 1, ended: 2 }))
+  await other?.exchange(ask({ holder: OTHER, wanted: 1 }))
+  await other?.exchange(ask({ holder: OTHER, ended: 1, endedAgoMs: 30_000 }))
+  t.equal(await other?.recentCalls?.(key, 12_000), 3, 'two that ended, one under way')
+  t.equal(await other?.recentCalls?.(key, 60_000), 4)
+  t.equal(await other?.recentCalls?.({ ...key, tier: 1 }, 60_000), 0)
+})
+
 t.test('other clients, tenants and tiers have their own budgets', async (t) => {
   const [one] = (await processes(t, 1)).permits
   await one?.exchange(ask({ wanted: 5 }))
