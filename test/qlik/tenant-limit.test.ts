@@ -78,25 +78,33 @@ t.test('a learned limit survives a restart, and other processes read it', async 
   )
 })
 
-t.test('another program uses a third of the same budget: nothing is lost, one 429 per window', async (t) => {
-  const LIMIT = 30
-  const pool = await openPool(t, { count: 1, tier2Limit: LIMIT, concurrency: 1 })
-  const { tenant, tokens, checked, sandbox, clients, clock } = pool
-  await checked()
-  const [client] = clients
-  if (!client) return
-  const refusedAt: number[] = []
-  sandbox.tenant.onCall((phase, call) => {
-    if (phase === 'answered' && call.status === 429) refusedAt.push(clock.now())
-  })
-  const work = Promise.all(tokens(150).map((id) => tenant.revokeToken(id, CALL)))
-  await drive(pool, work, (second) => {
-    if (second % 30 === 0) sandbox.tenant.spendCalls(client.id, 2, 1)
-  })
-  t.same(new Set(await work), new Set(['revoked']))
-  t.ok(refusedAt.length > 0)
-  for (const at of refusedAt) {
-    const inWindow = refusedAt.filter((other) => other >= at && other < at + WINDOW).length
-    t.equal(inWindow, 1)
-  }
-})
+for (const [count, concurrency] of [
+  [1, 1],
+  [1, 4],
+  [2, 4],
+] as const)
+  t.test(
+    `another program uses a third of a client's budget: nothing is lost, one 429 per window (${count} × ${concurrency} calls)`,
+    async (t) => {
+      const LIMIT = 30
+      const pool = await openPool(t, { count, tier2Limit: LIMIT, concurrency })
+      const { tenant, tokens, checked, sandbox, clients, clock } = pool
+      await checked()
+      const [client] = clients
+      if (!client) return
+      const refusedAt: number[] = []
+      sandbox.tenant.onCall((phase, call) => {
+        if (phase === 'answered' && call.status === 429) refusedAt.push(clock.now())
+      })
+      const work = Promise.all(tokens(150 * count).map((id) => tenant.revokeToken(id, CALL)))
+      await drive(pool, work, (second) => {
+        if (second % 30 === 0) sandbox.tenant.spendCalls(client.id, 2, 1)
+      })
+      t.same(new Set(await work), new Set(['revoked']))
+      t.ok(refusedAt.length > 0)
+      for (const at of refusedAt) {
+        const inWindow = refusedAt.filter((other) => other >= at && other < at + WINDOW).length
+        t.equal(inWindow, 1)
+      }
+    },
+  )
