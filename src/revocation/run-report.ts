@@ -1,3 +1,4 @@
+import { CurfewError } from '../base/errors.ts'
 import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import type { RunResult } from './run-attempt.ts'
@@ -21,6 +22,15 @@ export interface RunContext {
   random: number
   /** Whether the attempt was stopped: by a shutdown, or for a more urgent revocation. */
   isStopped: boolean
+}
+
+/**
+ * The result of an attempt if the tenant is not configured. It is retried for 24 hours: a reload may bring the tenant
+ * back, and another replica may have read the file earlier.
+ */
+export function withoutTenant({ tenant, tokens }: Revocation): TimedResult & { ended: 'stopped' } {
+  const error = new CurfewError('CURFEW_UNKNOWN_TENANT', `No tenant "${tenant}" is configured.`)
+  return { ended: 'stopped', error, resolved: null, tokens, progressed: false }
 }
 
 /** Decides whether an attempt ends the revocation or puts it back into the queue. Pure. */

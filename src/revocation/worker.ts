@@ -1,5 +1,4 @@
 import { type Clock, steadyNow } from '../base/clock.ts'
-import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { earliest } from '../base/times.ts'
 import type { AuditEvent } from './audit/entry.ts'
@@ -8,7 +7,7 @@ import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import { runAttempt } from './run-attempt.ts'
-import { isTenantWorking, judgeRun, type TimedResult } from './run-report.ts'
+import { isTenantWorking, judgeRun, type TimedResult, withoutTenant } from './run-report.ts'
 import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
@@ -198,15 +197,7 @@ export class Worker {
     const { revocation } = run
     const { signal } = run.stop
     const tenant = tenants.get(revocation.tenant)
-    if (!tenant) {
-      // Retried for 24 hours: a reload may bring the tenant back, and another replica may have read the file earlier.
-      const error = new CurfewError(
-        'CURFEW_UNKNOWN_TENANT',
-        `No tenant "${revocation.tenant}" is configured.`,
-      )
-      const { tokens } = revocation
-      return { result: { ended: 'stopped', error, resolved: null, tokens, progressed: false }, events: [] }
-    }
+    if (!tenant) return { result: withoutTenant(revocation), events: [] }
     const { id, reason } = revocation
     const urgency = urgencyOf(reason)
     const progress = startProgressWriter(revocation, { store, clock, log })
@@ -216,8 +207,11 @@ export class Worker {
       ...{ signal, urgency, clock, time, hold },
       tallies: this.#tallies,
       onProgress: (counts) => {
+        const isFirst = run.remaining === null
         run.remaining = counts.remaining
         progress.note(counts)
+        // Others that fit into the next window can be listed before it opens.
+        if (isFirst && run.isBySize) this.wake()
       },
       onRevoked: progress.noteRevoked,
     })

@@ -45,6 +45,7 @@ async function setUp(t: Test) {
     worker,
     ended,
     listings: () => sandbox.tenant.calls.filter(({ route }) => route === 'list').length,
+    calls: () => sandbox.tenant.calls,
     /** Number of windows that have passed. */
     windows: () => Math.floor((clock.now() - T0) / WINDOW_MS),
     /** Users with these numbers of tokens, whose sessions end one after the other. */
@@ -96,4 +97,25 @@ t.test('a logout during a long drain is served in the next window', async (t) =>
   await untilEnded(first)
   await untilEnded(await logOut([1]))
   t.ok(windows() <= 1)
+})
+
+t.test('users who fit into the next window are listed before it opens, and get its permits', async (t) => {
+  const { worker, logOut, untilEnded, windows, calls } = await setUp(t)
+  await logOut(Array(8).fill(300))
+  const few = await logOut(Array(400).fill(1))
+  await worker.start()
+  await untilEnded(few)
+  t.equal(windows(), 1)
+  // A call takes less than a second.
+  const before = calls().filter(({ at }) => at < T0 + WINDOW_MS - 1_000)
+  t.equal(
+    before.filter(({ route }) => route === 'revoke').length,
+    LIMIT - 1,
+    'one call was for the access token',
+  )
+  const listings = before.filter(({ route }) => route === 'list').length
+  t.ok(listings > few.length, `${listings} listings`)
+  // The tenth that is reserved for the oldest, as far as it was used.
+  const ofMany = calls().filter(({ route }) => route === 'revoke').length - LIMIT - few.length
+  t.ok(ofMany <= LIMIT / 10, `${ofMany} permits of the second window went to users with many tokens`)
 })
