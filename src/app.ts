@@ -23,6 +23,7 @@ import { Deprecations } from './qlik/deprecations.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { Recorder } from './revocation/audit/recorder.ts'
+import { createSignDaily } from './revocation/audit/sign-daily.ts'
 import { BrakeLog } from './revocation/brake-log.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { createEstimate } from './revocation/estimate.ts'
@@ -214,7 +215,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await worker.start()
     sources.start()
     senders.start()
-    stopRetention = startRetention({ ...config, store, clock, log: app.log })
+    const { auditSigningKey: key } = config
+    const signDaily = key === null ? null : createSignDaily({ audit: store.audit, key, log: app.log })
+    stopRetention = startRetention({ ...config, store, signDaily, clock, log: app.log })
   })
 
   // Report

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isDigest } from './api-key-digest.ts'
@@ -84,6 +85,14 @@ function isProxy(text: string): boolean {
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
 }
 
+function isEd25519Key(text: string): boolean {
+  try {
+    return createPrivateKey(text).asymmetricKeyType === 'ed25519'
+  } catch {
+    return false
+  }
+}
+
 export const FORMATS = {
   tenantUrl: {
     isValid: isTenantUrl,
@@ -93,6 +102,11 @@ export const FORMATS = {
   apiVersion: {
     isValid: (text) => /^(\d{4}-(02|05|08|11)|latest|none)$/.test(text),
     expected: 'expected a release as YYYY-MM (MM is 02, 05, 08 or 11), latest or none',
+  },
+  /** RFC 8410. */
+  signingKey: {
+    isValid: isEd25519Key,
+    expected: 'expected an Ed25519 private key in PEM, without a passphrase',
   },
   proxy: {
     isValid: isProxy,

@@ -1,3 +1,4 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,8 +8,8 @@ import { UsageError } from '../base/errors.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import { type Finding, type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
 
-const HELP = `Usage: verify-audit [--heads FILE] EXPORT
-       verify-audit [--heads FILE] - < EXPORT
+const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE] EXPORT
+       verify-audit [--heads FILE] [--public-key FILE] - < EXPORT
 
 Verifies an export of the audit trail (GET /audit/export): detects entries that were changed, removed, inserted
 or moved, chains without their end, and changed personal data. Personal data may have been erased. Prints what
@@ -16,6 +17,7 @@ is wrong, and up to which entry each chain is intact. Keep the output where nobo
 can change it: an intact export is no proof of entries after the last head that is known elsewhere.
 
 --heads compares the chains with the output of an earlier verification.
+--public-key verifies the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid.
 
 Exit codes:
    0  everything is intact
@@ -29,10 +31,11 @@ const number = new Intl.NumberFormat('en')
 
 /** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
 export async function verifyAuditCommand(args: string[]): Promise<void> {
-  const { file, headsFile, help } = optionsOf(args)
+  const { file, headsFile, keyFile, help } = optionsOf(args)
   if (help) return void process.stdout.write(HELP)
   if (file === undefined) throw new UsageError(`The export is missing.\n\n${HELP}`)
   const heads = headsFile === undefined ? [] : headsFrom(await readable(readFile(headsFile, 'utf8')))
+  const publicKey = keyFile === undefined ? null : publicKeyIn(await readable(readFile(keyFile, 'utf8')))
   const print = (line: string) => void process.stdout.write(`${line}\n`)
   let shown = 0
   let nextProgress = PROGRESS_EVERY
@@ -40,6 +43,7 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
     readable(
       verifyExport(() => createReadStream(path), {
         heads,
+        publicKey,
         onFinding: (finding) => {
           shown += 1
           if (shown <= FINDINGS_SHOWN) print(describe(finding))
@@ -52,13 +56,14 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
       }),
     ),
   )
-  const { entries, erased, chains, findings } = verification
+  const { entries, erased, chains, findings, signedDay } = verification
   if (findings > FINDINGS_SHOWN) print(`… and ${number.format(findings - FINDINGS_SHOWN)} more.`)
   if (findings > 0) print('')
   print('Each chain is intact up to this entry (chain, entry, hash):')
   for (const chain of chains) print(describeChain(chain))
   const counted = `${number.format(entries)} entries in ${number.format(chains.length)} chains`
   print(`\n${counted}; the personal data of ${number.format(erased)} was erased.`)
+  if (signedDay !== null) print(`The heads are signed up to ${signedDay}.`)
   print(findings === 0 ? 'Verified.' : `NOT verified. Problems: ${number.format(findings)}`)
   if (findings > 0) process.exitCode = 1
 }
@@ -81,6 +86,17 @@ function headsFrom(output: string): Head[] {
   const lines = [...output.matchAll(/^(\S+) (\d+) ([0-9a-f]{64})(?= |\r?$)/gm)]
   if (lines.length === 0) throw new UsageError('The file of --heads is not an output of verify-audit.')
   return lines.map(([, writer = '', sequence, hash = '']) => ({ writer, sequence: Number(sequence), hash }))
+}
+
+/** @throws UsageError */
+function publicKeyIn(pem: string): KeyObject {
+  try {
+    const key = createPublicKey(pem)
+    if (key.asymmetricKeyType === 'ed25519') return key
+  } catch {
+    // The message of OpenSSL would not help.
+  }
+  throw new UsageError('The file of --public-key is not an Ed25519 public key in PEM.')
 }
 
 /** Passes the path of a file. Standard input is copied to one, because it is read twice. */
@@ -110,10 +126,14 @@ async function readable<T>(reading: Promise<T>): Promise<T> {
 
 function optionsOf(args: string[]) {
   try {
-    const options = { heads: { type: 'string' }, help: { type: 'boolean' } } as const
+    const options = {
+      heads: { type: 'string' },
+      'public-key': { type: 'string' },
+      help: { type: 'boolean' },
+    } as const
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
     if (positionals.length > 1) throw new UsageError('More than one export.')
-    return { file: positionals[0], headsFile: values.heads, help: values.help }
+    return { file: positionals[0], headsFile: values.heads, keyFile: values['public-key'], help: values.help }
   } catch {
     throw new UsageError(`Invalid arguments.\n\n${HELP}`)
   }

@@ -123,6 +123,11 @@ export const Environment = z.object({
    */
   AUDIT_RETENTION_DAYS: z.int().min(0).max(3_650).default(365),
   /**
+   * Signs the ends of the audit trail's chains once a day: an Ed25519 private key in PEM. Then who can write to the database
+   * cannot change earlier entries unnoticed. Not set by default, because the key must be kept and its public key published.
+   */
+  AUDIT_SIGNING_KEY: z.string().refine(FORMATS.signingKey.isValid, FORMATS.signingKey.expected).optional(),
+  /**
    * How long a shutdown waits before it stops listening, in ms. The process reports that it is not ready but still serves,
    * so that a proxy or Kubernetes can stop sending requests to it first. A single process needs no wait.
    */
@@ -138,6 +143,7 @@ export const SECRETS = [
   'WEBHOOK_SECRETS',
   'API_KEYS',
   'DATABASE_URL',
+  'AUDIT_SIGNING_KEY',
 ] as const
 
 /** Environment variables, as in `process.env`. */

@@ -142,6 +142,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
     massRevocation: { users: values.MASS_REVOCATION_USERS, windowMs: values.MASS_REVOCATION_WINDOW_MS },
     retentionDays: values.RETENTION_DAYS,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
+    auditSigningKey: values.AUDIT_SIGNING_KEY ?? null,
     shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }

@@ -32,6 +32,8 @@ export interface Config extends Reloadable {
   retentionDays: number
   /** 0 if the audit trail is turned off. */
   auditRetentionDays: number
+  /** PEM; null if the audit trail is not signed. */
+  auditSigningKey: string | null
   shutdownDrainMs: number
   shutdownGraceMs: number
 }

@@ -1,6 +1,8 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { headsSigned } from '../../src/revocation/audit/signed-heads.ts'
 import { anEvent, ownEvent, Trail } from '../support/audit-export.ts'
 import { runCommand } from '../support/process.ts'
 import { folderWith, temporaryFolder } from '../support/service.ts'
@@ -57,6 +59,25 @@ t.test('it compares the chains with an earlier output', async (t) => {
 
 t.test('an export without entries is not verified', async (t) => {
   t.match(await run(t, ['-'], ''), { code: 1, stdout: /^empty: There is no audit entry\./ })
+})
+
+t.test('with a public key, it verifies signatures', async (t) => {
+  const [ours, another] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')]
+  const trail = new Trail()
+  const first = trail.list(A, [])
+  trail.add(A, headsSigned([first], '2026-11-28', ours.privateKey))
+  const pem = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }))
+  const folder = folderWith(t, { 'ours.pem': pem(ours.publicKey), 'other.pem': pem(another.publicKey) })
+  const verify = (key: string) => run(t, ['--public-key', join(folder, key), '-'], trail.lines().join(''))
+  t.match(await verify('ours.pem'), {
+    code: 0,
+    stdout: /\nThe heads are signed up to 2026-11-28\.\nVerified\.\n$/,
+  })
+  t.match(await verify('other.pem'), { code: 1, stdout: /^signature-invalid, line 2, / })
+  t.match(await run(t, ['--public-key', import.meta.filename, '-']), {
+    code: 64,
+    stderr: /Ed25519 public key/,
+  })
 })
 
 t.test('it limits what it prints', async (t) => {

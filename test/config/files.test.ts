@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -5,6 +6,10 @@ import { SECRETS } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { apiKeyOf, COMPLETE, KEY, keysOf, mistakesOf, secretOf } from '../support/configuration.ts'
 import { temporaryFolder } from '../support/service.ts'
+
+const signingKey = String(
+  generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }),
+).trim()
 
 t.test('a secret can be read from a file', async (t) => {
   const file = fileMaker(t)
@@ -14,6 +19,7 @@ t.test('a secret can be read from a file', async (t) => {
     WEBHOOK_SECRETS: secretOf(24),
     API_KEYS: `${KEY}\n${KEY}2`,
     DATABASE_URL: 'sqlite:/elsewhere/curfew.db',
+    AUDIT_SIGNING_KEY: signingKey,
   }
   t.same(Object.keys(values), SECRETS)
   const files = Object.entries(values).map(([key, value]) => [`${key}_FILE`, file(key, `${value}\n`)])
@@ -26,6 +32,7 @@ t.test('a secret can be read from a file', async (t) => {
       apiKeys: [apiKeyOf('API_KEYS[0]', KEY), apiKeyOf('API_KEYS[1]', `${KEY}2`)],
     },
     databaseUrl: 'sqlite:/elsewhere/curfew.db',
+    auditSigningKey: signingKey,
   })
 })
 

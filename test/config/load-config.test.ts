@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { Environment } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
@@ -40,6 +41,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
     databaseConnections: 10,
     retentionDays: 30,
     auditRetentionDays: 365,
+    auditSigningKey: null,
     shutdownDrainMs: 0,
     shutdownGraceMs: 10_000,
   })
@@ -205,4 +207,17 @@ t.test('at least one sender must be configured', async (t) => {
     const secret = { name: 'WEBHOOK_SECRETS[0]', secret: secretOf(24), tenants: null }
     t.same(senders, { webhookSecrets: [secret], apiKeys: [] })
   }
+})
+
+t.test('the key that signs the audit trail must be an Ed25519 private key', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  const wrong = [
+    'x',
+    String(other.export({ type: 'pkcs8', format: 'pem' })),
+    String(publicKey.export({ type: 'spki', format: 'pem' })),
+    String(privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })),
+  ]
+  for (const AUDIT_SIGNING_KEY of wrong)
+    t.same(keysOf(await mistakesOf({ AUDIT_SIGNING_KEY })), ['AUDIT_SIGNING_KEY'])
 })

@@ -1,13 +1,18 @@
 import { execFile } from 'node:child_process'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { append, emptyChain } from '../../src/revocation/audit/chain.ts'
 import { EVENTS } from '../../src/revocation/audit/entry.ts'
 import { chainStarted, signalEvent } from '../../src/revocation/audit/events.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
+import { headsSigned } from '../../src/revocation/audit/signed-heads.ts'
 import { PROBLEMS } from '../../src/revocation/audit/verify.ts'
-import { verifyLines } from '../support/audit-export.ts'
+import { Trail, verifyLines } from '../support/audit-export.ts'
 import { read } from '../support/deployment.ts'
+import { temporaryFolder } from '../support/service.ts'
 import { aSignal } from '../support/signals.ts'
 
 const PAGE = read('docs/audit.md')
@@ -41,7 +46,7 @@ t.test('the example is what Curfew writes, byte by byte', async (t) => {
 })
 
 t.test('its hashes can be verified with the commands on the page', async (t) => {
-  const commands = blocks('bash').filter((text) => text.includes('openssl'))
+  const commands = blocks('bash').filter((text) => text.includes('openssl dgst'))
   t.equal(commands.length, 2)
   for (const text of commands) {
     const [command = '', result = ''] = text.split('\n# ')
@@ -51,6 +56,18 @@ t.test('its hashes can be verified with the commands on the page', async (t) => 
     t.ok(EXAMPLE.includes(bytes), 'the bytes are in the example')
     t.ok(EXAMPLE.includes(result.split(' ')[0] ?? ''), 'the digest is in the example')
   }
+})
+
+t.test('the commands on the page create a key that signs, and its public key', async (t) => {
+  const folder = temporaryFolder(t)
+  const create = blocks('bash').find((text) => text.includes('openssl genpkey')) ?? ''
+  await run('sh', ['-e', '-c', create], { cwd: folder })
+  const pem = (name: string) => readFileSync(join(folder, name), 'utf8')
+  const trail = new Trail()
+  const head = trail.list('aaaaaaaa-0000-4000-8000-000000000000', [])
+  trail.add(head.writer, headsSigned([head], '2026-11-28', createPrivateKey(pem('audit-signing.pem'))))
+  const publicKey = createPublicKey(pem('audit-signing.pub.pem'))
+  t.match(await verifyLines(trail.lines(), [], publicKey), { findings: 0, signedDay: '2026-11-28' })
 })
 
 t.test('the page lists all events and problems', async (t) => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, type KeyObject } from 'node:crypto'
 import { append, type ChainEnd, emptyChain, headOf, type NewEntry } from '../../src/revocation/audit/chain.ts'
 import { type AuditEvent, Entry, type Head, type StoredEntry } from '../../src/revocation/audit/entry.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
@@ -62,7 +62,11 @@ export class Trail {
 }
 
 /** Verifies lines, in chunks that end anywhere. */
-export async function verifyLines(lines: readonly string[] | Buffer, heads: readonly Head[] = []) {
+export async function verifyLines(
+  lines: readonly string[] | Buffer,
+  heads: readonly Head[] = [],
+  publicKey: KeyObject | null = null,
+) {
   const bytes = Buffer.isBuffer(lines) ? lines : Buffer.from(lines.join(''))
   const findings: Finding[] = []
   async function* open() {
@@ -70,6 +74,7 @@ export async function verifyLines(lines: readonly string[] | Buffer, heads: read
   }
   const verification = await verifyExport(open, {
     heads,
+    publicKey,
     onFinding: (finding) => void findings.push(finding),
   })
   return { ...verification, found: findings }

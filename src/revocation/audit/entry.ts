@@ -21,6 +21,7 @@ export const EVENTS = [
   'revocation-unverified',
   'chain-started',
   'heads',
+  'heads-signed',
   'entries-purged',
   'erased',
 ] as const

@@ -1,8 +1,9 @@
 import type { Head } from './entry.ts'
 import { headsIn, readLine } from './exported-line.ts'
+import { SignatureCheck } from './signed-heads.ts'
 
 /** Finds the lines that matter without parsing the others. A line that is not canonical is reported later. */
-const MATTERS = /"event":"(?:chain-started|heads|entries-purged|erased)"/
+const MATTERS = /"event":"(?:chain-started|heads|heads-signed|entries-purged|erased)"/
 
 /**
  * What the entries say of other chains. It must be complete before the chains are verified, because an entry may list the
@@ -19,8 +20,14 @@ export class Survey {
   /** The number of private parts that were erased, as recorded. */
   erased = 0
 
-  /** @param heads known from elsewhere, such as an earlier verification */
-  constructor(heads: Iterable<Head> = []) {
+  readonly #signatures: SignatureCheck
+
+  /**
+   * @param heads known from elsewhere, such as an earlier verification
+   * @param signatures heads with an invalid signature are ignored
+   */
+  constructor(heads: Iterable<Head> = [], signatures = new SignatureCheck(null)) {
+    this.#signatures = signatures
     for (const head of heads) this.#note(this.heads, head)
   }
 
@@ -32,7 +39,8 @@ export class Survey {
     if (event === 'entries-purged')
       for (const head of headsIn(details.checkpoints)) this.#note(this.checkpoints, head)
     else if (event === 'erased') this.erased += countOf(details.entries)
-    else for (const head of headsIn(details.heads)) this.#note(this.heads, head)
+    else if (this.#signatures.accepts(event, details))
+      for (const head of headsIn(details.heads)) this.#note(this.heads, head)
   }
 
   #note(heads: Map<string, Head>, { writer, sequence, hash }: Head): void {

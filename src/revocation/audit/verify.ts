@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto'
 import { type Line, linesOf } from '../../base/lines.ts'
 import type { Head } from './entry.ts'
 import { type ExportedLine, readLine } from './exported-line.ts'
+import { SignatureCheck } from './signed-heads.ts'
 import { Survey } from './survey.ts'
 
 /** What can be wrong with an export. `docs/audit.md` describes each. */
@@ -15,6 +17,8 @@ export const PROBLEMS = [
   'end-missing',
   'chain-missing',
   'head-differs',
+  'signature-invalid',
+  'unsigned',
   'empty',
 ] as const
 export type Problem = (typeof PROBLEMS)[number]
@@ -45,11 +49,15 @@ export interface Verification {
   chains: VerifiedChain[]
   /** Number of findings. */
   findings: number
+  /** The latest day whose heads are signed with the given key. */
+  signedDay: string | null
 }
 
 export interface VerifyOptions {
   /** Heads of chains that are known from elsewhere, such as an earlier verification. */
   heads?: Iterable<Head>
+  /** The public key for entries `heads-signed`: at least one must be valid, and none invalid. By default they are not checked. */
+  publicKey?: KeyObject | null
   onFinding: (finding: Finding) => void
   /** Called now and then with the number of lines so far, of both passes together. */
   onProgress?: (lines: number) => void
@@ -64,9 +72,10 @@ const LONGEST_LINE = 16 * 1024 * 1024
  */
 export async function verifyExport(
   open: () => AsyncIterable<Buffer>,
-  { heads, onFinding, onProgress = () => {} }: VerifyOptions,
+  { heads, publicKey = null, onFinding, onProgress = () => {} }: VerifyOptions,
 ): Promise<Verification> {
-  const survey = new Survey(heads)
+  const signatures = new SignatureCheck(publicKey)
+  const survey = new Survey(heads, signatures)
   let lines = 0
   const eachLine = async (take: (line: Line) => void) => {
     for await (const some of linesOf(open(), LONGEST_LINE)) {
@@ -76,7 +85,7 @@ export async function verifyExport(
     }
   }
   await eachLine((line) => line && survey.add(line))
-  const verifier = new Verifier(survey, onFinding)
+  const verifier = new Verifier(survey, signatures, onFinding)
   await eachLine((line) => verifier.add(line))
   return verifier.end()
 }
@@ -94,6 +103,7 @@ const FILE: Place = { writer: null, sequence: null }
 /** Verifies the lines one by one. Chains may come in any order, even mixed; the entries of each chain in theirs. */
 class Verifier {
   readonly #survey: Survey
+  readonly #signatures: SignatureCheck
   readonly #onFinding: (finding: Finding) => void
   readonly #chains = new Map<string, Chain>()
   #line = 0
@@ -101,8 +111,9 @@ class Verifier {
   #erased = 0
   #findings = 0
 
-  constructor(survey: Survey, onFinding: (finding: Finding) => void) {
+  constructor(survey: Survey, signatures: SignatureCheck, onFinding: (finding: Finding) => void) {
     this.#survey = survey
+    this.#signatures = signatures
     this.#onFinding = onFinding
   }
 
@@ -124,12 +135,14 @@ class Verifier {
     for (const head of heads.values()) this.#requireHead(head)
     for (const checkpoint of checkpoints.values()) this.#requireEnd(checkpoint)
     for (const writer of disputed) this.#reportHead({ writer, sequence: null })
+    if (this.#signatures.isUnsigned) this.#reportWhole('unsigned', FILE, 'No heads are signed with this key.')
     if (this.#erased > erased) {
       const missing = `${this.#erased} private parts are missing, but erasures of only ${erased} are recorded.`
       this.#reportWhole('private-missing', FILE, `${missing} If one ran during the export, export again.`)
     }
     const chains = [...this.#chains.values()].map(({ hashes: _, isIntact: __, ...chain }) => chain)
-    return { entries: this.#entries, erased: this.#erased, chains, findings: this.#findings }
+    const { lastDay: signedDay } = this.#signatures
+    return { entries: this.#entries, erased: this.#erased, chains, findings: this.#findings, signedDay }
   }
 
   /** Checks the place of an entry. @returns the chain that it continues; null if it continues none */
@@ -177,6 +190,8 @@ class Verifier {
     if (read.private === null) this.#erased += entry.private === null ? 0 : 1
     else if (computed.private !== entry.private)
       this.#report('private-changed', entry, 'The private part does not match its digest in the entry.')
+    if (!this.#signatures.accepts(entry.event, entry.details))
+      this.#report('signature-invalid', entry, 'The heads are not signed with this key, or were changed.')
     for (const listed of [this.#survey.heads, this.#survey.checkpoints]) {
       const head = listed.get(entry.writer)
       if (head?.sequence === entry.sequence && head.hash !== computed.hash) this.#reportHead(entry)
