@@ -20,8 +20,9 @@ import {
 } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
 import { type PostgresDatabase, UNSYNCED } from './database.ts'
+import type { Job } from './fetch.ts'
 import { type Hold, heldUsers } from './held-users.ts'
-import type { Job, PostgresJobs } from './jobs.ts'
+import type { PostgresJobs } from './jobs.ts'
 import type { sizedStatements } from './sized.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
 
