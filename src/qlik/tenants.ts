@@ -113,6 +113,11 @@ export class Tenants implements QlikTenants {
     return earliestOfAll(clients.map((client) => this.#budgets.blockedUntil(config, client, tier)))
   }
 
+  /** Reads how many calls all processes leave, for the budgets in use. Never rejects. */
+  refreshBudgets(): Promise<void> {
+    return this.#budgets.refresh()
+  }
+
   /** The same for one of the tenant's clients. */
   clientBlockedUntil(name: string, clientId: string, tier: Tier): number | null {
     const config = this.#configs.byName.get(name)

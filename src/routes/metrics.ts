@@ -141,7 +141,7 @@ export type Metrics = ReturnType<typeof createMetrics>
 export interface MetricsOptions {
   metrics: Metrics
   store: RevocationStore
-  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit'>
+  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit' | 'refreshBudgets'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
   clock: Pick<Clock, 'monotonic'>
 }
@@ -209,7 +209,7 @@ export default async function metricsRoute(
   )
 
   async function expose(): Promise<Buffer> {
-    const counts = await store.backlog()
+    const [counts] = await Promise.all([store.backlog(), tenants.refreshBudgets()])
     // Only tenants in use are reported: those with an open connection or a backlog.
     const opened = [...tenants.opened()]
     backlog.reset()

@@ -9,6 +9,7 @@ import { type OpenBudgetOptions, openBudget } from './open-budget.ts'
 import { type BudgetKey, type Permits, TIERS, type Tier } from './permit-log.ts'
 import type { BudgetLimits, RateBudget } from './rate-budget.ts'
 import { SharedBlocks } from './shared-blocks.ts'
+import { type KnownBudget, SharedRemaining } from './shared-remaining.ts'
 
 export interface ClientBudgetsOptions {
   permits: Permits
@@ -30,18 +31,28 @@ export class ClientBudgets {
   readonly #options: ClientBudgetsOptions
   readonly #budgets = new Map<string, RateBudget>()
   readonly #sharedBlocks: SharedBlocks | null
+  readonly #sharedRemaining: SharedRemaining | null
   readonly #learned: LearnedLimits
 
   constructor(options: ClientBudgetsOptions) {
     this.#options = options
     const { permits, clock, log } = options
     this.#sharedBlocks = 'exchange' in permits ? new SharedBlocks({ permits, clock, log }) : null
+    const { remaining } = permits
+    this.#sharedRemaining = remaining
+      ? new SharedRemaining({ permits: { remaining: remaining.bind(permits) }, clock, log })
+      : null
     this.#learned = new LearnedLimits({ permits, clock, log, onChange: () => this.applyLimits() })
   }
 
   /** Reads what other processes have learned. */
   async start(): Promise<void> {
     await Promise.all([this.#learned.start(), this.#sharedBlocks?.start()])
+  }
+
+  /** Reads what all processes leave in the open budgets, if they share them. Never rejects. */
+  async refresh(): Promise<void> {
+    await this.#sharedRemaining?.refresh(() => this.#openBudgets())
   }
 
   /** Stops reading. The budgets can still be used. */
@@ -96,6 +107,16 @@ export class ClientBudgets {
       const limits = this.#limitsOf(config)
       for (const budget of budgets) budget.change(limits)
     }
+  }
+
+  #openBudgets(): KnownBudget[] {
+    return [...this.#options.configs()].flatMap((config) =>
+      config.clients.flatMap((client) => {
+        const budget = this.#budgets.get(budgetKey(config, client))
+        const key = { origin: config.origin, tenant: config.name, client: client.clientId }
+        return budget ? [{ key, budget }] : []
+      }),
+    )
   }
 
   #open(config: TenantConfig, client: ClientConfig): RateBudget {

@@ -25,6 +25,10 @@ export interface Ledger {
   room(): number
   /** Number of calls that could start now or very soon, as far as this process knows. */
   remaining(): number
+  /**
+   * Other processes share the budget: `remaining` further calls were left when it was read, which began at `readAt`.
+   */
+  observe(remaining: number, readAt: number): void
   /** A call starts; requires room. Returns true if it is the probe, the one call that goes first after a block. */
   begin(): boolean
   /** A call has ended: with a response, a failure or a timeout. */

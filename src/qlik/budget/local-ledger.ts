@@ -35,6 +35,9 @@ export class LocalLedger implements Ledger {
     return this.room()
   }
 
+  /** No other process uses the budget. */
+  observe(): void {}
+
   begin(): boolean {
     this.#log.begin()
     return this.#block.begin()

@@ -121,5 +121,11 @@ export interface LimitStore {
   learnLimit(limit: Omit<LearnedLimit, 'ageMs'>): Promise<void>
 }
 
+/** Reads the budgets that processes share, without taking permits. */
+export interface BudgetReader {
+  /** For each budget, how many more calls its limit allows now, after those of all processes; 0 while it is blocked. */
+  remaining(budgets: readonly { key: BudgetKey; limit: number; windowMs: number }[]): Promise<number[]>
+}
+
 /** A store provides one of the two. Without a `LimitStore`, a process forgets what it has learned when it ends. */
-export type Permits = (PermitLog | PermitExchange) & Partial<LimitStore>
+export type Permits = (PermitLog | PermitExchange) & Partial<LimitStore & BudgetReader>

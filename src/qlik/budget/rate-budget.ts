@@ -159,6 +159,17 @@ export class RateBudget {
     return this.#ledgers[tier].remaining()
   }
 
+  /** The limit of a tier, and the window in which it counts. */
+  limitOf(tier: Tier): Pick<LedgerLimits, 'limit' | 'windowMs'> {
+    const { limit, windowMs } = limitsOf(tier, this.#limits)
+    return { limit, windowMs }
+  }
+
+  /** See `Ledger.observe`. */
+  observe(tier: Tier, remaining: number, readAt: number): void {
+    this.#ledgers[tier].observe(remaining, readAt)
+  }
+
   /** Earliest time at which `calls` more calls of this tier could all have started; ms since the epoch. */
   estimate(tier: Tier, calls: number): number {
     return this.#wallTime(this.#ledgers[tier].freeAt(calls))

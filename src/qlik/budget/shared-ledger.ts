@@ -44,6 +44,8 @@ export class SharedLedger implements Ledger {
    */
   #blockedUntil = 0
   #remaining: number
+  /** When the store last answered an exchange. */
+  #answeredAt = Number.NEGATIVE_INFINITY
   #exchanging: Promise<void> | null = null
   #cancelTimer = () => {}
   /** Whether the store has recorded permits held by this process. */
@@ -65,6 +67,12 @@ export class SharedLedger implements Ledger {
   remaining(): number {
     const isWaiting = this.#askNotBefore > this.#options.clock.monotonic()
     return this.room() + (isWaiting ? 0 : this.#remaining)
+  }
+
+  /** Exchanges are exact, so a read that began before the last answer, or ends during one, is ignored. */
+  observe(remaining: number, readAt: number): void {
+    if (this.#exchanging || readAt < this.#answeredAt) return
+    this.#remaining = remaining
   }
 
   begin(): boolean {
@@ -222,6 +230,7 @@ export class SharedLedger implements Ledger {
         wanted: needed === 0 ? 0 : needed + SPARE_PERMITS,
         probe: probe === 'in-stock' || probe === 'under-way' ? 'held' : probe,
       })
+      this.#answeredAt = clock.monotonic()
       if (probe === 'passed') this.#probe = 'none'
       this.#isHolding = held + answer.granted > 0
       // Permits under outdated limits are not used; the next exchange returns them.

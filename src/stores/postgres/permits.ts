@@ -1,5 +1,6 @@
 import type {
   BudgetKey,
+  BudgetReader,
   ExchangeAnswer,
   ExchangeRequest,
   LearnedLimit,
@@ -17,7 +18,7 @@ const EXCHANGED_AT_ONCE = 20
  * The permits of all processes, issued by `curfew.exchange_budget` in one round trip, based on the database clock.
  * Exchanges for several tenants share a statement if the database is busy.
  */
-export class PostgresPermits implements PermitExchange, LimitStore {
+export class PostgresPermits implements PermitExchange, LimitStore, BudgetReader {
   readonly #query: Query
   readonly #exchanges = new Batches({
     run: (requests: readonly ExchangeRequest[]) => this.#exchangeAll(requests),
@@ -71,6 +72,35 @@ export class PostgresPermits implements PermitExchange, LimitStore {
       isProbe: is_probe === true,
       blockedMs: blocked_ms === null ? null : Math.ceil(Number(blocked_ms)),
     }))
+  }
+
+  /** Locks nothing. One lookup for each budget, and its rows of ended calls: up to 501 each. */
+  async remaining(budgets: Parameters<BudgetReader['remaining']>[0]): Promise<number[]> {
+    const values = budgets.map(({ key, limit, windowMs }, place) => ({
+      ...key,
+      place,
+      call_limit: limit,
+      window_ms: windowMs,
+    }))
+    const sum = (table: string, condition: string) =>
+      `coalesce((SELECT sum(count) FROM curfew.${table} AS t
+         WHERE t.tenant = v.budget AND t.client = v.client AND t.tier = v.tier AND ${condition}), 0)`
+    const found = await this.#query(
+      `WITH v AS MATERIALIZED (
+         SELECT v.*, coalesce(own.tenant, CASE WHEN other.tenant IS NULL THEN v.tenant ELSE v.origin END) AS budget
+         FROM json_to_recordset($1) AS v (origin text, tenant text, client text, tier integer, place integer,
+           call_limit integer, window_ms float8)
+         LEFT JOIN curfew.budget_names AS own ON own.origin = v.origin AND own.client = v.client
+         LEFT JOIN curfew.budget_names AS other ON other.tenant = v.tenant AND other.client = v.client)
+       SELECT greatest(0, v.call_limit
+         - ${sum('calls', 't.ended_at > now() - make_interval(secs => v.window_ms / 1000)')}
+         - ${sum('permits', 'true')}) * (CASE WHEN EXISTS (
+           SELECT FROM curfew.budgets AS b WHERE b.tenant = v.budget AND b.client = v.client AND b.tier = v.tier
+             AND b.blocked_until IS NOT NULL) THEN 0 ELSE 1 END) AS remaining
+       FROM v ORDER BY place`,
+      [JSON.stringify(values)],
+    )
+    return found.map(({ remaining }) => Number(remaining))
   }
 
   async block({ origin, tenant, client, tier }: BudgetKey, ms: number): Promise<void> {

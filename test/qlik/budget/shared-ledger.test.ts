@@ -131,6 +131,22 @@ t.test('without permits, it asks again at the given time, and not before', async
   t.equal(ledger.usedUpUntil(), null)
 })
 
+t.test('reports what other processes leave, unless an exchange is newer', async (t) => {
+  const { clock, ledger, want } = setUp(t, [{ granted: 2, remaining: 7 }])
+  ledger.observe(1, clock.monotonic())
+  t.equal(ledger.remaining(), 1)
+  const readAt = clock.monotonic()
+  clock.advance(1)
+  want(1)
+  ledger.observe(0, clock.monotonic())
+  await settle()
+  await settle()
+  ledger.observe(0, readAt)
+  t.equal(ledger.remaining(), 9, 'the answer, and not reads that began before it')
+  ledger.observe(3, clock.monotonic())
+  t.equal(ledger.remaining(), 5, 'a later read, and the permits in stock')
+})
+
 t.test('the permit of a call that is not made stays available', async (t) => {
   const { ledger, want } = setUp(t, [{ granted: 2 }])
   want(2)

@@ -5,6 +5,8 @@ import type { LedgerLimits } from '../../../src/qlik/budget/ledger.ts'
 import type { ExchangeRequest } from '../../../src/qlik/budget/permit-log.ts'
 import { SharedLedger } from '../../../src/qlik/budget/shared-ledger.ts'
 import { TierGate } from '../../../src/qlik/budget/tier-gate.ts'
+import { importBudget } from '../../../src/stores/migrate/postgres-import.ts'
+import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
 import { MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/stores/postgres/store.ts'
 import { SILENT } from '../../conformance/stores.ts'
@@ -95,6 +97,36 @@ t.test(
     })
   },
 )
+
+t.test('what all processes leave is read without taking permits', async (t) => {
+  const { url, permits } = await processes(t, 2)
+  const [one, other] = permits
+  const read = async (different = {}) =>
+    (await other?.remaining([{ key, limit: 500, windowMs: 60_000, ...different }]))?.[0]
+  t.equal(await read(), 500, 'an unknown budget')
+  await one?.exchange(ask({ limit: 500, wanted: 5 }))
+  t.equal(await read(), 495, 'permits that are held')
+  await one?.exchange(ask({ limit: 500, held: 2, ended: 3 }))
+  t.equal(await read(), 495, 'ended calls')
+  t.equal(await read({ key: { ...key, tier: 1 } }), 500)
+  t.equal(await read({ limit: 3 }), 0)
+  await one?.exchange(ask({ limit: 500, ended: 2, endedAgoMs: 40_000 }))
+  t.equal(await read({ windowMs: 30_000 }), 497, 'calls leave the window')
+  await one?.block(key, 30_000)
+  t.equal(await read(), 0, 'blocked')
+  t.same(await server.query(url, 'SELECT * FROM curfew.permits'), [], 'nothing is taken')
+})
+
+t.test('calls that a migration imports are part of what is left', async (t) => {
+  const { url, permits } = await processes(t, 1)
+  const database = new PostgresDatabase(url, 1)
+  t.teardown(() => database.close())
+  const now = Date.now()
+  const history = { permits: [{ at: now, count: 400 }], blockedUntil: null }
+  const imported = { ...key, tenant: 'renamed' }
+  await importBudget(database.query, imported, history, { windowMs: 300_000, timeoutMs: 1_000, now })
+  t.same(await permits[0]?.remaining([{ key, limit: 500, windowMs: 300_000 }]), [100])
+})
 
 t.test('the permits of a dead process count for one window', async (t) => {
   const { permits } = await processes(t, 2)
