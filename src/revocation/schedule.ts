@@ -112,6 +112,13 @@ export interface Running {
 const tokensOf = ({ size, remaining }: Running) => remaining ?? size ?? 1
 
 /**
+ * Whether a run goes before a revocation of this size. One that had fewer tokens when it was counted also does: otherwise
+ * any number of users who got a token since, at size 0, would run at once.
+ */
+const goesBefore = (run: Running, size: number) =>
+  Math.min(run.size ?? Number.POSITIVE_INFINITY, tokensOf(run)) <= size
+
+/**
  * How many queued revocations to claim by size: those whose tokens, after those of runs with no more tokens, begin within
  * the permits of one window. So when a window opens, the users with the fewest tokens are already listed, and their calls
  * wait for the permits. More would only wait longer.
@@ -125,7 +132,7 @@ export function fittingWindow(
   let before = 0
   let count = 0
   for (const size of sizes) {
-    const ahead = running.reduce((sum, run) => sum + (tokensOf(run) <= size ? tokensOf(run) : 0), before)
+    const ahead = running.reduce((sum, run) => sum + (goesBefore(run, size) ? tokensOf(run) : 0), before)
     if (ahead >= permits) break
     before += size
     count += 1

@@ -147,7 +147,10 @@ t.test('claims by size fill the next window with the fewest tokens, and no more'
       const count = fittingWindow(sizes, running, permits)
       const tokens = (index: number) => {
         const most = sizes[index] ?? 0
-        const runs = running.map(({ remaining, size }) => remaining ?? size ?? 1).filter((n) => n <= most)
+        const runs = running
+          .map(({ remaining, size }) => ({ tokens: remaining ?? size ?? 1, size }))
+          .filter(({ tokens, size }) => tokens <= most || (size !== null && size <= most))
+          .map(({ tokens }) => tokens)
         return [...runs, ...sizes.slice(0, index)].reduce((a, b) => a + b, 0)
       }
       return (
@@ -158,5 +161,11 @@ t.test('claims by size fill the next window with the fewest tokens, and no more'
   t.equal(fittingWindow([1, 1], [{ size: 500, remaining: 500 }], 500), 2, 'a large run delays no small user')
   t.equal(fittingWindow([600], [{ size: 500, remaining: 500 }], 500), 0)
   t.equal(fittingWindow([0, 0], [{ size: 1, remaining: null }], 1), 2, 'users without tokens always fit')
+  const grown = Array.from({ length: 5 }, () => ({ size: 0, remaining: 1 }))
+  t.equal(
+    fittingWindow([0], grown, 5),
+    0,
+    'users who got a token since they were counted take up their permits',
+  )
   t.equal(fittingWindow([1], [], 0), 0, 'an unknown limit leaves the order of age')
 })

@@ -82,17 +82,17 @@ export async function fetchByGroup(
   query: Query,
   { priority, room: { total, perTenant }, exceptions, after }: FetchRequest,
 ): Promise<{ jobs: Job[]; last: string | null }> {
-  // Visits the groups after $2, then those up to it. The recursion is evaluated only until the limit is reached.
-  const next = (from: string, isAgain: string) => `(
+  // Visits the groups after $2, then those up to it. The recursion is evaluated only until the limit is reached. An array
+  // of ids, because the planner joins a subquery by a scan of all jobs.
+  const next = (from: string) => `(
     SELECT g.group_id FROM ${JOBS_SCHEMA}.job AS g
-    WHERE -g.priority = -$1::integer AND ${WAITING('g')} AND g.group_id > ${from} AND (NOT ${isAgain} OR g.group_id <= $2)
-    ORDER BY g.group_id LIMIT 1)`
+    WHERE -g.priority = -$1::integer AND ${WAITING('g')} AND g.group_id > ${from} ORDER BY g.group_id LIMIT 1)`
   const fetched = await query(
     `WITH RECURSIVE groups (id, is_again, turn) AS (
-       SELECT ${next('$2::text', 'false')}, false, 1
+       SELECT ${next('$2::text')}, false, 1
        UNION ALL
-       SELECT ${next(`coalesce(groups.id, '')`, '(groups.is_again OR groups.id IS NULL)')},
-         is_again OR id IS NULL, turn + 1 FROM groups WHERE NOT (is_again AND id IS NULL)),
+       SELECT ${next(`coalesce(groups.id, '')`)}, is_again OR id IS NULL, turn + 1
+       FROM groups WHERE NOT is_again OR id < $2::text),
      lost AS MATERIALIZED (
        SELECT j.id FROM ${JOBS_SCHEMA}.job AS j
        WHERE -j.priority = -$1::integer AND j.group_id IS NULL AND ${FETCHABLE('j')}
@@ -107,10 +107,12 @@ export async function fetchByGroup(
              SELECT count(*) FROM ${JOBS_SCHEMA}.job AS a
              WHERE a.name = '${QUEUE}' AND a.state = 'active' AND a.group_id = groups.id))) END
          FOR UPDATE SKIP LOCKED) AS own
-       WHERE groups.id IS NOT NULL LIMIT $3),
-     next AS MATERIALIZED (SELECT id, 0 AS turn FROM lost UNION ALL SELECT * FROM oldest LIMIT $3)
-     UPDATE ${JOBS_SCHEMA}.job AS j SET ${ACTIVATION} FROM next WHERE j.name = '${QUEUE}' AND j.id = next.id
-     RETURNING j.id, j.retry_count, j.group_id, j.created_on, next.turn`,
+       WHERE NOT is_again OR groups.id <= $2::text LIMIT $3),
+     next AS MATERIALIZED (SELECT id, 0 AS turn FROM lost UNION ALL SELECT * FROM oldest LIMIT $3),
+     fetched AS (
+       UPDATE ${JOBS_SCHEMA}.job AS j SET ${ACTIVATION} WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM next))
+       RETURNING j.id, j.retry_count, j.group_id, j.created_on)
+     SELECT * FROM fetched JOIN next USING (id)`,
     [priority, after, total, perTenant, JSON.stringify(Object.fromEntries(exceptions))],
   )
   const inOrder = fetched.toSorted(

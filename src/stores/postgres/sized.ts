@@ -65,7 +65,7 @@ export function sizedStatements(query: Query) {
            SELECT job.id FROM ${JOBS_SCHEMA}.job
            WHERE job.id = ANY ($1) AND ${FETCHABLE('job')} FOR UPDATE SKIP LOCKED)
          UPDATE ${JOBS_SCHEMA}.job AS j SET group_id = NULL, ${ACTIVATION}
-         FROM next WHERE j.name = '${QUEUE}' AND j.id = next.id RETURNING j.id, j.retry_count`,
+         WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM next)) RETURNING j.id, j.retry_count`,
         [ids],
       )
       const counts = new Map(fetched.map(({ id, retry_count }) => [String(id), Number(retry_count)]))
