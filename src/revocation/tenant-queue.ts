@@ -64,18 +64,23 @@ export class TenantQueue {
     return Math.ceil(ahead + this.#line(reason).permitsUntil(own, id) - ROUNDING)
   }
 
-  /**
-   * Expected number of reads until this revocation is listed: one for each older user who is not listed yet, or one for
-   * each 100 tokens if that is cheaper.
-   */
+  /** Expected number of reads until this revocation is listed, in the order of age. */
   readsUntil({ id, reason, size }: Waiting): number {
     if (size !== null && size > 0) return 0
-    const upTo = REASONS.slice(0, urgencyOf(reason) + 1)
-    const users = upTo.reduce(
-      (sum, other) => sum + this.#line(other).unlisted(other === reason ? id : null),
-      1,
-    )
-    return size === 0 ? users : Math.min(users, Math.ceil(this.permits / TOKENS_A_PAGE))
+    const moreUrgent = REASONS.slice(0, urgencyOf(reason)).map((other) => this.#line(other).unlisted)
+    return this.#readsFor([...moreUrgent, this.#line(reason).unlistedBefore(id)]) + 1
+  }
+
+  /** Expected number of reads until all of them are listed. */
+  get reads(): number {
+    return this.#readsFor(REASONS.map((reason) => this.#line(reason).unlisted))
+  }
+
+  /** One for each user, or one for each 100 tokens if that is cheaper: see `planSurvey`. */
+  #readsFor(unlisted: readonly Unlisted[]): number {
+    const uncounted = unlisted.reduce((sum, one) => sum + one.uncounted, 0)
+    const without = unlisted.reduce((sum, one) => sum + one.without, 0)
+    return without + Math.min(uncounted, Math.ceil(this.permits / TOKENS_A_PAGE))
   }
 
   #line(reason: Reason): Line {
@@ -89,6 +94,12 @@ const ROUNDING = 1e-6
 /** Bisection stops at this number of permits, or after this number of halvings. */
 const PRECISION = 0.5
 const HALVINGS = 40
+
+/** Users to be listed: those whose tokens are not counted, and those without tokens, whom only their runs list. */
+interface Unlisted {
+  uncounted: number
+  without: number
+}
 
 /** The revocations of one urgency. */
 class Line {
@@ -124,10 +135,12 @@ class Line {
     this.tokens = this.counts.knownTokens + this.counts.uncounted * sizes.mean
   }
 
-  /** Number of users to be listed before the one with this id, or in total. */
-  unlisted(id: string | null): number {
-    if (id === null) return this.#uncounted.total + this.#without.total
-    return this.#uncounted.beforeId(id) + this.#without.beforeId(id)
+  get unlisted(): Unlisted {
+    return { uncounted: this.#uncounted.total, without: this.#without.total }
+  }
+
+  unlistedBefore(id: string): Unlisted {
+    return { uncounted: this.#uncounted.beforeId(id), without: this.#without.beforeId(id) }
   }
 
   /**
