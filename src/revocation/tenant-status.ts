@@ -1,7 +1,8 @@
+import { latest } from '../base/times.ts'
 import { hindranceOf, type Outlook } from './estimate.ts'
 import { REASONS, type Reason } from './signal.ts'
 import type { QueueCounts, TenantQueue } from './tenant-queue.ts'
-import { type Hindrance, latest } from './waiting-for.ts'
+import type { Hindrance } from './waiting-for.ts'
 
 /** A tenant's backlog, and when it will be empty. Times in ms since the epoch. */
 export interface TenantStatus {
