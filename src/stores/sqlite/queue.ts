@@ -5,7 +5,7 @@ import { groupLimit, RUNNING_COLUMNS, reasonOf, runningGroup } from '../queue-gr
 import type { Prepared } from './prepared.ts'
 
 /** Rows per statement: a millisecond or two, so that a long queue does not block the event loop. */
-const ROWS_AT_ONCE = 1_000
+const ROWS_AT_ONCE = 500
 
 /**
  * The queued revocations of known size, then the others: each in the order of an index, which SQLite would not choose by
