@@ -233,8 +233,8 @@ export default async function metricsRoute(
     // Only tenants in use are reported: those with an open connection or a backlog.
     const opened = [...tenants.opened()]
     const names = [...opened.map(({ name }) => name), ...counts.map(({ tenant }) => tenant)]
-    const now = clock.now()
-    const secondsUntil = (at: number | null) => (at === null ? 0 : Math.max(0, at - now) / 1000)
+    const secondsUntil = (at: number | null) => (at === null ? 0 : Math.max(0, at - clock.now()) / 1000)
+    const secondsSince = (at: number | null) => (at === null ? 0 : Math.max(0, clock.now() - at) / 1000)
     for (const gauge of [backlog, completion, oldest, blockedFor]) gauge.reset()
     for (const tenant of new Set(names)) {
       backlog.set({ tenant, status: 'queued' }, 0)
@@ -242,7 +242,7 @@ export default async function metricsRoute(
       const { unended, emptyAt, oldestQueuedAt, blockedUntil } = estimates.statusOf(tenant)
       const isStuck = unended > 0 && emptyAt === null
       completion.set({ tenant }, isStuck ? Number.POSITIVE_INFINITY : secondsUntil(emptyAt))
-      oldest.set({ tenant }, oldestQueuedAt === null ? 0 : Math.max(0, now - oldestQueuedAt) / 1000)
+      oldest.set({ tenant }, secondsSince(oldestQueuedAt))
       blockedFor.set({ tenant }, secondsUntil(blockedUntil))
     }
     for (const { tenant, status, count } of counts) backlog.set({ tenant, status }, count)
