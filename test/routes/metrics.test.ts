@@ -65,7 +65,9 @@ t.test('events are counted', async (t) => {
     [`curfew_budget_remaining{tenant="default",client="${client.id}",tier="2"}`]: 496,
   }
   for (const [sample, value] of Object.entries(expected)) t.equal(samples.get(sample), value, sample)
-  const backlog = [...samples].filter(([name]) => name.startsWith('curfew_backlog{')).map(([, count]) => count)
+  const backlog = [...samples]
+    .filter(([name]) => name.startsWith('curfew_backlog{'))
+    .map(([, count]) => count)
   t.equal(
     backlog.reduce((sum, count) => sum + count),
     1,
