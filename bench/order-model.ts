@@ -74,4 +74,27 @@ export const withReserve = (waiting: readonly { remaining: number; since: number
     granted,
   )
 
+/** Nine of ten permits for the fewest tokens, every tenth for the oldest. Equal to `withReserve`, but faster. */
+export function reserved(sizes: readonly number[], every = 10): number[] {
+  const remaining = [...sizes]
+  const doneAt: number[] = sizes.map(() => 0)
+  const fewest = [...sizes.keys()].sort((a, b) => (sizes[a] ?? 0) - (sizes[b] ?? 0))
+  let left = sizes.filter((size) => size > 0).length
+  let oldest = 0
+  let next = 0
+  for (let granted = 0; left > 0; granted += 1) {
+    while (remaining[oldest] === 0) oldest += 1
+    while (remaining[fewest[next] ?? 0] === 0) next += 1
+    const smallest = fewest[next] ?? 0
+    // The oldest may have fewer tokens left than the next in order of its original size.
+    const first = (remaining[oldest] ?? 0) <= (remaining[smallest] ?? 0) ? oldest : smallest
+    const user = (granted + 1) % every === 0 ? oldest : first
+    remaining[user] = (remaining[user] ?? 0) - 1
+    if (remaining[user] > 0) continue
+    doneAt[user] = granted + 1
+    left -= 1
+  }
+  return doneAt
+}
+
 export const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length

@@ -6,6 +6,7 @@ import { accept } from './accept.ts'
 import { audit } from './audit.ts'
 import { backlog } from './backlog.ts'
 import { deletes } from './deletes.ts'
+import { estimates } from './estimates.ts'
 import { fairness } from './fairness.ts'
 import { order } from './order.ts'
 import { pickup } from './pickup.ts'
@@ -71,6 +72,7 @@ const BENCHES = [
   backlog,
   windows,
   order,
+  estimates,
   pools,
   pickup,
   sharedWindows,

@@ -18,21 +18,22 @@ import { sendersVisibleTo } from './http/sender-views.ts'
 import { Senders } from './http/senders.ts'
 import { createServer } from './http/server.ts'
 import strictRoutes from './http/strict-routes.ts'
-import type { Tier } from './qlik/budget/permit-log.ts'
 import { Deprecations } from './qlik/deprecations.ts'
+import { outlookOf, tierOf } from './qlik/outlook.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { Recorder } from './revocation/audit/recorder.ts'
 import { createSignDaily } from './revocation/audit/sign-daily.ts'
 import { BrakeLog } from './revocation/brake-log.ts'
 import { createDryRun } from './revocation/dry-run.ts'
-import { createEstimate } from './revocation/estimate.ts'
+import { Estimates } from './revocation/estimates.ts'
+import { FailingTenants } from './revocation/failing-tenants.ts'
 import { userKey } from './revocation/keys.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
 import { startRetention } from './revocation/retention.ts'
 import { Waiters } from './revocation/waiters.ts'
-import { createFindWait, type LimitedCalls } from './revocation/waiting-for.ts'
+import { createFindWait } from './revocation/waiting-for.ts'
 import { Worker } from './revocation/worker.ts'
 import audit from './routes/audit.ts'
 import backups from './routes/backups.ts'
@@ -47,6 +48,7 @@ import reload, { logWarnings } from './routes/reload.ts'
 import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
+import status from './routes/status.ts'
 import type { SourcePart } from './sources/common/part.ts'
 import { Sources } from './sources/sources.ts'
 import { openStore } from './stores/open-store.ts'
@@ -125,6 +127,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   }
   const senders = new Senders(config.senders, { clock, log: app.log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
+  const failing = new FailingTenants()
+  const estimates = new Estimates({
+    store,
+    clock,
+    log: app.log,
+    outlook: (tenant) => outlookOf(tenants, tenant, clock),
+    failing: (tenant) => failing.hindranceOf(tenant),
+    remainingOf: (id) => worker.remainingOf(id),
+  })
   const worker = new Worker({
     store,
     tenants,
@@ -134,8 +145,10 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
     allowance: (tenant) => tenants.ifOpen(tenant)?.pool.allowance() ?? null,
+    onAttempt: (tenant, failure) => failing.note(tenant, failure),
     onEnded: (revocation) => {
       metrics.ended(revocation)
+      estimates.noteEnded(revocation)
       waiters.notify(userKey(revocation.tenant, revocation.user))
     },
     onConfirmed: (revocation) => {
@@ -161,8 +174,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
       worker.wake()
     },
   })
-  const estimate = createEstimate((tenant, calls) => tenants.ifOpen(tenant)?.pool.estimate(2, calls) ?? null)
+  const { estimate } = estimates
   const findWait = createFindWait({
+    hindranceOf: (tenant) => estimates.hindranceOf(tenant),
     blockedUntil: (tenant, calls) => tenants.blockedUntil(tenant, tierOf(calls)),
     usedUpUntil: (tenant, calls) => tenants.ifOpen(tenant)?.pool.usedUpUntil(tierOf(calls)) ?? null,
   })
@@ -221,7 +235,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Report
-  await app.register(revocations, { store, waiters, estimate, findWait, wake: worker.wake, clock })
+  await app.register(revocations, { store, waiters, estimates, findWait, wake: worker.wake, clock })
+  await app.register(status, { estimates, tenants, clock })
   await app.register(held, { store, waiters, wake: worker.wake, clock })
   await app.register(health, {
     store,
@@ -234,7 +249,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
-  await app.register(metricsRoute, { metrics, store, tenants, deprecations, clock })
+  await app.register(metricsRoute, { metrics, store, tenants, estimates, deprecations, clock })
   await app.register(audit, { audit: store.audit })
   await app.register(erasures, { audit: store.audit, tenants, clock })
 
@@ -259,8 +274,4 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     await store.close()
   })
   return app
-}
-
-function tierOf(calls: LimitedCalls): Tier {
-  return calls === 'reads' ? 1 : 2
 }

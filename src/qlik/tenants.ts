@@ -97,6 +97,10 @@ export class Tenants implements QlikTenants {
     return this.#opened.get(name)?.tenant
   }
 
+  configOf(name: string): TenantConfig | undefined {
+    return this.#configs.byName.get(name)
+  }
+
   /** The open tenants. */
   *opened(): Iterable<HttpQlikTenant> {
     for (const { tenant } of this.#opened.values()) yield tenant

@@ -1,21 +1,61 @@
 import { hasEnded, type Revocation } from './revocation.ts'
+import type { TenantQueue } from './tenant-queue.ts'
+import type { Hindrance, LimitedCalls } from './waiting-for.ts'
 
-/** Earliest time at which a revocation can end, in ms since the epoch; null if unknown. */
+/** When a revocation is expected to be complete, in ms since the epoch; null if it has ended, is held or cannot proceed. */
 export type Estimate = (revocation: Revocation) => number | null
 
-/** When `calls` more revoking calls to a tenant can all have started; ms since the epoch. */
-export type BudgetEstimate = (tenant: string, calls: number) => number | null
+/** What the rate limits of a tenant's clients allow. Times in ms since the epoch. */
+export interface Outlook {
+  /** Earliest time at which `calls` more calls could all have started. */
+  freeAt(kind: LimitedCalls, calls: number): number
+  /** Revoking calls that could start now, and in a window. */
+  permits: number
+  permitsPerWindow: number
+  /** When the next revoking call could start; null if one can now. */
+  nextPermitAt: number | null
+  /** When the waits that Qlik requested end; null if there is none. */
+  blockedUntil: Record<LimitedCalls, number | null>
+  /** Whether Qlik refuses all clients, or all lack their role or scope. */
+  isRefused: boolean
+}
+
+/** A survey leaves half of the reads to the runs. */
+const READS_OF_OTHERS = 2
+
+export interface Prospect {
+  revocation: Revocation
+  /** Number of tokens that remain, if its run knows it better than the revocation; or null. */
+  remaining: number | null
+  /** The tenant's queue. */
+  queue: TenantQueue
+  outlook: Pick<Outlook, 'freeAt'>
+}
 
 /**
- * Estimates from the budget and the tokens known to remain. Before the first listing nothing is known, and other
- * revocations may be served first, so this is the earliest time, not a promise.
+ * When a revocation is expected to be complete: when the budget allows as many calls as its place in the order requires,
+ * but not before its next attempt. Pure.
  */
-export function createEstimate(budgetEstimate: BudgetEstimate): Estimate {
-  return (revocation) => {
-    const { tenant, tokens, nextAttemptAt } = revocation
-    if (hasEnded(revocation) || revocation.status === 'held') return null
-    if (tokens.remaining === 0) return nextAttemptAt
-    const at = budgetEstimate(tenant, tokens.remaining)
-    return at === null ? nextAttemptAt : Math.max(at, nextAttemptAt ?? 0)
-  }
+export function completionAt({ revocation, remaining, queue, outlook }: Prospect): number | null {
+  if (hasEnded(revocation) || revocation.status === 'held') return null
+  const { id, reason, nextAttemptAt } = revocation
+  const size = remaining ?? knownSize(revocation)
+  const isListed = remaining !== null || revocation.tokens.remaining > 0
+  return Math.max(
+    outlook.freeAt('revocations', queue.permitsUntil({ id, reason, size })),
+    outlook.freeAt('reads', isListed ? 0 : READS_OF_OTHERS * queue.readsUntil({ id, reason, size })),
+    nextAttemptAt ?? 0,
+  )
+}
+
+/** Number of tokens that remain; null if they were never counted. */
+function knownSize({ status, tokens, size }: Revocation): number | null {
+  const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
+  return status === 'running' && found > 0 ? tokens.remaining : size
+}
+
+/** Why nothing of a tenant proceeds; null if it does. */
+export function hindranceOf(outlook: Outlook | null, failing: Hindrance | null): Hindrance | null {
+  if (outlook === null) return 'unknown-tenant'
+  return outlook.isRefused ? 'client-refused' : failing
 }

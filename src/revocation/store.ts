@@ -116,6 +116,18 @@ export interface BacklogCount {
   count: number
 }
 
+/** Queued or running revocations of one tenant, reason and size that follow each other in age. */
+export interface QueueGroup {
+  tenant: string
+  reason: Reason
+  isRunning: boolean
+  /** Number of tokens that remain of each user, as far as known; null if they were never counted. */
+  size: number | null
+  /** The smallest id, which belongs to the oldest. */
+  id: string
+  count: number
+}
+
 /**
  * Stores revocations. Every method that changes something is atomic and resolves only when the change is durable: it
  * survives a power cut. `claim` and `progress` only survive the process, which is sufficient. The entries of the audit
@@ -288,6 +300,12 @@ export interface RevocationStore {
 
   /** Number of revocations that have not ended, by tenant and status. By default of all of `UNENDED`. */
   backlog(statuses?: readonly Status[]): Promise<BacklogCount[]>
+
+  /**
+   * All queued and running revocations, in groups. Short queues have groups of one; of a long queue, a group contains up to
+   * 1/2,000. For estimates: changes during the call may be missing.
+   */
+  queue(): Promise<QueueGroup[]>
 
   /**
    * Resolves if the store can be written, and otherwise rejects as any write would. Cheap while the store is healthy.

@@ -3,9 +3,17 @@ import { latest } from '../base/times.ts'
 import { isSettled, type Revocation } from './revocation.ts'
 
 const until = z.iso.datetime()
+const nextAttempt = { until: until.nullable() }
+
+/** Why nothing of a tenant proceeds. */
+export const Hindrance = z.enum(['tenant-failing', 'client-refused', 'unknown-tenant'])
+export type Hindrance = z.infer<typeof Hindrance>
 
 /**
  * What a revocation waits for, and until when: a date and time, rounded up to a second.
+ * - `unknown-tenant`: the tenant is not configured.
+ * - `client-refused`: Qlik refuses the tenant's OAuth client, or all of them, or they lack their role or scope.
+ * - `tenant-failing`: the last attempts for this tenant failed. For these three, `until` is the next attempt, or null.
  * - `qlik-rate-limit`: Qlik has returned 429 and requested a wait. At `until`, one call checks whether the limit is
  *   lifted.
  * - `budget`: all calls of the rate limit's window are used up. At `until` the next one can start; more urgent
@@ -15,6 +23,9 @@ export const WaitingFor = z
   .discriminatedUnion('what', [
     z.object({ what: z.literal('qlik-rate-limit'), until }),
     z.object({ what: z.literal('budget'), until }),
+    z.object({ what: z.literal('tenant-failing'), ...nextAttempt }),
+    z.object({ what: z.literal('client-refused'), ...nextAttempt }),
+    z.object({ what: z.literal('unknown-tenant'), ...nextAttempt }),
   ])
   .meta({ id: 'WaitingFor', description: 'What a revocation waits for. Further kinds may be added.' })
 export type WaitingFor = z.infer<typeof WaitingFor>
@@ -25,8 +36,10 @@ export type WaitingFor = z.infer<typeof WaitingFor>
  */
 export type FindWait = (revocation: Revocation) => WaitingFor | null
 
-/** The known limits of a tenant. Times in ms since the epoch; null if calls are not limited. */
+/** What may delay a tenant's revocations. Times in ms since the epoch; null if calls are not limited. */
 export interface KnownLimits {
+  /** Why nothing proceeds; null if it does. */
+  hindranceOf?(tenant: string): Hindrance | null
   /** When Qlik's requested wait for these calls ends. */
   blockedUntil(tenant: string, calls: LimitedCalls): number | null
   /** When the next of these calls can start, if the window has no room for it. */
@@ -40,13 +53,20 @@ export type LimitedCalls = 'reads' | 'revocations'
  * Every revocation needs reads. A completed one needs nothing else to be confirmed. Any other may need revoking
  * calls, and does if tokens remain.
  */
-export function createFindWait({ blockedUntil, usedUpUntil }: KnownLimits): FindWait {
+export function createFindWait({
+  blockedUntil,
+  usedUpUntil,
+  hindranceOf = () => null,
+}: KnownLimits): FindWait {
   return (revocation) => {
     const { tenant, status, tokens, nextAttemptAt, verificationDueAt } = revocation
     if (isSettled(revocation) || status === 'held') return null
     const isCompleted = status === 'completed'
     const dueAt = (isCompleted ? verificationDueAt : nextAttemptAt) ?? 0
-    const toWait = (what: WaitingFor['what'], ...times: (number | null)[]): WaitingFor | null => {
+    const hindrance = isCompleted ? null : hindranceOf(tenant)
+    if (hindrance !== null)
+      return { what: hindrance, until: nextAttemptAt === null ? null : wholeSecond(nextAttemptAt) }
+    const toWait = (what: 'qlik-rate-limit' | 'budget', ...times: (number | null)[]): WaitingFor | null => {
       const at = latest(...times)
       return at === null || dueAt > at ? null : { what, until: wholeSecond(at) }
     }

@@ -36,6 +36,8 @@ export interface WorkerOptions {
   runsPerTenant: () => number
   /** What a tenant's budget allows; null if unknown, which is the default. */
   allowance?: (tenant: string) => Allowance | null
+  /** Called after each attempt with the reason why the tenant failed; null if it works. */
+  onAttempt?: (tenant: string, failure: Failure | null) => void
   /** Called after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
   /** Called after a confirming listing has durably changed a revocation. */
@@ -122,6 +124,9 @@ export class Worker {
    * passed as a callback.
    */
   readonly isFailing = (): boolean => this.#failedClaims >= FAILED_CLAIMS_IN_A_ROW
+
+  /** Number of tokens that a run of this process still has to revoke; null if unknown. Bound, like `isFailing`. */
+  readonly remainingOf = (id: string): number | null => this.#runs.get(id)?.remaining ?? null
 
   /** Stops claiming, stops all runs, and resolves when all of them are back in the queue. */
   async stop(): Promise<void> {
@@ -219,10 +224,12 @@ export class Worker {
   }
 
   async #report(revocation: Revocation, { result, events }: Done, { aborted }: AbortSignal): Promise<void> {
-    const { store, random } = this.#options
-    const { id } = revocation
-    this.#runs.noteAttempt(revocation, isTenantWorking(result, aborted), this.#now())
+    const { store, random, onAttempt } = this.#options
+    const { id, tenant } = revocation
+    const isWorking = isTenantWorking(result, aborted)
+    this.#runs.noteAttempt(revocation, isWorking, this.#now())
     const report = judgeRun(revocation, result, { now: this.#now(), random: random(), isStopped: aborted })
+    if (!aborted) onAttempt?.(tenant, isWorking ? null : report.failure)
     if (report.failure && result.ended === 'stopped')
       this.#logFailure(revocation, report.failure, result.error)
     if (report.do === 'put-back') return store.putBack(id, report.waiting, events)

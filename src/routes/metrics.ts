@@ -11,6 +11,7 @@ import type { Deprecations } from '../qlik/deprecations.ts'
 import type { Route } from '../qlik/http.ts'
 import { classOf } from '../qlik/pool.ts'
 import type { Tenants } from '../qlik/tenants.ts'
+import type { Estimates } from '../revocation/estimates.ts'
 import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
 import { outcomeOf } from '../revocation/revocation-view.ts'
 import type { RevocationStore } from '../revocation/store.ts'
@@ -142,14 +143,15 @@ export interface MetricsOptions {
   metrics: Metrics
   store: RevocationStore
   tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit' | 'refreshBudgets'>
+  estimates: Pick<Estimates, 'refresh' | 'statusOf'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
-  clock: Pick<Clock, 'monotonic'>
+  clock: Pick<Clock, 'now' | 'monotonic'>
 }
 
 /** `GET /metrics`, in the Prometheus text format. Gauges are read on each request, but not more than five times a second. */
 export default async function metricsRoute(
   app: FastifyInstance,
-  { metrics, store, tenants, deprecations, clock }: MetricsOptions,
+  { metrics, store, tenants, estimates, deprecations, clock }: MetricsOptions,
 ) {
   const registers = [metrics.registry]
   const backlog = new Gauge({
@@ -188,6 +190,24 @@ export default async function metricsRoute(
     labelNames: ['tenant', 'tier'],
     registers,
   })
+  const completion = new Gauge({
+    name: 'curfew_backlog_completion_seconds',
+    help: 'Expected time until no revocation of the tenant is queued or running; 0 if none is, +Inf if nothing proceeds.',
+    labelNames: ['tenant'],
+    registers,
+  })
+  const oldest = new Gauge({
+    name: 'curfew_oldest_queued_seconds',
+    help: 'Time since the oldest queued revocation was accepted; 0 if none is queued.',
+    labelNames: ['tenant'],
+    registers,
+  })
+  const blockedFor = new Gauge({
+    name: 'curfew_blocked_seconds',
+    help: 'Time until a 429 response of Qlik Cloud blocks none of the calls of the tenant, 0 if it does not.',
+    labelNames: ['tenant'],
+    registers,
+  })
   const deprecated = new Gauge({
     name: 'curfew_qlik_deprecated',
     help: 'Set to 1 for each deprecated Qlik Cloud endpoint that Curfew calls, based on responses of the last day.',
@@ -209,16 +229,21 @@ export default async function metricsRoute(
   )
 
   async function expose(): Promise<Buffer> {
-    const [counts] = await Promise.all([store.backlog(), tenants.refreshBudgets()])
+    const [counts] = await Promise.all([store.backlog(), tenants.refreshBudgets(), estimates.refresh()])
     // Only tenants in use are reported: those with an open connection or a backlog.
     const opened = [...tenants.opened()]
-    backlog.reset()
-    for (const tenant of new Set([
-      ...opened.map(({ name }) => name),
-      ...counts.map(({ tenant }) => tenant),
-    ])) {
+    const names = [...opened.map(({ name }) => name), ...counts.map(({ tenant }) => tenant)]
+    const secondsUntil = (at: number | null) => (at === null ? 0 : Math.max(0, at - clock.now()) / 1000)
+    const secondsSince = (at: number | null) => (at === null ? 0 : Math.max(0, clock.now() - at) / 1000)
+    for (const gauge of [backlog, completion, oldest, blockedFor]) gauge.reset()
+    for (const tenant of new Set(names)) {
       backlog.set({ tenant, status: 'queued' }, 0)
       backlog.set({ tenant, status: 'running' }, 0)
+      const { unended, emptyAt, oldestQueuedAt, blockedUntil } = estimates.statusOf(tenant)
+      const isStuck = unended > 0 && emptyAt === null
+      completion.set({ tenant }, isStuck ? Number.POSITIVE_INFINITY : secondsUntil(emptyAt))
+      oldest.set({ tenant }, secondsSince(oldestQueuedAt))
+      blockedFor.set({ tenant }, secondsUntil(blockedUntil))
     }
     for (const { tenant, status, count } of counts) backlog.set({ tenant, status }, count)
     budget.reset()

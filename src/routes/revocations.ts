@@ -8,8 +8,8 @@ import { afterPreferredWait } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
-import type { Estimate } from '../revocation/estimate.ts'
-import type { Revocation } from '../revocation/revocation.ts'
+import type { Estimates } from '../revocation/estimates.ts'
+import { hasEnded, type Revocation } from '../revocation/revocation.ts'
 import { RevocationView, StatusView, view } from '../revocation/revocation-view.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { RevocationQuery, RevocationStore } from '../revocation/store.ts'
@@ -20,7 +20,7 @@ import type { FindWait } from '../revocation/waiting-for.ts'
 export interface RevocationRoutesOptions {
   store: RevocationStore
   waiters: Waiters
-  estimate: Estimate
+  estimates: Pick<Estimates, 'refresh' | 'estimate'>
   findWait: FindWait
   /** Called when there is something to claim. */
   wake: () => void
@@ -35,7 +35,7 @@ const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 /** The routes that read, list and retry revocations. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
-  { store, waiters, estimate, findWait, wake, clock },
+  { store, waiters, estimates, findWait, wake, clock },
 ) => {
   const config = { senders: ['api-key'], role: 'read' } as const
 
@@ -46,7 +46,17 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
   }
 
-  const show = (revocation: Revocation) => view(revocation, estimate(revocation), findWait(revocation))
+  const show = (one: Revocation) => view(one, estimates.estimate(one), findWait(one))
+
+  const showOne = async (revocation: Revocation) => {
+    if (!hasEnded(revocation)) await estimates.refresh()
+    return show(revocation)
+  }
+
+  async function showAll(revocations: readonly Revocation[]): Promise<RevocationView[]> {
+    if (!revocations.every(hasEnded)) await estimates.refresh()
+    return revocations.map(show)
+  }
 
   app.get(
     '/revocations/:id',
@@ -67,7 +77,8 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     async (request, reply) => {
       const revocation = await visible(request, request.params.id)
       // So that a caller who got 202 can wait without polling.
-      return show((await afterPreferredWait(request, reply, revocation, waiters)) ?? revocation)
+      const waited = await afterPreferredWait(request, reply, revocation, waiters)
+      return showOne(waited ?? revocation)
     },
   )
 
@@ -105,7 +116,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       const tenants = provenSender(request).tenants ?? undefined
       const { status, ...query } = request.query
       const { items, nextCursor } = await store.list({ ...query, ...withStatus(status), tenants })
-      return { items: items.map(show), nextCursor }
+      return { items: await showAll(items), nextCursor }
     },
   )
 
@@ -132,7 +143,10 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       const revocation = await store.retry(request.params.id, clock.now(), originOf(request))
       if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
       wake()
-      return reply.code(202).header('location', `/revocations/${revocation.id}`).send(show(revocation))
+      return reply
+        .code(202)
+        .header('location', `/revocations/${revocation.id}`)
+        .send(await showOne(revocation))
     },
   )
 }

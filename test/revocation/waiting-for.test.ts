@@ -71,3 +71,19 @@ t.test('what a revocation waits for', async (t) => {
 t.test('only its own tenant counts', async (t) => {
   t.same(waitOf({}, {}).asked, ['acme', 'acme'])
 })
+
+t.test('what keeps everything of a tenant from proceeding comes first', async (t) => {
+  const findWait = createFindWait({
+    hindranceOf: () => 'tenant-failing',
+    blockedUntil: () => T0 + 60_000,
+    usedUpUntil: () => null,
+  })
+  const revocation = newRevocation('id', aSignal())
+  t.same(findWait(revocation), { what: 'tenant-failing', until: null })
+  t.same(findWait({ ...revocation, nextAttemptAt: T0 + 1 }), {
+    what: 'tenant-failing',
+    until: '2026-11-21T12:00:01.000Z',
+  })
+  t.same(findWait({ ...revocation, status: 'completed', verificationDueAt: T0 }), LIMIT)
+  t.equal(findWait({ ...revocation, status: 'held' }), null)
+})

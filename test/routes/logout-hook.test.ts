@@ -38,7 +38,8 @@ t.test('the response has exactly the members of the contract', async (t) => {
   t.match(json.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
   t.match(json.acceptedAt, ISO)
   t.equal(json.occurredAt, json.acceptedAt)
-  const { id, acceptedAt, occurredAt, ...rest } = json
+  t.match(json.estimatedCompletionAt, ISO)
+  const { id, acceptedAt, occurredAt, estimatedCompletionAt, ...rest } = json
   t.same(rest, {
     tenant: 'default',
     user: { userId: 'u1' },
@@ -58,7 +59,6 @@ t.test('the response has exactly the members of the contract', async (t) => {
     startedAt: null,
     completedAt: null,
     nextAttemptAt: null,
-    estimatedCompletionAt: null,
     waitingFor: null,
   })
 })

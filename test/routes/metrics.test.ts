@@ -15,7 +15,7 @@ t.test('every metric is there from the start', async (t) => {
   t.equal(status, 200)
   t.match(headers.get('content-type'), /^text\/plain; version=/)
   // Their names, types and labels: test/docs/metrics.test.ts.
-  t.equal([...text.matchAll(/^# TYPE (\S+) (counter|gauge|histogram)$/gm)].length, 18)
+  t.equal([...text.matchAll(/^# TYPE (\S+) (counter|gauge|histogram)$/gm)].length, 21)
 })
 
 t.test('events are counted', async (t) => {
@@ -65,7 +65,9 @@ t.test('events are counted', async (t) => {
     [`curfew_budget_remaining{tenant="default",client="${client.id}",tier="2"}`]: 496,
   }
   for (const [sample, value] of Object.entries(expected)) t.equal(samples.get(sample), value, sample)
-  const backlog = [...samples].filter(([name]) => name.startsWith('curfew_backlog')).map(([, count]) => count)
+  const backlog = [...samples]
+    .filter(([name]) => name.startsWith('curfew_backlog{'))
+    .map(([, count]) => count)
   t.equal(
     backlog.reduce((sum, count) => sum + count),
     1,

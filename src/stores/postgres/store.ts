@@ -24,6 +24,7 @@ import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
 import { PostgresPermits } from './permits.ts'
+import { postgresQueue } from './queue.ts'
 import { PostgresRuns } from './runs.ts'
 import { postgresSessions, type SessionChange } from './sessions.ts'
 import { sizedStatements } from './sized.ts'
@@ -224,6 +225,12 @@ export class PostgresStore implements Store {
         (await this.#sessions.purgeSome(now)) +
         (await this.#brake.purgeSome(this.#database.query)),
     )
+
+  queue: Store['queue'] = async () => {
+    const counts = await this.backlog(['queued'])
+    const queued = counts.reduce((sum, { count }) => sum + count, 0)
+    return postgresQueue(this.#database.query, queued)
+  }
 
   backlog: Store['backlog'] = (statuses) => this.#history.backlog(statuses)
 

@@ -38,6 +38,7 @@ export function sqliteStatements(database: DatabaseSync) {
   const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
 
   return {
+    prepared,
     unconfirmed,
     held,
     sized: sizedStatements(prepared),

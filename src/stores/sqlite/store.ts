@@ -25,6 +25,7 @@ import { FileIdentity } from './file-identity.ts'
 import { GroupCommit, together } from './group-commit.ts'
 import { HeldUsers } from './held-users.ts'
 import { SqlitePermitLog } from './permit-log.ts'
+import { sqliteQueue } from './queue.ts'
 import { Reserve, sizeOf } from './reserve.ts'
 import { sqliteSessions } from './sessions.ts'
 import { sqliteStatements } from './statements.ts'
@@ -214,6 +215,12 @@ export class SqliteStore implements Store {
           this.#brake.purgeSome(now),
       ),
     )
+
+  queue: Store['queue'] = async () => {
+    const counts = await this.backlog(['queued'])
+    const queued = counts.reduce((sum, { count }) => sum + count, 0)
+    return sqliteQueue(this.#sql.prepared, (work) => this.#read(work), queued)
+  }
 
   backlog: Store['backlog'] = (statuses) => this.#read(() => this.#sql.backlog(statuses))
 
