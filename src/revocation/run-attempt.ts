@@ -10,7 +10,7 @@ import type { Tallies } from './tallies.ts'
 export interface RunOptions extends ListOptions {
   tallies: Tallies
   /** Resolves when no other run revokes the tokens of these Qlik users. */
-  hold: (userIds: string[]) => Promise<void>
+  lock: (userIds: string[]) => Promise<void>
   /** Called for each token that Qlik reports as revoked or already gone. */
   onRevoked: (id: string, how: Gone) => void
   /** Called after each change of the counts. */
@@ -61,7 +61,7 @@ export async function runAttempt(
   try {
     const { ownUserId } = await requirePower(tenant, options)
     resolved = await identify(revocation.user, ownUserId, tenant, options)
-    await options.hold(resolved)
+    await options.lock(resolved)
     const users = usersOf(resolved, ownUserId)
     const existing = knownToExist(revocation, resolved, ownUserId)
     const attempt = new Attempt({ ...options, tenant, users, existing, tally, startedAt, onChange })

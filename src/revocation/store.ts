@@ -176,12 +176,12 @@ export interface RevocationStore {
   putBack(id: string, waiting: Waiting, events?: readonly AuditEvent[]): Promise<void>
 
   /**
-   * Reserves Qlik users for a running revocation, regardless of the name in its signal: only one run at a time revokes
-   * their tokens. A less urgent run that holds one of them loses it and is `overtaken`. The users are released when
+   * Locks Qlik users for a running revocation, regardless of the name in its signal: only one run at a time revokes their
+   * tokens. A less urgent run that has locked one of them loses the lock and is `overtaken`. The locks are released when
    * the run ends or is put back.
-   * @returns false, holding none, if another run has one of them or this process does not run the revocation
+   * @returns false, locking none, if another run has locked one of them or this process does not run the revocation
    */
-  holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean>
+  lockUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean>
 
   /**
    * Stores the progress of a running revocation. No effect if this process does not run it.

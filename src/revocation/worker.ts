@@ -16,7 +16,7 @@ import { Tallies } from './tallies.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
 
-const HOLD_AGAIN_MS = 250
+const LOCK_AGAIN_MS = 250
 /** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
 
@@ -195,9 +195,9 @@ export class Worker {
     const urgency = urgencyOf(reason)
     const progress = startProgressWriter(revocation, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
-    const hold = (userIds: string[]) => this.#exclusively(() => store.holdUsers(id, userIds, urgency), signal)
+    const lock = (userIds: string[]) => this.#exclusively(() => store.lockUsers(id, userIds, urgency), signal)
     const result = await runAttempt(revocation, tenant, {
-      ...{ signal, urgency, clock, time, hold },
+      ...{ signal, urgency, clock, time, lock },
       tallies: this.#tallies,
       onProgress: progress.note,
       onRevoked: progress.noteRevoked,
@@ -205,12 +205,12 @@ export class Worker {
     return { result: { ...result, ...time.findings }, events: await progress.stop() }
   }
 
-  /** Retries whenever a run ends, and periodically: another process may hold the user. */
+  /** Retries whenever a run ends, and periodically: another process may have locked the user. */
   async #exclusively(take: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     while (!(await take())) {
       const { promise, resolve } = Promise.withResolvers<void>()
       const proceed = () => resolve()
-      const cancel = this.#options.clock.after(HOLD_AGAIN_MS, proceed)
+      const cancel = this.#options.clock.after(LOCK_AGAIN_MS, proceed)
       this.#waitingForEnd.add(proceed)
       signal.addEventListener('abort', proceed, { once: true })
       await promise

@@ -161,7 +161,7 @@ export class PostgresStore implements Store {
 
   progress: Store['progress'] = (id, tokens, events = []) => this.#runs.progress(id, tokens, events)
 
-  holdUsers: Store['holdUsers'] = (id, userIds, urgency) => this.#runs.holdUsers(id, userIds, urgency)
+  lockUsers: Store['lockUsers'] = (id, userIds, urgency) => this.#runs.lockUsers(id, userIds, urgency)
 
   confirm: Store['confirm'] = (id, confirmation) => this.#confirmations.confirm(id, confirmation)
 
