@@ -187,7 +187,7 @@ export class PostgresStore implements Store {
   }
 
   isReplay: Store['isReplay'] = async (replay, now) => {
-    const earlier = await this.#history.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+    const earlier = await this.#history.replayOf(replay, now - REPLAY_WINDOW_MS)
     if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
     return earlier !== null
   }
@@ -249,7 +249,7 @@ async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number
     const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
     const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
     const request = { signals, replay: null, now, origin: undefined }
-    await acceptTogether(query, jobs, { judge: () => 'run', canHold: false }, [request], () => {})
+    await acceptTogether(query, jobs, { judge: () => 'run', isUpgradeComplete: false }, [request], () => {})
     await query('SET CONSTRAINTS ALL IMMEDIATE')
     await query('ROLLBACK TO SAVEPOINT probe')
   })

@@ -94,13 +94,13 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
 
   return {
     isReplay(replay: ReplayKey, now: number): boolean {
-      const earlier = sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+      const earlier = sql.replayOf(replay, now - REPLAY_WINDOW_MS)
       if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
       return earlier !== null
     },
 
     accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Accepted {
-      const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+      const earlier = replay && sql.replayOf(replay, now - REPLAY_WINDOW_MS)
       if (earlier) {
         requireSameRequest(earlier.fingerprint, replay.fingerprint)
         return { revocations: earlier.revocations, replayed: true }
