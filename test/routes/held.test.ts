@@ -64,8 +64,11 @@ t.test('beyond the limit, a signal gets its usual answer and is held, visibly', 
     hold: { sender: { kind: 'api-key', name: 'portal' }, at: held.json.acceptedAt, decision: null },
     ...{ estimatedCompletionAt: null, waitingFor: null, nextAttemptAt: null, completedAt: null },
   })
-  const waited = await signal('u4', { headers: { prefer: 'wait=1' } })
+  // Without a wait: only an operator can end it.
+  const prefer = 'wait=30'
+  const waited = await signal('u4', { headers: { prefer } })
   t.match([waited.status, waited.json.status], [202, 'held'])
+  t.equal(waited.headers.get('preference-applied'), null)
   t.match((await call('GET', `/revocations/${held.json.id}`)).json, { id: held.json.id, status: 'held' })
   const { items } = (await call('GET', '/revocations?status=held')).json
   t.same(
