@@ -1,7 +1,7 @@
 import type { Interval } from '../base/interval.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { AuditEvent } from './audit/entry.ts'
-import type { Origin, SenderName } from './origin.ts'
+import type { Origin, SenderSelection } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Room } from './schedule.ts'
@@ -25,7 +25,7 @@ export interface Accepted {
 /** Selects held revocations, oldest first. */
 export interface HeldQuery {
   ids?: readonly string[] | undefined
-  sender?: SenderName | undefined
+  sender?: SenderSelection | undefined
   /** Only revocations of these tenants; none if the list is empty. */
   tenants?: readonly string[] | undefined
   limit: number

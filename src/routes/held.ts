@@ -8,7 +8,7 @@ import { describeExactlyOne } from '../http/exactly-one.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { userKey } from '../revocation/keys.ts'
-import { SenderName } from '../revocation/origin.ts'
+import { isPosition, SenderName } from '../revocation/origin.ts'
 import type { Decided, HeldQuery, RevocationStore } from '../revocation/store.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 
@@ -22,7 +22,13 @@ const members = {
   ids: z.array(z.uuid()).min(1).max(MAX_IDS).describe('Ids of held revocations; others are ignored'),
   sender: z
     .strictObject(SenderName.shape)
-    .describe('All that are held from this sender: `hold.sender` of the revocations'),
+    .refine(({ name, id }) => id !== '' || !isPosition(name), {
+      error: 'expected the id: another key can have this position now',
+      path: ['id'],
+    })
+    .describe(
+      'All that are held from this sender: `hold.sender` of the revocations. Without a name of its own, it needs the `id`',
+    ),
   all: z.literal(true).describe('All held revocations'),
 }
 const Selection = z

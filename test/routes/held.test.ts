@@ -123,17 +123,19 @@ t.test('a bulk request runs up to the limit and holds the rest', async (t) => {
 })
 
 t.test('webhook secrets are braked like API keys', async (t) => {
-  const { call } = await start(t)
+  const { call, service } = await start(t)
   const send = async (userId: string) => {
     const body = JSON.stringify({ userId })
     return (await call('POST', '/logout-hook', { body, headers: signed(body) })).json
   }
   await send('u3')
   await send('u4')
-  t.match(await send('u5'), {
-    status: 'held',
-    hold: { sender: { kind: 'webhook', name: 'WEBHOOK_SECRETS[0]' } },
-  })
+  const { status, hold } = await send('u5')
+  t.match(
+    [status, hold.sender],
+    ['held', { kind: 'webhook', name: 'WEBHOOK_SECRETS[0]', id: /^[0-9a-f]{16}$/ }],
+  )
+  t.match((await decide(service, 'cancel', { sender: hold.sender })).json, { cancelled: 1 })
 })
 
 t.test('a release queues what is held, and its revocation names who decided', async (t) => {
@@ -185,6 +187,7 @@ t.test('a selection names exactly one of ids, sender and all', async (t) => {
     { ids: ['x'] },
     { sender: { name: 'portal' } },
     { sender: { kind: 'user', name: 'portal' } },
+    { sender: { kind: 'api-key', name: 'API_KEYS[0]' } },
     { all: true, tenant: 'acme' },
   ]
   for (const body of wrong)
