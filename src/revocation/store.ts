@@ -37,6 +37,8 @@ export interface Decided {
   revocations: Revocation[]
   /** How many of them joined a queued revocation. */
   joined: number
+  /** Whether others that the query selects are still held, those included that another operator is deciding about. */
+  more: boolean
 }
 
 export interface ClaimRequest {

@@ -136,11 +136,11 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
     }
     const total = { decided: 0, joined: 0, more: true }
     for (let batch = 0; batch < MAX_BATCHES && total.more; batch += 1) {
-      const { revocations, joined }: Decided = await decide(query, clock.now(), origin)
+      const { revocations, joined, more }: Decided = await decide(query, clock.now(), origin)
       for (const { tenant, user } of revocations) waiters.notify(userKey(tenant, user))
       total.decided += revocations.length
       total.joined += joined
-      total.more = revocations.length === DECIDED_AT_ONCE
+      total.more = more
     }
     return total
   }

@@ -215,7 +215,7 @@ eachStore(async (t, opened) => {
         claimed: [],
       },
     )
-    t.same(await store.release({ limit: 10 }, T0), { revocations: [], joined: 0 })
+    t.same(await store.release({ limit: 10 }, T0), { revocations: [], joined: 0, more: false })
     t.same(
       (await store.backlog()).filter(({ status }) => status !== 'queued'),
       [],

@@ -214,9 +214,9 @@ t.test('what was released before the store failed runs at once', async (t) => {
     async release() {
       calls += 1
       if (calls > 1) throw new CurfewError('CURFEW_STORE_UNAVAILABLE')
-      return { revocations: some, joined: 0 }
+      return { revocations: some, joined: 0, more: true }
     },
-    cancel: async () => ({ revocations: [], joined: 0 }),
+    cancel: async () => ({ revocations: [], joined: 0, more: false }),
   } as never
   await app.register(problems)
   app.decorateRequest('sender', null)

@@ -122,7 +122,8 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         audit([decisionEvent('released', one, { into, origin })], now)
         return { id: into, ...became }
       })
-      return { revocations, joined: revocations.filter(({ id }, index) => id !== released[index]?.id).length }
+      const joined = revocations.filter(({ id }, index) => id !== released[index]?.id).length
+      return { revocations, joined, more: sql.held.find({ ...query, limit: 1 }).length > 0 }
     },
 
     cancel(query: HeldQuery, now: number, origin?: Origin): Decided {
@@ -132,7 +133,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         cancelled.map((one) => decisionEvent('cancelled', one, { into: one.id, origin })),
         now,
       )
-      return { revocations: cancelled, joined: 0 }
+      return { revocations: cancelled, joined: 0, more: sql.held.find({ ...query, limit: 1 }).length > 0 }
     },
 
     claim({ now, room }: ClaimRequest): Revocation[] {
