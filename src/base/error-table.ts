@@ -94,6 +94,11 @@ export const ERRORS = {
     title: 'No revocation has this id',
     action: 'Check the id. Finished revocations are deleted after RETENTION_DAYS.',
   },
+  CURFEW_UNKNOWN_ERASURE: {
+    status: 404,
+    title: 'This process knows no erasure with this id',
+    action: 'Erase again with POST /erasures: it continues where an interrupted erasure ended.',
+  },
   CURFEW_REVOCATION_HELD: {
     status: 409,
     title: 'The brake on mass revocation holds this revocation',

@@ -20,7 +20,7 @@ export const REPEATABLE =
   'returns the first response again.'
 export const WAITING =
   '`Prefer: wait=N` waits up to 30 s for the revocation to finish. If it does, the response is 200 with the finished ' +
-  'revocation.'
+  'revocation. If it is held, the response is 202 at once.'
 
 /** The dependencies of all routes that accept signals. */
 export interface InboundOptions {
@@ -50,7 +50,9 @@ export async function answerSignal(
   )
   const [accepted] = revocations
   if (!accepted) throw new Error('The store accepted a signal but returned no revocation.')
-  const waited = await afterPreferredWait(request, reply, accepted, options.waiters)
+  // Only an operator can end a held one, which takes longer than the wait.
+  const canEnd = accepted.status !== 'held'
+  const waited = canEnd ? await afterPreferredWait(request, reply, accepted, options.waiters) : null
   const revocation = waited ?? accepted
   reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
   return view(revocation, options.estimate(revocation), options.findWait(revocation))

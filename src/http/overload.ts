@@ -115,6 +115,8 @@ async function overload(app: FastifyInstance, { memory, loopDelay, clock, refuse
     // Operators need metrics most during overload. Their own connections bound what they cost.
     if (request.listener === 'operators' && isForOperators(config)) return
     if (!full && !canWait(config)) return
+    // Like operators' routes, so that the response does not reveal which of them exist.
+    if (request.listener === 'public' && request.is404) throw new CurfewError('CURFEW_NOT_FOUND')
     refused(full ? 'memory' : 'delay')
     throw new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: RETRY_AFTER_S })
   })

@@ -3,15 +3,22 @@ import { z } from 'zod'
 /** Names a sender: an API key, a webhook secret or a source. */
 export const SenderName = z.object({
   kind: z.enum(['api-key', 'webhook', 'source']),
-  /** Its name in the configuration. */
+  /** Its name in the configuration; by default its position there. */
   name: z.string(),
+  /** Identifies the credential; empty if it is unknown. */
+  id: z.string().default('').describe('Identifies the key or secret, even if its position changes'),
 })
 export type SenderName = z.infer<typeof SenderName>
+/** Selects a sender: by its name or, if that is a position, by its id. */
+export type SenderSelection = z.input<typeof SenderName>
+
+/** Whether a name is a position in the configuration, which a reload can give to another key. Given names have no brackets. */
+export function isPosition(name: string): boolean {
+  return name.includes('[')
+}
 
 /** The authenticated sender of a request, and where it came from. */
 export interface Origin extends SenderName {
-  /** Identifies the credential: the name of an unnamed key is its position, which may change. */
-  id: string
   /** The address of the client; null if its connection has closed, or Curfew fetched the signal. */
   address: string | null
   /** Whether the configuration exempts it from the brake on mass revocation. */

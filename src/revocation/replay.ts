@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { CurfewError } from '../base/errors.ts'
 
 /**
@@ -11,6 +12,11 @@ export interface ReplayKey {
   fingerprint: string | null
   /** Minimum retention, in ms since the epoch; default: `REPLAY_WINDOW_MS` from now. */
   keepUntil?: number
+}
+
+/** As stores contain the key: senders choose ids, which may contain names of users, and erasure does not find them. */
+export function keyDigest({ key }: Pick<ReplayKey, 'key'>): string {
+  return `sha256:${hash('sha256', `curfew replay key\n${key}`, 'base64url')}`
 }
 
 export const REPLAY_WINDOW_MS = 10 * 60_000

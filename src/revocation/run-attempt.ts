@@ -12,7 +12,7 @@ import type { TokenTally } from './tally.ts'
 export interface RunOptions extends ListOptions {
   tallies: Tallies
   /** Resolves when no other run revokes the tokens of these Qlik users. */
-  hold: (userIds: string[]) => Promise<void>
+  lock: (userIds: string[]) => Promise<void>
   /** Called for each token that Qlik reports as revoked or already gone. */
   onRevoked: (id: string, how: Gone) => void
   /** Called after each change of the counts. */
@@ -63,7 +63,7 @@ export async function runAttempt(
   try {
     const { ownUserIds } = await requirePower(tenant, options)
     resolved = await identify(revocation.user, ownUserIds, tenant, options)
-    await options.hold(resolved)
+    await options.lock(resolved)
     const users = usersOf(resolved, ownUserIds)
     const existing = knownToExist(revocation, resolved, ownUserIds)
     const place = placeOf(revocation, tally)

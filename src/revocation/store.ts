@@ -1,7 +1,7 @@
 import type { Interval } from '../base/interval.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { AuditEvent } from './audit/entry.ts'
-import type { Origin, SenderName } from './origin.ts'
+import type { Origin, SenderSelection } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status, TokenCounts } from './revocation.ts'
 import type { Room } from './schedule.ts'
@@ -25,7 +25,7 @@ export interface Accepted {
 /** Selects held revocations, oldest first. */
 export interface HeldQuery {
   ids?: readonly string[] | undefined
-  sender?: SenderName | undefined
+  sender?: SenderSelection | undefined
   /** Only revocations of these tenants; none if the list is empty. */
   tenants?: readonly string[] | undefined
   limit: number
@@ -37,6 +37,8 @@ export interface Decided {
   revocations: Revocation[]
   /** How many of them joined a queued revocation. */
   joined: number
+  /** Whether others that the query selects are still held, those included that another operator is deciding about. */
+  more: boolean
 }
 
 export interface ClaimRequest {
@@ -219,12 +221,12 @@ export interface RevocationStore {
   putBack(id: string, waiting: Waiting, events?: readonly AuditEvent[]): Promise<void>
 
   /**
-   * Reserves Qlik users for a running revocation, regardless of the name in its signal: only one run at a time revokes
-   * their tokens. A less urgent run that holds one of them loses it and is `overtaken`. The users are released when
+   * Locks Qlik users for a running revocation, regardless of the name in its signal: only one run at a time revokes their
+   * tokens. A less urgent run that has locked one of them loses the lock and is `overtaken`. The locks are released when
    * the run ends or is put back.
-   * @returns false, holding none, if another run has one of them or this process does not run the revocation
+   * @returns false, locking none, if another run has locked one of them or this process does not run the revocation
    */
-  holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean>
+  lockUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean>
 
   /**
    * Stores the progress of a running revocation. No effect if this process does not run it.

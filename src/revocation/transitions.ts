@@ -52,8 +52,8 @@ export function newRevocation(id: string, signal: Signal): Revocation {
 }
 
 /** A revocation that waits for an operator. */
-export function newHeld(id: string, signal: Signal, { kind, name }: SenderName): Revocation {
-  const hold = { sender: { kind, name }, at: signal.acceptedAt, decision: null }
+export function newHeld(id: string, signal: Signal, { kind, name, id: of }: SenderName): Revocation {
+  const hold = { sender: { kind, name, id: of }, at: signal.acceptedAt, decision: null }
   return { ...newRevocation(id, signal), status: 'held', hold }
 }
 

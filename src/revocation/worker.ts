@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import { earliest } from '../base/times.ts'
 import type { AuditEvent } from './audit/entry.ts'
 import { Confirmations } from './confirmations.ts'
+import { LockWaits } from './lock-waits.ts'
 import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
@@ -17,7 +18,6 @@ import type { Allowance } from './survey-plan.ts'
 import { Tallies } from './tallies.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
-import { UserHolds } from './user-holds.ts'
 
 /** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
@@ -61,7 +61,7 @@ export class Worker {
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
   readonly #underWay = new Set<Promise<void>>()
-  readonly #holds: UserHolds
+  readonly #locks: LockWaits
   #isStopping = false
   #hasRecovered = false
   #failedClaims = 0
@@ -81,7 +81,7 @@ export class Worker {
       onSized: this.wake,
     })
     this.#tallies = new Tallies(clock)
-    this.#holds = new UserHolds(clock)
+    this.#locks = new LockWaits(clock)
     this.#confirmations = new Confirmations({
       ...{ store, tenants, clock, now, log, random, runsPerTenant, onConfirmed },
       onDone: this.wake,
@@ -191,7 +191,7 @@ export class Worker {
       .finally(() => {
         this.#runs.end(run)
         this.#underWay.delete(work)
-        this.#holds.noteEnd()
+        this.#locks.noteEnd()
         this.wake()
       })
     this.#underWay.add(work)
@@ -207,9 +207,9 @@ export class Worker {
     const urgency = urgencyOf(reason)
     const progress = startProgressWriter(revocation, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
-    const hold = (userIds: string[]) => this.#holds.take(() => store.holdUsers(id, userIds, urgency), signal)
+    const lock = (userIds: string[]) => this.#locks.take(() => store.lockUsers(id, userIds, urgency), signal)
     const result = await runAttempt(revocation, tenant, {
-      ...{ signal, urgency, clock, time, hold },
+      ...{ signal, urgency, clock, time, lock },
       tallies: this.#tallies,
       onProgress: (counts) => {
         const isFirst = run.remaining === null

@@ -8,7 +8,7 @@ import { describeExactlyOne } from '../http/exactly-one.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { userKey } from '../revocation/keys.ts'
-import { SenderName } from '../revocation/origin.ts'
+import { isPosition, SenderName } from '../revocation/origin.ts'
 import type { Decided, HeldQuery, RevocationStore } from '../revocation/store.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 
@@ -22,7 +22,13 @@ const members = {
   ids: z.array(z.uuid()).min(1).max(MAX_IDS).describe('Ids of held revocations; others are ignored'),
   sender: z
     .strictObject(SenderName.shape)
-    .describe('All that are held from this sender: `hold.sender` of the revocations'),
+    .refine(({ name, id }) => id !== '' || !isPosition(name), {
+      error: 'expected the id: another key can have this position now',
+      path: ['id'],
+    })
+    .describe(
+      'All that are held from this sender: `hold.sender` of the revocations. Without a name of its own, it needs the `id`',
+    ),
   all: z.literal(true).describe('All held revocations'),
 }
 const Selection = z
@@ -130,11 +136,11 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
     }
     const total = { decided: 0, joined: 0, more: true }
     for (let batch = 0; batch < MAX_BATCHES && total.more; batch += 1) {
-      const { revocations, joined }: Decided = await decide(query, clock.now(), origin)
+      const { revocations, joined, more }: Decided = await decide(query, clock.now(), origin)
       for (const { tenant, user } of revocations) waiters.notify(userKey(tenant, user))
       total.decided += revocations.length
       total.joined += joined
-      total.more = revocations.length === DECIDED_AT_ONCE
+      total.more = more
     }
     return total
   }

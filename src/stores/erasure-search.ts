@@ -16,6 +16,7 @@ const EntryRow = z.object({
   entry: z.string(),
   private: z.string().nullable(),
 })
+const Place = z.object({ at: z.number(), writer: z.string(), sequence: z.number() })
 const SessionRow = z.object({ tenant: z.string(), source: z.string().optional(), sid: z.string() })
 const ReplayRow = z.object({ key: z.string(), answer: z.string() })
 
@@ -81,18 +82,21 @@ export class ErasureSearch {
 
   /** Entries of this user. */
   async *entries({ kind, value }: UserReference): AsyncGenerator<FoundEntry> {
-    let after: FoundEntry | null = null
+    const { table, timeInIndex: time } = this.#dialect
+    let after: z.infer<typeof Place> | null = null
     for (;;) {
       const found = await this.#query((bind) => {
-        const past = after ? `AND (writer, sequence) > (${bind(after.writer)}, ${bind(after.sequence)})` : ''
-        return `SELECT writer, sequence, entry, private FROM ${this.#dialect.table('audit_entries')}
+        const at = after && bind(after.at)
+        const past = after
+          ? `AND ${time} >= ${at} AND (${time} > ${at} OR (writer, sequence) > (${bind(after.writer)}, ${bind(after.sequence)}))`
+          : ''
+        return `SELECT at, writer, sequence, entry, private FROM ${table('audit_entries')}
           WHERE user_value = ${bind(value)} AND user_kind = ${bind(kind)} AND tenant = ${bind(this.#tenant)} ${past}
-          ORDER BY writer, sequence LIMIT ${ROWS_AT_ONCE}`
+          ORDER BY ${time}, writer, sequence LIMIT ${ROWS_AT_ONCE}`
       })
-      const entries: FoundEntry[] = found.map(toEntry)
-      yield* entries
-      after = entries.at(-1) ?? null
-      if (entries.length < ROWS_AT_ONCE) return
+      yield* found.map(toEntry)
+      if (found.length < ROWS_AT_ONCE) return
+      after = Place.parse(found.at(-1))
     }
   }
 

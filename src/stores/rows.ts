@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { SenderName } from '../revocation/origin.ts'
+import { isPosition, type SenderSelection } from '../revocation/origin.ts'
 import { isVerified, Revocation } from '../revocation/revocation.ts'
 import { urgencyOf } from '../revocation/schedule.ts'
 
@@ -68,9 +68,9 @@ const DERIVED = Object.entries({
   held_by: ({ status, hold }: Revocation) => (status === 'held' && hold ? heldBy(hold.sender) : null),
 })
 
-/** The value of `held_by`. */
-export function heldBy({ kind, name }: SenderName): string {
-  return `${kind} ${name}`
+/** The value of `held_by`: the same as long as the sender has the name that it was given, or else the same key. */
+export function heldBy({ kind, name, id = '' }: SenderSelection): string {
+  return `${kind} ${isPosition(name) && id !== '' ? `[${id}]` : name}`
 }
 
 /** The names of all columns of a revocation, in both stores. */

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { Origin } from '../../src/revocation/origin.ts'
+import type { Origin, SenderSelection } from '../../src/revocation/origin.ts'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import type { Signal } from '../../src/revocation/signal.ts'
 import type { Accepted, RevocationStore } from '../../src/revocation/store.ts'
@@ -52,6 +52,28 @@ eachStore(async (t, opened) => {
       (await store.backlog()).filter(({ status }) => status === 'held'),
       [held],
     )
+  })
+
+  t.test('keys without a name are told apart by their ids, those with one by their names', async (t) => {
+    const store = await opened(t, LIMITS)
+    const send = async (name: string, id: string) => {
+      const origin: Origin = { kind: 'api-key', name, id, address: null }
+      const signals = ['a', 'b', 'c'].map((userId) => aSignal({ userId }))
+      const { revocations } = await store.accept(signals, null, T0, origin)
+      return existing(revocations[2])
+    }
+    // A reload gives the position to another key, and the name to a new key.
+    const [first, second] = [await send('API_KEYS[0]', 'k1'), await send('API_KEYS[0]', 'k2')]
+    const [old, rotated] = [await send('crm', 'k3'), await send('crm', 'k4')]
+    t.match(first.hold, { sender: { kind: 'api-key', name: 'API_KEYS[0]', id: 'k1' } })
+    t.not(first.id, second.id)
+    t.equal(old.id, rotated.id)
+    const cancel = (sender: SenderSelection) => store.cancel({ sender, limit: 10 }, T0)
+    t.match((await cancel({ kind: 'api-key', name: 'API_KEYS[0]', id: 'k2' })).revocations, [
+      { id: second.id },
+    ])
+    t.equal(await statusOf(store, first), 'held')
+    t.match((await cancel({ kind: 'api-key', name: 'crm' })).revocations, [{ id: old.id }])
   })
 
   t.test('a user counts once per sender, whatever repeats the name', async (t) => {
@@ -193,7 +215,7 @@ eachStore(async (t, opened) => {
         claimed: [],
       },
     )
-    t.same(await store.release({ limit: 10 }, T0), { revocations: [], joined: 0 })
+    t.same(await store.release({ limit: 10 }, T0), { revocations: [], joined: 0, more: false })
     t.same(
       (await store.backlog()).filter(({ status }) => status !== 'queued'),
       [],

@@ -71,6 +71,7 @@ const ROUTES: readonly [
   ['GET', (random) => `/audit${query(random)}`, () => undefined],
   ['GET', (random) => `/audit/export${query(random)}`, () => undefined],
   ['POST', () => '/erasures', (user) => user],
+  ['GET', (random) => `/erasures/${segment(random)}`, () => undefined],
   ['GET', () => '/health/ready', () => undefined],
 ]
 

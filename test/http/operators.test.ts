@@ -140,6 +140,22 @@ t.test('during overload, operators still get what is theirs', async (t) => {
   t.equal(await statusOf(operatorsUrl, 'POST', '/config/reload'), 200)
 })
 
+t.test(
+  "during overload, operators' routes still look like unknown paths on the public listener",
+  async (t) => {
+    for (const overload of [{ memory: () => [{ used: 86, limit: 100 }] }, { loopDelay: () => 5_000 }]) {
+      const { url } = await startBoth(t, { clock: fakeClock(), ...overload })
+      for (const [method, path] of [...HIDDEN, ['GET', '/nothing'], ['POST', '/nothing']] as const) {
+        const { status, json } = await request(url, method, path, {
+          body: method === 'POST' ? {} : undefined,
+        })
+        t.same([status, json.code], [404, 'CURFEW_NOT_FOUND'], `${method} ${path}`)
+      }
+      t.equal((await request(url, 'GET', '/revocations')).status, 503)
+    }
+  },
+)
+
 t.test("requests that are not HTTP get the same response from the operators' listener", async (t) => {
   const { operatorsUrl } = await startBoth(t)
   t.match(await sendBytes(operatorsUrl, 'nonsense\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*CURFEW_REQUEST_INVALID/)

@@ -30,6 +30,7 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'GET /audit': { path: '/audit' },
   'GET /audit/export': { path: '/audit/export' },
   'POST /erasures': { path: '/erasures', body: { userId: 'u1' } },
+  'GET /erasures/:id': { path: `/erasures/${ID}` },
   'POST /config/reload': { path: '/config/reload' },
   'POST /backups': { path: '/backups' },
 }

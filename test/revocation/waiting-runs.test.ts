@@ -33,7 +33,7 @@ t.test('a run that waits for another run of its user does not accumulate listene
   const worker = new Worker({
     store: {
       ...store,
-      async holdUsers() {
+      async lockUsers() {
         listening.push(getEventListeners(signal, 'abort').length)
         return listening.length > 20
       },

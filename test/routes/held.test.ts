@@ -64,8 +64,11 @@ t.test('beyond the limit, a signal gets its usual answer and is held, visibly', 
     hold: { sender: { kind: 'api-key', name: 'portal' }, at: held.json.acceptedAt, decision: null },
     ...{ estimatedCompletionAt: null, waitingFor: null, nextAttemptAt: null, completedAt: null },
   })
-  const waited = await signal('u4', { headers: { prefer: 'wait=1' } })
+  // Without a wait: only an operator can end it.
+  const prefer = 'wait=30'
+  const waited = await signal('u4', { headers: { prefer } })
   t.match([waited.status, waited.json.status], [202, 'held'])
+  t.equal(waited.headers.get('preference-applied'), null)
   t.match((await call('GET', `/revocations/${held.json.id}`)).json, { id: held.json.id, status: 'held' })
   const { items } = (await call('GET', '/revocations?status=held')).json
   t.same(
@@ -120,17 +123,19 @@ t.test('a bulk request runs up to the limit and holds the rest', async (t) => {
 })
 
 t.test('webhook secrets are braked like API keys', async (t) => {
-  const { call } = await start(t)
+  const { call, service } = await start(t)
   const send = async (userId: string) => {
     const body = JSON.stringify({ userId })
     return (await call('POST', '/logout-hook', { body, headers: signed(body) })).json
   }
   await send('u3')
   await send('u4')
-  t.match(await send('u5'), {
-    status: 'held',
-    hold: { sender: { kind: 'webhook', name: 'WEBHOOK_SECRETS[0]' } },
-  })
+  const { status, hold } = await send('u5')
+  t.match(
+    [status, hold.sender],
+    ['held', { kind: 'webhook', name: 'WEBHOOK_SECRETS[0]', id: /^[0-9a-f]{16}$/ }],
+  )
+  t.match((await decide(service, 'cancel', { sender: hold.sender })).json, { cancelled: 1 })
 })
 
 t.test('a release queues what is held, and its revocation names who decided', async (t) => {
@@ -182,6 +187,7 @@ t.test('a selection names exactly one of ids, sender and all', async (t) => {
     { ids: ['x'] },
     { sender: { name: 'portal' } },
     { sender: { kind: 'user', name: 'portal' } },
+    { sender: { kind: 'api-key', name: 'API_KEYS[0]' } },
     { all: true, tenant: 'acme' },
   ]
   for (const body of wrong)
@@ -208,9 +214,9 @@ t.test('what was released before the store failed runs at once', async (t) => {
     async release() {
       calls += 1
       if (calls > 1) throw new CurfewError('CURFEW_STORE_UNAVAILABLE')
-      return { revocations: some, joined: 0 }
+      return { revocations: some, joined: 0, more: true }
     },
-    cancel: async () => ({ revocations: [], joined: 0 }),
+    cancel: async () => ({ revocations: [], joined: 0, more: false }),
   } as never
   await app.register(problems)
   app.decorateRequest('sender', null)

@@ -15,7 +15,12 @@ interface Planner {
   plan: (text: string, values: unknown[]) => Promise<string>
   /** A part of a plan that reads a whole table. */
   whole: RegExp
+  /** A part of a plan that sorts all rows; not one that sorts only rows of the same time. */
+  sort: RegExp
 }
+
+const WRITER = 'aaaaaaaa-0000-4000-8000-000000000000'
+const USER = { kind: 'email', value: 'ann@example.com' } as const
 
 const STORES: Record<string, (t: Test) => Promise<Planner>> = {
   async sqlite(t) {
@@ -27,26 +32,35 @@ const STORES: Record<string, (t: Test) => Promise<Planner>> = {
         return rows.map(({ detail }) => detail).join('\n')
       },
       whole: /SCAN (audit_entries|e|revocations)\b(?! USING)/,
+      sort: /TEMP B-TREE FOR ORDER BY/,
     }
   },
   async postgres(t) {
     const { database } = await postgresTables(t)
+    // Entries that the planner would seek from the end of audit_entries_at: frequent, but all of them old.
+    await database.query(
+      `INSERT INTO curfew.audit_entries
+         (writer, sequence, at, event, sender, tenant, user_kind, user_value, entry, private, hash)
+       SELECT $1, i, i, 'signal-accepted', CASE WHEN i <= 20000 THEN 'crm' ELSE 'backend' END, 'emea', 'email',
+         CASE WHEN i <= 20000 THEN $2 ELSE i::text END, '{}', '{}', '' FROM generate_series(1::bigint, 40000) AS i`,
+      [WRITER, USER.value],
+    )
+    await database.query('ANALYZE curfew.audit_entries', [])
     return {
       dialect: POSTGRES_AUDIT,
       plan: (text, values) =>
         database.transaction(async (query) => {
-          // The tables are empty, so the planner would prefer to read them.
+          // The tables are small, so the planner would prefer to read them.
           await query('SET LOCAL enable_seqscan = off')
           const rows = await query(`EXPLAIN ${text}`, values)
           return rows.map((row) => row['QUERY PLAN']).join('\n')
         }),
       whole: /Seq Scan on (audit_entries|revocations)/,
+      sort: /(?<!Incremental )Sort {2}/,
     }
   },
 }
 
-const WRITER = 'aaaaaaaa-0000-4000-8000-000000000000'
-const USER = { kind: 'email', value: 'ann@example.com' } as const
 const CURSOR = `1780000000000_${WRITER}_7`
 const QUERIES: [Omit<AuditQuery, 'limit'>, index: string][] = [
   [{}, 'audit_entries_at'],
@@ -63,7 +77,7 @@ const QUERIES: [Omit<AuditQuery, 'limit'>, index: string][] = [
 
 for (const [name, open] of Object.entries(STORES)) {
   t.test(name, async (t) => {
-    const { dialect, plan, whole } = await open(t)
+    const { dialect, plan, whole, sort } = await open(t)
 
     /** The plans of the statements that `use` runs. */
     async function plansOf(use: (rows: Rows) => Promise<unknown>): Promise<string[]> {
@@ -86,6 +100,17 @@ for (const [name, open] of Object.entries(STORES)) {
       }
     })
 
+    t.test('a page of the entries of a user or sender is read in order', async (t) => {
+      for (const query of [{ user: USER }, { user: USER, from: 1, cursor: CURSOR }, { sender: 'crm' }]) {
+        const plans = await plansOf((rows) => listAudit({ ...query, limit: 10 }, rows, dialect))
+        t.equal(plans.length, 1)
+        for (const one of plans) {
+          t.match(one, 'sender' in query ? 'audit_entries_sender' : 'audit_entries_user')
+          t.notMatch(one, sort)
+        }
+      }
+    })
+
     t.test('the chains are found in the primary key', async (t) => {
       t.notMatch(await plan(spansStatement(dialect), []), whole)
     })
@@ -97,7 +122,7 @@ for (const [name, open] of Object.entries(STORES)) {
           for await (const _ of some);
         }
         const plans = await plansOf(async (rows) => {
-          const search = new ErasureSearch('default', rows, dialect)
+          const search = new ErasureSearch('emea', rows, dialect)
           await drain(search.resolutions(USER))
           await drain(search.resolutions({ ...USER, kind: 'userId' }))
           await drain(search.similar([USER], ['u1']))
@@ -105,6 +130,9 @@ for (const [name, open] of Object.entries(STORES)) {
         })
         t.ok(plans.length > 5)
         for (const one of plans) t.notMatch(one, whole)
+        const [, ofUser = ''] = plans
+        t.match(ofUser, 'audit_entries_user')
+        t.notMatch(ofUser, sort, 'page after page, however many there are')
       },
     )
   })

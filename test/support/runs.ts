@@ -143,8 +143,8 @@ function processOf(
       return newRevocation(`revocation-${serial}`, stamped(signals, { clock, tenant: qlik, storeClock }))
     },
     run(revocation, signal = never) {
-      const hold = async () => {}
-      const options = { ...call(revocation), signal, tallies, hold, onProgress, onRevoked: () => {} }
+      const lock = async () => {}
+      const options = { ...call(revocation), signal, tallies, lock, onProgress, onRevoked: () => {} }
       return drive(runAttempt(revocation, qlik, options))
     },
     confirm: (completed) => drive(confirm(completed, qlik, { ...call(completed), signal: never })),

@@ -12,7 +12,7 @@ import type { PostgresAuditWriting } from './audit-writing.ts'
 import { Batches } from './batches.ts'
 import type { PostgresBrake } from './brake.ts'
 import type { Query } from './database.ts'
-import { postgresHistory } from './history.ts'
+import { postgresHistory, storedAs } from './history.ts'
 import { holdAll, holdKey } from './hold.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { postgresStatements } from './statements.ts'
@@ -58,12 +58,13 @@ export function acceptBatches(audit: PostgresAuditWriting, jobs: PostgresJobs, b
 export async function acceptTogether(
   query: Query,
   jobs: PostgresJobs,
-  brake: Pick<PostgresBrake, 'judge' | 'canHold'>,
+  brake: Pick<PostgresBrake, 'judge' | 'isUpgradeComplete'>,
   requests: readonly AcceptRequest[],
   note: NoteEvents,
 ): Promise<AcceptResult[]> {
   const history = postgresHistory(query)
-  const repeated = await repetitions(history, requests)
+  const toStored = storedAs(brake)
+  const repeated = await repetitions(history, requests, toStored)
   const fresh = requests.filter((request) => !repeated.has(request))
   const judged = fresh.map((request) => ({ request, ...judge(brake, request) }))
   const all = judged.flatMap(({ signals }) => signals)
@@ -84,7 +85,7 @@ export async function acceptTogether(
   const revocationsOf = (request: AcceptRequest) =>
     (judgedOf.get(request)?.signals ?? []).map(revocationOf).filter((found) => found !== undefined)
   const answers = fresh.flatMap((request) =>
-    request.replay ? [{ key: request.replay.key, revocations: revocationsOf(request) }] : [],
+    request.replay ? [{ key: toStored(request.replay), revocations: revocationsOf(request) }] : [],
   )
   if (answers.length > 0) await history.noteAnswers(answers)
   return requests.map((request) => {
@@ -120,14 +121,14 @@ interface JudgedSignal {
 
 /** Decides which signals of a request are held. */
 function judge(
-  brake: Pick<PostgresBrake, 'judge' | 'canHold'>,
+  brake: Pick<PostgresBrake, 'judge' | 'isUpgradeComplete'>,
   { signals, origin, now }: AcceptRequest,
 ): { signals: JudgedSignal[]; isBraked: boolean } {
   let isBraked = false
   const judged = signals.map((signal) => {
     if (!origin || brake.judge(origin, signal, now) === 'run') return { signal, sender: null }
     isBraked = true
-    return { signal, sender: brake.canHold ? origin : null }
+    return { signal, sender: brake.isUpgradeComplete ? origin : null }
   })
   return { signals: judged, isBraked }
 }
@@ -136,6 +137,7 @@ function judge(
 async function repetitions(
   history: ReturnType<typeof postgresHistory>,
   requests: readonly AcceptRequest[],
+  toStored: ReturnType<typeof storedAs>,
 ): Promise<Map<AcceptRequest, AcceptResult>> {
   const answers = new Map<AcceptRequest, AcceptResult>()
   const keyed = requests.flatMap((request) =>
@@ -144,11 +146,10 @@ async function repetitions(
   const [first] = keyed
   if (!first) return answers
   const keys = keyed.map(({ replay }) => replay)
-  const taken = await history.takeKeys(keys, first.now, first.now - REPLAY_WINDOW_MS)
+  const since = first.now - REPLAY_WINDOW_MS
+  const taken = await history.takeKeys(keys, first.now, since, toStored)
   for (const { request, replay } of keyed) {
-    const earlier = taken.has(replay.key)
-      ? null
-      : await history.replayOf(replay.key, first.now - REPLAY_WINDOW_MS)
+    const earlier = taken.has(replay) ? null : await history.replayOf(replay, since)
     if (!earlier) continue
     answers.set(request, repeated(earlier, replay))
   }

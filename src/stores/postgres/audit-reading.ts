@@ -13,6 +13,7 @@ export const POSTGRES_AUDIT: AuditDialect = {
   lower: (expression) => `lower(${expression} COLLATE "C")`,
   containsAny: (text, parameter) =>
     `EXISTS (SELECT FROM unnest(${parameter}::text[]) AS wanted WHERE strpos(${text}, wanted) > 0)`,
+  timeInIndex: '(at + 0)',
   records: (parameter, columns) => {
     const names = Object.entries(columns).map(([name, type]) => `${name} ${type}`)
     return `json_to_recordset(${parameter}) AS records (${names.join(', ')})`

@@ -32,8 +32,8 @@ export class PostgresBrake {
     this.#clock = clock
   }
 
-  /** Whether held revocations may be written: replicas of earlier versions could not read them. */
-  get canHold(): boolean {
+  /** Whether no replica of an earlier version is connected, which could not read held revocations. */
+  get isUpgradeComplete(): boolean {
     return this.#clock.monotonic() - this.#earlierAt >= RECONNECTS_WITHIN_MS
   }
 
@@ -60,7 +60,11 @@ export class PostgresBrake {
 
   /** Reads what other processes have stored since the last call, and looks for replicas of earlier versions. */
   async read(query: Query): Promise<void> {
-    if (this.#limits.users === 0) return
+    if (this.#limits.users > 0) await this.#learn(query)
+    if (await hasEarlierReplica(query)) this.#earlierAt = this.#clock.monotonic()
+  }
+
+  async #learn(query: Query): Promise<void> {
     const found = await query(
       `SELECT sender, users, at, read.now FROM (SELECT ${NOW} AS now) AS read
        LEFT JOIN curfew.named_users ON at > greatest($1, read.now - $2) AND writer <> $3 ORDER BY at`,
@@ -73,7 +77,6 @@ export class PostgresBrake {
       if (!Buffer.isBuffer(users)) continue
       this.#brake.learn({ sender: String(sender), users }, now - (Number(databaseNow) - Number(at)), now)
     }
-    if (await hasEarlierReplica(query)) this.#earlierAt = this.#clock.monotonic()
   }
 
   /** Deletes a limited number of old rows, and returns their number. */

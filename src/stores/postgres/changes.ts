@@ -8,9 +8,9 @@ import { isSettled, type Revocation, type TokenCounts } from '../../revocation/r
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { Query } from './database.ts'
-import { heldUsers } from './held-users.ts'
 import type { PostgresJobs } from './jobs.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
+import { userLocks } from './user-locks.ts'
 
 // The state changes of revocations. The row and the job of a revocation change in the same transaction of the caller.
 
@@ -49,7 +49,7 @@ export async function endTogether(
   for (const one of ended) note(endEvents(one), now)
   await confirmOlder(query, ended, note, now)
   await sql.notifyEnded(ended.map(({ tenant, user }) => userKey(tenant, user)))
-  await heldUsers(query).release(ids)
+  await userLocks(query).release(ids)
   await jobs.remove(query, ids)
   await jobs.add(query, await sql.unpark(ids))
   return new Set(ids)
@@ -125,7 +125,7 @@ export async function requeue(
     await sql.remove(absorbed.id)
   }
   await sql.save(queued)
-  await heldUsers(query).release([queued.id])
+  await userLocks(query).release([queued.id])
   await jobs.remove(query, absorbed ? [queued.id, absorbed.id] : [queued.id])
   await jobs.addWaiting(query, [queued], now)
   return queued

@@ -18,18 +18,30 @@ interface DecisionRequest {
   origin: Origin | undefined
 }
 
+const SELECTED = `status = 'held' AND ($1::uuid[] IS NULL OR id = ANY ($1)) AND ($2::text IS NULL OR held_by = $2)
+  AND ($3::text[] IS NULL OR tenant = ANY ($3))`
+
+const selectionOf = ({ ids, sender, tenants }: HeldQuery): unknown[] => [
+  ids?.filter(isUuid) ?? null,
+  sender ? heldBy(sender) : null,
+  tenants ?? null,
+]
+
 /** Locks and returns the oldest held revocations that a query selects. */
-async function find(query: Query, { ids, sender, tenants, limit }: HeldQuery): Promise<Revocation[]> {
+async function find(query: Query, held: HeldQuery): Promise<Revocation[]> {
   const found = await query(
     `SELECT * FROM curfew.revocations AS r WHERE status = 'held' AND id IN (
-       SELECT id FROM curfew.revocations
-       WHERE status = 'held' AND ($1::uuid[] IS NULL OR id = ANY ($1)) AND ($2::text IS NULL OR held_by = $2)
-         AND ($3::text[] IS NULL OR tenant = ANY ($3))
-       ORDER BY id LIMIT $4)
+       SELECT id FROM curfew.revocations WHERE ${SELECTED} ORDER BY id LIMIT $4)
      ORDER BY ${inOrder('r')} FOR UPDATE`,
-    [ids?.filter(isUuid) ?? null, sender ? heldBy(sender) : null, tenants ?? null, limit],
+    [...selectionOf(held), held.limit],
   )
   return found.map(toRevocation)
+}
+
+/** The number of found ones is not conclusive: another operator may have decided about some of them since they were selected. */
+async function isLeft(query: Query, held: HeldQuery): Promise<boolean> {
+  const [found] = await query(`SELECT FROM curfew.revocations WHERE ${SELECTED} LIMIT 1`, selectionOf(held))
+  return found !== undefined
 }
 
 /** See `RevocationStore.release`. Released revocations are inserted again, with jobs, like new ones. */
@@ -57,7 +69,7 @@ export async function release(
     now,
   )
   const revocations = ids.flatMap((id) => became.get(id) ?? [])
-  return { revocations, joined: joined.length }
+  return { revocations, joined: joined.length, more: await isLeft(query, held) }
 }
 
 /** See `RevocationStore.cancel`. */
@@ -75,5 +87,5 @@ export async function cancel(
     now,
   )
   await sql.notifyEnded(cancelled.map(({ tenant, user }) => userKey(tenant, user)))
-  return { revocations: cancelled, joined: 0 }
+  return { revocations: cancelled, joined: 0, more: await isLeft(query, held) }
 }

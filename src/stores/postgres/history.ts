@@ -1,4 +1,4 @@
-import { type ReplayKey, replayTime } from '../../revocation/replay.ts'
+import { keyDigest, type ReplayKey, replayTime } from '../../revocation/replay.ts'
 import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { toRevocation, toRow } from '../rows.ts'
@@ -6,32 +6,53 @@ import type { Query } from './database.ts'
 
 const PURGED_AT_ONCE = 500
 
+/** How a replay key is stored. */
+type StoredAs = (key: ReplayKey) => string
+
+/** Replicas of earlier versions find only the key itself, not its digest. */
+export function storedAs({ isUpgradeComplete }: { isUpgradeComplete: boolean }): StoredAs {
+  return isUpgradeComplete ? keyDigest : ({ key }) => key
+}
+
 /** The SQL statements for repeated requests, the listing, counts, and deleting old rows. */
 export function postgresHistory(query: Query) {
   return {
     /**
      * Reserves the keys that are unknown or older than `since`, and returns them. Waits for other transactions that
      * have reserved one of the keys.
+     * @param toStored see `storedAs`
      */
-    async takeKeys(keys: readonly ReplayKey[], now: number, since: number): Promise<Set<string>> {
+    async takeKeys(
+      keys: readonly ReplayKey[],
+      now: number,
+      since: number,
+      toStored: StoredAs,
+    ): Promise<Set<ReplayKey>> {
+      const byStored = new Map(keys.map((key) => [toStored(key), key]))
+      const rows = [...byStored].map(([stored, key]) => {
+        const other = stored === key.key ? keyDigest(key) : key.key
+        return { key: stored, other, fingerprint: key.fingerprint, at: replayTime(key, now) }
+      })
       const taken = await query(
         `INSERT INTO curfew.replays AS known (key, fingerprint, at)
-         SELECT key, fingerprint, at FROM json_to_recordset($1) AS v (key text, fingerprint text, at bigint) ORDER BY key
+         SELECT key, fingerprint, at
+         FROM json_to_recordset($1) AS v (key text, other text, fingerprint text, at bigint)
+         WHERE NOT EXISTS (SELECT FROM curfew.replays AS r WHERE r.key = v.other AND r.at >= $2) ORDER BY key
          ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, at = excluded.at, answer = NULL
            WHERE known.at < $2
          RETURNING key`,
-        [JSON.stringify(keys.map((key) => ({ ...key, at: replayTime(key, now) }))), since],
+        [JSON.stringify(rows), since],
       )
-      return new Set(taken.map(({ key }) => String(key)))
+      return new Set(taken.flatMap(({ key }) => byStored.get(String(key)) ?? []))
     },
 
     async replayOf(
-      key: string,
+      key: ReplayKey,
       since: number,
     ): Promise<{ fingerprint: string | null; revocations: Revocation[] } | null> {
       const [found] = await query(
-        'SELECT fingerprint, answer FROM curfew.replays WHERE key = $1 AND at >= $2',
-        [key, since],
+        'SELECT fingerprint, answer FROM curfew.replays WHERE key = ANY ($1) AND at >= $2 AND answer IS NOT NULL',
+        [[keyDigest(key), key.key], since],
       )
       if (typeof found?.answer !== 'string') return null
       const fingerprint = found.fingerprint === null ? null : String(found.fingerprint)

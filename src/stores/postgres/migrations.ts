@@ -3,6 +3,7 @@ import { CurfewError } from '../../base/errors.ts'
 import { asStartError, connectionOptions } from './database.ts'
 import { JOBS_SCHEMA } from './fetch.ts'
 import { AUDIT } from './steps/audit.ts'
+import { AUDIT_ORDER } from './steps/audit-order.ts'
 import { BASE } from './steps/base.ts'
 import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
@@ -27,6 +28,7 @@ export const MIGRATIONS: readonly string[] = [
   MASS_BRAKE,
   SIZES,
   LEARNED_LIMITS,
+  AUDIT_ORDER,
 ]
 
 /**

@@ -21,15 +21,15 @@ import {
 import type { DatabaseClock } from './clock.ts'
 import { type PostgresDatabase, UNSYNCED } from './database.ts'
 import type { Job } from './fetch.ts'
-import { type Hold, heldUsers } from './held-users.ts'
 import type { PostgresJobs } from './jobs.ts'
 import type { sizedStatements } from './sized.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
+import { type UserLocks, userLocks } from './user-locks.ts'
 
 /** A run of this process: the claim in its row, and its job. */
-interface Held extends Job, Claimed {
+interface Owned extends Job, Claimed {
   tenant: string
-  /** The Qlik users that it holds: see `RevocationStore.holdUsers`. */
+  /** The Qlik users that it has locked: see `RevocationStore.lockUsers`. */
   userIds: readonly string[]
 }
 
@@ -53,12 +53,12 @@ export class PostgresRuns {
   readonly #options: RunsOptions
   readonly #sql: ReturnType<typeof postgresStatements>
   readonly #sized: ReturnType<typeof sizedStatements>
-  readonly #heldUsers: ReturnType<typeof heldUsers>
-  readonly #held = new Map<string, Held>()
-  readonly #lost = new Set<Held>()
+  readonly #userLocks: ReturnType<typeof userLocks>
+  readonly #owned = new Map<string, Owned>()
+  readonly #lost = new Set<Owned>()
   readonly #ends: Batches<EndingOf, boolean>
   readonly #progress: Batches<ProgressOf, true>
-  readonly #holds: Batches<Hold, boolean>
+  readonly #locks: Batches<UserLocks, boolean>
   #claimNotBefore = 0
 
   constructor(options: RunsOptions) {
@@ -66,7 +66,7 @@ export class PostgresRuns {
     this.#options = options
     this.#sized = sized
     this.#sql = postgresStatements(database.query)
-    this.#heldUsers = heldUsers(database.query)
+    this.#userLocks = userLocks(database.query)
     this.#ends = new Batches({
       run: async (endings: readonly EndingOf[]) => {
         const ended = await audit.transaction((query, note) => endTogether(query, jobs, endings, note, now()))
@@ -86,14 +86,14 @@ export class PostgresRuns {
       concurrency: 1,
       largest: BATCH_SIZE,
     })
-    this.#holds = new Batches({
-      run: async (holds: readonly Hold[]) => {
-        const held = await database.transaction((query) => heldUsers(query).hold(holds), UNSYNCED)
-        return holds.map(({ id }) => held.has(id))
+    this.#locks = new Batches({
+      run: async (wanted: readonly UserLocks[]) => {
+        const locked = await database.transaction((query) => userLocks(query).lock(wanted), UNSYNCED)
+        return wanted.map(({ id }) => locked.has(id))
       },
       concurrency: 2,
       largest: BATCH_SIZE,
-      fits: (hold, batch) => !batch.some((other) => shareUsers(hold, other)),
+      fits: (one, batch) => !batch.some((other) => shareUsers(one, other)),
     })
   }
 
@@ -123,7 +123,7 @@ export class PostgresRuns {
     const claimed = await this.#claimAll(ids, again, claim, now)
     for (const { id, retryCount } of fetched) {
       const one = claimed.get(id)
-      if (one) this.#held.set(id, { id, retryCount, claim, tenant: one.tenant, userIds: [] })
+      if (one) this.#owned.set(id, { id, retryCount, claim, tenant: one.tenant, userIds: [] })
     }
     // An error here must not affect the claimed ones. The jobs of the others time out and are fetched again.
     for (const id of ids.filter((id) => !claimed.has(id))) {
@@ -149,7 +149,7 @@ export class PostgresRuns {
 
   /** Ends a run of this process. Returns false if this process has lost the run. */
   async end(id: string, ending: transitions.Ending, events: readonly AuditEvent[]): Promise<boolean> {
-    const own = this.#held.get(id)
+    const own = this.#owned.get(id)
     if (!own) return this.#record(events)
     const report = { ending: this.#onDatabaseClock(ending), events }
     const hasEnded = await this.#ends.ask({ id, claim: own.claim, ...report })
@@ -165,7 +165,7 @@ export class PostgresRuns {
 
   async putBack(id: string, waiting: transitions.Waiting, events: readonly AuditEvent[]): Promise<void> {
     const { audit, jobs, now } = this.#options
-    const own = this.#held.get(id)
+    const own = this.#owned.get(id)
     if (!own) return void (await this.#record(events))
     await audit.transaction((query, note) => {
       note(events, now())
@@ -175,7 +175,7 @@ export class PostgresRuns {
   }
 
   async progress(id: string, tokens: TokenCounts, events: readonly AuditEvent[]): Promise<void> {
-    const own = this.#held.get(id)
+    const own = this.#owned.get(id)
     if (own) await this.#progress.ask({ id, claim: own.claim, tokens, events })
     else await this.#record(events)
   }
@@ -187,22 +187,22 @@ export class PostgresRuns {
     return false
   }
 
-  /** See `RevocationStore.holdUsers`. */
-  async holdUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean> {
-    const own = this.#held.get(id)
+  /** See `RevocationStore.lockUsers`. */
+  async lockUsers(id: string, userIds: readonly string[], urgency: number): Promise<boolean> {
+    const own = this.#owned.get(id)
     if (!own) return false
     const { claim, tenant } = own
-    const isHeld = await this.#holds.ask({ id, claim, tenant, userIds, urgency })
-    if (isHeld) own.userIds = userIds
-    return isHeld
+    const isLocked = await this.#locks.ask({ id, claim, tenant, userIds, urgency })
+    if (isLocked) own.userIds = userIds
+    return isLocked
   }
 
   /** See `RevocationStore.overtaken`. */
   async overtaken(): Promise<string[]> {
-    const held = [...this.#held.values()]
-    const overtaken = held.length > 0 ? await this.#sql.overtaken(held.map(({ id }) => id)) : []
-    const displaced = await this.#heldUsers.displaced(
-      held.flatMap(({ id, claim, tenant, userIds }) =>
+    const owned = [...this.#owned.values()]
+    const overtaken = owned.length > 0 ? await this.#sql.overtaken(owned.map(({ id }) => id)) : []
+    const displaced = await this.#userLocks.displaced(
+      owned.flatMap(({ id, claim, tenant, userIds }) =>
         userIds.map((userId) => ({ id, claim, tenant, user_id: userId })),
       ),
     )
@@ -215,8 +215,8 @@ export class PostgresRuns {
   /** Sends heartbeats, finds runs that this process has lost, and settles jobs that were lost too often. */
   async beat(): Promise<void> {
     const { audit, jobs, now } = this.#options
-    await jobs.touch([...this.#held.values()])
-    const before = new Map(this.#held)
+    await jobs.touch([...this.#owned.values()])
+    const before = new Map(this.#owned)
     const claims = new Map([...before].map(([id, own]) => [id, own.claim]))
     for (const id of claims.size > 0 ? await this.#sql.lost(claims) : []) {
       const own = before.get(id)
@@ -231,11 +231,11 @@ export class PostgresRuns {
   }
 
   /** Forgets a run, unless this process has claimed the revocation again since. */
-  #letGo(own: Held): boolean {
-    return this.#held.get(own.id) === own && this.#held.delete(own.id)
+  #letGo(own: Owned): boolean {
+    return this.#owned.get(own.id) === own && this.#owned.delete(own.id)
   }
 }
 
-function shareUsers(one: Hold, other: Hold): boolean {
+function shareUsers(one: UserLocks, other: UserLocks): boolean {
   return one.tenant === other.tenant && one.userIds.some((userId) => other.userIds.includes(userId))
 }

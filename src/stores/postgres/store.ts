@@ -181,7 +181,7 @@ export class PostgresStore implements Store {
 
   progress: Store['progress'] = (id, tokens, events = []) => this.#runs.progress(id, tokens, events)
 
-  holdUsers: Store['holdUsers'] = (id, userIds, urgency) => this.#runs.holdUsers(id, userIds, urgency)
+  lockUsers: Store['lockUsers'] = (id, userIds, urgency) => this.#runs.lockUsers(id, userIds, urgency)
 
   confirm: Store['confirm'] = (id, confirmation) => this.#confirmations.confirm(id, confirmation)
 
@@ -207,7 +207,7 @@ export class PostgresStore implements Store {
   }
 
   isReplay: Store['isReplay'] = async (replay, now) => {
-    const earlier = await this.#history.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+    const earlier = await this.#history.replayOf(replay, now - REPLAY_WINDOW_MS)
     if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
     return earlier !== null
   }
@@ -275,7 +275,7 @@ async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number
     const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
     const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
     const request = { signals, replay: null, now, origin: undefined }
-    await acceptTogether(query, jobs, { judge: () => 'run', canHold: false }, [request], () => {})
+    await acceptTogether(query, jobs, { judge: () => 'run', isUpgradeComplete: false }, [request], () => {})
     await query('SET CONSTRAINTS ALL IMMEDIATE')
     await query('ROLLBACK TO SAVEPOINT probe')
   })

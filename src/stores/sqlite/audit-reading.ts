@@ -16,6 +16,7 @@ export const SQLITE_AUDIT: AuditDialect = {
   lower: (expression) => `lower(${expression})`,
   containsAny: (text, parameter) =>
     `EXISTS (SELECT 1 FROM json_each(${parameter}) AS wanted WHERE instr(${text}, wanted.value) > 0)`,
+  timeInIndex: 'at',
   records: (parameter, columns) => {
     const names = Object.keys(columns).map((name) => `value ->> '$.${name}' AS ${name}`)
     return `(SELECT ${names.join(', ')} FROM json_each(${parameter}))`

@@ -113,13 +113,13 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
 
   return {
     isReplay(replay: ReplayKey, now: number): boolean {
-      const earlier = sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+      const earlier = sql.replayOf(replay, now - REPLAY_WINDOW_MS)
       if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
       return earlier !== null
     },
 
     accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Accepted {
-      const earlier = replay && sql.replayOf(replay.key, now - REPLAY_WINDOW_MS)
+      const earlier = replay && sql.replayOf(replay, now - REPLAY_WINDOW_MS)
       if (earlier) {
         requireSameRequest(earlier.fingerprint, replay.fingerprint)
         return { revocations: earlier.revocations, replayed: true }
@@ -141,7 +141,8 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         audit([decisionEvent('released', one, { into, origin })], now)
         return { id: into, ...became }
       })
-      return { revocations, joined: revocations.filter(({ id }, index) => id !== released[index]?.id).length }
+      const joined = revocations.filter(({ id }, index) => id !== released[index]?.id).length
+      return { revocations, joined, more: sql.held.find({ ...query, limit: 1 }).length > 0 }
     },
 
     cancel(query: HeldQuery, now: number, origin?: Origin): Decided {
@@ -151,7 +152,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         cancelled.map((one) => decisionEvent('cancelled', one, { into: one.id, origin })),
         now,
       )
-      return { revocations: cancelled, joined: 0 }
+      return { revocations: cancelled, joined: 0, more: sql.held.find({ ...query, limit: 1 }).length > 0 }
     },
 
     claim({ now, room }: ClaimRequest): Revocation[] {

@@ -258,4 +258,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (origin, tier, per)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- With the time, so that a page of the entries of one user is read in order, however many there are.
+  DROP INDEX audit_entries_user;
+  CREATE INDEX audit_entries_user ON audit_entries (user_value, user_kind, at) WHERE user_value IS NOT NULL;
+  `,
 ]

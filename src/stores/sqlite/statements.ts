@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import type { ReplayKey } from '../../revocation/replay.ts'
+import { keyDigest, type ReplayKey } from '../../revocation/replay.ts'
 import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
@@ -176,9 +176,14 @@ export function sqliteStatements(database: DatabaseSync) {
       return rows(`SELECT * FROM revocations ${where} ORDER BY id DESC LIMIT ?`, ...values, limit)
     },
 
-    replayOf(key: string, since: number): { fingerprint: string | null; revocations: Revocation[] } | null {
-      const found = prepare('SELECT fingerprint, answer FROM replays WHERE key = ? AND at >= ?').get(
-        key,
+    /** Earlier versions stored the key itself. */
+    replayOf(
+      replay: ReplayKey,
+      since: number,
+    ): { fingerprint: string | null; revocations: Revocation[] } | null {
+      const found = prepare('SELECT fingerprint, answer FROM replays WHERE key IN (?, ?) AND at >= ?').get(
+        keyDigest(replay),
+        replay.key,
         since,
       )
       if (!found) return null
@@ -186,10 +191,10 @@ export function sqliteStatements(database: DatabaseSync) {
       return { fingerprint, revocations: JSON.parse(String(found.answer)).map(toRevocation) }
     },
 
-    noteReplay({ key, fingerprint }: ReplayKey, revocations: Revocation[], at: number): void {
+    noteReplay(replay: ReplayKey, revocations: Revocation[], at: number): void {
       prepare('INSERT OR REPLACE INTO replays (key, fingerprint, answer, at) VALUES (?, ?, ?, ?)').run(
-        key,
-        fingerprint,
+        keyDigest(replay),
+        replay.fingerprint,
         JSON.stringify(revocations.map(toRow)),
         at,
       )

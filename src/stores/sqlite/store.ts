@@ -23,12 +23,12 @@ import { openDatabase } from './database.ts'
 import { asCurfewError } from './errors.ts'
 import { FileIdentity } from './file-identity.ts'
 import { GroupCommit, together } from './group-commit.ts'
-import { HeldUsers } from './held-users.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
 import { Reserve, sizeOf } from './reserve.ts'
 import { sqliteSessions } from './sessions.ts'
 import { sqliteStatements } from './statements.ts'
+import { UserLocks } from './user-locks.ts'
 import { verifyDatabase } from './verify.ts'
 
 /**
@@ -79,7 +79,7 @@ export class SqliteStore implements Store {
   readonly #commits: GroupCommit
   readonly #trail: SqliteAuditWriting
   readonly #now: () => number
-  readonly #held = new HeldUsers()
+  readonly #userLocks = new UserLocks()
   readonly #steady: ReturnType<typeof steadyClock>
   readonly #condition: Condition
   readonly #path: string
@@ -155,18 +155,18 @@ export class SqliteStore implements Store {
     const hasEnded = await this.#whileRunning(id, events, (running) =>
       this.#changes.end(running, ending, this.#now()),
     )
-    this.#held.release(id)
+    this.#userLocks.release(id)
     return hasEnded
   }
 
   putBack: Store['putBack'] = async (id, waiting, events = []) => {
     await this.#whileRunning(id, events, (running) => this.#changes.putBack(running, waiting))
-    this.#held.release(id)
+    this.#userLocks.release(id)
   }
 
-  holdUsers: Store['holdUsers'] = async (id, userIds, urgency) => {
+  lockUsers: Store['lockUsers'] = async (id, userIds, urgency) => {
     const running = await this.#read(() => this.#sql.find(id))
-    return running?.status === 'running' && this.#held.hold(running, userIds, urgency)
+    return running?.status === 'running' && this.#userLocks.lock(running, userIds, urgency)
   }
 
   progress: Store['progress'] = async (id, tokens, events = []) => {
@@ -185,7 +185,7 @@ export class SqliteStore implements Store {
     this.#read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
 
   overtaken: Store['overtaken'] = () =>
-    this.#read(() => [...new Set([...this.#sql.overtaken(), ...this.#held.displaced()])])
+    this.#read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
 
   /** Notifies of nothing, because one process uses the file. */
   watch: Store['watch'] = () => {}

@@ -1,17 +1,17 @@
 import t from 'tap'
-import { UserHolds } from '../../src/revocation/user-holds.ts'
+import { LockWaits } from '../../src/revocation/lock-waits.ts'
 import { fakeClock } from '../support/clock.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('asks again when a run ends, and every 250 ms', async (t) => {
   const clock = fakeClock()
-  const holds = new UserHolds(clock)
+  const waits = new LockWaits(clock)
   let asked = 0
-  const taking = holds.take(async () => ++asked === 3, new AbortController().signal)
+  const taking = waits.take(async () => ++asked === 3, new AbortController().signal)
   await turn()
   t.equal(asked, 1)
-  holds.noteEnd()
+  waits.noteEnd()
   await turn()
   t.equal(asked, 2)
   clock.advance(249)
@@ -26,7 +26,7 @@ t.test('asks again when a run ends, and every 250 ms', async (t) => {
 t.test('rejects when the run is stopped', async (t) => {
   const clock = fakeClock()
   const stop = new AbortController()
-  const taking = new UserHolds(clock).take(async () => false, stop.signal)
+  const taking = new LockWaits(clock).take(async () => false, stop.signal)
   await turn()
   stop.abort(new Error('stopped'))
   await t.rejects(taking, { message: 'stopped' })

@@ -3,12 +3,12 @@ interface Holder {
   urgency: number
 }
 
-/** The Qlik users that runs hold. Kept in memory, because one process uses a file. See `RevocationStore.holdUsers`. */
-export class HeldUsers {
+/** User locks: see `RevocationStore.lockUsers`. Kept in memory, because one process uses a file. */
+export class UserLocks {
   readonly #holders = new Map<string, Holder>()
   readonly #displaced = new Set<string>()
 
-  hold({ id, tenant }: { id: string; tenant: string }, userIds: readonly string[], urgency: number): boolean {
+  lock({ id, tenant }: { id: string; tenant: string }, userIds: readonly string[], urgency: number): boolean {
     const keys = userIds.map((userId) => JSON.stringify([tenant, userId]))
     const others = keys
       .map((key) => this.#holders.get(key))

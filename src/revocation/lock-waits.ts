@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts'
 
-/** Another process may hold the users. */
-const HOLD_AGAIN_MS = 250
+/** Another process may have locked the users. */
+const LOCK_AGAIN_MS = 250
 
 /** Lets runs wait until no other run revokes the tokens of the same users. */
-export class UserHolds {
+export class LockWaits {
   readonly #clock: Clock
   readonly #waiting = new Set<() => void>()
 
@@ -20,7 +20,7 @@ export class UserHolds {
     while (!(await take())) {
       const { promise, resolve } = Promise.withResolvers<void>()
       const proceed = () => resolve()
-      const cancel = this.#clock.after(HOLD_AGAIN_MS, proceed)
+      const cancel = this.#clock.after(LOCK_AGAIN_MS, proceed)
       this.#waiting.add(proceed)
       signal.addEventListener('abort', proceed, { once: true })
       await promise
