@@ -13,8 +13,8 @@ declare module 'fastify' {
     source?: string
   }
   interface FastifyInstance {
-    /** Reports an error that no hook sees. */
-    noticeRejection: (request: FastifyRequest, thrown: unknown) => void
+    /** Reports an error that no hook sees. @param signals number of rejected signals, if others in the request are accepted */
+    noticeRejection: (request: FastifyRequest, thrown: unknown, signals?: number) => void
   }
   interface FastifyRequest {
     /** The source that the request proves to be from; null on other routes, and until it is authenticated. */
@@ -22,7 +22,7 @@ declare module 'fastify' {
   }
 }
 
-/** A request that gets an error, or events that are rejected although their request is accepted. */
+/** A request that gets an error, or events or users that are rejected although their request is accepted. */
 export interface Rejection {
   error: CurfewError
   code: ErrorCode
@@ -34,7 +34,7 @@ export interface Rejection {
   pathSource: { name: string; isConfigured: boolean } | null
   /** Whether the route takes signals. */
   isSignal: boolean
-  /** Number of rejected events; null if the request is rejected. */
+  /** Number of rejected events or users; null if the request is rejected. */
   events: number | null
   /** Of the client; null if its connection has closed, and for events that Curfew fetched. */
   address: string | null
@@ -61,11 +61,11 @@ export interface RejectionsOptions {
 
 /** The one place where rejected requests are noticed. */
 async function rejections(app: FastifyInstance, { onRejected, onAccepted, isSource }: RejectionsOptions) {
-  const notice = (request: FastifyRequest, thrown: unknown) => {
+  const notice = (request: FastifyRequest, thrown: unknown, signals?: number) => {
     const error = toCurfewError(thrown)
     // The client disconnected before the end of the body.
     if (error.code === 'CURFEW_BODY_UNREADABLE' && !request.raw.complete) return
-    onRejected(rejectionOf(request, error, isSource))
+    onRejected({ ...rejectionOf(request, error, isSource), events: signals ?? null })
   }
   app.decorateRequest('sourceOrigin', null)
   app.decorate('noticeRejection', notice)

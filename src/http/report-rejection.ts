@@ -53,7 +53,8 @@ export function createReportRejection({
     if (leftOut === null) return log.debug(details, 'a request or event was rejected')
     Object.assign(details, error.evidence?.(), leftOut > 0 ? { leftOut } : null)
     if (events === null) log.warn(details, 'a request was rejected')
-    else log.warn(details, 'source events rejected')
+    else if (rejection.pathSource) log.warn(details, 'source events rejected')
+    else log.warn(details, 'users of a request rejected')
   }
 }
 
@@ -99,6 +100,6 @@ function detailsOf({ error, code, ...rejection }: Rejection): object {
     code,
     problem: error.message,
     ...(code === 'CURFEW_TOO_MANY_FAILURES' && cause instanceof CurfewError ? { failure: cause.code } : {}),
-    ...(events === null ? {} : { events }),
+    ...(events === null ? {} : pathSource ? { events } : { users: events }),
   }
 }

@@ -88,7 +88,14 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
         const results = await previewSignals(request, signals, dryRun)
         return reply.code(200).send({ items: inOrder(checked, results) })
       }
-      const { revocations } = await accept(signals, replayKeyOf(request, tenant, clock), originOf(request))
+      const { revocations, replayed } = await accept(
+        signals,
+        replayKeyOf(request, tenant, clock),
+        originOf(request),
+      )
+      const errors = checked.flatMap(({ error }) => (error ? [invalidRequest(error)] : []))
+      // They have the same code, so one report covers all.
+      if (errors.length > 0 && !replayed) app.noticeRejection(request, errors[0], errors.length)
       const results = revocations.map((revocation) => ({
         revocation: view(revocation, estimate(revocation), findWait(revocation)),
       }))

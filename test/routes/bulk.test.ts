@@ -62,6 +62,27 @@ t.test('an invalid user does not block the others', async (t) => {
   t.equal((await stored()).length, 2)
 })
 
+t.test('invalid users are counted, and logged in one line a minute', async (t) => {
+  const { call, logLines } = await startService(t)
+  const body = { users: [{ userId: 'valid' }, { email: 'no-address' }, null] }
+  const headers = { 'idempotency-key': 'once' }
+  for (let repeated = 0; repeated < 2; repeated += 1) await call('POST', '/revocations', { body, headers })
+  await call('POST', '/revocations', { body: { users: [{}] } })
+  await call('POST', '/revocations?dryRun=true', { body })
+  const { text } = await call('GET', '/metrics')
+  t.match(text, /^curfew_rejections_total\{source="bulk",reason="CURFEW_REQUEST_INVALID"\} 3$/m)
+  t.match(text, /^curfew_signals_total\{source="bulk",result="rejected"\} 3$/m)
+  const lines = logLines.map((line) => JSON.parse(line)).filter(({ level, code }) => level === 40 && code)
+  t.match(lines, [
+    {
+      ...{ msg: 'users of a request rejected', source: 'bulk', route: 'POST /revocations', users: 2 },
+      ...{ sender: 'API_KEYS[0]', code: 'CURFEW_REQUEST_INVALID', problem: 'The request is invalid' },
+    },
+  ])
+  t.equal(lines.length, 1)
+  t.notMatch(logLines.join(), 'no-address')
+})
+
 t.test('the same user twice becomes one revocation', async (t) => {
   const { call, stored } = await startService(t)
   const body = { users: [{ userId: 'a' }, { userId: 'b' }, { userId: 'a' }] }
