@@ -160,8 +160,12 @@ t.test('its configurations are valid, and the sandbox knows their client', async
     const config = await loadConfig(environment)
     t.match(config.tenants[0], {
       origin: `http://127.0.0.1:${sandbox.sandbox.port}`,
-      clientId: sandbox.clientId,
-      credentials: sandbox.clientSecrets.map((secret) => ({ kind: 'secret', secret })),
+      clients: [
+        {
+          clientId: sandbox.clientId,
+          credentials: sandbox.clientSecrets.map((secret) => ({ kind: 'secret', secret })),
+        },
+      ],
     })
     t.equal(config.senders.webhookSecrets.length, 1)
     t.equal(config.senders.apiKeys.length, 1)

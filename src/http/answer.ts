@@ -43,11 +43,8 @@ export async function answerSignal(
   signal: Signal,
   options: InboundOptions,
 ): Promise<RevocationView> {
-  const { revocations } = await options.accept(
-    [signal],
-    replayKeyOf(request, signal.tenant, options.clock),
-    originOf(request),
-  )
+  const replay = replayKeyOf(request, signal.tenant, options.clock)
+  const { revocations } = await options.accept([signal], replay, originOf(request))
   const [accepted] = revocations
   if (!accepted) throw new Error('The store accepted a signal but returned no revocation.')
   // Only an operator can end a held one, which takes longer than the wait.
@@ -55,7 +52,16 @@ export async function answerSignal(
   const waited = canEnd ? await afterPreferredWait(request, reply, accepted, options.waiters) : null
   const revocation = waited ?? accepted
   reply.code(waited && hasEnded(waited) ? 200 : 202).header('location', `/revocations/${revocation.id}`)
-  return view(revocation, options.estimate(revocation), options.findWait(revocation))
+  return view(revocation, repeatableEstimate(revocation, replay, options), options.findWait(revocation))
+}
+
+/** Null if the request can be repeated: it gets the same answer then, and an estimate changes. */
+export function repeatableEstimate(
+  revocation: Revocation,
+  replay: ReplayKey | null,
+  { estimate }: Pick<InboundOptions, 'estimate'>,
+): number | null {
+  return replay === null ? estimate(revocation) : null
 }
 
 /** The key that identifies repetitions of this request, or null if the sender supplied none. */

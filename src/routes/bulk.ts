@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { invalidMember } from '../base/errors.ts'
-import { type InboundOptions, REPEATABLE, replayKeyOf } from '../http/answer.ts'
+import { type InboundOptions, REPEATABLE, repeatableEstimate, replayKeyOf } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignals, SignalQuery } from '../http/dry-run.ts'
 import { describeExactlyOne } from '../http/exactly-one.ts'
@@ -48,7 +48,7 @@ const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: 
 
 /** `POST /revocations`: many users in one request, all made durable in one transaction. */
 const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { accept, estimate, findWait, dryRun, tenants, clock } = options
+  const { accept, findWait, dryRun, tenants, clock } = options
 
   app.post(
     '/revocations',
@@ -88,16 +88,13 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
         const results = await previewSignals(request, signals, dryRun)
         return reply.code(200).send({ items: inOrder(checked, results) })
       }
-      const { revocations, replayed } = await accept(
-        signals,
-        replayKeyOf(request, tenant, clock),
-        originOf(request),
-      )
+      const replay = replayKeyOf(request, tenant, clock)
+      const { revocations, replayed } = await accept(signals, replay, originOf(request))
       const errors = checked.flatMap(({ error }) => (error ? [invalidRequest(error)] : []))
       // They have the same code, so one report covers all.
       if (errors.length > 0 && !replayed) app.noticeRejection(request, errors[0], errors.length)
       const results = revocations.map((revocation) => ({
-        revocation: view(revocation, estimate(revocation), findWait(revocation)),
+        revocation: view(revocation, repeatableEstimate(revocation, replay, options), findWait(revocation)),
       }))
       return reply.code(202).send({ items: inOrder(checked, results) })
     },
