@@ -16,6 +16,8 @@ export interface AuditDialect {
   timeInIndex: string
   /** The objects in a parameter with a JSON array, as a table with columns of these types. */
   records(parameter: string, columns: Readonly<Record<string, string>>): string
+  /** What the index by user begins with, an integer; null if it begins with the user. */
+  userPart: string | null
 }
 
 export type Rows = (text: string, values: unknown[]) => Promise<Record<string, unknown>[]>

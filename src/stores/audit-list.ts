@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { AuditQuery } from '../revocation/audit/audit-log.ts'
 import type { StoredEntry } from '../revocation/audit/entry.ts'
 import { type AuditDialect, type Rows, WINDOW } from './audit-dialect.ts'
+import { partsOf } from './audit-parts.ts'
 import { toStoredEntry } from './audit-row.ts'
 
 /** Maximum per page for conditions without an index of their own. The page then ends, even if it is empty. */
@@ -18,47 +19,95 @@ const CURSOR =
 
 const newestFirst = (time: string) => `ORDER BY ${time} DESC, writer DESC, sequence DESC`
 
+type Filter = Omit<AuditQuery, 'limit' | 'cursor'>
+type Item = StoredEntry & { place: Place }
+
 /** See `AuditReading.list`. */
 export async function listAudit(
   { limit, cursor, ...query }: AuditQuery,
   rows: Rows,
   dialect: AuditDialect,
 ): Promise<{ items: StoredEntry[]; nextCursor: string | null }> {
-  const items: (StoredEntry & { place: Place })[] = []
-  let after = cursor === undefined ? null : Place.nullable().parse(CURSOR.exec(cursor)?.groups ?? null)
-  for (let windows = 1; ; windows += 1) {
-    const { found, boundary } = windowOf(
-      query,
-      after,
-      Math.min(FIRST_WINDOW * 4 ** (windows - 1), WINDOW),
-      rows,
-      dialect,
-    )
-    const some = await found(limit + 1 - items.length)
-    items.push(...some.map((row) => ({ ...toStoredEntry(row), place: Place.parse(row) })))
-    if (items.length > limit) {
-      items.length = limit
-      after = items.at(-1)?.place ?? null
-      break
-    }
-    const [last] = await boundary()
-    after = last ? Place.parse(last) : null
-    if (!after || windows === WINDOWS) break
+  const after = cursor === undefined ? null : Place.nullable().parse(CURSOR.exec(cursor)?.groups ?? null)
+  const search = query.user && dialect.userPart !== null ? inParts : inWindows
+  const { items, last } = await search(query, after, limit + 1, rows, dialect)
+  const next = items.length > limit ? items[limit - 1]?.place : last
+  return {
+    items: items.slice(0, limit).map(({ place: _, ...item }) => item),
+    nextCursor: next ? toCursor(next) : null,
   }
-  return { items: items.map(({ place: _, ...item }) => item), nextCursor: after && toCursor(after) }
+}
+
+/** Up to `count` entries, and the last one that was looked at if others follow. */
+interface Found {
+  items: Item[]
+  last: Place | null
+}
+
+async function inWindows(
+  query: Filter,
+  start: Place | null,
+  count: number,
+  rows: Rows,
+  dialect: AuditDialect,
+): Promise<Found> {
+  const items: Item[] = []
+  let last = start
+  for (let windows = 1; windows <= WINDOWS; windows += 1) {
+    const size = Math.min(FIRST_WINDOW * 4 ** (windows - 1), WINDOW)
+    const { found, boundary } = windowOf(query, last, size, rows, dialect)
+    items.push(...(await found(count - items.length)).map(toItem))
+    const [end] = items.length < count ? await boundary() : []
+    last = end ? Place.parse(end) : null
+    if (!last) break
+  }
+  return { items, last }
+}
+
+/** Reads the parts of the index by user, until the entries found are newer than those of all other parts. */
+async function inParts(
+  query: Filter,
+  start: Place | null,
+  count: number,
+  rows: Rows,
+  dialect: AuditDialect,
+): Promise<Found> {
+  const { user, from = Number.NEGATIVE_INFINITY, to = Number.MAX_SAFE_INTEGER } = query
+  const until = Math.min(to, start?.at ?? to)
+  let items: Item[] = []
+  for (const { part, newest } of user ? await partsOf(user, until, rows, dialect) : []) {
+    if (newest < Math.max(from, items[count - 1]?.place.at ?? from)) break
+    const { found } = windowOf(query, start, count, rows, dialect, part)
+    items = [...items, ...(await found(count)).map(toItem)].sort(byNewest).slice(0, count)
+  }
+  return { items, last: null }
+}
+
+function toItem(row: Record<string, unknown>): Item {
+  return { ...toStoredEntry(row), place: Place.parse(row) }
+}
+
+function byNewest({ place: one }: Item, { place: other }: Item): number {
+  if (one.at !== other.at) return other.at - one.at
+  if (one.writer !== other.writer) return one.writer < other.writer ? 1 : -1
+  return other.sequence - one.sequence
 }
 
 function toCursor({ at, writer, sequence }: Place): string {
   return `${at}_${writer}_${sequence}`
 }
 
-/** The entries of a window that match, and the last one of a full window. One condition chooses the index. */
+/**
+ * The entries of a window that match, and the last one of a full window. One condition chooses the index.
+ * @param part of the index by user, which is the window
+ */
 function windowOf(
-  { user, sender, event, revocation, from, to, tenants }: Omit<AuditQuery, 'limit' | 'cursor'>,
+  { user, sender, event, revocation, from, to, tenants }: Filter,
   after: Place | null,
   size: number,
   rows: Rows,
-  { table, parameter, isIn, list, timeInIndex }: AuditDialect,
+  { table, parameter, isIn, list, timeInIndex, userPart }: AuditDialect,
+  part: number | null = null,
 ) {
   const values: unknown[] = []
   const bind = (value: unknown) => parameter(values.push(value))
@@ -69,6 +118,7 @@ function windowOf(
   ]
   const [first, ...more] = indexed.filter(([value]) => value !== undefined)
   const inside = first ? [first[1]()] : []
+  if (part !== null) inside.push(`${userPart} = ${bind(part)}`)
   const time = first ? timeInIndex : 'at'
   if (from !== undefined) inside.push(`${time} >= ${bind(from)}`)
   if (to !== undefined) inside.push(`${time} < ${bind(to)}`)
@@ -87,6 +137,7 @@ function windowOf(
 
   const of = (columns: string) =>
     `SELECT ${columns} FROM ${table('audit_entries')} ${where(inside)} ${newestFirst(time)}`
+  if (part !== null) inside.push(...others.splice(0))
   const found =
     others.length === 0
       ? of('*')

@@ -3,6 +3,7 @@ import { PrivatePart } from '../revocation/audit/entry.ts'
 import { isSameUser, type Resolution } from '../revocation/audit/names.ts'
 import { UserKind, type UserReference } from '../revocation/signal.ts'
 import type { AuditDialect, Rows } from './audit-dialect.ts'
+import { partsOf } from './audit-parts.ts'
 import { type Bind, bound, scan } from './windows.ts'
 
 const Named = z
@@ -81,8 +82,13 @@ export class ErasureSearch {
   }
 
   /** Entries of this user. */
-  async *entries({ kind, value }: UserReference): AsyncGenerator<FoundEntry> {
-    const { table, timeInIndex: time } = this.#dialect
+  async *entries(user: UserReference): AsyncGenerator<FoundEntry> {
+    const parts = await partsOf(user, Number.MAX_SAFE_INTEGER, this.#rows, this.#dialect)
+    for (const { part } of parts) yield* this.#entriesIn(part, user)
+  }
+
+  async *#entriesIn(part: number | null, { kind, value }: UserReference): AsyncGenerator<FoundEntry> {
+    const { table, timeInIndex: time, userPart } = this.#dialect
     let after: z.infer<typeof Place> | null = null
     for (;;) {
       const found = await this.#query((bind) => {
@@ -90,8 +96,9 @@ export class ErasureSearch {
         const past = after
           ? `AND ${time} >= ${at} AND (${time} > ${at} OR (writer, sequence) > (${bind(after.writer)}, ${bind(after.sequence)}))`
           : ''
+        const inPart = part === null ? '' : `AND ${userPart} = ${bind(part)}`
         return `SELECT at, writer, sequence, entry, private FROM ${table('audit_entries')}
-          WHERE user_value = ${bind(value)} AND user_kind = ${bind(kind)} AND tenant = ${bind(this.#tenant)} ${past}
+          WHERE user_value = ${bind(value)} AND user_kind = ${bind(kind)} ${inPart} AND tenant = ${bind(this.#tenant)} ${past}
           ORDER BY ${time}, writer, sequence LIMIT ${ROWS_AT_ONCE}`
       })
       yield* found.map(toEntry)

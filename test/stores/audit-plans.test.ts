@@ -84,7 +84,8 @@ for (const [name, open] of Object.entries(STORES)) {
       const plans: string[] = []
       await use(async (text, values) => {
         plans.push(await plan(text, values))
-        return []
+        // A part of the index by user, if the statement asks for the parts.
+        return text.includes('AS newest') ? [{ part: 0, newest: 1_780_000_000_000 }] : []
       })
       return plans
     }
@@ -103,7 +104,7 @@ for (const [name, open] of Object.entries(STORES)) {
     t.test('a page of the entries of a user or sender is read in order', async (t) => {
       for (const query of [{ user: USER }, { user: USER, from: 1, cursor: CURSOR }, { sender: 'crm' }]) {
         const plans = await plansOf((rows) => listAudit({ ...query, limit: 10 }, rows, dialect))
-        t.equal(plans.length, 1)
+        t.equal(plans.length, 'user' in query && dialect.userPart !== null ? 2 : 1)
         for (const one of plans) {
           t.match(one, 'sender' in query ? 'audit_entries_sender' : 'audit_entries_user')
           t.notMatch(one, sort)
@@ -130,9 +131,9 @@ for (const [name, open] of Object.entries(STORES)) {
         })
         t.ok(plans.length > 5)
         for (const one of plans) t.notMatch(one, whole)
-        const [, ofUser = ''] = plans
-        t.match(ofUser, 'audit_entries_user')
-        t.notMatch(ofUser, sort, 'page after page, however many there are')
+        const ofUser = plans.filter((one) => one.includes('audit_entries_user'))
+        t.equal(ofUser.length, dialect.userPart === null ? 2 : 4)
+        for (const one of ofUser) t.notMatch(one, sort, 'page after page, however many there are')
       },
     )
   })

@@ -18,6 +18,7 @@ export const POSTGRES_AUDIT: AuditDialect = {
     const names = Object.entries(columns).map(([name, type]) => `${name} ${type}`)
     return `json_to_recordset(${parameter}) AS records (${names.join(', ')})`
   },
+  userPart: null,
 }
 
 /** Reads the audit trail. */

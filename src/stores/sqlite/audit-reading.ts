@@ -21,6 +21,7 @@ export const SQLITE_AUDIT: AuditDialect = {
     const names = Object.keys(columns).map((name) => `value ->> '$.${name}' AS ${name}`)
     return `(SELECT ${names.join(', ')} FROM json_each(${parameter}))`
   },
+  userPart: '(sequence >> 10)',
 }
 
 type Read = <T>(work: () => T) => Promise<T>

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { HEADS_EVERY_MS } from '../../revocation/audit/audit-log.ts'
-import { append, type ChainEnd, emptyChain, type NewEntry } from '../../revocation/audit/chain.ts'
+import {
+  type ChainEnd,
+  type Draft,
+  draft,
+  emptyChain,
+  link,
+  type NewEntry,
+} from '../../revocation/audit/chain.ts'
 import type { AuditEvent } from '../../revocation/audit/entry.ts'
 import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
 import { newSalt } from '../../revocation/audit/salt.ts'
@@ -10,15 +17,18 @@ import type { Companion } from './group-commit.ts'
 
 /**
  * Writes the entries of the audit trail in the transactions of the changes that they record. One chain for each process
- * that has opened the file: transactions run one after the other.
+ * that has opened the file: transactions run one after the other. Entries are written once per transaction, outside the
+ * savepoints of its writes: each savepoint copies every page that it changes.
  */
 export class SqliteAuditWriting implements Companion {
   readonly writer = randomUUID()
   readonly #isOn: boolean
   readonly #statements: ReturnType<typeof statementsOf>
-  /** The end of the chain in the current transaction; null if it must be read. */
+  /** What the current transaction has noted. */
+  #noted: Draft[] = []
+  /** The end of the chain, as committed; null if it must be read. */
   #end: ChainEnd | null = null
-  #hasChanged = false
+  #next: ChainEnd | null = null
 
   constructor(database: DatabaseSync, isOn: boolean) {
     this.#isOn = isOn
@@ -27,14 +37,7 @@ export class SqliteAuditWriting implements Companion {
 
   /** Records events in the caller's transaction. */
   note(events: readonly AuditEvent[], at: number): void {
-    if (!this.#isOn || events.length === 0) return
-    const end = this.#end ?? this.#statements.endOf(this.writer)
-    const isNew = end.sequence === 0
-    const all = isNew ? [chainStarted(this.#statements.list(this.writer, at)), ...events] : events
-    const appended = append(end, all, at, newSalt)
-    for (const entry of appended.entries) this.#statements.insert(entry)
-    this.#end = appended.end
-    this.#hasChanged = true
+    if (this.#isOn) for (const event of events) this.#noted.push(draft(event, at, newSalt))
   }
 
   /** See `AuditLog.recordHeads`. A chain cannot vouch for its own end, so nothing is recorded without another chain. */
@@ -45,25 +48,36 @@ export class SqliteAuditWriting implements Companion {
   }
 
   begin(): () => void {
-    const [end, hasChanged] = [this.#end, this.#hasChanged]
+    const { length } = this.#noted
     return () => {
-      this.#end = end
-      this.#hasChanged = hasChanged
+      this.#noted.length = length
     }
   }
 
   beforeCommit(): void {
-    if (this.#hasChanged && this.#end) this.#statements.saveEnd(this.#end)
+    const [first] = this.#noted
+    if (!first) return
+    const end = this.#end ?? this.#statements.endOf(this.writer)
+    if (end.sequence === 0) {
+      const started = chainStarted(this.#statements.list(this.writer, first.at))
+      this.#noted.unshift(draft(started, first.at, newSalt))
+    }
+    const linked = link(end, this.#noted)
+    for (const entry of linked.entries) this.#statements.insert(entry)
+    this.#statements.saveEnd(linked.end)
+    this.#next = linked.end
   }
 
   afterCommit(): void {
-    this.#hasChanged = false
+    if (this.#noted.length === 0) return
+    this.#end = this.#next
+    this.#noted = []
   }
 
   /** Nothing is assumed about a failed commit: the end of the chain is read again. */
   afterFailure(): void {
     this.#end = null
-    this.#hasChanged = false
+    this.#noted = []
   }
 }
 
