@@ -74,6 +74,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
       'cursor',
     ].map((name) => `query ${name}`),
   ],
+  ['get', '/status', API_KEY, '200', ['query tenant']],
   ['get', '/audit/export', API_KEY, '200', []],
   ['post', '/erasures', API_KEY, '200 202', []],
   ['get', '/erasures/{id}', API_KEY, '200 202', ['path id']],

@@ -8,7 +8,9 @@ const TARGET = { url: 'http://127.0.0.1:4848', clientId: 'curfew', clientSecret:
 
 t.test('the variables are a complete configuration', async (t) => {
   t.match(await loadConfig(curfewEnvironment(TARGET)), {
-    tenants: [{ origin: TARGET.url, clientId: 'curfew', credentials: [{ secret: 'sandbox-secret' }] }],
+    tenants: [
+      { origin: TARGET.url, clients: [{ clientId: 'curfew', credentials: [{ secret: 'sandbox-secret' }] }] },
+    ],
     senders: { apiKeys: [{ tenants: null }], webhookSecrets: [{ tenants: null }] },
   })
 })

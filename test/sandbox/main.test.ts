@@ -77,7 +77,10 @@ t.test('it prints the lines for .env that point Curfew at it', async (t) => {
   const credentials = [{ secret: 'my own' }]
   t.match(config, {
     tenants: [
-      { origin: url, clientId: 'curfew', credentials, tier1Limit: 5_000, tier2Limit: 20, windowMs: 3_000 },
+      {
+        ...{ origin: url, clients: [{ clientId: 'curfew', credentials }] },
+        ...{ tier1Limit: 5_000, tier2Limit: 20, windowMs: 3_000 },
+      },
     ],
     senders: { apiKeys: [{}], webhookSecrets: [{}] },
   })

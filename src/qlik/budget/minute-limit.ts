@@ -10,6 +10,9 @@ export const MINUTES = 5
 /** How long the evaluation by minute is in force without further evidence. The mean rate is the same. */
 export const MINUTE_FOR_MS = EVIDENCE_FOR_MS
 
+/** With a lower limit for each minute, a few calls at once would fit by coincidence. */
+const LEAST_PER_MINUTE = 10
+
 /** A 429, and what is known about the calls before it. */
 export interface EarlyRefusal extends RecentCounts {
   /** How long Qlik asked to wait, in ms; null if unspecified. */
@@ -34,6 +37,6 @@ export function perMinute({ limit, windowMs }: WindowLimit): WindowLimit {
  */
 export function fitsMinute({ started, mostAccepted, askedMs }: EarlyRefusal, window: WindowLimit): boolean {
   const minute = perMinute(window)
-  if (window.limit < MINUTES || askedMs === null || askedMs > minute.windowMs) return false
+  if (minute.limit < LEAST_PER_MINUTE || askedMs === null || askedMs > minute.windowMs) return false
   return started > minute.limit && started <= 2 * minute.limit && mostAccepted <= minute.limit
 }
