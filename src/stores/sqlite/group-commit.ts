@@ -2,9 +2,14 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CurfewError } from '../../base/errors.ts'
 import { asCurfewError } from './errors.ts'
 
-interface Write {
-  work: () => unknown
+export interface WriteOptions {
   mustSync: boolean
+  /** Whether `work` has no effect but on the database and the companion, so that it may run again. */
+  isRepeatable?: boolean
+}
+
+interface Write extends WriteOptions {
+  work: () => unknown
   resolve: (value: unknown) => void
   reject: (error: unknown) => void
 }
@@ -86,12 +91,12 @@ export class GroupCommit {
   /**
    * Runs `work` in the next transaction. Resolves with its result after the commit, and after the sync if `mustSync`.
    */
-  write<T>(work: () => T, { mustSync }: { mustSync: boolean }): Promise<T> {
+  write<T>(work: () => T, options: WriteOptions): Promise<T> {
     if (this.#closed)
       return Promise.reject(new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The store is closed.'))
     return new Promise<T>((resolve, reject) => {
       // The queue holds writes of different types. Each is resolved with the result of its own `work`.
-      this.#pending.push({ work, mustSync, resolve: resolve as Write['resolve'], reject })
+      this.#pending.push({ ...options, work, resolve: resolve as Write['resolve'], reject })
       if (this.#pending.length === 1) this.#flushSoon()
     })
   }
@@ -125,7 +130,7 @@ export class GroupCommit {
     try {
       this.#setSync(batch.some((write) => write.mustSync))
       this.#database.exec('BEGIN IMMEDIATE')
-      results = batch.map((write) => this.#attempt(write.work))
+      results = this.#runAll(batch)
       this.#companion.beforeCommit()
       this.#database.exec('COMMIT')
       this.#companion.afterCommit()
@@ -149,6 +154,24 @@ export class GroupCommit {
     if (this.#isFull === isFull) return
     this.#database.exec(`PRAGMA synchronous = ${isFull ? 'FULL' : 'NORMAL'}`)
     this.#isFull = isFull
+  }
+
+  /**
+   * A savepoint copies each page that its write changes. Accepts rarely throw, so a batch of them runs without savepoints. If
+   * one throws, all are rolled back and run again, each in a savepoint.
+   */
+  #runAll(batch: readonly Write[]): Result[] {
+    if (batch.length > 1 && batch.every(({ isRepeatable }) => isRepeatable)) {
+      try {
+        return batch.map(({ work }) => ({ ok: true, value: work() }))
+      } catch (error) {
+        if (!this.#database.isTransaction) throw error
+        this.#database.exec('ROLLBACK')
+        this.#companion.afterFailure()
+        this.#database.exec('BEGIN IMMEDIATE')
+      }
+    }
+    return batch.map(({ work }) => this.#attempt(work))
   }
 
   #attempt(work: () => unknown): Result {

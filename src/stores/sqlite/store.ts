@@ -22,7 +22,7 @@ import { asRefusal, type Damage } from './damage.ts'
 import { openDatabase } from './database.ts'
 import { asCurfewError } from './errors.ts'
 import { FileIdentity } from './file-identity.ts'
-import { GroupCommit, together } from './group-commit.ts'
+import { GroupCommit, together, type WriteOptions } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
 import { Reserve, sizeOf } from './reserve.ts'
@@ -126,7 +126,7 @@ export class SqliteStore implements Store {
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
 
   accept: Store['accept'] = (signals, replay, now, origin) =>
-    this.#keep(() => this.#changes.accept(signals, replay, now, origin))
+    this.#keep(() => this.#changes.accept(signals, replay, now, origin), { isRepeatable: true })
 
   release: Store['release'] = (query, now, origin) =>
     this.#keep(() => this.#changes.release(query, now, origin))
@@ -250,18 +250,18 @@ export class SqliteStore implements Store {
    * For writes that callers rely on once they are acknowledged. The files are checked before and after each transaction:
    * what is written to a removed file is lost.
    */
-  async #keep<T>(work: () => T): Promise<T> {
+  async #keep<T>(work: () => T, { isRepeatable = false } = {}): Promise<T> {
     if (!this.#commits.hasPending) this.#condition.require()
-    const value = await this.#write(work)
+    const value = await this.#write(work, { mustSync: true, isRepeatable })
     if (this.#lastKept !== this.#commits.committed) this.#condition.require()
     this.#lastKept = this.#commits.committed
     return value
   }
 
   /** Writes in the next transaction. A failure counts until the whole database was checked. */
-  async #write<T>(work: () => T, { mustSync = true } = {}): Promise<T> {
+  async #write<T>(work: () => T, options: WriteOptions = { mustSync: true }): Promise<T> {
     try {
-      return await this.#commits.write(work, { mustSync })
+      return await this.#commits.write(work, options)
     } catch (error) {
       this.#condition.note(error)
       throw error

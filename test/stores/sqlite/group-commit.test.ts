@@ -56,6 +56,38 @@ t.test('a write that throws is rolled back alone', async (t) => {
   t.same(notes(), ['a', 'b'])
 })
 
+t.test('repeatable writes need no savepoints, and one that throws is still rolled back alone', async (t) => {
+  const { commits, database, notes, transactions } = setUp(t)
+  const insert = database.prepare('INSERT INTO notes (text) VALUES (?)')
+  const runs: string[] = []
+  const add = (text: string, then = () => {}) =>
+    commits.write(
+      () => {
+        runs.push(text)
+        insert.run(text)
+        then()
+        return text
+      },
+      { ...SYNCED, isRepeatable: true },
+    )
+  const fail = () => {
+    throw new Error('on the way')
+  }
+  t.same(await Promise.all([add('a'), add('b')]), ['a', 'b'])
+  t.same(runs, ['a', 'b'])
+  const results = await Promise.allSettled([add('c'), add('d', fail), add('e')])
+  t.match(results, [{ value: 'c' }, { reason: { message: 'on the way' } }, { value: 'e' }])
+  t.same(notes(), ['a', 'b', 'c', 'e'])
+  t.same(runs.join(''), 'abcdcde')
+  const mixed = await Promise.allSettled([add('f'), add('g', fail), commits.write(() => 'h', SYNCED)])
+  t.same(
+    mixed.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  t.same(runs.join(''), 'abcdcdefg', 'none runs again if one of them must not')
+  t.same(transactions.filter((sql) => sql === 'ROLLBACK').length, 1)
+})
+
 t.test('on a full disk writes are reported as failed, and later ones succeed again', async (t) => {
   const { database, note, notes } = setUp(t)
   const { page_count: pages } = database.prepare('PRAGMA page_count').get() ?? {}
