@@ -4,7 +4,7 @@ import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
-import { COLUMNS, toRevocation, toRow, toValues } from '../rows.ts'
+import { COLUMNS, toRevocation, toShortRow, toValues } from '../rows.ts'
 import { heldStatements } from './held.ts'
 import { NOT_RUNNING, prepareOn } from './prepared.ts'
 import { sizedStatements } from './sized.ts'
@@ -195,7 +195,7 @@ export function sqliteStatements(database: DatabaseSync) {
       prepare('INSERT OR REPLACE INTO replays (key, fingerprint, answer, at) VALUES (?, ?, ?, ?)').run(
         keyDigest(replay),
         replay.fingerprint,
-        JSON.stringify(revocations.map(toRow)),
+        `[${revocations.map(toShortRow).join(',')}]`,
         at,
       )
     },
