@@ -4,7 +4,10 @@ import { asCurfewError } from './errors.ts'
 
 export interface WriteOptions {
   mustSync: boolean
-  /** Whether `work` has no effect but on the database and the companion, so that it may run again. */
+  /**
+   * Whether `work` affects only the database and the companion, so it may run again. Repeatable writes run before the others
+   * of their transaction.
+   */
   isRepeatable?: boolean
 }
 
@@ -123,14 +126,17 @@ export class GroupCommit {
   }
 
   #flush(): void {
-    const batch = this.#pending.splice(0, WRITES_PER_TRANSACTION)
-    if (batch.length === 0) return
+    const some = this.#pending.splice(0, WRITES_PER_TRANSACTION)
+    if (some.length === 0) return
+    const repeatable = some.filter(({ isRepeatable }) => isRepeatable)
+    const others = some.filter(({ isRepeatable }) => !isRepeatable)
+    const batch = [...repeatable, ...others]
     if (this.#pending.length > 0) this.#flushSoon()
     let results: Result[]
     try {
       this.#setSync(batch.some((write) => write.mustSync))
       this.#database.exec('BEGIN IMMEDIATE')
-      results = this.#runAll(batch)
+      results = [...this.#runTogether(repeatable), ...others.map(({ work }) => this.#attempt(work))]
       this.#companion.beforeCommit()
       this.#database.exec('COMMIT')
       this.#companion.afterCommit()
@@ -157,21 +163,20 @@ export class GroupCommit {
   }
 
   /**
-   * A savepoint copies each page that its write changes. Accepts rarely throw, so a batch of them runs without savepoints. If
-   * one throws, all are rolled back and run again, each in a savepoint.
+   * A savepoint copies each page that its write changes. Repeatable writes rarely throw, so they run without savepoints. If
+   * one throws, they are rolled back and run again, each in a savepoint.
    */
-  #runAll(batch: readonly Write[]): Result[] {
-    if (batch.length > 1 && batch.every(({ isRepeatable }) => isRepeatable)) {
-      try {
-        return batch.map(({ work }) => ({ ok: true, value: work() }))
-      } catch (error) {
-        if (!this.#database.isTransaction) throw error
-        this.#database.exec('ROLLBACK')
-        this.#companion.afterFailure()
-        this.#database.exec('BEGIN IMMEDIATE')
-      }
+  #runTogether(batch: readonly Write[]): Result[] {
+    if (batch.length < 2) return batch.map(({ work }) => this.#attempt(work))
+    try {
+      return batch.map(({ work }) => ({ ok: true, value: work() }))
+    } catch (error) {
+      if (!this.#database.isTransaction) throw error
+      this.#database.exec('ROLLBACK')
+      this.#companion.afterFailure()
+      this.#database.exec('BEGIN IMMEDIATE')
+      return batch.map(({ work }) => this.#attempt(work))
     }
-    return batch.map(({ work }) => this.#attempt(work))
   }
 
   #attempt(work: () => unknown): Result {
