@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** One read of a socket. */
 const BYTES_PER_TURN = 64 * 1024
-/** Chunks of 128 bytes fill one read. Proxies send chunks of many kilobytes. */
-export const CHUNKS_PER_TURN = 500
+/** More than a client sends that streams 1,000 users one by one. Proxies send chunks of many kilobytes. */
+export const CHUNKS_PER_TURN = 2_500
 
 /**
  * Limits what a turn of the event loop receives of a body. Node discards the rest of a rejected body as fast as it arrives, up to

@@ -19,6 +19,9 @@ export async function bestPower<M extends Member>(
   roomOf: (client: M) => number,
   powerOf: (client: M) => Promise<OwnPower>,
 ): Promise<Found<M>> {
+  // What is known of a refused client is out of date.
+  const accepted = clients.filter(({ refusedAt }) => refusedAt === null)
+  if (accepted.length > 0 && accepted.length < clients.length) return bestPower(accepted, roomOf, powerOf)
   // A single client is asked once.
   const best = clients.length === 1 ? [] : eligible(clients, new Set(), roomOf)
   const proven = best.filter((client) => classOf(client) === 'proven')

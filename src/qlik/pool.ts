@@ -29,7 +29,8 @@ export function classOf({ power, refusedAt }: Member): Class {
 /**
  * The clients that may make a call; the call waits for the first of them that has room. Those of the best class, those
  * with the most room first, so that a long backlog uses all budgets evenly. If all are out, only the one that was
- * refused first: its failure is reported, and it may be accepted again.
+ * refused first: its failure is reported, and it may be accepted again. A client that lacks power comes last: it would get
+ * empty lists.
  * @param without clients that have already failed to make this call
  * @param roomOf number of calls that a client could start now
  */
@@ -43,7 +44,7 @@ export function eligible<M extends Member>(
   const chosen = left.filter((member) => classOf(member) === best)
   if (best !== 'out') return chosen.length > 1 ? byRoom(chosen, roomOf) : chosen
   if (without.size > 0) return []
-  const sinceOf = ({ refusedAt }: Member) => refusedAt ?? Number.NEGATIVE_INFINITY
+  const sinceOf = ({ refusedAt }: Member) => refusedAt ?? Number.POSITIVE_INFINITY
   return chosen.sort((one, other) => sinceOf(one) - sinceOf(other)).slice(0, 1)
 }
 

@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { Ledger, LedgerLimits, LedgerOptions } from './ledger.ts'
 import type { ExchangeAnswer, PermitExchange } from './permit-log.ts'
 
+/** How often a process with waiting calls asks for permits that others have given back. */
+const ASK_AGAIN_AFTER_MS = 5_000
+
 /** Requested in addition to current demand, so that not every call waits for the database. */
 const SPARE_PERMITS = 4
 /** A permit not used within this time is returned. */
@@ -182,11 +185,17 @@ export class SharedLedger implements Ledger {
     this.#cancelTimer()
     const { clock } = this.#options
     const run = () => this.#exchange()
-    if (this.#wanted > 0) this.#cancelTimer = clock.after(this.#askNotBefore - clock.monotonic(), run)
+    if (this.#wanted > 0) this.#cancelTimer = clock.after(this.#askInMs(), run)
     // Other processes wait for the result of the probe.
     else if (this.#probe === 'passed') this.#cancelTimer = clock.after(0, run)
     else if (this.#ended.length > 0 || this.#stock > 0 || (this.#isHolding && this.#underWay === 0))
       this.#cancelTimer = clock.after(this.#settleAfterMs(), run)
+  }
+
+  /** Other processes give back permits that they do not use, so the window may have room before its end. */
+  #askInMs(): number {
+    const waitMs = this.#askNotBefore - this.#options.clock.monotonic()
+    return this.blockedUntil() === null ? Math.min(waitMs, ASK_AGAIN_AFTER_MS) : waitMs
   }
 
   #settleAfterMs(): number {
