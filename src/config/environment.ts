@@ -123,8 +123,9 @@ export const Environment = z.object({
    */
   AUDIT_RETENTION_DAYS: z.int().min(0).max(3_650).default(365),
   /**
-   * Signs the ends of the audit trail's chains once a day: an Ed25519 private key in PEM. Then who can write to the database
-   * cannot change earlier entries unnoticed. Not set by default, because the key must be kept and its public key published.
+   * An Ed25519 private key in PEM, which signs the ends of the audit trail's chains once a day. Then those who can write to the
+   * database, but do not have the key, cannot change earlier entries unnoticed. Not set by default, because operators must store
+   * the key and distribute its public key.
    */
   AUDIT_SIGNING_KEY: z.string().refine(FORMATS.signingKey.isValid, FORMATS.signingKey.expected).optional(),
   /**

@@ -122,7 +122,7 @@ export class Tenants implements QlikTenants {
     return this.#budgets.refresh()
   }
 
-  /** The same for one of the tenant's clients. */
+  /** End of Qlik's block of a tier for one of the tenant's clients; see `blockedUntil`. */
   clientBlockedUntil(name: string, clientId: string, tier: Tier): number | null {
     const config = this.#configs.byName.get(name)
     return config ? this.#budgets.blockedUntil(config, { clientId }, tier) : null

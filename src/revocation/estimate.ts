@@ -25,7 +25,7 @@ const READS_OF_OTHERS = 2
 
 export interface Prospect {
   revocation: Revocation
-  /** Number of tokens that remain, if its run knows it better than the revocation; or null. */
+  /** Number of tokens that remain, from its run, which is newer than the revocation's; null if there is none. */
   remaining: number | null
   /** The tenant's queue. */
   queue: TenantQueue
@@ -54,7 +54,7 @@ function knownSize({ status, tokens, size }: Revocation): number | null {
   return status === 'running' && found > 0 ? tokens.remaining : size
 }
 
-/** Why nothing of a tenant proceeds; null if it does. */
+/** Why no revocation of a tenant can proceed, or null. */
 export function hindranceOf(outlook: Outlook | null, failing: Hindrance | null): Hindrance | null {
   if (outlook === null) return 'unknown-tenant'
   return outlook.isRefused ? 'client-refused' : failing

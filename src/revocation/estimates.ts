@@ -12,7 +12,7 @@ import type { Hindrance } from './waiting-for.ts'
 const SHARE_OF_TIME = 20
 /** A request waits this long for a new reading. Then it gets estimates from the last one. */
 const WAIT_MS = 50
-/** Answers to signals use a reading of up to this age. */
+/** An answer to a signal starts a new reading if the last one is older, but does not wait for it. */
 const LATEST_MS = 1_000
 
 export interface EstimatesOptions {
@@ -48,7 +48,7 @@ export class Estimates {
     if (revocation.status === 'completed') this.#ended.note(revocation)
   }
 
-  /** Reads the queue again, unless reading takes long: then what is known is used meanwhile. Never rejects. */
+  /** Reads the queue again, and waits for it, but not long: a long queue is read less often, and in the background. Never rejects. */
   async refresh(): Promise<void> {
     this.#readAfter(SHARE_OF_TIME * this.#tookMs)
     if (this.#reading === null) return
@@ -68,7 +68,7 @@ export class Estimates {
     return completionAt({ revocation, remaining, queue: this.#queueOf(tenant), outlook })
   }
 
-  /** Why nothing of a tenant proceeds; null if it does. */
+  /** Why no revocation of a tenant can proceed, or null. */
   hindranceOf(tenant: string, outlook = this.#options.outlook(tenant)): Hindrance | null {
     return hindranceOf(outlook, this.#options.failing(tenant))
   }

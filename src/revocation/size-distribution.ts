@@ -27,7 +27,7 @@ export class SizeDistribution {
     return this.#sizes[Math.max(0, index - 1)] ?? 0
   }
 
-  /** Tokens of users with fewer than `size` tokens, per user of the whole. */
+  /** Tokens of the users with fewer than `size` tokens, divided by the number of all users. */
   tokensBelow(size: number): number {
     return this.#part(this.#tokens, this.#before(size))
   }

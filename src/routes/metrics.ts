@@ -180,19 +180,19 @@ export default async function metricsRoute(
   })
   const learned = new Gauge({
     name: 'curfew_qlik_learned_limit',
-    help: "Calls per window that all clients of a tenant make together, because Qlik Cloud refused a call although the client's limit was not reached; 0 if it did not.",
+    help: "Calls per window that all clients of a tenant make together, because Qlik Cloud refused a call although the client's limit was not reached; 0 if no such limit is in force.",
     labelNames: ['tenant', 'tier'],
     registers,
   })
   const byMinute = new Gauge({
     name: 'curfew_qlik_minute_limit',
-    help: 'Calls per minute that each client of a tenant makes, because Qlik Cloud applies its rate limit to each minute; 0 if it applies to five.',
+    help: 'Calls per minute that each client of a tenant makes, because Qlik Cloud applies its rate limit to each minute; 0 if it applies to five minutes.',
     labelNames: ['tenant', 'tier'],
     registers,
   })
   const completion = new Gauge({
     name: 'curfew_backlog_completion_seconds',
-    help: 'Expected time until no revocation of the tenant is queued or running; 0 if none is, +Inf if nothing proceeds.',
+    help: 'Expected time until no revocation of the tenant is queued or running; 0 if none is, +Inf if none can proceed.',
     labelNames: ['tenant'],
     registers,
   })
@@ -204,7 +204,7 @@ export default async function metricsRoute(
   })
   const blockedFor = new Gauge({
     name: 'curfew_blocked_seconds',
-    help: 'Time until a 429 response of Qlik Cloud blocks none of the calls of the tenant, 0 if it does not.',
+    help: 'Time until a client of the tenant can make each kind of call again, if 429 responses of Qlik Cloud block all clients; otherwise 0.',
     labelNames: ['tenant'],
     registers,
   })

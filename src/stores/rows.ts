@@ -21,7 +21,7 @@ interface Column {
   part: string | null
   encode: (value: unknown) => Cell
   decode: (cell: unknown) => unknown
-  /** The cell that a row without this column stands for; undefined if there is none. */
+  /** The value of the column in a row that lacks it; undefined if there is none. */
   absent: Cell | undefined
   /** The name in JSON, with a colon. */
   quoted: string

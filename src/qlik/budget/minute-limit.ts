@@ -7,7 +7,7 @@ import { EVIDENCE_FOR_MS, type RecentCounts } from './recent-calls.ts'
 /** Minutes in Qlik's window. With a window configured for tests, a minute is a fifth of it. */
 export const MINUTES = 5
 
-/** How long the evaluation by minute is in force without further evidence. The mean rate is the same. */
+/** How long calls are limited by minute after one refusal. That costs little: the mean rate is the same. */
 export const MINUTE_FOR_MS = EVIDENCE_FOR_MS
 
 /** With a lower limit for each minute, a few calls at once would fit by coincidence. */

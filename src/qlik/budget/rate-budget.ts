@@ -110,7 +110,7 @@ export class RateBudget {
   }
 
   /**
-   * Like `draw`, for a call that waits at several budgets: whoever grants the permit must await `noted` before the call.
+   * Like `draw`, for a call that waits at several budgets. After its permit is granted, it must await `noted` before it starts.
    * The returned function withdraws the call.
    */
   enter(tier: Tier, waiter: Waiter): () => void {

@@ -17,8 +17,8 @@ export async function readHeads(audit: Pick<AuditReading, 'spans' | 'page'>): Pr
 }
 
 /**
- * The heads of all chains, signed with Ed25519 (RFC 8032). Who can write to the database but does not have the key cannot
- * change what precedes them.
+ * The heads of all chains, signed with Ed25519 (RFC 8032). Those who can write to the database, but do not have the key, cannot
+ * change earlier entries unnoticed.
  * @param day UTC, as YYYY-MM-DD
  */
 export function headsSigned(heads: readonly Head[], day: string, key: KeyObject): AuditEvent {
@@ -33,7 +33,7 @@ export class SignatureCheck {
   /** The latest day with a valid signature; null if there is none. */
   lastDay: string | null = null
 
-  /** @param key null to accept all signatures */
+  /** @param key the public key; null to verify nothing */
   constructor(key: KeyObject | null) {
     this.#key = key
   }

@@ -30,8 +30,8 @@ export function userLocks(query: Query) {
   return {
     /**
      * Locks users for runs, for each run all or none. A user is taken from a run that is inactive or less urgent. No two
-     * runs in one call may name the same user. A run without a valid claim locks nobody: the rows of the runs stay locked
-     * until the transaction ends, so whoever ends one of them sees its locks, and removes them.
+     * runs in one call may name the same user. A run without a valid claim locks nobody. The rows of the runs stay locked
+     * until this transaction ends, so a transaction that ends one of them later sees its locks, and removes them.
      * @returns the ids of the runs that now have their locks
      */
     async lock(wanted: readonly UserLocks[]): Promise<Set<string>> {
