@@ -1,3 +1,4 @@
+import { lowest } from '../base/binary-search.ts'
 import type { Power } from '../revocation/qlik-tenant.ts'
 import type { Allowance } from '../revocation/survey-plan.ts'
 
@@ -93,12 +94,5 @@ export function earliestOfAll(times: readonly (number | null)[]): number | null 
 
 /** The largest n from 0 to `most` for which a test holds that holds for all smaller ones. */
 function largest(most: number, holds: (n: number) => boolean): number {
-  let low = 0
-  let high = most
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2)
-    if (holds(middle)) low = middle
-    else high = middle - 1
-  }
-  return low
+  return lowest(most, (before) => !holds(before + 1))
 }

@@ -1,3 +1,5 @@
+import { lowest } from '../base/binary-search.ts'
+
 /** How many users have how many tokens. Pure. */
 export class SizeDistribution {
   readonly #sizes: readonly number[]
@@ -52,15 +54,4 @@ export class SizeDistribution {
   #before(size: number): number {
     return lowest(this.#sizes.length, (index) => (this.#sizes[index] ?? 0) >= size)
   }
-}
-
-/** The lowest index below `count` for which a test holds that holds for all higher ones; `count` if there is none. */
-export function lowest(count: number, holds: (index: number) => boolean): number {
-  let [low, high] = [0, count]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (holds(middle)) high = middle
-    else low = middle + 1
-  }
-  return low
 }

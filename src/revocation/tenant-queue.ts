@@ -1,6 +1,7 @@
+import { lowest } from '../base/binary-search.ts'
 import { RESERVE_EVERY, urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
-import { lowest, SizeDistribution } from './size-distribution.ts'
+import { SizeDistribution } from './size-distribution.ts'
 import type { QueueGroup } from './store.ts'
 
 /** A revocation whose place in the queue is wanted. */

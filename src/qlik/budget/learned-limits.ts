@@ -94,11 +94,9 @@ export class LearnedLimits {
     return true
   }
 
-  /** From now on, the limit of each client is `calls` per minute. False if that is known. */
-  limitByMinute(of: LimitedTier, calls: number, waitMs: number): boolean {
-    if (this.isByMinute(of)) return false
+  /** From now on, the limit of each client is `calls` per minute. */
+  limitByMinute(of: LimitedTier, calls: number, waitMs: number): void {
     this.#learn(of, 'minute', calls, waitMs)
-    return true
   }
 
   /**
