@@ -9,7 +9,7 @@ import type {
   QlikTenant,
   TokenFate,
   TokenPage,
-  UserMatch,
+  UserSearch,
 } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { abortable } from './abortable.ts'
@@ -58,9 +58,10 @@ export class HttpQlikTenant implements QlikTenant {
     this.#clients = new TenantClients({ ...options, lifetime })
     this.#lookups = new UserLookups(
       (users, urgency) =>
-        this.#calls.make(1, { urgency, signal: lifetime }, ({ client, grant }) =>
-          client.client.findUsers(grant.value, users, lifetime),
-        ),
+        this.#calls.make(1, { urgency, signal: lifetime }, async ({ client, grant }) => ({
+          matches: await client.client.findUsers(grant.value, users, lifetime),
+          client: client.clientId,
+        })),
       clock,
     )
   }
@@ -127,7 +128,7 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#inUse(() => abortable(this.#clients.power(client, maxAgeMs), signal))
   }
 
-  findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
+  findUsers(user: UserReference, call: CallOptions): Promise<UserSearch> {
     return this.#inUse(() => abortable(this.#lookups.find(user, call.urgency), call.signal))
   }
 

@@ -37,7 +37,7 @@ export async function confirm(
     const resolved =
       revocation.resolved.length > 0
         ? revocation.resolved
-        : await identify(revocation.user, ownUserIds, tenant, options)
+        : (await identify(revocation.user, ownUserIds, tenant, options)).ids
     if (resolved.length === 0) return { found: 'nothing', proof: null, kept: 0, undecided: 0, resolved }
     return await listToConfirm({ ...revocation, resolved }, ownUserIds, tenant, options)
   } catch (error) {

@@ -98,8 +98,9 @@ async function identified(signal: Signal, tenant: QlikTenant | undefined, call: 
   const { ownUserIds } = await requirePower(tenant, call)
   const named = { signal, tenant, ownUserIds }
   try {
-    const userIds = await identify(signal.user, ownUserIds, tenant, call)
-    return { ...named, resolved: userIds.length > 0 ? userIds : 'no-matching-user' }
+    const { ids, isProven } = await identify(signal.user, ownUserIds, tenant, call)
+    if (ids.length > 0) return { ...named, resolved: ids }
+    return { ...named, resolved: isProven ? 'no-matching-user' : 'none-visible' }
   } catch (error) {
     const finding = error instanceof CurfewError ? FINDING_OF[error.code] : undefined
     if (finding) return { ...named, resolved: finding }

@@ -16,9 +16,10 @@ export interface QlikTenant {
   /** The tenant's clock minus `Clock.monotonic`; null if unknown (`ClockOffset`). */
   clockOffset(): Interval | null
   /**
-   * Users that Qlik finds by this subject or e-mail address, with the value Qlik has, which may differ (`identify`).
+   * Users that Qlik finds by this subject or e-mail address, with the value Qlik has, which may differ (`identify`). A
+   * client that cannot see other users finds none.
    */
-  findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
+  findUsers(user: UserReference, call: CallOptions): Promise<UserSearch>
   /** Whether a user with exactly this Qlik user id exists. `call.client` is a preference. */
   userExists(id: string, call: CallOptions): Promise<boolean>
   /**
@@ -109,6 +110,12 @@ export interface UserMatch {
   id: string
   /** The subject or e-mail address stored in Qlik. */
   value: string
+}
+
+export interface UserSearch {
+  matches: UserMatch[]
+  /** Id of the OAuth client that made the search. */
+  client: string
 }
 
 export interface Token {

@@ -9,8 +9,8 @@ export const Status = z.enum(['queued', 'running', 'held', 'completed', 'failed'
 export type Status = z.infer<typeof Status>
 
 /**
- * Result of a completed revocation. `no-such-user`: no user has the id or the name. `none-visible`: the list was
- * empty, but the OAuth client is not known to see other users' tokens.
+ * Result of a completed revocation. `no-such-user`: no user has the id or the name. `none-visible`: no user or token was
+ * found, but the OAuth client is not known to see those of other users.
  */
 export const Outcome = z.enum(['revoked', 'nothing-to-revoke', 'no-such-user', 'none-visible'])
 export type Outcome = z.infer<typeof Outcome>

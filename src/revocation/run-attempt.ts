@@ -62,7 +62,8 @@ export async function runAttempt(
   let resolved: string[] | null = null
   try {
     const { ownUserIds } = await requirePower(tenant, options)
-    resolved = await identify(revocation.user, ownUserIds, tenant, options)
+    const { ids, isProven } = await identify(revocation.user, ownUserIds, tenant, options)
+    resolved = ids
     await options.lock(resolved)
     const users = usersOf(resolved, ownUserIds)
     const existing = knownToExist(revocation, resolved, ownUserIds)
@@ -70,8 +71,8 @@ export async function runAttempt(
     const attempt = new Attempt({ ...options, place, tenant, users, existing, tally, startedAt, onChange })
     const { proof, undecided, beganAt } = await attempt.run()
     const tokens = { ...tally.counts }
-    const outcome = outcomeOf(proof, tokens)
-    const confirmInMs = outcome === 'no-such-user' ? null : confirmDelay(beganAt, options)
+    const outcome = outcomeOf(proof, tokens, isProven)
+    const confirmInMs = proof === null || outcome === 'no-such-user' ? null : confirmDelay(beganAt, options)
     return { ended: 'completed', outcome, resolved, proof, undecided, confirmInMs, tokens }
   } catch (error) {
     const tokens = { ...tally.counts }
@@ -110,8 +111,13 @@ function knownToExist(
   return user.kind !== 'userId' || found > 0 ? [...resolved, ...ownUserIds] : [...ownUserIds]
 }
 
-function outcomeOf(proof: Proof | null, { revoked, alreadyGone }: TokenCounts): Outcome {
-  if (proof === null) return 'no-such-user'
+/** @param isIdentified whether the client that searched for the user is proven to see all users */
+function outcomeOf(
+  proof: Proof | null,
+  { revoked, alreadyGone }: TokenCounts,
+  isIdentified: boolean,
+): Outcome {
+  if (proof === null) return isIdentified ? 'no-such-user' : 'none-visible'
   if (revoked + alreadyGone > 0) return 'revoked'
   if (proof.role === 'not-reported') return 'none-visible'
   return proof.userExists ? 'nothing-to-revoke' : 'no-such-user'

@@ -193,11 +193,13 @@ async function sizeOf(
   { user, resolved }: Unsized,
   { tenant, ownUserIds, counts, call }: Counting,
 ): Promise<number | null> {
-  const ids =
-    resolved.length > 0 ? resolved : await identify(user, ownUserIds, tenant, call).catch(onlyOneUser)
-  if (ids === null) return null
+  const found =
+    resolved.length > 0
+      ? { ids: resolved }
+      : await identify(user, ownUserIds, tenant, call).catch(onlyOneUser)
+  if (found === null) return null
   let size = 0
-  for (const id of ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)
+  for (const id of found.ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)
   return size
 }
 

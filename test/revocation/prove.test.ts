@@ -105,7 +105,7 @@ t.test('in a dry run, the power of the client that listed decides what an empty 
         client: isOpen ? client : 'b',
       }),
       clockOffset: () => null,
-      findUsers: async () => [{ id: 'u1', value: 'ada' }],
+      findUsers: async () => ({ matches: [{ id: 'u1', value: 'ada' }], client: 'a' }),
       listTokens: async () => ({ tokens: [], next: null, scope: 'admin_classic', client: 'a' }),
     })
     const dryRun = createDryRun({
