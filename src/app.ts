@@ -27,7 +27,6 @@ import { createSignDaily } from './revocation/audit/sign-daily.ts'
 import { BrakeLog } from './revocation/brake-log.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { Estimates } from './revocation/estimates.ts'
-import { FailingTenants } from './revocation/failing-tenants.ts'
 import { userKey } from './revocation/keys.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
@@ -127,13 +126,12 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   }
   const senders = new Senders(config.senders, { clock, log: app.log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
-  const failing = new FailingTenants()
   const estimates = new Estimates({
     store,
     clock,
     log: app.log,
     outlook: (tenant) => outlookOf(tenants, tenant, clock),
-    failing: (tenant) => failing.hindranceOf(tenant),
+    failing: (tenant) => worker.hindranceOf(tenant),
     remainingOf: (id) => worker.remainingOf(id),
   })
   const worker = new Worker({
@@ -145,7 +143,6 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
     allowance: (tenant) => tenants.ifOpen(tenant)?.pool.allowance() ?? null,
-    onAttempt: (tenant, failure) => failing.note(tenant, failure),
     onEnded: (revocation) => {
       metrics.ended(revocation)
       estimates.noteEnded(revocation)
