@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { abandon } from './abandon.ts'
 import { paceBody } from './body-pace.ts'
+import { lastResponse } from './problems.ts'
 import type { CountRefusal } from './refusals.ts'
 
 /** Requests of one connection that are not finished. Clients that pipeline use a depth of 1 to 10; proxies do not pipeline. */
@@ -17,6 +18,8 @@ export const MAX_PIPELINED = 16
 export const READ_WITHIN_MS = 20_000
 /** Time without a byte in either direction. Longer than the longest `Prefer: wait`, 30 s. */
 const SILENCE_MS = 45_000
+
+const MANY_CHUNKS = 'The body has thousands of small chunks. Send fewer, larger ones.'
 
 /** Longer than proxies keep connections, so that they do not send on one that closes. Fastify's default. */
 const KEEP_ALIVE_MS = 72_000
@@ -59,7 +62,7 @@ export function limitedServer({
         closeUnread(response, { socket, clock, refused })
         paceBody(request, response, () => {
           refused('chunks')
-          abandon(socket)
+          abandon(socket, response.headersSent ? undefined : lastResponse('400 Bad Request', MANY_CHUNKS))
         })
         response.once('close', () => {
           queue.next(() => {
@@ -82,7 +85,10 @@ export function limitedServer({
   }
 }
 
-/** The requests of one connection, handled one after the other. Each waits for a turn of the event loop of its own. */
+/**
+ * The requests of one connection, handled one after the other. Each waits for a turn of the event loop of its own. A large body
+ * that is pipelined behind a long `Prefer: wait` times out: clients should not pipeline after a POST (RFC 9112, section 9.3.2).
+ */
 class RequestQueue {
   #waiting: (() => void)[] = []
 

@@ -101,7 +101,10 @@ t.test('if Qlik reports no roles, an empty list is no proof, and a token of anot
   const [user] = [service.userWithTokens(1), service.userWithTokens(1)]
   t.match(await service.revoke({ userId: user.id }), { outcome: 'revoked', verified: true })
   t.match(await service.revoke({ userId: nobody.id }), { outcome: 'nothing-to-revoke', verified: true })
-  t.match(await service.revoke({ email: 'no2@example.com' }), { outcome: 'no-matching-user', verified: false })
+  t.match(await service.revoke({ email: 'no2@example.com' }), {
+    outcome: 'no-matching-user',
+    verified: false,
+  })
 })
 
 t.test(
