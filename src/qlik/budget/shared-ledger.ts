@@ -126,6 +126,10 @@ export class SharedLedger implements Ledger {
     return blockedUntil > this.#options.clock.monotonic() ? blockedUntil : null
   }
 
+  isOpen(): boolean {
+    return this.#held.isOpen
+  }
+
   /** Unused permits granted under the old limits are returned. */
   change(limits: LedgerLimits): void {
     this.#remaining = Math.max(0, this.#remaining + limits.limit - this.#limits.limit)

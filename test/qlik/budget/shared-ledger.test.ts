@@ -385,3 +385,41 @@ t.test('estimates when a number of calls could have started', async (t) => {
   t.equal(ledger.freeAt(6), clock.monotonic() + 1_000)
   t.equal(ledger.freeAt(16), clock.monotonic() + 2_000)
 })
+
+t.test('is open until a block, and again once a call of any process has passed', async (t) => {
+  const { clock, ledger, want } = setUp(t, [
+    { blockedMs: 1_000, waitMs: 1_000 },
+    { blockedMs: 0, waitMs: 500 },
+    { granted: 1 },
+    { granted: 1, isProbe: true, blockedMs: 0 },
+  ])
+  const ask = async (ms: number) => {
+    clock.advance(ms)
+    await settle()
+    await settle()
+    return ledger.isOpen()
+  }
+  t.ok(ledger.isOpen())
+  want(1)
+  t.notOk(await ask(0), 'blocked')
+  t.notOk(await ask(1_000), 'another process has the probe')
+  t.ok(await ask(500), 'which has passed')
+  await ledger.block(1_000)
+  t.notOk(ledger.isOpen())
+  want(1)
+  t.notOk(await ask(1_000))
+  t.ok(ledger.begin(), 'the probe')
+  t.notOk(ledger.isOpen())
+  ledger.probed(true)
+  t.ok(ledger.isOpen())
+})
+
+t.test('a block remains, even if the answer to an exchange under way does not include it', async (t) => {
+  let block = () => {}
+  const { ledger, want } = setUp(t, [{}], () => block())
+  block = () => void ledger.block(1_000)
+  want(1)
+  await settle()
+  await settle()
+  t.notOk(ledger.isOpen())
+})
