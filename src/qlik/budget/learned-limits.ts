@@ -42,6 +42,7 @@ export interface LearnedLimitsOptions {
 export class LearnedLimits {
   readonly #options: LearnedLimitsOptions
   readonly #known = new Map<string, Known>()
+  #isRead = false
   #cancelRead = () => {}
   #cancelApply: (() => void) | null = null
   #isStopped = false
@@ -55,10 +56,11 @@ export class LearnedLimits {
     const { permits, clock, log } = this.#options
     try {
       for (const limit of (await permits.learnedLimits?.()) ?? []) this.#note(limit)
+      this.#isRead = true
     } catch (error) {
       log.warn({ err: error }, 'could not read the learned rate limits; retrying')
     }
-    if (this.#isStopped || !('exchange' in permits)) return
+    if (this.#isStopped || (this.#isRead && !('exchange' in permits))) return
     this.#cancelRead = clock.after(READ_INTERVAL_MS, () => this.start())
   }
 

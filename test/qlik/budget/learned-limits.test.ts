@@ -104,6 +104,21 @@ t.test('reading its own limit back does not make it newer', async (t) => {
   t.ok(limits.isNewEvent(OF, acceptedAt))
 })
 
+t.test('the first read is repeated until it succeeds', async (t) => {
+  const { store, warnings, limits, pass } = setUp(LOG)
+  store.isAway = true
+  await limits.start()
+  await pass(2_000)
+  t.equal(store.reads, 2)
+  t.same(warnings, Array(2).fill('could not read the learned rate limits; retrying'))
+  store.isAway = false
+  store.stored = [{ ...OF, calls: 350, ageMs: 0 }]
+  await pass(2_000)
+  t.equal(limits.limit(OF, LIMITS), 350)
+  await pass(20_000)
+  t.equal(store.reads, 3, 'no other process writes limits')
+})
+
 t.test('only other processes require further reads, until it stops', async (t) => {
   const { store, limits, pass } = setUp(EXCHANGE)
   await limits.start()
