@@ -18,7 +18,7 @@ export interface OpenBudgetOptions {
 
 /** The budget of one client of a tenant, empty until restored. */
 export function openBudget(
-  config: TenantConfig & BudgetLimits,
+  config: Pick<TenantConfig, 'name' | 'origin'> & BudgetLimits,
   { clientId }: Pick<ClientConfig, 'clientId'>,
   { permits, clock, log, onEarlyRefusal = () => {} }: OpenBudgetOptions,
 ): RateBudget {
