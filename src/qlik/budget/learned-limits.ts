@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { isNewEvent, lowered, raised } from './learned-limit.ts'
-import { MINUTE_FOR_MS } from './minute-limit.ts'
 import type { LearnedLimit, Permits, Tier } from './permit-log.ts'
+import { EVIDENCE_FOR_MS } from './recent-calls.ts'
 
 /** Refusals within this time after a limit was learned, by any process, belong to the same event. */
 const SAME_EVENT_MS = 10_000
@@ -80,10 +80,13 @@ export class LearnedLimits {
     return limit
   }
 
-  /** Whether Qlik evaluates the limit for each minute. */
+  /**
+   * Whether Qlik evaluates the limit for each minute. That is assumed for a day after one refusal, which costs little: the
+   * mean rate is the same.
+   */
   isByMinute(of: LimitedTier): boolean {
     const known = this.#known.get(keyOf(of, 'minute'))
-    if (!known || this.#options.clock.monotonic() - known.learnedAt >= MINUTE_FOR_MS) return false
+    if (!known || this.#options.clock.monotonic() - known.learnedAt >= EVIDENCE_FOR_MS) return false
     // At its end, the limits of the window are in force again.
     this.#applyLater(APPLY_INTERVAL_MS)
     return true

@@ -1,4 +1,4 @@
-/** A peak is evidence for this long. */
+/** A peak, or a refusal that shows a limit per minute, is evidence for this long. */
 export const EVIDENCE_FOR_MS = 24 * 60 * 60_000
 
 /** Number of a client's calls of one tier within a minute. */
