@@ -14,7 +14,7 @@ import type {
 import type { UserReference } from '../revocation/signal.ts'
 import { abortable } from './abortable.ts'
 import type { Calls } from './calls.ts'
-import type { ClientPool, PoolCall } from './client-pool.ts'
+import type { ClientPool } from './client-pool.ts'
 import type { ClientState } from './pool-client.ts'
 import { TenantClients, type TenantClientsOptions } from './tenant-clients.ts'
 import type { ClientConfig } from './tenant-config.ts'
@@ -134,16 +134,15 @@ export class HttpQlikTenant implements QlikTenant {
 
   userExists(id: string, call: CallOptions): Promise<boolean> {
     return this.#inUse(() =>
-      this.#calls.make(1, preferring(call), ({ client, grant }) =>
+      this.#calls.make(1, call, ({ client, grant }) =>
         client.client.userExists(grant.value, id, call.signal),
       ),
     )
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
-    const by = page === null ? preferring(call) : call
     const { tokens, next, owners, scope, askedAt, client } = await this.#inUse(() =>
-      this.#calls.ask(by, ({ client, grant }) =>
+      this.#calls.ask(call, ({ client, grant }) =>
         client.client.listTokens(grant.value, { userId, page }, call.signal),
       ),
     )
@@ -188,8 +187,4 @@ export class HttpQlikTenant implements QlikTenant {
       this.noteUse()
     }
   }
-}
-
-function preferring({ client, ...call }: CallOptions): PoolCall {
-  return { ...call, prefer: client }
 }

@@ -148,9 +148,12 @@ export class Attempt {
       listing,
       resolved,
       mustRecheck: this.#mayLackPower,
-      usersExist: async (role: Proof['role'], client: string) => {
+      usersExist: async (role: Proof['role'], preferredClient: string) => {
         for (const id of unknown) {
-          if (role === 'not-reported' || !(await tenant.userExists(id, { ...this.#options, client })))
+          if (
+            role === 'not-reported' ||
+            !(await tenant.userExists(id, { ...this.#options, preferredClient }))
+          )
             return false
         }
         return true

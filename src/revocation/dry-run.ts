@@ -193,8 +193,9 @@ async function findingForEmptyList(
     if (power?.power !== 'proven') return 'none-visible'
   }
   const { kind, value } = signal.user
-  const [client] = clients
-  if (kind === 'userId' && !(await tenant.userExists(value, { ...shared, client }))) return 'no-such-user'
+  const [preferredClient] = clients
+  if (kind === 'userId' && !(await tenant.userExists(value, { ...shared, preferredClient })))
+    return 'no-such-user'
   return 'exists'
 }
 

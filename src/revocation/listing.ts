@@ -84,8 +84,8 @@ export async function listAll(
   }
   try {
     // One client, also for a repeated listing: clients may see different tokens.
-    const client = previous ? onlyClient(previous) : undefined
-    for (const user of users) await listUser(user, found, listing, tenant, { ...options, client })
+    const preferredClient = previous ? onlyClient(previous) : undefined
+    for (const user of users) await listUser(user, found, listing, tenant, { ...options, preferredClient })
   } catch (error) {
     signal.throwIfAborted()
     listing.failure = error
@@ -109,8 +109,8 @@ async function listUser(
 ): Promise<void> {
   let count = 0
   const foundBefore = found.size
-  const client = onlyClient(listing) ?? options.client
-  for await (const page of pages(tenant, owner.id, { ...options, client })) {
+  const preferredClient = onlyClient(listing) ?? options.preferredClient
+  for await (const page of pages(tenant, owner.id, { ...options, preferredClient })) {
     count += 1
     listing.pages = Math.max(listing.pages, count)
     listing.clients.add(page.client)

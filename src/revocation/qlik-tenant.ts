@@ -20,11 +20,11 @@ export interface QlikTenant {
    * client that cannot see other users finds none.
    */
   findUsers(user: UserReference, call: CallOptions): Promise<UserSearch>
-  /** Whether a user with exactly this Qlik user id exists. `call.client` is a preference. */
+  /** Whether a user with exactly this Qlik user id exists. */
   userExists(id: string, call: CallOptions): Promise<boolean>
   /**
-   * One page of a user's tokens; `next` identifies the following page, null on the last. The client that made the call is
-   * the only one that may read the following pages; on the first page, `call.client` is a preference.
+   * One page of a user's tokens; `next` identifies the following page, null on the last. Only the client
+   * that made the call can read the following pages: pass it as `call.client`.
    */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
   /**
@@ -69,6 +69,8 @@ export interface CallOptions {
   urgency: number
   /** Id of the OAuth client that must make the call; by default any that can. */
   client?: string | undefined
+  /** Id of the OAuth client that makes the call unless another is more powerful, or Qlik refuses it. */
+  preferredClient?: string | undefined
   /** The place among calls of the same urgency; by default before those that have one, in order of arrival. */
   place?: Place
 }

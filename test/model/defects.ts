@@ -44,8 +44,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'an unknown id is verified',
     file: 'revocation/attempt.ts',
-    now: "if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false",
-    instead: 'if (id === role) return false',
+    now: '!(await tenant.userExists(id, { ...this.#options, preferredClient }))',
+    instead: 'id === role',
   },
   {
     name: 'a delivery is forgotten after ten minutes',

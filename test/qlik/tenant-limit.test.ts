@@ -4,6 +4,8 @@ import { CALL, openPool } from '../support/client-pool.ts'
 import { drive, turns } from '../support/drive.ts'
 
 const WINDOW = 300_000
+const MESSAGE =
+  "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window"
 
 t.test("the tenant's own limit is learned from a 429 while a client has room", async (t) => {
   // Four bots and one user: the tenant allows 2.5 times what a client may do.
@@ -15,9 +17,7 @@ t.test("the tenant's own limit is learned from a 429 while a client has room", a
   await turns(200)
   t.equal(tenants.learnedLimit('acme', 2), 56, '0.7 of four clients with 20 each')
   t.equal(tenants.learnedLimit('acme', 1), null)
-  const message =
-    "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window"
-  t.equal(lines.filter(({ msg }) => msg === message).length, 1, 'one event, logged once')
+  t.equal(lines.filter(({ msg }) => msg === MESSAGE).length, 1, 'one event, logged once')
   await drive(pool, work)
   const before = refusals()
   clock.advance(2 * WINDOW)
@@ -76,6 +76,38 @@ t.test('a learned limit survives a restart, and other processes read it', async 
     [6, 6],
     'without the access tokens',
   )
+})
+
+/** The limits that were logged as learned. */
+const learned = (lines: { msg: string; limit?: number }[]) =>
+  lines.filter(({ msg }) => msg === MESSAGE).map(({ limit }) => limit)
+
+t.test('refused probes do not lower the limit: a block of 20 minutes costs one lowering', async (t) => {
+  const pool = await openPool(t, { count: 1, tier2Limit: 500 })
+  const { tenant, tokens, checked, sandbox, lines, refusals } = pool
+  await checked()
+  const [first = '', second = ''] = tokens(2)
+  sandbox.tenant.order({ kind: 'rate-limited', seconds: 60, times: 20, route: 'revoke' })
+  await drive(pool, tenant.revokeToken(first, CALL))
+  t.equal(refusals(), 20)
+  t.same(learned(lines), [350])
+  sandbox.tenant.order({ kind: 'rate-limited', seconds: 60, route: 'revoke' })
+  await drive(pool, tenant.revokeToken(second, CALL))
+  t.same(learned(lines), [350, Math.floor(425 * 0.7)], 'a 429 after an accepted call is new evidence')
+})
+
+t.test('refused probes of one client do not lower the limit while others make calls', async (t) => {
+  const pool = await openPool(t, { tier2Limit: 500 })
+  const { tenant, tokens, checked, sandbox, clients, lines, refusals, clock } = pool
+  await checked()
+  const userId = clients[0]?.userId ?? ''
+  for (let minute = 0; minute < 20; minute += 1) {
+    sandbox.tenant.limiter.block(userId, 2, clock.now(), 60)
+    await drive(pool, Promise.all(tokens(8).map((id) => tenant.revokeToken(id, CALL))))
+    clock.advance(60_000)
+  }
+  t.ok(refusals() > 10)
+  t.same(learned(lines), [700])
 })
 
 for (const [count, concurrency] of [

@@ -67,7 +67,7 @@ t.test('a client is closed between the listing and the check of its power', asyn
   const asked: CallOptions['client'][] = []
   const usersExist = async (_role: string, client: string) => {
     asked.push(client)
-    return tenant.userExists(id, { ...CALL, client })
+    return tenant.userExists(id, { ...CALL, preferredClient: client })
   }
   const request = { listing, resolved: [id], mustRecheck: false, usersExist }
   t.match(await prove(request, tenant, CALL), { client, userExists: true })
@@ -84,11 +84,11 @@ t.test('a repeated listing leaves a client that has lost its scope, or is refuse
     tokens(1)
     const [a, b] = clients
     if (!a || !b) return
-    const by = { ...CALL, client: a.id }
+    const by = { ...CALL, preferredClient: a.id }
     t.equal((await tenant.listTokens('u1', null, by)).client, a.id)
     sandbox.tenant.changeClient(a.id, change)
     sandbox.tenant.expireAccessTokens(a.id)
-    if (change.grantedScope) await tenant.power({ ...by, maxAgeMs: 0 })
+    if (change.grantedScope) await tenant.power({ ...CALL, client: a.id, maxAgeMs: 0 })
     t.equal((await tenant.listTokens('u1', null, by)).client, b.id)
   }
 })

@@ -135,13 +135,17 @@ export class ClientBudgets {
     const { client, tier } = key
     const window = windowOf(config, tier)
     const minute = perMinute(window)
+    const open = this.#openOf(config)
+    const acceptedAt = Math.max(...open.map((budget) => budget.acceptedAt(tier)))
     let { started } = refusal
     if ('recentCalls' in permits && permits.recentCalls)
       started = await permits.recentCalls(key, minute.windowMs).then(
         (all) => Math.max(all, started),
         () => started,
       )
-    const peaks = this.#openOf(config).map((budget) => budget.recent(tier).mostAccepted)
+    // Another refusal of the same event may have been evaluated while this one waited for the store.
+    if (!this.#learned.isNewEvent(key, acceptedAt)) return
+    const peaks = open.map((budget) => budget.recent(tier).mostAccepted)
     const evidence = { ...refusal, started, mostAccepted: Math.max(refusal.mostAccepted, ...peaks) }
     const details = { tenant: config.name, client, tier }
     if (!this.#learned.isByMinute(key) && fitsMinute(evidence, window)) {
@@ -153,11 +157,10 @@ export class ClientBudgets {
       return
     }
     const limit = this.#learned.lower(key, this.#ceilingOf(config, tier), refusal.waitMs)
-    if (limit !== null)
-      log.warn(
-        { ...details, limit },
-        "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window",
-      )
+    log.warn(
+      { ...details, limit },
+      "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window",
+    )
   }
 
   #openOf(config: TenantConfig): RateBudget[] {

@@ -93,6 +93,10 @@ export class LocalLedger implements Ledger {
     return this.#block.until(this.#options.clock.monotonic())
   }
 
+  isOpen(): boolean {
+    return this.#block.isOpen
+  }
+
   change(limits: LedgerLimits): void {
     this.#limits = limits
     this.#log.change(limits)

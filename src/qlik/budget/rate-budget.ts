@@ -27,6 +27,8 @@ export interface NewBlock {
   ms: number
   /** Whether the window had room, so that Qlik refused a call that the limits allow. */
   hadRoom: boolean
+  /** Whether Qlik has accepted a call since the last block. If not, it refused the probe: the block continues. */
+  wasOpen: boolean
 }
 
 export interface RateBudgetOptions {
@@ -130,9 +132,10 @@ export class RateBudget {
     const ledger = this.#ledgers[tier]
     const isNew = ledger.blockedUntil() === null
     const hadRoom = ledger.usedUpUntil() === null
+    const wasOpen = ledger.isOpen()
     const blocking = ledger.block(ms)
     const until = this.blockedUntil(tier)
-    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom })
+    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom, wasOpen })
     await blocking
   }
 
@@ -178,6 +181,11 @@ export class RateBudget {
   /** The calls of the last minute; without those of other processes. */
   recent(tier: Tier): RecentCounts {
     return this.#recent[tier].counts(this.#options.clock.monotonic())
+  }
+
+  /** Start of the latest call that Qlik accepted, in monotonic ms; without those of other processes. */
+  acceptedAt(tier: Tier): number {
+    return this.#recent[tier].acceptedAt
   }
 
   #noteCall(tier: Tier): () => void {

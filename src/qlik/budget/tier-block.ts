@@ -19,6 +19,11 @@ export class TierBlock {
     return this.#until !== null && this.#until > now ? this.#until : null
   }
 
+  /** Whether a call has passed since the last block. */
+  get isOpen(): boolean {
+    return this.#until === null
+  }
+
   /** Whether a probe is under way; its result decides. */
   get isProbing(): boolean {
     return this.#isProbing
