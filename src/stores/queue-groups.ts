@@ -1,5 +1,5 @@
 import { REASONS, type Reason } from '../revocation/signal.ts'
-import type { QueueGroup } from '../revocation/store.ts'
+import type { QueueGroup } from '../revocation/store/sizes.ts'
 
 /** A long queue is cut into about this number of groups. */
 const GROUPS = 2_000

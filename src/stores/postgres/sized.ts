@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type RoomBySize, urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
-import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store.ts'
+import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/sizes.ts'
 import { toRevocation } from '../rows.ts'
 import type { Query } from './database.ts'
 import { JOBS_SCHEMA, type Job, QUEUE } from './jobs.ts'

@@ -16,16 +16,15 @@ import { type Room, shareRoom } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
-  type Accepted,
   type ClaimedConfirmations,
-  type ClaimRequest,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
-  type Decided,
-  type HeldQuery,
-  type Sized,
   SUCCESSOR_WAIT_MS,
-} from '../../revocation/store.ts'
+} from '../../revocation/store/confirmations.ts'
+import type { Decided, HeldQuery } from '../../revocation/store/held.ts'
+import type { ClaimRequest } from '../../revocation/store/runs.ts'
+import type { Sized } from '../../revocation/store/sizes.ts'
+import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
 
