@@ -8,6 +8,7 @@ import {
   signalEvent,
 } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
+import { join, measureTime } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
@@ -39,7 +40,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function acceptOne(signal: Signal, now: number, origin: Origin | undefined): Revocation {
     const queued = sql.queuedOf(signal)
     const revocation = queued
-      ? sql.save(transitions.join(queued, signal))
+      ? sql.save(join(queued, signal))
       : sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
     audit([signalEvent(signal, { id: revocation.id, hasJoined: queued !== null }, origin)], now)
     return revocation
@@ -48,7 +49,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function holdOne(signal: Signal, now: number, origin: Origin): Revocation {
     const held = sql.held.of(signal, origin)
     const revocation = held
-      ? sql.save(transitions.join(held, signal))
+      ? sql.save(join(held, signal))
       : sql.insert(transitions.newHeld(uuidv7(signal.acceptedAt), signal, origin))
     const details = { id: revocation.id, hasJoined: held !== null, isHeld: true }
     audit([signalEvent(signal, details, origin)], now)
@@ -62,7 +63,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     sql.rejoin(released.id, queued.id)
     sql.remove(released.id)
     sql.noteJoined(released.id, queued.id)
-    return sql.save(transitions.join(queued, released))
+    return sql.save(join(queued, released))
   }
 
   function inTurn(
@@ -201,7 +202,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
       for (const id of ids) {
         const found = sql.find(id)
-        if (found && isMeasurable(found)) sql.save(transitions.measure(found, resolve))
+        if (found && isMeasurable(found)) sql.save(measureTime(found, resolve))
       }
     },
 
