@@ -31,7 +31,7 @@ const RULES: Record<string, RegExp> = {
   '`stores/postgres` and `stores/migrate` are imported only by `parts` and `commands`.':
     /^(?!parts\.ts|commands\/|stores\/(postgres|migrate)\/)\S+ stores\/(postgres|migrate)\//,
   'Only `main`, `app`, `http`, `routes`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
-    /^(?!(http|routes|sandbox)\/|(main|app|config\/environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
+    /^(?!(http|routes|sandbox)\/|(main|app|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
   'Nothing imports `sandbox`.': /^(?!sandbox\/)\S+ sandbox\//,
 }
 
