@@ -175,3 +175,28 @@ export function shareRoom(
     .slice(0, Math.max(0, total))
     .map((tenant) => ({ tenant, limit: Math.min(share, roomOf(tenant)) }))
 }
+
+/** The most that one claim takes of a tenant by size. */
+export const CLAIMED_BY_SIZE = 100
+
+/**
+ * How many revocations of each tenant to claim by size. Tenants share the room, but the first ones get at least one each.
+ * @param tenants those with something due
+ * @param sizesOf the sizes of a tenant's revocations that are due, the fewest tokens first; up to `limit`
+ */
+export function shareRoomBySize(
+  { total, take }: RoomBySize,
+  tenants: readonly string[],
+  sizesOf: (tenant: string, limit: number) => readonly number[],
+): { tenant: string; count: number }[] {
+  const share = Math.min(CLAIMED_BY_SIZE, Math.max(1, Math.floor(total / tenants.length)))
+  const shares: { tenant: string; count: number }[] = []
+  let left = total
+  for (const tenant of tenants) {
+    if (left <= 0) break
+    const count = take(tenant, sizesOf(tenant, share))
+    left -= count
+    if (count > 0) shares.push({ tenant, count })
+  }
+  return shares
+}

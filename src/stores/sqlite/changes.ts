@@ -13,7 +13,7 @@ import type { MassBrake } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
-import { type Room, shareRoom } from '../../revocation/schedule.ts'
+import { type Room, shareRoom, shareRoomBySize } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
@@ -28,9 +28,6 @@ import type { Sized } from '../../revocation/store/sizes.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
-
-/** The most that one claim takes of a tenant by size. */
-const CLAIMED_AT_ONCE = 100
 
 /**
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
@@ -78,12 +75,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   /** The fewest tokens first, as far as there is room by size. */
   function claimBySize(reason: Reason, { bySize }: Room, now: number): Revocation[] {
     if (!bySize || bySize.total <= 0) return []
-    const tenants = sql.sized.tenants(reason)
-    const share = Math.min(CLAIMED_AT_ONCE, Math.max(1, Math.floor(bySize.total / tenants.length)))
-    return tenants.slice(0, bySize.total).flatMap((tenant) => {
-      const count = bySize.take(tenant, sql.sized.sizes(reason, tenant, now, share))
-      return count === 0 ? [] : claimAll(sql.sized.due(reason, tenant, now, count), now)
-    })
+    const shares = shareRoomBySize(bySize, sql.sized.tenants(reason), (tenant, limit) =>
+      sql.sized.sizes(reason, tenant, now, limit),
+    )
+    return shares.flatMap(({ tenant, count }) => claimAll(sql.sized.due(reason, tenant, now, count), now))
   }
 
   function claimAll(due: Revocation[], now: number): Revocation[] {
