@@ -1,6 +1,7 @@
 import { split } from '../base/config-formats.ts'
 import { pointer } from '../base/json-pointer.ts'
-import type { Environment, Mistake } from './environment.ts'
+import type { Environment } from './environment.ts'
+import type { Mistake } from './read-environment.ts'
 import type { ConfigFile } from './schema.ts'
 
 export const PUBLISHED = 'expected your own secret; this one is published in the documentation'

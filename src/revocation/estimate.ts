@@ -1,4 +1,4 @@
-import { hasEnded, type Revocation } from './revocation.ts'
+import { hasEnded, type Revocation, remainingTokens } from './revocation.ts'
 import type { TenantQueue } from './tenant-queue.ts'
 import type { Hindrance, LimitedCalls } from './waiting-for.ts'
 
@@ -39,19 +39,13 @@ export interface Prospect {
 export function completionAt({ revocation, remaining, queue, outlook }: Prospect): number | null {
   if (hasEnded(revocation) || revocation.status === 'held') return null
   const { id, reason, nextAttemptAt } = revocation
-  const size = remaining ?? knownSize(revocation)
+  const size = remaining ?? remainingTokens(revocation)
   const isListed = remaining !== null || revocation.tokens.remaining > 0
   return Math.max(
     outlook.freeAt('revocations', queue.permitsUntil({ id, reason, size })),
     outlook.freeAt('reads', isListed ? 0 : READS_OF_OTHERS * queue.readsUntil({ id, reason, size })),
     nextAttemptAt ?? 0,
   )
-}
-
-/** Number of tokens that remain; null if they were never counted. */
-function knownSize({ status, tokens, size }: Revocation): number | null {
-  const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
-  return status === 'running' && found > 0 ? tokens.remaining : size
 }
 
 /** Why no revocation of a tenant can proceed, or null. */

@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { signalTimeOf } from './joined-signals.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { clocksOf } from './run-time.ts'
 import { isPending, resolve } from './signal-time.ts'
 import type { RevocationStore } from './store.ts'
-import { signalTimeOf } from './transitions.ts'
 
 const CHECK_EVERY_MS = 1_000
 /** Further ones are measured when they are claimed, and only lose precision if this process ends before that. */

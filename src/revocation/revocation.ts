@@ -105,6 +105,19 @@ export function hasEnded({ status }: Pick<Revocation, 'status'>): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled'
 }
 
+/**
+ * Number of tokens that remain; null if they were never counted. A run counts them again, so its count is preferred to the
+ * size.
+ */
+export function remainingTokens({
+  status,
+  tokens,
+  size,
+}: Pick<Revocation, 'status' | 'tokens' | 'size'>): number | null {
+  const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
+  return status === 'running' && found > 0 ? tokens.remaining : size
+}
+
 /** Whether it has ended and no confirming listing is due. */
 export function isSettled({ status, verificationDueAt }: Revocation): boolean {
   return hasEnded({ status }) && (status !== 'completed' || verificationDueAt === null)

@@ -1,4 +1,6 @@
 import type { Clock } from '../base/clock.ts'
+import { confirmAfter } from './grant-limits.ts'
+import { signalTimeOf } from './joined-signals.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { type GrantScope, grantScopeOf } from './scope.ts'
@@ -6,7 +8,6 @@ import type { Signal } from './signal.ts'
 import {
   boundAtFirstClaim,
   type Clocks,
-  confirmAfter,
   isPending,
   type SignalTime,
   signalTimeAt,
@@ -14,7 +15,6 @@ import {
   untilPast,
 } from './signal-time.ts'
 import type { StoreClock } from './store.ts'
-import { signalTimeOf } from './transitions.ts'
 
 export interface RunTimeOptions {
   clock: Clock

@@ -5,7 +5,7 @@ import { REASONS, type Reason } from './signal.ts'
 // and each tenant has its own room, so revocations that wait for a tenant's rate limit delay neither more urgent ones nor
 // other tenants. Both stores claim by these rules: by size in `sized.ts` of each store, by age in `due` of
 // stores/sqlite/statements.ts and `fetch` of stores/postgres/jobs.ts. A more urgent signal for a user who already waits or
-// runs comes first: see `join` in transitions.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
+// runs comes first: see `join` in joined-signals.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
 // by qlik/budget/tier-gate.ts.
 
 /** Urgency of a reason; 0 is the most urgent. */
@@ -174,4 +174,29 @@ export function shareRoom(
   return open
     .slice(0, Math.max(0, total))
     .map((tenant) => ({ tenant, limit: Math.min(share, roomOf(tenant)) }))
+}
+
+/** The most that one claim takes of a tenant by size. */
+export const CLAIMED_BY_SIZE = 100
+
+/**
+ * How many revocations of each tenant to claim by size. Tenants share the room, but the first ones get at least one each.
+ * @param tenants those with something due
+ * @param sizesOf the sizes of a tenant's revocations that are due, the fewest tokens first; up to `limit`
+ */
+export function shareRoomBySize(
+  { total, take }: RoomBySize,
+  tenants: readonly string[],
+  sizesOf: (tenant: string, limit: number) => readonly number[],
+): { tenant: string; count: number }[] {
+  const share = Math.min(CLAIMED_BY_SIZE, Math.max(1, Math.floor(total / tenants.length)))
+  const shares: { tenant: string; count: number }[] = []
+  let left = total
+  for (const tenant of tenants) {
+    if (left <= 0) break
+    const count = take(tenant, sizesOf(tenant, share))
+    left -= count
+    if (count > 0) shares.push({ tenant, count })
+  }
+  return shares
 }

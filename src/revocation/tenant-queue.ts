@@ -2,7 +2,7 @@ import { lowest } from '../base/binary-search.ts'
 import { RESERVE_EVERY, urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
 import { SizeDistribution } from './size-distribution.ts'
-import type { QueueGroup } from './store.ts'
+import type { QueueGroup } from './store/sizes.ts'
 
 /** A revocation whose place in the queue is wanted. */
 export interface Waiting {

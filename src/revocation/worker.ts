@@ -13,9 +13,9 @@ import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
 import type { RevocationStore } from './store.ts'
-import { Survey } from './survey.ts'
 import type { Allowance } from './survey-plan.ts'
 import { Tallies } from './tallies.ts'
+import { TokenSurvey } from './token-survey.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
 import type { Hindrance } from './waiting-for.ts'
@@ -56,7 +56,7 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #now: () => number
   readonly #runs: Runs
-  readonly #survey: Survey
+  readonly #survey: TokenSurvey
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
   readonly #underWay = new Set<Promise<void>>()
@@ -74,7 +74,7 @@ export class Worker {
     this.#options = options
     this.#now = now
     this.#runs = new Runs(runsPerTenant, (tenant) => allowance(tenant)?.permitsPerWindow ?? 0)
-    this.#survey = new Survey({
+    this.#survey = new TokenSurvey({
       ...{ store, tenants, clock, log, allowance },
       tokens: () => this.#runs.tokens(),
       onSized: this.wake,

@@ -8,29 +8,26 @@ import {
   signalEvent,
 } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
+import { join, measureTime } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
-import { type Room, shareRoom } from '../../revocation/schedule.ts'
+import { type Room, shareRoom, shareRoomBySize } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
-  type Accepted,
   type ClaimedConfirmations,
-  type ClaimRequest,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
-  type Decided,
-  type HeldQuery,
-  type Sized,
   SUCCESSOR_WAIT_MS,
-} from '../../revocation/store.ts'
+} from '../../revocation/store/confirmations.ts'
+import type { Decided, HeldQuery } from '../../revocation/store/held.ts'
+import type { ClaimRequest } from '../../revocation/store/runs.ts'
+import type { Sized } from '../../revocation/store/sizes.ts'
+import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
-
-/** The most that one claim takes of a tenant by size. */
-const CLAIMED_AT_ONCE = 100
 
 /**
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
@@ -40,7 +37,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function acceptOne(signal: Signal, now: number, origin: Origin | undefined): Revocation {
     const queued = sql.queuedOf(signal)
     const revocation = queued
-      ? sql.save(transitions.join(queued, signal))
+      ? sql.save(join(queued, signal))
       : sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
     audit([signalEvent(signal, { id: revocation.id, hasJoined: queued !== null }, origin)], now)
     return revocation
@@ -49,7 +46,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function holdOne(signal: Signal, now: number, origin: Origin): Revocation {
     const held = sql.held.of(signal, origin)
     const revocation = held
-      ? sql.save(transitions.join(held, signal))
+      ? sql.save(join(held, signal))
       : sql.insert(transitions.newHeld(uuidv7(signal.acceptedAt), signal, origin))
     const details = { id: revocation.id, hasJoined: held !== null, isHeld: true }
     audit([signalEvent(signal, details, origin)], now)
@@ -63,7 +60,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     sql.rejoin(released.id, queued.id)
     sql.remove(released.id)
     sql.noteJoined(released.id, queued.id)
-    return sql.save(transitions.join(queued, released))
+    return sql.save(join(queued, released))
   }
 
   function inTurn(
@@ -78,12 +75,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   /** The fewest tokens first, as far as there is room by size. */
   function claimBySize(reason: Reason, { bySize }: Room, now: number): Revocation[] {
     if (!bySize || bySize.total <= 0) return []
-    const tenants = sql.sized.tenants(reason)
-    const share = Math.min(CLAIMED_AT_ONCE, Math.max(1, Math.floor(bySize.total / tenants.length)))
-    return tenants.slice(0, bySize.total).flatMap((tenant) => {
-      const count = bySize.take(tenant, sql.sized.sizes(reason, tenant, now, share))
-      return count === 0 ? [] : claimAll(sql.sized.due(reason, tenant, now, count), now)
-    })
+    const shares = shareRoomBySize(bySize, sql.sized.tenants(reason), (tenant, limit) =>
+      sql.sized.sizes(reason, tenant, now, limit),
+    )
+    return shares.flatMap(({ tenant, count }) => claimAll(sql.sized.due(reason, tenant, now, count), now))
   }
 
   function claimAll(due: Revocation[], now: number): Revocation[] {
@@ -202,7 +197,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
       for (const id of ids) {
         const found = sql.find(id)
-        if (found && isMeasurable(found)) sql.save(transitions.measure(found, resolve))
+        if (found && isMeasurable(found)) sql.save(measureTime(found, resolve))
       }
     },
 

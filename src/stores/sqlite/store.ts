@@ -5,7 +5,6 @@ import type { Log } from '../../base/log.ts'
 import { steadyClock } from '../../base/steady-clock.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
-import { sessionEvent } from '../../revocation/audit/events.ts'
 import { type BrakeLimits, NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
@@ -17,19 +16,15 @@ import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
 import { sqliteChanges } from './changes.ts'
-import { Condition } from './condition.ts'
-import { asRefusal, type Damage } from './damage.ts'
+import type { Damage } from './damage.ts'
 import { openDatabase } from './database.ts'
-import { asCurfewError } from './errors.ts'
-import { FileIdentity } from './file-identity.ts'
-import { GroupCommit, together, type WriteOptions } from './group-commit.ts'
+import { together } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
-import { Reserve, sizeOf } from './reserve.ts'
 import { sqliteSessions } from './sessions.ts'
 import { sqliteStatements } from './statements.ts'
+import { Transactions } from './transactions.ts'
 import { UserLocks } from './user-locks.ts'
-import { verifyDatabase } from './verify.ts'
 
 /**
  * Opens the embedded store: one process, one file at `path`, which is created if it does not exist. With a log, the files
@@ -48,8 +43,6 @@ export function openSqliteStore(
   })
   return new SqliteStore(database, { ...options, path: resolve(path), clock, log, found })
 }
-
-const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} }
 
 interface SqliteStoreOptions {
   /** Absolute. */
@@ -76,15 +69,13 @@ export class SqliteStore implements Store {
   readonly #changes: ReturnType<typeof sqliteChanges>
   readonly #sessions: ReturnType<typeof sqliteSessions>
   readonly #brake: SqliteBrake
-  readonly #commits: GroupCommit
+  readonly #transactions: Transactions
   readonly #trail: SqliteAuditWriting
   readonly #now: () => number
   readonly #userLocks = new UserLocks()
   readonly #steady: ReturnType<typeof steadyClock>
-  readonly #condition: Condition
   readonly #path: string
   #backup: ReturnType<typeof backUp> | null = null
-  #lastKept = 0
   #isClosed = false
 
   constructor(database: DatabaseSync, options: SqliteStoreOptions) {
@@ -97,59 +88,56 @@ export class SqliteStore implements Store {
     this.#brake = new SqliteBrake(database, massRevocation, clock)
     const note: NoteEvents = (events, at) => this.#trail.note(events, at)
     this.#changes = sqliteChanges(this.#sql, note, this.#brake.brake)
-    this.#sessions = sqliteSessions(database)
-    this.#commits = new GroupCommit(database, together(this.#trail, this.#brake))
+    this.#sessions = sqliteSessions(database, note)
     if (!found) this.#brake.load(clock.now())
+    const companion = together(this.#trail, this.#brake)
+    const transactions = new Transactions(database, { path, companion, clock, log, found })
+    this.#transactions = transactions
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
-      (work) => this.#writeUnsynced(work),
-      (work) => this.#read(work),
+      (work) => transactions.writeUnsynced(work),
+      (work) => transactions.read(work),
       clock.now,
     )
     this.audit = sqliteAudit(database, {
       writing: this.#trail,
-      write: (work) => this.#keep(work),
-      read: (work) => this.#read(work),
+      write: (work) => transactions.keep(work),
+      read: (work) => transactions.read(work),
     })
-    const files = new FileIdentity(path)
-    const reserve = new Reserve(path)
-    const verify = () => verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
-    this.#condition = new Condition(
-      { files, verify, onFailure: () => reserve.release(), clock, log: log ?? SILENT },
-      found,
-    )
-    if (!found) reserve.take()
-    if (log) this.#condition.watch()
   }
 
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
 
   accept: Store['accept'] = (signals, replay, now, origin) =>
-    this.#keep(() => this.#changes.accept(signals, replay, now, origin), { isRepeatable: true })
+    this.#transactions.keep(() => this.#changes.accept(signals, replay, now, origin), { isRepeatable: true })
 
   release: Store['release'] = (query, now, origin) =>
-    this.#keep(() => this.#changes.release(query, now, origin))
+    this.#transactions.keep(() => this.#changes.release(query, now, origin))
 
-  cancel: Store['cancel'] = (query, now, origin) => this.#keep(() => this.#changes.cancel(query, now, origin))
+  cancel: Store['cancel'] = (query, now, origin) =>
+    this.#transactions.keep(() => this.#changes.cancel(query, now, origin))
 
-  isReplay: Store['isReplay'] = (replay, now) => this.#read(() => this.#changes.isReplay(replay, now))
+  isReplay: Store['isReplay'] = (replay, now) =>
+    this.#transactions.read(() => this.#changes.isReplay(replay, now))
 
-  claim: Store['claim'] = (request) => this.#writeUnsynced(() => this.#changes.claim(request))
+  claim: Store['claim'] = (request) => this.#transactions.writeUnsynced(() => this.#changes.claim(request))
 
   claimConfirmations: Store['claimConfirmations'] = (request) =>
-    this.#writeUnsynced(() => this.#changes.claimConfirmations(request))
+    this.#transactions.writeUnsynced(() => this.#changes.claimConfirmations(request))
 
-  unsized: Store['unsized'] = (query) => this.#read(() => this.#sql.sized.unsized(query))
+  unsized: Store['unsized'] = (query) => this.#transactions.read(() => this.#sql.sized.unsized(query))
 
-  noteSizes: Store['noteSizes'] = (sizes) => this.#writeUnsynced(() => this.#changes.noteSizes(sizes))
+  noteSizes: Store['noteSizes'] = (sizes) =>
+    this.#transactions.writeUnsynced(() => this.#changes.noteSizes(sizes))
 
   /** One process uses the file. */
   reserveSurvey: Store['reserveSurvey'] = async () => true
 
-  measure: Store['measure'] = (ids, resolve) => this.#write(() => this.#changes.measure(ids, resolve))
+  measure: Store['measure'] = (ids, resolve) =>
+    this.#transactions.write(() => this.#changes.measure(ids, resolve))
 
-  nextDueAt: Store['nextDueAt'] = (now) => this.#read(() => this.#sql.nextDueAt(now))
+  nextDueAt: Store['nextDueAt'] = (now) => this.#transactions.read(() => this.#sql.nextDueAt(now))
 
   end: Store['end'] = async (id, ending, events = []) => {
     const hasEnded = await this.#whileRunning(id, events, (running) =>
@@ -165,7 +153,7 @@ export class SqliteStore implements Store {
   }
 
   lockUsers: Store['lockUsers'] = async (id, userIds, urgency) => {
-    const running = await this.#read(() => this.#sql.find(id))
+    const running = await this.#transactions.read(() => this.#sql.find(id))
     return running?.status === 'running' && this.#userLocks.lock(running, userIds, urgency)
   }
 
@@ -175,40 +163,36 @@ export class SqliteStore implements Store {
   }
 
   confirm: Store['confirm'] = (id, confirmation) =>
-    this.#write(() => this.#changes.confirm(id, confirmation, this.#now()))
+    this.#transactions.write(() => this.#changes.confirm(id, confirmation, this.#now()))
 
-  retry: Store['retry'] = (id, now, origin) => this.#keep(() => this.#changes.retry(id, now, origin))
+  retry: Store['retry'] = (id, now, origin) =>
+    this.#transactions.keep(() => this.#changes.retry(id, now, origin))
 
-  get: Store['get'] = (id) => this.#read(() => this.#sql.find(id))
+  get: Store['get'] = (id) => this.#transactions.read(() => this.#sql.find(id))
 
   list: Store['list'] = (query) =>
-    this.#read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
+    this.#transactions.read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
 
   overtaken: Store['overtaken'] = () =>
-    this.#read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
+    this.#transactions.read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
 
   /** Notifies of nothing, because one process uses the file. */
   watch: Store['watch'] = () => {}
 
-  recover: Store['recover'] = (now) => this.#write(() => this.#changes.recover(now))
+  recover: Store['recover'] = (now) => this.#transactions.write(() => this.#changes.recover(now))
 
   noteSession: Store['noteSession'] = (of, session, origin) =>
-    this.#keep(() => {
-      this.#sessions.note(of, session)
-      this.#trail.note([sessionEvent(of, session.sid, session, origin)], this.#now())
-    })
+    this.#transactions.keep(() => this.#sessions.note(of, session, this.#now(), origin))
 
-  findSession: Store['findSession'] = (of, sid, now) => this.#read(() => this.#sessions.find(of, sid, now))
+  findSession: Store['findSession'] = (of, sid, now) =>
+    this.#transactions.read(() => this.#sessions.find(of, sid, now))
 
   forgetSession: Store['forgetSession'] = (of, sid, origin) =>
-    this.#keep(() => {
-      this.#sessions.forget(of, sid)
-      this.#trail.note([sessionEvent(of, sid, null, origin)], this.#now())
-    })
+    this.#transactions.keep(() => this.#sessions.forget(of, sid, this.#now(), origin))
 
   purge: Store['purge'] = (endedBefore, now) =>
     purgeAll(() =>
-      this.#write(
+      this.#transactions.write(
         () =>
           this.#sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS) +
           this.#sessions.purgeSome(now) +
@@ -219,14 +203,13 @@ export class SqliteStore implements Store {
   queue: Store['queue'] = async () => {
     const counts = await this.backlog(['queued'])
     const queued = counts.reduce((sum, { count }) => sum + count, 0)
-    return sqliteQueue(this.#sql.prepared, (work) => this.#read(work), queued)
+    return sqliteQueue(this.#sql.prepared, (work) => this.#transactions.read(work), queued)
   }
 
-  backlog: Store['backlog'] = (statuses) => this.#read(() => this.#sql.backlog(statuses))
+  backlog: Store['backlog'] = (statuses) => this.#transactions.read(() => this.#sql.backlog(statuses))
 
   check: Store['check'] = async () => {
-    const damage = this.#condition.look()
-    if (damage) throw asRefusal(damage)
+    this.#transactions.check()
   }
 
   /** Works even if the files were removed: SQLite reads the files that this process has open. */
@@ -241,47 +224,8 @@ export class SqliteStore implements Store {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#backup?.catch(() => {})
-    this.#condition.close()
-    this.#commits.close()
+    this.#transactions.close()
     this.#database.close()
-  }
-
-  /**
-   * For writes that callers rely on once they are acknowledged. The files are checked before and after each transaction:
-   * what is written to a removed file is lost.
-   */
-  async #keep<T>(work: () => T, { isRepeatable = false } = {}): Promise<T> {
-    if (!this.#commits.hasPending) this.#condition.require()
-    const value = await this.#write(work, { mustSync: true, isRepeatable })
-    if (this.#lastKept !== this.#commits.committed) this.#condition.require()
-    this.#lastKept = this.#commits.committed
-    return value
-  }
-
-  /** Writes in the next transaction. A failure counts until the whole database was checked. */
-  async #write<T>(work: () => T, options: WriteOptions = { mustSync: true }): Promise<T> {
-    try {
-      return await this.#commits.write(work, options)
-    } catch (error) {
-      this.#condition.note(error)
-      throw error
-    }
-  }
-
-  /** For writes that a power failure may lose, but not the end of the process: claims, progress and recent calls. */
-  #writeUnsynced<T>(work: () => T): Promise<T> {
-    return this.#write(work, { mustSync: false })
-  }
-
-  /** Reads outside of the writers' transactions. Asynchronous, so that a failure is always a rejection. */
-  async #read<T>(work: () => T): Promise<T> {
-    try {
-      return work()
-    } catch (error) {
-      const failure = asCurfewError(error)
-      this.#condition.note(failure)
-      throw failure
-    }
   }
 
   /** Changes a revocation if it is running, and records events in any case. @returns whether it was running */
@@ -291,7 +235,7 @@ export class SqliteStore implements Store {
     change: (running: Revocation) => void,
     durability?: { mustSync: boolean },
   ): Promise<boolean> {
-    return this.#write(() => {
+    return this.#transactions.write(() => {
       this.#trail.note(events, this.#now())
       const revocation = this.#sql.find(id)
       if (revocation?.status !== 'running') return false

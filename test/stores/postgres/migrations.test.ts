@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../../src/revocation/id.ts'
+import { signalTimeOf } from '../../../src/revocation/joined-signals.ts'
 import type { Revocation } from '../../../src/revocation/revocation.ts'
-import { type Confirmation, signalTimeOf } from '../../../src/revocation/transitions.ts'
+import type { Confirmation } from '../../../src/revocation/transitions.ts'
 import { MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
 import {
   aCompletion,

@@ -1,0 +1,50 @@
+import type { Revocation } from './revocation.ts'
+import { urgencyOf } from './schedule.ts'
+import type { Signal } from './signal.ts'
+import * as times from './signal-time.ts'
+
+/**
+ * A queued revocation after another signal for the same user and device type joined it: the latest time, the highest
+ * urgency and the widest scope win, and the 24-hour limit starts over. Its due time does not change.
+ */
+export function join(queued: Revocation, signal: Signal | Revocation): Revocation {
+  return {
+    ...queued,
+    reason: urgencyOf(signal.reason) < urgencyOf(queued.reason) ? signal.reason : queued.reason,
+    scope: signal.scope === 'all' ? 'all' : queued.scope,
+    occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
+    ...joinTimes(queued, signal),
+    hold: queued.hold ?? ('hold' in signal ? signal.hold : null),
+    failingSince: null,
+  }
+}
+
+/** The later of both times, and the `occurredAt` that it covers. */
+function joinTimes(
+  queued: Revocation,
+  signal: Signal | Revocation,
+): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
+  const { signalTime: joinedTime = null } = signal
+  // A signal's time always covers the signal; a revocation's may not cover all of its signals.
+  const joining = { signalTimeOf: signal.occurredAt, ...signal, signalTime: joinedTime }
+  const signalTime = times.join(signalTimeOf(queued), signalTimeOf(joining))
+  return { signalTime, signalTimeOf: Math.max(queued.occurredAt, signal.occurredAt) }
+}
+
+/** The time of a revocation's signals, even if a version without signal times accepted one of them. */
+export function signalTimeOf({
+  signalTime,
+  signalTimeOf,
+  occurredAt,
+}: Pick<Revocation, 'signalTime' | 'signalTimeOf' | 'occurredAt'>): times.SignalTime {
+  const isCovered = signalTime !== null && signalTimeOf !== null && signalTimeOf >= occurredAt
+  return isCovered ? signalTime : times.join(signalTime ?? times.UNLINKED, times.UNLINKED)
+}
+
+/** A queued revocation with a more precise time. */
+export function measureTime(
+  queued: Revocation,
+  resolve: (time: times.SignalTime) => times.SignalTime,
+): Revocation {
+  return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
+}
