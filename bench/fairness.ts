@@ -88,7 +88,7 @@ async function figure(bench: Bench, backlog: number): Promise<Figure> {
 async function fetchTimes(postgres: Postgres): Promise<string> {
   const [row] = await postgres.query(
     `SELECT sum(calls)::int AS calls, sum(total_exec_time) / sum(calls) AS mean, max(max_exec_time) AS longest
-     FROM pg_stat_statements WHERE query LIKE '%active_group_count_map AS%'`,
+     FROM pg_stat_statements WHERE query LIKE '%WITH RECURSIVE groups%'`,
   )
   return `${row?.calls}, mean ${Number(row?.mean).toFixed(2)} ms, maximum ${Number(row?.longest).toFixed(1)} ms`
 }

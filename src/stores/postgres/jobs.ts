@@ -4,10 +4,9 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { type Room, urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason } from '../../revocation/signal.ts'
 import type { PostgresDatabase, Query } from './database.ts'
+import { FETCHABLE, fetchByGroup, JOBS_SCHEMA, type Job, prepareTables, QUEUE } from './fetch.ts'
 import type { PostgresListener } from './listener.ts'
 
-export const JOBS_SCHEMA = 'curfew_jobs'
-export const QUEUE = 'revocations'
 const LOST_QUEUE = 'revocations-lost'
 
 /** A process without a heartbeat for this long loses its jobs. The minimum that pg-boss accepts. */
@@ -25,14 +24,6 @@ const FETCHED_AT_ONCE = 100
 /** A job is due slightly before its revocation, so that it is available when the worker claims. */
 const EARLY_MS = 20
 
-/** A fetched job. */
-export interface Job {
-  /** The id of its revocation. */
-  id: string
-  /** How often it was lost before. */
-  retryCount: number
-}
-
 export interface JobsOptions {
   log: Log
   /** Called when there may be jobs. */
@@ -43,6 +34,8 @@ export interface JobsOptions {
 export class PostgresJobs {
   readonly #database: PostgresDatabase
   readonly #boss: PgBoss
+  /** For each reason, the group at which the last fetch ended: the next one begins after it, so tenants take turns. */
+  readonly #last = new Map<Reason, string>()
 
   constructor(database: PostgresDatabase, listener: PostgresListener, { log, onWork }: JobsOptions) {
     this.#database = database
@@ -83,6 +76,7 @@ export class PostgresJobs {
         notify: true,
       })
     } else if (known.retryLimit !== MAX_LOSSES) await this.#raiseLimit()
+    await prepareTables(this.#database.query)
   }
 
   /**
@@ -132,17 +126,19 @@ export class PostgresJobs {
   }
 
   /**
-   * The reasons with due jobs, and whether sizes are known for some of them: six index lookups in one statement. A fetch
-   * costs ten times as much, and usually two of the three reasons have no due jobs.
+   * The reasons with due jobs, and whether sizes are known for some of them: six index lookups in one statement, since
+   * usually two of the three reasons have none. Subqueries with LIMIT, because the planner joins EXISTS by a scan of all
+   * jobs if there are many.
    */
   async due(): Promise<{ reason: Reason; isSized: boolean }[]> {
     const due = await this.#database.query(
-      `SELECT wanted.priority, EXISTS (
-         SELECT FROM curfew.revocations AS r
-         WHERE r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = wanted.urgency) AS is_sized
-       FROM unnest($1::integer[], $2::integer[]) AS wanted (priority, urgency) WHERE EXISTS (
-         SELECT FROM ${JOBS_SCHEMA}.job WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked
-           AND job.priority = wanted.priority AND start_after <= ${JOBS_SCHEMA}.job_now())`,
+      `SELECT wanted.priority, coalesce((
+         SELECT true FROM curfew.revocations AS r
+         WHERE r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = wanted.urgency
+         ORDER BY r.urgency, r.tenant, r.size, r.due_at LIMIT 1), false) AS is_sized
+       FROM unnest($1::integer[], $2::integer[]) AS wanted (priority, urgency) WHERE (
+         SELECT true FROM ${JOBS_SCHEMA}.job
+         WHERE ${FETCHABLE('job')} AND job.priority = wanted.priority ORDER BY job.priority DESC, job.created_on LIMIT 1)`,
       [REASONS.map(priorityOf), REASONS.map(urgencyOf)],
     )
     return REASONS.flatMap((reason) => {
@@ -152,21 +148,19 @@ export class PostgresJobs {
   }
 
   /**
-   * Fetches due jobs of one reason, oldest first. Up to `perTenant` jobs of a tenant can run for this reason, across
-   * all processes.
+   * Fetches due jobs of one reason: tenants take turns, the oldest jobs of each first. Up to `perTenant` jobs of a tenant
+   * can run for this reason, across all processes.
    */
-  async fetch(reason: Reason, { total, perTenant, exceptions }: Room): Promise<Job[]> {
-    if (total <= 0) return []
-    const priority = priorityOf(reason)
-    return this.#boss.fetch(QUEUE, {
-      batchSize: Math.min(total, FETCHED_AT_ONCE),
-      minPriority: priority,
-      maxPriority: priority,
-      groupConcurrency: perTenant,
-      ignoreGroups: [...exceptions].flatMap(([tenant, room]) =>
-        room === 0 ? [groupOf(reason, tenant).id] : [],
-      ),
+  async fetch(reason: Reason, room: Room): Promise<Job[]> {
+    if (room.total <= 0) return []
+    const { jobs, last } = await fetchByGroup(this.#database.query, {
+      priority: priorityOf(reason),
+      room: { total: Math.min(room.total, FETCHED_AT_ONCE), perTenant: room.perTenant },
+      exceptions: new Map([...room.exceptions].map(([tenant, most]) => [groupOf(reason, tenant).id, most])),
+      after: this.#last.get(reason) ?? '',
     })
+    if (last !== null) this.#last.set(reason, last)
+    return jobs
   }
 
   /** Sends a heartbeat for jobs of this process. */

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { CurfewError } from '../../base/errors.ts'
 import { asStartError, connectionOptions } from './database.ts'
-import { JOBS_SCHEMA } from './jobs.ts'
+import { JOBS_SCHEMA } from './fetch.ts'
 import { AUDIT } from './steps/audit.ts'
 import { AUDIT_ORDER } from './steps/audit-order.ts'
 import { BASE } from './steps/base.ts'

@@ -4,14 +4,9 @@ import type { Reason } from '../../revocation/signal.ts'
 import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/sizes.ts'
 import { toRevocation } from '../rows.ts'
 import type { Query } from './database.ts'
-import { JOBS_SCHEMA, type Job, QUEUE } from './jobs.ts'
+import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './fetch.ts'
 
 const SIZED = `r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = $1`
-
-/** Whether a job can be fetched, as in the statement of pg-boss. */
-const FETCHABLE = (job: string) =>
-  `${job}.name = '${QUEUE}' AND ${job}.state < 'active' AND NOT ${job}.blocked
-   AND ${job}.start_after <= ${JOBS_SCHEMA}.job_now()`
 
 /** The SQL statements for sizes. pg-boss fetches by age only, so jobs are fetched by size with our own statement. */
 export function sizedStatements(query: Query) {
@@ -62,10 +57,8 @@ export function sizedStatements(query: Query) {
         `WITH next AS MATERIALIZED (
            SELECT job.id FROM ${JOBS_SCHEMA}.job
            WHERE job.id = ANY ($1) AND ${FETCHABLE('job')} FOR UPDATE SKIP LOCKED)
-         UPDATE ${JOBS_SCHEMA}.job AS j SET state = 'active', group_id = NULL,
-           started_on = ${JOBS_SCHEMA}.job_now(), heartbeat_on = ${JOBS_SCHEMA}.job_now(),
-           retry_count = CASE WHEN j.started_on IS NOT NULL THEN j.retry_count + 1 ELSE j.retry_count END
-         FROM next WHERE j.name = '${QUEUE}' AND j.id = next.id RETURNING j.id, j.retry_count`,
+         UPDATE ${JOBS_SCHEMA}.job AS j SET group_id = NULL, ${ACTIVATION}
+         WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM next)) RETURNING j.id, j.retry_count`,
         [ids],
       )
       const counts = new Map(fetched.map(({ id, retry_count }) => [String(id), Number(retry_count)]))

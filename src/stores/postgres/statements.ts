@@ -215,8 +215,9 @@ export function postgresStatements(query: Query) {
     async overtaken(ids: readonly string[]): Promise<string[]> {
       const found = await query(
         `SELECT running.id FROM curfew.revocations AS running
-         JOIN curfew.revocations AS waiting ON waiting.status = 'queued' AND ${SAME_USER('waiting', 'running')}
-         WHERE running.id = ANY ($1) AND running.status = 'running' AND waiting.urgency < running.urgency`,
+         WHERE running.id = ANY ($1) AND running.status = 'running' AND (
+           SELECT waiting.urgency FROM curfew.revocations AS waiting
+           WHERE waiting.status = 'queued' AND ${SAME_USER('waiting', 'running')} LIMIT 1) < running.urgency`,
         [ids],
       )
       return found.map(({ id }) => String(id))

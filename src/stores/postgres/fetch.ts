@@ -1,0 +1,125 @@
+import type { Room } from '../../revocation/schedule.ts'
+import type { Query } from './database.ts'
+
+export const JOBS_SCHEMA = 'curfew_jobs'
+export const QUEUE = 'revocations'
+
+/** A fetched job. */
+export interface Job {
+  /** The id of its revocation. */
+  id: string
+  /** How often it was lost before. */
+  retryCount: number
+}
+
+/** The columns of pg-boss's table of jobs that Curfew's statements use; a test compares them with pg-boss's schema. */
+export const JOB_COLUMNS = {
+  id: 'uuid',
+  name: 'text',
+  priority: 'integer',
+  state: 'job_state',
+  blocked: 'boolean',
+  group_id: 'text',
+  created_on: 'timestamp with time zone',
+  start_after: 'timestamp with time zone',
+  started_on: 'timestamp with time zone',
+  heartbeat_on: 'timestamp with time zone',
+  retry_count: 'integer',
+} as const
+
+/** Whether a job waits, as in pg-boss's own fetch. */
+const WAITING = (job: string) => `${job}.name = '${QUEUE}' AND ${job}.state < 'active' AND NOT ${job}.blocked`
+
+/** Whether a job can be fetched now, as in pg-boss's own fetch. */
+export const FETCHABLE = (job: string) => `${WAITING(job)} AND ${job}.start_after <= ${JOBS_SCHEMA}.job_now()`
+
+/** What pg-boss's own fetch writes. `j` is the job. */
+export const ACTIVATION = `state = 'active', started_on = ${JOBS_SCHEMA}.job_now(), heartbeat_on = ${JOBS_SCHEMA}.job_now(),
+  retry_count = CASE WHEN j.started_on IS NOT NULL THEN j.retry_count + 1 ELSE j.retry_count END`
+
+/**
+ * For the fetch by tenant. The negated priority keeps the planner from taking pg-boss's index by age instead, which has
+ * the same order and looks as selective as long as the statistics know one tenant only.
+ */
+const BY_TENANT = `CREATE INDEX IF NOT EXISTS job_by_tenant ON ${JOBS_SCHEMA}.job_common
+  ((-priority), group_id, created_on, start_after) WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked`
+
+/** For pg-boss's search for lost jobs, twice a second, which otherwise reads all jobs. */
+const ACTIVE = `CREATE INDEX IF NOT EXISTS job_active ON ${JOBS_SCHEMA}.job_common (name) WHERE state = 'active'`
+
+/**
+ * Prepares pg-boss's tables: two indexes, and no statistics of the queue, for which pg-boss would read all jobs every
+ * second. Nothing is written if that is done: even `IF NOT EXISTS` waits for writers.
+ */
+export async function prepareTables(query: Query): Promise<void> {
+  const [found] = await query('SELECT to_regclass($1) IS NULL OR to_regclass($2) IS NULL AS missing', [
+    `${JOBS_SCHEMA}.job_by_tenant`,
+    `${JOBS_SCHEMA}.job_active`,
+  ])
+  if (found?.missing) for (const index of [BY_TENANT, ACTIVE]) await query(index)
+  await query(
+    `UPDATE ${JOBS_SCHEMA}.version SET monitor_backoff_on = 'infinity' WHERE monitor_backoff_on IS DISTINCT FROM 'infinity'`,
+  )
+}
+
+export interface FetchRequest {
+  priority: number
+  /** The maximum of jobs in this fetch, and per group across all processes. */
+  room: Pick<Room, 'total' | 'perTenant'>
+  /** The maximum of groups that have less room, in this fetch. */
+  exceptions: ReadonlyMap<string, number>
+  /** The group after which the search begins. */
+  after: string
+}
+
+/**
+ * Fetches due jobs of one priority by our own statement: group by group, the oldest of each that has room. pg-boss's
+ * fetch reads all jobs of groups without room, 100,000 in 51 ms; this one takes 0.02 ms for each group. Jobs without a
+ * group come first: they were fetched by size, and lost. Jobs that another process is fetching are skipped.
+ * @returns the jobs, and the group at which the search ended
+ */
+export async function fetchByGroup(
+  query: Query,
+  { priority, room: { total, perTenant }, exceptions, after }: FetchRequest,
+): Promise<{ jobs: Job[]; last: string | null }> {
+  // Visits the groups after $2, then those up to it. The recursion is evaluated only until the limit is reached. An array
+  // of ids, because the planner joins a subquery by a scan of all jobs.
+  const next = (from: string) => `(
+    SELECT g.group_id FROM ${JOBS_SCHEMA}.job AS g
+    WHERE -g.priority = -$1::integer AND ${WAITING('g')} AND g.group_id > ${from} ORDER BY g.group_id LIMIT 1)`
+  const fetched = await query(
+    `WITH RECURSIVE groups (id, is_again, turn) AS (
+       SELECT ${next('$2::text')}, false, 1
+       UNION ALL
+       SELECT ${next(`coalesce(groups.id, '')`)}, is_again OR id IS NULL, turn + 1
+       FROM groups WHERE NOT is_again OR id < $2::text),
+     lost AS MATERIALIZED (
+       SELECT j.id FROM ${JOBS_SCHEMA}.job AS j
+       WHERE -j.priority = -$1::integer AND j.group_id IS NULL AND ${FETCHABLE('j')}
+       ORDER BY j.created_on LIMIT $3 FOR UPDATE SKIP LOCKED),
+     oldest AS MATERIALIZED (
+       SELECT own.id, groups.turn FROM groups CROSS JOIN LATERAL (
+         SELECT j.id FROM ${JOBS_SCHEMA}.job AS j
+         WHERE -j.priority = -$1::integer AND j.group_id = groups.id AND ${FETCHABLE('j')}
+         ORDER BY j.created_on
+         LIMIT CASE WHEN ($5::jsonb ->> groups.id)::integer = 0 THEN 0 ELSE greatest(0, least(
+           ($5::jsonb ->> groups.id)::integer, $4::integer - (
+             SELECT count(*) FROM ${JOBS_SCHEMA}.job AS a
+             WHERE a.name = '${QUEUE}' AND a.state = 'active' AND a.group_id = groups.id))) END
+         FOR UPDATE SKIP LOCKED) AS own
+       WHERE NOT is_again OR groups.id <= $2::text LIMIT $3),
+     next AS MATERIALIZED (SELECT id, 0 AS turn FROM lost UNION ALL SELECT * FROM oldest LIMIT $3),
+     fetched AS (
+       UPDATE ${JOBS_SCHEMA}.job AS j SET ${ACTIVATION} WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM next))
+       RETURNING j.id, j.retry_count, j.group_id, j.created_on)
+     SELECT * FROM fetched JOIN next USING (id)`,
+    [priority, after, total, perTenant, JSON.stringify(Object.fromEntries(exceptions))],
+  )
+  const inOrder = fetched.toSorted(
+    (one, other) =>
+      Number(one.turn) - Number(other.turn) || Number(one.created_on) - Number(other.created_on),
+  )
+  const jobs = inOrder.map(({ id, retry_count }) => ({ id: String(id), retryCount: Number(retry_count) }))
+  const last = inOrder.at(-1)?.group_id
+  return { jobs, last: typeof last === 'string' ? last : null }
+}
