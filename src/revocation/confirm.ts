@@ -31,7 +31,7 @@ export async function confirm(
   options: ListOptions,
 ): Promise<ConfirmResult> {
   try {
-    const early = options.time.missingMs(options.clock.monotonic())
+    const early = options.time.missingNowMs()
     if (early !== null && early > 0) return { found: 'early', inMs: Math.ceil(early) }
     const { ownUserIds } = await requirePower(tenant, options)
     const resolved =
@@ -59,6 +59,8 @@ async function listToConfirm(
     const { inScope, kept, failure, undecided, owners, beganAt } = listing
     if (inScope.size > 0) return { found: 'tokens', count: inScope.size }
     if (failure !== null) throw failure
+    // The listing may have been made before the machine slept.
+    if (options.time.hasSleptSince(beganAt)) continue
     const missing = options.time.missingMs(beganAt)
     if (missing === null)
       throw new QlikFailure('unreadable', 'No response from Qlik Cloud has a usable Date header.')

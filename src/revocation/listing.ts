@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { type Moment, momentOf } from '../base/moment.ts'
 import { type CallOptions, QlikFailure, type QlikTenant, type Token, type TokenPage } from './qlik-tenant.ts'
 import type { RunTime } from './run-time.ts'
 import { decideToken } from './scope.ts'
@@ -25,10 +26,7 @@ export interface ListedUser {
  * repeatedly.
  */
 export interface Listing {
-  /** When it began, by the wall clock; ms since the epoch. */
-  at: number
-  /** The same on the monotonic clock. */
-  beganAt: number
+  beganAt: Moment
   /** Ids of the tokens in scope, in list order. */
   inScope: Set<string>
   /** Ids of all other tokens. */
@@ -67,11 +65,9 @@ export async function listAll(
   options: ListOptions,
 ): Promise<Listing> {
   const { clock, signal } = options
-  const beganAt = clock.monotonic()
   const found = new Map<string, Found>()
   const listing: Listing = {
-    at: clock.now(),
-    beganAt,
+    beganAt: momentOf(clock),
     inScope: new Set(),
     kept: new Set(),
     undecided: 0,

@@ -25,7 +25,7 @@ export async function prove(
   tenant: QlikTenant,
   options: CallOptions,
 ): Promise<Proof | null> {
-  const { at, pages, listings, scopes } = listing
+  const { beganAt, pages, listings, scopes } = listing
   const client = onlyClient(listing)
   if (!isStable(listing) || client === undefined) return null
   const maxAgeMs = mustRecheck ? 0 : FRESH_POWER_MS
@@ -35,7 +35,7 @@ export async function prove(
   if (scopes.size > 1 || !scopes.has(scope)) return null
   const role = weakestRole(resolved.map((id) => roleFor(id, power)))
   const userExists = await usersExist(role, client)
-  return { at, pages, listings, client, scope, role, userExists }
+  return { at: beganAt.wall, pages, listings, client, scope, role, userExists }
 }
 
 function roleFor(userId: string, { ownUserId, evidence }: ClientPower): Role {

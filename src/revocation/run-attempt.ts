@@ -1,3 +1,4 @@
+import type { Moment } from '../base/moment.ts'
 import { Attempt } from './attempt.ts'
 import { identify } from './identify.ts'
 import { type ListOptions, usersOf } from './listing.ts'
@@ -91,14 +92,14 @@ function placeOf({ acceptedAt }: Revocation, { counts }: TokenTally): Place {
   }
 }
 
-/** Used if the tenant's clock is unknown; the next listing may reveal it. */
+/** Used if the tenant's clock is unknown, or was when the listing began. The next listing may reveal it. */
 const CONFIRM_BLINDLY_AFTER_MS = 6_000
 
 /** `confirmInMs` for a last listing that began at `beganAt`. */
-function confirmDelay(beganAt: number, { time, clock }: ListOptions): number | null {
+function confirmDelay(beganAt: Moment, { time, clock }: ListOptions): number | null {
   const missing = time.missingMs(beganAt)
   if (missing === null) return CONFIRM_BLINDLY_AFTER_MS
-  return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt)))
+  return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt.monotonic)))
 }
 
 /** A user exists if Qlik found it by name, or if its tokens were listed, in this attempt or an earlier one. */

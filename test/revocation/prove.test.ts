@@ -14,7 +14,13 @@ const NARROW = { power: 'lacking', evidence: 'scope-too-narrow', scope: 'user_de
 const UNKNOWN = { power: 'unknown', evidence: 'not-reported', scope: 'admin_classic', ...OWN } as const
 
 const EMPTY: Listing = {
-  ...{ at: 0, beganAt: 0, inScope: new Set(), kept: new Set(), undecided: 0, owners: new Set() },
+  ...{
+    beganAt: { wall: 0, monotonic: 0 },
+    inScope: new Set(),
+    kept: new Set(),
+    undecided: 0,
+    owners: new Set(),
+  },
   ...{ pages: 1, listings: 1, clients: new Set(['a']), scopes: new Set(['admin_classic']), failure: null },
 }
 
