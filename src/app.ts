@@ -23,7 +23,7 @@ import { outlookOf, tierOf } from './qlik/outlook.ts'
 import { Tenants } from './qlik/tenants.ts'
 import { createAccept } from './revocation/accept.ts'
 import { Recorder } from './revocation/audit/recorder.ts'
-import { createSignDaily } from './revocation/audit/sign-daily.ts'
+import { startSigning } from './revocation/audit/signing.ts'
 import { BrakeLog } from './revocation/brake-log.ts'
 import { createDryRun } from './revocation/dry-run.ts'
 import { Estimates } from './revocation/estimates.ts'
@@ -223,15 +223,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(sessions, { store, tenants, clock, sessionSources: sources.sessions })
 
   // Claim, list, revoke, verify
+  let stopSigning = () => {}
   let stopRetention = () => {}
   app.addHook('onReady', async () => {
     await tenants.start()
     await worker.start()
     sources.start()
     senders.start()
-    const { auditSigningKey: key } = config
-    const signDaily = key === null ? null : createSignDaily({ audit: store.audit, key, log: app.log })
-    stopRetention = startRetention({ ...config, store, signDaily, clock, log: app.log })
+    stopSigning = startSigning({ ...config, audit: store.audit, clock, log: app.log })
+    stopRetention = startRetention({ ...config, store, clock, log: app.log })
   })
 
   // Report
@@ -260,6 +260,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
+    stopSigning()
     stopRetention()
     lateTimes.stop()
     brakeLog.stop()
