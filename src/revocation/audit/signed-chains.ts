@@ -41,10 +41,6 @@ export class SignedChains {
     return [...this.#days].sort()
   }
 
-  writers(): Iterable<string> {
-    return this.#chains.keys()
-  }
-
   hashOf(writer: string, sequence: number): string | null {
     return this.#chains.get(writer)?.heads.get(sequence)?.hash ?? null
   }

@@ -43,7 +43,7 @@ export interface VerifyOptions {
 const LONGEST_LINE = 16 * 1024 * 1024
 
 /**
- * Verifies an export of the audit trail. Memory is bounded by the number of chains, not of entries.
+ * Verifies an export of the audit trail. Memory is bounded by the number of chains and signed heads, not of entries.
  * @param open reads the export from its beginning; called twice
  */
 export async function verifyExport(
