@@ -15,7 +15,7 @@ import rejections from './http/rejections.ts'
 import { sendersVisibleTo } from './http/sender-views.ts'
 import { createServer } from './http/server.ts'
 import strictRoutes from './http/strict-routes.ts'
-import { createSignDaily } from './revocation/audit/sign-daily.ts'
+import { startSigning } from './revocation/audit/signing.ts'
 import { startRetention } from './revocation/retention.ts'
 import audit from './routes/audit.ts'
 import backups from './routes/backups.ts'
@@ -100,15 +100,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(sessions, { store, tenants, clock, sessionSources: sources.sessions })
 
   // Claim, list, revoke, verify
+  let stopSigning = () => {}
   let stopRetention = () => {}
   app.addHook('onReady', async () => {
     await tenants.start()
     await worker.start()
     sources.start()
     senders.start()
-    const { auditSigningKey: key } = config
-    const signDaily = key === null ? null : createSignDaily({ audit: store.audit, key, log: app.log })
-    stopRetention = startRetention({ ...config, store, signDaily, clock, log: app.log })
+    stopSigning = startSigning({ ...config, audit: store.audit, clock, log: app.log })
+    stopRetention = startRetention({ ...config, store, clock, log: app.log })
   })
 
   // Report
@@ -137,6 +137,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
+    stopSigning()
     stopRetention()
     components.lateTimes.stop()
     components.brakeLog.stop()

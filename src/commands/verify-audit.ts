@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { UsageError } from '../base/errors.ts'
 import type { Head } from '../revocation/audit/entry.ts'
-import { type Finding, type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
+import type { Finding } from '../revocation/audit/finding.ts'
+import { type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
 
-const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE] EXPORT
-       verify-audit [--heads FILE] [--public-key FILE] - < EXPORT
+const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE]... EXPORT
+       verify-audit [--heads FILE] [--public-key FILE]... - < EXPORT
 
 Verifies an export of the audit trail (GET /audit/export): detects entries that were changed, removed, inserted
 or moved, chains without their end, and changed personal data. Personal data may have been erased. Prints what
@@ -17,7 +18,8 @@ is wrong, and up to which entry each chain is intact. Keep the output where nobo
 can change it: an intact export is no proof of entries after the last head that is known elsewhere.
 
 --heads compares the chains with the output of an earlier verification.
---public-key verifies the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid.
+--public-key verifies the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid. Repeat it
+for each key that was in use, if the key was rotated.
 
 Exit codes:
    0  everything is intact
@@ -25,17 +27,24 @@ Exit codes:
   64  invalid arguments, or a file cannot be read
 `
 
+const NOT_AN_OUTPUT =
+  'The file of --heads is not an output of verify-audit. Pass the saved output of an earlier verification, or omit --heads.'
+const NOT_A_KEY =
+  'The file of --public-key is not an Ed25519 public key in PEM. Create it with: openssl pkey -in KEY_FILE -pubout'
+
 const PROGRESS_EVERY = 500_000
 const FINDINGS_SHOWN = 1_000
+const DAY_MS = 24 * 60 * 60_000
 const number = new Intl.NumberFormat('en')
 
 /** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
 export async function verifyAuditCommand(args: string[]): Promise<void> {
-  const { file, headsFile, keyFile, help } = optionsOf(args)
+  const { file, headsFile, keyFiles, help } = optionsOf(args)
   if (help) return void process.stdout.write(HELP)
   if (file === undefined) throw new UsageError(`The export is missing.\n\n${HELP}`)
   const heads = headsFile === undefined ? [] : headsFrom(await readable(readFile(headsFile, 'utf8')))
-  const publicKey = keyFile === undefined ? null : publicKeyIn(await readable(readFile(keyFile, 'utf8')))
+  const publicKeys: KeyObject[] = []
+  for (const keyFile of keyFiles) publicKeys.push(publicKeyIn(await readable(readFile(keyFile, 'utf8'))))
   const print = (line: string) => void process.stdout.write(`${line}\n`)
   let shown = 0
   let nextProgress = PROGRESS_EVERY
@@ -43,7 +52,7 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
     readable(
       verifyExport(() => createReadStream(path), {
         heads,
-        publicKey,
+        publicKeys,
         onFinding: (finding) => {
           shown += 1
           if (shown <= FINDINGS_SHOWN) print(describe(finding))
@@ -56,14 +65,14 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
       }),
     ),
   )
-  const { entries, erased, chains, findings, signedDay } = verification
+  const { entries, erased, chains, findings, signedDays } = verification
   if (findings > FINDINGS_SHOWN) print(`… and ${number.format(findings - FINDINGS_SHOWN)} more.`)
   if (findings > 0) print('')
   print('Each chain is intact up to this entry (chain, entry, hash):')
   for (const chain of chains) print(describeChain(chain))
   const counted = `${number.format(entries)} entries in ${number.format(chains.length)} chains`
   print(`\n${counted}; the personal data of ${number.format(erased)} was erased.`)
-  if (signedDay !== null) print(`The heads are signed up to ${signedDay}.`)
+  for (const line of describeDays(signedDays)) print(line)
   print(findings === 0 ? 'Verified.' : `NOT verified. Problems: ${number.format(findings)}`)
   if (findings > 0) process.exitCode = 1
 }
@@ -81,10 +90,30 @@ function describeChain({ writer, last, verified }: VerifiedChain): string {
   return `${writer} ${sequence} ${hash}${sequence < last ? ` of ${last}` : ''}`
 }
 
+/** States the days without a signature, because all entries of such a day may have been removed. */
+function describeDays(days: readonly string[]): string[] {
+  const [first = '', last = ''] = [days[0], days.at(-1)]
+  if (days.length === 0) return []
+  const signed = `The heads are signed from ${first} to ${last}.`
+  const gaps = days.flatMap((day, index) => gapBetween(days[index - 1] ?? day, day))
+  return gaps.length === 0 ? [signed] : [signed, `Days without a signature: ${gaps.join(', ')}.`]
+}
+
+/** The days between two signed ones, as text. */
+function gapBetween(before: string, after: string): string[] {
+  const [first, last] = [dayOf(Date.parse(before) + DAY_MS), dayOf(Date.parse(after) - DAY_MS)]
+  if (first > last || before === after) return []
+  return [first === last ? first : `${first} to ${last}`]
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
+
 /** The lines of an earlier output that name the last intact entry of a chain. */
 function headsFrom(output: string): Head[] {
   const lines = [...output.matchAll(/^(\S+) (\d+) ([0-9a-f]{64})(?= |\r?$)/gm)]
-  if (lines.length === 0) throw new UsageError('The file of --heads is not an output of verify-audit.')
+  if (lines.length === 0) throw new UsageError(NOT_AN_OUTPUT)
   return lines.map(([, writer = '', sequence, hash = '']) => ({ writer, sequence: Number(sequence), hash }))
 }
 
@@ -96,7 +125,7 @@ function publicKeyIn(pem: string): KeyObject {
   } catch {
     // The message of OpenSSL would not help.
   }
-  throw new UsageError('The file of --public-key is not an Ed25519 public key in PEM.')
+  throw new UsageError(NOT_A_KEY)
 }
 
 /** Passes the path of a file. Standard input is copied to one, because it is read twice. */
@@ -128,12 +157,13 @@ function optionsOf(args: string[]) {
   try {
     const options = {
       heads: { type: 'string' },
-      'public-key': { type: 'string' },
+      'public-key': { type: 'string', multiple: true },
       help: { type: 'boolean' },
     } as const
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
     if (positionals.length > 1) throw new UsageError('More than one export.')
-    return { file: positionals[0], headsFile: values.heads, keyFile: values['public-key'], help: values.help }
+    const { heads: headsFile, 'public-key': keyFiles = [], help } = values
+    return { file: positionals[0], headsFile, keyFiles, help }
   } catch {
     throw new UsageError(`Invalid arguments.\n\n${HELP}`)
   }

@@ -1,0 +1,64 @@
+import { createPrivateKey } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { AuditLog } from './audit-log.ts'
+import { DeletableEntries } from './deletable-entries.ts'
+import { headsSigned, readHeads } from './signed-heads.ts'
+
+const INTERVAL_MS = 10 * 60_000
+const DAY_MS = 24 * 60 * 60_000
+
+/** Entries that expire before the next signature are deletable, even if that is one day late. */
+const AHEAD_MS = 2 * DAY_MS
+
+export interface SigningOptions {
+  audit: Pick<AuditLog, 'spans' | 'page' | 'record'>
+  /** PEM with an Ed25519 key; null to sign nothing. */
+  auditSigningKey: string | null
+  /** 0 if the audit trail is turned off. */
+  auditRetentionDays: number
+  clock: Pick<Clock, 'now' | 'after'>
+  log: Pick<Log, 'info' | 'error'>
+}
+
+/**
+ * Signs the heads of the audit trail at the start, so that a process that is restarted daily signs, too, and then once per
+ * day (UTC). Several signatures of a day, by several processes, do no harm. A failure is logged and retried after ten
+ * minutes. Returns a function that stops it.
+ */
+export function startSigning(options: SigningOptions): () => void {
+  const { audit, auditSigningKey, auditRetentionDays, clock, log } = options
+  if (auditSigningKey === null || auditRetentionDays === 0) return () => {}
+  const privateKey = createPrivateKey(auditSigningKey)
+  const deletableEntries = new DeletableEntries(audit)
+  let cancelTimer = () => {}
+  let stopped = false
+  let lastDay = ''
+  const sign = async () => {
+    const now = clock.now()
+    const day = new Date(now).toISOString().slice(0, 10)
+    if (day === lastDay) return
+    const spans = await audit.spans()
+    const heads = await readHeads(audit)
+    if (heads.length === 0) return
+    const deletable = await deletableEntries.read(spans, now - auditRetentionDays * DAY_MS + AHEAD_MS)
+    const event = headsSigned({ day, heads, deletable, retentionDays: auditRetentionDays }, privateKey)
+    await audit.record([event], now)
+    lastDay = day
+    const { signature } = event.details
+    log.info({ day, chains: heads.length, signature }, 'signed the heads of the audit trail')
+  }
+  const run = async () => {
+    try {
+      await sign()
+    } catch (error) {
+      if (!stopped) log.error({ err: error }, 'could not sign the heads of the audit trail; retrying')
+    }
+    if (!stopped) cancelTimer = clock.after(INTERVAL_MS, run)
+  }
+  void run()
+  return () => {
+    stopped = true
+    cancelTimer()
+  }
+}
