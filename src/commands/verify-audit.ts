@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { UsageError } from '../base/errors.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import { type Finding, type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
+import { parseArguments } from './parse-arguments.ts'
 
 const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE] EXPORT
        verify-audit [--heads FILE] [--public-key FILE] - < EXPORT
@@ -125,16 +125,12 @@ async function readable<T>(reading: Promise<T>): Promise<T> {
 }
 
 function optionsOf(args: string[]) {
-  try {
-    const options = {
-      heads: { type: 'string' },
-      'public-key': { type: 'string' },
-      help: { type: 'boolean' },
-    } as const
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    if (positionals.length > 1) throw new UsageError('More than one export.')
-    return { file: positionals[0], headsFile: values.heads, keyFile: values['public-key'], help: values.help }
-  } catch {
-    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
-  }
+  const options = {
+    heads: { type: 'string' },
+    'public-key': { type: 'string' },
+    help: { type: 'boolean' },
+  } as const
+  const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, HELP)
+  if (positionals.length > 1) throw new UsageError(`More than one export.\n\n${HELP}`)
+  return { file: positionals[0], headsFile: values.heads, keyFile: values['public-key'], help: values.help }
 }
