@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { text } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
 import { digestOfKey, isDigest } from '../base/api-key-digest.ts'
 import { FORMATS } from '../base/config-formats.ts'
 import { UsageError } from '../base/errors.ts'
+import { parseArguments } from './parse-arguments.ts'
 
 const HELP = `Usage: hash-api-key < KEY_FILE
        hash-api-key --generate
@@ -23,7 +23,8 @@ const RANDOM_BYTES = 32
 
 /** The command `hash-api-key`. @throws UsageError */
 export async function hashApiKeyCommand(args: string[]): Promise<void> {
-  const { generate, help } = optionsOf(args)
+  const options = { generate: { type: 'boolean' }, help: { type: 'boolean' } } as const
+  const { generate, help } = parseArguments({ args, options }, HELP).values
   if (help) return void process.stdout.write(HELP)
   const key = generate ? randomBytes(RANDOM_BYTES).toString('base64url') : await readKey()
   process.stdout.write(`${generate ? `${key}\n` : ''}sha256:${digestOfKey(key)}\n`)
@@ -44,14 +45,4 @@ export function keyIn(input: string): string {
       'Standard input holds no API key; expected 24 to 512 printable characters without spaces.',
     )
   return key
-}
-
-function optionsOf(args: string[]) {
-  try {
-    const options = { generate: { type: 'boolean' }, help: { type: 'boolean' } } as const
-    return parseArgs({ args, options }).values
-  } catch {
-    // The original message would quote the argument, which may be a key.
-    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
-  }
 }

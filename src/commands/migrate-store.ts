@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { CurfewError, UsageError } from '../base/errors.ts'
 import { ConfigError, loadStoreConfig } from '../config/load-config.ts'
 import { migrateStore } from '../stores/migrate/migrate-store.ts'
 import { isCurfewFile } from '../stores/migrate/sqlite-source.ts'
+import { parseArguments } from './parse-arguments.ts'
 
 const HELP = `Usage: migrate-store --from sqlite:<file path>
 
@@ -24,7 +24,8 @@ const count = new Intl.NumberFormat('en')
 
 /** The command `migrate-store`. @throws UsageError, ConfigError, CurfewError */
 export async function migrateStoreCommand(args: string[], environment = process.env): Promise<void> {
-  const { from, help } = optionsOf(args)
+  const options = { from: { type: 'string' }, help: { type: 'boolean' } } as const
+  const { from, help } = parseArguments({ args, options }, HELP).values
   const print = (line: string) => process.stdout.write(`${line}\n`)
   if (help) return void print(HELP.trimEnd())
   if (from === undefined) throw new UsageError(`--from is missing.\n\n${HELP}`)
@@ -66,16 +67,6 @@ export async function migrateStoreCommand(args: string[], environment = process.
   ] as const
   print('Done.')
   for (const [what, number] of table) print(`${count.format(number).padStart(12)} ${what}`)
-}
-
-function optionsOf(args: string[]) {
-  try {
-    const options = { from: { type: 'string' }, help: { type: 'boolean' } } as const
-    return parseArgs({ args, options }).values
-  } catch {
-    // The original message would quote the argument, which may be a URL with a password.
-    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
-  }
 }
 
 /** Whether the path is a Curfew store. @throws CURFEW_STORE_LOCKED, with the action to take */

@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { UsageError } from '../base/errors.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import type { Finding } from '../revocation/audit/finding.ts'
 import { type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
+import { parseArguments } from './parse-arguments.ts'
 
 const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE]... EXPORT
        verify-audit [--heads FILE] [--public-key FILE]... - < EXPORT
@@ -154,17 +154,13 @@ async function readable<T>(reading: Promise<T>): Promise<T> {
 }
 
 function optionsOf(args: string[]) {
-  try {
-    const options = {
-      heads: { type: 'string' },
-      'public-key': { type: 'string', multiple: true },
-      help: { type: 'boolean' },
-    } as const
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    if (positionals.length > 1) throw new UsageError('More than one export.')
-    const { heads: headsFile, 'public-key': keyFiles = [], help } = values
-    return { file: positionals[0], headsFile, keyFiles, help }
-  } catch {
-    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
-  }
+  const options = {
+    heads: { type: 'string' },
+    'public-key': { type: 'string', multiple: true },
+    help: { type: 'boolean' },
+  } as const
+  const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, HELP)
+  if (positionals.length > 1) throw new UsageError(`More than one export.\n\n${HELP}`)
+  const { heads: headsFile, 'public-key': keyFiles = [], help } = values
+  return { file: positionals[0], headsFile, keyFiles, help }
 }

@@ -219,11 +219,7 @@ export class PostgresStore implements Store {
         (await this.#brake.purgeSome(this.#database.query)),
     )
 
-  queue: Store['queue'] = async () => {
-    const counts = await this.backlog(['queued'])
-    const queued = counts.reduce((sum, { count }) => sum + count, 0)
-    return postgresQueue(this.#database.query, queued)
-  }
+  queue: Store['queue'] = async () => postgresQueue(this.#database.query, await this.backlog(['queued']))
 
   backlog: Store['backlog'] = (statuses) => this.#history.backlog(statuses)
 

@@ -200,11 +200,8 @@ export class SqliteStore implements Store {
       ),
     )
 
-  queue: Store['queue'] = async () => {
-    const counts = await this.backlog(['queued'])
-    const queued = counts.reduce((sum, { count }) => sum + count, 0)
-    return sqliteQueue(this.#sql.prepared, (work) => this.#transactions.read(work), queued)
-  }
+  queue: Store['queue'] = async () =>
+    sqliteQueue(this.#sql.prepared, (work) => this.#transactions.read(work), await this.backlog(['queued']))
 
   backlog: Store['backlog'] = (statuses) => this.#transactions.read(() => this.#sql.backlog(statuses))
 
