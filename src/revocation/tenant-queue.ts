@@ -25,7 +25,7 @@ export interface QueueCounts {
 
 /**
  * The queued and running revocations of a tenant, as sums. Predicts after how many permits a revocation is complete, by
- * the rule of `nextInLine`: docs/order-of-revocations.md derives the formula. Pure; a prediction takes microseconds.
+ * the rule of `nextInLine`: see docs/order-of-revocations.md#estimates. Pure; a prediction takes microseconds.
  */
 export class TenantQueue {
   /** Number of tokens per user. */
