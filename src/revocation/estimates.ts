@@ -11,6 +11,9 @@ import type { Hindrance } from './waiting-for.ts'
 
 /** Reading the queue takes up to one part in this many of the time, so that a long queue costs little. */
 const SHARE_OF_TIME = 20
+/** More than a revocation costs in a reading. A reading that takes longer was waiting for other work, such as a burst. */
+const MOST_MS_EACH = 0.01
+const LEAST_MS = 1
 /** A request waits this long for a new reading. Then it gets estimates from the last one. */
 const WAIT_MS = 50
 /** An answer to a signal starts a new reading if the last one is older, but does not wait for it. */
@@ -38,7 +41,7 @@ export class Estimates {
   #reading: Promise<void> | null = null
   /** Of the last reading, on the monotonic clock. */
   #readAt = Number.NEGATIVE_INFINITY
-  #tookMs = 0
+  #costMs = 0
 
   constructor(options: EstimatesOptions) {
     this.#options = options
@@ -51,7 +54,7 @@ export class Estimates {
 
   /** Reads the queue again, and waits for it, but not long: a long queue is read less often, and in the background. Never rejects. */
   async refresh(): Promise<void> {
-    this.#readAfter(SHARE_OF_TIME * this.#tookMs)
+    this.#readAfter(SHARE_OF_TIME * this.#costMs)
     if (this.#reading === null) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#options.clock.after(WAIT_MS, resolve)
@@ -61,7 +64,7 @@ export class Estimates {
 
   /** Bound, so that it can be passed as a callback. */
   readonly estimate: Estimate = (revocation) => {
-    this.#readAfter(Math.max(LATEST_MS, SHARE_OF_TIME * this.#tookMs))
+    this.#readAfter(Math.max(LATEST_MS, SHARE_OF_TIME * this.#costMs))
     const { id, tenant } = revocation
     const outlook = this.#options.outlook(tenant)
     if (outlook === null || this.hindranceOf(tenant, outlook) !== null) return null
@@ -102,16 +105,18 @@ export class Estimates {
   async #read(): Promise<void> {
     const { store, clock, log, remainingOf } = this.#options
     const startedAt = clock.monotonic()
+    let mostMs = Number.POSITIVE_INFINITY
     try {
       const groups = (await store.queue()).map((group) =>
         group.isRunning ? { ...group, size: remainingOf(group.id) ?? group.size } : group,
       )
       this.#groups = Map.groupBy(groups, ({ tenant }) => tenant)
       this.#queues = new Map()
+      mostMs = LEAST_MS + MOST_MS_EACH * groups.reduce((sum, { count }) => sum + count, 0)
     } catch (error) {
       log.warn({ err: error }, 'could not read the queue for estimates; the last reading is used')
     }
     this.#readAt = clock.monotonic()
-    this.#tookMs = this.#readAt - startedAt
+    this.#costMs = Math.min(this.#readAt - startedAt, mostMs)
   }
 }

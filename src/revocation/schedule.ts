@@ -29,9 +29,10 @@ const FIRST: Place = { remaining: 0, since: Number.NEGATIVE_INFINITY }
 
 /**
  * The index of the call that gets the next permit: one of the most urgent; among them the user with the fewest remaining
- * tokens, which minimizes the mean time until users are logged out, or, for every tenth permit, the oldest. With P
- * tokens of older users before a user with k tokens, no more than 10 (P + k) permits are given before that user has none
- * left. Of equals, the first.
+ * tokens, which minimizes the mean time until users are logged out, or, for every tenth permit, the oldest. Users accepted
+ * in the same ms, such as those of one request, have the same age; of them, the one with the fewest tokens is first. With P
+ * tokens of users who are not younger before a user with k tokens, no more than 10 (P + k) permits are given before that
+ * user has none left. Of equals, the first.
  * @param granted number of permits given before while calls waited
  * @returns -1 if none waits
  */
@@ -55,11 +56,11 @@ export function nextInLine(
 }
 
 function isOlder(one: Place, other: Place): boolean {
-  return one.since < other.since
+  return one.since === other.since ? one.remaining < other.remaining : one.since < other.since
 }
 
 function isShorter(one: Place, other: Place): boolean {
-  return one.remaining === other.remaining ? isOlder(one, other) : one.remaining < other.remaining
+  return one.remaining === other.remaining ? one.since < other.since : one.remaining < other.remaining
 }
 
 /** Maximum number of runs of one urgency in a process. High, because runs of a tenant that hangs only wait. */

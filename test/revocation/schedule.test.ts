@@ -123,6 +123,13 @@ t.test(
   },
 )
 
+t.test('of users of the same age, the reserve goes to the one with the fewest tokens', async (t) => {
+  const user = (remaining: number, since: number) => ({ urgency: 1, place: { remaining, since } })
+  const waiting = [user(1, 9), user(500, 3), user(2, 3)]
+  t.equal(nextInLine(waiting, RESERVE_EVERY - 1), 2)
+  t.equal(nextInLine(waiting, 0), 0)
+})
+
 t.test('every waiting call is served once, and the more urgent before the others', async (t) => {
   const Calls = fc.array(
     fc.record({
