@@ -29,9 +29,7 @@ export function chart(lines: readonly Line[], xTitle: string): Promise<string> {
       { scale: 'x', orient: 'bottom', title: xTitle },
       { scale: 'y', orient: 'left', title: 'Users without a token', format: '%', tickCount: 5, grid: true },
     ],
-    legends: [
-      { ...{ stroke: 'colour', symbolType: 'stroke', symbolStrokeWidth: 3 }, orient: 'bottom', columns: 2 },
-    ],
+    legends: [{ ...{ stroke: 'colour', symbolType: 'stroke', symbolStrokeWidth: 3 }, orient: 'bottom' }],
     config: { legend: { labelLimit: 0, labelFontSize: 12 }, axis: { labelFontSize: 12, titleFontSize: 12 } },
     marks: [
       {

@@ -7,11 +7,12 @@ import { audit } from './audit.ts'
 import { backlog } from './backlog.ts'
 import { before, rowsOf } from './changes.ts'
 import { deletes } from './deletes.ts'
+import { drain } from './drain.ts'
 import { estimates } from './estimates.ts'
 import { fairness } from './fairness.ts'
+import { loggedOut } from './logged-out.ts'
 import { order } from './order.ts'
 import { pickup } from './pickup.ts'
-import { pools } from './pool.ts'
 import { replays } from './replays.ts'
 import { revoke } from './revoke.ts'
 import { scale } from './scale.ts'
@@ -19,10 +20,9 @@ import { sharedWindows } from './shared-window.ts'
 import { sources } from './sources.ts'
 import type { Figure } from './support.ts'
 import { verify } from './verify.ts'
-import { windows } from './window.ts'
 
 /** A hanging bench is ended, together with its processes. */
-const LONGEST_MS = 45 * 60_000
+const LONGEST_MS = 60 * 60_000
 
 const cell = (text: string) => text.replaceAll('|', '\\|')
 
@@ -75,10 +75,10 @@ const BENCHES = [
   verify,
   deletes,
   backlog,
-  windows,
+  drain,
+  loggedOut,
   order,
   estimates,
-  pools,
   pickup,
   sharedWindows,
   fairness,
