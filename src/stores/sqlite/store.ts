@@ -12,6 +12,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { progress } from '../../revocation/transitions.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store } from '../store.ts'
+import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
@@ -69,6 +70,7 @@ interface SqliteStoreOptions {
  * properties, so that `Store` gives the types of their parameters, and they can be passed as callbacks.
  */
 export class SqliteStore implements Store {
+  readonly accept: Store['accept']
   readonly permits: SqlitePermitLog
   readonly audit: AuditLog
   readonly #database: DatabaseSync
@@ -99,6 +101,11 @@ export class SqliteStore implements Store {
     this.#changes = sqliteChanges(this.#sql, note, this.#brake.brake)
     this.#sessions = sqliteSessions(database)
     this.#commits = new GroupCommit(database, together(this.#trail, this.#brake))
+    this.accept = acceptInParts({
+      changes: this.#changes,
+      write: (work) => this.#write(work, { mustSync: false, isRepeatable: true }),
+      keep: (work) => this.#keep(work, { isRepeatable: true }),
+    })
     if (!found) this.#brake.load(clock.now())
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
@@ -124,9 +131,6 @@ export class SqliteStore implements Store {
   }
 
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
-
-  accept: Store['accept'] = (signals, replay, now, origin) =>
-    this.#keep(() => this.#changes.accept(signals, replay, now, origin), { isRepeatable: true })
 
   release: Store['release'] = (query, now, origin) =>
     this.#keep(() => this.#changes.release(query, now, origin))
