@@ -8,6 +8,7 @@ import { backlog } from './backlog.ts'
 import { deletes } from './deletes.ts'
 import { estimates } from './estimates.ts'
 import { fairness } from './fairness.ts'
+import { million } from './million.ts'
 import { order } from './order.ts'
 import { pickup } from './pickup.ts'
 import { pools } from './pool.ts'
@@ -70,6 +71,7 @@ const BENCHES = [
   verify,
   deletes,
   backlog,
+  million,
   windows,
   order,
   estimates,
