@@ -120,6 +120,9 @@ function messageOf(child: ChildProcess, withinMs = ANSWERED_WITHIN_MS): Promise<
 /** A limit that no figure reaches, if the rate limit is not what is measured. */
 export const UNLIMITED = 1_000_000
 
+/** As `npm start` sets it. */
+const COMPILED = join(import.meta.dirname, '../node_modules/.cache/node-compile')
+
 /** Starts the service as in production: `src/main.ts` in its own process, with the flags of `npm start`, logging at info. */
 export function startService(
   bench: Bench,
@@ -127,7 +130,7 @@ export function startService(
   environment: Record<string, string> = {},
 ): Promise<Child> {
   return startChild(bench, 'src/main.ts', {
-    environment: serviceEnvironment(bench, tenantUrl, environment),
+    environment: { NODE_COMPILE_CACHE: COMPILED, ...serviceEnvironment(bench, tenantUrl, environment) },
     nodeFlags: packageJson.scripts.start.match(/--(?:max|heap)-\S+/g) ?? [],
   })
 }
