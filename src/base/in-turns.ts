@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** About 5 ms of work on a request's users. */
 const ITEMS_PER_TURN = 100
 
 /** Maps items in order. After every 100 items, the event loop serves others. */

@@ -3,7 +3,7 @@ import type { Signal } from '../../revocation/signal.ts'
 import type { Accepted, RevocationStore } from '../../revocation/store.ts'
 import type { sqliteChanges } from './changes.ts'
 
-/** A transaction blocks the event loop: 100 signals take about 5 ms. */
+/** A transaction blocks the event loop, so it must stay small. */
 const SIGNALS_PER_PART = 100
 
 type Accept = RevocationStore['accept']
