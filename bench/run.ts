@@ -11,6 +11,7 @@ import { drain } from './drain.ts'
 import { estimates } from './estimates.ts'
 import { fairness } from './fairness.ts'
 import { loggedOut } from './logged-out.ts'
+import { million } from './million.ts'
 import { order } from './order.ts'
 import { pickup } from './pickup.ts'
 import { replays } from './replays.ts'
@@ -77,6 +78,7 @@ const BENCHES = [
   backlog,
   drain,
   loggedOut,
+  million,
   order,
   estimates,
   pickup,

@@ -82,7 +82,8 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
   clock(): StoreClock | null
 
   /**
-   * Makes signals durable, all or none. A signal joins the user's queued revocation if there is one (see `join`);
+   * Makes signals durable. If it rejects, the first of more than 100 signals may still have been accepted; a repetition
+   * joins them. A signal joins the user's queued revocation if there is one (see `join`);
    * otherwise it creates a new one, even while another one is running. Without signals, only the key is recorded.
    *
    * If the sender has named more users than the brake on mass revocation allows, its signals are held instead, and change

@@ -113,7 +113,14 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       return earlier !== null
     },
 
-    accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Accepted {
+    /** @param part of a request that is accepted in several transactions: see `acceptInParts` */
+    accept(
+      signals: readonly Signal[],
+      replay: ReplayKey | null,
+      now: number,
+      origin?: Origin,
+      part: { before: readonly Revocation[]; isLast: boolean } = { before: [], isLast: true },
+    ): Accepted {
       const earlier = replay && sql.replayOf(replay, now - REPLAY_WINDOW_MS)
       if (earlier) {
         requireSameRequest(earlier.fingerprint, replay.fingerprint)
@@ -125,7 +132,8 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         isBraked = true
         return holdOne(signal, now, origin)
       })
-      if (replay) sql.noteReplay(replay, revocations, replayTime(replay, now))
+      if (replay && part.isLast)
+        sql.noteReplay(replay, [...part.before, ...revocations], replayTime(replay, now))
       return { revocations, replayed: false, ...(isBraked ? { isBraked } : {}) }
     },
 

@@ -11,6 +11,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { progress } from '../../revocation/transitions.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store } from '../store.ts'
+import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
@@ -62,6 +63,7 @@ interface SqliteStoreOptions {
  * properties, so that `Store` gives the types of their parameters, and they can be passed as callbacks.
  */
 export class SqliteStore implements Store {
+  readonly accept: Store['accept']
   readonly permits: SqlitePermitLog
   readonly audit: AuditLog
   readonly #database: DatabaseSync
@@ -93,6 +95,11 @@ export class SqliteStore implements Store {
     const companion = together(this.#trail, this.#brake)
     const transactions = new Transactions(database, { path, companion, clock, log, found })
     this.#transactions = transactions
+    this.accept = acceptInParts({
+      changes: this.#changes,
+      write: (work) => transactions.write(work, { mustSync: false, isRepeatable: true }),
+      keep: (work) => transactions.keep(work, { isRepeatable: true }),
+    })
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
@@ -108,9 +115,6 @@ export class SqliteStore implements Store {
   }
 
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
-
-  accept: Store['accept'] = (signals, replay, now, origin) =>
-    this.#transactions.keep(() => this.#changes.accept(signals, replay, now, origin), { isRepeatable: true })
 
   release: Store['release'] = (query, now, origin) =>
     this.#transactions.keep(() => this.#changes.release(query, now, origin))
