@@ -8,7 +8,7 @@ import {
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { abandon } from './abandon.ts'
-import { paceBody } from './body-pace.ts'
+import { BodyPace } from './body-pace.ts'
 import { lastResponse } from './problems.ts'
 import type { CountRefusal } from './refusals.ts'
 
@@ -19,6 +19,8 @@ export const READ_WITHIN_MS = 20_000
 /** Time without a byte in either direction. Longer than the longest `Prefer: wait`, 30 s. */
 const SILENCE_MS = 45_000
 
+/** Share of the connections that is kept free. */
+const SPARE = 0.05
 const MANY_CHUNKS = 'The body has thousands of small chunks. Send fewer, larger ones.'
 
 /** Longer than proxies keep connections, so that they do not send on one that closes. Fastify's default. */
@@ -44,6 +46,7 @@ export function limitedServer({
 }: ConnectionOptions): (handler: RequestListener) => Server {
   return (handler) => {
     const queues = new WeakMap<Socket, RequestQueue>()
+    const bodies = new BodyPace(clock)
     const serve: RequestListener = (request, response) => {
       const { socket } = request
       // Node parses what it has received from a closed connection.
@@ -60,7 +63,7 @@ export function limitedServer({
       queue.add(() => {
         if (socket.writableEnded) return
         closeUnread(response, { socket, clock, refused })
-        paceBody(request, response, () => {
+        bodies.limit(request, response, () => {
           refused('chunks')
           abandon(socket, response.headersSent ? undefined : lastResponse('400 Bad Request', MANY_CHUNKS))
         })
@@ -80,7 +83,7 @@ export function limitedServer({
     server.keepAliveTimeout = KEEP_ALIVE_MS
     server.setTimeout(SILENCE_MS)
     server.maxConnections = maxConnections
-    makeRoom(server, refused)
+    makeRoom(server, maxConnections, refused)
     return server
   }
 }
@@ -137,8 +140,17 @@ function closeUnread(
   })
 }
 
-/** Connections without a request in flight give way to new ones. */
-function makeRoom(server: Server, refused: CountRefusal): void {
+/** Connections without a request in flight give way to new ones, before all are in use. */
+function makeRoom(server: Server, maxConnections: number, refused: CountRefusal): void {
+  const spare = Math.ceil(maxConnections * SPARE)
+  let open = 0
+  server.on('connection', (socket) => {
+    open += 1
+    socket.once('close', () => {
+      open -= 1
+    })
+    if (open > maxConnections - spare) server.closeIdleConnections()
+  })
   server.on('drop', () => {
     refused('connections')
     server.closeIdleConnections()

@@ -1,16 +1,22 @@
 import { once } from 'node:events'
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { limitedServer } from '../../src/http/connections.ts'
+import { type ConnectionOptions, limitedServer } from '../../src/http/connections.ts'
 import type { CountRefusal } from '../../src/http/refusals.ts'
-import { testClock } from '../support/clock.ts'
+import { fakeClock, testClock } from '../support/clock.ts'
 import { openConnection } from '../support/raw-http.ts'
 
-async function serve(t: Test, handler: RequestListener, refused: CountRefusal = () => {}): Promise<string> {
-  const server = limitedServer({ http: {}, maxConnections: 10, clock: testClock, refused })(handler)
+async function serve(
+  t: Test,
+  handler: RequestListener,
+  refused: CountRefusal = () => {},
+  options: Partial<ConnectionOptions> = {},
+): Promise<string> {
+  const defaults = { http: {}, maxConnections: 10, clock: testClock, refused }
+  const server = limitedServer({ ...defaults, ...options })(handler)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
@@ -89,4 +95,48 @@ t.test('a body may have any number of chunks, but not in one turn of the event l
   hostile.write(head + '1\r\nx\r\n'.repeat(9_000))
   t.match(await refusal, /^HTTP\/1.1 400 .*fewer, larger ones/s)
   t.same(refusals, ['chunks'])
+})
+
+t.test('of many large bodies, sixteen continue at a time', async (t) => {
+  const clock = fakeClock()
+  let received = 0
+  const requests = new Set<IncomingMessage>()
+  const url = await serve(
+    t,
+    (request) => {
+      requests.add(request.on('data', ({ length }: Buffer) => (received += length)))
+    },
+    () => {},
+    { clock, maxConnections: 30 },
+  )
+  for (let count = 0; count < 20; count += 1)
+    (await openConnection(t, url)).write(post(MIB) + 'x'.repeat(MIB - 1))
+  const paused = () => [...requests].filter((request) => request.isPaused()).length
+  while (requests.size < 20 || clock.untilNextTimer() === null) await nextTurn()
+  while (paused() < 20) await nextTurn()
+  const before = received
+  await nextTurn()
+  t.equal(received, before)
+  t.ok(before < 20 * MIB - 20)
+  while (received < 20 * (MIB - 1)) {
+    clock.advance(50)
+    await nextTurn()
+  }
+  for (const { socket } of requests) socket.destroy()
+})
+
+t.test('connections without a request are closed before all are in use', async (t) => {
+  const url = await serve(
+    t,
+    (_request, response) => response.end('answer'),
+    () => {},
+    { maxConnections: 4 },
+  )
+  const silent = await Promise.all(Array.from({ length: 4 }, () => openConnection(t, url)))
+  const closed = Promise.race(silent.map((socket) => once(socket.resume(), 'close')))
+  await closed
+  const socket = await openConnection(t, url)
+  const answer = text(socket)
+  socket.write('GET / HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\n\r\n')
+  t.match(await answer, /answer/)
 })
