@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { abandon } from './abandon.ts'
 import { BodyPace } from './body-pace.ts'
+import { ConnectionRoom } from './connection-room.ts'
 import { lastResponse } from './problems.ts'
 import type { CountRefusal } from './refusals.ts'
 
@@ -19,8 +20,6 @@ export const READ_WITHIN_MS = 20_000
 /** Time without a byte in either direction. Longer than the longest `Prefer: wait`, 30 s. */
 const SILENCE_MS = 45_000
 
-/** Share of the connections that is kept free. */
-const SPARE = 0.05
 const MANY_CHUNKS = 'The body has thousands of small chunks. Send fewer, larger ones.'
 
 /** Longer than proxies keep connections, so that they do not send on one that closes. Fastify's default. */
@@ -49,6 +48,7 @@ export function limitedServer({
     const bodies = new BodyPace(clock)
     const serve: RequestListener = (request, response) => {
       const { socket } = request
+      room.noteRequest(socket)
       // Node parses what it has received from a closed connection.
       if (socket.destroyed) return
       // After a response with `Connection: close`.
@@ -82,8 +82,7 @@ export function limitedServer({
     server.on('checkExpectation', serve)
     server.keepAliveTimeout = KEEP_ALIVE_MS
     server.setTimeout(SILENCE_MS)
-    server.maxConnections = maxConnections
-    makeRoom(server, maxConnections, refused)
+    const room = new ConnectionRoom(server, maxConnections, refused)
     return server
   }
 }
@@ -137,22 +136,5 @@ function closeUnread(
   response.once('close', () => {
     cancel()
     socket.off('close', cancel)
-  })
-}
-
-/** Connections without a request in flight give way to new ones, before all are in use. */
-function makeRoom(server: Server, maxConnections: number, refused: CountRefusal): void {
-  const spare = Math.ceil(maxConnections * SPARE)
-  let open = 0
-  server.on('connection', (socket) => {
-    open += 1
-    socket.once('close', () => {
-      open -= 1
-    })
-    if (open > maxConnections - spare) server.closeIdleConnections()
-  })
-  server.on('drop', () => {
-    refused('connections')
-    server.closeIdleConnections()
   })
 }
