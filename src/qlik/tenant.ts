@@ -132,7 +132,7 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#inUse(() => abortable(this.#lookups.find(user, call.urgency), call.signal))
   }
 
-  userExists(id: string, call: CallOptions): Promise<boolean> {
+  userExists(id: string, call: CallOptions & { client: string }): Promise<boolean> {
     return this.#inUse(() =>
       this.#calls.make(1, call, ({ client, grant }) =>
         client.client.userExists(grant.value, id, call.signal),

@@ -149,12 +149,9 @@ export class Attempt {
       listing,
       resolved,
       mustRecheck: this.#mayLackPower,
-      usersExist: async (role: Proof['role'], preferredClient: string) => {
+      usersExist: async (role: Proof['role'], client: string) => {
         for (const id of unknown) {
-          if (
-            role === 'not-reported' ||
-            !(await tenant.userExists(id, { ...this.#options, preferredClient }))
-          )
+          if (role === 'not-reported' || !(await tenant.userExists(id, { ...this.#options, client })))
             return false
         }
         return true

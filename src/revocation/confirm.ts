@@ -65,9 +65,9 @@ async function listToConfirm(
     if (missing === null)
       throw new QlikFailure('unreadable', 'No response from Qlik Cloud has a usable Date header.')
     if (missing > 0) return { found: 'early', inMs: Math.ceil(missing) }
-    const usersExist = async (_role: Proof['role'], preferredClient: string) => {
+    const usersExist = async (_role: Proof['role'], client: string) => {
       if (known?.userExists || user.kind !== 'userId') return true
-      return owners.has(user.value) || tenant.userExists(user.value, { ...options, preferredClient })
+      return owners.has(user.value) || tenant.userExists(user.value, { ...options, client })
     }
     const proof = await prove({ listing, resolved, mustRecheck: false, usersExist }, tenant, options)
     if (proof) return { found: 'nothing', proof, kept: kept.size, undecided, resolved }

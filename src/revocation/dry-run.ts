@@ -7,7 +7,7 @@ import { identify } from './identify.ts'
 import { pages } from './listing.ts'
 import type { Origin } from './origin.ts'
 import type { CallOptions, QlikTenant, QlikTenants, Token } from './qlik-tenant.ts'
-import { FRESH_POWER_MS, powerBehind, requirePower } from './require-power.ts'
+import { FRESH_POWER_MS, powerBehind, requirePower, sawAllUsers } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { RunTime, stamped } from './run-time.ts'
 import { decideToken } from './scope.ts'
@@ -193,10 +193,10 @@ async function findingForEmptyList(
     if (power?.power !== 'proven') return 'none-visible'
   }
   const { kind, value } = signal.user
-  const [preferredClient] = clients
-  if (kind === 'userId' && !(await tenant.userExists(value, { ...shared, preferredClient })))
-    return 'no-such-user'
-  return 'exists'
+  const [client] = clients
+  if (kind !== 'userId' || client === undefined) return 'exists'
+  if (await tenant.userExists(value, { ...shared, client })) return 'exists'
+  return (await sawAllUsers(client, tenant, shared)) ? 'no-such-user' : 'none-visible'
 }
 
 function toView(

@@ -1,7 +1,7 @@
 import { type Listing, onlyClient } from './listing.ts'
 import { isStable, type Proof, type Role, weakestRole } from './proof.ts'
 import type { CallOptions, ClientPower, QlikTenant } from './qlik-tenant.ts'
-import { FRESH_POWER_MS, powerBehind } from './require-power.ts'
+import { FRESH_POWER_MS, powerBehind, sawAllUsers } from './require-power.ts'
 
 export interface ProofRequest {
   /** A complete listing with no token in scope. */
@@ -35,6 +35,7 @@ export async function prove(
   if (scopes.size > 1 || !scopes.has(scope)) return null
   const role = weakestRole(resolved.map((id) => roleFor(id, power)))
   const userExists = await usersExist(role, client)
+  if (!userExists && power.power === 'proven' && !(await sawAllUsers(client, tenant, options))) return null
   return { at: beganAt.wall, pages, listings, client, scope, role, userExists }
 }
 

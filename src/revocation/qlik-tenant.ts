@@ -20,8 +20,11 @@ export interface QlikTenant {
    * client that cannot see other users finds none.
    */
   findUsers(user: UserReference, call: CallOptions): Promise<UserSearch>
-  /** Whether a user with exactly this Qlik user id exists. */
-  userExists(id: string, call: CallOptions): Promise<boolean>
+  /**
+   * Whether a user with exactly this Qlik user id exists, as `call.client` sees it: a client that cannot see other users finds
+   * none.
+   */
+  userExists(id: string, call: CallOptions & { client: string }): Promise<boolean>
   /**
    * One page of a user's tokens; `next` identifies the following page, null on the last. Only the client
    * that made the call can read the following pages: pass it as `call.client`.

@@ -53,7 +53,8 @@ export async function powerBehind(
 }
 
 /**
- * Whether a client that found no user is proven to see all of them, so that there is none.
+ * Whether a client that has found no user is proven to see all of them, so that there is none. Its power is looked up again: it
+ * may have lost its role before it searched, and nothing confirms later that there is no such user.
  * @throws CURFEW_LISTING_UNSTABLE if another client may see more, so that the search must be repeated; as `powerBehind`
  * does
  */
@@ -62,7 +63,7 @@ export async function sawAllUsers(
   tenant: Pick<QlikTenant, 'power'>,
   options: CallOptions,
 ): Promise<boolean> {
-  const power = await powerBehind(client, tenant, { ...options, maxAgeMs: FRESH_POWER_MS })
+  const power = await powerBehind(client, tenant, { ...options, maxAgeMs: 0 })
   if (power !== null) return power.power === 'proven'
   throw new CurfewError(
     'CURFEW_LISTING_UNSTABLE',

@@ -73,7 +73,7 @@ t.test('a client is closed between the listing and the check of its power', asyn
   const asked: CallOptions['client'][] = []
   const usersExist = async (_role: string, client: string) => {
     asked.push(client)
-    return tenant.userExists(id, { ...CALL, preferredClient: client })
+    return tenant.userExists(id, { ...CALL, client })
   }
   const request = { listing, resolved: [id], mustRecheck: false, usersExist }
   t.match(await prove(request, tenant, CALL), { client, userExists: true })
