@@ -5,6 +5,8 @@ import type { Clock } from '../base/clock.ts'
 const BYTES_PER_TURN = 64 * 1024
 /** More than a client sends that streams 1,000 users one by one. Proxies send chunks of many kilobytes. */
 export const CHUNKS_PER_TURN = 2_500
+/** Chunks of all bodies in a turn, about 20 ms. Beyond it, a body may have only a tenth of its chunks. */
+const CHUNKS_OF_ALL = 10_000
 /** Bodies that continue together. Their reads take about 5 ms. */
 const RESUMED_TOGETHER = 16
 /** If more are waiting: 20 MB/s in total. Without a pause, 200 bodies of 1 MiB occupy both the process and the kernel for a second. */
@@ -18,6 +20,7 @@ export class BodyPace {
   readonly #clock: Clock
   readonly #paused: IncomingMessage[] = []
   #willResume = false
+  #chunks = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -37,8 +40,9 @@ export class BodyPace {
         if (chunks === 0) setImmediate(nextTurn)
         bytes += chunk.length
         chunks += 1
+        this.#countChunk()
         if (bytes >= BYTES_PER_TURN && !request.isPaused()) this.#pause(request)
-        if (chunks <= CHUNKS_PER_TURN) return
+        if (chunks <= (this.#chunks > CHUNKS_OF_ALL ? CHUNKS_PER_TURN / 10 : CHUNKS_PER_TURN)) return
         request.off('data', receive)
         refuse()
       }
@@ -49,6 +53,14 @@ export class BodyPace {
     response.once('prefinish', () => {
       if (!request.complete) limit()
     })
+  }
+
+  #countChunk(): void {
+    if (this.#chunks === 0)
+      setImmediate(() => {
+        this.#chunks = 0
+      })
+    this.#chunks += 1
   }
 
   #pause(request: IncomingMessage): void {

@@ -15,6 +15,8 @@ import type { CountRefusal } from './refusals.ts'
 
 /** Requests of one connection that are not finished. Clients that pipeline use a depth of 1 to 10; proxies do not pipeline. */
 export const MAX_PIPELINED = 16
+/** Handled in one turn of the event loop, for all connections together. */
+const PIPELINED_PER_TURN = 50
 /** Time in which a client must read a response that is complete. */
 export const READ_WITHIN_MS = 20_000
 /** Time without a byte in either direction. Longer than the longest `Prefer: wait`, 30 s. */
@@ -46,6 +48,7 @@ export function limitedServer({
   return (handler) => {
     const queues = new WeakMap<Socket, RequestQueue>()
     const bodies = new BodyPace(clock)
+    const turns = new Turns()
     const serve: RequestListener = (request, response) => {
       const { socket } = request
       room.noteRequest(socket)
@@ -53,7 +56,7 @@ export function limitedServer({
       if (socket.destroyed) return
       // After a response with `Connection: close`.
       if (socket.writableEnded) return abandon(socket)
-      const queue = queues.get(socket) ?? new RequestQueue(socket)
+      const queue = queues.get(socket) ?? new RequestQueue(socket, turns)
       queues.set(socket, queue)
       if (queue.length >= MAX_PIPELINED) {
         refused('pipelining')
@@ -92,9 +95,11 @@ export function limitedServer({
  * that is pipelined behind a long `Prefer: wait` times out: clients should not pipeline after a POST (RFC 9112, section 9.3.2).
  */
 class RequestQueue {
+  readonly #turns: Turns
   #waiting: (() => void)[] = []
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, turns: Turns) {
+    this.#turns = turns
     socket.once('close', () => {
       this.#waiting = []
     })
@@ -111,11 +116,32 @@ class RequestQueue {
 
   /** Ends the first one, and handles the next one. */
   next(onEmpty: () => void): void {
-    setImmediate(() => {
+    const next = () => {
       this.#waiting.shift()
       if (this.#waiting.length === 0) onEmpty()
       this.#waiting[0]?.()
-    })
+    }
+    if (this.#waiting.length > 1) this.#turns.add(next)
+    else setImmediate(next)
+  }
+}
+
+/**
+ * Pipelined requests of all connections: a limited number in each turn of the event loop. First requests of connections are
+ * handled as they arrive, so a thousand pipelining clients do not delay others.
+ */
+class Turns {
+  readonly #waiting: (() => void)[] = []
+
+  add(handle: () => void): void {
+    this.#waiting.push(handle)
+    if (this.#waiting.length === 1) setImmediate(() => this.#handleSome())
+  }
+
+  #handleSome(): void {
+    for (const handle of this.#waiting.slice(0, PIPELINED_PER_TURN)) handle()
+    this.#waiting.splice(0, PIPELINED_PER_TURN)
+    if (this.#waiting.length > 0) setImmediate(() => this.#handleSome())
   }
 }
 

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type ConnectionOptions, limitedServer } from '../../src/http/connections.ts'
 import type { CountRefusal } from '../../src/http/refusals.ts'
-import { fakeClock, testClock } from '../support/clock.ts'
+import { testClock } from '../support/clock.ts'
 import { openConnection } from '../support/raw-http.ts'
 
 async function serve(
@@ -95,29 +95,6 @@ t.test('a body may have any number of chunks, but not in one turn of the event l
   hostile.write(head + '1\r\nx\r\n'.repeat(9_000))
   t.match(await refusal, /^HTTP\/1.1 400 .*fewer, larger ones/s)
   t.same(refusals, ['chunks'])
-})
-
-t.test('of many large bodies, sixteen continue at a time', async (t) => {
-  const clock = fakeClock()
-  let received = 0
-  const handler: RequestListener = (request, response) => {
-    request.on('data', ({ length }: Buffer) => {
-      received += length
-    })
-    request.once('end', () => response.end())
-  }
-  const url = await serve(t, handler, () => {}, { clock, maxConnections: 100 })
-  const sockets = await Promise.all(Array.from({ length: 40 }, () => openConnection(t, url)))
-  for (const socket of sockets) socket.resume().write(post(MIB) + 'x'.repeat(MIB))
-  while (clock.untilNextTimer() === null) await nextTurn()
-  let pauses = 0
-  while (received < 40 * MIB) {
-    if (clock.untilNextTimer() === 50) pauses += 1
-    clock.advance(50)
-    for (let turn = 0; turn < 10; turn += 1) await nextTurn()
-  }
-  t.ok(pauses >= 5, `${pauses} pauses`)
-  for (const socket of sockets) socket.destroy()
 })
 
 t.test('the oldest connection without a request is closed before all are in use', async (t) => {
