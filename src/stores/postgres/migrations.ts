@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { CurfewError } from '../../base/errors.ts'
 import { asStartError, connectionOptions } from './database.ts'
-import { JOBS_SCHEMA } from './fetch.ts'
+import { JOBS_SCHEMA } from './job-table.ts'
 import { AUDIT } from './steps/audit.ts'
 import { AUDIT_ORDER, AUDIT_ORDER_OF_REVOCATIONS } from './steps/audit-order.ts'
 import { BASE } from './steps/base.ts'

@@ -2,7 +2,14 @@ import { PgBoss } from 'pg-boss'
 import t, { type Test } from 'tap'
 import type { Room } from '../../../src/revocation/schedule.ts'
 import { PostgresDatabase } from '../../../src/stores/postgres/database.ts'
-import { fetchByGroup, JOB_COLUMNS, JOBS_SCHEMA, QUEUE } from '../../../src/stores/postgres/fetch.ts'
+import {
+  fetchByGroup,
+  HAS_LOST,
+  JOB_COLUMNS,
+  JOBS_SCHEMA,
+  QUEUE,
+  regroupLost,
+} from '../../../src/stores/postgres/job-table.ts'
 import { accept, claim, existing } from '../../conformance/stores.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { T0 } from '../../support/signals.ts'
@@ -22,7 +29,7 @@ const logouts = (room: Partial<Room>) => ({
 t.test("pg-boss's table has the columns and indexes that Curfew's statements use", async (t) => {
   const { open, query } = await setUp(t)
   await open()
-  const message = `pg-boss has changed ${JOBS_SCHEMA}.job: adapt src/stores/postgres/fetch.ts and sized.ts`
+  const message = `pg-boss has changed ${JOBS_SCHEMA}.job: adapt src/stores/postgres/job-table.ts and sized.ts`
   const columns = await query(
     `SELECT attname AS name, replace(format_type(atttypid, atttypmod), '${JOBS_SCHEMA}.', '') AS type
      FROM pg_attribute WHERE attrelid = '${JOBS_SCHEMA}.job'::regclass AND attnum > 0 AND NOT attisdropped`,
@@ -120,7 +127,7 @@ t.test('jobs of other reasons and future ones are left', async (t) => {
   t.same(await store.claim(logouts({ perTenant: 5 })), [])
 })
 
-t.test('a fetch does not read the jobs of full tenants', async (t) => {
+t.test('a fetch, and the search for lost jobs, do not read the jobs of full tenants', async (t) => {
   const { url, open, query } = await setUp(t)
   const store = await open()
   const { id } = await accept(store, { tenant: 'full', userId: 'u' })
@@ -144,6 +151,11 @@ t.test('a fetch does not read the jobs of full tenants', async (t) => {
       after: 'logout full',
     })
     t.match(jobs, [{ id: other.id }])
+    const wanted = 'unnest(ARRAY[1]) AS wanted (priority)'
+    t.same(await query(`SELECT ${HAS_LOST('wanted.priority')} AS has_lost FROM ${wanted}`), [
+      { has_lost: false },
+    ])
+    await regroupLost(query, 1, 'logout-lost ')
     const [row] = await query(
       `SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS rows
        FROM pg_stat_xact_user_tables WHERE relname = 'job_common'`,
