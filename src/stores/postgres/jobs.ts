@@ -4,16 +4,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { type Room, urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason } from '../../revocation/signal.ts'
 import type { PostgresDatabase, Query } from './database.ts'
-import {
-  FETCHABLE,
-  fetchByGroup,
-  HAS_LOST,
-  JOBS_SCHEMA,
-  type Job,
-  prepareTables,
-  QUEUE,
-  regroupLost,
-} from './job-table.ts'
+import { FETCHABLE, fetchByGroup, HAS_LOST, JOBS_SCHEMA, type Job, QUEUE, regroupLost } from './job-table.ts'
 import type { PostgresListener } from './listener.ts'
 
 const LOST_QUEUE = 'revocations-lost'
@@ -94,7 +85,6 @@ export class PostgresJobs {
         notify: true,
       })
     } else if (known.retryLimit !== MAX_LOSSES) await this.#raiseLimit()
-    await prepareTables(this.#database.query)
   }
 
   /**
