@@ -4,7 +4,7 @@ import { REASONS, type Reason } from './signal.ts'
 // urgency, tenants in turn; within a tenant, the users with the fewest tokens, and a reserve for the oldest. Each urgency
 // and each tenant has its own room, so revocations that wait for a tenant's rate limit delay neither more urgent ones nor
 // other tenants. Both stores claim by these rules: by size in `sized.ts` of each store, by age in `due` of
-// stores/sqlite/statements.ts and stores/postgres/fetch.ts. A more urgent signal for a user who already waits or
+// stores/sqlite/statements.ts and stores/postgres/job-table.ts. A more urgent signal for a user who already waits or
 // runs comes first: see `join` in joined-signals.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
 // by qlik/budget/tier-gate.ts.
 

@@ -4,7 +4,7 @@ import type { Reason } from '../../revocation/signal.ts'
 import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/sizes.ts'
 import { toRevocation } from '../rows.ts'
 import type { Query } from './database.ts'
-import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './fetch.ts'
+import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './job-table.ts'
 
 const SIZED = `r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = $1`
 

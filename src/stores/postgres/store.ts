@@ -17,6 +17,7 @@ import { PostgresDatabase, UNSYNCED } from './database.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { cancel, release } from './held.ts'
 import { postgresHistory } from './history.ts'
+import { prepareTables } from './job-table.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
@@ -120,7 +121,7 @@ export class PostgresStore implements Store {
     this.#listener.on(ENDED_CHANNEL, (key) => this.#watcher.onEnded(key))
     this.#listener.on(PARKED_CHANNEL, () => this.#watcher.onWork())
     try {
-      await migrate(this.#url, () => this.#jobs.start())
+      await migrate(this.#url, () => this.#jobs.start(), prepareTables)
       await this.#databaseClock.measure()
       await this.#brake.read(this.#database.query)
       await this.#listener.open()
