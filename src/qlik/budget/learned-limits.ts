@@ -22,6 +22,8 @@ interface Known {
   calls: number
   learnedAt: number
   sameEventUntil: number
+  /** Start of the first call accepted afterwards; null before that: refusals alone do not show a higher limit. */
+  risesFrom: number | null
 }
 
 /** The configured limits: the window, and the sum of the clients' limits. */
@@ -34,6 +36,8 @@ export interface LearnedLimitsOptions {
   permits: Permits
   clock: Clock
   log: Log
+  /** Start of the latest call of any client of the tenant, in this tier, that Qlik accepted; monotonic ms. */
+  lastAcceptedStart: (of: LimitedTier) => number
   /** Called when a limit may have changed. */
   onChange: () => void
 }
@@ -74,8 +78,9 @@ export class LearnedLimits {
   limit(of: LimitedTier, { windowMs, ceiling }: Ceiling): number | null {
     const known = this.#known.get(keyOf(of))
     if (!known) return null
-    const ageMs = this.#options.clock.monotonic() - known.learnedAt
-    const limit = raised({ calls: known.calls, ageMs }, { windowMs, ceiling })
+    known.risesFrom ??= this.#acceptedSince(known.learnedAt, of)
+    const risingMs = known.risesFrom === null ? 0 : this.#options.clock.monotonic() - known.risesFrom
+    const limit = raised({ calls: known.calls, risingMs }, { windowMs, ceiling })
     if (limit !== null) this.#applyLater(windowMs)
     return limit
   }
@@ -120,7 +125,7 @@ export class LearnedLimits {
     const { permits, clock, log } = this.#options
     const learnedAt = clock.monotonic()
     const sameEventUntil = learnedAt + Math.max(waitMs, SAME_EVENT_MS)
-    this.#known.set(keyOf(of, per), { calls, learnedAt, sameEventUntil })
+    this.#known.set(keyOf(of, per), { calls, learnedAt, sameEventUntil, risesFrom: null })
     permits.learnLimit?.({ ...of, per, calls }).catch((error: unknown) => {
       log.warn({ err: error }, 'could not store a learned rate limit')
     })
@@ -135,8 +140,16 @@ export class LearnedLimits {
     // The time of a write and of a read make the same limit appear later.
     const isSame = known?.calls === calls && learnedAt < known.learnedAt + SAME_EVENT_MS
     if (known && (isSame || known.learnedAt >= learnedAt)) return
-    this.#known.set(key, { calls, learnedAt, sameEventUntil: learnedAt + SAME_EVENT_MS })
+    // It is unknown whether Qlik accepted calls before this process started.
+    const risesFrom = this.#isRead ? null : learnedAt
+    this.#known.set(key, { calls, learnedAt, sameEventUntil: learnedAt + SAME_EVENT_MS, risesFrom })
     this.#changed()
+  }
+
+  /** Limits are applied at least every 10 s, so the latest accepted call is soon noticed. */
+  #acceptedSince(learnedAt: number, of: LimitedTier): number | null {
+    const startedAt = this.#options.lastAcceptedStart(of)
+    return startedAt > learnedAt ? startedAt : null
   }
 
   #changed(): void {
