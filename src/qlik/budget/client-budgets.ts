@@ -140,7 +140,7 @@ export class ClientBudgets {
     const window = windowOf(config, tier)
     const minute = perMinute(window)
     const open = this.#openOf(config)
-    const acceptedAt = this.#lastAcceptedStart(key)
+    const lastAcceptedStart = this.#lastAcceptedStart(key)
     let { started } = refusal
     if ('recentCalls' in permits && permits.recentCalls)
       started = await permits.recentCalls(key, minute.windowMs).then(
@@ -148,7 +148,7 @@ export class ClientBudgets {
         () => started,
       )
     // Another refusal of the same event may have been evaluated while this one waited for the store.
-    if (!this.#learned.isNewEvent(key, acceptedAt)) return
+    if (!this.#learned.isNewEvent(key, lastAcceptedStart)) return
     const peaks = open.map((budget) => budget.recent(tier).mostAccepted)
     const evidence = { ...refusal, started, mostAccepted: Math.max(refusal.mostAccepted, ...peaks) }
     const details = { tenant: config.name, client, tier }
@@ -170,7 +170,7 @@ export class ClientBudgets {
   #lastAcceptedStart({ origin, tier }: LimitedTier): number {
     const configs = [...this.#options.configs()].filter((config) => config.origin === origin)
     const budgets = configs.flatMap((config) => this.#openOf(config))
-    return Math.max(...budgets.map((budget) => budget.acceptedAt(tier)))
+    return Math.max(...budgets.map((budget) => budget.lastAcceptedStart(tier)))
   }
 
   #openOf(config: TenantConfig): RateBudget[] {

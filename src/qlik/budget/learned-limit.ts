@@ -3,21 +3,6 @@ const LOWER_BY = 0.7
 /** For each window in which Qlik accepts calls without such a refusal. */
 const RAISE_BY = 1.05
 
-/** What is known about a limit when Qlik refuses a call again. Times are monotonic ms. */
-export interface Evidence {
-  /** When the limit was learned. */
-  learnedAt: number
-  /** End of the wait that the refusal requested. Refusals before then belong to the same event. */
-  sameEventUntil: number
-  /** Start of the latest call that Qlik accepted. */
-  acceptedAt: number
-}
-
-/** Whether a refusal at `now` shows more than the known limit: a refused probe shows only that the block continues. */
-export function isNewEvent({ learnedAt, sameEventUntil, acceptedAt }: Evidence, now: number): boolean {
-  return now >= sameEventUntil && acceptedAt > learnedAt
-}
-
 /** The limit that follows from a refusal under `limit` calls per window. */
 export function lowered(limit: number): number {
   return Math.max(1, Math.floor(limit * LOWER_BY))

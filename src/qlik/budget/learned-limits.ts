@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import { isNewEvent, lowered, raised } from './learned-limit.ts'
+import { lowered, raised } from './learned-limit.ts'
 import type { LearnedLimit, Permits, Tier } from './permit-log.ts'
 import { EVIDENCE_FOR_MS } from './recent-calls.ts'
 
@@ -21,6 +21,7 @@ export interface LimitedTier {
 interface Known {
   calls: number
   learnedAt: number
+  /** End of the wait that the refusal requested. Refusals before then belong to the same event. */
   sameEventUntil: number
   /** Start of the first call accepted afterwards; null before that: refusals alone do not show a higher limit. */
   risesFrom: number | null
@@ -103,14 +104,14 @@ export class LearnedLimits {
   }
 
   /**
-   * Whether a refusal that the limits do not explain is evidence for another limit. `acceptedAt`: start of the latest call
-   * of any client of the tenant, in this tier, that Qlik accepted; monotonic ms.
+   * Whether a refusal that the limits do not explain is evidence for another limit. Until Qlik has accepted a call since the
+   * limit was learned, a refusal shows only that the block continues.
    */
-  isNewEvent(of: LimitedTier, acceptedAt: number): boolean {
+  isNewEvent(of: LimitedTier, lastAcceptedStart: number): boolean {
     const now = this.#options.clock.monotonic()
-    return PERS.every((per) => {
+    return PERIODS.every((per) => {
       const known = this.#known.get(keyOf(of, per))
-      return !known || isNewEvent({ ...known, acceptedAt }, now)
+      return !known || (now >= known.sameEventUntil && lastAcceptedStart > known.learnedAt)
     })
   }
 
@@ -121,7 +122,7 @@ export class LearnedLimits {
     return calls
   }
 
-  #learn(of: LimitedTier, per: Per, calls: number, waitMs: number): void {
+  #learn(of: LimitedTier, per: Period, calls: number, waitMs: number): void {
     const { permits, clock, log } = this.#options
     const learnedAt = clock.monotonic()
     const sameEventUntil = learnedAt + Math.max(waitMs, SAME_EVENT_MS)
@@ -165,9 +166,9 @@ export class LearnedLimits {
   }
 }
 
-const PERS = ['window', 'minute'] as const satisfies readonly LearnedLimit['per'][]
-type Per = (typeof PERS)[number]
+const PERIODS = ['window', 'minute'] as const satisfies readonly LearnedLimit['per'][]
+type Period = (typeof PERIODS)[number]
 
-function keyOf({ origin, tier }: LimitedTier, per: Per = 'window'): string {
+function keyOf({ origin, tier }: LimitedTier, per: Period = 'window'): string {
   return `${per} ${tier} ${origin}`
 }

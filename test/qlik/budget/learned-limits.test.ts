@@ -51,15 +51,15 @@ function setUp(kind: Permits) {
 
 t.test('a limit is not lowered again before Qlik has accepted a call', async (t) => {
   const { clock, limits } = setUp(LOG)
-  const acceptedAt = clock.monotonic()
+  const lastAcceptedStart = clock.monotonic()
   clock.advance(1_000)
   t.ok(limits.isNewEvent(OF, NEVER), 'nothing is known')
   t.equal(limits.lower(OF, LIMITS, 60_000), 350)
   for (let minute = 0; minute < 20; minute += 1) {
     clock.advance(60_000)
-    t.notOk(limits.isNewEvent(OF, acceptedAt))
+    t.notOk(limits.isNewEvent(OF, lastAcceptedStart))
   }
-  t.ok(limits.isNewEvent({ ...OF, tier: 1 }, acceptedAt), 'the other tier')
+  t.ok(limits.isNewEvent({ ...OF, tier: 1 }, lastAcceptedStart), 'the other tier')
   t.ok(limits.isNewEvent(OF, clock.monotonic() - 1))
   t.equal(limits.lower(OF, LIMITS, 60_000), 244)
 })
@@ -119,14 +119,14 @@ t.test('a replica does not lower a limit that another has just learned', async (
   const { clock, store, limits, pass } = setUp(EXCHANGE)
   t.teardown(() => limits.stop())
   await limits.start()
-  const acceptedAt = clock.monotonic()
+  const lastAcceptedStart = clock.monotonic()
   await pass(1_000)
   store.stored = [{ ...OF, calls: 350, ageMs: 100 }]
   await pass(1_000)
   t.equal(limits.limit(OF, LIMITS), 350)
   store.stored = []
   await pass(20 * 60_000)
-  t.notOk(limits.isNewEvent(OF, acceptedAt))
+  t.notOk(limits.isNewEvent(OF, lastAcceptedStart))
   t.ok(limits.isNewEvent(OF, clock.monotonic() - 1))
 })
 
@@ -135,15 +135,15 @@ t.test('reading its own limit back does not make it newer', async (t) => {
   t.teardown(() => limits.stop())
   await limits.start()
   limits.lower(OF, LIMITS, 60_000)
-  const acceptedAt = clock.monotonic() + 1
+  const lastAcceptedStart = clock.monotonic() + 1
   // Stored 1 s after it was learned.
   store.stored = [{ ...OF, calls: 350, ageMs: 1_000 }]
   await pass(2_000)
   store.stored = []
   await pass(12_000)
-  t.notOk(limits.isNewEvent(OF, acceptedAt), 'the requested wait is still known')
+  t.notOk(limits.isNewEvent(OF, lastAcceptedStart), 'the requested wait is still known')
   await pass(46_000)
-  t.ok(limits.isNewEvent(OF, acceptedAt))
+  t.ok(limits.isNewEvent(OF, lastAcceptedStart))
 })
 
 t.test('the first read is repeated until it succeeds', async (t) => {
