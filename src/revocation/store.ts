@@ -23,7 +23,10 @@ export interface Accepted {
   isBraked?: boolean
 }
 
-/** Notified of what other processes that share the store have done. Notifications may be redundant. */
+/**
+ * Notified of what other processes that share the store have done, and of signals accepted by a request that then failed.
+ * Notifications may be redundant.
+ */
 export interface Watcher {
   /** There may be something to claim. */
   onWork(): void
@@ -82,9 +85,9 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
   clock(): StoreClock | null
 
   /**
-   * Makes signals durable. If it rejects, the first of more than 100 signals may still have been accepted; a repetition
-   * joins them. A signal joins the user's queued revocation if there is one (see `join`);
-   * otherwise it creates a new one, even while another one is running. Without signals, only the key is recorded.
+   * Makes signals durable. If it rejects, the first of more than 100 signals may still have been accepted; a repetition with
+   * the same key continues after them. A signal joins the user's queued revocation if there is one (see `join`); otherwise
+   * it creates a new one, even while another one is running. Without signals, only the key is recorded.
    *
    * If the sender has named more users than the brake on mass revocation allows, its signals are held instead, and change
    * nothing that is queued: each joins the revocation held for the same sender, user and device type, or creates one.
@@ -94,7 +97,7 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
   accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Promise<Accepted>
 
   /**
-   * Whether `accept` has recorded this key. For checks that must come before `accept`, which decides.
+   * Whether `accept` has recorded this key with the whole answer. For checks that must come before `accept`, which decides.
    * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint
    */
   isReplay(replay: ReplayKey, now: number): Promise<boolean>
@@ -120,7 +123,7 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
   /** Revocations, newest first. `nextCursor` is null on the last page. An unknown cursor is not an error. */
   list(query: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }>
 
-  /** Subscribes to changes made by other processes. A store for a single process reports none. */
+  /** Subscribes to changes that no method of this process reports. */
   watch(watcher: Watcher): void
 
   /**

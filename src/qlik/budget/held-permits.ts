@@ -14,7 +14,7 @@ export class HeldPermits {
   /** State of the probe, the one call that goes first after a block, if it was granted to this process. */
   #probe: 'none' | 'in-stock' | 'under-way' | 'passed' = 'none'
   #blockedUntil = 0
-  #isOpen = true
+  #hasRecovered = true
 
   /** Number of calls that may start. */
   room(now: number): number {
@@ -44,9 +44,9 @@ export class HeldPermits {
     return this.#blockedUntil
   }
 
-  /** Whether a call of any process has passed since the last block, as far as the store has reported. */
-  get isOpen(): boolean {
-    return this.#isOpen
+  /** Whether Qlik has accepted a call of any process since the last block, as far as the store has reported. */
+  get hasRecovered(): boolean {
+    return this.#hasRecovered
   }
 
   /** A call starts; requires room. Returns true if it is the probe. */
@@ -70,14 +70,14 @@ export class HeldPermits {
 
   probed(passed: boolean): void {
     this.#probe = passed ? 'passed' : 'none'
-    if (passed) this.#isOpen = true
+    if (passed) this.#hasRecovered = true
     else this.giveBack()
   }
 
   /** Qlik has requested a wait until then. */
   block(until: number): void {
     this.giveBack()
-    this.#isOpen = false
+    this.#hasRecovered = false
     this.#blockedUntil = Math.max(this.#blockedUntil, until)
   }
 
@@ -105,7 +105,7 @@ export class HeldPermits {
     if (blockedMs !== null && this.#probe === 'none') this.giveBack()
     if (blockedMs !== null && blockedMs > 0) this.block(now + blockedMs)
     // A block that this process has just reported may be missing in the answer.
-    this.#isOpen = blockedMs === null && now >= this.#blockedUntil
+    this.#hasRecovered = blockedMs === null && now >= this.#blockedUntil
     if (this.room(now) === 0) this.#stockUntil = askedAt + USABLE_FOR_MS
     this.#stock += granted
     if (isProbe) this.#probe = 'in-stock'

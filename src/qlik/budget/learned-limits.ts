@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import { isNewEvent, lowered, raised } from './learned-limit.ts'
+import { lowered, raised } from './learned-limit.ts'
 import type { LearnedLimit, Permits, Tier } from './permit-log.ts'
 import { EVIDENCE_FOR_MS } from './recent-calls.ts'
 
@@ -21,7 +21,10 @@ export interface LimitedTier {
 interface Known {
   calls: number
   learnedAt: number
+  /** End of the wait that the refusal requested. Refusals before then belong to the same event. */
   sameEventUntil: number
+  /** Start of the first call accepted afterwards; null before that: refusals alone do not show a higher limit. */
+  risesFrom: number | null
 }
 
 /** The configured limits: the window, and the sum of the clients' limits. */
@@ -34,6 +37,8 @@ export interface LearnedLimitsOptions {
   permits: Permits
   clock: Clock
   log: Log
+  /** Start of the latest call of any client of the tenant, in this tier, that Qlik accepted; monotonic ms. */
+  lastAcceptedStart: (of: LimitedTier) => number
   /** Called when a limit may have changed. */
   onChange: () => void
 }
@@ -74,8 +79,9 @@ export class LearnedLimits {
   limit(of: LimitedTier, { windowMs, ceiling }: Ceiling): number | null {
     const known = this.#known.get(keyOf(of))
     if (!known) return null
-    const ageMs = this.#options.clock.monotonic() - known.learnedAt
-    const limit = raised({ calls: known.calls, ageMs }, { windowMs, ceiling })
+    known.risesFrom ??= this.#acceptedSince(known.learnedAt, of)
+    const risingMs = known.risesFrom === null ? 0 : this.#options.clock.monotonic() - known.risesFrom
+    const limit = raised({ calls: known.calls, risingMs }, { windowMs, ceiling })
     if (limit !== null) this.#applyLater(windowMs)
     return limit
   }
@@ -98,14 +104,14 @@ export class LearnedLimits {
   }
 
   /**
-   * Whether a refusal that the limits do not explain is evidence for another limit. `acceptedAt`: start of the latest call
-   * of any client of the tenant, in this tier, that Qlik accepted; monotonic ms.
+   * Whether a refusal that the limits do not explain is evidence for another limit. Until Qlik has accepted a call since the
+   * limit was learned, a refusal shows only that the block continues.
    */
-  isNewEvent(of: LimitedTier, acceptedAt: number): boolean {
+  isNewEvent(of: LimitedTier, lastAcceptedStart: number): boolean {
     const now = this.#options.clock.monotonic()
-    return PERS.every((per) => {
+    return PERIODS.every((per) => {
       const known = this.#known.get(keyOf(of, per))
-      return !known || isNewEvent({ ...known, acceptedAt }, now)
+      return !known || (now >= known.sameEventUntil && lastAcceptedStart > known.learnedAt)
     })
   }
 
@@ -116,11 +122,11 @@ export class LearnedLimits {
     return calls
   }
 
-  #learn(of: LimitedTier, per: Per, calls: number, waitMs: number): void {
+  #learn(of: LimitedTier, per: Period, calls: number, waitMs: number): void {
     const { permits, clock, log } = this.#options
     const learnedAt = clock.monotonic()
     const sameEventUntil = learnedAt + Math.max(waitMs, SAME_EVENT_MS)
-    this.#known.set(keyOf(of, per), { calls, learnedAt, sameEventUntil })
+    this.#known.set(keyOf(of, per), { calls, learnedAt, sameEventUntil, risesFrom: null })
     permits.learnLimit?.({ ...of, per, calls }).catch((error: unknown) => {
       log.warn({ err: error }, 'could not store a learned rate limit')
     })
@@ -135,8 +141,16 @@ export class LearnedLimits {
     // The time of a write and of a read make the same limit appear later.
     const isSame = known?.calls === calls && learnedAt < known.learnedAt + SAME_EVENT_MS
     if (known && (isSame || known.learnedAt >= learnedAt)) return
-    this.#known.set(key, { calls, learnedAt, sameEventUntil: learnedAt + SAME_EVENT_MS })
+    // It is unknown whether Qlik accepted calls before this process started.
+    const risesFrom = this.#isRead ? null : learnedAt
+    this.#known.set(key, { calls, learnedAt, sameEventUntil: learnedAt + SAME_EVENT_MS, risesFrom })
     this.#changed()
+  }
+
+  /** Limits are applied at least every 10 s, so the latest accepted call is soon noticed. */
+  #acceptedSince(learnedAt: number, of: LimitedTier): number | null {
+    const startedAt = this.#options.lastAcceptedStart(of)
+    return startedAt > learnedAt ? startedAt : null
   }
 
   #changed(): void {
@@ -152,9 +166,9 @@ export class LearnedLimits {
   }
 }
 
-const PERS = ['window', 'minute'] as const satisfies readonly LearnedLimit['per'][]
-type Per = (typeof PERS)[number]
+const PERIODS = ['window', 'minute'] as const satisfies readonly LearnedLimit['per'][]
+type Period = (typeof PERIODS)[number]
 
-function keyOf({ origin, tier }: LimitedTier, per: Per = 'window'): string {
+function keyOf({ origin, tier }: LimitedTier, per: Period = 'window'): string {
   return `${per} ${tier} ${origin}`
 }

@@ -93,8 +93,8 @@ export class LocalLedger implements Ledger {
     return this.#block.until(this.#options.clock.monotonic())
   }
 
-  isOpen(): boolean {
-    return this.#block.isOpen
+  hasRecovered(): boolean {
+    return this.#block.hasRecovered
   }
 
   change(limits: LedgerLimits): void {

@@ -37,12 +37,13 @@ export function openBudget(
     limits: config,
     openLedger,
     clock,
-    onBlock: ({ tier, until, askedMs, ms, hadRoom, wasOpen }) => {
+    onBlock: ({ tier, until, askedMs, ms, hadRoom, hadRecovered }) => {
       log.warn(
         { tenant: name, client: clientId, tier, until: new Date(until).toISOString(), askedMs },
         'Qlik Cloud rate limit reached; calls of this tier are paused until the given time',
       )
-      if (hadRoom && wasOpen) onEarlyRefusal(keyOf(tier), { ...budget.recent(tier), askedMs, waitMs: ms })
+      if (hadRoom && hadRecovered)
+        onEarlyRefusal(keyOf(tier), { ...budget.recent(tier), askedMs, waitMs: ms })
     },
   })
   return budget

@@ -27,8 +27,8 @@ export interface NewBlock {
   ms: number
   /** Whether the window had room, so that Qlik refused a call that the limits allow. */
   hadRoom: boolean
-  /** Whether Qlik has accepted a call since the last block. If not, it refused the probe: the block continues. */
-  wasOpen: boolean
+  /** Whether Qlik had accepted a call since the last block. If not, it refused the probe: the block continues. */
+  hadRecovered: boolean
 }
 
 export interface RateBudgetOptions {
@@ -132,10 +132,10 @@ export class RateBudget {
     const ledger = this.#ledgers[tier]
     const isNew = ledger.blockedUntil() === null
     const hadRoom = ledger.usedUpUntil() === null
-    const wasOpen = ledger.isOpen()
+    const hadRecovered = ledger.hasRecovered()
     const blocking = ledger.block(ms)
     const until = this.blockedUntil(tier)
-    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom, wasOpen })
+    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom, hadRecovered })
     await blocking
   }
 
@@ -184,8 +184,8 @@ export class RateBudget {
   }
 
   /** Start of the latest call that Qlik accepted, in monotonic ms; without those of other processes. */
-  acceptedAt(tier: Tier): number {
-    return this.#recent[tier].acceptedAt
+  lastAcceptedStart(tier: Tier): number {
+    return this.#recent[tier].lastAcceptedStart
   }
 
   #noteCall(tier: Tier): () => void {

@@ -25,7 +25,7 @@ export class RecentCalls {
   #calls: RecentCall[] = []
   #accepted = 0
   #peak = { accepted: 0, at: 0 }
-  #acceptedAt = Number.NEGATIVE_INFINITY
+  #lastAcceptedStart = Number.NEGATIVE_INFINITY
 
   /** @param minuteMs a fifth of the window, which is five minutes in production */
   constructor(minuteMs: number) {
@@ -42,7 +42,7 @@ export class RecentCalls {
   /** Qlik's rate limiter has accepted the call. */
   accept(call: RecentCall, now: number): void {
     this.#forget(now)
-    this.#acceptedAt = Math.max(this.#acceptedAt, call.startedAt)
+    this.#lastAcceptedStart = Math.max(this.#lastAcceptedStart, call.startedAt)
     if (now - call.startedAt >= this.#minuteMs) return
     call.isAccepted = true
     this.#accepted += 1
@@ -50,8 +50,8 @@ export class RecentCalls {
   }
 
   /** Start of the latest accepted call, regardless of when that was. */
-  get acceptedAt(): number {
-    return this.#acceptedAt
+  get lastAcceptedStart(): number {
+    return this.#lastAcceptedStart
   }
 
   counts(now: number): RecentCounts {

@@ -126,8 +126,8 @@ export class SharedLedger implements Ledger {
     return blockedUntil > this.#options.clock.monotonic() ? blockedUntil : null
   }
 
-  isOpen(): boolean {
-    return this.#held.isOpen
+  hasRecovered(): boolean {
+    return this.#held.hasRecovered
   }
 
   /** Unused permits granted under the old limits are returned. */

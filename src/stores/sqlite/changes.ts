@@ -29,6 +29,13 @@ import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
 
+/** A part of a request that is accepted in several transactions: see `acceptInParts`. */
+interface Part {
+  /** What the request has already accepted; null to look it up. */
+  before: readonly Revocation[] | null
+  size: number
+}
+
 /**
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
  * entry in the audit trail.
@@ -106,35 +113,47 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     return revocation
   }
 
-  return {
-    isReplay(replay: ReplayKey, now: number): boolean {
-      const earlier = sql.replayOf(replay, now - REPLAY_WINDOW_MS)
-      if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
-      return earlier !== null
-    },
+  function answerTo(
+    replay: ReplayKey,
+    now: number,
+  ): { revocations: Revocation[]; isFinished: boolean } | null {
+    const earlier = sql.replayOf(replay, now - REPLAY_WINDOW_MS)
+    if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
+    return earlier
+  }
 
-    /** @param part of a request that is accepted in several transactions: see `acceptInParts` */
+  return {
+    answerTo,
+
+    isReplay: (replay: ReplayKey, now: number): boolean => answerTo(replay, now)?.isFinished === true,
+
+    /**
+     * Accepts up to `size` signals that follow those accepted as `before`; by default all that no earlier request with this key
+     * has accepted. Returns the revocations of these and of `before`.
+     */
     accept(
       signals: readonly Signal[],
       replay: ReplayKey | null,
       now: number,
       origin?: Origin,
-      part: { before: readonly Revocation[]; isLast: boolean } = { before: [], isLast: true },
+      { before: known, size }: Part = { before: null, size: signals.length },
     ): Accepted {
-      const earlier = replay && sql.replayOf(replay, now - REPLAY_WINDOW_MS)
-      if (earlier) {
-        requireSameRequest(earlier.fingerprint, replay.fingerprint)
-        return { revocations: earlier.revocations, replayed: true }
-      }
+      const earlier = replay && !known ? answerTo(replay, now) : null
+      if (earlier?.isFinished) return { revocations: earlier.revocations, replayed: true }
+      const before = known ?? earlier?.revocations ?? []
       let isBraked = false
-      const revocations = signals.map((signal) => {
+      const revocations = signals.slice(before.length, before.length + size).map((signal) => {
         if (!origin || brake.judge(origin, signal, now) === 'run') return acceptOne(signal, now, origin)
         isBraked = true
         return holdOne(signal, now, origin)
       })
-      if (replay && part.isLast)
-        sql.noteReplay(replay, [...part.before, ...revocations], replayTime(replay, now))
-      return { revocations, replayed: false, ...(isBraked ? { isBraked } : {}) }
+      const all = [...before, ...revocations]
+      if (replay) {
+        const isFinished = all.length >= signals.length
+        sql.noteReplay(replay, all, replayTime(replay, now), isFinished)
+        if (isFinished && before.length > 0) sql.forgetUnfinished(replay)
+      }
+      return { revocations: all, replayed: false, ...(isBraked ? { isBraked } : {}) }
     },
 
     release(query: HeldQuery, now: number, origin?: Origin): Decided {

@@ -8,6 +8,7 @@ import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
 import { type BrakeLimits, NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
+import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store } from '../store.ts'
@@ -78,6 +79,7 @@ export class SqliteStore implements Store {
   readonly #steady: ReturnType<typeof steadyClock>
   readonly #path: string
   #backup: ReturnType<typeof backUp> | null = null
+  #watcher: Watcher | null = null
   #isClosed = false
 
   constructor(database: DatabaseSync, options: SqliteStoreOptions) {
@@ -97,8 +99,10 @@ export class SqliteStore implements Store {
     this.#transactions = transactions
     this.accept = acceptInParts({
       changes: this.#changes,
+      read: (work) => transactions.read(work),
       write: (work) => transactions.write(work, { mustSync: false, isRepeatable: true }),
       keep: (work) => transactions.keep(work, { isRepeatable: true }),
+      onAcceptedInPart: () => this.#watcher?.onWork(),
     })
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
@@ -180,8 +184,10 @@ export class SqliteStore implements Store {
   overtaken: Store['overtaken'] = () =>
     this.#transactions.read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
 
-  /** Notifies of nothing, because one process uses the file. */
-  watch: Store['watch'] = () => {}
+  /** Notifies only of what requests accepted before they failed, because one process uses the file. */
+  watch: Store['watch'] = (watcher) => {
+    this.#watcher = watcher
+  }
 
   recover: Store['recover'] = (now) => this.#transactions.write(() => this.#changes.recover(now))
 

@@ -27,14 +27,14 @@ t.test('a block returns the stock, and only a passed probe opens the tier', asyn
   const held = new HeldPermits()
   held.take({ ...NONE, granted: 2 }, 0, 0)
   held.block(1_000)
-  t.same([held.room(0), held.isOpen, held.blockedUntil], [0, false, 1_000])
+  t.same([held.room(0), held.hasRecovered, held.blockedUntil], [0, false, 1_000])
   for (const passed of [false, true]) {
     held.take({ ...NONE, granted: 1, isProbe: true, blockedMs: 0 }, 1_000, 1_000)
     t.same(held.report(1_000), { held: 1, probe: 'held' })
     t.ok(held.begin())
     held.end()
     held.probed(passed)
-    t.equal(held.isOpen, passed)
+    t.equal(held.hasRecovered, passed)
   }
   const report = held.report(1_001)
   t.same(report, { held: 0, probe: 'passed' })

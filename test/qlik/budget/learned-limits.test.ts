@@ -36,28 +36,70 @@ function setUp(kind: Permits) {
     learnLimit: async () => {},
   }
   const log = { info: note, warn: note, error: note }
-  const limits = new LearnedLimits({ permits, clock, log, onChange: () => {} })
+  const qlik = { lastAcceptedStart: NEVER }
+  const limits = new LearnedLimits({
+    ...{ permits, clock, log },
+    lastAcceptedStart: () => qlik.lastAcceptedStart,
+    onChange: () => {},
+  })
   const pass = async (ms: number) => {
     clock.advance(ms)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { clock, store, warnings, limits, pass }
+  return { clock, store, warnings, qlik, limits, pass }
 }
 
 t.test('a limit is not lowered again before Qlik has accepted a call', async (t) => {
   const { clock, limits } = setUp(LOG)
-  const acceptedAt = clock.monotonic()
+  const lastAcceptedStart = clock.monotonic()
   clock.advance(1_000)
   t.ok(limits.isNewEvent(OF, NEVER), 'nothing is known')
   t.equal(limits.lower(OF, LIMITS, 60_000), 350)
   for (let minute = 0; minute < 20; minute += 1) {
     clock.advance(60_000)
-    t.notOk(limits.isNewEvent(OF, acceptedAt))
+    t.notOk(limits.isNewEvent(OF, lastAcceptedStart))
   }
-  t.ok(limits.isNewEvent({ ...OF, tier: 1 }, acceptedAt), 'the other tier')
+  t.ok(limits.isNewEvent({ ...OF, tier: 1 }, lastAcceptedStart), 'the other tier')
   t.ok(limits.isNewEvent(OF, clock.monotonic() - 1))
-  t.equal(limits.lower(OF, LIMITS, 60_000), Math.floor(425 * 0.7), 'of the limit raised since')
+  t.equal(limits.lower(OF, LIMITS, 60_000), 244)
 })
+
+t.test('a limit rises from the first accepted call that started after it was learned', async (t) => {
+  const { clock, qlik, limits } = setUp(LOG)
+  limits.lower(OF, LIMITS, 60_000)
+  qlik.lastAcceptedStart = clock.monotonic()
+  clock.advance(20 * WINDOW)
+  t.equal(limits.limit(OF, LIMITS), 350, 'Qlik has only refused calls')
+  qlik.lastAcceptedStart = clock.monotonic()
+  t.equal(limits.limit(OF, LIMITS), 350)
+  clock.advance(WINDOW)
+  qlik.lastAcceptedStart = clock.monotonic()
+  t.equal(limits.limit(OF, LIMITS), 367, 'later calls change nothing')
+  clock.advance(WINDOW)
+  t.equal(limits.lower(OF, LIMITS, 60_000), Math.floor(385 * 0.7))
+  clock.advance(20 * WINDOW)
+  t.equal(limits.limit(OF, LIMITS), Math.floor(385 * 0.7), 'the next limit waits again')
+})
+
+t.test(
+  'a stored limit has risen since it was learned, one that another replica learns has not',
+  async (t) => {
+    const { clock, store, qlik, limits, pass } = setUp(EXCHANGE)
+    t.teardown(() => limits.stop())
+    store.stored = [{ ...OF, calls: 350, ageMs: 2 * WINDOW }]
+    await limits.start()
+    t.equal(limits.limit(OF, LIMITS), 385)
+    store.stored = [{ ...OF, calls: 269, ageMs: 0 }]
+    await pass(2_000)
+    store.stored = []
+    await pass(20 * WINDOW)
+    t.equal(limits.limit(OF, LIMITS), 269)
+    qlik.lastAcceptedStart = clock.monotonic()
+    t.equal(limits.limit(OF, LIMITS), 269)
+    await pass(WINDOW)
+    t.equal(limits.limit(OF, LIMITS), 282)
+  },
+)
 
 t.test('refusals within the requested wait, and within 10 s, belong to the same event', async (t) => {
   for (const [waitMs, sameEventMs] of [
@@ -77,14 +119,14 @@ t.test('a replica does not lower a limit that another has just learned', async (
   const { clock, store, limits, pass } = setUp(EXCHANGE)
   t.teardown(() => limits.stop())
   await limits.start()
-  const acceptedAt = clock.monotonic()
+  const lastAcceptedStart = clock.monotonic()
   await pass(1_000)
   store.stored = [{ ...OF, calls: 350, ageMs: 100 }]
   await pass(1_000)
   t.equal(limits.limit(OF, LIMITS), 350)
   store.stored = []
   await pass(20 * 60_000)
-  t.notOk(limits.isNewEvent(OF, acceptedAt))
+  t.notOk(limits.isNewEvent(OF, lastAcceptedStart))
   t.ok(limits.isNewEvent(OF, clock.monotonic() - 1))
 })
 
@@ -93,15 +135,15 @@ t.test('reading its own limit back does not make it newer', async (t) => {
   t.teardown(() => limits.stop())
   await limits.start()
   limits.lower(OF, LIMITS, 60_000)
-  const acceptedAt = clock.monotonic() + 1
+  const lastAcceptedStart = clock.monotonic() + 1
   // Stored 1 s after it was learned.
   store.stored = [{ ...OF, calls: 350, ageMs: 1_000 }]
   await pass(2_000)
   store.stored = []
   await pass(12_000)
-  t.notOk(limits.isNewEvent(OF, acceptedAt), 'the requested wait is still known')
+  t.notOk(limits.isNewEvent(OF, lastAcceptedStart), 'the requested wait is still known')
   await pass(46_000)
-  t.ok(limits.isNewEvent(OF, acceptedAt))
+  t.ok(limits.isNewEvent(OF, lastAcceptedStart))
 })
 
 t.test('the first read is repeated until it succeeds', async (t) => {

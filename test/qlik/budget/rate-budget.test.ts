@@ -163,18 +163,18 @@ t.test('a block is reported once, with its end and the wait that Qlik asked for'
     askedMs: 1e12,
     ms: 10_000,
     hadRoom: true,
-    wasOpen: true,
+    hadRecovered: true,
   }
   t.same(blocks, [first])
   t.same([budget.blockedUntil(1), budget.blockedUntil(2)], [null, clock.now() + 11_000])
   clock.advance(11_000)
   t.equal(budget.blockedUntil(2), null)
   await budget.block(2, wait(1_000, null))
-  t.match(blocks[1], { askedMs: null, wasOpen: false }, 'no call has passed since')
+  t.match(blocks[1], { askedMs: null, hadRecovered: false }, 'no call has passed since')
   clock.advance(1_005)
   ;(await budget.draw(2, CALL)).end(true)
   await budget.block(2, wait(1_000))
-  t.match(blocks[2], { wasOpen: true })
+  t.match(blocks[2], { hadRecovered: true })
   t.equal(blocks.length, 3)
 })
 
