@@ -1,13 +1,9 @@
+import { DAY_MS, dayOf } from '../../base/utc-day.ts'
 import type { Head, Position } from './entry.ts'
-import type { SignedHeads } from './signed-heads.ts'
+import { ANNOUNCED_DAYS, type SignedHeads } from './signed-heads.ts'
 
-const DAY_MS = 24 * 60 * 60_000
-
-/**
- * An entry that was written on an earlier day than this one, counted from the last day of its retention, is accepted as
- * deletable: signatures name entries two days in advance, and the clocks of replicas may differ.
- */
-const TOLERANCE_DAYS = 3
+/** A signature of this number of days before an entry expires is accepted: the clocks of replicas may differ. */
+const TOLERANCE_DAYS = ANNOUNCED_DAYS + 1
 
 interface Chain {
   /** The signed heads by sequence, each with the first and the last day whose signatures list it. */
@@ -46,7 +42,7 @@ export class SignedChains {
   }
 
   /** The last entry of a chain that a signature covers; 0 if there is none. */
-  lastOf(writer: string): number {
+  lastSigned(writer: string): number {
     return Math.max(0, ...this.#chain(writer).heads.keys())
   }
 
@@ -55,7 +51,7 @@ export class SignedChains {
    * old because somebody inserted it with a false time. So it counts only if no other signature shows that the entry was
    * written later.
    */
-  deletable(writer: string): number {
+  lastDeletable(writer: string): number {
     const accepted = [...this.#chain(writer).deletable].filter(
       ([sequence, { until }]) => this.#writtenSince(writer, sequence) <= until,
     )
@@ -106,5 +102,5 @@ function later(one: string, other: string): string {
 }
 
 function dayAfter(day: string, days: number): string {
-  return new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10)
+  return dayOf(Date.parse(day) + days * DAY_MS)
 }

@@ -1,15 +1,12 @@
 import { createPrivateKey } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
+import { DAY_MS, dayOf } from '../../base/utc-day.ts'
 import type { AuditLog } from './audit-log.ts'
 import { DeletableEntries } from './deletable-entries.ts'
-import { headsSigned, readHeads } from './signed-heads.ts'
+import { ANNOUNCED_DAYS, headsSigned, readHeads } from './signed-heads.ts'
 
 const INTERVAL_MS = 10 * 60_000
-const DAY_MS = 24 * 60 * 60_000
-
-/** Entries that expire before the next signature are deletable, even if that is one day late. */
-const AHEAD_MS = 2 * DAY_MS
 
 export interface SigningOptions {
   audit: Pick<AuditLog, 'spans' | 'page' | 'record'>
@@ -36,12 +33,13 @@ export function startSigning(options: SigningOptions): () => void {
   let lastDay = ''
   const sign = async () => {
     const now = clock.now()
-    const day = new Date(now).toISOString().slice(0, 10)
+    const day = dayOf(now)
     if (day === lastDay) return
     const spans = await audit.spans()
-    const heads = await readHeads(audit)
+    const heads = await readHeads(audit, spans)
     if (heads.length === 0) return
-    const deletable = await deletableEntries.read(spans, now - auditRetentionDays * DAY_MS + AHEAD_MS)
+    const before = now - (auditRetentionDays - ANNOUNCED_DAYS) * DAY_MS
+    const deletable = await deletableEntries.read(spans, before)
     const event = headsSigned({ day, heads, deletable, retentionDays: auditRetentionDays }, privateKey)
     await audit.record([event], now)
     lastDay = day
