@@ -5,6 +5,7 @@ import { publicKeyDigest } from '../../base/public-key-digest.ts'
 import type { AuditReading, ChainSpan } from './audit-log.ts'
 import { type AuditEvent, Head } from './entry.ts'
 import { operatorEvent } from './events.ts'
+import { exportedLine, readLine } from './exported-line.ts'
 
 /** A signature names the entries that expire within this time: before the next one, even if that is a day late. */
 export const ANNOUNCED_DAYS = 2
@@ -67,4 +68,28 @@ export class SignatureCheck {
     const isValid = verify(null, text, publicKey, Buffer.from(signature, 'base64url'))
     return isValid ? statement : 'signature-invalid'
   }
+}
+
+export interface SignatureSearch {
+  /** The public key of the signature. */
+  key: KeyObject
+  day: string
+  retentionDays: number
+  /** ms since the epoch. */
+  from: number
+}
+
+/** Whether one of the newest entries is a valid signature. It may miss one: a further signature does no harm. */
+export async function hasSignature(
+  audit: Pick<AuditReading, 'list'>,
+  { key, day, retentionDays, from }: SignatureSearch,
+): Promise<boolean> {
+  const check = new SignatureCheck([key])
+  const { items } = await audit.list({ event: 'heads-signed', from, limit: 20 })
+  return items.some((item) => {
+    const line = readLine(Buffer.from(exportedLine(item).trimEnd()))
+    if (typeof line === 'string' || line.computed.hash !== line.hash) return false
+    const statement = check.read(line.entry.details)
+    return typeof statement !== 'string' && statement.day === day && statement.retentionDays === retentionDays
+  })
 }
