@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UsageError } from '../base/errors.ts'
+import { DAY_MS, dayOf } from '../base/utc-day.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import type { Finding } from '../revocation/audit/finding.ts'
 import { type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
@@ -34,7 +35,6 @@ const NOT_A_KEY =
 
 const PROGRESS_EVERY = 500_000
 const FINDINGS_SHOWN = 1_000
-const DAY_MS = 24 * 60 * 60_000
 const number = new Intl.NumberFormat('en')
 
 /** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
@@ -104,10 +104,6 @@ function gapBetween(before: string, after: string): string[] {
   const [first, last] = [dayOf(Date.parse(before) + DAY_MS), dayOf(Date.parse(after) - DAY_MS)]
   if (first > last || before === after) return []
   return [first === last ? first : `${first} to ${last}`]
-}
-
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10)
 }
 
 /** The lines of an earlier output that name the last intact entry of a chain. */

@@ -1,6 +1,7 @@
-import { createPublicKey, hash } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { split } from '../base/config-formats.ts'
 import { pointer } from '../base/json-pointer.ts'
+import { publicKeyDigest } from '../base/public-key-digest.ts'
 import type { Environment } from './environment.ts'
 import type { Mistake } from './read-environment.ts'
 import type { ConfigFile } from './schema.ts'
@@ -74,8 +75,7 @@ export function weakSecrets(values: Secrets, file: ConfigFile): Mistake[] {
 /** @param pem an Ed25519 private key */
 function isPublishedSigningKey(pem: string | undefined): boolean {
   if (pem === undefined) return false
-  const publicKey = createPublicKey(pem).export({ type: 'spki', format: 'der' })
-  return hash('sha256', publicKey) === PUBLISHED_SIGNING_KEY
+  return publicKeyDigest(createPublicKey(pem)) === PUBLISHED_SIGNING_KEY
 }
 
 function secretsIn(value: unknown, isSecret = false): string[] {

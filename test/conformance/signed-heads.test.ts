@@ -15,6 +15,23 @@ const isQuiet = (day: number) => day > 8 && day < 16
 const isDown = (day: number) => day > 19 && day < 24
 
 eachStore(async (t, opened) => {
+  t.test('a process that restarts every half hour signs about every four hours', async (t) => {
+    const store = await opened(t)
+    const clock = fakeClock(Date.UTC(2026, 9, 1, 1))
+    await store.audit.record([anEvent()], clock.now())
+    for (let starts = 0; starts < 12; starts += 1) {
+      const stop = startSigning({
+        ...{ audit: store.audit, auditSigningKey: SIGNING_KEY, auditRetentionDays: RETENTION_DAYS },
+        ...{ clock, log: SILENT },
+      })
+      await clock.timerOf('revocation/audit/signing.ts')
+      stop()
+      clock.leap(HOUR / 2)
+    }
+    const { items } = await store.audit.list({ event: 'heads-signed', limit: 100 })
+    t.equal(items.length, 2)
+  })
+
   t.test('with signed heads, what retention deletes verifies on each day', async (t) => {
     const store = await opened(t)
     const clock = fakeClock(Date.UTC(2026, 9, 1, 1))

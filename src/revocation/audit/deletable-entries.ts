@@ -1,4 +1,5 @@
 import type { AuditReading, ChainSpan } from './audit-log.ts'
+import { sha256 } from './chain.ts'
 import type { Position, StoredEntry } from './entry.ts'
 
 const ENTRIES_AT_ONCE = 500
@@ -29,7 +30,7 @@ export class DeletableEntries {
     return [...this.#last].map(([writer, sequence]) => ({ writer, sequence }))
   }
 
-  /** Null if the entry after the position is not old. */
+  /** Null if the entry after the position is not old, or was changed. */
   async #lastOld({ writer, sequence }: Position, before: number): Promise<number | null> {
     let last: number | null = null
     // Most chains have no old entry, so the first page is small.
@@ -44,9 +45,10 @@ export class DeletableEntries {
   }
 }
 
-/** NaN if the entry was changed so that it has none. */
-function timeOf({ text }: StoredEntry): number {
+/** NaN if the entry was changed: its time may be false. */
+function timeOf({ text, hash }: StoredEntry): number {
   try {
+    if (sha256(text) !== hash) return Number.NaN
     return Number(JSON.parse(text).at)
   } catch {
     return Number.NaN

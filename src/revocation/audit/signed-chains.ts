@@ -1,19 +1,18 @@
-import type { Head } from './entry.ts'
-import type { SignedHeads } from './signed-heads.ts'
+import { DAY_MS, dayOf } from '../../base/utc-day.ts'
+import type { Head, Position } from './entry.ts'
+import { ANNOUNCED_DAYS, type SignedHeads } from './signed-heads.ts'
 
-const DAY_MS = 24 * 60 * 60_000
-
-/**
- * An entry that was written on an earlier day than this one, counted from the last day of its retention, is accepted as
- * deletable: signatures name entries two days in advance, and the clocks of replicas may differ.
- */
-const TOLERANCE_DAYS = 3
+/** A signature of this number of days before an entry expires is accepted: the clocks of replicas may differ. */
+const TOLERANCE_DAYS = ANNOUNCED_DAYS + 1
 
 interface Chain {
   /** The signed heads by sequence, each with the first and the last day whose signatures list it. */
   heads: Map<number, { hash: string; first: string; last: string }>
-  /** By sequence: entries up to this one are deletable if they were written before the day or on it. */
-  deletable: Map<number, string>
+  /**
+   * By sequence: entries up to this one are deletable if they were written on the day `until` or before. `first`: the first
+   * day whose signatures state it.
+   */
+  deletable: Map<number, { until: string; first: string }>
 }
 
 /**
@@ -30,10 +29,7 @@ export class SignedChains {
     this.#days.add(day)
     for (const head of heads) this.#addHead(head, day)
     const until = dayAfter(day, TOLERANCE_DAYS - retentionDays)
-    for (const { writer, sequence } of deletable) {
-      const chain = this.#chain(writer)
-      chain.deletable.set(sequence, later(chain.deletable.get(sequence), until))
-    }
+    for (const position of deletable) this.#addDeletable(position, day, until)
   }
 
   /** The days with a signature, in order. */
@@ -46,29 +42,33 @@ export class SignedChains {
   }
 
   /** The last entry of a chain that a signature covers; 0 if there is none. */
-  lastOf(writer: string): number {
+  lastSigned(writer: string): number {
     return Math.max(0, ...this.#chain(writer).heads.keys())
   }
 
   /**
    * The last entry of a chain that retention may have deleted; 0 if there is none. A signature may state that an entry is
    * old because somebody inserted it with a false time. So it counts only if no other signature shows that the entry was
-   * written later: on the latest day on which the chain ended before it, or did not exist.
+   * written later.
    */
-  deletable(writer: string): number {
-    const { heads, deletable } = this.#chain(writer)
-    const days = this.days()
-    const previous = new Map(days.map((day, index) => [day, days[index - 1] ?? '']))
-    const listed = [...heads].map(([sequence, { first, last }]) => {
-      return { sequence, last, before: previous.get(first) ?? '' }
-    })
-    const writtenSince = (end: number) =>
-      listed.reduce((since, { sequence, last, before }) => {
-        if (sequence > end) return since
-        return later(since, sequence < end ? last : before)
-      }, '')
-    const accepted = [...deletable].filter(([sequence, until]) => writtenSince(sequence) <= until)
+  lastDeletable(writer: string): number {
+    const accepted = [...this.#chain(writer).deletable].filter(
+      ([sequence, { until }]) => this.#writtenSince(writer, sequence) <= until,
+    )
     return Math.max(0, ...accepted.map(([sequence]) => sequence))
+  }
+
+  /**
+   * The latest signed day on which the chain ended before an entry, or did not exist; '' if there is none. A chain that
+   * retention deleted completely is not listed, but it existed if an earlier signature states that it is deletable.
+   */
+  #writtenSince(writer: string, end: number): string {
+    const { heads, deletable } = this.#chain(writer)
+    const endsBefore = [...heads].flatMap(([sequence, { last }]) => (sequence < end ? last : []))
+    const shown = [...heads, ...deletable].flatMap(([sequence, { first }]) => (sequence >= end ? first : []))
+    const [firstShown = ''] = shown.sort()
+    const dayBefore = this.days().findLast((day) => day < firstShown) ?? ''
+    return endsBefore.reduce(later, dayBefore)
   }
 
   #addHead({ writer, sequence, hash }: Head, day: string): void {
@@ -80,6 +80,15 @@ export class SignedChains {
     if (day < known.first) known.first = day
   }
 
+  #addDeletable({ writer, sequence }: Position, day: string, until: string): void {
+    const { deletable } = this.#chain(writer)
+    const known = deletable.get(sequence) ?? { until, first: day }
+    deletable.set(sequence, {
+      until: later(known.until, until),
+      first: day < known.first ? day : known.first,
+    })
+  }
+
   #chain(writer: string): Chain {
     const chain = this.#chains.get(writer) ?? { heads: new Map(), deletable: new Map() }
     this.#chains.set(writer, chain)
@@ -88,10 +97,10 @@ export class SignedChains {
 }
 
 /** Of two days as YYYY-MM-DD. */
-function later(one: string | undefined, other: string): string {
-  return one !== undefined && one > other ? one : other
+function later(one: string, other: string): string {
+  return one > other ? one : other
 }
 
 function dayAfter(day: string, days: number): string {
-  return new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10)
+  return dayOf(Date.parse(day) + days * DAY_MS)
 }

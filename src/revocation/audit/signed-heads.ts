@@ -1,10 +1,14 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { z } from 'zod'
 import { canonicalJson } from '../../base/canonical-json.ts'
-import type { AuditReading } from './audit-log.ts'
-import { digestOfKey } from './chain.ts'
+import { publicKeyDigest } from '../../base/public-key-digest.ts'
+import type { AuditReading, ChainSpan } from './audit-log.ts'
 import { type AuditEvent, Head } from './entry.ts'
 import { operatorEvent } from './events.ts'
+import { exportedLine, readLine } from './exported-line.ts'
+
+/** A signature names the entries that expire within this time: before the next one, even if that is a day late. */
+export const ANNOUNCED_DAYS = 2
 
 /** What a signature states about the trail. */
 export const SignedHeads = z.object({
@@ -22,9 +26,12 @@ export type SignedHeads = z.infer<typeof SignedHeads>
 const Signed = SignedHeads.extend({ key: z.string(), signature: z.string() })
 
 /** The last entry of each chain. */
-export async function readHeads(audit: Pick<AuditReading, 'spans' | 'page'>): Promise<Head[]> {
+export async function readHeads(
+  audit: Pick<AuditReading, 'page'>,
+  spans: readonly ChainSpan[],
+): Promise<Head[]> {
   const heads: Head[] = []
-  for (const { writer, last } of await audit.spans()) {
+  for (const { writer, last } of spans) {
     const [entry] = await audit.page({ writer, sequence: last - 1 }, 1)
     if (entry?.writer === writer) heads.push({ writer, sequence: entry.sequence, hash: entry.hash })
   }
@@ -34,7 +41,11 @@ export async function readHeads(audit: Pick<AuditReading, 'spans' | 'page'>): Pr
 /** An entry with a statement, signed with Ed25519 (RFC 8032). */
 export function headsSigned(statement: SignedHeads, key: KeyObject): AuditEvent {
   const signature = sign(null, Buffer.from(canonicalJson(statement)), key).toString('base64url')
-  return operatorEvent('heads-signed', { ...statement, key: digestOfKey(createPublicKey(key)), signature })
+  return operatorEvent('heads-signed', {
+    ...statement,
+    key: publicKeyDigest(createPublicKey(key)),
+    signature,
+  })
 }
 
 /** Verifies the details of entries `heads-signed` with public keys. */
@@ -43,7 +54,7 @@ export class SignatureCheck {
 
   /** @param keys the keys of several periods, if the key was rotated */
   constructor(keys: readonly KeyObject[]) {
-    this.#keys = new Map(keys.map((key) => [digestOfKey(key), key]))
+    this.#keys = new Map(keys.map((key) => [publicKeyDigest(key), key]))
   }
 
   /** The signed statement, or why it is not accepted. */
@@ -57,4 +68,28 @@ export class SignatureCheck {
     const isValid = verify(null, text, publicKey, Buffer.from(signature, 'base64url'))
     return isValid ? statement : 'signature-invalid'
   }
+}
+
+export interface SignatureSearch {
+  /** The public key of the signature. */
+  key: KeyObject
+  day: string
+  retentionDays: number
+  /** ms since the epoch. */
+  from: number
+}
+
+/** Whether one of the newest entries is a valid signature. It may miss one: a further signature does no harm. */
+export async function hasSignature(
+  audit: Pick<AuditReading, 'list'>,
+  { key, day, retentionDays, from }: SignatureSearch,
+): Promise<boolean> {
+  const check = new SignatureCheck([key])
+  const { items } = await audit.list({ event: 'heads-signed', from, limit: 20 })
+  return items.some((item) => {
+    const line = readLine(Buffer.from(exportedLine(item).trimEnd()))
+    if (typeof line === 'string' || line.computed.hash !== line.hash) return false
+    const statement = check.read(line.entry.details)
+    return typeof statement !== 'string' && statement.day === day && statement.retentionDays === retentionDays
+  })
 }

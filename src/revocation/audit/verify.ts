@@ -3,8 +3,8 @@ import { type Line, linesOf } from '../../base/lines.ts'
 import type { Head, Position } from './entry.ts'
 import { type ExportedLine, readLine } from './exported-line.ts'
 import { ADVICE, type Finding, type Place, type Problem, WHOLE_EXPORT } from './finding.ts'
+import { FirstPass } from './first-pass.ts'
 import { SignatureCheck } from './signed-heads.ts'
-import { Survey } from './survey.ts'
 
 export interface VerifiedChain {
   writer: string
@@ -50,7 +50,7 @@ export async function verifyExport(
   open: () => AsyncIterable<Buffer>,
   { heads = [], publicKeys = [], onFinding, onProgress = () => {} }: VerifyOptions,
 ): Promise<Verification> {
-  const survey = new Survey(heads, publicKeys.length === 0 ? null : new SignatureCheck(publicKeys))
+  const firstPass = new FirstPass(heads, publicKeys.length === 0 ? null : new SignatureCheck(publicKeys))
   let lines = 0
   const eachLine = async (take: (line: Line) => void) => {
     for await (const some of linesOf(open(), LONGEST_LINE)) {
@@ -59,8 +59,8 @@ export async function verifyExport(
       onProgress(lines)
     }
   }
-  await eachLine((line) => survey.add(line))
-  const verifier = new Verifier(survey, onFinding)
+  await eachLine((line) => firstPass.add(line))
+  const verifier = new Verifier(firstPass, onFinding)
   await eachLine((line) => verifier.add(line))
   return verifier.end(publicKeys.length > 0)
 }
@@ -73,7 +73,7 @@ interface Chain extends VerifiedChain {
 
 /** Verifies the lines one by one. Chains may come in any order, even mixed; the entries of each chain in theirs. */
 class Verifier {
-  readonly #survey: Survey
+  readonly #firstPass: FirstPass
   readonly #onFinding: (finding: Finding) => void
   readonly #chains = new Map<string, Chain>()
   #line = 0
@@ -81,8 +81,8 @@ class Verifier {
   #erased = 0
   #findings = 0
 
-  constructor(survey: Survey, onFinding: (finding: Finding) => void) {
-    this.#survey = survey
+  constructor(firstPass: FirstPass, onFinding: (finding: Finding) => void) {
+    this.#firstPass = firstPass
     this.#onFinding = onFinding
   }
 
@@ -99,7 +99,7 @@ class Verifier {
 
   /** Checks what needs all lines. */
   end(mustBeSigned: boolean): Verification {
-    const { heads, checkpoints, disputed, erased, signed } = this.#survey
+    const { heads, checkpoints, disputed, erased, signed } = this.#firstPass
     const signedDays = signed.days()
     if (this.#entries === 0) this.#reportWhole('empty', WHOLE_EXPORT, 'There is no audit entry.')
     for (const head of heads.values()) this.#requireHead(head)
@@ -144,7 +144,7 @@ class Verifier {
     const hashes = [read.computed.hash, read.hash]
     const chain: Chain = { writer, first: sequence, last: sequence, verified: null, hashes, isIntact: true }
     this.#chains.set(writer, chain)
-    const removed = this.#survey.checkpoints.get(writer)
+    const removed = this.#firstPass.checkpoints.get(writer)
     if (sequence > (removed?.sequence ?? 0) + 1) this.#reportMissing(read, (removed?.sequence ?? 0) + 1)
     else if (sequence === 1 && (previous !== null || event !== 'chain-started'))
       this.#report(
@@ -164,40 +164,40 @@ class Verifier {
     if (read.private === null) this.#erased += entry.private === null ? 0 : 1
     else if (computed.private !== entry.private)
       this.#report('private-changed', entry, 'The private part does not match its digest in the entry.')
-    const rejection = this.#survey.rejected.get(this.#line)
+    const rejection = this.#firstPass.rejected.get(this.#line)
     if (rejection) this.#report(rejection, entry, ADVICE[rejection])
     if (this.#listed(entry).some((hash) => hash !== computed.hash)) this.#reportHead(entry)
   }
 
   /** The hashes that are listed for an entry elsewhere. */
   #listed({ writer, sequence }: Position): string[] {
-    const { heads, checkpoints, signed } = this.#survey
+    const { heads, checkpoints, signed } = this.#firstPass
     const latest = [heads, checkpoints].flatMap((of) => of.get(writer) ?? [])
     const signedHash = signed.hashOf(writer, sequence) ?? []
     return latest.flatMap((head) => (head.sequence === sequence ? head.hash : [])).concat(signedHash)
   }
 
   #requireHead(head: Head): void {
-    const removed = this.#survey.checkpoints.get(head.writer)
+    const removed = this.#firstPass.checkpoints.get(head.writer)
     if (removed && removed.sequence >= head.sequence) return
     if (this.#chains.has(head.writer)) return void this.#requireEnd(head)
     const text = `The whole chain is missing. Elsewhere, its entry ${head.sequence} is listed.`
     this.#reportWhole('chain-missing', head, text)
   }
 
-  /** A checkpoint alone proves nothing: anyone who can write to the database can write one. */
+  /** A checkpoint alone is not accepted as proof: anyone who can write to the database can create one. */
   #checkRemoval(checkpoint: Head, mustBeSigned: boolean): void {
     const { writer, sequence: removed, hash } = checkpoint
     if (this.#listed(checkpoint).some((listed) => listed !== hash)) this.#reportHead(checkpoint)
     this.#requireEnd(checkpoint)
     if (!mustBeSigned) return
-    const { signed, known } = this.#survey
+    const { signed, known } = this.#firstPass
     const chain = this.#chains.get(writer)
-    const deletable = signed.deletable(writer)
-    const covered = Math.max(signed.lastOf(writer), known.get(writer)?.sequence ?? 0)
+    const deletable = signed.lastDeletable(writer)
+    const covered = Math.max(signed.lastSigned(writer), known.get(writer)?.sequence ?? 0)
     const sequence = Math.min(removed, covered, chain ? chain.first - 1 : removed)
     if (sequence <= deletable) return
-    const text = `Entries ${deletable + 1} to ${sequence} were removed before a signature states that they expire.`
+    const text = `Entries ${deletable + 1} to ${sequence} were removed, but no signature states that they were about to expire.`
     this.#reportWhole('removed-early', { writer, sequence }, `${text} ${ADVICE['removed-early']}`)
     if (chain) chain.verified = null
   }

@@ -112,6 +112,26 @@ t.test('an entry with a false time does not make a chain old', async (t) => {
   t.same(await problemsOf(without(other, born)), [['removed-early', C, 1]], 'in a chain that did not exist')
 })
 
+t.test('nor do false times at the beginning of a chain, before its first signed head', async (t) => {
+  const { trail, end } = aTrail()
+  const beginning = [trail.list(C, [end]), trail.add(C, anEvent())].at(-1) ?? end
+  const head = trail.add(C, anEvent())
+  trail.add(B, signedOn(29, [head]), signedOn(30, [head], [beginning]), checkpoint(beginning))
+  t.same(await problemsOf(without(trail, beginning)), [['removed-early', C, 2]])
+})
+
+t.test('a chain that continues after retention deleted all its entries did exist', async (t) => {
+  const trail = new Trail()
+  const end = [trail.list(A, []), trail.add(A, anEvent())].at(-1) ?? trail.list(A, [])
+  let head = trail.list(B, [end])
+  // The entries of A are of the 14th. Signatures from then have expired.
+  for (let day = 19; day < 25; day += 1)
+    head = trail.add(B, signedOn(day, [head], [end], { retentionDays: 7 }))
+  head = trail.add(B, checkpoint(end))
+  trail.add(B, signedOn(25, [trail.add(A, anEvent()), head], [end], { retentionDays: 7 }))
+  t.same(await problemsOf(without(trail, end)), [])
+})
+
 t.test('an entry is accepted as old according to the retention that is signed with it', async (t) => {
   for (const [day, problems] of [
     [29, [['removed-early', A, 4]]],

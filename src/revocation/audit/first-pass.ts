@@ -13,7 +13,7 @@ const MATTERS = /"event":"(?:chain-started|heads|heads-signed|entries-purged|era
  * head of a chain that comes earlier in the export. One head and one checkpoint of each chain are kept: the hash of the latest
  * one covers all earlier ones.
  */
-export class Survey {
+export class FirstPass {
   /** The latest listed head of each chain. */
   readonly heads = new Map<string, Head>()
   /** The last entry of each chain that retention removed. */
