@@ -44,8 +44,7 @@ export const QLIK_CLOUD_ERRORS = {
   CURFEW_CLIENT_NOT_ADMIN: {
     status: 502,
     title: "The OAuth client cannot see other users' tokens",
-    action:
-      'Assign the role TenantAdmin to the OAuth client in the Qlik administration. Curfew detects the change.',
+    action: 'Assign the role TenantAdmin to the bot user of the OAuth client. Curfew detects the change.',
   },
   CURFEW_SCOPE_TOO_NARROW: {
     status: 502,
