@@ -1,4 +1,4 @@
-import type { ErrorTable } from './error-entry.ts'
+import type { ErrorSection } from './error-section.ts'
 
 /** Failures of calls to Qlik Cloud. */
 export const QLIK_CLOUD_ERRORS = {
@@ -53,4 +53,4 @@ export const QLIK_CLOUD_ERRORS = {
       'Allow the scope admin_classic for the OAuth client in the Qlik administration, and check QLIK_SCOPE. Curfew ' +
       'detects the change within five minutes.',
   },
-} as const satisfies ErrorTable
+} as const satisfies ErrorSection
