@@ -1,9 +1,9 @@
 import { CurfewError } from '../base/errors.ts'
-import { join, signalTimeOf } from './joined-signals.ts'
+import { join } from './joined-signals.ts'
 import type { SenderName } from './origin.ts'
 import { type Hold, isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import type { Signal } from './signal.ts'
-import { covers } from './signal-time.ts'
+import { covers, signalTimeOf } from './signal-time.ts'
 
 /**
  * Everything that changes a revocation, as pure functions from (state, event, time) to the new state. Both stores
