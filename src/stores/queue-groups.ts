@@ -1,6 +1,6 @@
 import { remainingTokens } from '../revocation/revocation.ts'
 import { REASONS, type Reason } from '../revocation/signal.ts'
-import type { QueueGroup } from '../revocation/store/sizes.ts'
+import type { QueueGroup } from '../revocation/store/size-store.ts'
 import type { BacklogCount } from '../revocation/store.ts'
 
 /** A long queue is cut into about this number of groups. */
