@@ -5,7 +5,7 @@ import { CurfewError, hasCode, UsageError } from './base/errors.ts'
 import { terminalLog } from './base/log.ts'
 import { LogOutput } from './base/log-output.ts'
 import { type Config, loadConfig } from './config/load-config.ts'
-import { parts } from './parts.ts'
+import { commands, parts } from './parts.ts'
 
 /** Exit codes as in sysexits.h. */
 const EXIT_USAGE = 64
@@ -16,7 +16,7 @@ const EXIT_UNAVAILABLE = 69
 /** The commands, by the first argument of the process. */
 const COMMANDS = new Map<string, (args: string[]) => Promise<void>>([
   ['serve', serve],
-  ...Object.entries(parts.commands),
+  ...Object.entries(commands),
 ])
 
 async function main([name = 'serve', ...args]: string[]): Promise<void> {

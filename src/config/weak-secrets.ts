@@ -19,7 +19,7 @@ const KNOWN = new Set([
 ])
 const DEMO = /demo-only-/
 
-/** The demo key that this repository once contained for AUDIT_SIGNING_KEY, as `key` in the audit trail names it. */
+/** A demo key for AUDIT_SIGNING_KEY that is public, by the `key` that the audit trail shows. */
 const PUBLISHED_SIGNING_KEY = '73541f5fd12e0c934cde5b8d4c479246245040efb315cc45cbab24b9f3ab9377'
 
 /** Secrets that authenticate senders are at least this long. Qlik and other services choose their own. */

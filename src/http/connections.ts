@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { abandon } from './abandon.ts'
 import { BodyPace } from './body-pace.ts'
 import { ConnectionRoom } from './connection-room.ts'
-import { lastResponse } from './problems.ts'
+import { closingResponse } from './problems.ts'
 import type { CountRefusal } from './refusals.ts'
 
 /** Requests of one connection that are not finished. Clients that pipeline use a depth of 1 to 10; proxies do not pipeline. */
@@ -68,7 +68,7 @@ export function limitedServer({
         closeUnread(response, { socket, clock, refused })
         bodies.limit(request, response, () => {
           refused('chunks')
-          abandon(socket, response.headersSent ? undefined : lastResponse('400 Bad Request', MANY_CHUNKS))
+          abandon(socket, response.headersSent ? undefined : closingResponse('400 Bad Request', MANY_CHUNKS))
         })
         response.once('close', () => {
           queue.next(() => {

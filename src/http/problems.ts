@@ -116,11 +116,11 @@ const STATUS_OF_CONNECTION_ERROR: Record<string, string> = {
 /** Answers on the socket requests that are not valid HTTP, or too slow. */
 export function refuseConnection(error: ConnectionError, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-  socket.end(lastResponse(STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'))
+  socket.end(closingResponse(STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'))
 }
 
 /** The bytes of a response that ends its connection. */
-export function lastResponse(statusLine: string, detail?: string): string {
+export function closingResponse(statusLine: string, detail?: string): string {
   const problem = {
     ...toProblem(new CurfewError('CURFEW_REQUEST_INVALID', detail)),
     status: Number(statusLine.slice(0, 3)),

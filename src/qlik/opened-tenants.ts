@@ -43,7 +43,7 @@ export class OpenedTenants {
   }
 
   /** The tenants that are not retired. */
-  current(): Iterable<Opened> {
+  get current(): Iterable<Opened> {
     return this.#current.values()
   }
 

@@ -1,4 +1,5 @@
 import type { Check } from '../base/check.ts'
+import { ERRORS, type ErrorCode } from '../base/error-table.ts'
 import { TIERS } from './budget/permit-log.ts'
 import type { Deprecations } from './deprecations.ts'
 import type { ClientState } from './pool-client.ts'
@@ -83,12 +84,7 @@ function clientWarnings({ power, finding, failure, refusal, out }: ClientState):
     return [
       `${out.detail} Curfew does not use the client, and tries it again every minute. Check the client in the Qlik administration.`,
     ]
-  if (power === 'lacking')
-    return [
-      finding?.evidence === 'scope-too-narrow'
-        ? `The OAuth client was granted the scope "${finding.scope}". Without admin_classic it cannot see the tokens of other users. Allow admin_classic for it in the Qlik administration, and check QLIK_SCOPE.`
-        : 'The OAuth client lacks the role TenantAdmin, so it cannot see the tokens of other users. Assign the role to it in the Qlik administration.',
-    ]
+  if (power === 'lacking') return [lackingWarning(finding)]
   if (failure) return [failure.detail]
   if (refusal !== null) return [refusal]
   if (power === 'unknown')
@@ -96,6 +92,16 @@ function clientWarnings({ power, finding, failure, refusal, out }: ClientState):
       'Curfew cannot determine whether the OAuth client can see the tokens of other users. Check that it has the role TenantAdmin and the scope admin_classic.',
     ]
   return []
+}
+
+function lackingWarning(finding: ClientState['finding']): string {
+  if (finding?.evidence !== 'scope-too-narrow') return adviceOn('CURFEW_CLIENT_NOT_ADMIN')
+  return `${adviceOn('CURFEW_SCOPE_TOO_NARROW')} Granted scope: "${finding.scope}".`
+}
+
+function adviceOn(code: ErrorCode): string {
+  const { title, action } = ERRORS[code]
+  return `${title}. ${action}`
 }
 
 function blockWarnings(name: string, { clients }: TenantState, tenants: KnownTenants): string[] {

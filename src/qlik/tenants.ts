@@ -94,7 +94,7 @@ export class Tenants implements QlikTenants {
 
   /** The open tenants. */
   *opened(): Iterable<HttpQlikTenant> {
-    for (const { tenant } of this.#opened.current()) yield tenant
+    for (const { tenant } of this.#opened.current) yield tenant
   }
 
   /**
@@ -146,7 +146,7 @@ export class Tenants implements QlikTenants {
   replace(configs: readonly TenantConfig[]): TenantChanges {
     const before = this.#configs
     this.#configs = tenantConfigs(configs)
-    for (const opened of [...this.#opened.current()]) {
+    for (const opened of [...this.#opened.current]) {
       const config = this.#configs.byName.get(opened.config.name)
       if (isDeepStrictEqual(opened.config, config)) continue
       if (config && mayKeep(opened.config, config)) {

@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts'
 import { EndedSizes } from './ended-sizes.ts'
 import { completionAt, type Estimate, hindranceOf, type Outlook } from './estimate.ts'
 import type { Revocation } from './revocation.ts'
-import type { QueueGroup } from './store/sizes.ts'
+import type { QueueGroup } from './store/size-store.ts'
 import type { RevocationStore } from './store.ts'
 import { TenantQueue } from './tenant-queue.ts'
 import { type TenantStatus, tenantStatus } from './tenant-status.ts'
@@ -11,7 +11,7 @@ import type { Hindrance } from './waiting-for.ts'
 
 /** Reading the queue takes up to one part in this many of the time, so that a long queue costs little. */
 const SHARE_OF_TIME = 20
-/** More than a revocation costs in a reading. A reading that takes longer was waiting for other work, such as a burst. */
+/** Upper bound of the cost per revocation. A slower reading was waiting for other work, such as a burst. */
 const MOST_MS_EACH = 0.01
 const LEAST_MS = 1
 /** A request waits this long for a new reading. Then it gets estimates from the last one. */

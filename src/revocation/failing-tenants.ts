@@ -1,7 +1,6 @@
 import type { ErrorCode } from '../base/errors.ts'
 import { earliest } from '../base/times.ts'
 import type { Failure } from './revocation.ts'
-import { pauseMs } from './schedule.ts'
 import type { Hindrance } from './waiting-for.ts'
 
 /** Fewer consecutive failures are a passing problem: their retries are due within seconds. */
@@ -11,6 +10,9 @@ const FAILURES_IN_A_ROW = 3
  * has found that it works.
  */
 const FORGOTTEN_AFTER_MS = 6 * 60_000
+/** Failed attempts in a row, of any user, after which a tenant is given pauses. */
+const FAILURES_WITHOUT_PAUSE = 10
+const LONGEST_PAUSE_MS = 10_000
 
 /** Qlik refuses the OAuth client, or the client lacks its role or scope: only an operator can change that. */
 const REFUSED: ReadonlySet<ErrorCode> = new Set([
@@ -42,7 +44,7 @@ export class FailingTenants {
   }
 
   /** The failing tenants, and whether the pause of each is over. */
-  mayTry(now: number): ReadonlyMap<string, boolean> {
+  pauses(now: number): ReadonlyMap<string, boolean> {
     return new Map([...this.#failing].map(([tenant, failing]) => [tenant, pausedUntil(failing) <= now]))
   }
 
@@ -62,4 +64,14 @@ export class FailingTenants {
 
 function pausedUntil({ failures, at }: Failing): number {
   return at + pauseMs(failures)
+}
+
+/**
+ * How long no run of a tenant starts after a failed attempt, in ms: 1 s, 2 s … up to 10 s, from the tenth failure in a
+ * row on. A revocation waits for its own backoff as well, but with thousands in the queue one is always due, and each
+ * attempt costs a commit.
+ * @param failures attempts of the tenant that failed in a row
+ */
+function pauseMs(failures: number): number {
+  return Math.min(Math.max(0, failures - FAILURES_WITHOUT_PAUSE + 1) * 1_000, LONGEST_PAUSE_MS)
 }

@@ -27,24 +27,6 @@ function joinTimes(
   const { signalTime: joinedTime = null } = signal
   // A signal's time always covers the signal; a revocation's may not cover all of its signals.
   const joining = { signalTimeOf: signal.occurredAt, ...signal, signalTime: joinedTime }
-  const signalTime = times.join(signalTimeOf(queued), signalTimeOf(joining))
+  const signalTime = times.join(times.signalTimeOf(queued), times.signalTimeOf(joining))
   return { signalTime, signalTimeOf: Math.max(queued.occurredAt, signal.occurredAt) }
-}
-
-/** The time of a revocation's signals, even if a version without signal times accepted one of them. */
-export function signalTimeOf({
-  signalTime,
-  signalTimeOf,
-  occurredAt,
-}: Pick<Revocation, 'signalTime' | 'signalTimeOf' | 'occurredAt'>): times.SignalTime {
-  const isCovered = signalTime !== null && signalTimeOf !== null && signalTimeOf >= occurredAt
-  return isCovered ? signalTime : times.join(signalTime ?? times.UNLINKED, times.UNLINKED)
-}
-
-/** A queued revocation with a more precise time. */
-export function measureTime(
-  queued: Revocation,
-  resolve: (time: times.SignalTime) => times.SignalTime,
-): Revocation {
-  return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
 }

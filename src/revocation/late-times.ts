@@ -1,10 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { signalTimeOf } from './joined-signals.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { clocksOf } from './run-time.ts'
-import { isPending, resolve } from './signal-time.ts'
+import { isPending, resolve, signalTimeOf } from './signal-time.ts'
 import type { RevocationStore } from './store.ts'
 
 const CHECK_EVERY_MS = 1_000

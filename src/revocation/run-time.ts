@@ -3,7 +3,6 @@ import { widen } from '../base/interval.ts'
 import { type Moment, momentOf } from '../base/moment.ts'
 import { divergenceSince, LARGEST_DIVERGENCE_MS } from '../base/steady-clock.ts'
 import { confirmAfter } from './grant-limits.ts'
-import { signalTimeOf } from './joined-signals.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { type GrantScope, grantScopeOf } from './scope.ts'
@@ -14,6 +13,7 @@ import {
   isPending,
   type SignalTime,
   signalTimeAt,
+  signalTimeOf,
   tenantTimeOf,
   untilPast,
 } from './signal-time.ts'

@@ -126,7 +126,7 @@ export class Runs {
     const byAge = running.filter(({ isBySize }) => !isBySize)
     const room = remainingRoom(
       byAge.map(({ revocation }) => revocation.tenant),
-      { perTenant: this.#perTenant(), failing: this.failing.mayTry(now) },
+      { perTenant: this.#perTenant(), failing: this.failing.pauses(now) },
     )
     return { ...room, bySize: this.#roomBySize(byTenant, running.length - byAge.length) }
   }

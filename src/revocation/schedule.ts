@@ -67,19 +67,6 @@ function isShorter(one: Place, other: Place): boolean {
 export const RUNS_PER_REASON = 1_000
 /** For a tenant that fails: enough to notice when it works again. */
 const RUNS_WHILE_FAILING = 1
-/** Failed attempts in a row, of any user, after which a tenant is given pauses. */
-const FAILURES_WITHOUT_PAUSE = 10
-const LONGEST_PAUSE_MS = 10_000
-
-/**
- * How long no run of a tenant starts after a failed attempt, in ms: 1 s, 2 s … up to 10 s, from the tenth failure in a row on.
- * A revocation waits for its own backoff as well, but with thousands in the queue one is always due, and each attempt costs a
- * commit.
- * @param failures attempts of the tenant that failed in a row
- */
-export function pauseMs(failures: number): number {
-  return Math.min(Math.max(0, failures - FAILURES_WITHOUT_PAUSE + 1) * 1_000, LONGEST_PAUSE_MS)
-}
 
 /** How many revocations may be claimed. */
 export interface Room {

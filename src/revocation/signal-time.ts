@@ -46,6 +46,23 @@ export type SignalTime = z.infer<typeof SignalTime>
 /** The time of a signal accepted by a version of Curfew that did not record it. */
 export const UNLINKED: SignalTime = { tenant: null, open: null, unlinked: true }
 
+/**
+ * The time of a revocation's signals, even if a version without signal times accepted one of them.
+ * @param revocation.signalTimeOf the `occurredAt` that `signalTime` covers
+ */
+export function signalTimeOf({
+  signalTime,
+  signalTimeOf,
+  occurredAt,
+}: {
+  signalTime: SignalTime | null
+  signalTimeOf: number | null
+  occurredAt: number
+}): SignalTime {
+  const isCovered = signalTime !== null && signalTimeOf !== null && signalTimeOf >= occurredAt
+  return isCovered ? signalTime : join(signalTime ?? UNLINKED, UNLINKED)
+}
+
 /** What one process knows of the clocks, at a single moment. */
 export interface Clocks {
   /** `Clock.monotonic`. */

@@ -5,11 +5,11 @@ import type { ReplayKey } from './replay.ts'
 import type { Revocation, Status } from './revocation.ts'
 import type { Signal } from './signal.ts'
 import type { SignalTime } from './signal-time.ts'
-import type { ConfirmationStore } from './store/confirmations.ts'
-import type { HeldStore } from './store/held.ts'
-import type { RunStore } from './store/runs.ts'
-import type { SessionStore } from './store/sessions.ts'
-import type { SizeStore } from './store/sizes.ts'
+import type { ConfirmationStore } from './store/confirmation-store.ts'
+import type { HeldStore } from './store/held-store.ts'
+import type { RunStore } from './store/run-store.ts'
+import type { SessionStore } from './store/session-store.ts'
+import type { SizeStore } from './store/size-store.ts'
 
 export interface Accepted {
   /** The revocations as they were when the request was first accepted, one for each signal, in order. */

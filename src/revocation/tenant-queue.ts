@@ -3,7 +3,7 @@ import { OrderForecast, type UsersOfSize } from './order-forecast.ts'
 import { urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
 import { SizeDistribution } from './size-distribution.ts'
-import type { QueueGroup } from './store/sizes.ts'
+import type { QueueGroup } from './store/size-store.ts'
 
 /** A revocation whose place in the queue is wanted. */
 export interface Waiting {

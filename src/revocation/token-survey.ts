@@ -7,7 +7,7 @@ import { requirePower } from './require-power.ts'
 import { concernsOneUser } from './retry-policy.ts'
 import { type Place, urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
-import type { Sized, Unsized } from './store/sizes.ts'
+import type { Sized, Unsized } from './store/size-store.ts'
 import type { RevocationStore } from './store.ts'
 import { type Allowance, planSurvey } from './survey-plan.ts'
 

@@ -1,9 +1,9 @@
 import { CurfewError } from '../base/errors.ts'
-import { join, signalTimeOf } from './joined-signals.ts'
+import { join } from './joined-signals.ts'
 import type { SenderName } from './origin.ts'
 import { type Hold, isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import type { Signal } from './signal.ts'
-import { covers } from './signal-time.ts'
+import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
 
 /**
  * Everything that changes a revocation, as pure functions from (state, event, time) to the new state. Both stores
@@ -79,6 +79,11 @@ export function progress(running: Revocation, tokens: TokenCounts): Revocation {
 
 /** The time of the signals as measured by an attempt or a listing; omitted if not measured. */
 export type MeasuredTime = Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+
+/** A queued revocation with a more precise time. */
+export function measureTime(queued: Revocation, resolve: (time: SignalTime) => SignalTime): Revocation {
+  return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
+}
 
 /** What an attempt found, however it ended. */
 export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> & MeasuredTime

@@ -17,7 +17,7 @@ export interface GaugeOptions {
   clock: Pick<Clock, 'now'>
 }
 
-/** What the gauges of one scrape are read from. */
+/** The state that one scrape reports. */
 interface Scrape {
   backlog: readonly BacklogCount[]
   /** Only tenants in use: those with an open connection or a backlog. */
@@ -52,7 +52,7 @@ class Gauges {
   }
 }
 
-/** Registers the gauges. @returns reads their values; for each scrape, before the registry is written */
+/** Registers the gauges. Returns a function that updates them; call it before each scrape is written. */
 export function createGauges(registry: Registry, options: GaugeOptions): () => Promise<void> {
   const { store, tenants, estimates } = options
   const gauges = new Gauges(registry)

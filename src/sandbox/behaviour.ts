@@ -60,7 +60,7 @@ export const behaviourSchema = z.strictObject({
    */
   anyCaseUserIds: z.boolean(),
   /**
-   * Whether a user without the role TenantAdmin finds only itself among the users. Unknown of Qlik Cloud.
+   * Whether a user without the role TenantAdmin finds only itself among the users. Qlik does not document this.
    * Default: true.
    */
   hidesUsers: z.boolean(),

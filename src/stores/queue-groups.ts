@@ -1,15 +1,15 @@
 import { remainingTokens } from '../revocation/revocation.ts'
 import { REASONS, type Reason } from '../revocation/signal.ts'
-import type { QueueGroup } from '../revocation/store/sizes.ts'
+import type { QueueGroup } from '../revocation/store/size-store.ts'
 import type { BacklogCount } from '../revocation/store.ts'
 
 /** A long queue is cut into about this number of groups. */
 const GROUPS = 2_000
 
-/** The largest number of revocations in a group; depends on how many are queued. */
-export function groupLimit(backlog: readonly BacklogCount[]): number {
-  const queued = backlog.reduce((sum, { status, count }) => sum + (status === 'queued' ? count : 0), 0)
-  return Math.max(1, Math.ceil(queued / GROUPS))
+/** @returns the largest number of revocations in a group */
+export function groupLimit(queued: readonly BacklogCount[]): number {
+  const total = queued.reduce((sum, { count }) => sum + count, 0)
+  return Math.max(1, Math.ceil(total / GROUPS))
 }
 
 export function reasonOf(urgency: unknown): Reason {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Estimates, type EstimatesOptions } from '../../src/revocation/estimates.ts'
-import type { QueueGroup } from '../../src/revocation/store/sizes.ts'
+import type { QueueGroup } from '../../src/revocation/store/size-store.ts'
 import { newRevocation } from '../../src/revocation/transitions.ts'
 import { fakeClock } from '../support/clock.ts'
 import { aSignal, T0 } from '../support/signals.ts'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { drain, heavyTail, randomFrom, reserved, withReserve } from '../../bench/order-model.ts'
 import type { Reason } from '../../src/revocation/signal.ts'
-import type { QueueGroup } from '../../src/revocation/store/sizes.ts'
+import type { QueueGroup } from '../../src/revocation/store/size-store.ts'
 import { TenantQueue } from '../../src/revocation/tenant-queue.ts'
 
 const idOf = (index: number) => String(index).padStart(8, '0')

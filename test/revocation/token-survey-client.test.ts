@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { ClientPower } from '../../src/revocation/qlik-tenant.ts'
-import type { Sized } from '../../src/revocation/store/sizes.ts'
+import type { Sized } from '../../src/revocation/store/size-store.ts'
 import { TokenSurvey } from '../../src/revocation/token-survey.ts'
 import { SILENT } from '../conformance/stores.ts'
 import { fakeClock } from '../support/clock.ts'

@@ -1,4 +1,4 @@
-import type { ErrorTable } from './error-entry.ts'
+import type { ErrorSection } from './error-section.ts'
 
 /** Errors at the start of the process, and of a reload. */
 export const PROCESS_ERRORS = {
@@ -19,4 +19,4 @@ export const PROCESS_ERRORS = {
     title: 'A newer version of Curfew migrated the database',
     action: 'Start that version or a later one. The process exits with code 75.',
   },
-} as const satisfies ErrorTable
+} as const satisfies ErrorSection

@@ -1,4 +1,4 @@
-import type { ErrorTable } from './error-entry.ts'
+import type { ErrorSection } from './error-section.ts'
 
 /** Failures of calls to Qlik Cloud. */
 export const QLIK_CLOUD_ERRORS = {
@@ -44,8 +44,7 @@ export const QLIK_CLOUD_ERRORS = {
   CURFEW_CLIENT_NOT_ADMIN: {
     status: 502,
     title: "The OAuth client cannot see other users' tokens",
-    action:
-      'Assign the role TenantAdmin to the OAuth client in the Qlik administration. Curfew detects the change.',
+    action: 'Assign the role TenantAdmin to the bot user of the OAuth client. Curfew detects the change.',
   },
   CURFEW_SCOPE_TOO_NARROW: {
     status: 502,
@@ -54,4 +53,4 @@ export const QLIK_CLOUD_ERRORS = {
       'Allow the scope admin_classic for the OAuth client in the Qlik administration, and check QLIK_SCOPE. Curfew ' +
       'detects the change within five minutes.',
   },
-} as const satisfies ErrorTable
+} as const satisfies ErrorSection

@@ -1,4 +1,4 @@
-import type { ErrorTable } from './error-entry.ts'
+import type { ErrorSection } from './error-section.ts'
 
 /** Answers to requests. */
 export const REQUEST_ERRORS = {
@@ -121,4 +121,4 @@ export const REQUEST_ERRORS = {
     title: 'An unexpected error occurred',
     action: 'Send it again. Operators: find the error in the log by the request id.',
   },
-} as const satisfies ErrorTable
+} as const satisfies ErrorSection

@@ -1,4 +1,4 @@
-import type { ErrorTable } from './error-entry.ts'
+import type { ErrorSection } from './error-section.ts'
 
 /** Errors that only a revocation has. */
 export const REVOCATION_ERRORS = {
@@ -28,4 +28,4 @@ export const REVOCATION_ERRORS = {
     title: 'Every process that ran the revocation was lost',
     action: 'Find out why processes end or lose the database, then retry the revocation.',
   },
-} as const satisfies ErrorTable
+} as const satisfies ErrorSection

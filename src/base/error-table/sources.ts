@@ -1,4 +1,4 @@
-import type { ErrorTable } from './error-entry.ts'
+import type { ErrorSection } from './error-section.ts'
 
 /** Answers to requests of sources, and failures of their documents and event streams. */
 export const SOURCE_ERRORS = {
@@ -97,4 +97,4 @@ export const SOURCE_ERRORS = {
     title: 'The transmitter does not serve the event stream',
     action: "Check the transmitter and the source's entry in CONFIG_FILE. Curfew tries again by itself.",
   },
-} as const satisfies ErrorTable
+} as const satisfies ErrorSection

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
 import { endEvents, proofEvents, retryEvent } from '../../revocation/audit/events.ts'
-import { measureTime } from '../../revocation/joined-signals.ts'
 import { queueKey, userKey } from '../../revocation/keys.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
@@ -94,7 +93,7 @@ export async function measure(
 ): Promise<void> {
   const sql = postgresStatements(query)
   const waiting = await sql.waitingById(ids)
-  await sql.saveAll(waiting.map((one) => measureTime(one, resolve)))
+  await sql.saveAll(waiting.map((one) => transitions.measureTime(one, resolve)))
 }
 
 /**

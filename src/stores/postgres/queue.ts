@@ -1,4 +1,4 @@
-import type { QueueGroup } from '../../revocation/store/sizes.ts'
+import type { QueueGroup } from '../../revocation/store/size-store.ts'
 import type { BacklogCount } from '../../revocation/store.ts'
 import { groupLimit, RUNNING_COLUMNS, reasonOf, runningGroup } from '../queue-groups.ts'
 import type { Query } from './database.ts'

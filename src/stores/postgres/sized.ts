@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { CLAIMED_BY_SIZE, type RoomBySize, shareRoomBySize, urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
-import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/sizes.ts'
+import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/size-store.ts'
 import { toRevocation } from '../rows.ts'
 import type { Query } from './database.ts'
 import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './job-table.ts'

@@ -8,7 +8,7 @@ import {
   signalEvent,
 } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
-import { join, measureTime } from '../../revocation/joined-signals.ts'
+import { join } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
@@ -21,10 +21,10 @@ import {
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
   SUCCESSOR_WAIT_MS,
-} from '../../revocation/store/confirmations.ts'
-import type { Decided, HeldQuery } from '../../revocation/store/held.ts'
-import type { ClaimRequest } from '../../revocation/store/runs.ts'
-import type { Sized } from '../../revocation/store/sizes.ts'
+} from '../../revocation/store/confirmation-store.ts'
+import type { Decided, HeldQuery } from '../../revocation/store/held-store.ts'
+import type { ClaimRequest } from '../../revocation/store/run-store.ts'
+import type { Sized } from '../../revocation/store/size-store.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
@@ -224,7 +224,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
       for (const id of ids) {
         const found = sql.find(id)
-        if (found && isMeasurable(found)) sql.save(measureTime(found, resolve))
+        if (found && isMeasurable(found)) sql.save(transitions.measureTime(found, resolve))
       }
     },
 

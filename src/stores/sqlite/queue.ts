@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
-import type { QueueGroup } from '../../revocation/store/sizes.ts'
+import type { QueueGroup } from '../../revocation/store/size-store.ts'
 import type { BacklogCount } from '../../revocation/store.ts'
 import { groupLimit, RUNNING_COLUMNS, reasonOf, runningGroup } from '../queue-groups.ts'
 import type { Prepared } from './prepared.ts'

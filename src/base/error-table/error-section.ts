@@ -1,5 +1,5 @@
 /** The errors of one section of `docs/errors.md`, by code. */
-export type ErrorTable = Record<string, ErrorEntry>
+export type ErrorSection = Record<string, ErrorEntry>
 
 interface ErrorEntry {
   /**
