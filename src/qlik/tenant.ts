@@ -12,6 +12,7 @@ import type {
   UserSearch,
 } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
+import { isSimilarName } from '../revocation/user-names.ts'
 import { abortable } from './abortable.ts'
 import type { Calls } from './calls.ts'
 import type { ClientPool } from './client-pool.ts'
@@ -57,11 +58,7 @@ export class HttpQlikTenant implements QlikTenant {
     this.#options = options
     this.#clients = new TenantClients({ ...options, lifetime })
     this.#lookups = new UserLookups(
-      (users, urgency) =>
-        this.#calls.make(1, { urgency, signal: lifetime }, async ({ client, grant }) => ({
-          matches: await client.client.findUsers(grant.value, users, lifetime),
-          client: client.clientId,
-        })),
+      (users, urgency) => this.#search(users, { urgency, signal: lifetime }),
       clock,
     )
   }
@@ -130,6 +127,18 @@ export class HttpQlikTenant implements QlikTenant {
 
   findUsers(user: UserReference, call: CallOptions): Promise<UserSearch> {
     return this.#inUse(() => abortable(this.#lookups.find(user, call.urgency), call.signal))
+  }
+
+  /** A client without its role finds no other users, so its power is looked up if a user is not found. */
+  async #search(users: readonly UserReference[], call: CallOptions): Promise<UserSearch> {
+    const { matches, clientId } = await this.#calls.make(1, call, async ({ client, grant }) => ({
+      matches: await client.client.findUsers(grant.value, users, call.signal),
+      clientId: client.clientId,
+    }))
+    const isFound = ({ value }: UserReference) => matches.some((match) => isSimilarName(match.value, value))
+    if (users.every(isFound)) return { matches, seesAll: false }
+    const power = await this.#clients.power(clientId, 0).catch(() => null)
+    return { matches, seesAll: power?.power === 'proven' && power.client === clientId }
   }
 
   userExists(id: string, call: CallOptions & { client: string }): Promise<boolean> {

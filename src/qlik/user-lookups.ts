@@ -97,12 +97,12 @@ export class UserLookups {
   /** Never rejects: callers receive the error. */
   async #lookUp(batch: Pending[], urgency: number): Promise<void> {
     try {
-      const { matches, client } = await this.#search(
+      const { matches, seesAll } = await this.#search(
         batch.map(({ user }) => user),
         urgency,
       )
       for (const { user, found } of batch) {
-        const own = { matches: matches.filter(({ value }) => isSimilarName(value, user.value)), client }
+        const own = { matches: matches.filter(({ value }) => isSimilarName(value, user.value)), seesAll }
         this.#remember(keyOf(user), own)
         found.resolve(own)
       }

@@ -1,6 +1,6 @@
 import { CurfewError } from '../base/errors.ts'
 import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
-import { sawAllUsers } from './require-power.ts'
+import { requirePower } from './require-power.ts'
 import type { UserReference } from './signal.ts'
 import { isSameName } from './user-names.ts'
 
@@ -18,7 +18,7 @@ export interface Identified {
  * Qlik compares names case-insensitively and does not document how far that goes: several users can match, and a
  * match may have a name that only looks similar. No user may be logged out by accident. So if several users match,
  * all names must be exactly equal to the requested one; a single match may differ in the case of ASCII letters only.
- * @throws as `sawAllUsers` does, if no user matches; CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to one of Curfew's own users
+ * @throws as `requireNoBetter` does; CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to one of Curfew's own users
  */
 export async function identify(
   user: UserReference,
@@ -27,8 +27,11 @@ export async function identify(
   options: CallOptions,
 ): Promise<Identified> {
   if (user.kind === 'userId') return { ids: [user.value], isProven: true }
-  const { matches, client } = await tenant.findUsers(user, options)
-  if (matches.length === 0) return { ids: [], isProven: await sawAllUsers(client, tenant, options) }
+  const { matches, seesAll } = await tenant.findUsers(user, options)
+  if (matches.length === 0) {
+    if (!seesAll) await requireNoBetter(tenant, options)
+    return { ids: [], isProven: seesAll }
+  }
   if (matches.length > 1 && matches.some((match) => match.value !== user.value)) {
     throw new CurfewError(
       'CURFEW_AMBIGUOUS_USER',
@@ -44,4 +47,17 @@ export async function identify(
   const ids = [...new Set(matches.map((match) => match.id))]
   if (ids.some((id) => ownUserIds.has(id))) throw new CurfewError('CURFEW_OWN_USER')
   return { ids, isProven: true }
+}
+
+/**
+ * The client that found nobody may not see all users. That is final only if no other client sees more.
+ * @throws CURFEW_LISTING_UNSTABLE if one does, so that the search is repeated; as `requirePower` does
+ */
+async function requireNoBetter(tenant: Pick<QlikTenant, 'power'>, options: CallOptions): Promise<void> {
+  const { power } = await requirePower(tenant, options)
+  if (power !== 'proven') return
+  throw new CurfewError(
+    'CURFEW_LISTING_UNSTABLE',
+    'No user matches, but the OAuth client that searched may see fewer users than another client of the tenant.',
+  )
 }

@@ -1,6 +1,5 @@
 import type { Clock } from '../base/clock.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
-import { sawAllUsers } from './require-power.ts'
 import type { UserReference } from './signal.ts'
 
 /** Whether a tenant has a user; `undecided` if that cannot be determined in time. */
@@ -26,9 +25,9 @@ export function createKnowsUser({ tenants, clock }: KnowsUserOptions): KnowsUser
     const cancel = clock.after(WAIT_MS, () => abort.abort())
     const call = { signal: abort.signal, urgency: 0 }
     try {
-      const { matches, client } = await tenant.findUsers(user, call)
+      const { matches, seesAll } = await tenant.findUsers(user, call)
       if (matches.length > 0) return 'known'
-      return (await sawAllUsers(client, tenant, call)) ? 'unknown' : 'undecided'
+      return seesAll ? 'unknown' : 'undecided'
     } catch {
       return 'undecided'
     } finally {

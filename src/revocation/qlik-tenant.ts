@@ -119,8 +119,8 @@ export interface UserMatch {
 
 export interface UserSearch {
   matches: UserMatch[]
-  /** Id of the OAuth client that made the search. */
-  client: string
+  /** Whether the client that searched was proven, after the search, to see all users; if there is no match. */
+  seesAll: boolean
 }
 
 export interface Token {

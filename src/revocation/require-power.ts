@@ -67,7 +67,7 @@ export async function sawAllUsers(
   if (power !== null) return power.power === 'proven'
   throw new CurfewError(
     'CURFEW_LISTING_UNSTABLE',
-    'No user matches, but the OAuth client that searched may see fewer users than another client of the tenant.',
+    'The OAuth client that did not find the user may see fewer users than another client of the tenant.',
   )
 }
 

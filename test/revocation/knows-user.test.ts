@@ -11,14 +11,11 @@ type Find = (...of: Parameters<QlikTenant['findUsers']>) => Promise<UserMatch[]>
 function knowsUser(find: Find, power: Power = 'proven') {
   const clock = fakeClock()
   const tenant = qlikTenant({
-    findUsers: async (...of) => ({ matches: await find(...of), client: 'c' }),
-    power: async () => ({ power, evidence: 'not-reported', scope: '', client: 'c', ...OWN }),
+    findUsers: async (...of) => ({ matches: await find(...of), seesAll: power === 'proven' }),
   })
   const get = (name: string) => (name === 'default' ? tenant : undefined)
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }
 }
-
-const OWN = { ownUserId: 'own', ownUserIds: new Set(['own']) }
 
 t.test('a user that Qlik lists is known, any other is unknown', async (t) => {
   const found = knowsUser(async () => [{ id: 'u1', value: ada.value }])
@@ -50,18 +47,4 @@ t.test('the result is undecided if the tenant is slow, fails or is not configure
 t.test('a Qlik user id is not looked up', async (t) => {
   const { knows } = knowsUser(async () => [])
   t.equal(await knows('default', { kind: 'userId', value: 'u1' }), 'undecided')
-})
-
-t.test('an empty list is inconclusive if another client may see more', async (t) => {
-  for (const found of [
-    { power: 'unknown', client: 'a' },
-    { power: 'proven', client: 'b' },
-  ] as const) {
-    const tenant = qlikTenant({
-      findUsers: async () => ({ matches: [], client: 'a' }),
-      power: async () => ({ ...found, evidence: 'not-reported', scope: '', ...OWN }),
-    })
-    const knows = createKnowsUser({ tenants: { get: () => tenant }, clock: fakeClock() })
-    t.equal(await knows('default', ada), 'undecided')
-  }
 })

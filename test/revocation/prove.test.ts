@@ -111,7 +111,7 @@ t.test('in a dry run, the power of the client that listed decides what an empty 
         client: isOpen ? client : 'b',
       }),
       clockOffset: () => null,
-      findUsers: async () => ({ matches: [{ id: 'u1', value: 'ada' }], client: 'a' }),
+      findUsers: async () => ({ matches: [{ id: 'u1', value: 'ada' }], seesAll: true }),
       listTokens: async () => ({ tokens: [], next: null, scope: 'admin_classic', client: 'a' }),
     })
     const dryRun = createDryRun({
