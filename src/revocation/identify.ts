@@ -1,6 +1,6 @@
 import { CurfewError } from '../base/errors.ts'
 import type { CallOptions, QlikTenant } from './qlik-tenant.ts'
-import { requirePower } from './require-power.ts'
+import { requireNoBetter } from './require-power.ts'
 import type { UserReference } from './signal.ts'
 import { isSameName } from './user-names.ts'
 
@@ -18,7 +18,8 @@ export interface Identified {
  * Qlik compares names case-insensitively and does not document how far that goes: several users can match, and a
  * match may have a name that only looks similar. No user may be logged out by accident. So if several users match,
  * all names must be exactly equal to the requested one; a single match may differ in the case of ASCII letters only.
- * @throws as `requireNoBetter` does; CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to one of Curfew's own users
+ * @throws as `requireNoBetter` does; CURFEW_AMBIGUOUS_USER; CURFEW_OWN_USER if a name, not the id, resolves to one of
+ * Curfew's own users
  */
 export async function identify(
   user: UserReference,
@@ -47,17 +48,4 @@ export async function identify(
   const ids = [...new Set(matches.map((match) => match.id))]
   if (ids.some((id) => ownUserIds.has(id))) throw new CurfewError('CURFEW_OWN_USER')
   return { ids, isProven: true }
-}
-
-/**
- * The client that found nobody may not see all users. That is final only if no other client sees more.
- * @throws CURFEW_LISTING_UNSTABLE if one does, so that the search is repeated; as `requirePower` does
- */
-async function requireNoBetter(tenant: Pick<QlikTenant, 'power'>, options: CallOptions): Promise<void> {
-  const { power } = await requirePower(tenant, options)
-  if (power !== 'proven') return
-  throw new CurfewError(
-    'CURFEW_LISTING_UNSTABLE',
-    'No user matches, but the OAuth client that searched may see fewer users than another client of the tenant.',
-  )
 }

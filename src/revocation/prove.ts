@@ -10,7 +10,7 @@ export interface ProofRequest {
   resolved: readonly string[]
   /** Whether to look up the client's power again, because something has cast doubt on it. */
   mustRecheck: boolean
-  /** Asks the client that made the listing, as long as it can: another one may see less. */
+  /** Asks the client that made the listing: another one may see less. */
   usersExist: (role: Role, client: string) => Promise<boolean>
 }
 

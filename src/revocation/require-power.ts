@@ -65,7 +65,23 @@ export async function sawAllUsers(
 ): Promise<boolean> {
   const power = await powerBehind(client, tenant, { ...options, maxAgeMs: 0 })
   if (power !== null) return power.power === 'proven'
-  throw new CurfewError(
+  throw seesFewer()
+}
+
+/**
+ * Requires that no client is proven to see all users, after one that is not has found no user.
+ * @throws CURFEW_LISTING_UNSTABLE if one is, so that the search must be repeated; as `requirePower` does
+ */
+export async function requireNoBetter(
+  tenant: Pick<QlikTenant, 'power'>,
+  options: CallOptions,
+): Promise<void> {
+  const { power } = await requirePower(tenant, options)
+  if (power === 'proven') throw seesFewer()
+}
+
+function seesFewer(): CurfewError {
+  return new CurfewError(
     'CURFEW_LISTING_UNSTABLE',
     'The OAuth client that did not find the user may see fewer users than another client of the tenant.',
   )

@@ -1,6 +1,6 @@
 import { Gauge, type LabelValues, type Registry } from '@prometheus-io/client'
 import type { Clock } from '../base/clock.ts'
-import { TIERS } from '../qlik/budget/permit-log.ts'
+import { TIERS, type Tier } from '../qlik/budget/permit-log.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import { classOf } from '../qlik/pool.ts'
 import type { HttpQlikTenant } from '../qlik/tenant.ts'
@@ -151,20 +151,22 @@ function addLimits(gauges: Gauges, { tenants }: GaugeOptions): void {
     'curfew_qlik_learned_limit',
     "Calls per window that all clients of a tenant make together, because Qlik Cloud refused a call although the client's limit was not reached; 0 if no such limit is in force.",
     ['tenant', 'tier'],
-    (set, { opened }) => {
-      for (const { name: tenant } of opened)
-        for (const tier of TIERS) set({ tenant, tier: String(tier) }, tenants.learnedLimit(tenant, tier) ?? 0)
-    },
+    ofEachTier((tenant, tier) => tenants.learnedLimit(tenant, tier)),
   )
   gauges.add(
     'curfew_qlik_minute_limit',
     'Calls per minute that each client of a tenant makes, because Qlik Cloud applies its rate limit to each minute; 0 if it applies to five minutes.',
     ['tenant', 'tier'],
-    (set, { opened }) => {
-      for (const { name: tenant } of opened)
-        for (const tier of TIERS) set({ tenant, tier: String(tier) }, tenants.minuteLimit(tenant, tier) ?? 0)
-    },
+    ofEachTier((tenant, tier) => tenants.minuteLimit(tenant, tier)),
   )
+}
+
+/** A limit of each tier of the open tenants; 0 if there is none. */
+function ofEachTier(limitOf: (tenant: string, tier: Tier) => number | null): Fill<'tenant' | 'tier'> {
+  return (set, { opened }) => {
+    for (const { name: tenant } of opened)
+      for (const tier of TIERS) set({ tenant, tier: String(tier) }, limitOf(tenant, tier) ?? 0)
+  }
 }
 
 function addDeprecations(gauges: Gauges, { deprecations }: GaugeOptions): void {
