@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from 'undici'
 import { z } from 'zod'
-import packageJson from '../package.json' with { type: 'json' }
 import { signWebhook } from '../src/sandbox/sign-webhook.ts'
+import { START_FLAGS } from '../test/support/start-flags.ts'
 
 export const API_KEY = randomBytes(24).toString('hex')
 const WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`
@@ -131,7 +131,7 @@ export function startService(
 ): Promise<Child> {
   return startChild(bench, 'src/main.ts', {
     environment: { NODE_COMPILE_CACHE: COMPILED, ...serviceEnvironment(bench, tenantUrl, environment) },
-    nodeFlags: packageJson.scripts.start.match(/--(?:max|heap)-\S+/g) ?? [],
+    nodeFlags: START_FLAGS,
   })
 }
 

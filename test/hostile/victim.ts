@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import packageJson from '../../package.json' with { type: 'json' }
+import { START_FLAGS } from '../support/start-flags.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const ATTACKER = join(import.meta.dirname, 'attacker.ts')
@@ -35,7 +35,7 @@ export async function startVictim({ folder, queued }: VictimOptions): Promise<Vi
   writeFileSync(file, JSON.stringify({ webhookSecrets, sources }), { mode: 0o600 })
   const service = fork(MAIN, {
     // As in production.
-    execArgv: packageJson.scripts.start.match(/--(?:max|heap)-\S+/g) ?? [],
+    execArgv: START_FLAGS,
     env: {
       ...process.env,
       // Nothing listens there.
