@@ -19,7 +19,7 @@ import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
 import { sqliteChanges } from './changes.ts'
 import type { Damage } from './damage.ts'
-import { openDatabase } from './database.ts'
+import { type OpenOptions, openDatabase } from './database.ts'
 import { together } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
@@ -37,13 +37,23 @@ export function openSqliteStore(
   path: string,
   clock: Clock = systemClock,
   log?: Log,
-  options: Pick<SqliteStoreOptions, 'audit' | 'massRevocation'> = {},
+  {
+    checkedAtStartBytes,
+    ...options
+  }: Pick<SqliteStoreOptions, 'audit' | 'massRevocation'> & Pick<OpenOptions, 'checkedAtStartBytes'> = {},
 ): SqliteStore {
   let found: Damage | null = null
-  const database = openDatabase(path, (damage) => {
-    found = damage
+  let isChecked = true
+  const database = openDatabase(path, {
+    onDamage: (damage) => {
+      found = damage
+    },
+    onUnchecked: () => {
+      isChecked = false
+    },
+    checkedAtStartBytes,
   })
-  return new SqliteStore(database, { ...options, path: resolve(path), clock, log, found })
+  return new SqliteStore(database, { ...options, path: resolve(path), clock, log, found, isChecked })
 }
 
 interface SqliteStoreOptions {
@@ -53,6 +63,8 @@ interface SqliteStoreOptions {
   log: Log | undefined
   /** What the check at the start found. */
   found: Damage | null
+  /** By default it is. Otherwise, it is checked while it is used. */
+  isChecked?: boolean
   /** By default it is written. */
   audit?: boolean | undefined
   /** By default there is no limit. */
@@ -83,7 +95,7 @@ export class SqliteStore implements Store {
   #isClosed = false
 
   constructor(database: DatabaseSync, options: SqliteStoreOptions) {
-    const { path, clock, log, found, audit = true, massRevocation = NO_BRAKE } = options
+    const { path, clock, log, found, isChecked = true, audit = true, massRevocation = NO_BRAKE } = options
     this.#database = database
     this.#path = path
     this.#sql = sqliteStatements(database)
@@ -95,7 +107,7 @@ export class SqliteStore implements Store {
     this.#sessions = sqliteSessions(database, note)
     if (!found) this.#brake.load(clock.now())
     const companion = together(this.#trail, this.#brake)
-    const transactions = new Transactions(database, { path, companion, clock, log, found })
+    const transactions = new Transactions(database, { path, companion, clock, log, found, isChecked })
     this.#transactions = transactions
     this.accept = acceptInParts({
       changes: this.#changes,

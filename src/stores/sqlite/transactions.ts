@@ -2,10 +2,11 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { Condition } from './condition.ts'
-import { asRefusal, type Damage } from './damage.ts'
+import { asRefusal, corruption, type Damage } from './damage.ts'
 import { asCurfewError } from './errors.ts'
 import { FileIdentity } from './file-identity.ts'
 import { type Companion, GroupCommit, type WriteOptions } from './group-commit.ts'
+import { LaterCheck } from './later-check.ts'
 import { Reserve, sizeOf } from './reserve.ts'
 import { verifyDatabase } from './verify.ts'
 
@@ -20,25 +21,36 @@ export interface TransactionsOptions {
   log: Log | undefined
   /** What the check at the start found. */
   found: Damage | null
+  /** Otherwise, it is checked while it is used. */
+  isChecked: boolean
 }
 
 /** Reads and writes the database, and refuses what it might not keep. */
 export class Transactions {
   readonly #commits: GroupCommit
   readonly #condition: Condition
+  #check: LaterCheck | null = null
   #lastKept = 0
 
-  constructor(database: DatabaseSync, { path, companion, clock, log, found }: TransactionsOptions) {
+  constructor(database: DatabaseSync, options: TransactionsOptions) {
+    const { path, companion, clock, log = SILENT, found, isChecked } = options
     this.#commits = new GroupCommit(database, companion)
     const files = new FileIdentity(path)
     const reserve = new Reserve(path)
-    const verify = () => verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
-    this.#condition = new Condition(
-      { files, verify, onFailure: () => reserve.release(), clock, log: log ?? SILENT },
-      found,
-    )
+    const verify = () => {
+      this.#check?.stop()
+      return verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
+    }
+    this.#condition = new Condition({ files, verify, onFailure: () => reserve.release(), clock, log }, found)
     if (!found) reserve.take()
-    if (log) this.#condition.watch()
+    if (options.log) this.#condition.watch()
+    const onFinding = (finding: string) => this.#condition.noteDamage(corruption(finding))
+    try {
+      if (!isChecked) this.#check = new LaterCheck(database, { path, clock, log, onFinding })
+    } catch (error) {
+      // The disk may be full.
+      this.#condition.note(asCurfewError(error))
+    }
   }
 
   /**
@@ -86,6 +98,7 @@ export class Transactions {
   }
 
   close(): void {
+    this.#check?.stop()
     this.#condition.close()
     this.#commits.close()
   }
