@@ -60,8 +60,6 @@ export interface Parts {
   stores?: readonly StorePart[]
   /** Protocols of identity providers and other services, which entries of CONFIG_FILE configure. */
   sources?: readonly SourcePart[]
-  /** Commands in addition to `serve`, by name. */
-  commands?: Readonly<Record<string, (args: string[]) => Promise<void>>>
 }
 
 export interface AppOptions {

@@ -9,10 +9,4 @@ import { postgres } from './stores/postgres/part.ts'
 export const parts = {
   stores: [postgres],
   sources: [backChannelLogout, globalTokenRevocation, sharedSignals, webhooks],
-  /** Loaded on demand, because `migrate-store` imports both stores. */
-  commands: {
-    'migrate-store': async (args) => (await import('./commands/migrate-store.ts')).migrateStoreCommand(args),
-    'hash-api-key': async (args) => (await import('./commands/hash-api-key.ts')).hashApiKeyCommand(args),
-    'verify-audit': async (args) => (await import('./commands/verify-audit.ts')).verifyAuditCommand(args),
-  },
 } as const satisfies Parts

@@ -3,40 +3,24 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { UsageError } from '../base/errors.ts'
+import { EXIT } from '../cli/exit-codes.ts'
+import { print, printJson } from '../cli/terminal.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import { type Finding, type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
-
-const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE] EXPORT
-       verify-audit [--heads FILE] [--public-key FILE] - < EXPORT
-
-Verifies an export of the audit trail (GET /audit/export): detects entries that were changed, removed, inserted
-or moved, chains without their end, and changed personal data. Personal data may have been erased. Prints what
-is wrong, and up to which entry each chain is intact. Keep the output where nobody who can write to the database
-can change it: an intact export is no proof of entries after the last head that is known elsewhere.
-
---heads compares the chains with the output of an earlier verification.
---public-key verifies the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid.
-
-Exit codes:
-   0  everything is intact
-   1  something is wrong
-  64  invalid arguments, or a file cannot be read
-`
 
 const PROGRESS_EVERY = 500_000
 const FINDINGS_SHOWN = 1_000
 const number = new Intl.NumberFormat('en')
 
 /** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
-export async function verifyAuditCommand(args: string[]): Promise<void> {
-  const { file, headsFile, keyFile, help } = optionsOf(args)
-  if (help) return void process.stdout.write(HELP)
-  if (file === undefined) throw new UsageError(`The export is missing.\n\n${HELP}`)
+export async function verifyAuditCommand(
+  file: string,
+  { heads: headsFile, publicKey: keyFile, json }: { heads?: string; publicKey?: string; json?: boolean },
+): Promise<void> {
   const heads = headsFile === undefined ? [] : headsFrom(await readable(readFile(headsFile, 'utf8')))
   const publicKey = keyFile === undefined ? null : publicKeyIn(await readable(readFile(keyFile, 'utf8')))
-  const print = (line: string) => void process.stdout.write(`${line}\n`)
+  const shownFindings: Finding[] = []
   let shown = 0
   let nextProgress = PROGRESS_EVERY
   const verification = await withFile(file, (path) =>
@@ -46,7 +30,9 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
         publicKey,
         onFinding: (finding) => {
           shown += 1
-          if (shown <= FINDINGS_SHOWN) print(describe(finding))
+          if (shown > FINDINGS_SHOWN) return
+          if (json) shownFindings.push(finding)
+          else print(describe(finding))
         },
         onProgress: (lines) => {
           if (lines < nextProgress) return
@@ -57,6 +43,8 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
     ),
   )
   const { entries, erased, chains, findings, signedDay } = verification
+  if (findings > 0) process.exitCode = EXIT.no
+  if (json) return printJson({ verified: findings === 0, ...verification, problems: shownFindings })
   if (findings > FINDINGS_SHOWN) print(`… and ${number.format(findings - FINDINGS_SHOWN)} more.`)
   if (findings > 0) print('')
   print('Each chain is intact up to this entry (chain, entry, hash):')
@@ -65,7 +53,6 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
   print(`\n${counted}; the personal data of ${number.format(erased)} was erased.`)
   if (signedDay !== null) print(`The heads are signed up to ${signedDay}.`)
   print(findings === 0 ? 'Verified.' : `NOT verified. Problems: ${number.format(findings)}`)
-  if (findings > 0) process.exitCode = 1
 }
 
 function describe({ problem, line, writer, sequence, detail }: Finding): string {
@@ -102,7 +89,8 @@ function publicKeyIn(pem: string): KeyObject {
 /** Passes the path of a file. Standard input is copied to one, because it is read twice. */
 async function withFile<T>(file: string, use: (path: string) => Promise<T>): Promise<T> {
   if (file !== '-') return use(file)
-  if (process.stdin.isTTY) throw new UsageError(`Pipe the export to standard input.\n\n${HELP}`)
+  if (process.stdin.isTTY)
+    throw new UsageError('Pipe the export to standard input: curfew audit verify - < EXPORT')
   // Readable only for this user: it contains personal data.
   const folder = await mkdtemp(join(tmpdir(), 'curfew-verify-audit-'))
   try {
@@ -121,20 +109,5 @@ async function readable<T>(reading: Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error
     throw new UsageError(`A file cannot be read: ${error.message}.`)
-  }
-}
-
-function optionsOf(args: string[]) {
-  try {
-    const options = {
-      heads: { type: 'string' },
-      'public-key': { type: 'string' },
-      help: { type: 'boolean' },
-    } as const
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    if (positionals.length > 1) throw new UsageError('More than one export.')
-    return { file: positionals[0], headsFile: values.heads, keyFile: values['public-key'], help: values.help }
-  } catch {
-    throw new UsageError(`Invalid arguments.\n\n${HELP}`)
   }
 }

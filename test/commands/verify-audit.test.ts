@@ -96,5 +96,5 @@ t.test('it rejects invalid arguments and files that cannot be read', async (t) =
     [join(temporaryFolder(t), 'missing')],
   ])
     t.match(await run(t, args), { code: 64, stdout: '' }, args.join(' '))
-  t.match(await run(t, ['--help']), { code: 0, stdout: /^Usage: verify-audit/ })
+  t.match(await run(t, ['--help']), { code: 0, stdout: /^Usage: curfew verify-audit/ })
 })
