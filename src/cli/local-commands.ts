@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import { UsageError } from '../base/errors.ts'
-import { env, examples, json } from './options.ts'
+import { env, examples, json, loadEnvironment } from './options.ts'
 
 /** Commands that run on this machine. Each loads its code on demand. */
 export function addLocalCommands(program: Command): void {
@@ -141,16 +140,4 @@ Exit codes:
    1  something is wrong
   64  invalid arguments, or a file cannot be read`,
   )
-}
-
-/** Variables that are already set win, as with Node's own option. */
-function loadEnvironment(file: string | undefined): void {
-  if (file === undefined) return
-  try {
-    process.loadEnvFile(file)
-  } catch (error) {
-    throw new UsageError(
-      `The file of --env cannot be read: ${error instanceof Error ? error.message : error}.`,
-    )
-  }
 }

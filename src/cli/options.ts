@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { UsageError } from '../base/errors.ts'
 
 /** `--json`, which every command has. */
 export function json(): Option {
@@ -31,4 +32,16 @@ export function wholeNumber(least: number, most: number) {
 export function examples(command: Command, lines: readonly string[], note = ''): Command {
   const list = lines.map((line) => `  $ ${line}`).join('\n')
   return command.addHelpText('after', `\nExamples:\n${list}${note ? `\n\n${note}` : ''}`)
+}
+
+/** Variables that are already set win, as with Node's own option. */
+export function loadEnvironment(file: string | undefined): void {
+  if (file === undefined) return
+  try {
+    process.loadEnvFile(file)
+  } catch (error) {
+    throw new UsageError(
+      `The file of --env cannot be read: ${error instanceof Error ? error.message : error}.`,
+    )
+  }
 }

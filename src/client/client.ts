@@ -63,8 +63,8 @@ export class CurfewClient {
     const { tenant, deviceType, scope } = options
     const { userId, subject, email } = user
     const body = JSON.stringify({ userId, subject, email, reason, occurredAt, tenant, deviceType, scope })
-    const { result, attempts } = await withRetries(this.#limitsFor(waitSeconds), (timeoutMs) =>
-      this.#attempt('POST', '/logout-hook', {
+    const { result, attempts } = await withRetries(this.#limitsFor(waitSeconds), async (timeoutMs) => {
+      const sent = await this.#attempt('POST', '/logout-hook', {
         headers: {
           ...this.#signalHeaders(webhookId, body),
           'content-type': 'application/json',
@@ -72,13 +72,15 @@ export class CurfewClient {
         },
         body,
         signal: AbortSignal.timeout(timeoutMs),
-      }),
-    )
+      })
+      return sent.result instanceof CurfewApiError
+        ? { ...sent, result: sent.result }
+        : readAnswer(sent.result)
+    })
     if (result instanceof CurfewApiError) return { ok: false, code: result.code, webhookId, attempts }
-    const revocation = (await bodyOf(result)) as Revocation | null
+    const { revocation, status } = result
     // A 2xx without an id is not from Curfew.
-    if (typeof revocation?.id !== 'string')
-      return { ok: false, code: `HTTP_${result.status}`, webhookId, attempts }
+    if (typeof revocation?.id !== 'string') return { ok: false, code: `HTTP_${status}`, webhookId, attempts }
     return { ok: true, revocationId: revocation.id, revocation, webhookId, attempts }
   }
 
@@ -110,12 +112,13 @@ export class CurfewClient {
    * @throws CurfewApiError
    */
   async call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
-    return (await bodyOf(await this.open(method, path, options))) as T
+    const response = await this.open(method, path, options)
+    return (await bodyOf(response).catch((error) => Promise.reject(networkError(error)))) as T
   }
 
   /** Calls a route and returns its response with the body still unread, for large ones. @throws CurfewApiError */
   async open(method: string, path: string, options: CallOptions = {}): Promise<Response> {
-    const { query, body, idempotencyKey, waitSeconds, signal } = options
+    const { query, body, idempotencyKey, waitSeconds, accept, signal } = options
     const search = new URLSearchParams()
     for (const [name, value] of Object.entries(query ?? {}))
       if (value !== undefined) search.set(name, String(value))
@@ -134,6 +137,7 @@ export class CurfewClient {
         try {
           return await this.#attempt(method, `${path}${search.size > 0 ? `?${search}` : ''}`, {
             headers,
+            accept,
             ...(body === undefined ? {} : { body: JSON.stringify(body) }),
             signal: AbortSignal.any([timeout.signal, ...(signal ? [signal] : [])]),
           })
@@ -149,12 +153,13 @@ export class CurfewClient {
   async #attempt(
     method: string,
     path: string,
-    init: RequestInit,
+    { accept = [], ...init }: RequestInit & { accept?: readonly number[] | undefined },
   ): Promise<Attempt<Response | CurfewApiError>> {
     try {
       // A followed redirect would turn a POST into a GET.
       const response = await fetch(`${this.#url}${path}`, { method, redirect: 'manual', ...init })
-      if (response.ok) return { result: response, isTemporary: false, retryAfterMs: 0 }
+      if (response.ok || accept.includes(response.status))
+        return { result: response, isTemporary: false, retryAfterMs: 0 }
       return {
         result: apiError(response, await bodyOf(response)),
         isTemporary: response.status >= 500 || response.status === 429,
@@ -185,9 +190,26 @@ function prefer(waitSeconds: number | undefined): Record<string, string> {
   return waitSeconds ? { prefer: `wait=${waitSeconds}` } : {}
 }
 
-async function bodyOf(response: Response): Promise<unknown> {
+/** An answer that is cut off is sent again with the next attempt. */
+async function readAnswer(
+  response: Response,
+): Promise<Attempt<{ status: number; revocation: Revocation | null } | CurfewApiError>> {
+  const { status } = response
   try {
-    return JSON.parse(await response.text())
+    const revocation = parse(await response.text()) as Revocation | null
+    return { result: { status, revocation }, isTemporary: false, retryAfterMs: 0 }
+  } catch (error) {
+    return { result: networkError(error), isTemporary: true, retryAfterMs: 0 }
+  }
+}
+
+async function bodyOf(response: Response): Promise<unknown> {
+  return parse(await response.text())
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
     return null
   }

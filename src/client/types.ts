@@ -92,6 +92,8 @@ export interface CallOptions {
   /** Makes a `POST` safe to repeat, so that it is retried. */
   idempotencyKey?: string | undefined
   waitSeconds?: number | undefined
+  /** Statuses that are not errors, in addition to 2xx. */
+  accept?: readonly number[] | undefined
   signal?: AbortSignal | undefined
 }
 

@@ -18,6 +18,8 @@ t.test('invalid arguments exit with 64 and show the right form, without the argu
       ['check-config', '--jsno'],
       /^Unknown option --jsno\. Did you mean --json\?\n\nUsage: curfew check-config/,
     ],
+    [['audit', 'marker2'], /^Too many arguments\.\n\nUsage: curfew audit \[options\]/],
+    [['status', '--profile'], /^Option '--profile <file>' argument missing\./],
     [['keys'], /^A command is missing\. Commands: new\.\n\nUsage: curfew keys/],
     [['keys', 'new', 'marker2'], /^Too many arguments\.\n\nUsage: curfew keys new \[options\]\n/],
     [['audit', 'verify'], /^Missing required argument 'export'\.\n\nUsage: curfew audit verify/],
