@@ -8,6 +8,7 @@ const YES = ['-y, --yes', 'do not ask'] as const
 /** Commands that call a running service. Each loads its code on demand. */
 export function addOperatorCommands(program: Command): void {
   program.commandsGroup('Against a running service:')
+  addDoctor(program)
   addStatus(program)
   addRevoke(program)
   addDecisions(program)
@@ -42,6 +43,23 @@ function addStatus(program: Command): void {
       .action(async (user, options) => (await import('../commands/tokens.ts')).tokensCommand(user, options)),
     ['curfew tokens ann@example.com'],
     `${NAMES} The key needs the role signal. The list costs a few calls of Qlik's tier 1.`,
+  )
+}
+
+function addDoctor(program: Command): void {
+  examples(
+    onService(program.command('doctor'))
+      .description('check the configuration, the store, each tenant and each source, and say what to do')
+      .addOption(env())
+      .action(async ({ env, ...options }) => {
+        loadEnvironment(env)
+        await (await import('../commands/doctor/doctor.ts')).doctorCommand(options)
+      }),
+    ['curfew doctor --env .env', 'curfew doctor --json | jq .findings'],
+    `Needs the configuration of the service, changes nothing, and costs a few calls of each OAuth client. If the service runs,
+its checks and the last signal of each source are included; a key with the role operate shows the sources.
+
+Exit codes: 0 without problems, also with warnings; 1 if a check failed; 78 if the configuration is invalid.`,
   )
 }
 

@@ -13,7 +13,6 @@ import { type Delivery, post } from '../sandbox/identity-provider/deliver.ts'
 import { openIssuer } from '../sandbox/identity-provider/issuer.ts'
 import { KINDS, type SignalOrder, slug } from '../sandbox/identity-provider/order.ts'
 import { TOKEN_KIND_NAMES } from '../sandbox/identity-provider/token-kinds.ts'
-import { secretsOf } from '../sources/webhook/entry.ts'
 
 /** A user that no tenant has, so that an accepted signal logs nobody out. */
 const NOBODY = 'curfew-try@example.invalid'
@@ -133,7 +132,8 @@ function audienceOf(source: SourceEntry): unknown {
 }
 
 function secretFor(source: SourceEntry): string {
-  const [secret] = secretsOf(source as Parameters<typeof secretsOf>[0])
+  const secrets = [member(source, 'secret'), member(source, 'secrets'), member(source, 'secretFile')].flat()
+  const secret = secrets.find((one) => typeof one === 'string')?.split('\n')[0]
   if (secret === undefined)
     throw new CommandError(`${source.name} has no secret, so only the vendor can sign a request.`, EXIT.usage)
   return source.kind === 'supabase' ? secret.replace(/^v1,/, '') : secret
