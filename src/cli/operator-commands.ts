@@ -123,7 +123,10 @@ function addDecisions(program: Command): void {
       onService(program.command(name))
         .description(description)
         .argument('[id...]', 'ids of held revocations')
-        .option('--sender <sender>', 'all from this sender: api-key:NAME, webhook:NAME or source:NAME')
+        .option(
+          '--sender <sender>',
+          'all from this sender: api-key:NAME, webhook:NAME or source:NAME; without a name of its own, NAME#ID as in hold.sender',
+        )
         .option('--all', 'everything that is held')
         .option(...YES)
         .action(async (ids, options) => {

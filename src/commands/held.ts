@@ -50,7 +50,7 @@ async function decide(action: 'release' | 'cancel', ids: string[], options: Opti
   print(`${count(done.changed, 'revocation')} ${name}${joined}.`)
 }
 
-type Selection = { ids: string[] } | { sender: { kind: string; name: string } } | { all: true }
+type Selection = { ids: string[] } | { sender: { kind: string; name: string; id?: string } } | { all: true }
 
 function selectionsOf(action: string, ids: string[], { sender, all }: Options): Selection[] {
   if ([ids.length > 0, sender !== undefined, all === true].filter(Boolean).length !== 1)
@@ -59,10 +59,10 @@ function selectionsOf(action: string, ids: string[], { sender, all }: Options): 
     )
   if (all) return [{ all: true }]
   if (sender !== undefined) {
-    const [, kind = '', name = ''] = /^([^:]*):(.+)$/s.exec(sender) ?? []
+    const [, kind = '', name = '', id] = /^([^:]*):(.+?)(?:#([\w-]+))?$/s.exec(sender) ?? []
     if (!SENDER_KINDS.includes(kind))
       throw new UsageError(`--sender: expected api-key:NAME, webhook:NAME or source:NAME.`)
-    return [{ sender: { kind, name } }]
+    return [{ sender: { kind, name, ...(id && { id }) } }]
   }
   return Array.from({ length: Math.ceil(ids.length / IDS_PER_REQUEST) }, (_, index) => ({
     ids: ids.slice(index * IDS_PER_REQUEST, (index + 1) * IDS_PER_REQUEST),

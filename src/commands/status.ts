@@ -32,13 +32,22 @@ interface Readiness {
   sources?: Sender[]
 }
 
+interface TenantStatus {
+  tenant: string
+  remainingTokens: number
+  blockedUntil: string | null
+  estimatedCompletionAt: string | null
+  oldestQueuedAt: string | null
+  waitingFor: { what: string; until: string | null } | null
+}
+
 export interface Status {
   status: string
   checks: Check[]
   backlog: { tenant: string; status: string; count: number }[]
   budgets: { tenant: string; client: string; tier: number; remaining: number; blockedUntil: string | null }[]
-  /** When the newest queued revocation can be completed at the earliest; null if nothing is queued, or it is unknown. */
-  estimatedCompletionAt: string | null
+  /** `GET /status`: for each tenant, when the backlog is expected to be empty, or what it waits for. */
+  tenants: TenantStatus[]
   failures: Record<string, number>
   sources: Sender[]
 }
@@ -63,11 +72,11 @@ export async function statusCommand({ watch, json, profile }: Options): Promise<
 }
 
 async function statusOf(client: CurfewClient, hasKey: boolean): Promise<Status> {
-  const [readiness, metrics, queued, failed] = await Promise.all([
+  const [readiness, metrics, tenants, failed] = await Promise.all([
     readinessOf(client),
     metricsOf(client),
-    hasKey ? revocations(client, 'queued', 1) : [],
-    hasKey ? revocations(client, 'failed', FAILURES_READ) : [],
+    hasKey ? orNothing(() => tenantsOf(client)) : [],
+    hasKey ? orNothing(() => failedOf(client)) : [],
   ])
   const codes = Object.groupBy(failed, ({ error }) => error?.code ?? 'unknown')
   const of = (name: string) => metrics.filter((sample) => sample.name === name)
@@ -87,7 +96,7 @@ async function statusOf(client: CurfewClient, hasKey: boolean): Promise<Status> 
       const blockedUntil = until > 0 ? new Date(until * 1000).toISOString() : null
       return { tenant, client, tier: Number(tier), remaining: value, blockedUntil }
     }),
-    estimatedCompletionAt: queued[0]?.estimatedCompletionAt ?? null,
+    tenants,
     failures: Object.fromEntries(Object.entries(codes).map(([code, all]) => [code, all?.length ?? 0])),
     sources: readiness.sources ?? [],
   }
@@ -109,13 +118,19 @@ async function metricsOf(client: CurfewClient): Promise<Sample[]> {
   }
 }
 
-/** Empty if the key lacks the role `read`. */
-async function revocations(client: CurfewClient, status: string, limit: number): Promise<Revocation[]> {
+async function tenantsOf(client: CurfewClient): Promise<TenantStatus[]> {
+  return (await client.call<{ tenants: TenantStatus[] }>('GET', '/status')).tenants
+}
+
+async function failedOf(client: CurfewClient): Promise<Revocation[]> {
+  const query = { status: 'failed', limit: FAILURES_READ }
+  return (await client.call<{ items: Revocation[] }>('GET', '/revocations', { query })).items
+}
+
+/** Nothing if the key lacks the role `read`. */
+async function orNothing<T>(read: () => Promise<T[]>): Promise<T[]> {
   try {
-    const { items } = await client.call<{ items: Revocation[] }>('GET', '/revocations', {
-      query: { status, limit },
-    })
-    return items
+    return await read()
   } catch (error) {
     if (error instanceof CurfewApiError && error.status === 403) return []
     throw error
@@ -125,7 +140,7 @@ async function revocations(client: CurfewClient, status: string, limit: number):
 const COLORS = { ok: 'green', warning: 'yellow', failed: 'red' } as const
 
 function lines(status: Status): string[] {
-  const { checks, backlog, budgets, estimatedCompletionAt, failures, sources } = status
+  const { checks, backlog, budgets, tenants, failures, sources } = status
   const color = status.status === 'ready' ? 'green' : 'red'
   const left = backlog.filter(({ count }) => count > 0)
   return [
@@ -138,7 +153,7 @@ function lines(status: Status): string[] {
       }),
     left.length === 0 ? 'Backlog: empty' : 'Backlog:',
     ...left.map(({ tenant, status, count }) => `  ${printable(tenant)}  ${count} ${status}`),
-    ...(estimatedCompletionAt ? [`  completed at ${estimatedCompletionAt} at the earliest`] : []),
+    ...tenants.flatMap(waitLines),
     ...(budgets.length > 0 ? ['Calls left in the current window:'] : []),
     ...budgets.map(({ tenant, tier, remaining, blockedUntil }) => {
       const block = blockedUntil ? `, blocked by Qlik until ${blockedUntil}` : ''
@@ -148,6 +163,23 @@ function lines(status: Status): string[] {
     ...Object.entries(failures).map(([code, count]) => `  ${printable(code)}: ${count}`),
     ...sourceLines(sources),
   ]
+}
+
+function waitLines({
+  tenant,
+  remainingTokens,
+  estimatedCompletionAt,
+  oldestQueuedAt,
+  waitingFor,
+}: TenantStatus) {
+  const until = waitingFor?.until ? ` until ${waitingFor.until}` : ''
+  const parts = [
+    remainingTokens > 0 ? `${remainingTokens} tokens left` : null,
+    oldestQueuedAt ? `the oldest since ${oldestQueuedAt}` : null,
+    waitingFor ? `waiting for ${waitingFor.what}${until}` : null,
+    estimatedCompletionAt ? `expected to be empty at ${estimatedCompletionAt}` : null,
+  ].filter((part) => part !== null)
+  return parts.length > 0 ? [`  ${printable(`${tenant}  ${parts.join(', ')}`)}`] : []
 }
 
 function sourceLines(sources: readonly Sender[]): string[] {

@@ -91,11 +91,11 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
     service,
     'release',
     '--sender',
-    `${sender.kind}:${sender.name}`,
+    `${sender.kind}:${sender.name}#${sender.id}`,
     '--yes',
     '--json',
   )
-  t.same(JSON.parse(released.stdout), { released: 2, joined: 0 })
+  t.same(released, { code: 0, stdout: '{\n  "released": 2,\n  "joined": 0\n}\n', stderr: '' })
   t.match(await run(service, 'release', '--all', 'id', '--yes'), {
     code: 64,
     stderr: /Usage: curfew release/,
