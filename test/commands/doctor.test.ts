@@ -116,3 +116,18 @@ t.test('PostgreSQL is checked for latency, version, TLS and role', async (t) => 
   t.match(away.named.get('store'), { status: 'failed', detail: /ECONNREFUSED/ })
   t.notMatch(away.stdout, 'marker')
 })
+
+t.test('each of several clients of a tenant is checked', async (t) => {
+  const sandbox = await sandboxFor(t)
+  const [good, plain] = [sandbox.tenant.addClient(), sandbox.tenant.addClient({ admin: false })]
+  const entry = ({ id, secret }: typeof good) => ({ clientId: id, clientSecret: secret })
+  const { path } = configurationFile(t, {
+    clients: { good: entry(good), plain: entry(plain) },
+    tenants: [{ name: 'a', url: sandbox.url, clients: ['good', 'plain'] }],
+  })
+  const own = sandbox.tenant.addClient()
+  const environment = environmentFor(sandbox, own, databaseUrl(t), { CONFIG_FILE: path })
+  const { named } = await doctor(t, environment)
+  t.match(named.get(`tenant a ${good.id} client`), { status: 'ok' })
+  t.match(named.get(`tenant a ${plain.id} client`), { status: 'failed', action: /TenantAdmin/ })
+})

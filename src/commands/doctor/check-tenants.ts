@@ -22,12 +22,20 @@ const silent = () => {}
 
 /** Checks each tenant: credentials, granted scope, role, clock and deprecated routes. Costs a few calls per client. */
 export async function checkTenants(configs: readonly TenantConfig[]): Promise<Finding[]> {
-  const findings = await Promise.all(configs.map(checkTenant))
+  const single = configs.flatMap((config) =>
+    config.clients.map((client): TenantConfig => ({ ...config, clients: [client] })),
+  )
+  const findings = await Promise.all(
+    single.map((config) => {
+      const hasOthers = configs.some(({ name, clients }) => name === config.name && clients.length > 1)
+      return checkTenant(config, `tenant ${config.name}${hasOthers ? ` ${config.clients[0].clientId}` : ''}`)
+    }),
+  )
   return findings.flat()
 }
 
-async function checkTenant(config: TenantConfig): Promise<Finding[]> {
-  const what = `tenant ${config.name}`
+/** @param config with one client: each is checked alone, so that one that works does not hide another */
+async function checkTenant(config: TenantConfig, what: string): Promise<Finding[]> {
   const log = { info: silent, warn: silent, error: silent }
   const deprecations = new Deprecations({ clock: systemClock, log })
   const onCall = (tenant: string, call: Parameters<typeof deprecations.note>[1]) =>
