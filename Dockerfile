@@ -12,6 +12,12 @@ RUN npm ci --omit=dev --ignore-scripts
 COPY src ./src
 # Readable by everyone, writable by root only, regardless of the umask of the working copy.
 RUN chmod -R u=rwX,go=rX package.json src
+# Compiled code without types: without it, each start strips the types, and 20 MB more stay resident. Valid for this user and the
+# flags of CMD. Without a configuration, the service loads everything, and exits with 78.
+USER node
+RUN export NODE_COMPILE_CACHE=/tmp/compiled; \
+    node --disable-sigusr1 --max-semi-space-size=4 --heap-growing-percent=30 src/main.ts || [ $? = 78 ]; \
+    chmod -R u=rwX,go=rX /tmp/compiled
 
 FROM node:24-slim
 LABEL org.opencontainers.image.title="Curfew" \
@@ -21,6 +27,7 @@ LABEL org.opencontainers.image.title="Curfew" \
 # HOST: a container has its own network, and only published ports are reachable.
 # SQLITE_TMPDIR: with a read-only root, SQLite can write temporary files nowhere else.
 ENV NODE_ENV=production \
+    NODE_COMPILE_CACHE=/app/compiled \
     HOST=0.0.0.0 \
     PORT=3000 \
     DATABASE_URL=sqlite:/data/curfew.db \
@@ -34,6 +41,7 @@ WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/package.json ./
 COPY --from=build /app/src ./src
+COPY --from=build /tmp/compiled ./compiled
 
 USER node
 VOLUME /data
@@ -47,5 +55,6 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
 # Replaces the base image's entry point, a shell script: Node receives SIGTERM directly and shuts down gracefully
 # within SHUTDOWN_GRACE_MS.
 ENTRYPOINT []
-# Otherwise SIGUSR1 opens a debugger, to which anyone on the loopback interface of the container can connect.
-CMD ["node", "--disable-sigusr1", "src/main.ts"]
+# --disable-sigusr1: otherwise SIGUSR1 opens a debugger, to which anyone on the loopback interface of the container can
+# connect. The other flags keep less garbage in memory: docs/scaling.md.
+CMD ["node", "--disable-sigusr1", "--max-semi-space-size=4", "--heap-growing-percent=30", "src/main.ts"]

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chart } from './order-chart.ts'
+import { chart } from './chart.ts'
 import {
   availableAt,
   drain,
@@ -236,5 +236,10 @@ if (process.argv.includes('--write')) {
     readFileSync(path, 'utf8'),
   )
   writeFileSync(path, page)
-  writeFileSync(join(docs, 'order-of-revocations.svg'), chart(contenders, USERS))
+  const lines = contenders.map(({ times, ...contender }) => ({
+    ...contender,
+    ...{ times: times.map((minute) => minute / 60), users: USERS },
+  }))
+  const xTitle = `Hours until users have no token left; ${USERS} users at once, one client`
+  writeFileSync(join(docs, 'order-of-revocations.svg'), await chart(lines, xTitle))
 }

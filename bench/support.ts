@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Agent } from 'undici'
 import { z } from 'zod'
 import { signWebhook } from '../src/base/standard-webhooks.ts'
+import { START_FLAGS } from '../test/support/start-flags.ts'
 
 export const API_KEY = randomBytes(24).toString('hex')
 const WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`
@@ -63,11 +64,16 @@ const Listening = z.object({ url: z.string() })
 export async function startChild(
   bench: Bench,
   script: string,
-  { args = [], environment = {} }: { args?: string[]; environment?: Record<string, string> } = {},
+  {
+    args = [],
+    environment = {},
+    nodeFlags = [],
+  }: { args?: string[]; environment?: Record<string, string>; nodeFlags?: string[] } = {},
 ): Promise<Child> {
   const output = openSync(join(bench.folder, `${script.replaceAll('/', '-')}.log`), 'a')
   const child = fork(join(import.meta.dirname, '..', script), args, {
     env: { PATH: process.env.PATH, ...environment },
+    execArgv: nodeFlags,
     stdio: ['ignore', output, 'inherit', 'ipc'],
   })
   closeSync(output)
@@ -114,13 +120,19 @@ function messageOf(child: ChildProcess, withinMs = ANSWERED_WITHIN_MS): Promise<
 /** A limit that no figure reaches, if the rate limit is not what is measured. */
 export const UNLIMITED = 1_000_000
 
-/** Starts the service as in production: `src/main.ts` in its own process, logging at info. */
+/** As `npm start` sets it. */
+const COMPILED = join(import.meta.dirname, '../node_modules/.cache/node-compile')
+
+/** Starts the service as in production: `src/main.ts` in its own process, with the flags of `npm start`, logging at info. */
 export function startService(
   bench: Bench,
   tenantUrl: string,
   environment: Record<string, string> = {},
 ): Promise<Child> {
-  return startChild(bench, 'src/main.ts', { environment: serviceEnvironment(bench, tenantUrl, environment) })
+  return startChild(bench, 'src/main.ts', {
+    environment: { NODE_COMPILE_CACHE: COMPILED, ...serviceEnvironment(bench, tenantUrl, environment) },
+    nodeFlags: START_FLAGS,
+  })
 }
 
 export function serviceEnvironment(

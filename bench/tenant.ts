@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { z } from 'zod'
 import { type SandboxCall, startSandbox } from '../src/sandbox/sandbox.ts'
 import { ask, type Bench, CLIENT, startChild, UNLIMITED } from './support.ts'
@@ -33,12 +34,20 @@ const TenantOrder = z.union([
   z.object({ userWithTokens: z.int() }),
   /** Returns the calls since the last such message. */
   z.object({ calls: z.literal(true) }),
+  /** Returns what is left of these users. */
+  z.object({ remainsOf: z.array(z.string()) }),
 ])
 type TenantOrder = z.infer<typeof TenantOrder>
 
 /** A call as the tenant measures it: from its arrival to the end of its response. */
 const TenantCall = z.object({ route: z.string(), status: z.int().nullable(), ms: z.number() })
 export type TenantCall = z.infer<typeof TenantCall>
+
+const Remains = z.object({
+  tokens: z.int(),
+  /** When the last revoked token was revoked, in ms since the epoch; null if none was. */
+  lastRevokedAt: z.number().nullable(),
+})
 
 /** The names of the tenant's users other than their ids. */
 export const emailOf = (userId: string) => `${userId}@example.com`
@@ -58,6 +67,8 @@ export async function startTenant(bench: Bench, options: TenantOptions = {}) {
     userWithTokens: async (count: number) => z.string().parse(await askFor({ userWithTokens: count })),
     /** The calls since the last request for them. */
     calls: async () => z.array(TenantCall).parse(await askFor({ calls: true })),
+    /** What is left of each of these users, in the same order. */
+    remainsOf: async (ids: string[]) => z.array(Remains).parse(await askFor({ remainsOf: ids })),
   }
 }
 
@@ -67,11 +78,16 @@ if (import.meta.main) {
   for (const client of clients) tenant.addClient(client)
   const arrivedAt = new Map<SandboxCall, number>()
   let calls: TenantCall[] = []
+  const lastRevokedAt = new Map<string, number>()
+  const ownerOf = new Map<string, string>()
   tenant.onCall((phase, call) => {
     const now = performance.now()
     if (phase === 'arrived') arrivedAt.set(call, now)
     else calls.push({ route: call.route, status: call.status, ms: now - (arrivedAt.get(call) ?? now) })
-    if (phase === 'answered') arrivedAt.delete(call)
+    if (phase !== 'answered') return
+    arrivedAt.delete(call)
+    const owner = call.route === 'revoke' && call.status === 204 && ownerOf.get(basename(call.path))
+    if (owner) lastRevokedAt.set(owner, Date.now())
   })
   process.on('message', (message) => {
     const order = TenantOrder.parse(message)
@@ -80,9 +96,17 @@ if (import.meta.main) {
       calls = []
       return
     }
+    if ('remainsOf' in order) {
+      const remains = order.remainsOf.map((id) => ({
+        tokens: tenant.tokensOf(id).length,
+        lastRevokedAt: lastRevokedAt.get(id) ?? null,
+      }))
+      process.send?.(remains)
+      return
+    }
     const user = tenant.addUser()
     user.email = emailOf(user.id)
-    tenant.issueTokens(user.id, order.userWithTokens)
+    for (const token of tenant.issueTokens(user.id, order.userWithTokens)) ownerOf.set(token.id, user.id)
     process.send?.(user.id)
   })
   process.once('SIGTERM', () => process.exit(0))

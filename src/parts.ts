@@ -1,4 +1,4 @@
-import type { Parts } from './app.ts'
+import type { Parts } from './components.ts'
 import { backChannelLogout } from './sources/back-channel-logout/part.ts'
 import { globalTokenRevocation } from './sources/global-token-revocation/part.ts'
 import { sharedSignals } from './sources/shared-signals/part.ts'

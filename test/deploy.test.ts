@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import packageJson from '../package.json' with { type: 'json' }
 import { Environment } from '../src/config/environment.ts'
 import { dockerfileStages, imageArguments, imageEnvironment, ROOT, read } from './support/deployment.ts'
 import { listen } from './support/listen.ts'
@@ -37,7 +38,15 @@ t.test('the image', async (t) => {
   t.test('runs as node, without a shell in between', async (t) => {
     t.same(imageArguments('USER'), ['node'])
     t.same(imageArguments('ENTRYPOINT'), ['[]'])
-    t.same(imageArguments('CMD'), ['["node", "--disable-sigusr1", "src/main.ts"]'])
+    const [command = ''] = imageArguments('CMD')
+    const flags = packageJson.scripts.start
+      .match(/--\S+(?= )/g)
+      ?.filter((flag) => !flag.startsWith('--env-file'))
+    t.same(JSON.parse(command), ['node', ...(flags ?? []), 'src/main.ts'], 'with the flags of `npm start`')
+    t.ok(
+      build.some((line) => line.includes(`node ${flags?.join(' ')} src/main.ts`)),
+      'compiled with them, too',
+    )
     t.ok(runtime.indexOf('USER node') > runtime.findLastIndex((line) => /^(RUN|COPY) /.test(line)))
   })
 
@@ -48,10 +57,10 @@ t.test('the image', async (t) => {
     t.equal(SQLITE_TMPDIR, '/data')
   })
 
-  t.test('sets known configuration keys and two other variables', async (t) => {
+  t.test('sets known configuration keys and three other variables', async (t) => {
     const keys = Object.keys(imageEnvironment())
     const others = keys.filter((key) => !(key in Environment.shape))
-    t.same(others, ['NODE_ENV', 'SQLITE_TMPDIR'])
+    t.same(others, ['NODE_ENV', 'NODE_COMPILE_CACHE', 'SQLITE_TMPDIR'])
   })
 
   t.test('checks its health with Node, on the exposed port', async (t) => {

@@ -22,8 +22,8 @@ const RULES: Record<string, RegExp> = {
     /^(qlik|http)\/\S+ (?!\1\/|base\/|revocation\/|pkg:)/,
   '`stores` import only `base`, `revocation` and `qlik`.':
     /^stores\/\S+ (?!(stores|base|revocation|qlik)\/|pkg:)/,
-  '`config` is imported only by `app`, `routes/reload` and `commands`.':
-    /^(?!config\/|commands\/|(app|routes\/reload)\.ts)\S+ config\//,
+  '`config` is imported only by `app`, `components`, `routes/reload` and `commands`.':
+    /^(?!config\/|commands\/|(app|components|routes\/reload)\.ts)\S+ config\//,
   'A kind of source imports neither another kind nor the registry.':
     /^sources\/(?!common|token)([^/]+)\/\S+ sources\/(?!\1\/|common\/|token\/)/,
   'A kind of source is imported only by `parts`.':
@@ -31,7 +31,7 @@ const RULES: Record<string, RegExp> = {
   '`stores/postgres` and `stores/migrate` are imported only by `parts` and `commands`.':
     /^(?!parts\.ts|commands\/|stores\/(postgres|migrate)\/)\S+ stores\/(postgres|migrate)\//,
   'Only `app`, `http`, `routes`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
-    /^(?!(http|routes|sandbox)\/|(app|config\/environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
+    /^(?!(http|routes|sandbox)\/|(app|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
   'Only `cli` and `commands` import `sandbox`.': /^(?!(sandbox|cli|commands)\/)\S+ sandbox\//,
   '`client` imports only modules of Node.': /^client\/\S+ (?!client\/|pkg:(node:|curfew\/client))/,
   '`cli` imports only `base`, `client`, and what it loads on demand: `commands` and `sandbox`.':

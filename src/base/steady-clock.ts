@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from './clock.ts'
+import type { Moment } from './moment.ts'
 
 /**
  * If wall clock and monotonic clock diverge by more than this, monotonic readings from before and after count as
@@ -14,6 +15,11 @@ export const LARGEST_DIVERGENCE_MS = 1_000
  */
 export function wallLead(clock: Clock): number {
   return clock.now() - clock.monotonic()
+}
+
+/** How far the two clocks have diverged since a moment, in ms. */
+export function divergenceSince({ wall, monotonic }: Moment, clock: Clock): number {
+  return Math.abs(wallLead(clock) - (wall - monotonic))
 }
 
 /** The time base of one process. Offsets to other clocks are measured against it because it cannot be set. */

@@ -124,7 +124,8 @@ export function addVerifyAudit(parent: Command, name: string, options: { hidden?
       .option('--heads <file>', 'compare the chains with the output of an earlier verification')
       .option(
         '--public-key <file>',
-        'verify the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid',
+        'verify the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid. Repeat it for each key that was in use, if the key was rotated',
+        (path: string, paths: string[] = []) => [...paths, path],
       )
       .addOption(json())
       .action(async (file, options) =>

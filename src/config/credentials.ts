@@ -5,7 +5,7 @@ import { FORMATS } from '../base/config-formats.ts'
 import { EXPOSED, readKeyFile, type SecretFile } from '../base/secret-file.ts'
 import type { ValueSchemas } from '../base/source-entry.ts'
 import type { ClientCredential, ClientCredentials } from '../qlik/tenant-config.ts'
-import type { Given, Mistake } from './environment.ts'
+import type { Given, Mistake } from './read-environment.ts'
 
 /**
  * A rotation has an old and a new credential. Qlik allows up to 5 secrets, but more than two would only hide which one is in

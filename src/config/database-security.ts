@@ -1,4 +1,4 @@
-import type { Variables } from './environment.ts'
+import type { Variables } from './read-environment.ts'
 
 const EXPECTED =
   'expected sslmode=verify-full for a server beyond loopback, or DATABASE_INSECURE=true if the network is private'

@@ -7,7 +7,7 @@ import { EXPOSED, isWritableByOthers, readKeyFile, readSecretFile } from '../bas
 import type { SourceKinds } from '../base/source-entry.ts'
 import type { ClientConfig, TenantConfig } from '../qlik/tenant-config.ts'
 import { type CredentialEntry, entryCredentials } from './credentials.ts'
-import type { Mistake, Variables } from './environment.ts'
+import type { Mistake, Variables } from './read-environment.ts'
 import { wrongReferences } from './references.ts'
 import { type ConfigFile, configFileSchema, type ValueReaders } from './schema.ts'
 import type { Reloadable } from './types.ts'

@@ -1,4 +1,4 @@
-import type { Given, Mistake } from './environment.ts'
+import type { Given, Mistake } from './read-environment.ts'
 
 /**
  * Mistakes in the address of the operators' listener. Without OPS_PORT there is none, and an OPS_HOST alone would leave

@@ -5,17 +5,11 @@ import { ROLES } from '../base/role.ts'
 import type { SourceKinds } from '../base/source-entry.ts'
 import { type OwnCredentials, ownCredentials } from './credentials.ts'
 import { databaseMistake } from './database-security.ts'
-import {
-  Environment,
-  type Given,
-  type Mistake,
-  readEnvironment,
-  SECRETS,
-  type Variables,
-} from './environment.ts'
+import { Environment, SECRETS } from './environment.ts'
 import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults } from './file.ts'
 import { operatorsMistakes } from './listeners.ts'
 import { misspelt } from './misspelt.ts'
+import { type Given, type Mistake, readEnvironment, type Variables } from './read-environment.ts'
 import { type ConfigFile, MAX_WEBHOOK_SECRETS } from './schema.ts'
 import type { Config } from './types.ts'
 import { weakSecrets } from './weak-secrets.ts'

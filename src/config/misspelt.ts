@@ -1,4 +1,4 @@
-import type { Mistake } from './environment.ts'
+import type { Mistake } from './read-environment.ts'
 
 /** Variables of other programs may resemble a short key: HOME is not a misspelt HOST. */
 const MIN_LENGTH = 7

@@ -2,7 +2,8 @@ import type { SourceEntry } from '../base/source-entry.ts'
 import type { SendersConfig } from '../http/senders.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
 import type { BrakeLimits } from '../revocation/mass-brake.ts'
-import type { Environment, Mistake } from './environment.ts'
+import type { Environment } from './environment.ts'
+import type { Mistake } from './read-environment.ts'
 
 /** The part of the configuration that a reload can change. */
 export interface Reloadable {

@@ -1,9 +1,14 @@
+import { createPublicKey } from 'node:crypto'
 import { split } from '../base/config-formats.ts'
 import { pointer } from '../base/json-pointer.ts'
-import type { Environment, Mistake } from './environment.ts'
+import { publicKeyDigest } from '../base/public-key-digest.ts'
+import type { Environment } from './environment.ts'
+import type { Mistake } from './read-environment.ts'
 import type { ConfigFile } from './schema.ts'
 
 export const PUBLISHED = 'expected your own secret; this one is published in the documentation'
+export const PUBLISHED_KEY =
+  'expected your own key; this one is published. Create one with: openssl genpkey -algorithm ed25519'
 export const TRIVIAL = 'expected a random secret; this one repeats a single byte'
 
 /** Secrets of the guides, and of the specification of Standard Webhooks; `deploy/demo-secrets` has the prefix. */
@@ -13,6 +18,9 @@ const KNOWN = new Set([
   'whsec_Y3VyZmV3IGRlbW8gb25seTogd29ydGhsZXNzIGVsc2V3aGVyZQ==',
 ])
 const DEMO = /demo-only-/
+
+/** A demo key for AUDIT_SIGNING_KEY that is public, by the `key` that the audit trail shows. */
+const PUBLISHED_SIGNING_KEY = '73541f5fd12e0c934cde5b8d4c479246245040efb315cc45cbab24b9f3ab9377'
 
 /** Secrets that authenticate senders are at least this long. Qlik and other services choose their own. */
 const SHORTEST = 16
@@ -24,6 +32,7 @@ type Secrets = Pick<
   Environment,
   | 'API_KEYS'
   | 'WEBHOOK_SECRETS'
+  | 'AUDIT_SIGNING_KEY'
   | 'DATABASE_URL'
   | 'QLIK_TENANT_URL'
   | 'QLIK_CLIENT_SECRET'
@@ -48,6 +57,8 @@ export function weakSecrets(values: Secrets, file: ConfigFile): Mistake[] {
   check('QLIK_CLIENT_SECRET', values.QLIK_CLIENT_SECRET)
   check('QLIK_CLIENT_SECRET_PREVIOUS', values.QLIK_CLIENT_SECRET_PREVIOUS)
   if (DEMO.test(values.DATABASE_URL)) mistakes.push({ key: 'DATABASE_URL', expected: PUBLISHED })
+  if (isPublishedSigningKey(values.AUDIT_SIGNING_KEY))
+    mistakes.push({ key: 'AUDIT_SIGNING_KEY', expected: PUBLISHED_KEY })
   for (const [index, { key, keyFile }] of file.apiKeys.entries())
     check(inFile('apiKeys', index), key, keyFile)
   for (const [index, { secret, secretFile }] of file.webhookSecrets.entries())
@@ -59,6 +70,12 @@ export function weakSecrets(values: Secrets, file: ConfigFile): Mistake[] {
   ] as const)
     for (const [name, entry] of entries) check(inFile(list, name), ...secretsIn(entry))
   return mistakes
+}
+
+/** @param pem an Ed25519 private key */
+function isPublishedSigningKey(pem: string | undefined): boolean {
+  if (pem === undefined) return false
+  return publicKeyDigest(createPublicKey(pem)) === PUBLISHED_SIGNING_KEY
 }
 
 function secretsIn(value: unknown, isSecret = false): string[] {

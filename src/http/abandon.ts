@@ -8,14 +8,17 @@ interface ParsedSocket extends Socket {
 /**
  * Closes a connection, and skips the rest of what it has sent: up to 64 KB, for which Node would create hundreds of requests with
  * their responses, or thousands of chunks.
+ * @param response sent before
  */
-export function abandon(socket: ParsedSocket): void {
+export function abandon(socket: ParsedSocket, response?: string): void {
   const { parser } = socket
   if (parser instanceof Object) {
     skipRequests(parser)
     skipChunks(parser)
   }
-  socket.destroy()
+  if (response === undefined) return void socket.destroy()
+  socket.end(response)
+  socket.destroySoon()
 }
 
 /** The parser stops after an upgrade, which 2 stands for. */

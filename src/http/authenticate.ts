@@ -98,11 +98,12 @@ async function authenticate(app: FastifyInstance, { senders }: AuthenticateOptio
   app.addHook('preValidation', async (request) => proveBySignature(request, Buffer.alloc(0)))
 }
 
-const Hint = z.object({ sender: z.string() })
+/** Never fails: zod takes 3 µs for an error, and most requests have no hint. */
+const Hint = z.object({ sender: z.string().optional().catch(undefined) })
 
 /** The name of the webhook secret in the query, which the signature does not cover: it only decides which is tried first. */
 function hintOf({ query }: FastifyRequest): string | null {
-  return Hint.safeParse(query).data?.sender ?? null
+  return Hint.parse(query).sender ?? null
 }
 
 /** Makes this the sender of the request. @throws CURFEW_UNAUTHENTICATED, CURFEW_ROLE_REQUIRED */

@@ -19,7 +19,7 @@ async function limits(app: FastifyInstance, options: FailedAttemptsOptions) {
     bodies: new BodyMemory(BODY_MEMORY_BYTES, options.refused),
     failures: new FailedAttempts(options),
   })
-  // Guesses cost a connection each then.
+  // So that each further guess costs a connection.
   app.addHook('onError', async (_request, reply, error) => {
     if (hasCode(error, 'CURFEW_TOO_MANY_FAILURES')) reply.header('connection', 'close')
   })

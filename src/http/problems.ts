@@ -116,16 +116,20 @@ const STATUS_OF_CONNECTION_ERROR: Record<string, string> = {
 /** Answers on the socket requests that are not valid HTTP, or too slow. */
 export function refuseConnection(error: ConnectionError, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-  const statusLine = STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'
+  socket.end(closingResponse(STATUS_OF_CONNECTION_ERROR[error.code] ?? '400 Bad Request'))
+}
+
+/** The bytes of a response that ends its connection. */
+export function closingResponse(statusLine: string, detail?: string): string {
   const problem = {
-    ...toProblem(new CurfewError('CURFEW_REQUEST_INVALID')),
+    ...toProblem(new CurfewError('CURFEW_REQUEST_INVALID', detail)),
     status: Number(statusLine.slice(0, 3)),
   }
   const body = JSON.stringify(problem)
-  socket.end(
+  return (
     `HTTP/1.1 ${statusLine}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
-      `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   )
 }
 

@@ -19,14 +19,17 @@ export async function bestPower<M extends Member>(
   roomOf: (client: M) => number,
   powerOf: (client: M) => Promise<OwnPower>,
 ): Promise<Found<M>> {
+  // What is known of a refused client is out of date.
+  const accepted = clients.filter(({ refusedAt }) => refusedAt === null)
+  const asked = accepted.length > 0 ? accepted : clients
   // A single client is asked once.
-  const best = clients.length === 1 ? [] : eligible(clients, new Set(), roomOf)
+  const best = asked.length === 1 ? [] : eligible(asked, new Set(), roomOf)
   const proven = best.filter((client) => classOf(client) === 'proven')
   for (const client of proven) {
     const power = await powerOf(client).catch(() => null)
     if (power?.power === 'proven') return { client, power }
   }
-  return firstProven(clients.map(async (client) => ({ client, power: await powerOf(client) })))
+  return firstProven(asked.map(async (client) => ({ client, power: await powerOf(client) })))
 }
 
 /** The first proven result, or else the best. Rejects if all do, with the failure of the first. */

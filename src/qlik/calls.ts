@@ -1,12 +1,12 @@
 import type { Clock } from '../base/clock.ts'
 import { momentOf } from '../base/moment.ts'
-import { QlikFailure } from '../revocation/qlik-tenant.ts'
+import { type CallOptions, QlikFailure } from '../revocation/qlik-tenant.ts'
 import { type CallContext, judgeCall } from '../revocation/retry-policy.ts'
 import { abortable } from './abortable.ts'
 import type { Tier } from './budget/permit-log.ts'
 import type { Permit } from './budget/tier-gate.ts'
 import type { Grant } from './client.ts'
-import type { ClientPool, PoolCall } from './client-pool.ts'
+import type { ClientPool } from './client-pool.ts'
 import { isClientRefused, mayConcernClient, type PoolClient } from './pool-client.ts'
 import type { Asked } from './power.ts'
 import type { ClientCredential } from './tenant-config.ts'
@@ -46,7 +46,7 @@ export class Calls {
    * another client if Qlik refuses this one. The first call of a client waits for its budget to be restored. Rejects with
    * the first refusal if every client that may make the call is refused.
    */
-  async make<T>(tier: Tier, options: PoolCall, send: (caller: Caller) => Promise<T>): Promise<T> {
+  async make<T>(tier: Tier, options: CallOptions, send: (caller: Caller) => Promise<T>): Promise<T> {
     const { pool, clock } = this.#options
     const startedAt = clock.monotonic()
     const refusals = new Map<PoolClient, QlikFailure>()
@@ -91,7 +91,7 @@ export class Calls {
 
   /** A read, with its client, the scope of the access token, and the time it was sent. */
   ask<T extends object>(
-    call: PoolCall,
+    call: CallOptions,
     send: (caller: Caller) => Promise<T>,
   ): Promise<T & Asked & Pick<Caller, 'client'>> {
     return this.make(1, call, async (caller) => {

@@ -21,11 +21,6 @@ export interface ClientPoolOptions {
   onClosed: (client: PoolClient) => void
 }
 
-export interface PoolCall extends CallOptions {
-  /** Id of the client that makes the call while no other client is more powerful and Qlik does not refuse it. */
-  prefer?: string | undefined
-}
-
 /** A permit of one client's budget. */
 export interface Drawn {
   client: PoolClient
@@ -77,7 +72,7 @@ export class ClientPool {
   /** The clients that may make a call, best first. Only the preferred one if it is among them. */
   eligible(
     tier: Tier,
-    { client, prefer }: Pick<PoolCall, 'client' | 'prefer'>,
+    { client, preferredClient }: Pick<CallOptions, 'client' | 'preferredClient'>,
     without: ReadonlySet<PoolClient>,
   ): PoolClient[] {
     if (client !== undefined) {
@@ -85,7 +80,7 @@ export class ClientPool {
       return only && !without.has(only) ? [only] : []
     }
     const all = eligible(this.#clients, without, ({ budget }) => budget.remaining(tier))
-    const preferred = all.filter(({ clientId }) => clientId === prefer)
+    const preferred = all.filter(({ clientId }) => clientId === preferredClient)
     return preferred.length > 0 ? preferred : all
   }
 
@@ -98,7 +93,7 @@ export class ClientPool {
    * Waits for a permit of the first client with an access token and room. Resolves to null if no eligible client has an
    * access token any more. Rejects with the signal's reason if that aborts first.
    */
-  draw(tier: Tier, call: PoolCall, without: ReadonlySet<PoolClient>): Promise<Drawn | null> {
+  draw(tier: Tier, call: CallOptions, without: ReadonlySet<PoolClient>): Promise<Drawn | null> {
     const { urgency, place, signal } = call
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)

@@ -5,6 +5,7 @@ import type { UserReference } from '../revocation/signal.ts'
 import { isSameName, isSimilarName } from '../revocation/user-names.ts'
 import { ASSERTION_SKEW_MS, type AssertionForm, clientAssertion } from './client-assertion.ts'
 import type { QlikHttp, QlikResponse } from './http.ts'
+import { pageIn, userPathIn } from './links.ts'
 import {
   AccessTokenResponse,
   errorCodeOf,
@@ -96,7 +97,8 @@ export class QlikClient {
   async me(accessToken: string, signal: AbortSignal): Promise<OwnUser | { path: string }> {
     const path = '/api/v1/users/me'
     const response = await this.#http.send({ route: 'me', method: 'GET', path, accessToken, signal })
-    if (response.status === 301 || response.status === 308) return { path: this.#redirectedUser(response) }
+    if (response.status === 301 || response.status === 308)
+      return { path: userPathIn(response.location, this.#http.origin) }
     return this.#ownUser(response)
   }
 
@@ -145,7 +147,7 @@ export class QlikClient {
         description: description ?? null,
         clientId: clientId ?? null,
       })),
-      next: pageOf(links?.next?.href ?? null),
+      next: pageIn(links?.next?.href ?? null),
       owners: data.map((row) => row.userId),
     }
   }
@@ -208,18 +210,6 @@ export class QlikClient {
     if (failure) throw failure
     return response.status === 200 && read(response, UserResponse).id === id
   }
-
-  #redirectedUser(response: QlikResponse): string {
-    const base = this.#http.origin
-    const target =
-      response.location !== null && URL.canParse(response.location, base)
-        ? new URL(response.location, base)
-        : null
-    if (target?.origin !== base || !/^\/api\/v1\/users\/[^/]+$/.test(target.pathname)) {
-      throw new QlikFailure('unreadable', 'Qlik Cloud redirects /users/me to an address that is not a user.')
-    }
-    return target.pathname
-  }
 }
 
 /**
@@ -233,19 +223,6 @@ function tokenFailure(failure: QlikFailure, response: QlikResponse, isMistimed: 
     return new QlikFailure(isMistimed ? 'unauthorized' : 'credential-refused', message)
   }
   return ['rejected', 'forbidden'].includes(kind) ? new QlikFailure('client-rejected', message) : failure
-}
-
-/**
- * The `page` parameter of a link. Nothing else of the link is used: it may point outside the tenant, and the access
- * token is sent to the configured origin only.
- */
-function pageOf(href: string | null): string | null {
-  if (href === null || href === '') return null
-  const page = URL.canParse(href, 'https://tenant')
-    ? new URL(href, 'https://tenant').searchParams.get('page')
-    : null
-  if (page) return page
-  throw new QlikFailure('unreadable', 'Qlik Cloud links to the next page of tokens without a page parameter.')
 }
 
 /** The lifetime from `expires_in` or, by the tenant's clock, from `expires_at`. */

@@ -11,7 +11,7 @@ import type { TokenMemory } from './token-memory.ts'
 export interface OpenTenantOptions {
   budgetOf: (client: ClientConfig) => RateBudget
   onClientClosed?: (client: PoolClient) => void
-  /** Called when other clients make the calls than before. */
+  /** Called when the set of clients that make calls may have changed. */
   onClientsChange?: () => void
   memory: TokenMemory
   clock: Clock

@@ -1,3 +1,4 @@
+import { lowest } from '../base/binary-search.ts'
 import type { Power } from '../revocation/qlik-tenant.ts'
 import type { Allowance } from '../revocation/survey-plan.ts'
 
@@ -29,7 +30,8 @@ export function classOf({ power, refusedAt }: Member): Class {
 /**
  * The clients that may make a call; the call waits for the first of them that has room. Those of the best class, those
  * with the most room first, so that a long backlog uses all budgets evenly. If all are out, only the one that was
- * refused first: its failure is reported, and it may be accepted again.
+ * refused first: its failure is reported, and it may be accepted again. A client that lacks power comes last: it would get
+ * empty lists.
  * @param without clients that have already failed to make this call
  * @param roomOf number of calls that a client could start now
  */
@@ -43,7 +45,7 @@ export function eligible<M extends Member>(
   const chosen = left.filter((member) => classOf(member) === best)
   if (best !== 'out') return chosen.length > 1 ? byRoom(chosen, roomOf) : chosen
   if (without.size > 0) return []
-  const sinceOf = ({ refusedAt }: Member) => refusedAt ?? Number.NEGATIVE_INFINITY
+  const sinceOf = ({ refusedAt }: Member) => refusedAt ?? Number.POSITIVE_INFINITY
   return chosen.sort((one, other) => sinceOf(one) - sinceOf(other)).slice(0, 1)
 }
 
@@ -92,12 +94,5 @@ export function earliestOfAll(times: readonly (number | null)[]): number | null 
 
 /** The largest n from 0 to `most` for which a test holds that holds for all smaller ones. */
 function largest(most: number, holds: (n: number) => boolean): number {
-  let low = 0
-  let high = most
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2)
-    if (holds(middle)) low = middle
-    else high = middle - 1
-  }
-  return low
+  return lowest(most, (before) => !holds(before + 1))
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AccessTokenText } from '../base/access-token.ts'
+import { jsonOrUndefined } from '../base/json-or-undefined.ts'
 import { QlikFailure } from '../revocation/qlik-tenant.ts'
 import { Identifier } from '../revocation/signal.ts'
 import type { QlikResponse } from './http.ts'
@@ -100,7 +101,7 @@ export function failureOf(response: QlikResponse, expected: readonly number[]): 
 
 /** The code in an error response, Qlik's own or OAuth's; null if there is none. */
 export function errorCodeOf({ text }: QlikResponse): string | null {
-  return ErrorResponse.safeParse(parseJson(text)).data ?? null
+  return ErrorResponse.safeParse(jsonOrUndefined(text)).data ?? null
 }
 
 /**
@@ -108,20 +109,11 @@ export function errorCodeOf({ text }: QlikResponse): string | null {
  * @throws QlikFailure `unreadable`, without the response's text
  */
 export function read<T>({ route, text }: QlikResponse, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(parseJson(text))
+  const parsed = schema.safeParse(jsonOrUndefined(text))
   if (parsed.success) return parsed.data
   const member = parsed.error.issues[0]?.path.join('.') || 'entire response'
   throw new QlikFailure(
     'unreadable',
     `Qlik Cloud's response to ${route} does not have the documented format (${member}).`,
   )
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Undefined matches no schema, so the caller reports the response as unreadable.
-    return undefined
-  }
 }

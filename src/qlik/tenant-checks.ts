@@ -1,4 +1,5 @@
 import type { Check } from '../base/check.ts'
+import { ERRORS, type ErrorCode } from '../base/error-table.ts'
 import { TIERS } from './budget/permit-log.ts'
 import type { Deprecations } from './deprecations.ts'
 import type { ClientState } from './pool-client.ts'
@@ -70,7 +71,8 @@ function stateWarnings({ clients, clockOffsetMs }: TenantState): string[] {
     clients.length === 1 ? clientWarnings(client) : clientWarnings(client).map((text) => named(client, text)),
   )
   if (warnings.length > 0 || Math.abs(clockOffsetMs) <= CLOCK_OFFSET_WARNING_MS) return warnings
-  return [`The tenant's clock differs by ${Math.round(clockOffsetMs / 1000)} s.`]
+  const seconds = Math.round(clockOffsetMs / 1000)
+  return [`The tenant's clock differs by ${seconds} s. Synchronize the clock of this machine by NTP.`]
 }
 
 function named({ clientId }: Pick<ClientState, 'clientId'>, text: string): string {
@@ -78,18 +80,28 @@ function named({ clientId }: Pick<ClientState, 'clientId'>, text: string): strin
 }
 
 function clientWarnings({ power, finding, failure, refusal, out }: ClientState): string[] {
-  if (out) return [`${out.detail} Curfew does not use the client, and tries it again every minute.`]
-  if (power === 'lacking')
+  if (out)
     return [
-      finding?.evidence === 'scope-too-narrow'
-        ? `The OAuth client was granted the scope "${finding.scope}". Without admin_classic it cannot see the tokens of other users.`
-        : 'The OAuth client lacks the role TenantAdmin, so it cannot see the tokens of other users.',
+      `${out.detail} Curfew does not use the client, and tries it again every minute. Check the client in the Qlik administration.`,
     ]
+  if (power === 'lacking') return [lackingWarning(finding)]
   if (failure) return [failure.detail]
   if (refusal !== null) return [refusal]
   if (power === 'unknown')
-    return ['Curfew cannot determine whether the OAuth client can see the tokens of other users.']
+    return [
+      'Curfew cannot determine whether the OAuth client can see the tokens of other users. Check that it has the role TenantAdmin and the scope admin_classic.',
+    ]
   return []
+}
+
+function lackingWarning(finding: ClientState['finding']): string {
+  if (finding?.evidence !== 'scope-too-narrow') return adviceOn('CURFEW_CLIENT_NOT_ADMIN')
+  return `${adviceOn('CURFEW_SCOPE_TOO_NARROW')} Granted scope: "${finding.scope}".`
+}
+
+function adviceOn(code: ErrorCode): string {
+  const { title, action } = ERRORS[code]
+  return `${title}. ${action}`
 }
 
 function blockWarnings(name: string, { clients }: TenantState, tenants: KnownTenants): string[] {
@@ -97,7 +109,7 @@ function blockWarnings(name: string, { clients }: TenantState, tenants: KnownTen
     TIERS.flatMap((tier) => {
       const until = tenants.clientBlockedUntil(name, client.clientId, tier)
       if (until === null) return []
-      const text = `Qlik Cloud limits the rate: no tier ${tier} calls until ${new Date(until).toISOString()}.`
+      const text = `Qlik Cloud limits the rate: no tier ${tier} calls until ${new Date(until).toISOString()}. Curfew continues then; no action is needed.`
       return [clients.length === 1 ? text : named(client, text)]
     }),
   )
@@ -111,12 +123,12 @@ function limitWarnings(name: string, tenants: KnownTenants): string[] {
       minute === null
         ? []
         : [
-            `Qlik Cloud applies its rate limit to each minute, not to five: each client makes ${minute} tier ${tier} calls per minute.`,
+            `Qlik Cloud applies its rate limit to each minute, not to five: each client makes ${minute} tier ${tier} calls per minute. No action is needed.`,
           ]
     if (limit === null) return warnings
     return [
       ...warnings,
-      `Qlik Cloud refused a call although the client's limit was not reached: its limit for the whole tenant is lower, or another program uses the client. Curfew makes ${limit} tier ${tier} calls per window, and 5 % more after each window without a refusal.`,
+      `Qlik Cloud refused a call although the client's limit was not reached: its limit for the whole tenant is lower, or another program uses the client. Curfew makes ${limit} tier ${tier} calls per window, and 5 % more after each window without a refusal. If another program uses the client, give Curfew its own.`,
     ]
   })
 }

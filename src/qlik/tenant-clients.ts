@@ -28,7 +28,7 @@ export interface TenantClientsOptions {
   /** Called when one of several clients is taken out, and with null when it is used again. */
   onOutChange: (clientId: string, refusal: QlikFailure | null) => void
   onBackgroundFailure: (clientId: string, error: unknown) => void
-  /** Called when other clients make the calls than before. */
+  /** Called when the set of clients that make calls may have changed. */
   onClientsChange?: () => void
   /** Called when a client that `change` removed is closed. */
   onClientClosed?: (client: PoolClient) => void

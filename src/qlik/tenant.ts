@@ -9,12 +9,13 @@ import type {
   QlikTenant,
   TokenFate,
   TokenPage,
-  UserMatch,
+  UserSearch,
 } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
+import { isSimilarName } from '../revocation/user-names.ts'
 import { abortable } from './abortable.ts'
 import type { Calls } from './calls.ts'
-import type { ClientPool, PoolCall } from './client-pool.ts'
+import type { ClientPool } from './client-pool.ts'
 import type { ClientState } from './pool-client.ts'
 import { TenantClients, type TenantClientsOptions } from './tenant-clients.ts'
 import type { ClientConfig } from './tenant-config.ts'
@@ -57,10 +58,7 @@ export class HttpQlikTenant implements QlikTenant {
     this.#options = options
     this.#clients = new TenantClients({ ...options, lifetime })
     this.#lookups = new UserLookups(
-      (users, urgency) =>
-        this.#calls.make(1, { urgency, signal: lifetime }, ({ client, grant }) =>
-          client.client.findUsers(grant.value, users, lifetime),
-        ),
+      (users, urgency) => this.#search(users, { urgency, signal: lifetime }),
       clock,
     )
   }
@@ -127,22 +125,33 @@ export class HttpQlikTenant implements QlikTenant {
     return this.#inUse(() => abortable(this.#clients.power(client, maxAgeMs), signal))
   }
 
-  findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]> {
+  findUsers(user: UserReference, call: CallOptions): Promise<UserSearch> {
     return this.#inUse(() => abortable(this.#lookups.find(user, call.urgency), call.signal))
   }
 
-  userExists(id: string, call: CallOptions): Promise<boolean> {
+  /** A client without its role finds no other users, so its power is looked up if a user is not found. */
+  async #search(users: readonly UserReference[], call: CallOptions): Promise<UserSearch> {
+    const { matches, clientId } = await this.#calls.make(1, call, async ({ client, grant }) => ({
+      matches: await client.client.findUsers(grant.value, users, call.signal),
+      clientId: client.clientId,
+    }))
+    const isFound = ({ value }: UserReference) => matches.some((match) => isSimilarName(match.value, value))
+    if (users.every(isFound)) return { matches, seesAll: false }
+    const power = await this.#clients.power(clientId, 0).catch(() => null)
+    return { matches, seesAll: power?.power === 'proven' && power.client === clientId }
+  }
+
+  userExists(id: string, call: CallOptions & { client: string }): Promise<boolean> {
     return this.#inUse(() =>
-      this.#calls.make(1, preferring(call), ({ client, grant }) =>
+      this.#calls.make(1, call, ({ client, grant }) =>
         client.client.userExists(grant.value, id, call.signal),
       ),
     )
   }
 
   async listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage> {
-    const by = page === null ? preferring(call) : call
     const { tokens, next, owners, scope, askedAt, client } = await this.#inUse(() =>
-      this.#calls.ask(by, ({ client, grant }) =>
+      this.#calls.ask(call, ({ client, grant }) =>
         client.client.listTokens(grant.value, { userId, page }, call.signal),
       ),
     )
@@ -187,8 +196,4 @@ export class HttpQlikTenant implements QlikTenant {
       this.noteUse()
     }
   }
-}
-
-function preferring({ client, ...call }: CallOptions): PoolCall {
-  return { ...call, prefer: client }
 }

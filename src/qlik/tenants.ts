@@ -7,6 +7,7 @@ import type { Permits, Tier } from './budget/permit-log.ts'
 import type { RateBudget } from './budget/rate-budget.ts'
 import type { MadeCall, OpenTransport } from './http.ts'
 import { openTenant } from './open-tenant.ts'
+import { type Opened, OpenedTenants } from './opened-tenants.ts'
 import { earliestOfAll } from './pool.ts'
 import type { HttpQlikTenant } from './tenant.ts'
 import type { TenantConfig } from './tenant-config.ts'
@@ -24,12 +25,6 @@ import { TokenMemory } from './token-memory.ts'
  * first use.
  */
 const MAX_EAGER = 20
-/**
- * A lazily opened tenant is closed after this time without use. Not shorter, because its access token is lost and the
- * next one costs one of 500 calls.
- */
-const IDLE_MS = 10 * 60_000
-const CHECK_INTERVAL_MS = 60_000
 
 export interface TenantsOptions {
   permits: Permits
@@ -39,32 +34,28 @@ export interface TenantsOptions {
   openTransport?: OpenTransport | undefined
 }
 
-interface Opened {
-  config: TenantConfig
-  memory: TokenMemory
-  tenant: HttpQlikTenant
-}
-
 /** The configured tenants, each with its own connection once used. */
 export class Tenants implements QlikTenants {
   readonly #options: TenantsOptions
-  readonly #opened = new Map<string, Opened>()
-  /** Replaced or removed tenants; their users may finish what they started. */
-  readonly #retired = new Set<Opened>()
+  readonly #opened: OpenedTenants
   /** Budgets of all open and retired tenants. */
   readonly #budgets: ClientBudgets
   #configs: TenantConfigs
-  #cancelTimer: (() => void) | null = null
   #isStopped = false
 
   constructor(configs: readonly TenantConfig[], options: TenantsOptions) {
     this.#options = options
     this.#configs = tenantConfigs(configs)
+    this.#opened = new OpenedTenants({
+      clock: options.clock,
+      isEager: () => this.#isEager,
+      onIdle: (opened) => this.#close(opened),
+    })
     this.#budgets = new ClientBudgets({
       ...options,
       configs: () => this.#configs.byName.values(),
       clientsInUse: (config) => this.#clientsInUse(config).length,
-      isUsed: (budget) => this.#all.some(({ tenant }) => budgetsOf(tenant).includes(budget)),
+      isUsed: (budget) => this.#opened.all.some(({ tenant }) => budgetsOf(tenant).includes(budget)),
     })
   }
 
@@ -103,7 +94,7 @@ export class Tenants implements QlikTenants {
 
   /** The open tenants. */
   *opened(): Iterable<HttpQlikTenant> {
-    for (const { tenant } of this.#opened.values()) yield tenant
+    for (const { tenant } of this.#opened.current) yield tenant
   }
 
   /**
@@ -122,7 +113,7 @@ export class Tenants implements QlikTenants {
     return this.#budgets.refresh()
   }
 
-  /** The same for one of the tenant's clients. */
+  /** End of Qlik's block of a tier for one of the tenant's clients; see `blockedUntil`. */
   clientBlockedUntil(name: string, clientId: string, tier: Tier): number | null {
     const config = this.#configs.byName.get(name)
     return config ? this.#budgets.blockedUntil(config, { clientId }, tier) : null
@@ -155,7 +146,7 @@ export class Tenants implements QlikTenants {
   replace(configs: readonly TenantConfig[]): TenantChanges {
     const before = this.#configs
     this.#configs = tenantConfigs(configs)
-    for (const opened of this.#opened.values()) {
+    for (const opened of [...this.#opened.current]) {
       const config = this.#configs.byName.get(opened.config.name)
       if (isDeepStrictEqual(opened.config, config)) continue
       if (config && mayKeep(opened.config, config)) {
@@ -163,22 +154,20 @@ export class Tenants implements QlikTenants {
         opened.tenant.change(config.clients)
         continue
       }
-      this.#opened.delete(opened.config.name)
-      this.#retired.add(opened)
-      opened.tenant.rest()
+      this.#opened.retire(opened)
     }
     this.#budgets.applyLimits()
     for (const tenant of this.#openEagerly()) tenant.start().catch(() => {})
-    this.#watch()
+    this.#opened.watch()
     return changesBetween(before, this.#configs)
   }
 
   /** Aborts everything that waits or is under way, in all tenants. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#cancelTimer?.()
+    this.#opened.stop()
     this.#budgets.stop()
-    await Promise.all(this.#all.map(({ tenant }) => tenant.stop()))
+    await Promise.all(this.#opened.all.map(({ tenant }) => tenant.stop()))
     await this.#budgets.close()
   }
 
@@ -186,13 +175,9 @@ export class Tenants implements QlikTenants {
     return this.#configs.byName.size <= MAX_EAGER
   }
 
-  get #all(): Opened[] {
-    return [...this.#opened.values(), ...this.#retired]
-  }
-
   #openEagerly(): HttpQlikTenant[] {
     if (!this.#isEager) return []
-    const closed = [...this.#configs.byName.values()].filter(({ name }) => !this.#opened.has(name))
+    const closed = [...this.#configs.byName.values()].filter(({ name }) => !this.#opened.get(name))
     return closed.map((config) => this.#open(config).tenant)
   }
 
@@ -200,7 +185,7 @@ export class Tenants implements QlikTenants {
     const { clock, log, onCall, openTransport } = this.#options
     const { name, origin } = config
     // Of the same tenant, for all its clients. It lives as long as one of the tenants that share it.
-    const known = this.#all.find(({ config }) => config.origin === origin)?.memory
+    const known = this.#opened.all.find(({ config }) => config.origin === origin)?.memory
     const memory = known ?? new TokenMemory(clock)
     const tenant = openTenant(config, {
       ...{ memory, clock, log, openTransport },
@@ -212,31 +197,10 @@ export class Tenants implements QlikTenants {
       onCall: (call) => onCall(name, call),
     })
     const opened = { config, memory, tenant }
-    this.#opened.set(name, opened)
-    this.#watch()
+    this.#opened.add(opened)
     // During shutdown, everything that is started there is aborted immediately.
     if (this.#isStopped) this.#close(opened)
     return opened
-  }
-
-  /** Checks periodically for unused tenants, as long as there may be any. */
-  #watch(): void {
-    const hasLazy = !this.#isEager && this.#opened.size > 0
-    if (this.#cancelTimer || this.#isStopped || !(hasLazy || this.#retired.size > 0)) return
-    this.#cancelTimer = this.#options.clock.after(CHECK_INTERVAL_MS, () => {
-      this.#cancelTimer = null
-      this.#closeIdle()
-      this.#watch()
-    })
-  }
-
-  #closeIdle(): void {
-    const isIdle = ({ tenant }: Opened) => tenant.idleMs() >= IDLE_MS
-    const lazy = this.#isEager ? [] : [...this.#opened.values()]
-    for (const opened of [...lazy, ...this.#retired].filter(isIdle)) {
-      if (!this.#retired.delete(opened)) this.#opened.delete(opened.config.name)
-      this.#close(opened)
-    }
   }
 
   #close({ config, tenant }: Opened): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { QlikFailure, type UserMatch } from '../revocation/qlik-tenant.ts'
+import { QlikFailure, type UserSearch } from '../revocation/qlik-tenant.ts'
 import type { UserReference } from '../revocation/signal.ts'
 import { isPlainName, isSameName, isSimilarName } from '../revocation/user-names.ts'
 
@@ -22,12 +22,12 @@ const NOT_FOUND_TTL_MS = 2_000
 const MAX_REMEMBERED = 1_000
 
 /** Finds all users that match one of these names, all of one kind. */
-export type Search = (users: readonly UserReference[], urgency: number) => Promise<UserMatch[]>
+export type Search = (users: readonly UserReference[], urgency: number) => Promise<UserSearch>
 
 interface Pending {
   user: UserReference
   urgency: number
-  found: PromiseWithResolvers<UserMatch[]>
+  found: PromiseWithResolvers<UserSearch>
 }
 
 /**
@@ -42,7 +42,7 @@ interface Pending {
 export class UserLookups {
   readonly #search: Search
   readonly #clock: Clock
-  readonly #known = new Map<string, { matches: UserMatch[]; until: number }>()
+  readonly #known = new Map<string, { search: UserSearch; until: number }>()
   readonly #pending = new Map<string, Pending>()
   readonly #underWay = new Set<{ urgency: number }>()
 
@@ -52,11 +52,11 @@ export class UserLookups {
   }
 
   /** Users that Qlik Cloud finds by this name. Rejects with the error of the search, which is not cached. */
-  find(user: UserReference, urgency: number): Promise<UserMatch[]> {
+  find(user: UserReference, urgency: number): Promise<UserSearch> {
     const key = keyOf(user)
     const known = this.#known.get(key)
-    if (known && known.until > this.#clock.monotonic()) return Promise.resolve(known.matches)
-    const pending = this.#pending.get(key) ?? { user, urgency, found: Promise.withResolvers<UserMatch[]>() }
+    if (known && known.until > this.#clock.monotonic()) return Promise.resolve(known.search)
+    const pending = this.#pending.get(key) ?? { user, urgency, found: Promise.withResolvers<UserSearch>() }
     pending.urgency = Math.min(pending.urgency, urgency)
     this.#pending.set(key, pending)
     this.#searchNext()
@@ -97,12 +97,12 @@ export class UserLookups {
   /** Never rejects: callers receive the error. */
   async #lookUp(batch: Pending[], urgency: number): Promise<void> {
     try {
-      const matches = await this.#search(
+      const { matches, seesAll } = await this.#search(
         batch.map(({ user }) => user),
         urgency,
       )
       for (const { user, found } of batch) {
-        const own = matches.filter(({ value }) => isSimilarName(value, user.value))
+        const own = { matches: matches.filter(({ value }) => isSimilarName(value, user.value)), seesAll }
         this.#remember(keyOf(user), own)
         found.resolve(own)
       }
@@ -115,10 +115,10 @@ export class UserLookups {
     }
   }
 
-  #remember(key: string, matches: UserMatch[]): void {
+  #remember(key: string, search: UserSearch): void {
     this.#known.delete(key)
-    const until = this.#clock.monotonic() + (matches.length > 0 ? FOUND_TTL_MS : NOT_FOUND_TTL_MS)
-    this.#known.set(key, { matches, until })
+    const until = this.#clock.monotonic() + (search.matches.length > 0 ? FOUND_TTL_MS : NOT_FOUND_TTL_MS)
+    this.#known.set(key, { search, until })
     // Evict the oldest entry first.
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MAX_REMEMBERED) break

@@ -1,4 +1,5 @@
 import { CurfewError } from '../base/errors.ts'
+import type { Moment } from '../base/moment.ts'
 import { pause } from '../base/pause.ts'
 import { type ListedUser, type Listing, listAll } from './listing.ts'
 import type { Proof } from './proof.ts'
@@ -40,11 +41,11 @@ export class Attempt {
 
   /**
    * @returns the proof, null if there is no user to list; the number of tokens that may or may not be in scope; and
-   * when the last listing began, on the monotonic clock
+   * when the last listing began
    * @throws CURFEW_TOKENS_REMAIN if the list still shows revoked tokens; CURFEW_LISTING_UNSTABLE if it changes while
    * it is read; QlikFailure, naming the tokens, if only tokens are left that Qlik refuses to revoke
    */
-  async run(): Promise<{ proof: Proof | null; undecided: number; beganAt: number }> {
+  async run(): Promise<{ proof: Proof | null; undecided: number; beganAt: Moment }> {
     for (;;) {
       const listing = await this.#list()
       const { due, gone, refused } = this.#sort(listing)

@@ -31,13 +31,13 @@ export async function confirm(
   options: ListOptions,
 ): Promise<ConfirmResult> {
   try {
-    const early = options.time.missingMs(options.clock.monotonic())
+    const early = options.time.missingNowMs()
     if (early !== null && early > 0) return { found: 'early', inMs: Math.ceil(early) }
     const { ownUserIds } = await requirePower(tenant, options)
     const resolved =
       revocation.resolved.length > 0
         ? revocation.resolved
-        : await identify(revocation.user, ownUserIds, tenant, options)
+        : (await identify(revocation.user, ownUserIds, tenant, options)).ids
     if (resolved.length === 0) return { found: 'nothing', proof: null, kept: 0, undecided: 0, resolved }
     return await listToConfirm({ ...revocation, resolved }, ownUserIds, tenant, options)
   } catch (error) {
@@ -59,6 +59,8 @@ async function listToConfirm(
     const { inScope, kept, failure, undecided, owners, beganAt } = listing
     if (inScope.size > 0) return { found: 'tokens', count: inScope.size }
     if (failure !== null) throw failure
+    // The listing may have been made before the machine slept.
+    if (options.time.hasSleptSince(beganAt)) continue
     const missing = options.time.missingMs(beganAt)
     if (missing === null)
       throw new QlikFailure('unreadable', 'No response from Qlik Cloud has a usable Date header.')

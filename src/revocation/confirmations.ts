@@ -3,12 +3,13 @@ import { CurfewError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { type ConfirmResult, confirm } from './confirm.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
-import { concernsOneUser, judgeAttempt } from './retry-policy.ts'
+import { concernsOneUser, judgeAttempt, toFailure } from './retry-policy.ts'
 import { isVerified, type Revocation } from './revocation.ts'
 import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
-import { CONFIRMATION_LEASE_MS, type RevocationStore } from './store.ts'
+import { CONFIRMATION_LEASE_MS } from './store/confirmation-store.ts'
+import type { RevocationStore } from './store.ts'
 import type { Confirmation, MeasuredTime } from './transitions.ts'
 import { untilStored } from './until-stored.ts'
 
@@ -56,7 +57,7 @@ export class Confirmations {
 
   /** When the first pause of a failing tenant ends; null if there is none. */
   resumesAt(now: number): number | null {
-    return this.#runs.resumesAt(now)
+    return this.#runs.failing.resumesAt(now)
   }
 
   /** Stops running listings. The store finds them due again. */
@@ -89,7 +90,7 @@ export class Confirmations {
     const { result, time } = await this.#list(revocation, stop.signal)
     if (stop.signal.aborted) return
     const isWorking = result.found !== 'stopped' || concernsOneUser(result.error)
-    this.#runs.noteAttempt(revocation, isWorking, now())
+    this.#runs.failing.note(revocation.tenant, isWorking ? null : toFailure(result.error), now())
     const confirmation = judgeListing(revocation, result, { now: now(), random: random() })
     // Include the time: if a version without signal times completed the revocation, this claim is the first and
     // bounds it.

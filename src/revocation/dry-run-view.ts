@@ -25,7 +25,7 @@ const TokenView = z.object({
 /**
  * The state of a signal's user in the tenant.
  * - `exists`: the user exists, so an empty list of tokens means that there are none
- * - `none-visible`: no token is listed, and the OAuth client is not proven to see tokens of other users
+ * - `none-visible`: no user or token is found, and the OAuth client is not proven to see those of other users
  * - `no-such-user`: no user has this Qlik user id
  * - `no-matching-user`: no user has this e-mail address or subject
  * - `ambiguous`: several users match, and not all exactly; the revocation would fail with CURFEW_AMBIGUOUS_USER

@@ -7,7 +7,7 @@ import { identify } from './identify.ts'
 import { pages } from './listing.ts'
 import type { Origin } from './origin.ts'
 import type { CallOptions, QlikTenant, QlikTenants, Token } from './qlik-tenant.ts'
-import { FRESH_POWER_MS, powerBehind, requirePower } from './require-power.ts'
+import { FRESH_POWER_MS, powerBehind, requirePower, sawAllUsers } from './require-power.ts'
 import { toFailure } from './retry-policy.ts'
 import { RunTime, stamped } from './run-time.ts'
 import { decideToken } from './scope.ts'
@@ -98,8 +98,9 @@ async function identified(signal: Signal, tenant: QlikTenant | undefined, call: 
   const { ownUserIds } = await requirePower(tenant, call)
   const named = { signal, tenant, ownUserIds }
   try {
-    const userIds = await identify(signal.user, ownUserIds, tenant, call)
-    return { ...named, resolved: userIds.length > 0 ? userIds : 'no-matching-user' }
+    const { ids, isProven } = await identify(signal.user, ownUserIds, tenant, call)
+    if (ids.length > 0) return { ...named, resolved: ids }
+    return { ...named, resolved: isProven ? 'no-matching-user' : 'none-visible' }
   } catch (error) {
     const finding = error instanceof CurfewError ? FINDING_OF[error.code] : undefined
     if (finding) return { ...named, resolved: finding }
@@ -193,8 +194,9 @@ async function findingForEmptyList(
   }
   const { kind, value } = signal.user
   const [client] = clients
-  if (kind === 'userId' && !(await tenant.userExists(value, { ...shared, client }))) return 'no-such-user'
-  return 'exists'
+  if (kind !== 'userId' || client === undefined) return 'exists'
+  if (await tenant.userExists(value, { ...shared, client })) return 'exists'
+  return (await sawAllUsers(client, tenant, shared)) ? 'no-such-user' : 'none-visible'
 }
 
 function toView(

@@ -1,6 +1,6 @@
 import type { Revocation } from './revocation.ts'
 
-/** Enough for a mean. When there are more, the earlier half counts for less. */
+/** Enough for a mean. When so many have ended, each of them counts half from then on. */
 const REMEMBERED = 2_000
 
 /** The number of tokens of users whose revocation has ended, by tenant. */

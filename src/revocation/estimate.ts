@@ -1,4 +1,4 @@
-import { hasEnded, type Revocation } from './revocation.ts'
+import { hasEnded, type Revocation, remainingTokens } from './revocation.ts'
 import type { TenantQueue } from './tenant-queue.ts'
 import type { Hindrance, LimitedCalls } from './waiting-for.ts'
 
@@ -25,7 +25,7 @@ const READS_OF_OTHERS = 2
 
 export interface Prospect {
   revocation: Revocation
-  /** Number of tokens that remain, if its run knows it better than the revocation; or null. */
+  /** Number of tokens that remain, from its run, which is newer than the revocation's; null if there is none. */
   remaining: number | null
   /** The tenant's queue. */
   queue: TenantQueue
@@ -39,7 +39,7 @@ export interface Prospect {
 export function completionAt({ revocation, remaining, queue, outlook }: Prospect): number | null {
   if (hasEnded(revocation) || revocation.status === 'held') return null
   const { id, reason, nextAttemptAt } = revocation
-  const size = remaining ?? knownSize(revocation)
+  const size = remaining ?? remainingTokens(revocation)
   const isListed = remaining !== null || revocation.tokens.remaining > 0
   return Math.max(
     outlook.freeAt('revocations', queue.permitsUntil({ id, reason, size })),
@@ -48,13 +48,7 @@ export function completionAt({ revocation, remaining, queue, outlook }: Prospect
   )
 }
 
-/** Number of tokens that remain; null if they were never counted. */
-function knownSize({ status, tokens, size }: Revocation): number | null {
-  const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
-  return status === 'running' && found > 0 ? tokens.remaining : size
-}
-
-/** Why nothing of a tenant proceeds; null if it does. */
+/** Why no revocation of a tenant can proceed, or null. */
 export function hindranceOf(outlook: Outlook | null, failing: Hindrance | null): Hindrance | null {
   if (outlook === null) return 'unknown-tenant'
   return outlook.isRefused ? 'client-refused' : failing

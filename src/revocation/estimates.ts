@@ -3,16 +3,20 @@ import type { Log } from '../base/log.ts'
 import { EndedSizes } from './ended-sizes.ts'
 import { completionAt, type Estimate, hindranceOf, type Outlook } from './estimate.ts'
 import type { Revocation } from './revocation.ts'
-import type { QueueGroup, RevocationStore } from './store.ts'
+import type { QueueGroup } from './store/size-store.ts'
+import type { RevocationStore } from './store.ts'
 import { TenantQueue } from './tenant-queue.ts'
 import { type TenantStatus, tenantStatus } from './tenant-status.ts'
 import type { Hindrance } from './waiting-for.ts'
 
 /** Reading the queue takes up to one part in this many of the time, so that a long queue costs little. */
 const SHARE_OF_TIME = 20
+/** Upper bound of the cost per revocation. A slower reading was waiting for other work, such as a burst. */
+const MOST_MS_EACH = 0.01
+const LEAST_MS = 1
 /** A request waits this long for a new reading. Then it gets estimates from the last one. */
 const WAIT_MS = 50
-/** Answers to signals use a reading of up to this age. */
+/** An answer to a signal starts a new reading if the last one is older, but does not wait for it. */
 const LATEST_MS = 1_000
 
 export interface EstimatesOptions {
@@ -37,7 +41,7 @@ export class Estimates {
   #reading: Promise<void> | null = null
   /** Of the last reading, on the monotonic clock. */
   #readAt = Number.NEGATIVE_INFINITY
-  #tookMs = 0
+  #costMs = 0
 
   constructor(options: EstimatesOptions) {
     this.#options = options
@@ -48,9 +52,9 @@ export class Estimates {
     if (revocation.status === 'completed') this.#ended.note(revocation)
   }
 
-  /** Reads the queue again, unless reading takes long: then what is known is used meanwhile. Never rejects. */
+  /** Reads the queue again, and waits for it, but not long: a long queue is read less often, and in the background. Never rejects. */
   async refresh(): Promise<void> {
-    this.#readAfter(SHARE_OF_TIME * this.#tookMs)
+    this.#readAfter(SHARE_OF_TIME * this.#costMs)
     if (this.#reading === null) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#options.clock.after(WAIT_MS, resolve)
@@ -60,7 +64,7 @@ export class Estimates {
 
   /** Bound, so that it can be passed as a callback. */
   readonly estimate: Estimate = (revocation) => {
-    this.#readAfter(Math.max(LATEST_MS, SHARE_OF_TIME * this.#tookMs))
+    this.#readAfter(Math.max(LATEST_MS, SHARE_OF_TIME * this.#costMs))
     const { id, tenant } = revocation
     const outlook = this.#options.outlook(tenant)
     if (outlook === null || this.hindranceOf(tenant, outlook) !== null) return null
@@ -68,7 +72,7 @@ export class Estimates {
     return completionAt({ revocation, remaining, queue: this.#queueOf(tenant), outlook })
   }
 
-  /** Why nothing of a tenant proceeds; null if it does. */
+  /** Why no revocation of a tenant can proceed, or null. */
   hindranceOf(tenant: string, outlook = this.#options.outlook(tenant)): Hindrance | null {
     return hindranceOf(outlook, this.#options.failing(tenant))
   }
@@ -101,16 +105,18 @@ export class Estimates {
   async #read(): Promise<void> {
     const { store, clock, log, remainingOf } = this.#options
     const startedAt = clock.monotonic()
+    let mostMs = Number.POSITIVE_INFINITY
     try {
       const groups = (await store.queue()).map((group) =>
         group.isRunning ? { ...group, size: remainingOf(group.id) ?? group.size } : group,
       )
       this.#groups = Map.groupBy(groups, ({ tenant }) => tenant)
       this.#queues = new Map()
+      mostMs = LEAST_MS + MOST_MS_EACH * groups.reduce((sum, { count }) => sum + count, 0)
     } catch (error) {
       log.warn({ err: error }, 'could not read the queue for estimates; the last reading is used')
     }
     this.#readAt = clock.monotonic()
-    this.#tookMs = this.#readAt - startedAt
+    this.#costMs = Math.min(this.#readAt - startedAt, mostMs)
   }
 }

@@ -10,3 +10,8 @@ export function uuidv7(now: number): string {
   // The rest comes from a version 4 UUID, variant included: Node generates random bits for many UUIDs at once.
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }
+
+/** The part of an id that sorts by time: equal for ids of the same ms. */
+export function timePartOf(id: string): string {
+  return id.slice(0, 13)
+}

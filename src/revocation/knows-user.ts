@@ -25,14 +25,9 @@ export function createKnowsUser({ tenants, clock }: KnowsUserOptions): KnowsUser
     const cancel = clock.after(WAIT_MS, () => abort.abort())
     const call = { signal: abort.signal, urgency: 0 }
     try {
-      // While a client's power is proven, no other makes the search.
-      const before = await tenant.power(call).catch(() => null)
-      abort.signal.throwIfAborted()
-      const matches = await tenant.findUsers(user, call)
+      const { matches, seesAll } = await tenant.findUsers(user, call)
       if (matches.length > 0) return 'known'
-      if (before?.power !== 'proven') return 'undecided'
-      const { power, client } = await tenant.power({ ...call, client: before.client })
-      return power === 'proven' && client === before.client ? 'unknown' : 'undecided'
+      return seesAll ? 'unknown' : 'undecided'
     } catch {
       return 'undecided'
     } finally {

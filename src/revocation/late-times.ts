@@ -3,9 +3,8 @@ import type { Log } from '../base/log.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { clocksOf } from './run-time.ts'
-import { isPending, resolve } from './signal-time.ts'
+import { isPending, resolve, signalTimeOf } from './signal-time.ts'
 import type { RevocationStore } from './store.ts'
-import { signalTimeOf } from './transitions.ts'
 
 const CHECK_EVERY_MS = 1_000
 /** Further ones are measured when they are claimed, and only lose precision if this process ends before that. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { type Moment, momentOf } from '../base/moment.ts'
 import { type CallOptions, QlikFailure, type QlikTenant, type Token, type TokenPage } from './qlik-tenant.ts'
 import type { RunTime } from './run-time.ts'
 import { decideToken } from './scope.ts'
@@ -25,10 +26,7 @@ export interface ListedUser {
  * repeatedly.
  */
 export interface Listing {
-  /** When it began, by the wall clock; ms since the epoch. */
-  at: number
-  /** The same on the monotonic clock. */
-  beganAt: number
+  beganAt: Moment
   /** Ids of the tokens in scope, in list order. */
   inScope: Set<string>
   /** Ids of all other tokens. */
@@ -67,11 +65,9 @@ export async function listAll(
   options: ListOptions,
 ): Promise<Listing> {
   const { clock, signal } = options
-  const beganAt = clock.monotonic()
   const found = new Map<string, Found>()
   const listing: Listing = {
-    at: clock.now(),
-    beganAt,
+    beganAt: momentOf(clock),
     inScope: new Set(),
     kept: new Set(),
     undecided: 0,
@@ -84,8 +80,8 @@ export async function listAll(
   }
   try {
     // One client, also for a repeated listing: clients may see different tokens.
-    const client = previous ? onlyClient(previous) : undefined
-    for (const user of users) await listUser(user, found, listing, tenant, { ...options, client })
+    const preferredClient = previous ? onlyClient(previous) : undefined
+    for (const user of users) await listUser(user, found, listing, tenant, { ...options, preferredClient })
   } catch (error) {
     signal.throwIfAborted()
     listing.failure = error
@@ -109,8 +105,8 @@ async function listUser(
 ): Promise<void> {
   let count = 0
   const foundBefore = found.size
-  const client = onlyClient(listing) ?? options.client
-  for await (const page of pages(tenant, owner.id, { ...options, client })) {
+  const preferredClient = onlyClient(listing) ?? options.preferredClient
+  for await (const page of pages(tenant, owner.id, { ...options, preferredClient })) {
     count += 1
     listing.pages = Math.max(listing.pages, count)
     listing.clients.add(page.client)

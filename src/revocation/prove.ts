@@ -1,7 +1,7 @@
 import { type Listing, onlyClient } from './listing.ts'
 import { isStable, type Proof, type Role, weakestRole } from './proof.ts'
 import type { CallOptions, ClientPower, QlikTenant } from './qlik-tenant.ts'
-import { FRESH_POWER_MS, powerBehind } from './require-power.ts'
+import { FRESH_POWER_MS, powerBehind, sawAllUsers } from './require-power.ts'
 
 export interface ProofRequest {
   /** A complete listing with no token in scope. */
@@ -10,7 +10,7 @@ export interface ProofRequest {
   resolved: readonly string[]
   /** Whether to look up the client's power again, because something has cast doubt on it. */
   mustRecheck: boolean
-  /** Asks the client that made the listing, as long as it can: another one may see less. */
+  /** Asks the client that made the listing: another one may see less. */
   usersExist: (role: Role, client: string) => Promise<boolean>
 }
 
@@ -25,7 +25,7 @@ export async function prove(
   tenant: QlikTenant,
   options: CallOptions,
 ): Promise<Proof | null> {
-  const { at, pages, listings, scopes } = listing
+  const { beganAt, pages, listings, scopes } = listing
   const client = onlyClient(listing)
   if (!isStable(listing) || client === undefined) return null
   const maxAgeMs = mustRecheck ? 0 : FRESH_POWER_MS
@@ -35,7 +35,8 @@ export async function prove(
   if (scopes.size > 1 || !scopes.has(scope)) return null
   const role = weakestRole(resolved.map((id) => roleFor(id, power)))
   const userExists = await usersExist(role, client)
-  return { at, pages, listings, client, scope, role, userExists }
+  if (!userExists && power.power === 'proven' && !(await sawAllUsers(client, tenant, options))) return null
+  return { at: beganAt.wall, pages, listings, client, scope, role, userExists }
 }
 
 function roleFor(userId: string, { ownUserId, evidence }: ClientPower): Role {

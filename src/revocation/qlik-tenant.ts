@@ -16,14 +16,18 @@ export interface QlikTenant {
   /** The tenant's clock minus `Clock.monotonic`; null if unknown (`ClockOffset`). */
   clockOffset(): Interval | null
   /**
-   * Users that Qlik finds by this subject or e-mail address, with the value Qlik has, which may differ (`identify`).
+   * Users that Qlik finds by this subject or e-mail address, with the value Qlik has, which may differ (`identify`). A
+   * client that cannot see other users finds none.
    */
-  findUsers(user: UserReference, call: CallOptions): Promise<UserMatch[]>
-  /** Whether a user with exactly this Qlik user id exists. `call.client` is a preference. */
-  userExists(id: string, call: CallOptions): Promise<boolean>
+  findUsers(user: UserReference, call: CallOptions): Promise<UserSearch>
   /**
-   * One page of a user's tokens; `next` identifies the following page, null on the last. The client that made the call is
-   * the only one that may read the following pages; on the first page, `call.client` is a preference.
+   * Whether a user with exactly this Qlik user id exists, as `call.client` sees it: a client that cannot see other users finds
+   * none.
+   */
+  userExists(id: string, call: CallOptions & { client: string }): Promise<boolean>
+  /**
+   * One page of a user's tokens; `next` identifies the following page, null on the last. Only the client
+   * that made the call can read the following pages: pass it as `call.client`.
    */
   listTokens(userId: string, page: string | null, call: CallOptions): Promise<TokenPage>
   /**
@@ -68,6 +72,8 @@ export interface CallOptions {
   urgency: number
   /** Id of the OAuth client that must make the call; by default any that can. */
   client?: string | undefined
+  /** Id of the OAuth client that makes the call unless another is more powerful, or Qlik refuses it. */
+  preferredClient?: string | undefined
   /** The place among calls of the same urgency; by default before those that have one, in order of arrival. */
   place?: Place
 }
@@ -109,6 +115,12 @@ export interface UserMatch {
   id: string
   /** The subject or e-mail address stored in Qlik. */
   value: string
+}
+
+export interface UserSearch {
+  matches: UserMatch[]
+  /** Whether the client that searched was proven, after the search, to see all users; if there is no match. */
+  seesAll: boolean
 }
 
 export interface Token {

@@ -14,7 +14,7 @@ export interface ReplayKey {
   keepUntil?: number
 }
 
-/** As stores contain the key: senders choose ids, which may contain names of users, and erasure does not find them. */
+/** How stores keep the key. Senders choose ids, which can contain names of users, and an erasure does not search for them. */
 export function keyDigest({ key }: Pick<ReplayKey, 'key'>): string {
   return `sha256:${hash('sha256', `curfew replay key\n${key}`, 'base64url')}`
 }

@@ -1,5 +1,11 @@
 import { CurfewError } from '../base/errors.ts'
-import { type ClientPower, POWERS, type PowerOptions, type QlikTenant } from './qlik-tenant.ts'
+import {
+  type CallOptions,
+  type ClientPower,
+  POWERS,
+  type PowerOptions,
+  type QlikTenant,
+} from './qlik-tenant.ts'
 
 /** Maximum age of the client's known power, in ms, if an empty list depends on it. */
 export const FRESH_POWER_MS = 10_000
@@ -9,7 +15,10 @@ export const FRESH_POWER_MS = 10_000
  * @throws CURFEW_CLIENT_NOT_ADMIN if the client is known to lack the role; CURFEW_SCOPE_TOO_NARROW if the granted
  * scope is too narrow
  */
-export async function requirePower(tenant: QlikTenant, options: PowerOptions): Promise<ClientPower> {
+export async function requirePower(
+  tenant: Pick<QlikTenant, 'power'>,
+  options: PowerOptions,
+): Promise<ClientPower> {
   const known = await tenant.power(options)
   if (known.evidence === 'scope-too-narrow') {
     throw new CurfewError(
@@ -33,7 +42,7 @@ export async function requirePower(tenant: QlikTenant, options: PowerOptions): P
  */
 export async function powerBehind(
   client: string,
-  tenant: QlikTenant,
+  tenant: Pick<QlikTenant, 'power'>,
   options: Omit<PowerOptions, 'client'>,
 ): Promise<ClientPower | null> {
   const found = await tenant.power({ ...options, client })
@@ -41,6 +50,41 @@ export async function powerBehind(
   const { signal, urgency } = options
   const best = await requirePower(tenant, { signal, urgency })
   return found.client !== client || rankOf(best) < rankOf(found) ? null : found
+}
+
+/**
+ * Whether a client that has found no user is proven to see all of them, so that there is none. Its power is looked up again: it
+ * may have lost its role before it searched, and nothing confirms later that there is no such user.
+ * @throws CURFEW_LISTING_UNSTABLE if another client may see more, so that the search must be repeated; as `powerBehind`
+ * does
+ */
+export async function sawAllUsers(
+  client: string,
+  tenant: Pick<QlikTenant, 'power'>,
+  options: CallOptions,
+): Promise<boolean> {
+  const power = await powerBehind(client, tenant, { ...options, maxAgeMs: 0 })
+  if (power !== null) return power.power === 'proven'
+  throw seesFewer()
+}
+
+/**
+ * Requires that no client is proven to see all users, after one that is not has found no user.
+ * @throws CURFEW_LISTING_UNSTABLE if one is, so that the search must be repeated; as `requirePower` does
+ */
+export async function requireNoBetter(
+  tenant: Pick<QlikTenant, 'power'>,
+  options: CallOptions,
+): Promise<void> {
+  const { power } = await requirePower(tenant, options)
+  if (power === 'proven') throw seesFewer()
+}
+
+function seesFewer(): CurfewError {
+  return new CurfewError(
+    'CURFEW_LISTING_UNSTABLE',
+    'The OAuth client that did not find the user may see fewer users than another client of the tenant.',
+  )
 }
 
 /** 0 is the most powerful. */

@@ -8,8 +8,6 @@ const DAY_MS = 24 * 60 * 60_000
 
 export interface RetentionOptions {
   store: Pick<RevocationStore, 'purge'> & { audit: Pick<AuditLog, 'purge' | 'recordHeads'> }
-  /** Signs the heads of the audit trail once a day; null without a key. */
-  signDaily: ((now: number) => Promise<void>) | null
   retentionDays: number
   /** 0 if the audit trail is turned off. */
   auditRetentionDays: number
@@ -19,13 +17,12 @@ export interface RetentionOptions {
 
 /**
  * Deletes revocations that ended more than `retentionDays` ago, and old entries of the audit trail, every ten minutes. Then
- * the heads of its chains are recorded and signed, if that is due. Returns a function that stops it.
+ * the heads of its chains are recorded, if that is due. Returns a function that stops it.
  */
 export function startRetention({
   store,
   retentionDays,
   auditRetentionDays,
-  signDaily,
   clock,
   log,
 }: RetentionOptions): () => void {
@@ -35,7 +32,6 @@ export function startRetention({
     const entries = await store.audit.purge(now - auditRetentionDays * DAY_MS, now)
     if (entries > 0) log.info({ entries }, 'deleted old entries of the audit trail')
     await store.audit.recordHeads(now)
-    await signDaily?.(now)
   }
   const purge = async () => {
     try {

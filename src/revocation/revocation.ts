@@ -9,8 +9,8 @@ export const Status = z.enum(['queued', 'running', 'held', 'completed', 'failed'
 export type Status = z.infer<typeof Status>
 
 /**
- * Result of a completed revocation. `no-such-user`: no user has the id or the name. `none-visible`: the list was
- * empty, but the OAuth client is not known to see other users' tokens.
+ * Result of a completed revocation. `no-such-user`: no user has the id or the name. `none-visible`: no user or token was
+ * found, but the OAuth client is not known to see those of other users.
  */
 export const Outcome = z.enum(['revoked', 'nothing-to-revoke', 'no-such-user', 'none-visible'])
 export type Outcome = z.infer<typeof Outcome>
@@ -103,6 +103,19 @@ export type Revocation = z.infer<typeof Revocation>
 /** Whether nothing further happens to it, other than a confirming listing, unless it is retried. */
 export function hasEnded({ status }: Pick<Revocation, 'status'>): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled'
+}
+
+/**
+ * Number of tokens that remain; null if they were never counted. A run counts them again, so its count is preferred to the
+ * size.
+ */
+export function remainingTokens({
+  status,
+  tokens,
+  size,
+}: Pick<Revocation, 'status' | 'tokens' | 'size'>): number | null {
+  const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
+  return status === 'running' && found > 0 ? tokens.remaining : size
 }
 
 /** Whether it has ended and no confirming listing is due. */

@@ -1,3 +1,4 @@
+import type { Moment } from '../base/moment.ts'
 import { Attempt } from './attempt.ts'
 import { identify } from './identify.ts'
 import { type ListOptions, usersOf } from './listing.ts'
@@ -62,7 +63,8 @@ export async function runAttempt(
   let resolved: string[] | null = null
   try {
     const { ownUserIds } = await requirePower(tenant, options)
-    resolved = await identify(revocation.user, ownUserIds, tenant, options)
+    const { ids, isProven } = await identify(revocation.user, ownUserIds, tenant, options)
+    resolved = ids
     await options.lock(resolved)
     const users = usersOf(resolved, ownUserIds)
     const existing = knownToExist(revocation, resolved, ownUserIds)
@@ -70,8 +72,8 @@ export async function runAttempt(
     const attempt = new Attempt({ ...options, place, tenant, users, existing, tally, startedAt, onChange })
     const { proof, undecided, beganAt } = await attempt.run()
     const tokens = { ...tally.counts }
-    const outcome = outcomeOf(proof, tokens)
-    const confirmInMs = outcome === 'no-such-user' ? null : confirmDelay(beganAt, options)
+    const outcome = outcomeOf(proof, tokens, isProven)
+    const confirmInMs = proof === null || outcome === 'no-such-user' ? null : confirmDelay(beganAt, options)
     return { ended: 'completed', outcome, resolved, proof, undecided, confirmInMs, tokens }
   } catch (error) {
     const tokens = { ...tally.counts }
@@ -90,14 +92,14 @@ function placeOf({ acceptedAt }: Revocation, { counts }: TokenTally): Place {
   }
 }
 
-/** Used if the tenant's clock is unknown; the next listing may reveal it. */
+/** Used if the tenant's clock is unknown, or was when the listing began. The next listing may reveal it. */
 const CONFIRM_BLINDLY_AFTER_MS = 6_000
 
 /** `confirmInMs` for a last listing that began at `beganAt`. */
-function confirmDelay(beganAt: number, { time, clock }: ListOptions): number | null {
+function confirmDelay(beganAt: Moment, { time, clock }: ListOptions): number | null {
   const missing = time.missingMs(beganAt)
   if (missing === null) return CONFIRM_BLINDLY_AFTER_MS
-  return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt)))
+  return missing === 0 ? null : Math.max(0, Math.ceil(missing - (clock.monotonic() - beganAt.monotonic)))
 }
 
 /** A user exists if Qlik found it by name, or if its tokens were listed, in this attempt or an earlier one. */
@@ -110,8 +112,13 @@ function knownToExist(
   return user.kind !== 'userId' || found > 0 ? [...resolved, ...ownUserIds] : [...ownUserIds]
 }
 
-function outcomeOf(proof: Proof | null, { revoked, alreadyGone }: TokenCounts): Outcome {
-  if (proof === null) return 'no-such-user'
+/** @param isIdentified whether the client that searched for the user is proven to see all users */
+function outcomeOf(
+  proof: Proof | null,
+  { revoked, alreadyGone }: TokenCounts,
+  isIdentified: boolean,
+): Outcome {
+  if (proof === null) return isIdentified ? 'no-such-user' : 'none-visible'
   if (revoked + alreadyGone > 0) return 'revoked'
   if (proof.role === 'not-reported') return 'none-visible'
   return proof.userExists ? 'nothing-to-revoke' : 'no-such-user'

@@ -83,6 +83,6 @@ function measuredTime(revocation: Revocation, { signalTime, signalTimeOf }: Time
  * Whether the tenant works, as far as an attempt shows. A stopped attempt, or an error that concerns one user, does
  * not count against the tenant.
  */
-export function isTenantWorking(result: RunResult, isStopped: boolean): boolean {
-  return result.ended === 'completed' || isStopped || result.progressed || concernsOneUser(result.error)
+export function isTenantWorking(result: RunResult): boolean {
+  return result.ended === 'completed' || result.progressed || concernsOneUser(result.error)
 }

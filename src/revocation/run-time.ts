@@ -1,4 +1,8 @@
 import type { Clock } from '../base/clock.ts'
+import { widen } from '../base/interval.ts'
+import { type Moment, momentOf } from '../base/moment.ts'
+import { divergenceSince, LARGEST_DIVERGENCE_MS } from '../base/steady-clock.ts'
+import { confirmAfter } from './grant-limits.ts'
 import type { QlikTenant } from './qlik-tenant.ts'
 import type { Revocation } from './revocation.ts'
 import { type GrantScope, grantScopeOf } from './scope.ts'
@@ -6,15 +10,14 @@ import type { Signal } from './signal.ts'
 import {
   boundAtFirstClaim,
   type Clocks,
-  confirmAfter,
   isPending,
   type SignalTime,
   signalTimeAt,
+  signalTimeOf,
   tenantTimeOf,
   untilPast,
 } from './signal-time.ts'
 import type { StoreClock } from './store.ts'
-import { signalTimeOf } from './transitions.ts'
 
 export interface RunTimeOptions {
   clock: Clock
@@ -60,14 +63,26 @@ export class RunTime {
 
   /**
    * How much later a listing would have had to begin to show every token in scope, in ms; 0 if it began late enough,
-   * null if the tenant's clock or the time of the signals is unknown.
-   * @param beganAt when it began, on the monotonic clock
+   * null if the tenant's clock or the time of the signals is unknown, or if the machine has slept since it began.
    */
-  missingMs(beganAt: number): number | null {
+  missingMs(beganAt: Moment): number | null {
+    const { clock, tenant } = this.#options
     this.#measure()
-    if (isPending(this.#time)) return null
-    const tenantOffset = this.#options.tenant.clockOffset()
-    return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset })
+    const offset = tenant.clockOffset()
+    if (isPending(this.#time) || offset === null || this.hasSleptSince(beganAt)) return null
+    // The offset of now, for a moment before.
+    const tenantOffset = widen(offset, divergenceSince(beganAt, clock))
+    return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt.monotonic, tenantOffset })
+  }
+
+  /** Whether the machine has slept, or the clock was set, so that the offset of now does not apply to that moment. */
+  hasSleptSince(moment: Moment): boolean {
+    return divergenceSince(moment, this.#options.clock) > LARGEST_DIVERGENCE_MS
+  }
+
+  /** `missingMs` of a listing that would begin now. */
+  missingNowMs(): number | null {
+    return this.missingMs(momentOf(this.#options.clock))
   }
 
   /** The measured time, to be stored. */

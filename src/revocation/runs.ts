@@ -1,9 +1,8 @@
 import { setMaxListeners } from 'node:events'
-import { earliest } from '../base/times.ts'
+import { FailingTenants } from './failing-tenants.ts'
 import type { Revocation } from './revocation.ts'
 import {
   fittingWindow,
-  pauseMs,
   type Room,
   type RoomBySize,
   RUNS_PER_REASON,
@@ -25,23 +24,16 @@ export interface Run {
   readonly isBySize: boolean
 }
 
-/** A tenant whose last attempt failed. */
-interface Failing {
-  /** Attempts that failed in a row. */
-  failures: number
-  /** No run starts before this time. */
-  pausedUntil: number
-}
-
 /**
  * Tracks what this process runs and how many more runs it may start: a share for each tenant, and fewer for a failing
  * one.
  */
 export class Runs {
+  /** The caller records each attempt. */
+  readonly failing = new FailingTenants()
   readonly #perTenant: () => number
   readonly #permits: (tenant: string) => number
   readonly #runs = new Map<string, Run>()
-  readonly #failing = new Map<string, Failing>()
 
   /**
    * @param perTenant current maximum number of runs per tenant, for each reason separately
@@ -80,19 +72,6 @@ export class Runs {
    */
   isLatest(run: Run): boolean {
     return this.#runs.get(run.revocation.id) === run
-  }
-
-  /** Records whether a tenant works, as an attempt has just shown. */
-  noteAttempt({ tenant }: Revocation, works: boolean, now: number): void {
-    if (works) return void this.#failing.delete(tenant)
-    const failures = (this.#failing.get(tenant)?.failures ?? 0) + 1
-    this.#failing.set(tenant, { failures, pausedUntil: now + pauseMs(failures) })
-  }
-
-  /** When the first pause of a failing tenant ends; null if there is none. */
-  resumesAt(now: number): number | null {
-    const ends = [...this.#failing.values()].map(({ pausedUntil }) => pausedUntil)
-    return earliest(...ends.filter((at) => at > now))
   }
 
   stop(id: string): void {
@@ -142,14 +121,12 @@ export class Runs {
   }
 
   #roomOf(now: number, counts: (revocation: Revocation) => boolean): Room {
-    const mayTry = ({ pausedUntil }: Failing) => pausedUntil <= now
-    const failing = new Map([...this.#failing].map(([tenant, state]) => [tenant, mayTry(state)]))
     const running = [...this.#runs.values()].filter(({ revocation }) => counts(revocation))
     const byTenant = Map.groupBy(running.map(runningOf), ({ tenant }) => tenant)
     const byAge = running.filter(({ isBySize }) => !isBySize)
     const room = remainingRoom(
       byAge.map(({ revocation }) => revocation.tenant),
-      { perTenant: this.#perTenant(), failing },
+      { perTenant: this.#perTenant(), failing: this.failing.pauses(now) },
     )
     return { ...room, bySize: this.#roomBySize(byTenant, running.length - byAge.length) }
   }
@@ -159,7 +136,7 @@ export class Runs {
       total: RUNS_PER_REASON - count,
       take: (tenant, sizes) => {
         // A failing tenant gets one run at a time, by age.
-        if (this.#failing.has(tenant)) return 0
+        if (this.failing.has(tenant)) return 0
         const runs = byTenant.get(tenant) ?? []
         const listing = runs.filter(({ remaining }) => remaining === null).length
         const room = Math.max(0, this.#perTenant() - listing)

@@ -4,8 +4,8 @@ import { REASONS, type Reason } from './signal.ts'
 // urgency, tenants in turn; within a tenant, the users with the fewest tokens, and a reserve for the oldest. Each urgency
 // and each tenant has its own room, so revocations that wait for a tenant's rate limit delay neither more urgent ones nor
 // other tenants. Both stores claim by these rules: by size in `sized.ts` of each store, by age in `due` of
-// stores/sqlite/statements.ts and stores/postgres/fetch.ts. A more urgent signal for a user who already waits or
-// runs comes first: see `join` in transitions.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
+// stores/sqlite/statements.ts and stores/postgres/job-table.ts. A more urgent signal for a user who already waits or
+// runs comes first: see `join` in joined-signals.ts and `#giveWay` in worker.ts. Calls that wait for the budget are ordered
 // by qlik/budget/tier-gate.ts.
 
 /** Urgency of a reason; 0 is the most urgent. */
@@ -29,9 +29,10 @@ const FIRST: Place = { remaining: 0, since: Number.NEGATIVE_INFINITY }
 
 /**
  * The index of the call that gets the next permit: one of the most urgent; among them the user with the fewest remaining
- * tokens, which minimizes the mean time until users are logged out, or, for every tenth permit, the oldest. With P
- * tokens of older users before a user with k tokens, no more than 10 (P + k) permits are given before that user has none
- * left. Of equals, the first.
+ * tokens, which minimizes the mean time until users are logged out, or, for every tenth permit, the oldest. Users accepted
+ * in the same ms, such as those of one request, have the same age; of them, the one with the fewest tokens is first. With P
+ * tokens of users who are not younger before a user with k tokens, no more than 10 (P + k) permits are given before that
+ * user has none left. Of equals, the first.
  * @param granted number of permits given before while calls waited
  * @returns -1 if none waits
  */
@@ -55,30 +56,17 @@ export function nextInLine(
 }
 
 function isOlder(one: Place, other: Place): boolean {
-  return one.since < other.since
+  return one.since === other.since ? one.remaining < other.remaining : one.since < other.since
 }
 
 function isShorter(one: Place, other: Place): boolean {
-  return one.remaining === other.remaining ? isOlder(one, other) : one.remaining < other.remaining
+  return one.remaining === other.remaining ? one.since < other.since : one.remaining < other.remaining
 }
 
 /** Maximum number of runs of one urgency in a process. High, because runs of a tenant that hangs only wait. */
 export const RUNS_PER_REASON = 1_000
 /** For a tenant that fails: enough to notice when it works again. */
 const RUNS_WHILE_FAILING = 1
-/** Failed attempts in a row, of any user, after which a tenant is given pauses. */
-const FAILURES_WITHOUT_PAUSE = 10
-const LONGEST_PAUSE_MS = 10_000
-
-/**
- * How long no run of a tenant starts after a failed attempt, in ms: 1 s, 2 s … up to 10 s, from the tenth failure in a row on.
- * A revocation waits for its own backoff as well, but with thousands in the queue one is always due, and each attempt costs a
- * commit.
- * @param failures attempts of the tenant that failed in a row
- */
-export function pauseMs(failures: number): number {
-  return Math.min(Math.max(0, failures - FAILURES_WITHOUT_PAUSE + 1) * 1_000, LONGEST_PAUSE_MS)
-}
 
 /** How many revocations may be claimed. */
 export interface Room {
@@ -174,4 +162,29 @@ export function shareRoom(
   return open
     .slice(0, Math.max(0, total))
     .map((tenant) => ({ tenant, limit: Math.min(share, roomOf(tenant)) }))
+}
+
+/** The most that one claim takes of a tenant by size. */
+export const CLAIMED_BY_SIZE = 100
+
+/**
+ * How many revocations of each tenant to claim by size. Tenants share the room, but the first ones get at least one each.
+ * @param tenants those with something due
+ * @param sizesOf the sizes of a tenant's revocations that are due, the fewest tokens first; up to `limit`
+ */
+export function shareRoomBySize(
+  { total, take }: RoomBySize,
+  tenants: readonly string[],
+  sizesOf: (tenant: string, limit: number) => readonly number[],
+): { tenant: string; count: number }[] {
+  const share = Math.min(CLAIMED_BY_SIZE, Math.max(1, Math.floor(total / tenants.length)))
+  const shares: { tenant: string; count: number }[] = []
+  let left = total
+  for (const tenant of tenants) {
+    if (left <= 0) break
+    const count = take(tenant, sizesOf(tenant, share))
+    left -= count
+    if (count > 0) shares.push({ tenant, count })
+  }
+  return shares
 }

@@ -1,7 +1,7 @@
 import type { Interval } from '../base/interval.ts'
+import { type GrantLimits, grantLimits } from './grant-limits.ts'
 import type { Token } from './qlik-tenant.ts'
 import type { Scope, Signal } from './signal.ts'
-import { type GrantLimits, grantLimits } from './signal-time.ts'
 
 /** A time further ahead of the tenant's clock than this is not a time. */
 const IMPLAUSIBLY_AHEAD_MS = 5 * 60_000

@@ -1,3 +1,5 @@
+import { lowest } from '../base/binary-search.ts'
+
 /** How many users have how many tokens. Pure. */
 export class SizeDistribution {
   readonly #sizes: readonly number[]
@@ -19,48 +21,20 @@ export class SizeDistribution {
 
   /** Mean number of tokens. */
   get mean(): number {
-    return this.#part(this.#tokens, this.#sizes.length)
+    return (this.#tokens.at(-1) ?? 0) / this.#total
   }
 
   get median(): number {
-    const index = this.#users.findIndex((users) => users * 2 >= this.#total)
-    return this.#sizes[Math.max(0, index - 1)] ?? 0
+    return this.quantile(0.5)
   }
 
-  /** Tokens of users with fewer than `size` tokens, per user of the whole. */
-  tokensBelow(size: number): number {
-    return this.#part(this.#tokens, this.#before(size))
-  }
-
-  /** Share of users with exactly `size` tokens. */
-  shareAt(size: number): number {
-    const index = this.#before(size)
-    return this.#sizes[index] === size
-      ? this.#part(this.#users, index + 1) - this.#part(this.#users, index)
-      : 0
+  /** The lowest size that this share of the users does not exceed. */
+  quantile(share: number): number {
+    const index = lowest(this.#sizes.length, (at) => (this.#users[at + 1] ?? 0) >= share * this.#total)
+    return this.#sizes[Math.min(index, this.#sizes.length - 1)] ?? 0
   }
 
   get #total(): number {
     return this.#users.at(-1) ?? 0
   }
-
-  #part(sums: readonly number[], count: number): number {
-    return (sums[count] ?? 0) / this.#total
-  }
-
-  /** Number of sizes less than `size`. */
-  #before(size: number): number {
-    return lowest(this.#sizes.length, (index) => (this.#sizes[index] ?? 0) >= size)
-  }
-}
-
-/** The lowest index below `count` for which a test holds that holds for all higher ones; `count` if there is none. */
-export function lowest(count: number, holds: (index: number) => boolean): number {
-  let [low, high] = [0, count]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (holds(middle)) high = middle
-    else low = middle + 1
-  }
-  return low
 }

@@ -28,9 +28,9 @@ const SHARE_OF_READS = 0.5
 /**
  * Whether to count the tokens of users that wait, and how. Pure.
  *
- * As long as the budget suffices for all of them, at one token each at least, the order is irrelevant, and each run lists
- * its user anyway. Otherwise the cheaper way is chosen. The number of pages of the whole tenant is unknown at first: it is
- * tried, and given up after as many calls as the users would take, so the choice costs at most twice the cheaper way.
+ * As long as the budget suffices for all of them, with at least one token each, the order is irrelevant, and each run lists
+ * its user anyway. Otherwise the cheaper way is chosen. The number of pages of the whole tenant is unknown at first: its list
+ * is begun, and given up after as many pages as there are users, so the choice costs at most twice the cheaper way.
  */
 export function planSurvey({
   permits,

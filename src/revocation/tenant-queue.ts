@@ -1,7 +1,9 @@
-import { RESERVE_EVERY, urgencyOf } from './schedule.ts'
+import { lowest } from '../base/binary-search.ts'
+import { OrderForecast, type UsersOfSize } from './order-forecast.ts'
+import { urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
-import { lowest, SizeDistribution } from './size-distribution.ts'
-import type { QueueGroup } from './store.ts'
+import { SizeDistribution } from './size-distribution.ts'
+import type { QueueGroup } from './store/size-store.ts'
 
 /** A revocation whose place in the queue is wanted. */
 export interface Waiting {
@@ -23,7 +25,7 @@ export interface QueueCounts {
 
 /**
  * The queued and running revocations of a tenant, as sums. Predicts after how many permits a revocation is complete, by
- * the rule of `nextInLine`: docs/order-of-revocations.md derives the formula. Pure; a prediction takes microseconds.
+ * the rule of `nextInLine`: see docs/order-of-revocations.md#estimates. Pure; a prediction takes microseconds.
  */
 export class TenantQueue {
   /** Number of tokens per user. */
@@ -91,9 +93,6 @@ export class TenantQueue {
 const TOKENS_A_PAGE = 100
 /** Sums of fractions are inexact. */
 const ROUNDING = 1e-6
-/** Bisection stops at this number of permits, or after this number of halvings. */
-const PRECISION = 0.5
-const HALVINGS = 40
 
 /** Users to be listed: those whose tokens are not counted, and those without tokens, whom only their runs list. */
 interface Unlisted {
@@ -106,30 +105,23 @@ class Line {
   readonly counts: QueueCounts
   /** Expected number of tokens of all users. */
   readonly tokens: number
+  readonly #groups: readonly QueueGroup[]
   readonly #sizes: SizeDistribution
-  /** Users with tokens, the fewest tokens first, the oldest first among equals. */
-  readonly #bySize: Sums
-  /** Users who have or may have tokens, the oldest first. */
-  readonly #byAge: Sums
-  readonly #uncounted: Sums
-  readonly #without: Sums
+  readonly #uncounted: Ages
+  readonly #without: Ages
+  /** Built when it is needed. */
+  #forecast: OrderForecast | null = null
 
   constructor(groups: readonly QueueGroup[], sizes: SizeDistribution) {
     const usersIn = (some: readonly QueueGroup[]) => some.reduce((sum, { count }) => sum + count, 0)
-    const counted = groups.filter(({ size }) => size !== null && size > 0)
-    const uncounted = groups.filter(({ size }) => size === null)
+    this.#groups = groups
     this.#sizes = sizes
-    this.#bySize = new Sums(counted, (one, other) => sizeOf(one) - sizeOf(other) || byId(one, other), sizeOf)
-    this.#byAge = new Sums([...counted, ...uncounted], byId)
-    this.#uncounted = new Sums(uncounted, byId)
-    this.#without = new Sums(
-      groups.filter(({ size }) => size === 0),
-      byId,
-    )
+    this.#uncounted = new Ages(groups.filter(({ size }) => size === null))
+    this.#without = new Ages(groups.filter(({ size }) => size === 0))
     this.counts = {
       queued: usersIn(groups.filter(({ isRunning }) => !isRunning)),
       running: usersIn(groups.filter(({ isRunning }) => isRunning)),
-      knownTokens: this.#bySize.total,
+      knownTokens: groups.reduce((sum, { size, count }) => sum + (size ?? 0) * count, 0),
       uncounted: this.#uncounted.total,
     }
     this.tokens = this.counts.knownTokens + this.counts.uncounted * sizes.mean
@@ -143,101 +135,47 @@ class Line {
     return { uncounted: this.#uncounted.beforeId(id), without: this.#without.beforeId(id) }
   }
 
-  /**
-   * While the users with the fewest tokens get nine of ten permits and the oldest one, users are completed from both ends.
-   * If size and age are independent, after a share s of all permits, the users with the fewest tokens, up to a share
-   * 1 − (1 − s)^0.9 of all tokens, are complete, and so is a share 1 − (1 − s)^0.1 of the users, the oldest ones. A user
-   * is complete when the first of the two reaches it. From when it is the oldest, its tokens decrease, too.
-   */
   permitsUntil(own: number, id: string): number {
-    const before = this.#tokensBefore(own, id)
-    const total = Math.max(this.tokens, before + own)
-    const users = Math.max(1, this.#byAge.total)
-    const olderShare = Math.min(1, this.#byAge.beforeId(id) / users)
-    const bySize = total * (1 - (1 - (before + own) / total) ** (1 / (1 - RESERVED)))
-    const oldestFrom = total * (1 - (1 - olderShare) ** (1 / RESERVED))
-    if (oldestFrom >= bySize) return Math.max(own, bySize)
-    const leftAt = (permits: number) => own - (permits - oldestFrom) * RESERVED
-    const reachedAt = (permits: number) => total * (1 - (1 - permits / total) ** (1 - RESERVED))
-    // When no other user has fewer tokens left than this one, it gets all permits.
-    let [low, high] = [oldestFrom, Math.min(bySize, oldestFrom + own / RESERVED)]
-    for (let halving = 0; halving < HALVINGS && high - low > PRECISION; halving += 1) {
-      const permits = (low + high) / 2
-      if (this.#tokensBefore(leftAt(permits), id) <= reachedAt(permits)) high = permits
-      else low = permits
-    }
-    const begun = this.#bySize.leftOfUserAt(reachedAt(high))
-    const first = begun < leftAt(high) ? begun : 0
-    return Math.max(own, Math.min(bySize, high + first + leftAt(high)))
+    this.#forecast ??= new OrderForecast(this.#users())
+    return Math.max(own, this.#forecast.permitsUntil(own, id))
   }
 
-  /** Expected number of tokens of the users who come before one with `size` tokens and this id. */
-  #tokensBefore(size: number, id: string): number {
-    const counted = this.#bySize.before(
-      (group) => sizeOf(group) > size || (sizeOf(group) === size && group.id > id),
-      id,
-      (last) => sizeOf(last) === size,
-    )
-    const { total } = this.#uncounted
-    if (total === 0) return counted
-    const equal = this.#sizes.shareAt(size)
-    const olderEqual = equal === 0 ? 0 : equal * size * this.#uncounted.beforeId(id)
-    return counted + total * this.#sizes.tokensBelow(size) + olderEqual
+  /** Those with tokens. Those who are not counted are assumed to have the sizes of the others. */
+  #users(): UsersOfSize[] {
+    const assumed = this.#uncounted.groups.map(({ id, count }, index) => ({
+      ...{ id, count },
+      size: this.#sizes.quantile(((index + 0.5) * GOLDEN_RATIO) % 1),
+    }))
+    const known = this.#groups.map(({ id, count, size }) => ({ id, count, size: size ?? 0 }))
+    return [...known, ...assumed].filter(({ size }) => size > 0)
   }
 }
 
-const RESERVED = 1 / RESERVE_EVERY
+/** The multiples of this, without their integral part, are spread evenly, however many there are. */
+const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2
 
-function sizeOf({ size }: QueueGroup): number {
-  return size ?? 0
-}
-
-function byId(one: QueueGroup, other: QueueGroup): number {
-  if (one.id === other.id) return 0
-  return one.id < other.id ? -1 : 1
-}
-
-/** Sums over groups in an order. */
-class Sums {
-  readonly #groups: readonly QueueGroup[]
+/** The number of users before an id, in the order of age. */
+class Ages {
+  readonly groups: readonly QueueGroup[]
   /** Of the first n groups. */
   readonly #sums: number[] = [0]
 
-  constructor(
-    groups: readonly QueueGroup[],
-    compare: (one: QueueGroup, other: QueueGroup) => number,
-    weightOf: (group: QueueGroup) => number = () => 1,
-  ) {
-    this.#groups = [...groups].sort(compare)
-    for (const [index, group] of this.#groups.entries())
-      this.#sums.push((this.#sums[index] ?? 0) + group.count * weightOf(group))
+  constructor(groups: readonly QueueGroup[]) {
+    this.groups = [...groups].sort((one, other) => (one.id < other.id ? -1 : 1))
+    for (const [index, { count }] of this.groups.entries()) this.#sums.push((this.#sums[index] ?? 0) + count)
   }
 
   get total(): number {
     return this.#sums.at(-1) ?? 0
   }
 
-  /** The number of users before this id, if the order is that of ids. */
+  /** Of the last group that begins before the id, half counts. */
   beforeId(id: string): number {
-    return this.before((group) => group.id > id, id)
-  }
-
-  /** If sums are tokens: how many the user whose tokens contain this position has after it. */
-  leftOfUserAt(position: number): number {
-    const index = lowest(this.#groups.length, (at) => (this.#sums[at + 1] ?? 0) > position)
-    const group = this.#groups[index]
-    if (!group) return 0
-    const size = sizeOf(group)
-    return size - ((position - (this.#sums[index] ?? 0)) % size)
-  }
-
-  /** The sum up to the first group that `isAfter` this id; only half of the last one if the id `mayBeIn` it. */
-  before(isAfter: (group: QueueGroup) => boolean, id: string, mayBeIn: typeof isAfter = () => true): number {
-    const index = lowest(this.#groups.length, (at) => isAfter(this.#groups[at] as QueueGroup))
-    const last = this.#groups[index - 1]
+    const index = lowest(this.groups.length, (at) => (this.groups[at]?.id ?? '') > id)
+    const last = this.groups[index - 1]
     const [beforeLast, upTo] = [this.#sums[index - 1] ?? 0, this.#sums[index] ?? 0]
     if (last?.id === id) return beforeLast
-    return last && last.count > 1 && mayBeIn(last) ? (beforeLast + upTo) / 2 : upTo
+    return last && last.count > 1 ? (beforeLast + upTo) / 2 : upTo
   }
 }
 

@@ -12,12 +12,13 @@ export interface TenantStatus {
   unended: number
   /** What the limits allow; null if the tenant is not configured. */
   outlook: Pick<Outlook, 'permits' | 'permitsPerWindow' | 'nextPermitAt' | 'blockedUntil'> | null
+  /** When, for reads and for revocations, at least one client is no longer blocked by Qlik; null if that is so now. */
   blockedUntil: number | null
-  /** When the backlog is expected to be empty; null if it is empty or nothing proceeds. */
+  /** When the backlog is expected to be empty; null if it is empty or no revocation can proceed. */
   emptyAt: number | null
   /** When the oldest queued revocation was accepted; null if none is queued. */
   oldestQueuedAt: number | null
-  /** Why nothing proceeds, or null. */
+  /** Why no revocation can proceed, or null. */
   hindrance: Hindrance | null
 }
 

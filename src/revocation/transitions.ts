@@ -1,13 +1,14 @@
 import { CurfewError } from '../base/errors.ts'
+import { join } from './joined-signals.ts'
 import type { SenderName } from './origin.ts'
 import { type Hold, isVerified, Revocation, type TokenCounts } from './revocation.ts'
-import { urgencyOf } from './schedule.ts'
 import type { Signal } from './signal.ts'
-import * as times from './signal-time.ts'
+import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
 
 /**
  * Everything that changes a revocation, as pure functions from (state, event, time) to the new state. Both stores
- * apply them, each within one transaction; the surrounding statements only find and write rows.
+ * apply them, each within one transaction; the surrounding statements only find and write rows. `join` is in
+ * `joined-signals.ts`.
  *
  * | State | Event | Next state | Function |
  * |---|---|---|---|
@@ -57,52 +58,6 @@ export function newHeld(id: string, signal: Signal, { kind, name, id: of }: Send
   return { ...newRevocation(id, signal), status: 'held', hold }
 }
 
-/**
- * A queued revocation after another signal for the same user and device type joined it: the latest time, the highest
- * urgency and the widest scope win, and the 24-hour limit starts over. Its due time does not change.
- */
-export function join(queued: Revocation, signal: Signal | Revocation): Revocation {
-  return {
-    ...queued,
-    reason: urgencyOf(signal.reason) < urgencyOf(queued.reason) ? signal.reason : queued.reason,
-    scope: signal.scope === 'all' ? 'all' : queued.scope,
-    occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
-    ...joinTimes(queued, signal),
-    hold: queued.hold ?? ('hold' in signal ? signal.hold : null),
-    failingSince: null,
-  }
-}
-
-/** The later of both times, and the `occurredAt` that it covers. */
-function joinTimes(
-  queued: Revocation,
-  signal: Signal | Revocation,
-): Pick<Revocation, 'signalTime' | 'signalTimeOf'> {
-  const { signalTime: joinedTime = null } = signal
-  // A signal's time always covers the signal; a revocation's may not cover all of its signals.
-  const joining = { signalTimeOf: signal.occurredAt, ...signal, signalTime: joinedTime }
-  const signalTime = times.join(signalTimeOf(queued), signalTimeOf(joining))
-  return { signalTime, signalTimeOf: Math.max(queued.occurredAt, signal.occurredAt) }
-}
-
-/** The time of a revocation's signals, even if a version without signal times accepted one of them. */
-export function signalTimeOf({
-  signalTime,
-  signalTimeOf,
-  occurredAt,
-}: Pick<Revocation, 'signalTime' | 'signalTimeOf' | 'occurredAt'>): times.SignalTime {
-  const isCovered = signalTime !== null && signalTimeOf !== null && signalTimeOf >= occurredAt
-  return isCovered ? signalTime : times.join(signalTime ?? times.UNLINKED, times.UNLINKED)
-}
-
-/** A queued revocation with a more precise time. */
-export function measure(
-  queued: Revocation,
-  resolve: (time: times.SignalTime) => times.SignalTime,
-): Revocation {
-  return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
-}
-
 /** A process starts an attempt, or restarts one that another process lost. */
 export function claim(revocation: Revocation, now: number): Revocation {
   return {
@@ -124,6 +79,11 @@ export function progress(running: Revocation, tokens: TokenCounts): Revocation {
 
 /** The time of the signals as measured by an attempt or a listing; omitted if not measured. */
 export type MeasuredTime = Partial<Pick<Revocation, 'signalTime' | 'signalTimeOf'>>
+
+/** A queued revocation with a more precise time. */
+export function measureTime(queued: Revocation, resolve: (time: SignalTime) => SignalTime): Revocation {
+  return { ...queued, signalTime: resolve(signalTimeOf(queued)), signalTimeOf: queued.occurredAt }
+}
 
 /** What an attempt found, however it ended. */
 export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> & MeasuredTime
@@ -216,7 +176,7 @@ function settle(completed: Revocation): Revocation {
 export function confirmBy(older: Revocation, newer: Revocation): Revocation | null {
   const reaches =
     (newer.scope === 'all' || older.scope !== 'all') &&
-    times.covers(signalTimeOf(newer), signalTimeOf(older)) &&
+    covers(signalTimeOf(newer), signalTimeOf(older)) &&
     older.resolved.every((userId) => newer.resolved.includes(userId))
   if (!reaches || newer.verificationDueAt !== null || older.verificationDueAt === null) return null
   const tokens: TokenCounts = { ...older.tokens, kept: newer.tokens.kept }

@@ -5,7 +5,7 @@ import { isSettled, type Revocation } from './revocation.ts'
 const until = z.iso.datetime()
 const nextAttempt = { until: until.nullable() }
 
-/** Why nothing of a tenant proceeds. */
+/** Why no revocation of a tenant can proceed. */
 export const Hindrance = z.enum(['tenant-failing', 'client-refused', 'unknown-tenant'])
 export type Hindrance = z.infer<typeof Hindrance>
 
@@ -38,7 +38,7 @@ export type FindWait = (revocation: Revocation) => WaitingFor | null
 
 /** What may delay a tenant's revocations. Times in ms since the epoch; null if calls are not limited. */
 export interface KnownLimits {
-  /** Why nothing proceeds; null if it does. */
+  /** Why no revocation of the tenant can proceed, or null. */
   hindranceOf?(tenant: string): Hindrance | null
   /** When Qlik's requested wait for these calls ends. */
   blockedUntil(tenant: string, calls: LimitedCalls): number | null

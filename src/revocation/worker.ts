@@ -13,11 +13,12 @@ import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
 import type { RevocationStore } from './store.ts'
-import { Survey } from './survey.ts'
 import type { Allowance } from './survey-plan.ts'
 import { Tallies } from './tallies.ts'
+import { TokenSurvey } from './token-survey.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
+import type { Hindrance } from './waiting-for.ts'
 
 /** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
@@ -36,8 +37,6 @@ export interface WorkerOptions {
   runsPerTenant: () => number
   /** What a tenant's budget allows; null if unknown, which is the default. */
   allowance?: (tenant: string) => Allowance | null
-  /** Called after each attempt with the reason why the tenant failed; null if it works. */
-  onAttempt?: (tenant: string, failure: Failure | null) => void
   /** Called after a revocation has durably ended. */
   onEnded: (revocation: Revocation) => void
   /** Called after a confirming listing has durably changed a revocation. */
@@ -57,7 +56,7 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #now: () => number
   readonly #runs: Runs
-  readonly #survey: Survey
+  readonly #survey: TokenSurvey
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
   readonly #underWay = new Set<Promise<void>>()
@@ -75,7 +74,7 @@ export class Worker {
     this.#options = options
     this.#now = now
     this.#runs = new Runs(runsPerTenant, (tenant) => allowance(tenant)?.permitsPerWindow ?? 0)
-    this.#survey = new Survey({
+    this.#survey = new TokenSurvey({
       ...{ store, tenants, clock, log, allowance },
       tokens: () => this.#runs.tokens(),
       onSized: this.wake,
@@ -125,8 +124,15 @@ export class Worker {
    */
   readonly isFailing = (): boolean => this.#failedClaims >= FAILED_CLAIMS_IN_A_ROW
 
-  /** Number of tokens that a run of this process still has to revoke; null if unknown. Bound, like `isFailing`. */
-  readonly remainingOf = (id: string): number | null => this.#runs.get(id)?.remaining ?? null
+  /** Number of tokens that a run of this process still has to revoke; null if unknown. */
+  remainingOf(id: string): number | null {
+    return this.#runs.get(id)?.remaining ?? null
+  }
+
+  /** Why the revocations of a tenant cannot proceed, as the attempts of this process show; null if they can. */
+  hindranceOf(tenant: string): Hindrance | null {
+    return this.#runs.failing.hindranceOf(tenant, this.#now())
+  }
 
   /** Stops claiming, stops all runs, and resolves when all of them are back in the queue. */
   async stop(): Promise<void> {
@@ -154,7 +160,7 @@ export class Worker {
         if (claimed.length > 0 || hasConfirmations) this.#claimAgain = true
       }
       this.#survey.wake()
-      const resumesAt = [this.#runs.resumesAt(claimedAt), this.#confirmations.resumesAt(claimedAt)]
+      const resumesAt = [this.#runs.failing.resumesAt(claimedAt), this.#confirmations.resumesAt(claimedAt)]
       const wakeAt = earliest(await store.nextDueAt(claimedAt), ...resumesAt)
       if (wakeAt !== null) this.#wakeAfter(wakeAt - this.#now())
       this.#failedClaims = 0
@@ -224,12 +230,12 @@ export class Worker {
   }
 
   async #report(revocation: Revocation, { result, events }: Done, { aborted }: AbortSignal): Promise<void> {
-    const { store, random, onAttempt } = this.#options
+    const { store, random } = this.#options
     const { id, tenant } = revocation
-    const isWorking = isTenantWorking(result, aborted)
-    this.#runs.noteAttempt(revocation, isWorking, this.#now())
     const report = judgeRun(revocation, result, { now: this.#now(), random: random(), isStopped: aborted })
-    if (!aborted) onAttempt?.(tenant, isWorking ? null : report.failure)
+    // A stopped attempt shows nothing.
+    if (!aborted)
+      this.#runs.failing.note(tenant, isTenantWorking(result) ? null : report.failure, this.#now())
     if (report.failure && result.ended === 'stopped')
       this.#logFailure(revocation, report.failure, result.error)
     if (report.do === 'put-back') return store.putBack(id, report.waiting, events)

@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { invalidMember } from '../base/errors.ts'
+import { mapInTurns } from '../base/in-turns.ts'
 import { type InboundOptions, REPEATABLE, repeatableEstimate, replayKeyOf } from '../http/answer.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { DRY_RUNS, isDryRun, previewSignals, SignalQuery } from '../http/dry-run.ts'
@@ -46,7 +47,7 @@ const BulkAnswer = z.object({
 })
 const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: DryRunView }), Refused])) })
 
-/** `POST /revocations`: many users in one request, all made durable in one transaction. */
+/** `POST /revocations`: many users in one request, all durable when it is answered. */
 const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
   const { accept, findWait, dryRun, tenants, clock } = options
 
@@ -82,7 +83,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       const tenant = tenantFor(details.tenant, sender, tenants)
       const toOne = (user: UserReference) =>
         toSignal(details, { user, source: 'bulk', defaultReason: 'security', sender, tenants, now })
-      const checked = users.map((user) => User.safeParse(user))
+      const checked = await mapInTurns(users, (user) => User.safeParse(user))
       const signals = checked.flatMap(({ data }) => (data ? [toOne(userOf(data))] : []))
       if (isDry) {
         const results = await previewSignals(request, signals, dryRun)
@@ -93,7 +94,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       const errors = checked.flatMap(({ error }) => (error ? [invalidRequest(error)] : []))
       // They have the same code, so one report covers all.
       if (errors.length > 0 && !replayed) app.noticeRejection(request, errors[0], errors.length)
-      const results = revocations.map((revocation) => ({
+      const results = await mapInTurns(revocations, (revocation) => ({
         revocation: view(revocation, repeatableEstimate(revocation, replay, options), findWait(revocation)),
       }))
       return reply.code(202).send({ items: inOrder(checked, results) })

@@ -64,7 +64,7 @@ const erasures: FastifyPluginAsyncZod<ErasuresOptions> = async (app, { audit, te
     return { id, ...erased, action: erased.pending > 0 ? REPEAT : null }
   }
 
-  /** Its caller may be gone. */
+  /** The caller may never ask for the result. */
   async function logEnd(erasure: Erasure) {
     await erasure.ended
     const { id, outcome } = erasure
@@ -84,7 +84,7 @@ const erasures: FastifyPluginAsyncZod<ErasuresOptions> = async (app, { audit, te
         description:
           'Under every name that Curfew knows of the user in this tenant: in the audit trail, in revocations that have ' +
           'ended, in sessions and in stored answers. The chains of the audit trail stay valid. Erasing again is safe. ' +
-          'After 20 s, the response is 202, and `Location` is where to ask for the result.',
+          'If it takes longer than 20 s, the response is 202: request the result at `Location`.',
         body: ErasureBody,
         response,
         'x-facts': {

@@ -9,7 +9,8 @@ import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { userKey } from '../revocation/keys.ts'
 import { isPosition, SenderName } from '../revocation/origin.ts'
-import type { Decided, HeldQuery, RevocationStore } from '../revocation/store.ts'
+import type { Decided, HeldQuery } from '../revocation/store/held-store.ts'
+import type { RevocationStore } from '../revocation/store.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 
 const MAX_IDS = 1_000

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import { Counter, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
@@ -6,15 +6,10 @@ import { MONITORING_RATE, sharedWork } from '../base/shared-work.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
 import { REFUSALS, type Refusal } from '../http/refusals.ts'
 import type { Rejection } from '../http/rejections.ts'
-import { TIERS } from '../qlik/budget/permit-log.ts'
-import type { Deprecations } from '../qlik/deprecations.ts'
 import type { Route } from '../qlik/http.ts'
-import { classOf } from '../qlik/pool.ts'
-import type { Tenants } from '../qlik/tenants.ts'
-import type { Estimates } from '../revocation/estimates.ts'
 import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
 import { outcomeOf } from '../revocation/revocation-view.ts'
-import type { RevocationStore } from '../revocation/store.ts'
+import { createGauges, type GaugeOptions } from './gauges.ts'
 
 /**
  * The counters and histograms. The histograms have no tenant label, because each has a dozen series and there can be
@@ -139,81 +134,15 @@ function verificationOf(revocation: Revocation): 'verified' | 'unverified' | 'to
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-export interface MetricsOptions {
+export interface MetricsOptions extends GaugeOptions {
   metrics: Metrics
-  store: RevocationStore
-  tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit' | 'refreshBudgets'>
-  estimates: Pick<Estimates, 'refresh' | 'statusOf'>
-  deprecations: Pick<Deprecations, 'tenants' | 'of'>
   clock: Pick<Clock, 'now' | 'monotonic'>
 }
 
 /** `GET /metrics`, in the Prometheus text format. Gauges are read on each request, but not more than five times a second. */
-export default async function metricsRoute(
-  app: FastifyInstance,
-  { metrics, store, tenants, estimates, deprecations, clock }: MetricsOptions,
-) {
-  const registers = [metrics.registry]
-  const backlog = new Gauge({
-    name: 'curfew_backlog',
-    help: 'Revocations that are queued, running or held.',
-    labelNames: ['tenant', 'status'],
-    registers,
-  })
-  const budget = new Gauge({
-    name: 'curfew_budget_remaining',
-    help: 'Calls that can be made now within the rate limits of Qlik Cloud.',
-    labelNames: ['tenant', 'client', 'tier'],
-    registers,
-  })
-  const blocked = new Gauge({
-    name: 'curfew_qlik_blocked_until_timestamp_seconds',
-    help: 'Time until which Qlik Cloud has blocked calls with a 429 response; 0 if it has not.',
-    labelNames: ['tenant', 'client', 'tier'],
-    registers,
-  })
-  const refused = new Gauge({
-    name: 'curfew_qlik_client_refused',
-    help: 'Set to 1 for each OAuth client that is not used, because Qlik Cloud refuses it or it lacks its role or scope; otherwise 0.',
-    labelNames: ['tenant', 'client'],
-    registers,
-  })
-  const learned = new Gauge({
-    name: 'curfew_qlik_learned_limit',
-    help: "Calls per window that all clients of a tenant make together, because Qlik Cloud refused a call although the client's limit was not reached; 0 if it did not.",
-    labelNames: ['tenant', 'tier'],
-    registers,
-  })
-  const byMinute = new Gauge({
-    name: 'curfew_qlik_minute_limit',
-    help: 'Calls per minute that each client of a tenant makes, because Qlik Cloud applies its rate limit to each minute; 0 if it applies to five.',
-    labelNames: ['tenant', 'tier'],
-    registers,
-  })
-  const completion = new Gauge({
-    name: 'curfew_backlog_completion_seconds',
-    help: 'Expected time until no revocation of the tenant is queued or running; 0 if none is, +Inf if nothing proceeds.',
-    labelNames: ['tenant'],
-    registers,
-  })
-  const oldest = new Gauge({
-    name: 'curfew_oldest_queued_seconds',
-    help: 'Time since the oldest queued revocation was accepted; 0 if none is queued.',
-    labelNames: ['tenant'],
-    registers,
-  })
-  const blockedFor = new Gauge({
-    name: 'curfew_blocked_seconds',
-    help: 'Time until a 429 response of Qlik Cloud blocks none of the calls of the tenant, 0 if it does not.',
-    labelNames: ['tenant'],
-    registers,
-  })
-  const deprecated = new Gauge({
-    name: 'curfew_qlik_deprecated',
-    help: 'Set to 1 for each deprecated Qlik Cloud endpoint that Curfew calls, based on responses of the last day.',
-    labelNames: ['tenant', 'route'],
-    registers,
-  })
+export default async function metricsRoute(app: FastifyInstance, { metrics, ...options }: MetricsOptions) {
+  const { registry } = metrics
+  const readGauges = createGauges(registry, options)
 
   const schema = {
     operationId: 'getMetrics',
@@ -223,54 +152,14 @@ export default async function metricsRoute(
     response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
   }
 
-  const exposition = sharedWork(expose, new TokenBucket({ ...MONITORING_RATE, clock }))
+  const exposition = sharedWork(expose, new TokenBucket({ ...MONITORING_RATE, clock: options.clock }))
   app.get('/metrics', { schema, config: { isForOperators: true } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await exposition()),
+    reply.type(registry.contentType).send(await exposition()),
   )
 
   async function expose(): Promise<Buffer> {
-    const [counts] = await Promise.all([store.backlog(), tenants.refreshBudgets(), estimates.refresh()])
-    // Only tenants in use are reported: those with an open connection or a backlog.
-    const opened = [...tenants.opened()]
-    const names = [...opened.map(({ name }) => name), ...counts.map(({ tenant }) => tenant)]
-    const secondsUntil = (at: number | null) => (at === null ? 0 : Math.max(0, at - clock.now()) / 1000)
-    const secondsSince = (at: number | null) => (at === null ? 0 : Math.max(0, clock.now() - at) / 1000)
-    for (const gauge of [backlog, completion, oldest, blockedFor]) gauge.reset()
-    for (const tenant of new Set(names)) {
-      backlog.set({ tenant, status: 'queued' }, 0)
-      backlog.set({ tenant, status: 'running' }, 0)
-      const { unended, emptyAt, oldestQueuedAt, blockedUntil } = estimates.statusOf(tenant)
-      const isStuck = unended > 0 && emptyAt === null
-      completion.set({ tenant }, isStuck ? Number.POSITIVE_INFINITY : secondsUntil(emptyAt))
-      oldest.set({ tenant }, secondsSince(oldestQueuedAt))
-      blockedFor.set({ tenant }, secondsUntil(blockedUntil))
-    }
-    for (const { tenant, status, count } of counts) backlog.set({ tenant, status }, count)
-    budget.reset()
-    blocked.reset()
-    refused.reset()
-    learned.reset()
-    byMinute.reset()
-    for (const { name, pool } of opened) {
-      for (const tier of TIERS) {
-        learned.set({ tenant: name, tier: String(tier) }, tenants.learnedLimit(name, tier) ?? 0)
-        byMinute.set({ tenant: name, tier: String(tier) }, tenants.minuteLimit(name, tier) ?? 0)
-      }
-      for (const client of pool.clients) {
-        const { clientId } = client
-        refused.set({ tenant: name, client: clientId }, classOf(client) === 'out' ? 1 : 0)
-        for (const tier of TIERS) {
-          const labels = { tenant: name, client: clientId, tier: String(tier) }
-          budget.set(labels, client.budget.remaining(tier))
-          blocked.set(labels, (tenants.clientBlockedUntil(name, clientId, tier) ?? 0) / 1000)
-        }
-      }
-    }
-    deprecated.reset()
-    for (const tenant of deprecations.tenants()) {
-      for (const { route } of deprecations.of(tenant)) deprecated.set({ tenant, route }, 1)
-    }
+    await readGauges()
     // One buffer for all responses that are not read yet.
-    return Buffer.from(await metrics.registry.metrics())
+    return Buffer.from(await registry.metrics())
   }
 }

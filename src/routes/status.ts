@@ -41,10 +41,10 @@ const TenantView = z
       .nullable()
       .describe('What the rate limits of all clients allow; null if the tenant is not configured'),
     blockedUntil: time.describe(
-      'Until when Qlik Cloud blocks calls with a 429 response; null if it does not',
+      'Until when 429 responses of Qlik Cloud block the reads or the revocations of all clients; null if they do not',
     ),
     estimatedCompletionAt: time.describe(
-      'When the backlog is expected to be empty; null if it is empty, or if nothing proceeds: then `waitingFor` gives the reason',
+      'When the backlog is expected to be empty; null if it is empty, or if no revocation can proceed: then `waitingFor` gives the reason',
     ),
     oldestQueuedAt: time.describe('When the oldest queued revocation was accepted; null if none is queued'),
     waitingFor: WaitingFor.nullable(),

@@ -59,6 +59,11 @@ export const behaviourSchema = z.strictObject({
    * exactly. Default: false.
    */
   anyCaseUserIds: z.boolean(),
+  /**
+   * Whether a user without the role TenantAdmin finds only itself among the users. Qlik does not document this.
+   * Default: true.
+   */
+  hidesUsers: z.boolean(),
   /** Whether `GET /users/me` redirects to an absolute URL. Default: false. */
   absoluteRedirect: z.boolean(),
 })
@@ -82,5 +87,6 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   notFoundCost: 1,
   retryAfter: 'seconds',
   anyCaseUserIds: false,
+  hidesUsers: true,
   absoluteRedirect: false,
 }

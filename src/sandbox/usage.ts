@@ -18,6 +18,7 @@ const SETTINGS: Record<keyof Behaviour, string> = {
   notFoundCost: 'how many calls a delete with 404 counts as',
   retryAfter: 'Retry-After of rate limits: seconds, date or missing',
   anyCaseUserIds: 'whether /users/{id} ignores letter case',
+  hidesUsers: 'whether a user without TenantAdmin finds only itself',
   absoluteRedirect: 'whether /users/me redirects to an absolute URL',
 }
 

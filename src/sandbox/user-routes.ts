@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ApiError, usersErrorBody } from './api-error.ts'
 import { authenticate } from './bearer.ts'
@@ -36,7 +36,7 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
 
   app.get<{ Params: { id: string } }>(`${PATH}/:id`, gate('user', 1), (request) => {
     const user = userWith(tenant, request.params.id)
-    if (user === undefined)
+    if (user === undefined || !visibleTo(tenant, request)(user))
       throw new ApiError(404, usersErrorBody(404, { code: 'USERS-7', title: 'Not found' }))
     return rowOf(tenant, user)
   })
@@ -45,7 +45,7 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
     const { filter, fields, totalResults, ...asked } = readInput(usersSchema, request.query, usersErrorBody)
     const matches = filter === undefined ? () => true : parseFilter(filter, tenant.settings.nameFolding)
     if (matches === null) throw new ApiError(400, usersErrorBody(400, { detail: 'filter is invalid' }))
-    const found = [...tenant.users.values()].filter(matches)
+    const found = [...tenant.users.values()].filter(visibleTo(tenant, request)).filter(matches)
     const page = userPageOf(found, asked)
     if (page === null) throw new ApiError(400, usersErrorBody(400, { detail: 'next or prev is invalid' }))
     const link = (next?: string, prev?: string) => linkTo(tenant, request, { next, prev })
@@ -61,9 +61,15 @@ export function userRoutes(app: FastifyInstance, tenant: Tenant, gate: Gate): vo
   })
 
   app.get(`${PATH}/actions/count`, gate('count', 1), (request) => {
-    authenticate(tenant, request)
-    return { total: tenant.users.size }
+    return { total: [...tenant.users.values()].filter(visibleTo(tenant, request)).length }
   })
+}
+
+/** Whether the caller sees a user. */
+function visibleTo(tenant: Tenant, request: FastifyRequest): (user: SandboxUser) => boolean {
+  const caller = authenticate(tenant, request)
+  const seesAll = !tenant.settings.hidesUsers || tenant.isAdmin(caller)
+  return ({ id }) => seesAll || id === caller.userId
 }
 
 function userWith(tenant: Tenant, id: string): SandboxUser | undefined {

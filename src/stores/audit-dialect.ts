@@ -12,11 +12,11 @@ export interface AuditDialect {
   lower(expression: string): string
   /** A condition: the text contains one of the texts in the parameter. */
   containsAny(text: string, parameter: string): string
-  /** The time of an entry, as the indexes have it that begin with a user or sender. */
+  /** The expression for the time of an entry in the indexes that begin with a user or sender. */
   timeInIndex: string
   /** The objects in a parameter with a JSON array, as a table with columns of these types. */
   records(parameter: string, columns: Readonly<Record<string, string>>): string
-  /** What the index by user begins with, an integer; null if it begins with the user. */
+  /** The integer expression with which the index by user begins; null if it begins with the user. */
   userPart: string | null
 }
 

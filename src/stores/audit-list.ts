@@ -19,7 +19,14 @@ const CURSOR =
 
 const newestFirst = (time: string) => `ORDER BY ${time} DESC, writer DESC, sequence DESC`
 
-type Filter = Omit<AuditQuery, 'limit' | 'cursor'>
+interface Search {
+  query: Omit<AuditQuery, 'limit' | 'cursor'>
+  /** Null for the first page. */
+  after: Place | null
+  rows: Rows
+  dialect: AuditDialect
+}
+
 type Item = StoredEntry & { place: Place }
 
 /** See `AuditReading.list`. */
@@ -30,7 +37,7 @@ export async function listAudit(
 ): Promise<{ items: StoredEntry[]; nextCursor: string | null }> {
   const after = cursor === undefined ? null : Place.nullable().parse(CURSOR.exec(cursor)?.groups ?? null)
   const search = query.user && dialect.userPart !== null ? inParts : inWindows
-  const { items, last } = await search(query, after, limit + 1, rows, dialect)
+  const { items, last } = await search({ query, after, rows, dialect }, limit + 1)
   const next = items.length > limit ? items[limit - 1]?.place : last
   return {
     items: items.slice(0, limit).map(({ place: _, ...item }) => item),
@@ -44,18 +51,12 @@ interface Found {
   last: Place | null
 }
 
-async function inWindows(
-  query: Filter,
-  start: Place | null,
-  count: number,
-  rows: Rows,
-  dialect: AuditDialect,
-): Promise<Found> {
+async function inWindows(request: Search, count: number): Promise<Found> {
   const items: Item[] = []
-  let last = start
+  let last = request.after
   for (let windows = 1; windows <= WINDOWS; windows += 1) {
     const size = Math.min(FIRST_WINDOW * 4 ** (windows - 1), WINDOW)
-    const { found, boundary } = windowOf(query, last, size, rows, dialect)
+    const { found, boundary } = windowOf({ ...request, after: last }, size)
     items.push(...(await found(count - items.length)).map(toItem))
     const [end] = items.length < count ? await boundary() : []
     last = end ? Place.parse(end) : null
@@ -65,19 +66,14 @@ async function inWindows(
 }
 
 /** Reads the parts of the index by user, until the entries found are newer than those of all other parts. */
-async function inParts(
-  query: Filter,
-  start: Place | null,
-  count: number,
-  rows: Rows,
-  dialect: AuditDialect,
-): Promise<Found> {
+async function inParts(request: Search, count: number): Promise<Found> {
+  const { query, after, rows, dialect } = request
   const { user, from = Number.NEGATIVE_INFINITY, to = Number.MAX_SAFE_INTEGER } = query
-  const until = Math.min(to, start?.at ?? to)
+  const until = Math.min(to, after?.at ?? to)
   let items: Item[] = []
   for (const { part, newest } of user ? await partsOf(user, until, rows, dialect) : []) {
     if (newest < Math.max(from, items[count - 1]?.place.at ?? from)) break
-    const { found } = windowOf(query, start, count, rows, dialect, part)
+    const { found } = windowOf(request, count, part)
     items = [...items, ...(await found(count)).map(toItem)].sort(byNewest).slice(0, count)
   }
   return { items, last: null }
@@ -101,14 +97,9 @@ function toCursor({ at, writer, sequence }: Place): string {
  * The entries of a window that match, and the last one of a full window. One condition chooses the index.
  * @param part of the index by user, which is the window
  */
-function windowOf(
-  { user, sender, event, revocation, from, to, tenants }: Filter,
-  after: Place | null,
-  size: number,
-  rows: Rows,
-  { table, parameter, isIn, list, timeInIndex, userPart }: AuditDialect,
-  part: number | null = null,
-) {
+function windowOf({ query, after, rows, dialect }: Search, size: number, part: number | null = null) {
+  const { user, sender, event, revocation, from, to, tenants } = query
+  const { table, parameter, isIn, list, timeInIndex, userPart } = dialect
   const values: unknown[] = []
   const bind = (value: unknown) => parameter(values.push(value))
   const indexed: [value: unknown, condition: () => string][] = [

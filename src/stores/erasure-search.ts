@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { jsonOrUndefined } from '../base/json-or-undefined.ts'
 import { PrivatePart } from '../revocation/audit/entry.ts'
 import { isSameUser, type Resolution } from '../revocation/audit/names.ts'
 import { UserKind, type UserReference } from '../revocation/signal.ts'
@@ -210,18 +211,9 @@ export class ErasureSearch {
 function toEntry(row: unknown): FoundEntry {
   const { writer, sequence, entry, private: personal } = EntryRow.parse(row)
   const { details } =
-    z.object({ details: z.object({ source: z.string() }) }).safeParse(parsed(entry)).data ?? {}
-  const { data = {} } = PrivatePart.partial().safeParse(parsed(personal ?? ''))
+    z.object({ details: z.object({ source: z.string() }) }).safeParse(jsonOrUndefined(entry)).data ?? {}
+  const { data = {} } = PrivatePart.partial().safeParse(jsonOrUndefined(personal ?? ''))
   return { writer, sequence, personal: data, source: details?.source }
-}
-
-/** Undefined if it is not JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 const lowerAscii = (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())

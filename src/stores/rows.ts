@@ -21,6 +21,10 @@ interface Column {
   part: string | null
   encode: (value: unknown) => Cell
   decode: (cell: unknown) => unknown
+  /** The value of the column in a row that lacks it; undefined if there is none. */
+  absent: Cell | undefined
+  /** The name in JSON, with a colon. */
+  quoted: string
 }
 
 const snakeCase = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
@@ -49,14 +53,26 @@ function codecOf(schema: unknown) {
 function columnsOf([member, schema]: [string, unknown]): Column[] {
   const prefix = PREFIXES[member]
   const inner = bare(schema)
-  if (prefix === undefined || !(inner instanceof z.ZodObject))
-    return [{ name: snakeCase(member), member, part: null, ...codecOf(inner) }]
-  return Object.keys(inner.shape).map((part) => ({
-    name: `${prefix}${snakeCase(part)}`,
+  const fallback = schema instanceof z.ZodDefault ? schema.parse(undefined) : undefined
+  const column = (name: string, codec: typeof PLAIN) => ({
+    name,
     member,
-    part,
-    ...PLAIN,
-  }))
+    quoted: `${JSON.stringify(name)}:`,
+    ...codec,
+  })
+  if (prefix === undefined || !(inner instanceof z.ZodObject)) {
+    const codec = codecOf(inner)
+    const absent = fallback === undefined ? undefined : codec.encode(fallback)
+    return [{ ...column(snakeCase(member), codec), part: null, absent }]
+  }
+  return Object.keys(inner.shape).map((part) => {
+    // Without any of its parts, an object is null.
+    return {
+      ...column(`${prefix}${snakeCase(part)}`, PLAIN),
+      part,
+      absent: fallback === null ? null : undefined,
+    }
+  })
 }
 
 const STORED: readonly Column[] = Object.entries(Revocation.shape).flatMap(columnsOf)
@@ -99,6 +115,16 @@ export function toRow(revocation: Revocation): Row {
   for (const column of STORED) row[column.name] = cellOf(revocation, column)
   for (const [name, derive] of DERIVED) row[name] = derive(revocation)
   return row
+}
+
+/** The row of a revocation in JSON, without the columns that have the value of their default. */
+export function toShortRow(revocation: Revocation): string {
+  const members: string[] = []
+  for (const column of STORED) {
+    const cell = cellOf(revocation, column)
+    if (cell !== column.absent) members.push(`${column.quoted}${JSON.stringify(cell)}`)
+  }
+  return `{${members.join(',')}}`
 }
 
 /** Parses a row of `revocations`, in both stores. Validated because other programs may have changed the table. */

@@ -54,29 +54,44 @@ t.test('it compares the chains with an earlier output', async (t) => {
   const cut = await run(t, ['--heads', heads, '-'], lines.slice(0, -1).join(''))
   t.match(cut, { code: 1, stdout: `end-missing, chain ${B}, entry 2: ` })
   writeFileSync(heads, 'something else\n')
-  t.match(await run(t, ['--heads', heads, '-'], ''), { code: 64, stderr: /not an output of verify-audit/ })
+  t.match(await run(t, ['--heads', heads, '-'], ''), {
+    code: 64,
+    stderr: /not an output of verify-audit\. Pass/,
+  })
 })
 
 t.test('an export without entries is not verified', async (t) => {
   t.match(await run(t, ['-'], ''), { code: 1, stdout: /^empty: There is no audit entry\./ })
 })
 
-t.test('with a public key, it verifies signatures', async (t) => {
-  const [ours, another] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')]
+t.test('with public keys, it verifies signatures, and states the days without one', async (t) => {
+  const [ours, earlier, another] = [1, 2, 3].map(() => generateKeyPairSync('ed25519'))
+  if (!ours || !earlier || !another) throw new Error('expected keys')
   const trail = new Trail()
   const first = trail.list(A, [])
-  trail.add(A, headsSigned([first], '2026-11-28', ours.privateKey))
+  const days = ['2026-11-20', '2026-11-21', '2026-11-23', '2026-11-24', '2026-11-28'] as const
+  for (const day of days) {
+    const key = day < '2026-11-24' ? earlier.privateKey : ours.privateKey
+    trail.add(A, headsSigned({ day, heads: [first], deletable: [], retentionDays: 365 }, key))
+  }
   const pem = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }))
-  const folder = folderWith(t, { 'ours.pem': pem(ours.publicKey), 'other.pem': pem(another.publicKey) })
-  const verify = (key: string) => run(t, ['--public-key', join(folder, key), '-'], trail.lines().join(''))
-  t.match(await verify('ours.pem'), {
-    code: 0,
-    stdout: /\nThe heads are signed up to 2026-11-28\.\nVerified\.\n$/,
+  const folder = folderWith(t, {
+    'ours.pem': pem(ours.publicKey),
+    'earlier.pem': pem(earlier.publicKey),
+    'other.pem': pem(another.publicKey),
   })
-  t.match(await verify('other.pem'), { code: 1, stdout: /^signature-invalid, line 2, / })
+  const verify = (...names: string[]) =>
+    run(t, [...names.flatMap((name) => ['--public-key', join(folder, name)]), '-'], trail.lines().join(''))
+  t.match(await verify('ours.pem', 'earlier.pem'), {
+    code: 0,
+    stdout:
+      /\nThe heads are signed from 2026-11-20 to 2026-11-28\.\nDays without a signature: 2026-11-22, 2026-11-25 to 2026-11-27\.\nVerified\.\n$/,
+  })
+  t.match(await verify('ours.pem'), { code: 1, stdout: /^key-unknown, line 2, .*--public-key/ })
+  t.match(await verify('other.pem'), { code: 1, stdout: /\nunsigned: .*AUDIT_SIGNING_KEY/ })
   t.match(await run(t, ['--public-key', import.meta.filename, '-']), {
     code: 64,
-    stderr: /Ed25519 public key/,
+    stderr: /Ed25519 public key in PEM\. Create it with/,
   })
 })
 
@@ -96,5 +111,6 @@ t.test('it rejects invalid arguments and files that cannot be read', async (t) =
     [join(temporaryFolder(t), 'missing')],
   ])
     t.match(await run(t, args), { code: 64, stdout: '' }, args.join(' '))
+  t.match(await run(t, ['a', 'b']), { stderr: /^Too many arguments\.\n\nUsage: curfew verify-audit/ })
   t.match(await run(t, ['--help']), { code: 0, stdout: /^Usage: curfew verify-audit/ })
 })

@@ -2,9 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { PUBLISHED, TRIVIAL } from '../../src/config/weak-secrets.ts'
+import { PUBLISHED, PUBLISHED_KEY, TRIVIAL } from '../../src/config/weak-secrets.ts'
 import { entryFor, mistakesIn } from '../support/config-file.ts'
 import { COMPLETE, mistakesOf } from '../support/configuration.ts'
+import { SIGNING_KEY } from '../support/signing.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const DEMO = join(ROOT, 'deploy/demo-secrets')
@@ -35,6 +36,18 @@ t.test(
     t.same(await mistakesOf({ ...HTTP, ...database }), [])
   },
 )
+
+t.test('so is the demo key that signs the audit trail, in any encoding', async (t) => {
+  const [begin, end] = ['BEGIN', 'END'].map((part) => `-----${part} PRIVATE KEY-----`)
+  const base64 = 'MC4CAQAwBQYDK2VwBCIEIO+PcKBwaTFhcsdrtJbFdjA78+pq381qLpXuLzest9tb'
+  const lines = base64.match(/.{1,16}/g) ?? []
+  for (const body of [base64, lines.join('\n')]) {
+    const AUDIT_SIGNING_KEY = `${begin}\n${body}\n${end}\n`
+    t.same(await mistakesOf({ AUDIT_SIGNING_KEY }), [{ key: 'AUDIT_SIGNING_KEY', expected: PUBLISHED_KEY }])
+    t.same(await mistakesOf({ ...HTTP, AUDIT_SIGNING_KEY }), [])
+  }
+  t.same(await mistakesOf({ AUDIT_SIGNING_KEY: SIGNING_KEY }), [])
+})
 
 t.test('so are those in CONFIG_FILE, whatever names the https tenant', async (t) => {
   const content = {

@@ -1,4 +1,4 @@
-import type { QueueGroup } from '../../src/revocation/store.ts'
+import type { QueueGroup } from '../../src/revocation/store/size-store.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 import { accept, claim, eachStore, existing, TOKENS } from './stores.ts'
 

@@ -1,5 +1,6 @@
 import type { Room } from '../../src/revocation/schedule.ts'
-import type { RevocationStore, Unsized } from '../../src/revocation/store.ts'
+import type { Unsized } from '../../src/revocation/store/size-store.ts'
+import type { RevocationStore } from '../../src/revocation/store.ts'
 import { T0 } from '../support/signals.ts'
 import { accept, claim, eachStore, existing, waiting } from './stores.ts'
 

@@ -8,8 +8,8 @@ import { append, emptyChain } from '../../src/revocation/audit/chain.ts'
 import { EVENTS } from '../../src/revocation/audit/entry.ts'
 import { chainStarted, signalEvent } from '../../src/revocation/audit/events.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
+import { PROBLEMS } from '../../src/revocation/audit/finding.ts'
 import { headsSigned } from '../../src/revocation/audit/signed-heads.ts'
-import { PROBLEMS } from '../../src/revocation/audit/verify.ts'
 import { Trail, verifyLines } from '../support/audit-export.ts'
 import { read } from '../support/deployment.ts'
 import { temporaryFolder } from '../support/service.ts'
@@ -65,9 +65,10 @@ t.test('the commands on the page create a key that signs, and its public key', a
   const pem = (name: string) => readFileSync(join(folder, name), 'utf8')
   const trail = new Trail()
   const head = trail.list('aaaaaaaa-0000-4000-8000-000000000000', [])
-  trail.add(head.writer, headsSigned([head], '2026-11-28', createPrivateKey(pem('audit-signing.pem'))))
+  const statement = { day: '2026-11-28', heads: [head], deletable: [], retentionDays: 365 }
+  trail.add(head.writer, headsSigned(statement, createPrivateKey(pem('audit-signing.pem'))))
   const publicKey = createPublicKey(pem('audit-signing.pub.pem'))
-  t.match(await verifyLines(trail.lines(), [], publicKey), { findings: 0, signedDay: '2026-11-28' })
+  t.match(await verifyLines(trail.lines(), [], publicKey), { findings: 0, signedDays: ['2026-11-28'] })
 })
 
 t.test('the page lists all events and problems', async (t) => {

@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs'
 import t from 'tap'
 import { ERRORS } from '../../src/base/errors.ts'
-import { JOBS_SCHEMA } from '../../src/stores/postgres/fetch.ts'
+import { JOBS_SCHEMA } from '../../src/stores/postgres/job-table.ts'
 import { ROOT, read } from '../support/deployment.ts'
 import { type Service, startService } from '../support/service.ts'
 

@@ -19,6 +19,13 @@ t.test(
       QLIK_TIER2_LIMIT: '1000000',
     })
     const acknowledged = new Map<string, string>()
+    let onAcknowledged = () => {}
+    const reach = (count: number) =>
+      new Promise<void>((resolve) => {
+        onAcknowledged = () => {
+          if (acknowledged.size >= count) resolve()
+        }
+      })
 
     /** Posts signals for users with tokens until the service is gone. */
     async function send(service: ServiceProcess): Promise<void> {
@@ -31,14 +38,15 @@ t.test(
         if (!reply) return
         if (reply.status !== 202) throw new Error(`unexpected answer: ${reply.status} ${reply.text}`)
         acknowledged.set(reply.json.id, user.id)
+        onAcknowledged()
       }
     }
 
     for (let kill = 0; kill < KILLS; kill += 1) {
       const service = await startProcess(t, environment)
+      const enough = reach(acknowledged.size + 1 + Math.floor(Math.random() * 60))
       const senders = Array.from({ length: SENDERS }, () => send(service))
-      const enough = acknowledged.size + 1 + Math.floor(Math.random() * 60)
-      while (acknowledged.size < enough) await new Promise((resolve) => setImmediate(resolve))
+      await enough
       t.equal(await service.end('SIGKILL'), 'SIGKILL')
       await Promise.all(senders)
     }

@@ -122,7 +122,7 @@ t.test('health and metrics show a refused client, and the tenant works', async (
     json.checks.find(({ name }: { name: string }) => name === 'tenant:acme'),
     {
       status: 'warning',
-      detail: `Client ${refused.id}: Qlik Cloud responded to token with 401 (OAUTH-5). Curfew does not use the client, and tries it again every minute.`,
+      detail: `Client ${refused.id}: Qlik Cloud responded to token with 401 (OAUTH-5). Curfew does not use the client, and tries it again every minute. Check the client in the Qlik administration.`,
     },
   )
   const { text } = await service.call('GET', '/metrics')

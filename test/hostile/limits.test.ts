@@ -80,10 +80,10 @@ t.test('beyond the limit, each failed authentication costs a connection', async 
 t.test('a body in thousands of chunks closes its connection, and Node can reuse its parser', async (t) => {
   const { url, call } = await startService(t)
   const socket = await openConnection(t, url)
-  const closed = closing(socket)
+  const response = text(socket)
   socket.write('POST /nothing HTTP/1.1\r\nhost: curfew\r\ntransfer-encoding: chunked\r\n\r\n')
   socket.write('1\r\nx\r\n'.repeat(10_000))
-  await closed
+  t.match(await response, /^HTTP\/1.1 40[04] /)
   t.equal(await refusals(call, 'chunks'), 1)
   for (let count = 0; count < 3; count += 1) {
     const head = `POST /logout-hook HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\nauthorization: Bearer ${API_KEY}\r\n`
@@ -109,18 +109,17 @@ t.test('a connection that does not read its response is closed', async (t) => {
   t.equal(await refusals(call, 'unread'), 1)
 })
 
-t.test('with all connections in use, idle ones give way', async (t) => {
+t.test('with nearly all connections in use, idle ones give way', async (t) => {
   const { url, call } = await startService(t, { environment: { MAX_CONNECTIONS: '10' } })
-  const idle = await Promise.all(Array.from({ length: 10 }, () => openConnection(t, url)))
+  const idle = await Promise.all(Array.from({ length: 8 }, () => openConnection(t, url)))
   for (const socket of idle) {
     socket.write(get('/health/live'))
     await once(socket, 'data')
   }
   const closed = Promise.all(idle.map(closing))
-  const dropped = await openConnection(t, url)
-  dropped.resume()
+  for (let count = 0; count < 2; count += 1) (await openConnection(t, url)).resume()
   await closed
-  t.ok((await refusals(call, 'connections')) >= 1)
+  t.equal(await refusals(call, 'connections'), 0)
 })
 
 t.test('unfinished bodies to a source lose against the memory for bodies; a signal does not', async (t) => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { START_FLAGS } from '../support/start-flags.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const ATTACKER = join(import.meta.dirname, 'attacker.ts')
@@ -33,6 +34,8 @@ export async function startVictim({ folder, queued }: VictimOptions): Promise<Vi
   const sources = [{ name: 'auth0', kind: 'auth0-log-stream', secrets: [randomBytes(24).toString('hex')] }]
   writeFileSync(file, JSON.stringify({ webhookSecrets, sources }), { mode: 0o600 })
   const service = fork(MAIN, {
+    // As in production.
+    execArgv: START_FLAGS,
     env: {
       ...process.env,
       // Nothing listens there.

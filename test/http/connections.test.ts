@@ -4,13 +4,19 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { limitedServer } from '../../src/http/connections.ts'
+import { type ConnectionOptions, limitedServer } from '../../src/http/connections.ts'
 import type { CountRefusal } from '../../src/http/refusals.ts'
 import { testClock } from '../support/clock.ts'
 import { openConnection } from '../support/raw-http.ts'
 
-async function serve(t: Test, handler: RequestListener, refused: CountRefusal = () => {}): Promise<string> {
-  const server = limitedServer({ http: {}, maxConnections: 10, clock: testClock, refused })(handler)
+async function serve(
+  t: Test,
+  handler: RequestListener,
+  refused: CountRefusal = () => {},
+  options: Partial<ConnectionOptions> = {},
+): Promise<string> {
+  const defaults = { http: {}, maxConnections: 10, clock: testClock, refused }
+  const server = limitedServer({ ...defaults, ...options })(handler)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
@@ -85,8 +91,30 @@ t.test('a body may have any number of chunks, but not in one turn of the event l
   t.same(refusals, [])
 
   const hostile = await openConnection(t, url)
-  const closed = once(hostile, 'close')
-  hostile.write(head + '1\r\nx\r\n'.repeat(1_000))
-  await closed
+  const refusal = text(hostile)
+  hostile.write(head + '1\r\nx\r\n'.repeat(9_000))
+  t.match(await refusal, /^HTTP\/1.1 400 .*fewer, larger ones/s)
   t.same(refusals, ['chunks'])
+})
+
+t.test('the oldest connection without a request is closed before all are in use', async (t) => {
+  const handler: RequestListener = (_request, response) => void response.end('answer')
+  const refusals: string[] = []
+  const url = await serve(t, handler, (reason) => refusals.push(reason), { maxConnections: 4 })
+  const [used, oldest] = [await openConnection(t, url), await openConnection(t, url)]
+  used.resume().write('GET / HTTP/1.1\r\nhost: curfew\r\n\r\n')
+  await once(used, 'data')
+  const closed = once(oldest.resume(), 'close')
+  await openConnection(t, url)
+  const answers = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const socket = await openConnection(t, url)
+      const answer = text(socket)
+      socket.write('GET / HTTP/1.1\r\nhost: curfew\r\nconnection: close\r\n\r\n')
+      return answer
+    }),
+  )
+  await closed
+  for (const answer of answers) t.match(answer, /answer/)
+  t.same(refusals, [])
 })

@@ -109,9 +109,15 @@ t.test('with one listener, it serves everything', async (t) => {
 })
 
 t.test('connections that use up one listener leave those of the other', async (t) => {
-  const { url, operatorsUrl } = await startBoth(t, { environment: { MAX_CONNECTIONS: '10' } })
-  // Unfinished requests do not give way.
-  for (let index = 0; index < 10; index += 1) (await openConnection(t, url)).write('GET / HTTP/1.1\r\n')
+  const { app, url, operatorsUrl } = await startBoth(t, { environment: { MAX_CONNECTIONS: '10' } })
+  // Requests in flight do not give way.
+  const head = `POST /logout-hook HTTP/1.1\r\nhost: curfew\r\nauthorization: Bearer ${API_KEY}\r\n`
+  for (let index = 0; index < 10; index += 1) {
+    const arrived = once(app.server, 'request')
+    const socket = await openConnection(t, url)
+    socket.write(`${head}content-type: application/json\r\ncontent-length: 9\r\n\r\n`)
+    await arrived
+  }
   const refused = await openConnection(t, url)
   refused.resume()
   await once(refused, 'close')

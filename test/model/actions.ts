@@ -214,7 +214,7 @@ export class Actions {
     const { timeline, oracle } = this.#world
     const signals = curfew.toSignals([{ user, details: {}, defaultReason: reason }])
     const sents = signals.map((signal) => this.#toSent(curfew, signal, { endedAt: timeline.now }))
-    curfew.dryRun(signals).then((views) => {
+    const compare = (views: Awaited<ReturnType<Curfew['dryRun']>>) => {
       for (const [index, view] of views.entries()) {
         const sent = sents[index]
         if (view instanceof CurfewError || !sent) continue
@@ -224,6 +224,10 @@ export class Actions {
             this.#world.report(new Violation('a dry run names a token that is not in scope', { id, user }))
         }
       }
+    }
+    curfew.dryRun(signals).then(compare, (error) => {
+      // The store of a run that is over.
+      if (!(error instanceof CurfewError)) this.#world.report(new Violation('a dry run failed', { error }))
     })
   }
 

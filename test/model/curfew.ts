@@ -38,7 +38,7 @@ export interface SentSignal {
   defaultReason: Reason
 }
 
-/** One process of Curfew without its HTTP server; everything else is assembled as in `src/app.ts`. */
+/** One process of Curfew without its HTTP server; everything else is assembled as in `src/components.ts`. */
 export class Curfew {
   readonly clock: ProcessClock
   readonly store: RevocationStore

@@ -12,9 +12,9 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'the first empty listing verifies',
     file: 'revocation/run-time.ts',
-    now: 'return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset })',
+    now: 'return untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt.monotonic, tenantOffset })',
     instead:
-      'return tenantOffset && untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt, tenantOffset }) && 0',
+      'return tenantOffset && untilPast(confirmAfter(tenantTimeOf(this.#time)), { steady: beganAt.monotonic, tenantOffset }) && 0',
   },
   {
     name: 'the granted scope is not read',
@@ -44,8 +44,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'an unknown id is verified',
     file: 'revocation/attempt.ts',
-    now: "if (role === 'not-reported' || !(await tenant.userExists(id, this.#options))) return false",
-    instead: 'if (id === role) return false',
+    now: '!(await tenant.userExists(id, { ...this.#options, client }))',
+    instead: 'id === role',
   },
   {
     name: 'a delivery is forgotten after ten minutes',

@@ -1,5 +1,5 @@
+import { LEEWAY_MS } from '../../src/revocation/grant-limits.ts'
 import { isSettled, isVerified, type Revocation } from '../../src/revocation/revocation.ts'
-import { LEEWAY_MS } from '../../src/revocation/signal-time.ts'
 import { retry } from './actions.ts'
 import { summaryOf } from './oracle.ts'
 import { BOT } from './tenant.ts'

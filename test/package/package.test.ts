@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ROOT } from '../support/deployment.ts'
@@ -17,6 +17,21 @@ const curfew = new CurfewClient({ url: process.argv[2], webhookSecret: process.a
 const result = await curfew.endAccess({ email: 'ann@example.com' }, { waitSeconds: 20 })
 console.log(result.ok && result.revocation.status)
 `
+
+const CHECK_LATER = `const [, folder, path] = process.argv
+const { systemClock } = await import(folder + '/base/clock.js')
+const { openSqliteStore } = await import(folder + '/stores/sqlite/store.js')
+const print = (details, message) => process.stdout.write(message, () => process.exit())
+const log = { info: print, warn: print, error: print }
+await openSqliteStore(path).close()
+openSqliteStore(path, systemClock, log, { checkedAtStartBytes: 0 })
+`
+
+/** Opens a database of any size as a large one, which another process checks. @returns the first line of the log */
+async function checkLater({ folder, main }: Installed): Promise<string> {
+  const script = ['--input-type=module', '--eval', CHECK_LATER]
+  return (await run(process.execPath, [...script, dirname(main), join(folder, 'large.db')])).stdout
+}
 
 /** The installed service on this store ends the access of a user of the installed sandbox. */
 async function logsOut(t: Test, installed: Installed, tenant: string, databaseUrl: string): Promise<void> {
@@ -38,6 +53,7 @@ t.test('the tarball installs in an empty folder, and runs without the sources', 
     [],
     'it contains only the types of the client',
   )
+  t.equal(await checkLater(installed), 'the whole database was checked')
   t.match((await run(curfew, ['--help'], { env })).stdout, /^Usage: curfew .*\bserve\b/s)
 
   writeFileSync(join(folder, 'use.mjs'), USE)

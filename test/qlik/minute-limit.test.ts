@@ -81,3 +81,19 @@ t.test(
     t.equal(tenants.learnedLimit('acme', 2), 35, 'another program, or the limit of the tenant')
   },
 )
+
+t.test('a refused probe does not decide that a tenant evaluates each minute', async (t) => {
+  const pool = await openPool(t, { tier2Limit: LIMIT, count: 1 })
+  const { tenant, tenants, tokens, checked, refusals, sandbox } = pool
+  await checked()
+  const revoke = (count: number) =>
+    drive(pool, Promise.all(tokens(count).map((id) => tenant.revokeToken(id, CALL))))
+  await revoke(9)
+  // Without Retry-After, the probe goes after 30 s: all calls are within a minute then.
+  sandbox.tenant.order({ kind: 'rate-limited', retryAfter: 'missing', route: 'revoke' })
+  sandbox.tenant.order({ kind: 'rate-limited', seconds: 20, route: 'revoke' })
+  await revoke(1)
+  t.equal(refusals(), 2)
+  t.equal(tenants.minuteLimit('acme', 2), null)
+  t.equal(tenants.learnedLimit('acme', 2), 35)
+})

@@ -23,7 +23,7 @@ t.test('only clients of the best class make calls', async (t) => {
       [...out, ...doubtful],
       ['c', 'd'],
     ],
-    [out, ['e']],
+    [out, ['g']],
     [out.slice(1), ['g']],
     [[], []],
   ] as const) {

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { type Search, UserLookups } from '../../src/qlik/user-lookups.ts'
+import { UserLookups } from '../../src/qlik/user-lookups.ts'
 import { QlikFailure, type UserMatch } from '../../src/revocation/qlik-tenant.ts'
+import type { UserReference } from '../../src/revocation/signal.ts'
 import { fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'
 
@@ -10,25 +11,32 @@ const MATCHES: UserMatch[] = [
   { id: '2', value: 'bob@example.com' },
 ]
 
+type Answer = (users: readonly UserReference[], urgency: number) => Promise<UserMatch[]>
+
 /** Lookups over two users; each search waits until the test continues it. */
-function setUp(answer: Search = async (users) => MATCHES.filter(({ value }) => isAsked(users, value))) {
+function setUp(answer: Answer = async (users) => MATCHES.filter(({ value }) => isAsked(users, value))) {
   const clock = fakeClock()
   const searches: string[][] = []
   let gate = Promise.resolve()
   const lookups = new UserLookups(async (users, urgency) => {
     searches.push(users.map(({ value }) => value))
     await gate
-    return answer(users, urgency)
+    return { matches: await answer(users, urgency), seesAll: true }
   }, clock)
   const hold = () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     gate = promise
     return resolve
   }
-  return { clock, searches, lookups, hold }
+  const find = async (user: UserReference, urgency: number) => {
+    const { matches, seesAll } = await lookups.find(user, urgency)
+    if (!seesAll) throw new Error('not all')
+    return matches
+  }
+  return { clock, searches, lookups: { find }, hold }
 }
 
-function isAsked(users: Parameters<Search>[0], value: string): boolean {
+function isAsked(users: readonly UserReference[], value: string): boolean {
   return users.some((user) => user.value.toLowerCase() === value.toLowerCase())
 }
 

@@ -49,7 +49,7 @@ t.test('a user not known to exist is looked up again', async (t) => {
   const calls = await callsOf(runs, async () => {
     t.match(await runs.confirm(revocation), { found: 'nothing', proof: { userExists: false } })
   })
-  t.same(calls, ['list', 'user'])
+  t.same(calls, ['list', 'user', 'me', 'user'], 'then the power of the client')
 })
 
 t.test('tokens in scope that appear late are found, and not deleted', async (t) => {

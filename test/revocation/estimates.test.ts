@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Estimates, type EstimatesOptions } from '../../src/revocation/estimates.ts'
-import type { QueueGroup } from '../../src/revocation/store.ts'
+import type { QueueGroup } from '../../src/revocation/store/size-store.ts'
 import { newRevocation } from '../../src/revocation/transitions.ts'
 import { fakeClock } from '../support/clock.ts'
 import { aSignal, T0 } from '../support/signals.ts'
@@ -62,13 +62,29 @@ t.test('requests share a reading, and a reading that takes long is not awaited',
   await Promise.all(waiting)
   t.equal(seconds(), 10)
   clock.advance(950)
-  readings[0]?.([group])
+  readings[0]?.([{ ...group, count: 1_000_000 }])
   await estimates.refresh()
-  t.equal(seconds(), 19)
   clock.advance(19_000)
   await estimates.refresh()
   t.equal(readings.length, 1, 'a reading of a second is repeated after 20 seconds')
   clock.advance(1_000)
+  const refreshed = estimates.refresh()
+  t.equal(readings.length, 2)
+  clock.advance(50)
+  await refreshed
+})
+
+t.test('a reading of a few revocations that waited for other work is repeated soon', async (t) => {
+  const readings: ((groups: QueueGroup[]) => void)[] = []
+  const queue = () => new Promise<QueueGroup[]>((resolve) => readings.push(resolve))
+  const { estimates, clock, seconds } = open({ store: { queue } })
+  const waiting = estimates.refresh()
+  clock.advance(1_000)
+  readings[0]?.([group])
+  await waiting
+  await estimates.refresh()
+  t.equal(seconds(), 19)
+  clock.advance(25)
   const refreshed = estimates.refresh()
   t.equal(readings.length, 2)
   clock.advance(50)

@@ -1,10 +1,11 @@
 import t, { type Test } from 'tap'
 import { identify } from '../../src/revocation/identify.ts'
-import type { UserMatch } from '../../src/revocation/qlik-tenant.ts'
+import type { ClientPower, UserMatch } from '../../src/revocation/qlik-tenant.ts'
 import type { UserReference } from '../../src/revocation/signal.ts'
 import type { Folding } from '../../src/sandbox/scim-filter.ts'
 import { fakeClock } from '../support/clock.ts'
 import { rejection } from '../support/events.ts'
+import { openRuns } from '../support/runs.ts'
 import { startService } from '../support/service.ts'
 
 const KATE = 'kate@example.com'
@@ -12,9 +13,17 @@ const KATE = 'kate@example.com'
 const KELVIN = '\u212Aate@example.com'
 const AMBIGUOUS = { code: 'CURFEW_AMBIGUOUS_USER' }
 
-function asked(user: UserReference, matches: readonly UserMatch[]) {
-  const tenant = { findUsers: async () => [...matches] }
-  return identify(user, new Set(['own']), tenant, { signal: new AbortController().signal, urgency: 0 })
+const POWER = { scope: 'admin_classic', ownUserId: 'own', ownUserIds: new Set(['own']) }
+const FULL = { power: 'proven', evidence: 'tenant-admin', client: 'a', ...POWER } as const
+const CALL = { signal: new AbortController().signal, urgency: 0 }
+
+async function asked(user: UserReference, matches: readonly UserMatch[]) {
+  const tenant = {
+    findUsers: async () => ({ matches: [...matches], seesAll: true }),
+    power: async () => FULL,
+  }
+  const { ids } = await identify(user, new Set(['own']), tenant, CALL)
+  return ids
 }
 const named = (...values: string[]): UserMatch[] =>
   values.map((value, index) => ({ id: `id${index}`, value }))
@@ -43,6 +52,47 @@ t.test('a name resolves to the users that Qlik finds, unless the match is uncert
   t.same(await asked({ kind: 'subject', value: KELVIN }, named(KELVIN)), ['id0'], 'spelled exactly the same')
   t.match(await rejection(asked(user, [{ id: 'own', value: KATE }])), { code: 'CURFEW_OWN_USER' })
   t.same(await asked({ kind: 'userId', value: KELVIN }, named(KATE)), [KELVIN], 'an id is used as is')
+})
+
+t.test('that no user matches is proven only by a client that is proven to see all users', async (t) => {
+  const unknown = { ...FULL, power: 'unknown', evidence: 'not-reported' } as const
+  const lacking = { ...FULL, power: 'lacking', evidence: 'role-missing' } as const
+  /** `best` is the tenant's most powerful client. */
+  const search = (seesAll: boolean, best: ClientPower) => {
+    const findUsers = async () => ({ matches: [], seesAll })
+    return identify({ kind: 'email', value: KATE }, new Set(), { findUsers, power: async () => best }, CALL)
+  }
+  t.same(await search(true, FULL), { ids: [], isProven: true })
+  t.same(await search(false, unknown), { ids: [], isProven: false })
+  t.match(await rejection(search(false, lacking)), { code: 'CURFEW_CLIENT_NOT_ADMIN' })
+  t.match(
+    await rejection(search(false, FULL)),
+    { code: 'CURFEW_LISTING_UNSTABLE' },
+    'another client sees more',
+  )
+})
+
+t.test('a client that has just lost its role does not make a user unknown', async (t) => {
+  const runs = await openRuns(t)
+  const kate = runs.userWithTokens(2, { email: KATE })
+  const revocation = runs.revocation({ user: { kind: 'email', value: KATE } })
+  await runs.run(runs.revocation({ userId: 'someone' }))
+  runs.clock.advance(1_000)
+  runs.sandbox.tenant.changeClient(runs.client.id, { admin: false })
+  const lost = await runs.run(revocation)
+  t.match(lost, { ended: 'stopped', resolved: null, error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
+  t.equal(runs.sandbox.tenant.tokensOf(kate.id).length, 2)
+  runs.sandbox.tenant.changeClient(runs.client.id, { admin: true })
+  runs.clock.leap(60_000)
+  t.match(await runs.run(revocation), { ended: 'completed', outcome: 'revoked', tokens: { revoked: 2 } })
+})
+
+t.test('a client whose role is unknown cannot show that no user matches', async (t) => {
+  const runs = await openRuns(t, { client: { admin: false, rolesReported: false } })
+  const kate = runs.userWithTokens(2, { email: KATE })
+  const result = await runs.run(runs.revocation({ user: { kind: 'email', value: KATE } }))
+  t.match(result, { ended: 'completed', outcome: 'none-visible', proof: null, confirmInMs: null })
+  t.equal(runs.sandbox.tenant.tokensOf(kate.id).length, 2)
 })
 
 /**

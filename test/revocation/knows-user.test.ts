@@ -1,22 +1,21 @@
 import t from 'tap'
 import { createKnowsUser } from '../../src/revocation/knows-user.ts'
-import type { Power, QlikTenant } from '../../src/revocation/qlik-tenant.ts'
+import type { Power, QlikTenant, UserMatch } from '../../src/revocation/qlik-tenant.ts'
 import { fakeClock } from '../support/clock.ts'
 import { qlikTenant } from '../support/qlik-tenant.ts'
 
 const ada = { kind: 'email', value: 'ada@example.com' } as const
 
-function knowsUser(findUsers: QlikTenant['findUsers'], power: Power = 'proven') {
+type Find = (...of: Parameters<QlikTenant['findUsers']>) => Promise<UserMatch[]>
+
+function knowsUser(find: Find, power: Power = 'proven') {
   const clock = fakeClock()
   const tenant = qlikTenant({
-    findUsers,
-    power: async () => ({ power, evidence: 'not-reported', scope: '', client: 'c', ...OWN }),
+    findUsers: async (...of) => ({ matches: await find(...of), seesAll: power === 'proven' }),
   })
   const get = (name: string) => (name === 'default' ? tenant : undefined)
   return { clock, knows: createKnowsUser({ tenants: { get }, clock }) }
 }
-
-const OWN = { ownUserId: 'own', ownUserIds: new Set(['own']) }
 
 t.test('a user that Qlik lists is known, any other is unknown', async (t) => {
   const found = knowsUser(async () => [{ id: 'u1', value: ada.value }])
@@ -48,26 +47,4 @@ t.test('the result is undecided if the tenant is slow, fails or is not configure
 t.test('a Qlik user id is not looked up', async (t) => {
   const { knows } = knowsUser(async () => [])
   t.equal(await knows('default', { kind: 'userId', value: 'u1' }), 'undecided')
-})
-
-t.test('an empty list is inconclusive if another client was proven in the meantime', async (t) => {
-  const powers = [
-    { power: 'unknown', client: 'a' },
-    { power: 'proven', client: 'b' },
-    { power: 'proven', client: 'c' },
-  ] as const
-  for (const first of [0, 1]) {
-    const answers = powers.slice(first).values()
-    const tenant = qlikTenant({
-      findUsers: async () => [],
-      power: async () => ({
-        ...(answers.next().value ?? powers[2]),
-        evidence: 'not-reported',
-        scope: '',
-        ...OWN,
-      }),
-    })
-    const knows = createKnowsUser({ tenants: { get: () => tenant }, clock: fakeClock() })
-    t.equal(await knows('default', ada), 'undecided')
-  }
 })

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { Confirmations } from '../../src/revocation/confirmations.ts'
-import type { ConfirmationsRequest } from '../../src/revocation/store.ts'
+import type { ConfirmationsRequest } from '../../src/revocation/store/confirmation-store.ts'
 import type { Confirmation } from '../../src/revocation/transitions.ts'
 import { SILENT } from '../conformance/stores.ts'
 import { nextCall } from '../support/events.ts'

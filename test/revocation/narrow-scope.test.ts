@@ -36,7 +36,7 @@ t.test(
       ready.json.checks.find(({ name }: { name: string }) => name === 'tenant:default'),
       {
         status: 'failed',
-        detail: /granted the scope "user_default"\. Without admin_classic/,
+        detail: /^Qlik Cloud granted .*Allow the scope admin_classic.* Granted scope: "user_default"\.$/,
       },
     )
     const dryRun = await service.call('POST', `/users/${user.id}/revoke-all?dryRun=true`)

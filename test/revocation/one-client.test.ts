@@ -8,12 +8,12 @@ const USERS = ['u1', 'u2'].map((id) => ({ id, isOwn: false }))
 
 t.test('one client makes a listing of several users and pages, and its repetition', async (t) => {
   const { qlik, clock, revocation } = await openRuns(t)
-  const asked: (string | undefined)[] = []
+  const asked: Pick<CallOptions, 'client' | 'preferredClient'>[] = []
   const next: Record<string, string | null> = { first: 'second', second: null }
   let preferred = 'a'
   const tenant = {
-    listTokens: async (_userId: string, page: string | null, { client }: CallOptions) => {
-      asked.push(client)
+    listTokens: async (_userId: string, page: string | null, { client, preferredClient }: CallOptions) => {
+      asked.push({ client, preferredClient })
       const by = page === null ? preferred : (client ?? 'any')
       return { tokens: [], next: next[page ?? 'first'] ?? null, scope: 'admin_classic', client: by }
     },
@@ -25,10 +25,13 @@ t.test('one client makes a listing of several users and pages, and its repetitio
   })
   const options = { clock, time, urgency: 0, signal: new AbortController().signal }
   const first = await listAll(USERS, null, tenant, options)
-  t.same(asked.splice(0), [undefined, 'a', 'a', 'a'])
+  const onAny = { client: undefined, preferredClient: undefined }
+  const onPreferred = { client: undefined, preferredClient: 'a' }
+  const onlyOnA = { client: 'a', preferredClient: 'a' }
+  t.same(asked.splice(0), [onAny, { ...onAny, client: 'a' }, onPreferred, onlyOnA])
   t.equal(onlyClient(first), 'a')
   const second = await listAll(USERS, first, tenant, options)
-  t.same(asked.splice(0), ['a', 'a', 'a', 'a'])
+  t.same(asked.splice(0), [onPreferred, onlyOnA, onPreferred, onlyOnA])
   t.equal(second.listings, 2)
   // The client is refused: another one makes the next listing, which begins to count again.
   preferred = 'b'

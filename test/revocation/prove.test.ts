@@ -14,7 +14,13 @@ const NARROW = { power: 'lacking', evidence: 'scope-too-narrow', scope: 'user_de
 const UNKNOWN = { power: 'unknown', evidence: 'not-reported', scope: 'admin_classic', ...OWN } as const
 
 const EMPTY: Listing = {
-  ...{ at: 0, beganAt: 0, inScope: new Set(), kept: new Set(), undecided: 0, owners: new Set() },
+  ...{
+    beganAt: { wall: 0, monotonic: 0 },
+    inScope: new Set(),
+    kept: new Set(),
+    undecided: 0,
+    owners: new Set(),
+  },
   ...{ pages: 1, listings: 1, clients: new Set(['a']), scopes: new Set(['admin_classic']), failure: null },
 }
 
@@ -84,11 +90,11 @@ t.test('a repeated listing leaves a client that has lost its scope, or is refuse
     tokens(1)
     const [a, b] = clients
     if (!a || !b) return
-    const by = { ...CALL, client: a.id }
+    const by = { ...CALL, preferredClient: a.id }
     t.equal((await tenant.listTokens('u1', null, by)).client, a.id)
     sandbox.tenant.changeClient(a.id, change)
     sandbox.tenant.expireAccessTokens(a.id)
-    if (change.grantedScope) await tenant.power({ ...by, maxAgeMs: 0 })
+    if (change.grantedScope) await tenant.power({ ...CALL, client: a.id, maxAgeMs: 0 })
     t.equal((await tenant.listTokens('u1', null, by)).client, b.id)
   }
 })
@@ -105,7 +111,7 @@ t.test('in a dry run, the power of the client that listed decides what an empty 
         client: isOpen ? client : 'b',
       }),
       clockOffset: () => null,
-      findUsers: async () => [{ id: 'u1', value: 'ada' }],
+      findUsers: async () => ({ matches: [{ id: 'u1', value: 'ada' }], seesAll: true }),
       listTokens: async () => ({ tokens: [], next: null, scope: 'admin_classic', client: 'a' }),
     })
     const dryRun = createDryRun({

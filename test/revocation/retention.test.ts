@@ -52,7 +52,6 @@ t.test('it logs a failure, continues, and stops on request', async (t) => {
     },
     retentionDays: 30,
     auditRetentionDays: 60,
-    signDaily: null,
     clock,
     log: { info: log, warn: log, error: log },
   })

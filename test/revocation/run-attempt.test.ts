@@ -1,5 +1,6 @@
 import t from 'tap'
 import { nextCall } from '../support/events.ts'
+import { openRuns } from '../support/runs.ts'
 import { startService } from '../support/service.ts'
 
 t.test('tokens on several pages are all found, revoked and verified', async (t) => {
@@ -132,4 +133,35 @@ t.test('endless pages do not lead to a false result: the next attempt verifies',
   service.sandbox.tenant.order({ kind: 'endless-next', route: 'list' })
   const ended = await service.revoke({ userId: user.id })
   t.match(ended, { status: 'completed', verified: true, tokens: { revoked: 150, remaining: 0 } })
+})
+
+t.test('a listing made before the machine slept does not count as one made after it', async (t) => {
+  let onListed = () => {}
+  const runs = await openRuns(t, { sandbox: { lagAfterIssueMs: 3_000 }, onProgress: () => onListed() })
+  const { tenant } = runs.sandbox
+  const user = runs.userWithTokens(0)
+  const revocation = runs.revocation({ userId: user.id, reason: 'security' })
+  tenant.issueTokens(user.id, 1)
+  const asleep = () => {
+    runs.clock.jump(90_000)
+    onListed = () => {}
+  }
+  onListed = asleep
+  const result = await runs.run(revocation)
+  t.match(result, { ended: 'completed', outcome: 'nothing-to-revoke', confirmInMs: 6_000 })
+  t.equal(tenant.tokensOf(user.id).length, 1)
+
+  // While the confirming listing is under way: it is made again.
+  for (const token of tenant.tokensOf(user.id)) tenant.tokens.revoke(token)
+  runs.clock.advance(60_000)
+  let lists = 0
+  tenant.onCall((phase, { route }) => {
+    if (phase !== 'arrived' || route !== 'list') return
+    lists += 1
+    if (lists === 1) runs.clock.jump(90_000)
+  })
+  const resolved = [user.id]
+  const completed = { ...revocation, resolved, status: 'completed', outcome: 'revoked' } as const
+  t.match(await runs.confirm(completed), { found: 'nothing', kept: 0 })
+  t.equal(lists, 2)
 })

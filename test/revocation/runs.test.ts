@@ -5,6 +5,7 @@ import type { Reason } from '../../src/revocation/signal.ts'
 import { newRevocation } from '../../src/revocation/transitions.ts'
 import { aSignal } from '../support/signals.ts'
 
+const DOWN = { code: 'CURFEW_QLIK_UNAVAILABLE' } as const
 let serial = 0
 
 function aRevocation(tenant: string, reason: Reason = 'logout', size: number | null = null): Revocation {
@@ -41,29 +42,28 @@ t.test('a run that ends makes room', async (t) => {
 t.test('a failing tenant gets one run at a time until one succeeds', async (t) => {
   const runs = new Runs(() => 5)
   const revocation = aRevocation('a')
-  runs.noteAttempt(revocation, false, 0)
+  runs.failing.note('a', DOWN, 0)
   t.same([...runs.room(0).logout.exceptions], [['a', 1]])
   const run = runs.begin(revocation)
   t.same([...runs.room(0).logout.exceptions], [['a', 0]])
   runs.end(run)
-  runs.noteAttempt(revocation, true, 0)
+  runs.failing.note('a', null, 0)
   t.equal(runs.room(0).logout.exceptions.size, 0)
 })
 
 t.test('after ten failures in a row, a tenant is tried once a second, then less often', async (t) => {
   const runs = new Runs(() => 5)
-  const revocation = aRevocation('a')
   const roomAt = (now: number) => runs.room(now).logout.exceptions.get('a')
-  for (let count = 1; count < 10; count += 1) runs.noteAttempt(revocation, false, 0)
-  t.same([roomAt(0), runs.resumesAt(0)], [1, null])
-  runs.noteAttempt(revocation, false, 0)
-  t.same([roomAt(0), roomAt(999), roomAt(1_000), runs.resumesAt(0)], [0, 0, 1, 1_000])
-  runs.noteAttempt(revocation, false, 1_000)
-  t.equal(runs.resumesAt(1_000), 3_000)
-  for (let count = 0; count < 100; count += 1) runs.noteAttempt(revocation, false, 5_000)
-  t.equal(runs.resumesAt(5_000), 15_000)
-  runs.noteAttempt(revocation, true, 15_000)
-  t.same([roomAt(15_000), runs.resumesAt(15_000)], [undefined, null])
+  for (let count = 1; count < 10; count += 1) runs.failing.note('a', DOWN, 0)
+  t.same([roomAt(0), runs.failing.resumesAt(0)], [1, null])
+  runs.failing.note('a', DOWN, 0)
+  t.same([roomAt(0), roomAt(999), roomAt(1_000), runs.failing.resumesAt(0)], [0, 0, 1, 1_000])
+  runs.failing.note('a', DOWN, 1_000)
+  t.equal(runs.failing.resumesAt(1_000), 3_000)
+  for (let count = 0; count < 100; count += 1) runs.failing.note('a', DOWN, 5_000)
+  t.equal(runs.failing.resumesAt(5_000), 15_000)
+  runs.failing.note('a', null, 15_000)
+  t.same([roomAt(15_000), runs.failing.resumesAt(15_000)], [undefined, null])
 })
 
 t.test('many hanging runs leave room for others', async (t) => {
@@ -103,7 +103,7 @@ t.test('runs that fit into the next window leave room for the oldest', async (t)
   t.equal(bySize?.take('a', [1, 3, 4, 5]), 2, 'as far as they fit')
   t.equal(bySize?.take('a', [0, 0, 0, 0]), 2, 'and as many as may list at the same time')
   t.equal(bySize?.take('b', [1, 3, 7, 7]), 2)
-  runs.noteAttempt(aRevocation('a'), false, 0)
+  runs.failing.note('a', DOWN, 0)
   t.equal(runs.room(0).logout.bySize?.take('a', [0]), 0, 'a failing tenant gets one run at a time')
   t.same(runs.tokens(), new Map([['a', 26]]))
 })

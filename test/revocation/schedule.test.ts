@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
+  CLAIMED_BY_SIZE,
   fittingWindow,
   nextInLine,
   RESERVE_EVERY,
   remainingRoom,
   shareRoom,
+  shareRoomBySize,
   urgencyOf,
 } from '../../src/revocation/schedule.ts'
 import { REASONS } from '../../src/revocation/signal.ts'
@@ -55,6 +57,24 @@ t.test('tenants share the room equally, within their own maximum', async (t) => 
   t.same(shareRoom(room, []), [])
 })
 
+t.test(
+  'tenants share the room by size; with less room than tenants, the first ones with fitting users',
+  async (t) => {
+    const take = (tenant: string, sizes: readonly number[]) => (tenant === 'failing' ? 0 : sizes.length)
+    const sizes = (limit: number) => Array.from({ length: limit }, () => 1)
+    const shares = (total: number, tenants: string[]) =>
+      shareRoomBySize({ total, take }, tenants, (_, limit) => sizes(limit))
+    t.same(shares(9, ['one', 'other']), [
+      { tenant: 'one', count: 4 },
+      { tenant: 'other', count: 4 },
+    ])
+    t.same(shares(1_000, ['one']), [{ tenant: 'one', count: CLAIMED_BY_SIZE }])
+    t.same(shares(1, ['failing', 'one', 'other']), [{ tenant: 'one', count: 1 }])
+    t.same(shares(0, ['one']), [])
+    t.same(shares(9, []), [])
+  },
+)
+
 /** Users with these numbers of tokens, oldest first, all known; returns the permit at which each has none left. */
 function drain(sizes: readonly number[]): number[] {
   const users = sizes.map((remaining, since) => ({ urgency: 1, place: { remaining, since } }))
@@ -102,6 +122,13 @@ t.test(
     t.equal(drain([10, ...young])[0], 91, 'each tenth permit, until its last token is as good as any')
   },
 )
+
+t.test('of users of the same age, the reserve goes to the one with the fewest tokens', async (t) => {
+  const user = (remaining: number, since: number) => ({ urgency: 1, place: { remaining, since } })
+  const waiting = [user(1, 9), user(500, 3), user(2, 3)]
+  t.equal(nextInLine(waiting, RESERVE_EVERY - 1), 2)
+  t.equal(nextInLine(waiting, 0), 0)
+})
 
 t.test('every waiting call is served once, and the more urgent before the others', async (t) => {
   const Calls = fc.array(

@@ -2,8 +2,6 @@ import t from 'tap'
 import {
   boundAtFirstClaim,
   type Clocks,
-  confirmAfter,
-  grantLimits,
   isPending,
   join,
   resolve,
@@ -241,25 +239,6 @@ t.test('if nothing links to a signal, the first claim bounds it', async (t) => {
     'a tenant whose clock is behind ours',
   )
 })
-
-t.test(
-  'grants up to 5 s after the signal belong to it; a time known less precisely leaves some undecided',
-  async (t) => {
-    for (const [tenant, certain, undecidedUntil, confirm] of [
-      [from(1_000, 1_000), 6_000, null, 7_000],
-      [from(1_000, 2_000), 6_000, null, 7_000],
-      [from(1_999, 2_300), 6_999, null, 7_300],
-      [from(1_500, 6_500), 6_500, null, 11_500],
-      [from(1_500, 6_501), 6_500, 6_501, 11_501],
-      [from(0, 60_000), 5_000, 60_000, 65_000],
-      [from(1_000, Number.POSITIVE_INFINITY), 6_000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
-    ] as const) {
-      const limits = grantLimits(tenant)
-      t.same(limits, { certain, undecidedUntil }, JSON.stringify(tenant))
-      t.equal(confirmAfter(tenant), confirm)
-    }
-  },
-)
 
 t.test(
   'a listing is confirming once the tenant’s clock has certainly passed the last grant’s second',

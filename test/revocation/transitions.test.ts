@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { CurfewError } from '../../src/base/errors.ts'
+import { join } from '../../src/revocation/joined-signals.ts'
 import { userKey } from '../../src/revocation/keys.ts'
 import { requireSameRequest } from '../../src/revocation/replay.ts'
 import { isVerified, type Revocation } from '../../src/revocation/revocation.ts'
@@ -11,7 +12,6 @@ import {
   confirm,
   confirmBy,
   end,
-  join,
   newRevocation,
   progress,
   putBack,
@@ -41,29 +41,6 @@ t.test('a signal creates a queued revocation that is due immediately', async (t)
     proof: null,
     dueAt: T0,
   })
-})
-
-t.test('the latest time, the highest urgency and the widest scope win, in any order', async (t) => {
-  const narrow = {
-    reason: 'session-expired',
-    scope: 'issued-before',
-    occurredAt: T0,
-  } as const
-  const wide = { reason: 'security', scope: 'all', occurredAt: T0 + 1 } as const
-  t.match(join(queued(narrow), aSignal(wide)), wide)
-  t.match(join(queued(wide), aSignal(narrow)), wide)
-  t.match(join(queued(narrow), aSignal(narrow)), narrow)
-})
-
-t.test('joining twice is the same as joining once', async (t) => {
-  const signal = aSignal({ reason: 'security', scope: 'all' })
-  const once = join(queued(), signal)
-  t.strictSame(join(once, signal), once)
-})
-
-t.test('joining keeps the wait and restarts the 24 hours', async (t) => {
-  const waiting = { ...queued(), nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: T0 }
-  t.match(join(waiting, aSignal()), { nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: null })
 })
 
 t.test('a claim starts an attempt; a second process starts another one', async (t) => {

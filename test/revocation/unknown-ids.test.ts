@@ -1,5 +1,7 @@
 import t from 'tap'
 import { provesGone } from '../../src/revocation/proof.ts'
+import { CALL, openPool } from '../support/client-pool.ts'
+import { rejection } from '../support/events.ts'
 import { openRuns } from '../support/runs.ts'
 import { startService } from '../support/service.ts'
 
@@ -84,4 +86,29 @@ t.test('the tokens of a deleted user are not proven to be gone', async (t) => {
     proof: { userExists: false },
   })
   t.notOk(result.ended === 'completed' && provesGone(result.proof, { undecided: 0, isConfirmed: true }))
+})
+
+t.test('a client that loses its role before it looks a user up does not make the user unknown', async (t) => {
+  const runs = await openRuns(t, { sandbox: { lagAfterIssueMs: 3_000 } })
+  const { tenant } = runs.sandbox
+  const user = tenant.addUser()
+  const revocation = runs.revocation({ userId: user.id, reason: 'security' })
+  tenant.issueTokens(user.id, 1)
+  tenant.onCall((phase, { route }) => {
+    if (phase === 'answered' && route === 'list') tenant.changeClient(runs.client.id, { admin: false })
+  })
+  t.match(await runs.run(revocation), { ended: 'stopped', error: { code: 'CURFEW_CLIENT_NOT_ADMIN' } })
+})
+
+t.test('only the client that made the listing can show that the user does not exist', async (t) => {
+  const { sandbox, tenant, clients, checked } = await openPool(t)
+  const [a, b] = clients
+  if (!a || !b) throw new Error('two clients')
+  sandbox.tenant.changeClient(b.id, { admin: false, rolesReported: false })
+  await checked()
+  const user = sandbox.tenant.addUser()
+  sandbox.tenant.changeClient(a.id, { disabled: true })
+  sandbox.tenant.expireAccessTokens(a.id)
+  t.match(await rejection(tenant.userExists(user.id, { ...CALL, client: a.id })), { name: 'QlikFailure' })
+  t.equal(await tenant.userExists(user.id, { ...CALL, client: b.id }), false)
 })

@@ -68,7 +68,7 @@ t.test('readiness lists up to twenty tenants that are not ok, and their number',
   const body = (tenant: string) => ({ body: { userId: 'u1', tenant } })
   await service.call('POST', '/logout-hook', body('lacking'))
   const { check, json } = await untilCheck(service, 'tenant:lacking', 'warning')
-  t.match(check, { detail: /lacks the role/ })
+  t.match(check, { detail: /Assign the role TenantAdmin/ })
   t.equal(json.status, 'ready', 'signals for all the others are still taken')
   for (const { name } of down) await service.call('POST', '/logout-hook', body(name))
   for (;;) {

@@ -95,6 +95,25 @@ t.test('a user can be found by the id in other letter case; the response has the
   t.strictSame((await call('GET', '/api/v1/oauth-tokens?userId=ZOE')).body.data, [])
 })
 
+t.test('a user without TenantAdmin finds only itself, or all users', async (t) => {
+  const { call, tenant, client } = await openSandbox(t)
+  const ann = tenant.addUser({ email: 'ann@example.com' })
+  tenant.changeClient(client.id, { admin: false })
+  const filter = encodeURIComponent('email eq "ann@example.com"')
+  const statusOf = async (id: string) => (await call('GET', `/api/v1/users/${id}`)).status
+  const found = async () => (await call('GET', `/api/v1/users?filter=${filter}`)).body.data.length
+  const total = async () => (await call('GET', '/api/v1/users/actions/count')).body.total
+  t.same(
+    [await statusOf(ann.id), await statusOf(client.userId), await found(), await total()],
+    [404, 200, 0, 1],
+  )
+  tenant.settings.hidesUsers = false
+  t.same(
+    [await statusOf(ann.id), await statusOf(client.userId), await found(), await total()],
+    [200, 200, 1, 2],
+  )
+})
+
 t.test('a filter ignores case and can find several users', async (t) => {
   const { call, tenant } = await openSandbox(t)
   const lower = tenant.addUser({ email: 'ann@example.com' })

@@ -40,9 +40,10 @@ const STORES: Record<string, (t: Test) => Promise<Planner>> = {
     // Entries that the planner would seek from the end of audit_entries_at: frequent, but all of them old.
     await database.query(
       `INSERT INTO curfew.audit_entries
-         (writer, sequence, at, event, sender, tenant, user_kind, user_value, entry, private, hash)
-       SELECT $1, i, i, 'signal-accepted', CASE WHEN i <= 20000 THEN 'crm' ELSE 'backend' END, 'emea', 'email',
-         CASE WHEN i <= 20000 THEN $2 ELSE i::text END, '{}', '{}', '' FROM generate_series(1::bigint, 40000) AS i`,
+         (writer, sequence, at, event, sender, tenant, user_kind, user_value, revocation_id, entry, private, hash)
+       SELECT $1::uuid, i, i, 'signal-accepted', CASE WHEN i <= 20000 THEN 'crm' ELSE 'backend' END, 'emea', 'email',
+         CASE WHEN i <= 20000 THEN $2 ELSE i::text END, CASE WHEN i <= 20000 THEN $1::uuid END, '{}', '{}', ''
+       FROM generate_series(1::bigint, 40000) AS i`,
       [WRITER, USER.value],
     )
     await database.query('ANALYZE curfew.audit_entries', [])
@@ -101,12 +102,19 @@ for (const [name, open] of Object.entries(STORES)) {
       }
     })
 
-    t.test('a page of the entries of a user or sender is read in order', async (t) => {
-      for (const query of [{ user: USER }, { user: USER, from: 1, cursor: CURSOR }, { sender: 'crm' }]) {
+    t.test('a page of the entries of a user, sender or revocation is read in order', async (t) => {
+      const cases: [Omit<AuditQuery, 'limit'>, index: string][] = [
+        [{ user: USER }, 'audit_entries_user'],
+        [{ user: USER, from: 1, cursor: CURSOR }, 'audit_entries_user'],
+        [{ sender: 'crm' }, 'audit_entries_sender'],
+        [{ revocation: WRITER }, 'audit_entries_revocation'],
+        [{ revocation: WRITER, from: 1, cursor: CURSOR }, 'audit_entries_revocation'],
+      ]
+      for (const [query, index] of cases) {
         const plans = await plansOf((rows) => listAudit({ ...query, limit: 10 }, rows, dialect))
         t.equal(plans.length, 'user' in query && dialect.userPart !== null ? 2 : 1)
         for (const one of plans) {
-          t.match(one, 'sender' in query ? 'audit_entries_sender' : 'audit_entries_user')
+          t.match(one, index)
           t.notMatch(one, sort)
         }
       }

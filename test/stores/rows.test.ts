@@ -2,16 +2,18 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
+import { newRevocation } from '../../src/revocation/transitions.ts'
 import { PostgresDatabase } from '../../src/stores/postgres/database.ts'
 import { postgresStatements } from '../../src/stores/postgres/statements.ts'
 import { openPostgresStore } from '../../src/stores/postgres/store.ts'
-import { COLUMNS, toRevocation, toRow } from '../../src/stores/rows.ts'
+import { COLUMNS, toRevocation, toRow, toShortRow } from '../../src/stores/rows.ts'
 import { openDatabase } from '../../src/stores/sqlite/database.ts'
 import { sqliteStatements } from '../../src/stores/sqlite/statements.ts'
 import { SILENT } from '../conformance/stores.ts'
 import { anyRevocation } from '../support/arbitrary.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { temporaryFolder } from '../support/service.ts'
+import { aSignal } from '../support/signals.ts'
 
 t.test('every member of a revocation is stored in a row and read back', async (t) => {
   fc.assert(
@@ -22,6 +24,18 @@ t.test('every member of a revocation is stored in a row and read back', async (t
     }),
     { numRuns: 100 },
   )
+})
+
+t.test('a short row has only what differs from the defaults, and is read back', async (t) => {
+  fc.assert(
+    fc.property(anyRevocation, (revocation) => {
+      t.strictSame(toRevocation(JSON.parse(toShortRow(revocation))), revocation)
+    }),
+    { numRuns: 200 },
+  )
+  const names = Object.keys(JSON.parse(toShortRow(newRevocation('r', aSignal()))))
+  for (const name of ['id', 'user_value', 'reason', 'due_at']) t.ok(names.includes(name), name)
+  for (const name of ['proof', 'completed_at', 'error_code', 'attempts']) t.notOk(names.includes(name), name)
 })
 
 t.test('columns that a row of an earlier version lacks get their defaults', async (t) => {

@@ -2,7 +2,8 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { append, type ChainEnd, emptyChain, headOf, type NewEntry } from '../../src/revocation/audit/chain.ts'
 import { type AuditEvent, Entry, type Head, type StoredEntry } from '../../src/revocation/audit/entry.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
-import { type Finding, verifyExport } from '../../src/revocation/audit/verify.ts'
+import type { Finding } from '../../src/revocation/audit/finding.ts'
+import { verifyExport } from '../../src/revocation/audit/verify.ts'
 
 /** An event of the API key `ops`. */
 export function anEvent(different: Partial<AuditEvent> = {}): AuditEvent {
@@ -65,7 +66,7 @@ export class Trail {
 export async function verifyLines(
   lines: readonly string[] | Buffer,
   heads: readonly Head[] = [],
-  publicKey: KeyObject | null = null,
+  ...publicKeys: KeyObject[]
 ) {
   const bytes = Buffer.isBuffer(lines) ? lines : Buffer.from(lines.join(''))
   const findings: Finding[] = []
@@ -74,7 +75,7 @@ export async function verifyLines(
   }
   const verification = await verifyExport(open, {
     heads,
-    publicKey,
+    publicKeys,
     onFinding: (finding) => void findings.push(finding),
   })
   return { ...verification, found: findings }

@@ -38,7 +38,7 @@ export async function openPool(
       ...{ tier1Limit: 100, tier2Limit: curfewLimit, windowMs: 300_000, timeoutMs: 60_000, concurrency },
     }
   }
-  const lines: { msg: string; client?: string }[] = []
+  const lines: { msg: string; client?: string; limit?: number }[] = []
   const note = (details: object, msg: string) => void lines.push({ ...details, msg })
   const tenants = new Tenants([configOf(clients)], {
     permits: {

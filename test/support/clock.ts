@@ -24,7 +24,7 @@ export interface FakeClock extends Clock {
 export function fakeClock(start = Date.now()): FakeClock {
   let wall = start
   let monotonic = 1_000
-  const timers = new Set<{ at: number; callback: () => void; setBy: string | undefined }>()
+  const timers = new Set<{ at: number; callback: () => void; setBy: Error }>()
   const observers = new Set<() => void>()
   const nextTimer = () => [...timers].sort((a, b) => a.at - b.at)[0]
   const move = (ms: number) => {
@@ -40,9 +40,8 @@ export function fakeClock(start = Date.now()): FakeClock {
         const immediate = setImmediate(callback)
         return () => clearImmediate(immediate)
       }
-      // The functions that run, without those that await them.
-      const setBy = new Error().stack?.replace(/^ +at async .*$/gm, '')
-      const timer = { at: monotonic + ms, callback, setBy }
+      // Node creates the text of the stack when it is read.
+      const timer = { at: monotonic + ms, callback, setBy: new Error('set') }
       timers.add(timer)
       for (const look of observers) look()
       return () => timers.delete(timer)
@@ -71,7 +70,7 @@ export function fakeClock(start = Date.now()): FakeClock {
     timerOf: (file) =>
       new Promise((resolve) => {
         const look = () => {
-          const found = [...timers].find(({ setBy }) => setBy?.includes(`/src/${file}:`))
+          const found = [...timers].find(({ setBy }) => functionsOf(setBy).includes(`/src/${file}:`))
           if (!found) return
           observers.delete(look)
           resolve(found.at - monotonic)
@@ -80,6 +79,11 @@ export function fakeClock(start = Date.now()): FakeClock {
         look()
       }),
   }
+}
+
+/** The functions that ran, without those that awaited them. */
+function functionsOf({ stack = '' }: Error): string {
+  return stack.replace(/^ +at async .*$/gm, '')
 }
 
 /** The real clock; a test moves only its monotonic part, which ages what is held in memory but not tokens. */

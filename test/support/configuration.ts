@@ -1,7 +1,7 @@
 import { digestOfKey } from '../../src/base/api-key-digest.ts'
 import { ROLES } from '../../src/base/role.ts'
-import type { Mistake } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config/load-config.ts'
+import type { Mistake } from '../../src/config/read-environment.ts'
 import { parts } from '../../src/parts.ts'
 
 export const secretOf = (bytes: number) =>

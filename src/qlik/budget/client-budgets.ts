@@ -3,7 +3,7 @@ import type { Log } from '../../base/log.ts'
 import { latest } from '../../base/times.ts'
 import type { ClientConfig, TenantConfig } from '../tenant-config.ts'
 import { shareOf } from './learned-limit.ts'
-import { type Ceiling, LearnedLimits } from './learned-limits.ts'
+import { type Ceiling, LearnedLimits, type LimitedTier } from './learned-limits.ts'
 import { type EarlyRefusal, fitsMinute, perMinute, type WindowLimit } from './minute-limit.ts'
 import { type OpenBudgetOptions, openBudget } from './open-budget.ts'
 import { type BudgetKey, type Permits, TIERS, type Tier } from './permit-log.ts'
@@ -42,7 +42,11 @@ export class ClientBudgets {
     this.#sharedRemaining = remaining
       ? new SharedRemaining({ permits: { remaining: remaining.bind(permits) }, clock, log })
       : null
-    this.#learned = new LearnedLimits({ permits, clock, log, onChange: () => this.applyLimits() })
+    this.#learned = new LearnedLimits({
+      ...{ permits, clock, log },
+      lastAcceptedStart: (of) => this.#lastAcceptedStart(of),
+      onChange: () => this.applyLimits(),
+    })
   }
 
   /** Reads what other processes have learned. */
@@ -135,13 +139,17 @@ export class ClientBudgets {
     const { client, tier } = key
     const window = windowOf(config, tier)
     const minute = perMinute(window)
+    const open = this.#openOf(config)
+    const lastAcceptedStart = this.#lastAcceptedStart(key)
     let { started } = refusal
     if ('recentCalls' in permits && permits.recentCalls)
       started = await permits.recentCalls(key, minute.windowMs).then(
         (all) => Math.max(all, started),
         () => started,
       )
-    const peaks = this.#openOf(config).map((budget) => budget.recent(tier).mostAccepted)
+    // Another refusal of the same event may have been evaluated while this one waited for the store.
+    if (!this.#learned.isNewEvent(key, lastAcceptedStart)) return
+    const peaks = open.map((budget) => budget.recent(tier).mostAccepted)
     const evidence = { ...refusal, started, mostAccepted: Math.max(refusal.mostAccepted, ...peaks) }
     const details = { tenant: config.name, client, tier }
     if (!this.#learned.isByMinute(key) && fitsMinute(evidence, window)) {
@@ -153,11 +161,16 @@ export class ClientBudgets {
       return
     }
     const limit = this.#learned.lower(key, this.#ceilingOf(config, tier), refusal.waitMs)
-    if (limit !== null)
-      log.warn(
-        { ...details, limit },
-        "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window",
-      )
+    log.warn(
+      { ...details, limit },
+      "Qlik Cloud refused a call although the client's limit was not reached; the tenant's clients make fewer calls per window",
+    )
+  }
+
+  #lastAcceptedStart({ origin, tier }: LimitedTier): number {
+    const configs = [...this.#options.configs()].filter((config) => config.origin === origin)
+    const budgets = configs.flatMap((config) => this.#openOf(config))
+    return Math.max(...budgets.map((budget) => budget.lastAcceptedStart(tier)))
   }
 
   #openOf(config: TenantConfig): RateBudget[] {

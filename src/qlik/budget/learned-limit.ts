@@ -1,8 +1,6 @@
-import type { LearnedLimit } from './permit-log.ts'
-
 /** The first guess after Qlik refused a call that all known limits allow. */
 const LOWER_BY = 0.7
-/** For each window without such a refusal. */
+/** For each window in which Qlik accepts calls without such a refusal. */
 const RAISE_BY = 1.05
 
 /** The limit that follows from a refusal under `limit` calls per window. */
@@ -11,14 +9,14 @@ export function lowered(limit: number): number {
 }
 
 /**
- * The limit now: raised by 5 % for each window since it was learned, so no process needs to store the raises. Null once
- * it has reached the sum of the clients' limits.
+ * The limit now: `calls` when it was learned, and 5 % more for each window since it began to rise. Null once it has reached
+ * the sum of the clients' limits.
  */
 export function raised(
-  { calls, ageMs }: Pick<LearnedLimit, 'calls' | 'ageMs'>,
+  { calls, risingMs }: { calls: number; risingMs: number },
   { windowMs, ceiling }: { windowMs: number; ceiling: number },
 ): number | null {
-  const windows = Math.max(0, Math.floor(ageMs / windowMs))
+  const windows = Math.max(0, Math.floor(risingMs / windowMs))
   const limit = Math.floor(calls * RAISE_BY ** windows)
   return limit < ceiling ? limit : null
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { lowered, raised } from './learned-limit.ts'
-import { MINUTE_FOR_MS } from './minute-limit.ts'
 import type { LearnedLimit, Permits, Tier } from './permit-log.ts'
+import { EVIDENCE_FOR_MS } from './recent-calls.ts'
 
 /** Refusals within this time after a limit was learned, by any process, belong to the same event. */
 const SAME_EVENT_MS = 10_000
@@ -20,8 +20,11 @@ export interface LimitedTier {
 /** A learned limit in this process. Times are monotonic ms. */
 interface Known {
   calls: number
-  at: number
+  learnedAt: number
+  /** End of the wait that the refusal requested. Refusals before then belong to the same event. */
   sameEventUntil: number
+  /** Start of the first call accepted afterwards; null before that: refusals alone do not show a higher limit. */
+  risesFrom: number | null
 }
 
 /** The configured limits: the window, and the sum of the clients' limits. */
@@ -34,6 +37,8 @@ export interface LearnedLimitsOptions {
   permits: Permits
   clock: Clock
   log: Log
+  /** Start of the latest call of any client of the tenant, in this tier, that Qlik accepted; monotonic ms. */
+  lastAcceptedStart: (of: LimitedTier) => number
   /** Called when a limit may have changed. */
   onChange: () => void
 }
@@ -42,6 +47,7 @@ export interface LearnedLimitsOptions {
 export class LearnedLimits {
   readonly #options: LearnedLimitsOptions
   readonly #known = new Map<string, Known>()
+  #isRead = false
   #cancelRead = () => {}
   #cancelApply: (() => void) | null = null
   #isStopped = false
@@ -54,19 +60,13 @@ export class LearnedLimits {
   async start(): Promise<void> {
     const { permits, clock, log } = this.#options
     try {
-      for (const { calls, ageMs, per, ...of } of (await permits.learnedLimits?.()) ?? []) {
-        const at = clock.monotonic() - ageMs
-        const key = keyOf(of, per)
-        const known = this.#known.get(key)
-        if (known && known.at >= at) continue
-        this.#known.set(key, { calls, at, sameEventUntil: at + SAME_EVENT_MS })
-        this.#changed()
-      }
+      for (const limit of (await permits.learnedLimits?.()) ?? []) this.#note(limit)
+      this.#isRead = true
     } catch (error) {
       log.warn({ err: error }, 'could not read the learned rate limits; retrying')
     }
-    if ('exchange' in permits && !this.#isStopped)
-      this.#cancelRead = clock.after(READ_INTERVAL_MS, () => this.start())
+    if (this.#isStopped || (this.#isRead && !('exchange' in permits))) return
+    this.#cancelRead = clock.after(READ_INTERVAL_MS, () => this.start())
   }
 
   stop(): void {
@@ -79,49 +79,78 @@ export class LearnedLimits {
   limit(of: LimitedTier, { windowMs, ceiling }: Ceiling): number | null {
     const known = this.#known.get(keyOf(of))
     if (!known) return null
-    const ageMs = this.#options.clock.monotonic() - known.at
-    const limit = raised({ calls: known.calls, ageMs }, { windowMs, ceiling })
+    known.risesFrom ??= this.#acceptedSince(known.learnedAt, of)
+    const risingMs = known.risesFrom === null ? 0 : this.#options.clock.monotonic() - known.risesFrom
+    const limit = raised({ calls: known.calls, risingMs }, { windowMs, ceiling })
     if (limit !== null) this.#applyLater(windowMs)
     return limit
   }
 
-  /** Whether Qlik evaluates the limit for each minute. */
+  /**
+   * Whether Qlik evaluates the limit for each minute. That is assumed for a day after one refusal, which costs little: the
+   * mean rate is the same.
+   */
   isByMinute(of: LimitedTier): boolean {
     const known = this.#known.get(keyOf(of, 'minute'))
-    if (!known || this.#options.clock.monotonic() - known.at >= MINUTE_FOR_MS) return false
+    if (!known || this.#options.clock.monotonic() - known.learnedAt >= EVIDENCE_FOR_MS) return false
     // At its end, the limits of the window are in force again.
     this.#applyLater(APPLY_INTERVAL_MS)
     return true
   }
 
-  /** From now on, the limit of each client is `calls` per minute. False if that is known. */
-  limitByMinute(of: LimitedTier, calls: number, waitMs: number): boolean {
-    if (this.isByMinute(of)) return false
+  /** From now on, the limit of each client is `calls` per minute. */
+  limitByMinute(of: LimitedTier, calls: number, waitMs: number): void {
     this.#learn(of, 'minute', calls, waitMs)
-    return true
   }
 
   /**
-   * Qlik has refused a call that the limits allow, and requested a wait of `waitMs`. Returns the new limit; null if the
-   * refusal belongs to one that is already known.
+   * Whether a refusal that the limits do not explain is evidence for another limit. Until Qlik has accepted a call since the
+   * limit was learned, a refusal shows only that the block continues.
    */
-  lower(of: LimitedTier, limits: Ceiling, waitMs: number): number | null {
+  isNewEvent(of: LimitedTier, lastAcceptedStart: number): boolean {
     const now = this.#options.clock.monotonic()
-    const isKnown = (per: Per) => now < (this.#known.get(keyOf(of, per))?.sameEventUntil ?? now)
-    if (isKnown('window') || isKnown('minute')) return null
+    return PERIODS.every((per) => {
+      const known = this.#known.get(keyOf(of, per))
+      return !known || (now >= known.sameEventUntil && lastAcceptedStart > known.learnedAt)
+    })
+  }
+
+  /** Lowers the limit after a new event, for which Qlik requested a wait of `waitMs`. Returns the new limit. */
+  lower(of: LimitedTier, limits: Ceiling, waitMs: number): number {
     const calls = lowered(this.limit(of, limits) ?? limits.ceiling)
     this.#learn(of, 'window', calls, waitMs)
     return calls
   }
 
-  #learn(of: LimitedTier, per: Per, calls: number, waitMs: number): void {
+  #learn(of: LimitedTier, per: Period, calls: number, waitMs: number): void {
     const { permits, clock, log } = this.#options
-    const at = clock.monotonic()
-    this.#known.set(keyOf(of, per), { calls, at, sameEventUntil: at + Math.max(waitMs, SAME_EVENT_MS) })
+    const learnedAt = clock.monotonic()
+    const sameEventUntil = learnedAt + Math.max(waitMs, SAME_EVENT_MS)
+    this.#known.set(keyOf(of, per), { calls, learnedAt, sameEventUntil, risesFrom: null })
     permits.learnLimit?.({ ...of, per, calls }).catch((error: unknown) => {
       log.warn({ err: error }, 'could not store a learned rate limit')
     })
     this.#changed()
+  }
+
+  /** Notes a stored limit, unless this process knows it or a later one. */
+  #note({ calls, ageMs, per, ...of }: LearnedLimit): void {
+    const learnedAt = this.#options.clock.monotonic() - ageMs
+    const key = keyOf(of, per)
+    const known = this.#known.get(key)
+    // The time of a write and of a read make the same limit appear later.
+    const isSame = known?.calls === calls && learnedAt < known.learnedAt + SAME_EVENT_MS
+    if (known && (isSame || known.learnedAt >= learnedAt)) return
+    // It is unknown whether Qlik accepted calls before this process started.
+    const risesFrom = this.#isRead ? null : learnedAt
+    this.#known.set(key, { calls, learnedAt, sameEventUntil: learnedAt + SAME_EVENT_MS, risesFrom })
+    this.#changed()
+  }
+
+  /** Limits are applied at least every 10 s, so the latest accepted call is soon noticed. */
+  #acceptedSince(learnedAt: number, of: LimitedTier): number | null {
+    const startedAt = this.#options.lastAcceptedStart(of)
+    return startedAt > learnedAt ? startedAt : null
   }
 
   #changed(): void {
@@ -137,8 +166,9 @@ export class LearnedLimits {
   }
 }
 
-type Per = NonNullable<LearnedLimit['per']>
+const PERIODS = ['window', 'minute'] as const satisfies readonly LearnedLimit['per'][]
+type Period = (typeof PERIODS)[number]
 
-function keyOf({ origin, tier }: LimitedTier, per: Per = 'window'): string {
+function keyOf({ origin, tier }: LimitedTier, per: Period = 'window'): string {
   return `${per} ${tier} ${origin}`
 }

@@ -51,6 +51,8 @@ export interface Ledger {
   block(ms: number): Promise<void>
   /** When the wait that Qlik asked for ends, as far as this process knows; null if no block is in force. */
   blockedUntil(): number | null
+  /** Whether Qlik has accepted a call since the last block, as far as this process knows. */
+  hasRecovered(): boolean
   /** Applies new limits. Callers waiting for room must check again. */
   change(limits: LedgerLimits): void
   /** Reads the history of earlier processes. Must be awaited once, before anything else. */

@@ -93,6 +93,10 @@ export class LocalLedger implements Ledger {
     return this.#block.until(this.#options.clock.monotonic())
   }
 
+  hasRecovered(): boolean {
+    return this.#block.hasRecovered
+  }
+
   change(limits: LedgerLimits): void {
     this.#limits = limits
     this.#log.change(limits)

@@ -1,4 +1,4 @@
-import { EVIDENCE_FOR_MS, type RecentCounts } from './recent-calls.ts'
+import type { RecentCounts } from './recent-calls.ts'
 
 // Qlik states its limits per minute, 100 and 1,000, and says that they are evaluated over five minutes
 // (https://qlik.dev/apis/rest/rate-limiting): 500 calls may be made at once. If a tenant evaluates each minute instead, a
@@ -6,9 +6,6 @@ import { EVIDENCE_FOR_MS, type RecentCounts } from './recent-calls.ts'
 
 /** Minutes in Qlik's window. With a window configured for tests, a minute is a fifth of it. */
 export const MINUTES = 5
-
-/** How long the evaluation by minute is in force without further evidence. The mean rate is the same. */
-export const MINUTE_FOR_MS = EVIDENCE_FOR_MS
 
 /** With a lower limit for each minute, a few calls at once would fit by coincidence. */
 const LEAST_PER_MINUTE = 10

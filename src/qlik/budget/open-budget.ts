@@ -12,13 +12,13 @@ export interface OpenBudgetOptions {
   permits: Permits
   clock: Clock
   log: Log
-  /** Called when Qlik has refused a call that the limits allow, and requested a wait of `waitMs`. */
+  /** Called when Qlik has refused a call that the limits allow, and requested a wait of `waitMs`. Not for probes. */
   onEarlyRefusal?: (key: BudgetKey, refusal: EarlyRefusal & { waitMs: number }) => void
 }
 
 /** The budget of one client of a tenant, empty until restored. */
 export function openBudget(
-  config: TenantConfig & BudgetLimits,
+  config: Pick<TenantConfig, 'name' | 'origin'> & BudgetLimits,
   { clientId }: Pick<ClientConfig, 'clientId'>,
   { permits, clock, log, onEarlyRefusal = () => {} }: OpenBudgetOptions,
 ): RateBudget {
@@ -37,12 +37,13 @@ export function openBudget(
     limits: config,
     openLedger,
     clock,
-    onBlock: ({ tier, until, askedMs, ms, hadRoom }) => {
+    onBlock: ({ tier, until, askedMs, ms, hadRoom, hadRecovered }) => {
       log.warn(
         { tenant: name, client: clientId, tier, until: new Date(until).toISOString(), askedMs },
         'Qlik Cloud rate limit reached; calls of this tier are paused until the given time',
       )
-      if (hadRoom) onEarlyRefusal(keyOf(tier), { ...budget.recent(tier), askedMs, waitMs: ms })
+      if (hadRoom && hadRecovered)
+        onEarlyRefusal(keyOf(tier), { ...budget.recent(tier), askedMs, waitMs: ms })
     },
   })
   return budget

@@ -27,6 +27,8 @@ export interface NewBlock {
   ms: number
   /** Whether the window had room, so that Qlik refused a call that the limits allow. */
   hadRoom: boolean
+  /** Whether Qlik had accepted a call since the last block. If not, it refused the probe: the block continues. */
+  hadRecovered: boolean
 }
 
 export interface RateBudgetOptions {
@@ -110,7 +112,7 @@ export class RateBudget {
   }
 
   /**
-   * Like `draw`, for a call that waits at several budgets: whoever grants the permit must await `noted` before the call.
+   * Like `draw`, for a call that waits at several budgets. After its permit is granted, it must await `noted` before it starts.
    * The returned function withdraws the call.
    */
   enter(tier: Tier, waiter: Waiter): () => void {
@@ -130,9 +132,10 @@ export class RateBudget {
     const ledger = this.#ledgers[tier]
     const isNew = ledger.blockedUntil() === null
     const hadRoom = ledger.usedUpUntil() === null
+    const hadRecovered = ledger.hasRecovered()
     const blocking = ledger.block(ms)
     const until = this.blockedUntil(tier)
-    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom })
+    if (isNew && until !== null) this.#options.onBlock({ tier, until, askedMs, ms, hadRoom, hadRecovered })
     await blocking
   }
 
@@ -178,6 +181,11 @@ export class RateBudget {
   /** The calls of the last minute; without those of other processes. */
   recent(tier: Tier): RecentCounts {
     return this.#recent[tier].counts(this.#options.clock.monotonic())
+  }
+
+  /** Start of the latest call that Qlik accepted, in monotonic ms; without those of other processes. */
+  lastAcceptedStart(tier: Tier): number {
+    return this.#recent[tier].lastAcceptedStart
   }
 
   #noteCall(tier: Tier): () => void {

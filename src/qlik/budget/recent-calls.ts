@@ -1,4 +1,4 @@
-/** A peak is evidence for this long. */
+/** A peak, or a refusal that shows a limit per minute, is evidence for this long. */
 export const EVIDENCE_FOR_MS = 24 * 60 * 60_000
 
 /** Number of a client's calls of one tier within a minute. */
@@ -25,6 +25,7 @@ export class RecentCalls {
   #calls: RecentCall[] = []
   #accepted = 0
   #peak = { accepted: 0, at: 0 }
+  #lastAcceptedStart = Number.NEGATIVE_INFINITY
 
   /** @param minuteMs a fifth of the window, which is five minutes in production */
   constructor(minuteMs: number) {
@@ -41,10 +42,16 @@ export class RecentCalls {
   /** Qlik's rate limiter has accepted the call. */
   accept(call: RecentCall, now: number): void {
     this.#forget(now)
+    this.#lastAcceptedStart = Math.max(this.#lastAcceptedStart, call.startedAt)
     if (now - call.startedAt >= this.#minuteMs) return
     call.isAccepted = true
     this.#accepted += 1
     if (this.#accepted >= this.#peakAt(now)) this.#peak = { accepted: this.#accepted, at: now }
+  }
+
+  /** Start of the latest accepted call, regardless of when that was. */
+  get lastAcceptedStart(): number {
+    return this.#lastAcceptedStart
   }
 
   counts(now: number): RecentCounts {

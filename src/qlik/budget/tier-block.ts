@@ -1,7 +1,7 @@
 /**
  * Tracks whether Qlik accepts calls of one tier. After a 429 there is no room until the time that Qlik asked for, or
  * the longest that Curfew waits: `tierWait` in revocation/retry-policy.ts decides how long. Then one call, the probe,
- * goes first. If it passes, the tier is open; if Qlik refuses it, too, the tier is blocked again. Pure data; times are
+ * goes first. If it passes, the tier has recovered; if Qlik refuses it, too, the tier is blocked again. Pure data; times are
  * ms of any one clock that does not go back. `curfew.exchange_budget` does the same for several processes.
  */
 export class TierBlock {
@@ -17,6 +17,11 @@ export class TierBlock {
   /** When the block in force ends; null if there is none. */
   until(now: number): number | null {
     return this.#until !== null && this.#until > now ? this.#until : null
+  }
+
+  /** Whether Qlik has accepted a call since the last block. */
+  get hasRecovered(): boolean {
+    return this.#until === null
   }
 
   /** Whether a probe is under way; its result decides. */
@@ -38,7 +43,7 @@ export class TierBlock {
     return true
   }
 
-  /** The probe ended; true if that opened the tier. A probe without a response does not; another one goes first. */
+  /** The probe ended; true if the tier has recovered. A probe without a response does not; another one goes first. */
   probed(passed: boolean, now: number): boolean {
     this.#isProbing = false
     if (!passed || this.#until === null || this.#until > now) return false

@@ -1,4 +1,4 @@
-import { hash as digest, type KeyObject } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import { canonicalJson } from '../../base/canonical-json.ts'
 import type { UserReference } from '../signal.ts'
 import type { AuditEvent, Entry, Head, StoredEntry } from './entry.ts'
@@ -100,11 +100,6 @@ const quoted = (digest: string | null) => (digest === null ? 'null' : `"${digest
 
 export function headOf({ writer, sequence, hash }: StoredEntry): Head {
   return { writer, sequence, hash }
-}
-
-/** Identifies a public key: the SHA-256 of its SubjectPublicKeyInfo, in hex. */
-export function digestOfKey(key: KeyObject): string {
-  return digest('sha256', key.export({ type: 'spki', format: 'der' }))
 }
 
 /** In hex. */

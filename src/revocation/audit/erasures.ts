@@ -11,7 +11,7 @@ export interface Erasure {
   ended: Promise<void>
 }
 
-/** An operator who has not asked for a result by then repeats the erasure. */
+/** Number of ended erasures that are remembered. An operator who asks for an older one must repeat it. */
 const KEPT = 100
 
 /** The erasures of this process: those that run, and the last ones that have ended. */

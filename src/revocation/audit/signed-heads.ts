@@ -1,63 +1,95 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { z } from 'zod'
 import { canonicalJson } from '../../base/canonical-json.ts'
-import type { AuditReading } from './audit-log.ts'
-import { digestOfKey } from './chain.ts'
-import type { AuditEvent, Details, Head } from './entry.ts'
+import { publicKeyDigest } from '../../base/public-key-digest.ts'
+import type { AuditReading, ChainSpan } from './audit-log.ts'
+import { type AuditEvent, Head } from './entry.ts'
 import { operatorEvent } from './events.ts'
-import { headsIn } from './exported-line.ts'
+import { exportedLine, readLine } from './exported-line.ts'
+
+/** A signature names the entries that expire within this time: before the next one, even if that is a day late. */
+export const ANNOUNCED_DAYS = 2
+
+/** What a signature states about the trail. */
+export const SignedHeads = z.object({
+  /** UTC, as YYYY-MM-DD. */
+  day: z.iso.date(),
+  /** The last entry of each chain. */
+  heads: z.array(Head),
+  /** The last entry of each chain that retention may delete before the next signature. See `DeletableEntries`. */
+  deletable: z.array(Head.omit({ hash: true })),
+  /** AUDIT_RETENTION_DAYS. */
+  retentionDays: z.int().min(1),
+})
+export type SignedHeads = z.infer<typeof SignedHeads>
+
+const Signed = SignedHeads.extend({ key: z.string(), signature: z.string() })
 
 /** The last entry of each chain. */
-export async function readHeads(audit: Pick<AuditReading, 'spans' | 'page'>): Promise<Head[]> {
+export async function readHeads(
+  audit: Pick<AuditReading, 'page'>,
+  spans: readonly ChainSpan[],
+): Promise<Head[]> {
   const heads: Head[] = []
-  for (const { writer, last } of await audit.spans()) {
+  for (const { writer, last } of spans) {
     const [entry] = await audit.page({ writer, sequence: last - 1 }, 1)
     if (entry?.writer === writer) heads.push({ writer, sequence: entry.sequence, hash: entry.hash })
   }
   return heads
 }
 
-/**
- * The heads of all chains, signed with Ed25519 (RFC 8032). Who can write to the database but does not have the key cannot
- * change what precedes them.
- * @param day UTC, as YYYY-MM-DD
- */
-export function headsSigned(heads: readonly Head[], day: string, key: KeyObject): AuditEvent {
-  const signed = { day, heads: [...heads] }
-  const signature = sign(null, Buffer.from(canonicalJson(signed)), key).toString('base64url')
-  return operatorEvent('heads-signed', { ...signed, key: digestOfKey(createPublicKey(key)), signature })
+/** An entry with a statement, signed with Ed25519 (RFC 8032). */
+export function headsSigned(statement: SignedHeads, key: KeyObject): AuditEvent {
+  const signature = sign(null, Buffer.from(canonicalJson(statement)), key).toString('base64url')
+  return operatorEvent('heads-signed', {
+    ...statement,
+    key: publicKeyDigest(createPublicKey(key)),
+    signature,
+  })
 }
 
-/** Verifies the entries `heads-signed` of an export. */
+/** Verifies the details of entries `heads-signed` with public keys. */
 export class SignatureCheck {
-  readonly #key: KeyObject | null
-  /** The latest day with a valid signature; null if there is none. */
-  lastDay: string | null = null
+  readonly #keys: ReadonlyMap<string, KeyObject>
 
-  /** @param key null to accept all signatures */
-  constructor(key: KeyObject | null) {
-    this.#key = key
+  /** @param keys the keys of several periods, if the key was rotated */
+  constructor(keys: readonly KeyObject[]) {
+    this.#keys = new Map(keys.map((key) => [publicKeyDigest(key), key]))
   }
 
-  /** Whether the export lacks a valid signature that it should have. */
-  get isUnsigned(): boolean {
-    return this.#key !== null && this.lastDay === null
-  }
-
-  accepts(event: string, details: Record<string, unknown>): boolean {
-    if (event !== 'heads-signed' || this.#key === null) return true
-    const day = signedDay(details, this.#key)
-    if (day === null) return false
-    if (this.lastDay === null || day > this.lastDay) this.lastDay = day
-    return true
+  /** The signed statement, or why it is not accepted. */
+  read(details: Record<string, unknown>): SignedHeads | 'signature-invalid' | 'key-unknown' {
+    const { success, data } = Signed.safeParse(details)
+    if (!success) return 'signature-invalid'
+    const { key, signature, ...statement } = data
+    const publicKey = this.#keys.get(key)
+    if (!publicKey) return 'key-unknown'
+    const text = Buffer.from(canonicalJson(statement))
+    const isValid = verify(null, text, publicKey, Buffer.from(signature, 'base64url'))
+    return isValid ? statement : 'signature-invalid'
   }
 }
 
-/** The day of a valid signature, otherwise null. */
-function signedDay({ day, heads, signature }: Record<string, unknown>, key: KeyObject): string | null {
-  if (typeof day !== 'string' || typeof signature !== 'string' || !Array.isArray(heads)) return null
-  if (headsIn(heads).length !== heads.length) return null
-  const signed: Details = { day, heads }
-  return verify(null, Buffer.from(canonicalJson(signed)), key, Buffer.from(signature, 'base64url'))
-    ? day
-    : null
+export interface SignatureSearch {
+  /** The public key of the signature. */
+  key: KeyObject
+  day: string
+  retentionDays: number
+  /** ms since the epoch. */
+  from: number
+}
+
+/** Whether one of the newest entries is a valid signature. It may miss one: a further signature does no harm. */
+export async function hasSignature(
+  audit: Pick<AuditReading, 'list'>,
+  { key, day, retentionDays, from }: SignatureSearch,
+): Promise<boolean> {
+  const check = new SignatureCheck([key])
+  const { items } = await audit.list({ event: 'heads-signed', from, limit: 20 })
+  return items.some((item) => {
+    const line = readLine(Buffer.from(exportedLine(item).trimEnd()))
+    if (typeof line === 'string' || line.computed.hash !== line.hash) return false
+    const statement = check.read(line.entry.details)
+    return typeof statement !== 'string' && statement.day === day && statement.retentionDays === retentionDays
+  })
 }

@@ -1,37 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import { type Line, linesOf } from '../../base/lines.ts'
-import type { Head } from './entry.ts'
+import type { Head, Position } from './entry.ts'
 import { type ExportedLine, readLine } from './exported-line.ts'
+import { ADVICE, type Finding, type Place, type Problem, WHOLE_EXPORT } from './finding.ts'
+import { FirstPass } from './first-pass.ts'
 import { SignatureCheck } from './signed-heads.ts'
-import { Survey } from './survey.ts'
-
-/** What can be wrong with an export. `docs/audit.md` describes each. */
-export const PROBLEMS = [
-  'unreadable',
-  'changed',
-  'private-changed',
-  'private-missing',
-  'missing',
-  'out-of-order',
-  'unlinked',
-  'end-missing',
-  'chain-missing',
-  'head-differs',
-  'signature-invalid',
-  'unsigned',
-  'empty',
-] as const
-export type Problem = (typeof PROBLEMS)[number]
-
-export interface Finding {
-  problem: Problem
-  /** Number of the line; null if the problem is not in one line. */
-  line: number | null
-  writer: string | null
-  sequence: number | null
-  /** What is wrong: a sentence. */
-  detail: string
-}
 
 export interface VerifiedChain {
   writer: string
@@ -49,15 +22,18 @@ export interface Verification {
   chains: VerifiedChain[]
   /** Number of findings. */
   findings: number
-  /** The latest day whose heads are signed with the given key. */
-  signedDay: string | null
+  /** The days (UTC, YYYY-MM-DD) with valid signatures, in order. */
+  signedDays: string[]
 }
 
 export interface VerifyOptions {
   /** Heads of chains that are known from elsewhere, such as an earlier verification. */
   heads?: Iterable<Head>
-  /** The public key for entries `heads-signed`: at least one must be valid, and none invalid. By default they are not checked. */
-  publicKey?: KeyObject | null
+  /**
+   * The public keys for entries `heads-signed`: at least one signature must be valid, and each be valid with one of them. By
+   * default, signatures are not checked.
+   */
+  publicKeys?: readonly KeyObject[]
   onFinding: (finding: Finding) => void
   /** Called now and then with the number of lines so far, of both passes together. */
   onProgress?: (lines: number) => void
@@ -67,15 +43,14 @@ export interface VerifyOptions {
 const LONGEST_LINE = 16 * 1024 * 1024
 
 /**
- * Verifies an export of the audit trail. Memory is bounded by the number of chains, not of entries.
+ * Verifies an export of the audit trail. Memory is bounded by the number of chains and signed heads, not of entries.
  * @param open reads the export from its beginning; called twice
  */
 export async function verifyExport(
   open: () => AsyncIterable<Buffer>,
-  { heads, publicKey = null, onFinding, onProgress = () => {} }: VerifyOptions,
+  { heads = [], publicKeys = [], onFinding, onProgress = () => {} }: VerifyOptions,
 ): Promise<Verification> {
-  const signatures = new SignatureCheck(publicKey)
-  const survey = new Survey(heads, signatures)
+  const firstPass = new FirstPass(heads, publicKeys.length === 0 ? null : new SignatureCheck(publicKeys))
   let lines = 0
   const eachLine = async (take: (line: Line) => void) => {
     for await (const some of linesOf(open(), LONGEST_LINE)) {
@@ -84,10 +59,10 @@ export async function verifyExport(
       onProgress(lines)
     }
   }
-  await eachLine((line) => line && survey.add(line))
-  const verifier = new Verifier(survey, signatures, onFinding)
+  await eachLine((line) => firstPass.add(line))
+  const verifier = new Verifier(firstPass, onFinding)
   await eachLine((line) => verifier.add(line))
-  return verifier.end()
+  return verifier.end(publicKeys.length > 0)
 }
 
 interface Chain extends VerifiedChain {
@@ -96,14 +71,9 @@ interface Chain extends VerifiedChain {
   isIntact: boolean
 }
 
-/** The entry or chain of a finding. */
-type Place = Pick<Finding, 'writer' | 'sequence'>
-const FILE: Place = { writer: null, sequence: null }
-
 /** Verifies the lines one by one. Chains may come in any order, even mixed; the entries of each chain in theirs. */
 class Verifier {
-  readonly #survey: Survey
-  readonly #signatures: SignatureCheck
+  readonly #firstPass: FirstPass
   readonly #onFinding: (finding: Finding) => void
   readonly #chains = new Map<string, Chain>()
   #line = 0
@@ -111,9 +81,8 @@ class Verifier {
   #erased = 0
   #findings = 0
 
-  constructor(survey: Survey, signatures: SignatureCheck, onFinding: (finding: Finding) => void) {
-    this.#survey = survey
-    this.#signatures = signatures
+  constructor(firstPass: FirstPass, onFinding: (finding: Finding) => void) {
+    this.#firstPass = firstPass
     this.#onFinding = onFinding
   }
 
@@ -121,7 +90,7 @@ class Verifier {
     this.#line += 1
     const read = line === null ? 'it is too long' : readLine(line)
     if (typeof read === 'string')
-      return void this.#report('unreadable', FILE, `This is not an audit entry: ${read}.`)
+      return void this.#report('unreadable', WHOLE_EXPORT, `This is not an audit entry: ${read}.`)
     this.#entries += 1
     const chain = this.#place(read)
     this.#check(read)
@@ -129,20 +98,25 @@ class Verifier {
   }
 
   /** Checks what needs all lines. */
-  end(): Verification {
-    const { heads, checkpoints, disputed, erased } = this.#survey
-    if (this.#entries === 0) this.#reportWhole('empty', FILE, 'There is no audit entry.')
+  end(mustBeSigned: boolean): Verification {
+    const { heads, checkpoints, disputed, erased, signed } = this.#firstPass
+    const signedDays = signed.days()
+    if (this.#entries === 0) this.#reportWhole('empty', WHOLE_EXPORT, 'There is no audit entry.')
     for (const head of heads.values()) this.#requireHead(head)
-    for (const checkpoint of checkpoints.values()) this.#requireEnd(checkpoint)
-    for (const writer of disputed) this.#reportHead({ writer, sequence: null })
-    if (this.#signatures.isUnsigned) this.#reportWhole('unsigned', FILE, 'No heads are signed with this key.')
+    for (const checkpoint of checkpoints.values()) this.#checkRemoval(checkpoint, mustBeSigned)
+    for (const writer of new Set([...disputed, ...signed.disputed]))
+      this.#reportHead({ writer, sequence: null })
+    if (mustBeSigned && signedDays.length === 0) this.#reportWhole('unsigned', WHOLE_EXPORT, ADVICE.unsigned)
     if (this.#erased > erased) {
       const missing = `${this.#erased} private parts are missing, but erasures of only ${erased} are recorded.`
-      this.#reportWhole('private-missing', FILE, `${missing} If one ran during the export, export again.`)
+      this.#reportWhole(
+        'private-missing',
+        WHOLE_EXPORT,
+        `${missing} If one ran during the export, export again.`,
+      )
     }
     const chains = [...this.#chains.values()].map(({ hashes: _, isIntact: __, ...chain }) => chain)
-    const { lastDay: signedDay } = this.#signatures
-    return { entries: this.#entries, erased: this.#erased, chains, findings: this.#findings, signedDay }
+    return { entries: this.#entries, erased: this.#erased, chains, findings: this.#findings, signedDays }
   }
 
   /** Checks the place of an entry. @returns the chain that it continues; null if it continues none */
@@ -170,7 +144,7 @@ class Verifier {
     const hashes = [read.computed.hash, read.hash]
     const chain: Chain = { writer, first: sequence, last: sequence, verified: null, hashes, isIntact: true }
     this.#chains.set(writer, chain)
-    const removed = this.#survey.checkpoints.get(writer)
+    const removed = this.#firstPass.checkpoints.get(writer)
     if (sequence > (removed?.sequence ?? 0) + 1) this.#reportMissing(read, (removed?.sequence ?? 0) + 1)
     else if (sequence === 1 && (previous !== null || event !== 'chain-started'))
       this.#report(
@@ -190,21 +164,42 @@ class Verifier {
     if (read.private === null) this.#erased += entry.private === null ? 0 : 1
     else if (computed.private !== entry.private)
       this.#report('private-changed', entry, 'The private part does not match its digest in the entry.')
-    if (!this.#signatures.accepts(entry.event, entry.details))
-      this.#report('signature-invalid', entry, 'The heads are not signed with this key, or were changed.')
-    for (const listed of [this.#survey.heads, this.#survey.checkpoints]) {
-      const head = listed.get(entry.writer)
-      if (head?.sequence === entry.sequence && head.hash !== computed.hash) this.#reportHead(entry)
-    }
+    const rejection = this.#firstPass.rejected.get(this.#line)
+    if (rejection) this.#report(rejection, entry, ADVICE[rejection])
+    if (this.#listed(entry).some((hash) => hash !== computed.hash)) this.#reportHead(entry)
+  }
+
+  /** The hashes that are listed for an entry elsewhere. */
+  #listed({ writer, sequence }: Position): string[] {
+    const { heads, checkpoints, signed } = this.#firstPass
+    const latest = [heads, checkpoints].flatMap((of) => of.get(writer) ?? [])
+    const signedHash = signed.hashOf(writer, sequence) ?? []
+    return latest.flatMap((head) => (head.sequence === sequence ? head.hash : [])).concat(signedHash)
   }
 
   #requireHead(head: Head): void {
-    const removed = this.#survey.checkpoints.get(head.writer)
-    if (removed?.sequence === head.sequence && removed.hash !== head.hash) this.#reportHead(head)
+    const removed = this.#firstPass.checkpoints.get(head.writer)
     if (removed && removed.sequence >= head.sequence) return
     if (this.#chains.has(head.writer)) return void this.#requireEnd(head)
     const text = `The whole chain is missing. Elsewhere, its entry ${head.sequence} is listed.`
     this.#reportWhole('chain-missing', head, text)
+  }
+
+  /** A checkpoint alone is not accepted as proof: anyone who can write to the database can create one. */
+  #checkRemoval(checkpoint: Head, mustBeSigned: boolean): void {
+    const { writer, sequence: removed, hash } = checkpoint
+    if (this.#listed(checkpoint).some((listed) => listed !== hash)) this.#reportHead(checkpoint)
+    this.#requireEnd(checkpoint)
+    if (!mustBeSigned) return
+    const { signed, known } = this.#firstPass
+    const chain = this.#chains.get(writer)
+    const deletable = signed.lastDeletable(writer)
+    const covered = Math.max(signed.lastSigned(writer), known.get(writer)?.sequence ?? 0)
+    const sequence = Math.min(removed, covered, chain ? chain.first - 1 : removed)
+    if (sequence <= deletable) return
+    const text = `Entries ${deletable + 1} to ${sequence} were removed, but no signature states that they were about to expire.`
+    this.#reportWhole('removed-early', { writer, sequence }, `${text} ${ADVICE['removed-early']}`)
+    if (chain) chain.verified = null
   }
 
   /** A chain may lack entries up to its checkpoint, but not between others and the checkpoint. */

@@ -53,6 +53,12 @@ export function isEvent(value: unknown): value is Event {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Sets `user_id`: `data` is a session in session events, and the user in user events. */
+export function withUserId(event: Event): Event {
+  const isUser = valueAt(event, '/data/object') === 'user'
+  return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
+}
+
 /** A body that is one event. */
 export function one(body: unknown): unknown[] | null {
   return isEvent(body) ? [body] : null

@@ -93,7 +93,7 @@ export async function measure(
 ): Promise<void> {
   const sql = postgresStatements(query)
   const waiting = await sql.waitingById(ids)
-  await sql.saveAll(waiting.map((one) => transitions.measure(one, resolve)))
+  await sql.saveAll(waiting.map((one) => transitions.measureTime(one, resolve)))
 }
 
 /**

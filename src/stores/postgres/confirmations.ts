@@ -9,7 +9,7 @@ import {
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
   SUCCESSOR_WAIT_MS,
-} from '../../revocation/store.ts'
+} from '../../revocation/store/confirmation-store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import { toRevocation } from '../rows.ts'
 import type { PostgresAuditWriting } from './audit-writing.ts'

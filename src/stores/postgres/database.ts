@@ -28,7 +28,7 @@ const IDLE_IN_TRANSACTION_MS = 3_000
  * connection names itself by it. The trigger `curfew.distrust_earlier_version` marks rows that were written by a version
  * that knows fewer columns.
  */
-export const VERSION = 3
+export const VERSION = 4
 
 /** The name of connections in `pg_stat_activity`, before the version. Versions before 3 give no version. */
 export const APPLICATION = 'curfew'

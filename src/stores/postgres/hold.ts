@@ -1,4 +1,5 @@
 import { uuidv7 } from '../../revocation/id.ts'
+import { join } from '../../revocation/joined-signals.ts'
 import { queueKey } from '../../revocation/keys.ts'
 import type { SenderName } from '../../revocation/origin.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
@@ -37,9 +38,7 @@ export async function holdAll(
     const earlier = held.get(holdKey(one))
     held.set(
       holdKey(one),
-      earlier
-        ? transitions.join(earlier, signal)
-        : transitions.newHeld(uuidv7(signal.acceptedAt), signal, sender),
+      earlier ? join(earlier, signal) : transitions.newHeld(uuidv7(signal.acceptedAt), signal, sender),
     )
   }
   const became = await holdOrJoin(query, [...held.values()])
@@ -68,7 +67,7 @@ export async function holdOrJoin(
     const joining = new Map(left.map((one) => [keyOf(one), one]))
     const joined = known.flatMap((one) => {
       const other = joining.get(keyOf(one))
-      return other ? [{ id: other.id, joined: transitions.join(one, other) }] : []
+      return other ? [{ id: other.id, joined: join(one, other) }] : []
     })
     await postgresStatements(query).saveAll(joined.map(({ joined }) => joined))
     for (const { id, joined: one } of joined) became.set(id, one)

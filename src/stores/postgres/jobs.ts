@@ -4,7 +4,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { type Room, urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason } from '../../revocation/signal.ts'
 import type { PostgresDatabase, Query } from './database.ts'
-import { FETCHABLE, fetchByGroup, JOBS_SCHEMA, type Job, prepareTables, QUEUE } from './fetch.ts'
+import { FETCHABLE, fetchByGroup, HAS_LOST, JOBS_SCHEMA, type Job, QUEUE, regroupLost } from './job-table.ts'
 import type { PostgresListener } from './listener.ts'
 
 const LOST_QUEUE = 'revocations-lost'
@@ -28,6 +28,15 @@ export interface JobsOptions {
   log: Log
   /** Called when there may be jobs. */
   onWork: () => void
+}
+
+/** A reason with due jobs. */
+export interface Due {
+  reason: Reason
+  /** Whether the size of some queued revocations is known. */
+  isSized: boolean
+  /** Whether some jobs need `regroupLost`. */
+  hasLost: boolean
 }
 
 /** The jobs in pg-boss: one for each queued or running revocation that is not parked. */
@@ -76,7 +85,6 @@ export class PostgresJobs {
         notify: true,
       })
     } else if (known.retryLimit !== MAX_LOSSES) await this.#raiseLimit()
-    await prepareTables(this.#database.query)
   }
 
   /**
@@ -126,16 +134,17 @@ export class PostgresJobs {
   }
 
   /**
-   * The reasons with due jobs, and whether sizes are known for some of them: six index lookups in one statement, since
-   * usually two of the three reasons have none. Subqueries with LIMIT, because the planner joins EXISTS by a scan of all
-   * jobs if there are many.
+   * The reasons with due jobs, whether sizes are known for some of them, and whether some were fetched by size and lost: up
+   * to nine index lookups in one statement, since usually two of the three reasons have no jobs. Subqueries with LIMIT,
+   * because the planner joins EXISTS by a scan of all jobs if there are many.
    */
-  async due(): Promise<{ reason: Reason; isSized: boolean }[]> {
+  async due(): Promise<Due[]> {
     const due = await this.#database.query(
       `SELECT wanted.priority, coalesce((
          SELECT true FROM curfew.revocations AS r
          WHERE r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = wanted.urgency
-         ORDER BY r.urgency, r.tenant, r.size, r.due_at LIMIT 1), false) AS is_sized
+         ORDER BY r.urgency, r.tenant, r.size, r.due_at LIMIT 1), false) AS is_sized,
+         ${HAS_LOST('wanted.priority')} AS has_lost
        FROM unnest($1::integer[], $2::integer[]) AS wanted (priority, urgency) WHERE (
          SELECT true FROM ${JOBS_SCHEMA}.job
          WHERE ${FETCHABLE('job')} AND job.priority = wanted.priority ORDER BY job.priority DESC, job.created_on LIMIT 1)`,
@@ -143,7 +152,7 @@ export class PostgresJobs {
     )
     return REASONS.flatMap((reason) => {
       const found = due.find(({ priority }) => priority === priorityOf(reason))
-      return found ? [{ reason, isSized: found.is_sized === true }] : []
+      return found ? [{ reason, isSized: found.is_sized === true, hasLost: found.has_lost === true }] : []
     })
   }
 
@@ -156,11 +165,24 @@ export class PostgresJobs {
     const { jobs, last } = await fetchByGroup(this.#database.query, {
       priority: priorityOf(reason),
       room: { total: Math.min(room.total, FETCHED_AT_ONCE), perTenant: room.perTenant },
-      exceptions: new Map([...room.exceptions].map(([tenant, most]) => [groupOf(reason, tenant).id, most])),
+      exceptions: new Map(
+        [...room.exceptions].flatMap(([tenant, most]) => [
+          [groupOf(reason, tenant).id, most],
+          [lostPrefix(reason) + tenant, most],
+        ]),
+      ),
       after: this.#last.get(reason) ?? '',
     })
     if (last !== null) this.#last.set(reason, last)
     return jobs
+  }
+
+  /**
+   * Puts jobs of one reason that were fetched by size and lost into a group for each tenant, where `fetch` finds them. Their
+   * own group, because in the other they would wait for all older jobs.
+   */
+  async regroupLost(reason: Reason): Promise<void> {
+    await regroupLost(this.#database.query, priorityOf(reason), lostPrefix(reason))
   }
 
   /** Sends a heartbeat for jobs of this process. */
@@ -196,6 +218,11 @@ function priorityOf(reason: Reason): number {
 /** The group of jobs that share the room of a tenant. */
 function groupOf(reason: Reason, tenant: string): { id: string } {
   return { id: `${reason} ${tenant}` }
+}
+
+/** The start of the id of a tenant's group of jobs that were fetched by size and lost. */
+function lostPrefix(reason: Reason): string {
+  return `${reason}-lost `
 }
 
 function inTransaction(query: Query): { db: Db } {

@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { CurfewError } from '../../base/errors.ts'
-import { asStartError, connectionOptions } from './database.ts'
-import { JOBS_SCHEMA } from './fetch.ts'
+import { asStartError, connectionOptions, type Query } from './database.ts'
+import { JOBS_SCHEMA } from './job-table.ts'
 import { AUDIT } from './steps/audit.ts'
-import { AUDIT_ORDER } from './steps/audit-order.ts'
+import { AUDIT_ORDER, AUDIT_ORDER_OF_REVOCATIONS } from './steps/audit-order.ts'
 import { BASE } from './steps/base.ts'
 import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
@@ -29,6 +29,7 @@ export const MIGRATIONS: readonly string[] = [
   SIZES,
   LEARNED_LIMITS,
   AUDIT_ORDER,
+  AUDIT_ORDER_OF_REVOCATIONS,
 ]
 
 /**
@@ -38,16 +39,21 @@ export const MIGRATIONS: readonly string[] = [
 export const JOBS_VERSION = 43
 
 /** An arbitrary lock number. One process migrates at a time; the others wait for it. */
-const MIGRATION_LOCK = 4_283_307_231
+export const MIGRATION_LOCK = 4_283_307_231
 
 /** Limits the wait for another process, for a long step, and for an unresponsive server. */
 const LONGEST_STEP_MS = 10 * 60_000
 
 /**
  * Migrates Curfew's schema and, by `migrateJobs`, that of pg-boss. Safe if several processes start at the same time.
+ * @param prepare runs last, without the lock, so that it can build indexes concurrently: see `prepareTables`
  * @throws CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export async function migrate(url: string, migrateJobs: () => Promise<void>): Promise<void> {
+export async function migrate(
+  url: string,
+  migrateJobs: () => Promise<void>,
+  prepare: (query: Query) => Promise<void> = async () => {},
+): Promise<void> {
   const client = new pg.Client({
     ...connectionOptions(url),
     query_timeout: LONGEST_STEP_MS,
@@ -60,6 +66,8 @@ export async function migrate(url: string, migrateJobs: () => Promise<void>): Pr
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
     await migrateOwn(client)
     await migrateJobs()
+    await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK])
+    await prepare(async (text, values = []) => (await client.query(text, values)).rows)
   } catch (error) {
     throw asStartError(error, client)
   } finally {

@@ -1,9 +1,10 @@
-import type { QueueGroup } from '../../revocation/store.ts'
+import type { QueueGroup } from '../../revocation/store/size-store.ts'
+import type { BacklogCount } from '../../revocation/store.ts'
 import { groupLimit, RUNNING_COLUMNS, reasonOf, runningGroup } from '../queue-groups.ts'
 import type { Query } from './database.ts'
 
 /** Counts the queue in the server, so that few rows are transferred. */
-export async function postgresQueue(query: Query, queued: number): Promise<QueueGroup[]> {
+export async function postgresQueue(query: Query, backlog: readonly BacklogCount[]): Promise<QueueGroup[]> {
   const running = await query(`SELECT ${RUNNING_COLUMNS} FROM curfew.revocations WHERE status = 'running'`)
   const waiting = await query(
     `SELECT tenant, urgency, size, min(id::text) AS id, count(*) AS count FROM (
@@ -11,7 +12,7 @@ export async function postgresQueue(query: Query, queued: number): Promise<Queue
          (row_number() OVER (PARTITION BY tenant, urgency, size ORDER BY due_at, id) - 1) / $1::integer AS part
        FROM curfew.revocations WHERE status = 'queued') AS numbered
      GROUP BY tenant, urgency, size, part`,
-    [groupLimit(queued)],
+    [groupLimit(backlog)],
   )
   const groups = waiting.map(({ tenant, urgency, size, id, count }) => ({
     tenant: String(tenant),

@@ -4,8 +4,7 @@ import type { Log } from '../../base/log.ts'
 import type { AuditEvent } from '../../revocation/audit/entry.ts'
 import type { Revocation, TokenCounts } from '../../revocation/revocation.ts'
 import type { Room } from '../../revocation/schedule.ts'
-import type { Reason } from '../../revocation/signal.ts'
-import type { ClaimRequest } from '../../revocation/store.ts'
+import type { ClaimRequest } from '../../revocation/store/run-store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { PostgresAuditWriting } from './audit-writing.ts'
 import { Batches } from './batches.ts'
@@ -20,8 +19,8 @@ import {
 } from './changes.ts'
 import type { DatabaseClock } from './clock.ts'
 import { type PostgresDatabase, UNSYNCED } from './database.ts'
-import type { Job } from './fetch.ts'
-import type { PostgresJobs } from './jobs.ts'
+import type { Job } from './job-table.ts'
+import type { Due, PostgresJobs } from './jobs.ts'
 import type { sizedStatements } from './sized.ts'
 import { type Claimed, postgresStatements } from './statements.ts'
 import { type UserLocks, userLocks } from './user-locks.ts'
@@ -103,14 +102,13 @@ export class PostgresRuns {
     const wait = this.#claimNotBefore - performance.now()
     if (wait > 0) await delay(wait)
     const due = await jobs.due()
-    const fetched = await Promise.all(
-      due.map(({ reason, isSized }) => this.#fetch(reason, isSized, room[reason])),
-    )
+    const fetched = await Promise.all(due.map((one) => this.#fetch(one, room[one.reason])))
     this.#claimNotBefore = performance.now() + CLAIM_EVERY_MS
     return this.#mark(fetched.flat(), now)
   }
 
-  async #fetch(reason: Reason, isSized: boolean, room: Room): Promise<Job[]> {
+  async #fetch({ reason, isSized, hasLost }: Due, room: Room): Promise<Job[]> {
+    if (hasLost) await this.#options.jobs.regroupLost(reason)
     const bySize = room.bySize && isSized ? await this.#sized.fetch(reason, room.bySize) : []
     return [...bySize, ...(await this.#options.jobs.fetch(reason, room))]
   }

@@ -1,7 +1,12 @@
+import { sessionEvent } from '../../revocation/audit/events.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import type { Session, SessionSource } from '../../revocation/session.ts'
 import { type SessionRow, toSession, toSessionRow, type UnsourcedSessionRow } from '../session-row.ts'
+import type { PostgresAuditWriting } from './audit-writing.ts'
+import { Batches } from './batches.ts'
 import type { Query } from './database.ts'
+
+const SESSIONS_AT_ONCE = 500
 
 /** Records a session, or deletes it if `session` is null. */
 export interface SessionChange {
@@ -86,4 +91,21 @@ export function postgresSessions(query: Query) {
 
 function keyOf({ of: { tenant, source }, sid }: SessionChange): string {
   return JSON.stringify([tenant, source, sid])
+}
+
+/** In batches: 1,101 changes at once, each in its own transaction, waited too long for one of five connections. */
+export function sessionBatches(audit: PostgresAuditWriting, now: () => number) {
+  return new Batches({
+    run: async (changes: readonly SessionChange[]) => {
+      await audit.transaction((query, note) => {
+        const events = changes.map(({ of, sid, session, origin }) => sessionEvent(of, sid, session, origin))
+        note(events, now())
+        return postgresSessions(query).change(changes)
+      })
+      return changes.map(() => null)
+    },
+    // One batch after the other: in parallel, the later of two changes of a session could be lost.
+    concurrency: 1,
+    largest: SESSIONS_AT_ONCE,
+  })
 }

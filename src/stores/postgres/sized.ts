@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { type RoomBySize, urgencyOf } from '../../revocation/schedule.ts'
+import { CLAIMED_BY_SIZE, type RoomBySize, shareRoomBySize, urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
-import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store.ts'
+import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/size-store.ts'
 import { toRevocation } from '../rows.ts'
 import type { Query } from './database.ts'
-import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './fetch.ts'
-
-/** The most that one claim takes of a tenant. */
-const CLAIMED_AT_ONCE = 100
+import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './job-table.ts'
 
 const SIZED = `r.status = 'queued' AND NOT r.parked AND r.size IS NOT NULL AND r.urgency = $1`
 
@@ -16,20 +13,16 @@ export function sizedStatements(query: Query) {
   const holder = randomUUID()
   return {
     /** Fetches the jobs of revocations with the fewest tokens, as far as there is room. */
-    async fetch(reason: Reason, { total, take }: RoomBySize): Promise<Job[]> {
-      if (total <= 0) return []
-      const found = await this.queued(reason, Math.min(total, CLAIMED_AT_ONCE))
-      const byTenant = [...Map.groupBy(found, ({ tenant }) => tenant)]
-      const share = Math.max(1, Math.floor(total / byTenant.length))
-      const chosen = byTenant.flatMap(([tenant, queued]) => {
-        const few = queued.slice(0, share)
-        const count = take(
-          tenant,
-          few.map(({ size }) => size),
-        )
-        return few.slice(0, count)
-      })
-      return chosen.length === 0 ? [] : this.activate(chosen.slice(0, total).map(({ id }) => id))
+    async fetch(reason: Reason, room: RoomBySize): Promise<Job[]> {
+      if (room.total <= 0) return []
+      const found = await this.queued(reason, Math.min(room.total, CLAIMED_BY_SIZE))
+      const byTenant = Map.groupBy(found, ({ tenant }) => tenant)
+      const queuedOf = (tenant: string, limit: number) => (byTenant.get(tenant) ?? []).slice(0, limit)
+      const shares = shareRoomBySize(room, [...byTenant.keys()], (tenant, limit) =>
+        queuedOf(tenant, limit).map(({ size }) => size),
+      )
+      const chosen = shares.flatMap(({ tenant, count }) => queuedOf(tenant, count))
+      return chosen.length === 0 ? [] : this.activate(chosen.map(({ id }) => id))
     },
 
     /** Due revocations of known size, by tenant, the fewest tokens first; up to `limit` of each tenant. */

@@ -1,42 +1,34 @@
-import { randomUUID } from 'node:crypto'
-import { type Clock, steadyNow } from '../../base/clock.ts'
+import { steadyNow } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
-import type { Log } from '../../base/log.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
-import { sessionEvent } from '../../revocation/audit/events.ts'
 import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store, StoreOptions } from '../store.ts'
-import { acceptBatches, acceptTogether } from './accept.ts'
+import { acceptBatches } from './accept.ts'
 import { postgresAudit } from './audit.ts'
 import { PostgresAuditWriting } from './audit-writing.ts'
-import { Batches } from './batches.ts'
 import { PostgresBrake } from './brake.ts'
 import { measure, retry } from './changes.ts'
 import { DatabaseClock } from './clock.ts'
 import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase, UNSYNCED } from './database.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { cancel, release } from './held.ts'
 import { postgresHistory } from './history.ts'
+import { prepareTables } from './job-table.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
 import { PostgresPermits } from './permits.ts'
+import { probe } from './probe.ts'
 import { postgresQueue } from './queue.ts'
 import { PostgresRuns } from './runs.ts'
-import { postgresSessions, type SessionChange } from './sessions.ts'
+import { postgresSessions, sessionBatches } from './sessions.ts'
 import { sizedStatements } from './sized.ts'
 import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './statements.ts'
 import { Writes } from './writes.ts'
-
-/**
- * How often this process sends its heartbeat, and looks for work of lost processes. A process without a heartbeat for 10 s
- * counts as lost, which others detect within 1 s: they take over within 12 s.
- */
-const BEAT_EVERY_MS = 1_000
-const SESSIONS_AT_ONCE = 500
 
 /**
  * Opens the store for several replicas, in PostgreSQL.
@@ -57,8 +49,6 @@ export class PostgresStore implements Store {
   readonly permits: PostgresPermits
   readonly audit: AuditLog
   readonly #url: string
-  readonly #clock: Clock
-  readonly #log: Log
   readonly #database: PostgresDatabase
   readonly #trail: PostgresAuditWriting
   readonly #listener: PostgresListener
@@ -73,17 +63,15 @@ export class PostgresStore implements Store {
   readonly #brake: PostgresBrake
   readonly #accepts: ReturnType<typeof acceptBatches>
   readonly #writes: Writes
+  readonly #heartbeat: Heartbeat
   readonly #sessionChanges: ReturnType<typeof sessionBatches>
   #watcher: Watcher = { onWork: () => {}, onEnded: () => {} }
   #isClosed = false
-  #cancelTimer = () => {}
 
   constructor(url: string, options: StoreOptions) {
     const { connections, clock, log, audit = true, massRevocation = NO_BRAKE } = options
     this.#url = url
-    this.#clock = clock
-    this.#log = log
-    const writes = new Writes({ probe: () => probe(this.#database, this.#jobs, this.#clock.now()), log })
+    const writes = new Writes({ probe: () => probe(this.#database, this.#jobs, clock.now()), log })
     this.#writes = writes
     const database = new PostgresDatabase(url, connections, (error) => writes.failed(error))
     this.#database = database
@@ -120,6 +108,12 @@ export class PostgresStore implements Store {
     this.#accepts = acceptBatches(this.#trail, jobs, this.#brake)
     this.#sessionChanges = sessionBatches(this.#trail, () => clock.now())
     this.permits = new PostgresPermits(database.query)
+    this.#heartbeat = new Heartbeat({
+      beat: () => Promise.all([this.#runs.beat(), databaseClock.measure(), this.#brake.read(database.query)]),
+      afterBeat: () => this.#watcher.onWork(),
+      clock,
+      log,
+    })
   }
 
   /** Migrates the database and starts the heartbeat. @throws CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE */
@@ -127,7 +121,7 @@ export class PostgresStore implements Store {
     this.#listener.on(ENDED_CHANNEL, (key) => this.#watcher.onEnded(key))
     this.#listener.on(PARKED_CHANNEL, () => this.#watcher.onWork())
     try {
-      await migrate(this.#url, () => this.#jobs.start())
+      await migrate(this.#url, () => this.#jobs.start(), prepareTables)
       await this.#databaseClock.measure()
       await this.#brake.read(this.#database.query)
       await this.#listener.open()
@@ -136,7 +130,7 @@ export class PostgresStore implements Store {
       await this.#database.close()
       throw error
     }
-    this.#cancelTimer = this.#clock.after(BEAT_EVERY_MS, () => this.#beat())
+    this.#heartbeat.start()
   }
 
   clock: Store['clock'] = () => this.#databaseClock.reading()
@@ -226,11 +220,7 @@ export class PostgresStore implements Store {
         (await this.#brake.purgeSome(this.#database.query)),
     )
 
-  queue: Store['queue'] = async () => {
-    const counts = await this.backlog(['queued'])
-    const queued = counts.reduce((sum, { count }) => sum + count, 0)
-    return postgresQueue(this.#database.query, queued)
-  }
+  queue: Store['queue'] = async () => postgresQueue(this.#database.query, await this.backlog(['queued']))
 
   backlog: Store['backlog'] = (statuses) => this.#history.backlog(statuses)
 
@@ -246,54 +236,9 @@ export class PostgresStore implements Store {
   close: Store['close'] = async () => {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#cancelTimer()
+    this.#heartbeat.stop()
     await this.#jobs.stop()
     await this.#listener.close()
     await this.#database.close()
   }
-
-  async #beat(): Promise<void> {
-    try {
-      await Promise.all([
-        this.#runs.beat(),
-        this.#databaseClock.measure(),
-        this.#brake.read(this.#database.query),
-      ])
-    } catch (error) {
-      this.#log.warn({ err: error }, 'the heartbeat to the database failed; it is retried')
-    }
-    this.#watcher.onWork()
-    if (!this.#isClosed) this.#cancelTimer = this.#clock.after(BEAT_EVERY_MS, () => this.#beat())
-  }
-}
-
-/** Accepts a signal and takes that back, in a transaction whose commit is synced: it has assigned a transaction id. */
-async function probe(database: PostgresDatabase, jobs: PostgresJobs, now: number): Promise<void> {
-  await database.transaction(async (query) => {
-    await query('SAVEPOINT probe')
-    const user = { kind: 'userId', value: randomUUID() } as const
-    const signal = { tenant: 'curfew-probe', user, source: 'probe', reason: 'logout', scope: 'all' } as const
-    const signals = [{ ...signal, deviceType: null, occurredAt: now, acceptedAt: now }]
-    const request = { signals, replay: null, now, origin: undefined }
-    await acceptTogether(query, jobs, { judge: () => 'run', isUpgradeComplete: false }, [request], () => {})
-    await query('SET CONSTRAINTS ALL IMMEDIATE')
-    await query('ROLLBACK TO SAVEPOINT probe')
-  })
-}
-
-/** In batches: 1,101 changes at once, each in its own transaction, waited too long for one of five connections. */
-function sessionBatches(audit: PostgresAuditWriting, now: () => number) {
-  return new Batches({
-    run: async (changes: readonly SessionChange[]) => {
-      await audit.transaction((query, note) => {
-        const events = changes.map(({ of, sid, session, origin }) => sessionEvent(of, sid, session, origin))
-        note(events, now())
-        return postgresSessions(query).change(changes)
-      })
-      return changes.map(() => null)
-    },
-    // One batch after the other: in parallel, the later of two changes of a session could be lost.
-    concurrency: 1,
-    largest: SESSIONS_AT_ONCE,
-  })
 }

@@ -30,29 +30,32 @@ export function userLocks(query: Query) {
   return {
     /**
      * Locks users for runs, for each run all or none. A user is taken from a run that is inactive or less urgent. No two
-     * runs in one call may name the same user. A run without a valid claim locks nobody: the rows of the runs stay locked
-     * until the transaction ends, so whoever ends one of them sees its locks, and removes them.
+     * runs in one call may name the same user. A run without a valid claim locks nobody. The rows of the runs stay locked
+     * until this transaction ends, so a transaction that ends one of them later sees its locks, and removes them.
      * @returns the ids of the runs that now have their locks
      */
     async lock(wanted: readonly UserLocks[]): Promise<Set<string>> {
       const rows = wanted.flatMap(({ userIds, ...run }) =>
         [...new Set(userIds)].map((user_id) => ({ ...run, user_id })),
       )
+      // In a statement of its own, because it can wait: the next one must know the runs that began in the meantime.
+      const valid = await query(
+        `SELECT r.id FROM curfew.revocations AS r JOIN unnest($1::uuid[], $2::uuid[]) AS own (id, claim) USING (id)
+         WHERE r.claim = own.claim AND r.status = 'running' ORDER BY ${BY_USER} FOR SHARE OF r`,
+        [wanted.map(({ id }) => id), wanted.map(({ claim }) => claim)],
+      )
       const locked = await query(
-        `WITH valid AS MATERIALIZED (
-           SELECT r.id FROM curfew.revocations AS r JOIN unnest($2::uuid[], $3::uuid[]) AS own (id, claim) USING (id)
-           WHERE r.claim = own.claim AND r.status = 'running' ORDER BY ${BY_USER} FOR SHARE OF r)
-         INSERT INTO curfew.held_users AS known (tenant, user_id, revocation_id, claim, urgency)
+        `INSERT INTO curfew.held_users AS known (tenant, user_id, revocation_id, claim, urgency)
          SELECT tenant, user_id, id, claim, urgency FROM json_to_recordset($1)
-           AS v (tenant text, user_id text, id uuid, claim uuid, urgency smallint) JOIN valid USING (id)
-         ORDER BY tenant, user_id
+           AS v (tenant text, user_id text, id uuid, claim uuid, urgency smallint)
+         WHERE id = ANY ($2) ORDER BY tenant, user_id
          ON CONFLICT (tenant, user_id) DO UPDATE
            SET revocation_id = excluded.revocation_id, claim = excluded.claim, urgency = excluded.urgency
            WHERE known.revocation_id = excluded.revocation_id OR known.urgency > excluded.urgency
              OR NOT EXISTS (SELECT FROM curfew.revocations AS r
                WHERE r.id = known.revocation_id AND r.claim = known.claim AND r.status = 'running')
          RETURNING tenant, user_id`,
-        [JSON.stringify(rows), wanted.map(({ id }) => id), wanted.map(({ claim }) => claim)],
+        [JSON.stringify(rows), valid.map(({ id }) => id)],
       )
       const key = ({ tenant, user_id }: { tenant?: unknown; user_id?: unknown }) =>
         JSON.stringify([tenant, user_id])

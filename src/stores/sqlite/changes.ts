@@ -8,29 +8,33 @@ import {
   signalEvent,
 } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
+import { join } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
-import { type Room, shareRoom } from '../../revocation/schedule.ts'
+import { type Room, shareRoom, shareRoomBySize } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import type { SignalTime } from '../../revocation/signal-time.ts'
 import {
-  type Accepted,
   type ClaimedConfirmations,
-  type ClaimRequest,
   CONFIRMATION_LEASE_MS,
   type ConfirmationsRequest,
-  type Decided,
-  type HeldQuery,
-  type Sized,
   SUCCESSOR_WAIT_MS,
-} from '../../revocation/store.ts'
+} from '../../revocation/store/confirmation-store.ts'
+import type { Decided, HeldQuery } from '../../revocation/store/held-store.ts'
+import type { ClaimRequest } from '../../revocation/store/run-store.ts'
+import type { Sized } from '../../revocation/store/size-store.ts'
+import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
 
-/** The most that one claim takes of a tenant by size. */
-const CLAIMED_AT_ONCE = 100
+/** A part of a request that is accepted in several transactions: see `acceptInParts`. */
+interface Part {
+  /** What the request has already accepted; null to look it up. */
+  before: readonly Revocation[] | null
+  size: number
+}
 
 /**
  * Changes revocations in the caller's transaction: reads rows, applies a transition and writes the new state, and its
@@ -40,7 +44,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function acceptOne(signal: Signal, now: number, origin: Origin | undefined): Revocation {
     const queued = sql.queuedOf(signal)
     const revocation = queued
-      ? sql.save(transitions.join(queued, signal))
+      ? sql.save(join(queued, signal))
       : sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
     audit([signalEvent(signal, { id: revocation.id, hasJoined: queued !== null }, origin)], now)
     return revocation
@@ -49,7 +53,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function holdOne(signal: Signal, now: number, origin: Origin): Revocation {
     const held = sql.held.of(signal, origin)
     const revocation = held
-      ? sql.save(transitions.join(held, signal))
+      ? sql.save(join(held, signal))
       : sql.insert(transitions.newHeld(uuidv7(signal.acceptedAt), signal, origin))
     const details = { id: revocation.id, hasJoined: held !== null, isHeld: true }
     audit([signalEvent(signal, details, origin)], now)
@@ -63,7 +67,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     sql.rejoin(released.id, queued.id)
     sql.remove(released.id)
     sql.noteJoined(released.id, queued.id)
-    return sql.save(transitions.join(queued, released))
+    return sql.save(join(queued, released))
   }
 
   function inTurn(
@@ -78,12 +82,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   /** The fewest tokens first, as far as there is room by size. */
   function claimBySize(reason: Reason, { bySize }: Room, now: number): Revocation[] {
     if (!bySize || bySize.total <= 0) return []
-    const tenants = sql.sized.tenants(reason)
-    const share = Math.min(CLAIMED_AT_ONCE, Math.max(1, Math.floor(bySize.total / tenants.length)))
-    return tenants.slice(0, bySize.total).flatMap((tenant) => {
-      const count = bySize.take(tenant, sql.sized.sizes(reason, tenant, now, share))
-      return count === 0 ? [] : claimAll(sql.sized.due(reason, tenant, now, count), now)
-    })
+    const shares = shareRoomBySize(bySize, sql.sized.tenants(reason), (tenant, limit) =>
+      sql.sized.sizes(reason, tenant, now, limit),
+    )
+    return shares.flatMap(({ tenant, count }) => claimAll(sql.sized.due(reason, tenant, now, count), now))
   }
 
   function claimAll(due: Revocation[], now: number): Revocation[] {
@@ -111,27 +113,47 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     return revocation
   }
 
-  return {
-    isReplay(replay: ReplayKey, now: number): boolean {
-      const earlier = sql.replayOf(replay, now - REPLAY_WINDOW_MS)
-      if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
-      return earlier !== null
-    },
+  function answerTo(
+    replay: ReplayKey,
+    now: number,
+  ): { revocations: Revocation[]; isFinished: boolean } | null {
+    const earlier = sql.replayOf(replay, now - REPLAY_WINDOW_MS)
+    if (earlier) requireSameRequest(earlier.fingerprint, replay.fingerprint)
+    return earlier
+  }
 
-    accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Accepted {
-      const earlier = replay && sql.replayOf(replay, now - REPLAY_WINDOW_MS)
-      if (earlier) {
-        requireSameRequest(earlier.fingerprint, replay.fingerprint)
-        return { revocations: earlier.revocations, replayed: true }
-      }
+  return {
+    answerTo,
+
+    isReplay: (replay: ReplayKey, now: number): boolean => answerTo(replay, now)?.isFinished === true,
+
+    /**
+     * Accepts up to `size` signals that follow those accepted as `before`; by default all that no earlier request with this key
+     * has accepted. Returns the revocations of these and of `before`.
+     */
+    accept(
+      signals: readonly Signal[],
+      replay: ReplayKey | null,
+      now: number,
+      origin?: Origin,
+      { before: known, size }: Part = { before: null, size: signals.length },
+    ): Accepted {
+      const earlier = replay && !known ? answerTo(replay, now) : null
+      if (earlier?.isFinished) return { revocations: earlier.revocations, replayed: true }
+      const before = known ?? earlier?.revocations ?? []
       let isBraked = false
-      const revocations = signals.map((signal) => {
+      const revocations = signals.slice(before.length, before.length + size).map((signal) => {
         if (!origin || brake.judge(origin, signal, now) === 'run') return acceptOne(signal, now, origin)
         isBraked = true
         return holdOne(signal, now, origin)
       })
-      if (replay) sql.noteReplay(replay, revocations, replayTime(replay, now))
-      return { revocations, replayed: false, ...(isBraked ? { isBraked } : {}) }
+      const all = [...before, ...revocations]
+      if (replay) {
+        const isFinished = all.length >= signals.length
+        sql.noteReplay(replay, all, replayTime(replay, now), isFinished)
+        if (isFinished && before.length > 0) sql.forgetUnfinished(replay)
+      }
+      return { revocations: all, replayed: false, ...(isBraked ? { isBraked } : {}) }
     },
 
     release(query: HeldQuery, now: number, origin?: Origin): Decided {
@@ -202,7 +224,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     measure(ids: readonly string[], resolve: (time: SignalTime) => SignalTime): void {
       for (const id of ids) {
         const found = sql.find(id)
-        if (found && isMeasurable(found)) sql.save(transitions.measure(found, resolve))
+        if (found && isMeasurable(found)) sql.save(transitions.measureTime(found, resolve))
       }
     },
 

@@ -64,7 +64,12 @@ export class Condition {
   note(error: unknown): void {
     if (this.#isClosed || !(error instanceof CurfewError) || !hasCode(error, 'CURFEW_STORE_UNAVAILABLE'))
       return
-    if (!this.#failure) this.#fail(damageOf(error))
+    this.noteDamage(damageOf(error))
+  }
+
+  /** Records damage that `verify` can confirm or refute. */
+  noteDamage(damage: Damage): void {
+    if (!this.#failure) this.#fail(damage)
     this.#report(this.#current())
   }
 

@@ -5,6 +5,7 @@ import { CurfewError } from '../../base/errors.ts'
 import { corruption, type Damage } from './damage.ts'
 import { asStartError, reasonOf } from './errors.ts'
 import { MIGRATIONS } from './migrations.ts'
+import { sizeOf } from './reserve.ts'
 import { quickCheck } from './verify.ts'
 
 /**
@@ -12,10 +13,23 @@ import { quickCheck } from './verify.ts'
  * was half of all writes. 8 MB of cache hold the busy index pages. The WAL is copied into the database at 16 MB instead
  * of 4 MB, so that pages that change often are copied once for many changes.
  */
-const FOR_SPEED = 'PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000;'
+export const CHECKPOINT_PAGES = 4_000
+const FOR_SPEED = `PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`
 
 /** Overwrites what is deleted with zeros. Otherwise, erased names would stay in the free space of the file. */
 const FOR_PRIVACY = 'PRAGMA secure_delete = ON;'
+
+/** What is checked before the database is opened: in about half a second. */
+const CHECKED_AT_START_BYTES = 128 * 1024 * 1024
+
+export interface OpenOptions {
+  /** Called if the database is corrupted. */
+  onDamage?: (damage: Damage) => void
+  /** Called instead of checking a large database. Without it, every database is checked. */
+  onUnchecked?: () => void
+  /** By default 128 MB. */
+  checkedAtStartBytes?: number | undefined
+}
 
 /**
  * Opens or creates the database file, locks it for this process, and migrates its schema.
@@ -25,10 +39,9 @@ const FOR_PRIVACY = 'PRAGMA secure_delete = ON;'
  * owner can read the file, because it contains user names.
  * A corrupted database is opened if its schema is current, so that the service starts and reports the damage. It is never
  * migrated.
- * @param onDamage called if the database is corrupted
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
-export function openDatabase(path: string, onDamage: (damage: Damage) => void = () => {}): DatabaseSync {
+export function openDatabase(path: string, options: OpenOptions = {}): DatabaseSync {
   try {
     mkdirSync(dirname(path), { recursive: true })
     closeSync(openSync(path, 'a', OWNER_ONLY))
@@ -51,9 +64,15 @@ export function openDatabase(path: string, onDamage: (damage: Damage) => void = 
     database.exec(FOR_PRIVACY)
     database.exec('BEGIN IMMEDIATE; COMMIT;')
     const applied = schemaVersion(database)
+    const isCurrent = applied === MIGRATIONS.length
+    const { onDamage, onUnchecked, checkedAtStartBytes = CHECKED_AT_START_BYTES } = options
+    if (onUnchecked && isCurrent && sizeOf(path) > checkedAtStartBytes) {
+      onUnchecked()
+      return database
+    }
     const finding = applied === 0 ? null : quickCheck(database)
     if (finding === null) migrate(database, applied)
-    else if (applied === MIGRATIONS.length) onDamage(corruption(finding))
+    else if (isCurrent) onDamage?.(corruption(finding))
     else throw damagedBeforeMigration(path, corruption(finding))
     return database
   } catch (error) {

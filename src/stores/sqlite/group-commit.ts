@@ -2,9 +2,17 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CurfewError } from '../../base/errors.ts'
 import { asCurfewError } from './errors.ts'
 
-interface Write {
-  work: () => unknown
+export interface WriteOptions {
   mustSync: boolean
+  /**
+   * Whether `work` affects only the database and the companion, so it may run again. Repeatable writes run before the others
+   * of their transaction.
+   */
+  isRepeatable?: boolean
+}
+
+interface Write extends WriteOptions {
+  work: () => unknown
   resolve: (value: unknown) => void
   reject: (error: unknown) => void
 }
@@ -86,12 +94,12 @@ export class GroupCommit {
   /**
    * Runs `work` in the next transaction. Resolves with its result after the commit, and after the sync if `mustSync`.
    */
-  write<T>(work: () => T, { mustSync }: { mustSync: boolean }): Promise<T> {
+  write<T>(work: () => T, options: WriteOptions): Promise<T> {
     if (this.#closed)
       return Promise.reject(new CurfewError('CURFEW_STORE_UNAVAILABLE', 'The store is closed.'))
     return new Promise<T>((resolve, reject) => {
       // The queue holds writes of different types. Each is resolved with the result of its own `work`.
-      this.#pending.push({ work, mustSync, resolve: resolve as Write['resolve'], reject })
+      this.#pending.push({ ...options, work, resolve: resolve as Write['resolve'], reject })
       if (this.#pending.length === 1) this.#flushSoon()
     })
   }
@@ -118,14 +126,17 @@ export class GroupCommit {
   }
 
   #flush(): void {
-    const batch = this.#pending.splice(0, WRITES_PER_TRANSACTION)
-    if (batch.length === 0) return
+    const some = this.#pending.splice(0, WRITES_PER_TRANSACTION)
+    if (some.length === 0) return
+    const repeatable = some.filter(({ isRepeatable }) => isRepeatable)
+    const others = some.filter(({ isRepeatable }) => !isRepeatable)
+    const batch = [...repeatable, ...others]
     if (this.#pending.length > 0) this.#flushSoon()
     let results: Result[]
     try {
       this.#setSync(batch.some((write) => write.mustSync))
       this.#database.exec('BEGIN IMMEDIATE')
-      results = batch.map((write) => this.#attempt(write.work))
+      results = [...this.#runTogether(repeatable), ...others.map(({ work }) => this.#attempt(work))]
       this.#companion.beforeCommit()
       this.#database.exec('COMMIT')
       this.#companion.afterCommit()
@@ -149,6 +160,23 @@ export class GroupCommit {
     if (this.#isFull === isFull) return
     this.#database.exec(`PRAGMA synchronous = ${isFull ? 'FULL' : 'NORMAL'}`)
     this.#isFull = isFull
+  }
+
+  /**
+   * A savepoint copies each page that its write changes. Repeatable writes rarely throw, so they run without savepoints. If
+   * one throws, they are rolled back and run again, each in a savepoint.
+   */
+  #runTogether(batch: readonly Write[]): Result[] {
+    if (batch.length < 2) return batch.map(({ work }) => this.#attempt(work))
+    try {
+      return batch.map(({ work }) => ({ ok: true, value: work() }))
+    } catch (error) {
+      if (!this.#database.isTransaction) throw error
+      this.#database.exec('ROLLBACK')
+      this.#companion.afterFailure()
+      this.#database.exec('BEGIN IMMEDIATE')
+      return batch.map(({ work }) => this.#attempt(work))
+    }
   }
 
   #attempt(work: () => unknown): Result {

@@ -2,7 +2,7 @@ import type { SQLInputValue } from 'node:sqlite'
 import type { SenderName } from '../../revocation/origin.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
-import type { HeldQuery } from '../../revocation/store.ts'
+import type { HeldQuery } from '../../revocation/store/held-store.ts'
 import { heldBy } from '../rows.ts'
 import type { Prepared } from './prepared.ts'
 

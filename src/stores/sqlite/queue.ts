@@ -1,6 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
-import type { QueueGroup } from '../../revocation/store.ts'
+import type { QueueGroup } from '../../revocation/store/size-store.ts'
+import type { BacklogCount } from '../../revocation/store.ts'
 import { groupLimit, RUNNING_COLUMNS, reasonOf, runningGroup } from '../queue-groups.ts'
 import type { Prepared } from './prepared.ts'
 
@@ -25,9 +26,9 @@ const PARTS = [
 export async function sqliteQueue(
   { prepare }: Prepared,
   read: <T>(work: () => T) => Promise<T>,
-  queued: number,
+  backlog: readonly BacklogCount[],
 ): Promise<QueueGroup[]> {
-  const limit = groupLimit(queued)
+  const limit = groupLimit(backlog)
   const running = await read(() =>
     prepare(`SELECT ${RUNNING_COLUMNS} FROM revocations WHERE status = 'running'`).all(),
   )

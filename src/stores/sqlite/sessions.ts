@@ -1,9 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { NoteEvents } from '../../revocation/audit/entry.ts'
+import { sessionEvent } from '../../revocation/audit/events.ts'
+import type { Origin } from '../../revocation/origin.ts'
 import type { Session, SessionSource } from '../../revocation/session.ts'
 import { toSession, toSessionRow } from '../session-row.ts'
 
-/** The SQL statements for sessions. They run in the caller's transaction. */
-export function sqliteSessions(database: DatabaseSync) {
+/** Records sessions, and the changes in the audit trail. The statements run in the caller's transaction. */
+export function sqliteSessions(database: DatabaseSync, audit: NoteEvents) {
   const note = database.prepare(
     `INSERT OR REPLACE INTO source_sessions (tenant, source, sid, user_kind, user_value, expires_at)
      VALUES (:tenant, :source, :sid, :user_kind, :user_value, :expires_at)`,
@@ -23,9 +26,10 @@ export function sqliteSessions(database: DatabaseSync) {
   ].map((statement) => database.prepare(statement))
 
   return {
-    note(of: SessionSource, session: Session): void {
+    note(of: SessionSource, session: Session, now: number, origin?: Origin): void {
       note.run({ ...toSessionRow(of, session) })
       if (of.isOnly) forgetUnsourced.run(of.tenant, session.sid)
+      audit([sessionEvent(of, session.sid, session, origin)], now)
     },
 
     find({ tenant, source, isOnly }: SessionSource, sid: string, now: number): Session | null {
@@ -33,9 +37,10 @@ export function sqliteSessions(database: DatabaseSync) {
       return row ? toSession(row) : null
     },
 
-    forget({ tenant, source, isOnly }: SessionSource, sid: string): void {
-      forget.run(tenant, source, sid)
-      if (isOnly) forgetUnsourced.run(tenant, sid)
+    forget(of: SessionSource, sid: string, now: number, origin?: Origin): void {
+      forget.run(of.tenant, of.source, sid)
+      if (of.isOnly) forgetUnsourced.run(of.tenant, sid)
+      audit([sessionEvent(of, sid, null, origin)], now)
     },
 
     /** Deletes up to 500 expired sessions per table and returns the number of deleted rows. */

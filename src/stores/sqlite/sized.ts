@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Revocation } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
-import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store.ts'
+import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/size-store.ts'
 import { NOT_RUNNING, type Prepared } from './prepared.ts'
 
 const SIZED = (urgency: string) => `status = 'queued' AND size IS NOT NULL AND urgency = ${urgency}`

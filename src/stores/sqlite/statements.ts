@@ -4,7 +4,7 @@ import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
 import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
-import { COLUMNS, toRevocation, toRow, toValues } from '../rows.ts'
+import { COLUMNS, toRevocation, toShortRow, toValues } from '../rows.ts'
 import { heldStatements } from './held.ts'
 import { NOT_RUNNING, prepareOn } from './prepared.ts'
 import { sizedStatements } from './sized.ts'
@@ -176,28 +176,32 @@ export function sqliteStatements(database: DatabaseSync) {
       return rows(`SELECT * FROM revocations ${where} ORDER BY id DESC LIMIT ?`, ...values, limit)
     },
 
-    /** Earlier versions stored the key itself. */
+    /** The answer recorded with a key. Earlier versions stored the key itself. */
     replayOf(
       replay: ReplayKey,
       since: number,
-    ): { fingerprint: string | null; revocations: Revocation[] } | null {
-      const found = prepare('SELECT fingerprint, answer FROM replays WHERE key IN (?, ?) AND at >= ?').get(
-        keyDigest(replay),
-        replay.key,
-        since,
-      )
+    ): { fingerprint: string | null; revocations: Revocation[]; isFinished: boolean } | null {
+      const unfinished = unfinishedKey(replay)
+      const found = prepare(
+        'SELECT key, fingerprint, answer FROM replays WHERE key IN (?1, ?2, ?3) AND at >= ?4 ORDER BY key = ?3',
+      ).get(keyDigest(replay), replay.key, unfinished, since)
       if (!found) return null
       const fingerprint = found.fingerprint === null ? null : String(found.fingerprint)
-      return { fingerprint, revocations: JSON.parse(String(found.answer)).map(toRevocation) }
+      const revocations = JSON.parse(String(found.answer)).map(toRevocation)
+      return { fingerprint, revocations, isFinished: found.key !== unfinished }
     },
 
-    noteReplay(replay: ReplayKey, revocations: Revocation[], at: number): void {
+    noteReplay(replay: ReplayKey, revocations: Revocation[], at: number, isFinished: boolean): void {
       prepare('INSERT OR REPLACE INTO replays (key, fingerprint, answer, at) VALUES (?, ?, ?, ?)').run(
-        keyDigest(replay),
+        isFinished ? keyDigest(replay) : unfinishedKey(replay),
         replay.fingerprint,
-        JSON.stringify(revocations.map(toRow)),
+        `[${revocations.map(toShortRow).join(',')}]`,
         at,
       )
+    },
+
+    forgetUnfinished(replay: ReplayKey): void {
+      prepare('DELETE FROM replays WHERE key = ?').run(unfinishedKey(replay))
     },
 
     /** Deletes a limited number of old rows, to not block the event loop. Returns 0 if none are left. */
@@ -223,4 +227,9 @@ export function sqliteStatements(database: DatabaseSync) {
           count: Number(count),
         })),
   }
+}
+
+/** A separate key, so that versions that accept requests in one transaction do not return an unfinished answer. */
+function unfinishedKey(replay: ReplayKey): string {
+  return `unfinished:${keyDigest(replay)}`
 }

@@ -5,31 +5,28 @@ import type { Log } from '../../base/log.ts'
 import { steadyClock } from '../../base/steady-clock.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
-import { sessionEvent } from '../../revocation/audit/events.ts'
 import { type BrakeLimits, NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
+import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
 import { pageOf, purgeAll } from '../pages.ts'
 import type { Store } from '../store.ts'
+import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
 import { sqliteChanges } from './changes.ts'
-import { Condition } from './condition.ts'
-import { asRefusal, type Damage } from './damage.ts'
-import { openDatabase } from './database.ts'
-import { asCurfewError } from './errors.ts'
-import { FileIdentity } from './file-identity.ts'
-import { GroupCommit, together } from './group-commit.ts'
+import type { Damage } from './damage.ts'
+import { type OpenOptions, openDatabase } from './database.ts'
+import { together } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
-import { Reserve, sizeOf } from './reserve.ts'
 import { sqliteSessions } from './sessions.ts'
 import { sqliteStatements } from './statements.ts'
+import { Transactions } from './transactions.ts'
 import { UserLocks } from './user-locks.ts'
-import { verifyDatabase } from './verify.ts'
 
 /**
  * Opens the embedded store: one process, one file at `path`, which is created if it does not exist. With a log, the files
@@ -40,16 +37,24 @@ export function openSqliteStore(
   path: string,
   clock: Clock = systemClock,
   log?: Log,
-  options: Pick<SqliteStoreOptions, 'audit' | 'massRevocation'> = {},
+  {
+    checkedAtStartBytes,
+    ...options
+  }: Pick<SqliteStoreOptions, 'audit' | 'massRevocation'> & Pick<OpenOptions, 'checkedAtStartBytes'> = {},
 ): SqliteStore {
   let found: Damage | null = null
-  const database = openDatabase(path, (damage) => {
-    found = damage
+  let isChecked = true
+  const database = openDatabase(path, {
+    onDamage: (damage) => {
+      found = damage
+    },
+    onUnchecked: () => {
+      isChecked = false
+    },
+    checkedAtStartBytes,
   })
-  return new SqliteStore(database, { ...options, path: resolve(path), clock, log, found })
+  return new SqliteStore(database, { ...options, path: resolve(path), clock, log, found, isChecked })
 }
-
-const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} }
 
 interface SqliteStoreOptions {
   /** Absolute. */
@@ -58,6 +63,8 @@ interface SqliteStoreOptions {
   log: Log | undefined
   /** What the check at the start found. */
   found: Damage | null
+  /** By default it is. Otherwise, it is checked while it is used. */
+  isChecked?: boolean
   /** By default it is written. */
   audit?: boolean | undefined
   /** By default there is no limit. */
@@ -69,6 +76,7 @@ interface SqliteStoreOptions {
  * properties, so that `Store` gives the types of their parameters, and they can be passed as callbacks.
  */
 export class SqliteStore implements Store {
+  readonly accept: Store['accept']
   readonly permits: SqlitePermitLog
   readonly audit: AuditLog
   readonly #database: DatabaseSync
@@ -76,19 +84,18 @@ export class SqliteStore implements Store {
   readonly #changes: ReturnType<typeof sqliteChanges>
   readonly #sessions: ReturnType<typeof sqliteSessions>
   readonly #brake: SqliteBrake
-  readonly #commits: GroupCommit
+  readonly #transactions: Transactions
   readonly #trail: SqliteAuditWriting
   readonly #now: () => number
   readonly #userLocks = new UserLocks()
   readonly #steady: ReturnType<typeof steadyClock>
-  readonly #condition: Condition
   readonly #path: string
   #backup: ReturnType<typeof backUp> | null = null
-  #lastKept = 0
+  #watcher: Watcher | null = null
   #isClosed = false
 
   constructor(database: DatabaseSync, options: SqliteStoreOptions) {
-    const { path, clock, log, found, audit = true, massRevocation = NO_BRAKE } = options
+    const { path, clock, log, found, isChecked = true, audit = true, massRevocation = NO_BRAKE } = options
     this.#database = database
     this.#path = path
     this.#sql = sqliteStatements(database)
@@ -97,59 +104,60 @@ export class SqliteStore implements Store {
     this.#brake = new SqliteBrake(database, massRevocation, clock)
     const note: NoteEvents = (events, at) => this.#trail.note(events, at)
     this.#changes = sqliteChanges(this.#sql, note, this.#brake.brake)
-    this.#sessions = sqliteSessions(database)
-    this.#commits = new GroupCommit(database, together(this.#trail, this.#brake))
+    this.#sessions = sqliteSessions(database, note)
     if (!found) this.#brake.load(clock.now())
+    const companion = together(this.#trail, this.#brake)
+    const transactions = new Transactions(database, { path, companion, clock, log, found, isChecked })
+    this.#transactions = transactions
+    this.accept = acceptInParts({
+      changes: this.#changes,
+      read: (work) => transactions.read(work),
+      write: (work) => transactions.write(work, { mustSync: false, isRepeatable: true }),
+      keep: (work) => transactions.keep(work, { isRepeatable: true }),
+      onAcceptedInPart: () => this.#watcher?.onWork(),
+    })
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
-      (work) => this.#writeUnsynced(work),
-      (work) => this.#read(work),
+      (work) => transactions.writeUnsynced(work),
+      (work) => transactions.read(work),
       clock.now,
     )
     this.audit = sqliteAudit(database, {
       writing: this.#trail,
-      write: (work) => this.#keep(work),
-      read: (work) => this.#read(work),
+      write: (work) => transactions.keep(work),
+      read: (work) => transactions.read(work),
     })
-    const files = new FileIdentity(path)
-    const reserve = new Reserve(path)
-    const verify = () => verifyDatabase(database, () => reserve.take(sizeOf(`${path}-wal`)))
-    this.#condition = new Condition(
-      { files, verify, onFailure: () => reserve.release(), clock, log: log ?? SILENT },
-      found,
-    )
-    if (!found) reserve.take()
-    if (log) this.#condition.watch()
   }
 
   clock: Store['clock'] = () => ({ clock: this.#steady.id(), offset: { earliest: 0, latest: 0 } })
 
-  accept: Store['accept'] = (signals, replay, now, origin) =>
-    this.#keep(() => this.#changes.accept(signals, replay, now, origin))
-
   release: Store['release'] = (query, now, origin) =>
-    this.#keep(() => this.#changes.release(query, now, origin))
+    this.#transactions.keep(() => this.#changes.release(query, now, origin))
 
-  cancel: Store['cancel'] = (query, now, origin) => this.#keep(() => this.#changes.cancel(query, now, origin))
+  cancel: Store['cancel'] = (query, now, origin) =>
+    this.#transactions.keep(() => this.#changes.cancel(query, now, origin))
 
-  isReplay: Store['isReplay'] = (replay, now) => this.#read(() => this.#changes.isReplay(replay, now))
+  isReplay: Store['isReplay'] = (replay, now) =>
+    this.#transactions.read(() => this.#changes.isReplay(replay, now))
 
-  claim: Store['claim'] = (request) => this.#writeUnsynced(() => this.#changes.claim(request))
+  claim: Store['claim'] = (request) => this.#transactions.writeUnsynced(() => this.#changes.claim(request))
 
   claimConfirmations: Store['claimConfirmations'] = (request) =>
-    this.#writeUnsynced(() => this.#changes.claimConfirmations(request))
+    this.#transactions.writeUnsynced(() => this.#changes.claimConfirmations(request))
 
-  unsized: Store['unsized'] = (query) => this.#read(() => this.#sql.sized.unsized(query))
+  unsized: Store['unsized'] = (query) => this.#transactions.read(() => this.#sql.sized.unsized(query))
 
-  noteSizes: Store['noteSizes'] = (sizes) => this.#writeUnsynced(() => this.#changes.noteSizes(sizes))
+  noteSizes: Store['noteSizes'] = (sizes) =>
+    this.#transactions.writeUnsynced(() => this.#changes.noteSizes(sizes))
 
   /** One process uses the file. */
   reserveSurvey: Store['reserveSurvey'] = async () => true
 
-  measure: Store['measure'] = (ids, resolve) => this.#write(() => this.#changes.measure(ids, resolve))
+  measure: Store['measure'] = (ids, resolve) =>
+    this.#transactions.write(() => this.#changes.measure(ids, resolve))
 
-  nextDueAt: Store['nextDueAt'] = (now) => this.#read(() => this.#sql.nextDueAt(now))
+  nextDueAt: Store['nextDueAt'] = (now) => this.#transactions.read(() => this.#sql.nextDueAt(now))
 
   end: Store['end'] = async (id, ending, events = []) => {
     const hasEnded = await this.#whileRunning(id, events, (running) =>
@@ -165,7 +173,7 @@ export class SqliteStore implements Store {
   }
 
   lockUsers: Store['lockUsers'] = async (id, userIds, urgency) => {
-    const running = await this.#read(() => this.#sql.find(id))
+    const running = await this.#transactions.read(() => this.#sql.find(id))
     return running?.status === 'running' && this.#userLocks.lock(running, userIds, urgency)
   }
 
@@ -175,40 +183,38 @@ export class SqliteStore implements Store {
   }
 
   confirm: Store['confirm'] = (id, confirmation) =>
-    this.#write(() => this.#changes.confirm(id, confirmation, this.#now()))
+    this.#transactions.write(() => this.#changes.confirm(id, confirmation, this.#now()))
 
-  retry: Store['retry'] = (id, now, origin) => this.#keep(() => this.#changes.retry(id, now, origin))
+  retry: Store['retry'] = (id, now, origin) =>
+    this.#transactions.keep(() => this.#changes.retry(id, now, origin))
 
-  get: Store['get'] = (id) => this.#read(() => this.#sql.find(id))
+  get: Store['get'] = (id) => this.#transactions.read(() => this.#sql.find(id))
 
   list: Store['list'] = (query) =>
-    this.#read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
+    this.#transactions.read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
 
   overtaken: Store['overtaken'] = () =>
-    this.#read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
+    this.#transactions.read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
 
-  /** Notifies of nothing, because one process uses the file. */
-  watch: Store['watch'] = () => {}
+  /** Notifies only of what requests accepted before they failed, because one process uses the file. */
+  watch: Store['watch'] = (watcher) => {
+    this.#watcher = watcher
+  }
 
-  recover: Store['recover'] = (now) => this.#write(() => this.#changes.recover(now))
+  recover: Store['recover'] = (now) => this.#transactions.write(() => this.#changes.recover(now))
 
   noteSession: Store['noteSession'] = (of, session, origin) =>
-    this.#keep(() => {
-      this.#sessions.note(of, session)
-      this.#trail.note([sessionEvent(of, session.sid, session, origin)], this.#now())
-    })
+    this.#transactions.keep(() => this.#sessions.note(of, session, this.#now(), origin))
 
-  findSession: Store['findSession'] = (of, sid, now) => this.#read(() => this.#sessions.find(of, sid, now))
+  findSession: Store['findSession'] = (of, sid, now) =>
+    this.#transactions.read(() => this.#sessions.find(of, sid, now))
 
   forgetSession: Store['forgetSession'] = (of, sid, origin) =>
-    this.#keep(() => {
-      this.#sessions.forget(of, sid)
-      this.#trail.note([sessionEvent(of, sid, null, origin)], this.#now())
-    })
+    this.#transactions.keep(() => this.#sessions.forget(of, sid, this.#now(), origin))
 
   purge: Store['purge'] = (endedBefore, now) =>
     purgeAll(() =>
-      this.#write(
+      this.#transactions.write(
         () =>
           this.#sql.purgeSome(endedBefore, now - REPLAY_WINDOW_MS) +
           this.#sessions.purgeSome(now) +
@@ -216,17 +222,13 @@ export class SqliteStore implements Store {
       ),
     )
 
-  queue: Store['queue'] = async () => {
-    const counts = await this.backlog(['queued'])
-    const queued = counts.reduce((sum, { count }) => sum + count, 0)
-    return sqliteQueue(this.#sql.prepared, (work) => this.#read(work), queued)
-  }
+  queue: Store['queue'] = async () =>
+    sqliteQueue(this.#sql.prepared, (work) => this.#transactions.read(work), await this.backlog(['queued']))
 
-  backlog: Store['backlog'] = (statuses) => this.#read(() => this.#sql.backlog(statuses))
+  backlog: Store['backlog'] = (statuses) => this.#transactions.read(() => this.#sql.backlog(statuses))
 
   check: Store['check'] = async () => {
-    const damage = this.#condition.look()
-    if (damage) throw asRefusal(damage)
+    this.#transactions.check()
   }
 
   /** Works even if the files were removed: SQLite reads the files that this process has open. */
@@ -241,47 +243,8 @@ export class SqliteStore implements Store {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#backup?.catch(() => {})
-    this.#condition.close()
-    this.#commits.close()
+    this.#transactions.close()
     this.#database.close()
-  }
-
-  /**
-   * For writes that callers rely on once they are acknowledged. The files are checked before and after each transaction:
-   * what is written to a removed file is lost.
-   */
-  async #keep<T>(work: () => T): Promise<T> {
-    if (!this.#commits.hasPending) this.#condition.require()
-    const value = await this.#write(work)
-    if (this.#lastKept !== this.#commits.committed) this.#condition.require()
-    this.#lastKept = this.#commits.committed
-    return value
-  }
-
-  /** Writes in the next transaction. A failure counts until the whole database was checked. */
-  async #write<T>(work: () => T, { mustSync = true } = {}): Promise<T> {
-    try {
-      return await this.#commits.write(work, { mustSync })
-    } catch (error) {
-      this.#condition.note(error)
-      throw error
-    }
-  }
-
-  /** For writes that a power failure may lose, but not the end of the process: claims, progress and recent calls. */
-  #writeUnsynced<T>(work: () => T): Promise<T> {
-    return this.#write(work, { mustSync: false })
-  }
-
-  /** Reads outside of the writers' transactions. Asynchronous, so that a failure is always a rejection. */
-  async #read<T>(work: () => T): Promise<T> {
-    try {
-      return work()
-    } catch (error) {
-      const failure = asCurfewError(error)
-      this.#condition.note(failure)
-      throw failure
-    }
   }
 
   /** Changes a revocation if it is running, and records events in any case. @returns whether it was running */
@@ -291,7 +254,7 @@ export class SqliteStore implements Store {
     change: (running: Revocation) => void,
     durability?: { mustSync: boolean },
   ): Promise<boolean> {
-    return this.#write(() => {
+    return this.#transactions.write(() => {
       this.#trail.note(events, this.#now())
       const revocation = this.#sql.find(id)
       if (revocation?.status !== 'running') return false

@@ -26,7 +26,7 @@ t.test('a limit rises by 5 % per window, until that of the clients is reached', 
     [8, null],
     [100_000, null],
   ] as const)
-    t.equal(raised({ calls: 350, ageMs: windows * WINDOW }, limits), expected, `${windows} windows`)
+    t.equal(raised({ calls: 350, risingMs: windows * WINDOW }, limits), expected, `${windows} windows`)
 })
 
 t.test('clients divide a limit equally, and none exceeds its own', async (t) => {
@@ -51,7 +51,7 @@ t.test('after any refusals, the clients together keep to the limit or make one c
         for (const windows of windowsBetween) {
           const calls = lowered(limit ?? limits.ceiling)
           if (calls >= (limit ?? limits.ceiling) && calls > 1) return false
-          limit = raised({ calls, ageMs: windows * WINDOW }, limits)
+          limit = raised({ calls, risingMs: windows * WINDOW }, limits)
           const share = shareOf(limit, own, clients)
           if (share > own || share < 1) return false
           if (limit !== null && share > 1 && share * clients > limit) return false

@@ -40,6 +40,7 @@ t.test('counts the calls of the last minute, and the most that were accepted wit
   recent.accept(calls[2] ?? late, MINUTE + 2)
   t.same(recent.counts(MINUTE + 2), { started: 1, mostAccepted: 2 }, 'it may have been counted earlier')
   recent.accept(late, MINUTE + 3)
+  t.equal(recent.lastAcceptedStart, MINUTE + 1)
   t.same(recent.counts(25 * 60 * MINUTE), { started: 0, mostAccepted: 0 }, 'evidence lasts a day')
 })
 

@@ -157,14 +157,25 @@ t.test('a block is reported once, with its end and the wait that Qlik asked for'
   const blocks: NewBlock[] = []
   const budget = await budgetOn(openPermits(t).permits, clock, { onBlock: (block) => blocks.push(block) })
   await Promise.all([10_000, 9_000, 11_000].map((ms) => budget.block(2, wait(ms, 1e12))))
-  const first = { tier: 2, until: clock.now() + 10_000, askedMs: 1e12, ms: 10_000, hadRoom: true }
+  const first = {
+    tier: 2,
+    until: clock.now() + 10_000,
+    askedMs: 1e12,
+    ms: 10_000,
+    hadRoom: true,
+    hadRecovered: true,
+  }
   t.same(blocks, [first])
   t.same([budget.blockedUntil(1), budget.blockedUntil(2)], [null, clock.now() + 11_000])
   clock.advance(11_000)
   t.equal(budget.blockedUntil(2), null)
   await budget.block(2, wait(1_000, null))
-  t.match(blocks[1], { askedMs: null })
-  t.equal(blocks.length, 2)
+  t.match(blocks[1], { askedMs: null, hadRecovered: false }, 'no call has passed since')
+  clock.advance(1_005)
+  ;(await budget.draw(2, CALL)).end(true)
+  await budget.block(2, wait(1_000))
+  t.match(blocks[2], { hadRecovered: true })
+  t.equal(blocks.length, 3)
 })
 
 t.test('reports until when the window has no room', async (t) => {

@@ -131,6 +131,39 @@ t.test('without permits, it asks again at the given time, and not before', async
   t.equal(ledger.usedUpUntil(), null)
 })
 
+t.test('while the window is used up, it asks every 5 s for permits that others return', async (t) => {
+  const { clock, ledger, asked, want, called } = setUp(t, [
+    { waitMs: 60_000 },
+    { waitMs: 55_000 },
+    { granted: 1 },
+  ])
+  const pass = async (ms: number) => {
+    clock.advance(ms)
+    await settle()
+    await settle()
+  }
+  want(1)
+  await pass(0)
+  for (const count of [2, 3]) {
+    await pass(4_999)
+    t.equal(asked.length, count - 1)
+    await pass(1)
+    t.match(asked[count - 1], { held: 0, wanted: 5 })
+    t.equal(asked.length, count)
+  }
+  t.equal(called(), 1)
+  t.equal(ledger.room(), 1)
+})
+
+t.test('while the tier is blocked, it asks only at the end of the block', async (t) => {
+  const { clock, asked, want } = setUp(t, [{ waitMs: 60_000, blockedMs: 60_000 }])
+  want(1)
+  await settle()
+  await settle()
+  t.equal(clock.untilNextTimer(), 60_000)
+  t.equal(asked.length, 1)
+})
+
 t.test('reports what other processes leave, unless an exchange is newer', async (t) => {
   const { clock, ledger, want } = setUp(t, [{ granted: 2, remaining: 7 }])
   ledger.observe(1, clock.monotonic())
@@ -384,4 +417,42 @@ t.test('estimates when a number of calls could have started', async (t) => {
   t.equal(ledger.freeAt(5), clock.monotonic())
   t.equal(ledger.freeAt(6), clock.monotonic() + 1_000)
   t.equal(ledger.freeAt(16), clock.monotonic() + 2_000)
+})
+
+t.test('is open until a block, and again once a call of any process has passed', async (t) => {
+  const { clock, ledger, want } = setUp(t, [
+    { blockedMs: 1_000, waitMs: 1_000 },
+    { blockedMs: 0, waitMs: 500 },
+    { granted: 1 },
+    { granted: 1, isProbe: true, blockedMs: 0 },
+  ])
+  const ask = async (ms: number) => {
+    clock.advance(ms)
+    await settle()
+    await settle()
+    return ledger.hasRecovered()
+  }
+  t.ok(ledger.hasRecovered())
+  want(1)
+  t.notOk(await ask(0), 'blocked')
+  t.notOk(await ask(1_000), 'another process has the probe')
+  t.ok(await ask(500), 'which has passed')
+  await ledger.block(1_000)
+  t.notOk(ledger.hasRecovered())
+  want(1)
+  t.notOk(await ask(1_000))
+  t.ok(ledger.begin(), 'the probe')
+  t.notOk(ledger.hasRecovered())
+  ledger.probed(true)
+  t.ok(ledger.hasRecovered())
+})
+
+t.test('a block remains, even if the answer to an exchange under way does not include it', async (t) => {
+  let block = () => {}
+  const { ledger, want } = setUp(t, [{}], () => block())
+  block = () => void ledger.block(1_000)
+  want(1)
+  await settle()
+  await settle()
+  t.notOk(ledger.hasRecovered())
 })

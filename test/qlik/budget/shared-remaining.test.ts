@@ -12,6 +12,7 @@ const config = {
   tier2Limit: 500,
   windowMs: 300_000,
   timeoutMs: 1,
+  concurrency: 1,
 }
 
 function setUp(answers: (number[] | Error)[], readMs = 0) {
@@ -31,11 +32,7 @@ function setUp(answers: (number[] | Error)[], readMs = 0) {
       return answer
     },
   }
-  const budget = openBudget(
-    { ...config, concurrency: 1 } as never,
-    { clientId: 'c' },
-    { permits, clock, log },
-  )
+  const budget = openBudget(config, { clientId: 'c' }, { permits, clock, log })
   const shared = new SharedRemaining({ permits, clock, log })
   return { clock, asked, warnings, budget, refresh: () => shared.refresh(() => [{ key, budget }]) }
 }

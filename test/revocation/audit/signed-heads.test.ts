@@ -1,39 +1,46 @@
-import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createHash, generateKeyPairSync, verify } from 'node:crypto'
 import t from 'tap'
 import { canonicalJson } from '../../../src/base/canonical-json.ts'
-import { headsSigned } from '../../../src/revocation/audit/signed-heads.ts'
+import type { AuditEvent } from '../../../src/revocation/audit/entry.ts'
 import { anEvent, Trail, verifyLines } from '../../support/audit-export.ts'
-import { fakeClock } from '../../support/clock.ts'
-import { startService } from '../../support/service.ts'
+import { KEYS, signedOn } from '../../support/signing.ts'
 
 const [A, B] = ['aaaaaaaa-0000-4000-8000-000000000000', 'bbbbbbbb-0000-4000-8000-000000000000']
-const ours = generateKeyPairSync('ed25519')
 const another = generateKeyPairSync('ed25519')
 
 /** Two chains; the heads of both are signed on two days. */
-function aTrail(key = ours.privateKey): Trail {
+function aTrail(first = KEYS.privateKey, second = first): Trail {
   const trail = new Trail()
   trail.list(A, [])
   const heads = [trail.add(A, anEvent()), trail.list(B, [])]
-  trail.add(A, headsSigned(heads, '2026-11-27', key))
+  trail.add(A, signedOn(27, heads, [], { key: first }))
   trail.add(A, anEvent())
-  trail.add(A, headsSigned([trail.add(B, anEvent())], '2026-11-28', key))
+  trail.add(A, signedOn(28, [trail.add(B, anEvent())], [], { key: second }))
   return trail
 }
 
-const verified = async (lines: readonly string[], key = ours.publicKey) => {
-  const { found, signedDay } = await verifyLines(lines, [], key)
-  return { problems: found.map(({ problem }) => problem), signedDay }
+const verified = async (trail: Trail, ...keys: (typeof KEYS.publicKey)[]) => {
+  const { found, signedDays } = await verifyLines(trail.lines(), [], ...keys)
+  return { problems: found.map(({ problem }) => problem), signedDays }
 }
 
 t.test('signatures of the day are verified with the public key', async (t) => {
-  t.same(await verified(aTrail().lines()), { problems: [], signedDay: '2026-11-28' })
-  t.same(await verified(aTrail().lines(), another.publicKey), {
-    problems: ['signature-invalid', 'signature-invalid', 'unsigned'],
-    signedDay: null,
-  })
-  t.same((await verifyLines(aTrail().lines())).signedDay, null, 'without a key, none is checked')
+  const days = ['2026-11-27', '2026-11-28']
+  t.same(await verified(aTrail(), KEYS.publicKey), { problems: [], signedDays: days })
+  t.same(await verified(aTrail()), { problems: [], signedDays: [] }, 'without a key, none is checked')
+  const { found } = await verifyLines(aTrail().lines(), [], another.publicKey)
+  t.same(
+    found.map(({ problem }) => problem),
+    ['key-unknown', 'key-unknown', 'unsigned'],
+  )
+  t.match(found, [{ detail: /--public-key/ }, {}, { detail: /AUDIT_SIGNING_KEY/ }])
+})
+
+t.test('after a rotation, each signature is verified with its own key', async (t) => {
+  const rotated = aTrail(another.privateKey, KEYS.privateKey)
+  const days = ['2026-11-27', '2026-11-28']
+  t.same(await verified(rotated, KEYS.publicKey, another.publicKey), { problems: [], signedDays: days })
+  t.same(await verified(rotated, KEYS.publicKey), { problems: ['key-unknown'], signedDays: ['2026-11-28'] })
 })
 
 t.test('who cannot sign cannot rewrite what precedes a signature', async (t) => {
@@ -43,44 +50,55 @@ t.test('who cannot sign cannot rewrite what precedes a signature', async (t) => 
   const heads = [forged.add(A, anEvent({ details: { reason: 'forged' } })), forged.list(B, [])]
   const [, , , genuine] = aTrail().entries
   const details = JSON.parse(genuine?.text ?? '').details
-  forged.add(A, { ...headsSigned(heads, '2026-11-27', another.privateKey), details })
+  forged.add(A, { ...signedOn(27, heads), details })
   t.match(
-    (await verified(forged.lines())).problems,
+    (await verified(forged, KEYS.publicKey)).problems,
     ['head-differs'],
     'a genuine signature names other heads',
   )
-  forged.add(A, headsSigned(heads, '2026-11-28', another.privateKey))
-  t.match((await verified(forged.lines())).problems, ['head-differs', 'signature-invalid'])
+  const { key } = details
+  const claimed = signedOn(28, heads, [], { key: another.privateKey })
+  forged.add(A, { ...claimed, details: { ...claimed.details, key } })
+  t.match((await verified(forged, KEYS.publicKey)).problems, ['head-differs', 'signature-invalid'])
+})
+
+t.test('nor by appending to the rewritten chain and waiting for the next signature', async (t) => {
+  const [, original] = aTrail().entries
+  const head = { writer: A, sequence: 2, hash: original?.hash ?? '' }
+  const forged = new Trail()
+  forged.list(A, [])
+  forged.add(A, anEvent({ details: { reason: 'forged' } }))
+  const appended = forged.add(A, anEvent())
+  forged.list(B, [])
+  forged.add(B, signedOn(27, [head]), signedOn(28, [appended]))
+  t.same((await verified(forged, KEYS.publicKey)).problems, ['head-differs'])
+})
+
+t.test('no signed member can be changed', async (t) => {
+  const event = signedOn(27, [{ writer: A, sequence: 1, hash: 'ab'.repeat(32) }])
+  const changes: AuditEvent['details'][] = [
+    { day: '2026-11-28' },
+    { heads: [] },
+    { deletable: [{ writer: A, sequence: 1 }] },
+    { retentionDays: 1 },
+    { signature: 1 },
+    { day: 'today' },
+  ]
+  for (const changed of changes) {
+    const trail = new Trail()
+    trail.list(A, [])
+    trail.add(A, { ...event, details: { ...event.details, ...changed } })
+    const { problems } = await verified(trail, KEYS.publicKey)
+    t.same(problems, ['signature-invalid', 'unsigned'], JSON.stringify(changed))
+  }
 })
 
 t.test('a signature can be verified without Curfew', async (t) => {
-  const { details } = headsSigned(
-    [{ writer: A, sequence: 1, hash: 'ab'.repeat(32) }],
-    '2026-11-28',
-    ours.privateKey,
-  )
-  const { day, heads, key, signature } = details
-  const text = canonicalJson({ day, heads })
-  t.ok(verify(null, Buffer.from(text), ours.publicKey, Buffer.from(String(signature), 'base64url')))
-  const spki = ours.publicKey.export({ type: 'spki', format: 'der' })
+  const head = { writer: A, sequence: 1, hash: 'ab'.repeat(32) }
+  const { key, signature, ...statement } = signedOn(28, [head], [head]).details
+  t.same(Object.keys(statement).sort(), ['day', 'deletable', 'heads', 'retentionDays'])
+  const text = Buffer.from(canonicalJson(statement))
+  t.ok(verify(null, text, KEYS.publicKey, Buffer.from(String(signature), 'base64url')))
+  const spki = KEYS.publicKey.export({ type: 'spki', format: 'der' })
   t.equal(key, createHash('sha256').update(spki).digest('hex'))
-})
-
-t.test('the service signs the heads of all chains once a day', async (t) => {
-  const clock = fakeClock(Date.UTC(2026, 10, 28, 12))
-  const pem = String(ours.privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  const service = await startService(t, { clock, environment: { AUDIT_SIGNING_KEY: pem } })
-  await service.call('POST', '/logout-hook', { body: { userId: 'u1' } })
-  const exported = async () => (await service.call('GET', '/audit/export')).text
-  const days = async () => [...(await exported()).matchAll(/"day":"([^"]+)"/g)].map(([, day]) => day)
-  for (let count = 0; count < 40 && (await days()).length < 2; count += 1) {
-    clock.leap(60 * 60_000)
-    for (let turn = 0; turn < 50; turn += 1) await nextTurn()
-  }
-  t.same(await days(), ['2026-11-28', '2026-11-29'])
-  const lines = (await exported()).split(/(?<=\n)/).filter((line) => line !== '')
-  t.match(await verified(lines, createPublicKey(ours.privateKey)), { problems: [], signedDay: '2026-11-29' })
-  const logged = service.logLines.filter((line) => line.includes('signed the heads of the audit trail'))
-  t.equal(logged.length, 2)
-  t.notMatch(service.logLines.join(''), 'PRIVATE KEY')
 })

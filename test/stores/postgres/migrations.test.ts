@@ -3,7 +3,8 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../../src/revocation/id.ts'
 import type { Revocation } from '../../../src/revocation/revocation.ts'
-import { type Confirmation, signalTimeOf } from '../../../src/revocation/transitions.ts'
+import { signalTimeOf } from '../../../src/revocation/signal-time.ts'
+import type { Confirmation } from '../../../src/revocation/transitions.ts'
 import { MIGRATIONS } from '../../../src/stores/postgres/migrations.ts'
 import {
   aCompletion,
@@ -87,6 +88,27 @@ t.test('a migration waits for a replica of an earlier version that requests perm
   const spent = { ended: 0, endedAgoMs: 0, held: 0, probe: 'none' } as const
   const limits = { limit: 10, windowMs: 300_000, leaseMs: 1_000 }
   t.match(await permits.exchange({ key, holder, ...limits, ...spent, wanted: 10 }), { granted: 3 })
+})
+
+t.test('a trail of an unreleased version gets the indexes of a new one', async (t) => {
+  const indexes = `SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'audit_entries' ORDER BY 1`
+  const fresh = await jobTables(t, server)
+  await fresh.open()
+  const created = await fresh.query(indexes)
+  t.equal(created.length, 5)
+  for (const version of [9, 10]) {
+    const { query, open } = await jobTables(t, server)
+    await query('CREATE SCHEMA curfew')
+    await query('CREATE TABLE curfew.schema_version (version integer NOT NULL)')
+    for (const step of MIGRATIONS.slice(0, version)) await query(step)
+    await query(`INSERT INTO curfew.schema_version VALUES (${version});
+      CREATE INDEX audit_entries_revocation ON curfew.audit_entries (revocation_id);`)
+    if (version === 9)
+      await query(`CREATE INDEX audit_entries_user ON curfew.audit_entries (user_value);
+        CREATE INDEX audit_entries_sender ON curfew.audit_entries (sender);`)
+    await open()
+    t.same(await query(indexes), created, `version ${version}`)
+  }
 })
 
 const MEASURED = { tenant: { earliest: T0, latest: T0 + 1_000 }, open: null, unlinked: false }

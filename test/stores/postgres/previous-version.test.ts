@@ -3,8 +3,9 @@ import t, { type Test } from 'tap'
 import { DELIVERY_WINDOW_MS } from '../../../src/revocation/replay.ts'
 import type { Revocation } from '../../../src/revocation/revocation.ts'
 import type { Signal } from '../../../src/revocation/signal.ts'
+import { signalTimeOf } from '../../../src/revocation/signal-time.ts'
 import type { RevocationStore } from '../../../src/revocation/store.ts'
-import { type Confirmation, signalTimeOf } from '../../../src/revocation/transitions.ts'
+import type { Confirmation } from '../../../src/revocation/transitions.ts'
 import { toRevocation, toRow } from '../../../src/stores/rows.ts'
 import {
   aCompletion,

@@ -75,8 +75,46 @@ t.test('lost runs are claimed again, however many others run', async (t) => {
   await lost.claim({ now: T0, room: room(0) })
   await lose()
   await sized(other, ['d', 'e', 'f'])
-  t.equal((await other.claim({ now: T0, room: room(1) })).length, 6)
+  t.equal((await other.claim({ now: T0, room: room(3) })).length, 6)
   for (const id of ids) t.same(await both(id), ['running', 'active 1 due'])
+})
+
+t.test('lost runs of a tenant get as much room as it has, before its older revocations', async (t) => {
+  const { open, lose } = await setUp(t)
+  const lost = await open()
+  await accept(lost, { userId: 'oldest' })
+  await sized(lost, ['a', 'b', 'c'])
+  await lost.claim({ now: T0, room: room(0) })
+  await lose()
+  const other = await open()
+  const { bySize: _, ...byAge } = room(2).logout
+  const claimed = await other.claim({ now: T0, room: { ...room(2), logout: byAge } })
+  t.same(claimed.map(({ user }) => user.value).sort(), ['a', 'b', 'oldest'])
+  t.same(await other.claim({ now: T0, room: { ...room(2), logout: byAge } }), [])
+})
+
+t.test('lost runs of a tenant without room are left, and do not delay other tenants', async (t) => {
+  const { open, lose } = await setUp(t)
+  const lost = await open()
+  await sized(
+    lost,
+    Array.from({ length: 20 }, (_, index) => `u${index}`),
+  )
+  await lost.claim({ now: T0, room: room(0) })
+  await lose()
+  const other = await open()
+  const tenants = ['t1', 't2', 't3', 't4', 't5']
+  for (const tenant of tenants) await accept(other, { tenant, userId: 'u' })
+  const exceptions = new Map([['default', 0]])
+  const logout: Room = { total: 10, perTenant: 1, exceptions }
+  const claimed = await other.claim({ now: T0, room: { ...room(0), logout } })
+  t.same(claimed.map(({ tenant }) => tenant).sort(), tenants)
+  t.same(await other.claim({ now: T0, room: { ...room(0), logout } }), [])
+  exceptions.set('default', 3)
+  t.equal(
+    (await other.claim({ now: T0, room: { ...room(0), logout: { ...logout, perTenant: 5 } } })).length,
+    3,
+  )
 })
 
 t.test('a run claimed by size that is put back is fetched by age again', async (t) => {

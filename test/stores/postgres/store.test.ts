@@ -136,7 +136,7 @@ t.test('a role that owns only its database can migrate and use it', async (t) =>
   const { id } = service.userWithTokens(3)
   t.match(await service.revoke({ userId: id }), { status: 'completed', tokens: { revoked: 3 } })
   // pg-boss supervises its jobs once a second.
-  const watched = `SELECT 1 FROM curfew_jobs.queue WHERE name = 'revocations' AND monitor_on IS NOT NULL`
+  const watched = `SELECT 1 FROM curfew_jobs.queue WHERE name = 'revocations' AND monitor_claim_on IS NOT NULL`
   await until('pg-boss has looked after its queue', async () => (await server.query(url, watched)).length > 0)
   const warnings = service.logLines.filter((line) => JSON.parse(line).level >= 40)
   t.same(warnings, [])

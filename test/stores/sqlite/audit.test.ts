@@ -134,6 +134,30 @@ t.test('an event without a canonical form fails alone, and leaves no gap in the 
   t.match(await verifyLines(await exported(store)), { findings: 0, entries: 3 })
 })
 
+t.test('signals that are accepted with a rejected one are stored and recorded once', async (t) => {
+  const store = openSqliteStore(join(temporaryFolder(t), 'curfew.db'))
+  t.teardown(() => store.close())
+  const accept = (userId: string, key: string, fingerprint: string) =>
+    store.accept([aSignal({ userId })], { key, fingerprint }, T0)
+  await accept('u0', 'k0', 'f')
+  const results = await Promise.allSettled([
+    accept('u1', 'k1', 'f'),
+    accept('u2', 'k0', 'g'),
+    accept('u3', 'k3', 'f'),
+  ])
+  t.match(results, [{ status: 'fulfilled' }, { status: 'rejected' }, { status: 'fulfilled' }])
+  t.same((await store.list({ limit: 10 })).items.map(({ user }) => user.value).sort(), ['u0', 'u1', 'u3'])
+  t.same(
+    (await entriesOf(store)).map(({ sequence, personal }) => [sequence, personal?.user?.value]),
+    [
+      [2, 'u0'],
+      [3, 'u1'],
+      [4, 'u3'],
+    ],
+  )
+  t.match(await verifyLines(await exported(store)), { findings: 0, entries: 4 })
+})
+
 t.test('the text of an entry is its canonical JSON', async (t) => {
   for (const { entry, text } of longTrail().entries.slice(0, 10)) t.equal(text, canonicalJson(entry))
 })

@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
@@ -6,6 +6,7 @@ import { openDatabase } from '../../../src/stores/sqlite/database.ts'
 import { openSqliteStore, SqliteStore } from '../../../src/stores/sqlite/store.ts'
 import { accept, claim } from '../../conformance/stores.ts'
 import { fakeClock } from '../../support/clock.ts'
+import { corrupt } from '../../support/corrupt.ts'
 import { temporaryFolder } from '../../support/service.ts'
 import { aSignal, T0 } from '../../support/signals.ts'
 
@@ -108,19 +109,6 @@ t.test('a failed write counts until the whole database was checked, whatever is 
   t.equal((await store.accept(many, null, T0)).revocations.length, 1_000)
   t.match(lines.at(-1), { level: 'info', message: /works again/ })
 })
-
-/** Overwrites the root page of an index or table. */
-function corrupt(path: string, name: string): void {
-  const database = new DatabaseSync(path)
-  const page = Number(
-    database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(name)?.rootpage,
-  )
-  const size = Number(database.prepare('PRAGMA page_size').get()?.page_size)
-  database.close()
-  const file = openSync(path, 'r+')
-  writeSync(file, Buffer.alloc(size, 0xa5), 0, size, (page - 1) * size)
-  closeSync(file)
-}
 
 t.test(
   'a corrupted database opens, is reported, accepts nothing, and can be read where it is sound',

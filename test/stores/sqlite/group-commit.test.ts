@@ -56,6 +56,37 @@ t.test('a write that throws is rolled back alone', async (t) => {
   t.same(notes(), ['a', 'b'])
 })
 
+t.test('repeatable writes need no savepoints, and one that throws is still rolled back alone', async (t) => {
+  const { commits, database, notes, transactions } = setUp(t)
+  const insert = database.prepare('INSERT INTO notes (text) VALUES (?)')
+  const runs: string[] = []
+  const add = (text: string, then = () => {}) =>
+    commits.write(
+      () => {
+        runs.push(text)
+        insert.run(text)
+        then()
+        return text
+      },
+      { ...SYNCED, isRepeatable: true },
+    )
+  const fail = () => {
+    throw new Error('on the way')
+  }
+  t.same(await Promise.all([add('a'), add('b')]), ['a', 'b'])
+  t.same(runs, ['a', 'b'])
+  const results = await Promise.allSettled([add('c'), add('d', fail), add('e')])
+  t.match(results, [{ value: 'c' }, { reason: { message: 'on the way' } }, { value: 'e' }])
+  t.same(notes(), ['a', 'b', 'c', 'e'])
+  t.same(runs.join(''), 'abcdcde')
+  let others = 0
+  const other = () => commits.write(() => (others += 1), SYNCED)
+  const mixed = await Promise.allSettled([add('f'), other(), add('g', fail), other()])
+  t.match(mixed, [{ value: 'f' }, { value: 1 }, { status: 'rejected' }, { value: 2 }])
+  t.same(notes(), ['a', 'b', 'c', 'e', 'f'])
+  t.equal(transactions.filter((sql) => sql === 'ROLLBACK').length, 2)
+})
+
 t.test('on a full disk writes are reported as failed, and later ones succeed again', async (t) => {
   const { database, note, notes } = setUp(t)
   const { page_count: pages } = database.prepare('PRAGMA page_count').get() ?? {}

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
+import { openDatabase } from '../../../src/stores/sqlite/database.ts'
 import { MIGRATIONS } from '../../../src/stores/sqlite/migrations.ts'
 import { openSqliteStore } from '../../../src/stores/sqlite/store.ts'
 import { aCompletion, claim, room } from '../../conformance/stores.ts'
@@ -66,4 +67,51 @@ t.test('pending revocations of an earlier version must be confirmed, finished on
   t.equal((await confirmations()).claimed.length, 3)
   const unverified = rows.find(({ name }) => name === 'unverified')?.id ?? ''
   t.match(await store.retry(unverified, T0), { status: 'queued', verificationDueAt: 0 })
+})
+
+t.test('a trail of an unreleased version gets the indexes of a new one', async (t) => {
+  const indexes = `SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit_entries' AND sql IS NOT NULL ORDER BY name`
+  /** The indexes of a file, opened by this version. */
+  const indexesOf = (prepare: (file: DatabaseSync) => void) => {
+    const path = join(temporaryFolder(t), 'curfew.db')
+    const file = new DatabaseSync(path)
+    prepare(file)
+    file.close()
+    openDatabase(path).close()
+    const opened = new DatabaseSync(path)
+    t.teardown(() => opened.close())
+    return opened.prepare(indexes).all()
+  }
+  const created = indexesOf(() => {})
+  t.equal(created.length, 5, 'the table and four indexes')
+  for (const version of [8, 11, 12, 13])
+    t.same(
+      indexesOf((file) => {
+        for (const step of MIGRATIONS.slice(0, version)) file.exec(step)
+        file.exec(`DROP INDEX IF EXISTS audit_entries_user; CREATE INDEX audit_entries_user ON audit_entries (user_value);
+          CREATE INDEX audit_entries_revocation ON audit_entries (revocation_id); PRAGMA user_version = ${version}`)
+        if (version === 13) file.exec(`DROP INDEX audit_entries_user; ${MIGRATIONS[12]}`)
+      }),
+      created,
+      `version ${version}`,
+    )
+})
+
+t.test('a new file creates each index of the trail once', async (t) => {
+  const file = new DatabaseSync(':memory:')
+  t.teardown(() => file.close())
+  const known = () =>
+    file
+      .prepare(`SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'audit_entries'`)
+      .all()
+      .map(({ name }) => String(name))
+  for (const step of MIGRATIONS) {
+    const dropped = [...step.matchAll(/DROP INDEX (?:IF EXISTS )?(\w+)/g)].map(([, name]) => name)
+    t.same(
+      known().filter((name) => dropped.includes(name)),
+      [],
+    )
+    file.exec(step)
+  }
+  t.equal(known().length, 5)
 })

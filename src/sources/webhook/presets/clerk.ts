@@ -1,6 +1,5 @@
 import { FORMATS } from '../../../base/config-formats.ts'
-import { valueAt } from '../../common/template.ts'
-import { type NamedPreset, one } from '../preset.ts'
+import { type NamedPreset, one, withUserId } from '../preset.ts'
 import { standardWebhooks } from '../verifiers.ts'
 
 /**
@@ -11,11 +10,7 @@ export const clerk: NamedPreset = {
   secret: FORMATS.svixSecret,
   verifier: ({ secrets }) => standardWebhooks(secrets),
   items: one,
-  // `data` is a session in session events, and the user in user events.
-  normalize: (event) => {
-    const isUser = valueAt(event, '/data/object') === 'user'
-    return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
-  },
+  normalize: withUserId,
   type: '{type}',
   events: {
     'session.ended': 'logout',

@@ -1,6 +1,5 @@
 import { FORMATS } from '../../../base/config-formats.ts'
-import { valueAt } from '../../common/template.ts'
-import { type NamedPreset, one } from '../preset.ts'
+import { type NamedPreset, one, withUserId } from '../preset.ts'
 import { requiredHeader, unproven } from '../proof.ts'
 import { type HmacRule, hmac } from '../verifiers.ts'
 
@@ -14,11 +13,8 @@ export const workos: NamedPreset = {
   secret: FORMATS.sharedSecret,
   verifier: ({ secrets }) => hmac(RULE, secrets),
   items: one,
-  // `data` is a session in session events, and the user in user events. Directory events lack AuthKit's user id.
-  normalize: (event) => {
-    const isUser = valueAt(event, '/data/object') === 'user'
-    return { ...event, user_id: valueAt(event, isUser ? '/data/id' : '/data/user_id') }
-  },
+  // Directory events lack AuthKit's user id.
+  normalize: withUserId,
   type: '{event}',
   events: {
     'session.revoked': 'logout',

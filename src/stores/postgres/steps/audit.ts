@@ -1,6 +1,7 @@
 /** The audit trail. A step of `MIGRATIONS`. Replicas of earlier versions do not use these tables. */
 export const AUDIT = `
--- The primary key is the order of the export; the indexes serve the filters of GET /audit and erasure.
+-- The primary key is the order of the export; the indexes, here and in later steps, serve the filters of GET /audit and
+-- erasure.
 CREATE TABLE curfew.audit_entries (
   writer uuid NOT NULL,
   sequence bigint NOT NULL,
@@ -19,9 +20,6 @@ CREATE TABLE curfew.audit_entries (
   PRIMARY KEY (writer, sequence)
 );
 CREATE INDEX audit_entries_at ON curfew.audit_entries (at);
-CREATE INDEX audit_entries_user ON curfew.audit_entries (user_value, user_kind, tenant) WHERE user_value IS NOT NULL;
-CREATE INDEX audit_entries_revocation ON curfew.audit_entries (revocation_id) WHERE revocation_id IS NOT NULL;
-CREATE INDEX audit_entries_sender ON curfew.audit_entries (sender, at) WHERE sender IS NOT NULL;
 
 -- Where each chain ends. \`referenced\`: the last sequence that another chain lists. \`purged\`: the last deleted one. Each
 -- row is updated with every entry of its chain, so pages keep room for new versions.

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ClientPower } from '../../src/revocation/qlik-tenant.ts'
-import type { Sized } from '../../src/revocation/store.ts'
-import { Survey } from '../../src/revocation/survey.ts'
+import type { Sized } from '../../src/revocation/store/size-store.ts'
+import { TokenSurvey } from '../../src/revocation/token-survey.ts'
 import { SILENT } from '../conformance/stores.ts'
 import { fakeClock } from '../support/clock.ts'
 import { qlikTenant } from '../support/qlik-tenant.ts'
@@ -30,7 +30,7 @@ t.test('the client with proven power reads all pages of the whole tenant', async
     ...{ id: value, dueAt: 0, resolved: [] },
     user: { kind: 'userId' as const, value },
   }))
-  const survey = new Survey({
+  const survey = new TokenSurvey({
     store: {
       unsized: async ({ reason, after }) => (reason === 'logout' && after === null ? queued : []),
       noteSizes: async (sizes) => {

@@ -7,7 +7,8 @@ import { requirePower } from './require-power.ts'
 import { concernsOneUser } from './retry-policy.ts'
 import { type Place, urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
-import type { RevocationStore, Sized, Unsized } from './store.ts'
+import type { Sized, Unsized } from './store/size-store.ts'
+import type { RevocationStore } from './store.ts'
 import { type Allowance, planSurvey } from './survey-plan.ts'
 
 /** The most revocations that one plan considers. */
@@ -26,7 +27,7 @@ const START_OVER_AFTER_MS = 10 * 60_000
 /** Behind all other calls of the same urgency. */
 const LAST: Place = { remaining: Number.POSITIVE_INFINITY, since: Number.POSITIVE_INFINITY }
 
-export interface SurveyOptions {
+export interface TokenSurveyOptions {
   store: Pick<RevocationStore, 'unsized' | 'noteSizes' | 'reserveSurvey'>
   tenants: Pick<QlikTenants, 'get'>
   clock: Clock
@@ -48,8 +49,8 @@ interface Cursor {
  * Counts the tokens of users that wait for a tenant whose budget is used up, with calls of Tier 1, so that those with the
  * fewest are claimed first. The sizes are hints. Each run lists its user again.
  */
-export class Survey {
-  readonly #options: SurveyOptions
+export class TokenSurvey {
+  readonly #options: TokenSurveyOptions
   readonly #stop = new AbortController()
   readonly #cursors = new Map<string, Cursor>()
   /** Pages of the list of all tokens, by tenant: see `SurveyNeed`. */
@@ -58,7 +59,7 @@ export class Survey {
   #surveying: Promise<void> | null = null
   #cancelTimer = () => {}
 
-  constructor(options: SurveyOptions) {
+  constructor(options: TokenSurveyOptions) {
     this.#options = options
   }
 
@@ -193,11 +194,13 @@ async function sizeOf(
   { user, resolved }: Unsized,
   { tenant, ownUserIds, counts, call }: Counting,
 ): Promise<number | null> {
-  const ids =
-    resolved.length > 0 ? resolved : await identify(user, ownUserIds, tenant, call).catch(onlyOneUser)
-  if (ids === null) return null
+  const found =
+    resolved.length > 0
+      ? { ids: resolved }
+      : await identify(user, ownUserIds, tenant, call).catch(onlyOneUser)
+  if (found === null) return null
   let size = 0
-  for (const id of ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)
+  for (const id of found.ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)
   return size
 }
 

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { CurfewError } from '../../base/errors.ts'
 import type { Room } from '../../revocation/schedule.ts'
 import type { Query } from './database.ts'
 
@@ -37,29 +39,58 @@ export const FETCHABLE = (job: string) => `${WAITING(job)} AND ${job}.start_afte
 export const ACTIVATION = `state = 'active', started_on = ${JOBS_SCHEMA}.job_now(), heartbeat_on = ${JOBS_SCHEMA}.job_now(),
   retry_count = CASE WHEN j.started_on IS NOT NULL THEN j.retry_count + 1 ELSE j.retry_count END`
 
-/**
- * For the fetch by tenant. The negated priority keeps the planner from taking pg-boss's index by age instead, which has
- * the same order and looks as selective as long as the statistics know one tenant only.
- */
-const BY_TENANT = `CREATE INDEX IF NOT EXISTS job_by_tenant ON ${JOBS_SCHEMA}.job_common
-  ((-priority), group_id, created_on, start_after) WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked`
+const INDEXES = {
+  /**
+   * For the fetch by tenant. The negated priority keeps the planner from taking pg-boss's index by age instead, which has
+   * the same order and looks as selective as long as the statistics know one tenant only.
+   */
+  job_by_tenant: `((-priority), group_id, created_on, start_after)
+    WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked`,
+  /** For pg-boss's search for lost jobs, twice a second, which otherwise reads all jobs. */
+  job_active: `(name) WHERE state = 'active'`,
+}
 
-/** For pg-boss's search for lost jobs, twice a second, which otherwise reads all jobs. */
-const ACTIVE = `CREATE INDEX IF NOT EXISTS job_active ON ${JOBS_SCHEMA}.job_common (name) WHERE state = 'active'`
+/** An arbitrary lock number. One process builds indexes at a time. */
+const INDEX_LOCK = 4_283_307_232
+const LONGEST_WAIT_MS = 10 * 60_000
+const TRY_EVERY_MS = 100
 
 /**
  * Prepares pg-boss's tables: two indexes, and no statistics of the queue, for which pg-boss would read all jobs every
- * second. Nothing is written if that is done: even `IF NOT EXISTS` waits for writers.
+ * second. Indexes are built concurrently, because replicas write to the tables. Such a build waits for all running
+ * statements, including one that waits for a lock of its process, which is a deadlock. So callers must hold no lock for
+ * which other processes wait, and the lock of the build is polled.
+ * @param query runs all statements on one connection, outside of a transaction
+ * @throws CURFEW_STORE_UNAVAILABLE
  */
 export async function prepareTables(query: Query): Promise<void> {
-  const [found] = await query('SELECT to_regclass($1) IS NULL OR to_regclass($2) IS NULL AS missing', [
-    `${JOBS_SCHEMA}.job_by_tenant`,
-    `${JOBS_SCHEMA}.job_active`,
-  ])
-  if (found?.missing) for (const index of [BY_TENANT, ACTIVE]) await query(index)
   await query(
     `UPDATE ${JOBS_SCHEMA}.version SET monitor_backoff_on = 'infinity' WHERE monitor_backoff_on IS DISTINCT FROM 'infinity'`,
   )
+  if ((await missingIndexes(query)).length === 0) return
+  const giveUpAt = performance.now() + LONGEST_WAIT_MS
+  while (!(await query('SELECT pg_try_advisory_lock($1) AS locked', [INDEX_LOCK]))[0]?.locked) {
+    if (performance.now() > giveUpAt)
+      throw new CurfewError(
+        'CURFEW_STORE_UNAVAILABLE',
+        'Another process has been building indexes for 10 minutes.',
+      )
+    await delay(TRY_EVERY_MS)
+  }
+  for (const [name, definition] of await missingIndexes(query)) {
+    // An interrupted build leaves an invalid index.
+    await query(`DROP INDEX CONCURRENTLY IF EXISTS ${JOBS_SCHEMA}.${name}`)
+    await query(`CREATE INDEX CONCURRENTLY ${name} ON ${JOBS_SCHEMA}.job_common ${definition}`)
+  }
+  await query('SELECT pg_advisory_unlock($1)', [INDEX_LOCK])
+}
+
+async function missingIndexes(query: Query): Promise<[name: string, definition: string][]> {
+  const valid = await query(
+    'SELECT relname AS name FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = $1::regclass AND indisvalid',
+    [`${JOBS_SCHEMA}.job_common`],
+  )
+  return Object.entries(INDEXES).filter(([name]) => !valid.some((one) => one.name === name))
 }
 
 export interface FetchRequest {
@@ -74,8 +105,8 @@ export interface FetchRequest {
 
 /**
  * Fetches due jobs of one priority by our own statement: group by group, the oldest of each that has room. pg-boss's
- * fetch reads all jobs of groups without room, 100,000 in 51 ms; this one takes 0.02 ms for each group. Jobs without a
- * group come first: they were fetched by size, and lost. Jobs that another process is fetching are skipped.
+ * fetch reads all jobs of groups without room; see decision 0013 for measurements. Jobs without a group are left: see
+ * `regroupLost`. Jobs that another process is fetching are skipped.
  * @returns the jobs, and the group at which the search ended
  */
 export async function fetchByGroup(
@@ -93,10 +124,6 @@ export async function fetchByGroup(
        UNION ALL
        SELECT ${next(`coalesce(groups.id, '')`)}, is_again OR id IS NULL, turn + 1
        FROM groups WHERE NOT is_again OR id < $2::text),
-     lost AS MATERIALIZED (
-       SELECT j.id FROM ${JOBS_SCHEMA}.job AS j
-       WHERE -j.priority = -$1::integer AND j.group_id IS NULL AND ${FETCHABLE('j')}
-       ORDER BY j.created_on LIMIT $3 FOR UPDATE SKIP LOCKED),
      oldest AS MATERIALIZED (
        SELECT own.id, groups.turn FROM groups CROSS JOIN LATERAL (
          SELECT j.id FROM ${JOBS_SCHEMA}.job AS j
@@ -108,11 +135,10 @@ export async function fetchByGroup(
              WHERE a.name = '${QUEUE}' AND a.state = 'active' AND a.group_id = groups.id))) END
          FOR UPDATE SKIP LOCKED) AS own
        WHERE NOT is_again OR groups.id <= $2::text LIMIT $3),
-     next AS MATERIALIZED (SELECT id, 0 AS turn FROM lost UNION ALL SELECT * FROM oldest LIMIT $3),
      fetched AS (
-       UPDATE ${JOBS_SCHEMA}.job AS j SET ${ACTIVATION} WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM next))
+       UPDATE ${JOBS_SCHEMA}.job AS j SET ${ACTIVATION} WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM oldest))
        RETURNING j.id, j.retry_count, j.group_id, j.created_on)
-     SELECT * FROM fetched JOIN next USING (id)`,
+     SELECT * FROM fetched JOIN oldest USING (id)`,
     [priority, after, total, perTenant, JSON.stringify(Object.fromEntries(exceptions))],
   )
   const inOrder = fetched.toSorted(
@@ -122,4 +148,26 @@ export async function fetchByGroup(
   const jobs = inOrder.map(({ id, retry_count }) => ({ id: String(id), retryCount: Number(retry_count) }))
   const last = inOrder.at(-1)?.group_id
   return { jobs, last: typeof last === 'string' ? last : null }
+}
+
+/** Selects whether jobs of a priority wait without a group. The order excludes the index by age, which reads all jobs. */
+export const HAS_LOST = (priority: string) => `coalesce((
+  SELECT true FROM ${JOBS_SCHEMA}.job AS j WHERE -j.priority = -${priority} AND j.group_id IS NULL AND ${FETCHABLE('j')}
+  ORDER BY j.group_id, j.created_on LIMIT 1), false)`
+
+/**
+ * Gives each waiting job of one priority that has no group a group of its tenant. It was fetched by size, and lost. Its
+ * revocation is running, so it is not fetched by size again. Skips jobs that another process is fetching.
+ * @param prefix of the group's id, before the tenant
+ */
+export async function regroupLost(query: Query, priority: number, prefix: string): Promise<void> {
+  await query(
+    `WITH lost AS MATERIALIZED (
+       SELECT j.id FROM ${JOBS_SCHEMA}.job AS j
+       WHERE -j.priority = -$1::integer AND j.group_id IS NULL AND ${FETCHABLE('j')} FOR UPDATE SKIP LOCKED)
+     UPDATE ${JOBS_SCHEMA}.job AS j
+     SET group_id = $2 || coalesce((SELECT r.tenant FROM curfew.revocations AS r WHERE r.id = j.id), '')
+     WHERE j.name = '${QUEUE}' AND j.id = ANY (ARRAY(SELECT id FROM lost))`,
+    [priority, prefix],
+  )
 }
