@@ -10,12 +10,12 @@ import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Estimates } from '../revocation/estimates.ts'
 import { hasEnded, type Revocation } from '../revocation/revocation.ts'
-import { RevocationView, StatusView, view } from '../revocation/revocation-view.ts'
-import { Identifier } from '../revocation/signal.ts'
-import type { RevocationQuery, RevocationStore } from '../revocation/store.ts'
+import { RevocationView, view } from '../revocation/revocation-view.ts'
+import type { RevocationStore } from '../revocation/store.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 import type { FindWait } from '../revocation/waiting-for.ts'
+import { CountView, queryFrom, RevocationSearch } from './revocation-search.ts'
 
 export interface RevocationRoutesOptions {
   store: RevocationStore
@@ -91,22 +91,16 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         operationId: 'listRevocations',
         summary: 'List revocations, newest first',
         description:
-          'Of the tenants that the API key is valid for. The response has `nextCursor` if there are more.',
-        querystring: z.strictObject({
-          status: StatusView.optional().describe('Only revocations in this state'),
-          tenant: Identifier.optional().describe('Only revocations of this tenant'),
-          userId: Identifier.optional().describe(
-            'Only revocations that name or resolved to this Qlik user id',
-          ),
-          limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('Page size'),
-          cursor: z
-            .uuid('expected the nextCursor of the previous page')
-            .optional()
-            .describe('`nextCursor` of the previous page'),
-        }),
+          'Of the tenants that the API key is valid for. All conditions must apply. The response has `nextCursor` if there are ' +
+          'more; a page can then have fewer items than `limit`.',
+        querystring: RevocationSearch,
         response: {
           200: z
-            .object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() })
+            .object({
+              items: z.array(RevocationView),
+              nextCursor: z.uuid().nullable(),
+              count: CountView.optional(),
+            })
             .describe('A page'),
           default: problemAnswer,
         },
@@ -114,9 +108,10 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     },
     async (request) => {
       const tenants = provenSender(request).tenants ?? undefined
-      const { status, ...query } = request.query
-      const { items, nextCursor } = await store.list({ ...query, ...withStatus(status), tenants })
-      return { items: await showAll(items), nextCursor }
+      const query = { ...queryFrom(request.query), tenants }
+      const { items, nextCursor } = await store.list(query)
+      const count = request.query.count ? { count: await store.count(query) } : {}
+      return { items: await showAll(items), nextCursor, ...count }
     },
   )
 
@@ -149,12 +144,6 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         .send(await showOne(revocation))
     },
   )
-}
-
-/** A superseded revocation is stored as failed, with the id of the revocation that supersedes it. */
-function withStatus(status: StatusView | undefined): Pick<RevocationQuery, 'status' | 'superseded'> {
-  if (status === 'superseded') return { status: 'failed', superseded: true }
-  return status === 'failed' ? { status, superseded: false } : { status }
 }
 
 export default fp(revocations, { name: 'revocations', ...PROVEN })

@@ -4,7 +4,7 @@ import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
-import { pageOf, purgeAll } from '../pages.ts'
+import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { acceptBatches } from './accept.ts'
 import { postgresAudit } from './audit.ts'
@@ -184,8 +184,9 @@ export class PostgresStore implements Store {
 
   get: Store['get'] = (id) => this.#sql.find(id)
 
-  list: Store['list'] = async (query) =>
-    pageOf(await this.#history.list({ ...query, limit: query.limit + 1 }), query.limit)
+  list: Store['list'] = (query) => this.#history.list(query)
+
+  count: Store['count'] = (query) => this.#history.count(query)
 
   overtaken: Store['overtaken'] = () => this.#runs.overtaken()
 

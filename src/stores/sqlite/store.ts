@@ -10,7 +10,7 @@ import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
-import { pageOf, purgeAll } from '../pages.ts'
+import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
 import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
@@ -190,8 +190,9 @@ export class SqliteStore implements Store {
 
   get: Store['get'] = (id) => this.#transactions.read(() => this.#sql.find(id))
 
-  list: Store['list'] = (query) =>
-    this.#transactions.read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
+  list: Store['list'] = (query) => this.#transactions.read(() => this.#sql.list(query))
+
+  count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
 
   overtaken: Store['overtaken'] = () =>
     this.#transactions.read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
