@@ -112,7 +112,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Report
-  await app.register(revocations, { store, waiters, estimates, findWait, wake: worker.wake, clock })
+  await app.register(revocations, {
+    ...{ store, waiters, estimates, findWait, clock },
+    wake: worker.wake,
+    onWithdrawn: worker.withdraw,
+  })
   await app.register(status, { estimates, tenants, clock })
   await app.register(held, { store, waiters, wake: worker.wake, clock })
   await app.register(health, {

@@ -115,27 +115,44 @@ function addDecisions(program: Command): void {
     ['curfew retry --failed --dry-run', 'curfew retry --failed --code CURFEW_QLIK_FORBIDDEN --yes'],
     'The key needs the role operate, and read for --failed.',
   )
-  for (const [name, description] of [
-    ['cancel', 'end revocations that the brake on mass revocation holds, without revoking anything'],
-    ['release', 'queue revocations that the brake on mass revocation holds'],
-  ] as const)
-    examples(
-      onService(program.command(name))
-        .description(description)
-        .argument('[id...]', 'ids of held revocations')
-        .option(
-          '--sender <sender>',
-          'all from this sender: api-key:NAME, webhook:NAME or source:NAME; without a name of its own, NAME#ID as in hold.sender',
-        )
-        .option('--all', 'everything that is held')
-        .option(...YES)
-        .action(async (ids, options) => {
-          const { cancelCommand, releaseCommand } = await import('../commands/held.ts')
-          await (name === 'cancel' ? cancelCommand : releaseCommand)(ids, options)
-        }),
-      [`curfew ${name} --sender source:okta`, `curfew ${name} --all --yes`],
-      'The key needs the role operate.',
+  for (const name of ['cancel', 'release'] as const) addDecision(program, name)
+}
+
+const DECISIONS = {
+  cancel: {
+    description:
+      'end queued, running and held revocations by id, or held ones, before they revoke anything more',
+    ids: 'ids of revocations',
+    first: 'curfew cancel ID --force',
+  },
+  release: {
+    description: 'queue revocations that the brake on mass revocation holds',
+    ids: 'ids of held revocations',
+    first: 'curfew release ID',
+  },
+} as const
+
+function addDecision(program: Command, name: keyof typeof DECISIONS): void {
+  const { description, ids, first } = DECISIONS[name]
+  const command = onService(program.command(name))
+    .description(description)
+    .argument('[id...]', ids)
+    .option(
+      '--sender <sender>',
+      'all that are held from this sender: api-key:NAME, webhook:NAME or source:NAME; without a name of its own, NAME#ID as in hold.sender',
     )
+    .option('--all', 'everything that is held')
+    .option(...YES)
+  if (name === 'cancel') command.option('--force', 'with ids: also if several senders requested them')
+  command.action(async (ids, options) => {
+    const { cancelCommand, releaseCommand } = await import('../commands/held.ts')
+    await (name === 'cancel' ? cancelCommand : releaseCommand)(ids, options)
+  })
+  examples(
+    command,
+    [first, `curfew ${name} --sender source:okta`, `curfew ${name} --all --yes`],
+    'The key needs the role operate.',
+  )
 }
 
 function addAudit(program: Command): void {

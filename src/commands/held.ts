@@ -2,13 +2,14 @@ import { UsageError } from '../base/errors.ts'
 import { confirm } from '../cli/confirm.ts'
 import { connect } from '../cli/connection.ts'
 import { count, print, printJson } from '../cli/terminal.ts'
-import type { CurfewClient } from '../client/client.ts'
+import type { CurfewClient, Revocation } from '../client/client.ts'
 
 const SENDER_KINDS = ['api-key', 'webhook', 'source']
 /** Limit of the service for one request. */
 const IDS_PER_REQUEST = 1_000
 
 interface Options {
+  force?: boolean
   sender?: string
   all?: boolean
   yes?: boolean
@@ -21,9 +22,24 @@ export async function releaseCommand(ids: string[], options: Options): Promise<v
   await decide('release', ids, options)
 }
 
-/** The command `cancel`: ends held revocations without revoking anything. @throws UsageError */
+/** The command `cancel`: ends revocations by id, or held ones, before they revoke anything more. @throws UsageError */
 export async function cancelCommand(ids: string[], options: Options): Promise<void> {
-  await decide('cancel', ids, options)
+  const { force, sender, all, json, yes, profile } = options
+  if (ids.length === 0 || sender !== undefined || all) {
+    if (force) throw new UsageError('--force applies to ids.')
+    return decide('cancel', ids, options)
+  }
+  const client = connect(profile)
+  await confirm(`Cancel ${count(ids.length, 'revocation')}? Tokens that are not revoked yet are kept.`, {
+    yes,
+  })
+  const cancelled: Revocation[] = []
+  for (const id of ids) {
+    const path = `/revocations/${encodeURIComponent(id)}`
+    cancelled.push(await client.call<Revocation>('DELETE', path, { query: { force } }))
+    if (!json) print(`${id} is cancelled.`)
+  }
+  if (json) printJson({ cancelled: cancelled.map(({ id }) => id) })
 }
 
 async function decide(action: 'release' | 'cancel', ids: string[], options: Options): Promise<void> {

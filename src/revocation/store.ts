@@ -136,6 +136,16 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
    */
   retry(id: string, now: number, origin?: Origin): Promise<Revocation | null>
 
+  /**
+   * Ends a queued, held or running revocation. Its run has no further effect, and becomes `overtaken`. A cancelled one is
+   * returned unchanged.
+   * @param force whether signals of several senders may be cancelled
+   * @returns null if the revocation does not exist
+   * @throws CURFEW_NOT_CANCELLABLE if it has ended, or replicas of versions that do not know the state are running;
+   * CURFEW_SEVERAL_SENDERS
+   */
+  withdraw(id: string, options: { now: number; force: boolean }, origin?: Origin): Promise<Revocation | null>
+
   /** One revocation, by its id or the id of one that joined it; null if there is none. */
   get(id: string): Promise<Revocation | null>
 

@@ -9,6 +9,7 @@ import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Estimates } from '../revocation/estimates.ts'
+import { userKey } from '../revocation/keys.ts'
 import { hasEnded, type Revocation } from '../revocation/revocation.ts'
 import { RevocationView, view } from '../revocation/revocation-view.ts'
 import type { RevocationStore } from '../revocation/store.ts'
@@ -24,6 +25,8 @@ export interface RevocationRoutesOptions {
   findWait: FindWait
   /** Called when there is something to claim. */
   wake: () => void
+  /** Called with the id of a revocation that was cancelled. */
+  onWithdrawn: (id: string) => void
   clock: Clock
 }
 
@@ -35,7 +38,7 @@ const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 /** The routes that read, list and retry revocations. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
-  { store, waiters, estimates, findWait, wake, clock },
+  { store, waiters, estimates, findWait, wake, onWithdrawn, clock },
 ) => {
   const config = { senders: ['api-key'], role: 'read' } as const
 
@@ -142,6 +145,39 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         .code(202)
         .header('location', `/revocations/${revocation.id}`)
         .send(await showOne(revocation))
+    },
+  )
+
+  app.delete(
+    '/revocations/:id',
+    {
+      config: { ...config, role: 'operate' },
+      schema: {
+        ...common,
+        operationId: 'cancelRevocation',
+        summary: 'Cancel a queued, held or running revocation',
+        description:
+          'A run stops before its next call to Qlik Cloud. Tokens that are already revoked stay revoked. If several senders ' +
+          'requested it, cancelling requires `force`. Cancelling it again has no effect.',
+        params: byId,
+        querystring: z.strictObject({
+          force: z
+            .enum(['true', 'false'])
+            .default('false')
+            .describe('`true` also cancels the signals of other senders'),
+        }),
+        response: { 200: RevocationView.describe('It is cancelled'), default: problemAnswer },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      await visible(request, id)
+      const options = { now: clock.now(), force: request.query.force === 'true' }
+      const revocation = await store.withdraw(id, options, originOf(request))
+      if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+      onWithdrawn(revocation.id)
+      waiters.notify(userKey(revocation.tenant, revocation.user))
+      return show(revocation)
     },
   )
 }

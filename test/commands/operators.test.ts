@@ -85,7 +85,11 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
     code: 64,
     stderr: /Cancel 1 revocation\? .* Confirm with --yes/,
   })
-  t.match(await run(service, 'cancel', held[0].id, '--yes'), { code: 0, stdout: '1 revocation cancelled.\n' })
+  t.match(await run(service, 'cancel', held[0].id, '--yes'), {
+    code: 0,
+    stdout: `${held[0].id} is cancelled.\n`,
+  })
+  t.match(await run(service, 'cancel', '--all', '--force'), { code: 64, stderr: /^--force applies to ids/ })
   const sender = held[1].hold.sender
   const released = await run(
     service,

@@ -35,8 +35,12 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
     '/revocations',
     API_KEY,
     '200',
-    ['query status', 'query tenant', 'query userId', 'query limit', 'query cursor'],
+    [
+      ...['userId', 'subject', 'email', 'status', 'outcome', 'code', 'reason', 'source', 'key', 'tenant'],
+      ...['since', 'until', 'count', 'limit', 'cursor'],
+    ].map((name) => `query ${name}`),
   ],
+  ['delete', '/revocations/{id}', API_KEY, '200', ['query force', 'path id']],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
   ['post', '/revocations/release', API_KEY, '200', []],
   ['post', '/revocations/cancel', API_KEY, '200', []],

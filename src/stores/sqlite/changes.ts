@@ -245,6 +245,19 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       return result.answer
     },
 
+    withdraw(
+      id: string,
+      { now, force }: { now: number; force: boolean },
+      origin?: Origin,
+    ): Revocation | null {
+      const revocation = sql.find(id)
+      if (!revocation) return null
+      const cancelled = transitions.withdraw(revocation, { now, force, by: origin?.name ?? null })
+      if (cancelled === revocation) return revocation
+      audit([decisionEvent('cancelled', cancelled, { into: cancelled.id, origin })], now)
+      return sql.save(cancelled)
+    },
+
     recover(now: number): number {
       sql.waitNoLongerThan(now, LONGEST_WAIT_MS)
       const running = sql.running()
