@@ -31,6 +31,7 @@ import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
 import status from './routes/status.ts'
+import timeline from './routes/timeline.ts'
 
 export interface AppOptions {
   /** None by default. */
@@ -132,6 +133,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   await app.register(metricsRoute, { metrics, store, tenants, estimates, deprecations, clock })
   await app.register(audit, { audit: store.audit })
+  await app.register(timeline, { store, audit: store.audit })
   await app.register(erasures, { audit: store.audit, tenants, clock })
 
   // Change the configuration

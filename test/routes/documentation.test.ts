@@ -40,6 +40,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
       ...['since', 'until', 'count', 'limit', 'cursor'],
     ].map((name) => `query ${name}`),
   ],
+  ['get', '/revocations/{id}/timeline', API_KEY, '200', ['path id']],
   ['delete', '/revocations/{id}', API_KEY, '200', ['query force', 'path id']],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],
   ['post', '/revocations/release', API_KEY, '200', []],
