@@ -9,6 +9,7 @@ const YES = ['-y, --yes', 'do not ask'] as const
 export function addOperatorCommands(program: Command): void {
   program.commandsGroup('Against a running service:')
   addDoctor(program)
+  addWhy(program)
   addStatus(program)
   addRevoke(program)
   addDecisions(program)
@@ -25,6 +26,27 @@ function names(command: Command): Command {
 
 const NAMES =
   'A name with @ is an e-mail address, any other a Qlik user id; --email and --subject say otherwise.'
+
+function addWhy(program: Command): void {
+  examples(
+    names(onService(program.command('why')))
+      .description(
+        "explain a user's revocations: who requested them, what was revoked and kept, and what is proven or missing",
+      )
+      .argument('<user>', 'Qlik user id, e-mail address or subject')
+      .option('--tenant <name>', 'only revocations of this tenant')
+      .addOption(
+        new Option('--limit <n>', 'maximum number of revocations, newest first')
+          .argParser(wholeNumber(1, 100))
+          .default(3),
+      )
+      .action(async (user, options) => (await import('../commands/why.ts')).whyCommand(user, options)),
+    ['curfew why ann@example.com', 'curfew why --json 66a9eafe2f4c4b5b8a1d2c3e'],
+    `${NAMES} The key needs the role read.
+
+Exit codes: 0 if the newest revocation is completed, else 1, also if there is none.`,
+  )
+}
 
 function addStatus(program: Command): void {
   examples(
