@@ -16,7 +16,7 @@ RUN chmod -R u=rwX,go=rX package.json src
 # flags of CMD. Without a configuration, the service loads everything, and exits with 78.
 USER node
 RUN export NODE_COMPILE_CACHE=/tmp/compiled; \
-    node --disable-sigusr1 --max-semi-space-size=4 --heap-growing-percent=30 src/main.ts || [ $? = 78 ]; \
+    node --disable-sigusr1 --max-semi-space-size=8 --heap-growing-percent=30 src/main.ts || [ $? = 78 ]; \
     chmod -R u=rwX,go=rX /tmp/compiled
 
 FROM node:24-slim
@@ -57,4 +57,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
 ENTRYPOINT []
 # --disable-sigusr1: otherwise SIGUSR1 opens a debugger, to which anyone on the loopback interface of the container can
 # connect. The other flags keep less garbage in memory: docs/scaling.md.
-CMD ["node", "--disable-sigusr1", "--max-semi-space-size=4", "--heap-growing-percent=30", "src/main.ts"]
+CMD ["node", "--disable-sigusr1", "--max-semi-space-size=8", "--heap-growing-percent=30", "src/main.ts"]

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config/load-config.ts'
 import { parts } from '../src/parts.ts'
+import { START_FLAGS } from '../test/support/start-flags.ts'
 import { type Bench, type Child, serviceEnvironment, startChild } from './support.ts'
 
 const Origins = z.tuple([z.string()], z.string())
@@ -25,6 +26,7 @@ export async function startReplicas(
     const child = startChild(bench, 'bench/replica.ts', {
       args: [file],
       environment: serviceEnvironment(bench, String(origins[0]), environment),
+      nodeFlags: START_FLAGS,
     })
     replicas.push(await child)
   }

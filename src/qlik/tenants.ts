@@ -190,7 +190,7 @@ export class Tenants implements QlikTenants {
     const tenant = openTenant(config, {
       ...{ memory, clock, log, openTransport },
       budgetOf: (client) => this.#budgets.of(this.#configs.byName.get(name) ?? config, client),
-      onClientsChange: () => this.#budgets.applyLimits(),
+      onClientsChange: () => this.#budgets.applyLimits(origin),
       onClientClosed: ({ budget }) => {
         for (const unused of this.#budgets.forgetUnused([budget])) this.#orLog(name, unused.close())
       },

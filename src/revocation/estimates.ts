@@ -14,8 +14,12 @@ const SHARE_OF_TIME = 20
 /** Upper bound of the cost per revocation. A slower reading was waiting for other work, such as a burst. */
 const MOST_MS_EACH = 0.01
 const LEAST_MS = 1
-/** A request waits this long for a new reading. Then it gets estimates from the last one. */
+/** Requests wait for a reading until it has taken this long. Then they get estimates from the last one. */
 const WAIT_MS = 50
+/** If reading takes longer than this, requests do not wait for it, and get estimates from the last one, */
+const SHORT_MS = 5
+/** unless the last one is older than this. */
+const OLD_MS = 60_000
 /** An answer to a signal starts a new reading if the last one is older, but does not wait for it. */
 const LATEST_MS = 1_000
 
@@ -41,6 +45,8 @@ export class Estimates {
   #reading: Promise<void> | null = null
   /** Of the last reading, on the monotonic clock. */
   #readAt = Number.NEGATIVE_INFINITY
+  /** When the current reading has started. */
+  #startedAt = 0
   #costMs = 0
 
   constructor(options: EstimatesOptions) {
@@ -54,10 +60,12 @@ export class Estimates {
 
   /** Reads the queue again, and waits for it, but not long: a long queue is read less often, and in the background. Never rejects. */
   async refresh(): Promise<void> {
+    const { clock } = this.#options
     this.#readAfter(SHARE_OF_TIME * this.#costMs)
-    if (this.#reading === null) return
+    const isOld = clock.monotonic() - this.#readAt > OLD_MS
+    if (this.#reading === null || (this.#costMs > SHORT_MS && !isOld)) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#options.clock.after(WAIT_MS, resolve)
+    const cancel = clock.after(Math.max(0, this.#startedAt + WAIT_MS - clock.monotonic()), resolve)
     await Promise.race([this.#reading, promise])
     cancel()
   }
@@ -104,7 +112,7 @@ export class Estimates {
 
   async #read(): Promise<void> {
     const { store, clock, log, remainingOf } = this.#options
-    const startedAt = clock.monotonic()
+    this.#startedAt = clock.monotonic()
     let mostMs = Number.POSITIVE_INFINITY
     try {
       const groups = (await store.queue()).map((group) =>
@@ -117,6 +125,6 @@ export class Estimates {
       log.warn({ err: error }, 'could not read the queue for estimates; the last reading is used')
     }
     this.#readAt = clock.monotonic()
-    this.#costMs = Math.min(this.#readAt - startedAt, mostMs)
+    this.#costMs = Math.min(this.#readAt - this.#startedAt, mostMs)
   }
 }

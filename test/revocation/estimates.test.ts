@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { Estimates, type EstimatesOptions } from '../../src/revocation/estimates.ts'
 import type { QueueGroup } from '../../src/revocation/store/size-store.ts'
@@ -68,11 +69,33 @@ t.test('requests share a reading, and a reading that takes long is not awaited',
   await estimates.refresh()
   t.equal(readings.length, 1, 'a reading of a second is repeated after 20 seconds')
   clock.advance(1_000)
-  const refreshed = estimates.refresh()
+  await estimates.refresh()
   t.equal(readings.length, 2)
-  clock.advance(50)
-  await refreshed
+  t.equal(seconds(), 9_000_010, 'from the last reading')
+  readings[1]?.([group])
 })
+
+t.test(
+  'if the last reading of a long queue is old, requests wait until a new one has taken 50 ms',
+  async (t) => {
+    const readings: ((groups: QueueGroup[]) => void)[] = []
+    const queue = () => new Promise<QueueGroup[]>((resolve) => readings.push(resolve))
+    const { estimates, clock, seconds } = open({ store: { queue } })
+    const first = estimates.refresh()
+    clock.advance(1_000)
+    await first
+    await estimates.refresh()
+    t.equal(readings.length, 1, 'later requests do not wait for a reading that takes long')
+    readings[0]?.([{ ...group, count: 1_000_000 }])
+    await setImmediate()
+    clock.advance(61_000)
+    const waiting = estimates.refresh()
+    t.equal(readings.length, 2)
+    readings[1]?.([group])
+    await waiting
+    t.equal(seconds(), 19)
+  },
+)
 
 t.test('a reading of a few revocations that waited for other work is repeated soon', async (t) => {
   const readings: ((groups: QueueGroup[]) => void)[] = []

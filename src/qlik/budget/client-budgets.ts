@@ -45,7 +45,7 @@ export class ClientBudgets {
     this.#learned = new LearnedLimits({
       ...{ permits, clock, log },
       lastAcceptedStart: (of) => this.#lastAcceptedStart(of),
-      onChange: () => this.applyLimits(),
+      onChange: (origin) => this.applyLimits(origin),
     })
   }
 
@@ -103,9 +103,10 @@ export class ClientBudgets {
     return isByMinute ? perMinute(windowOf(config, tier)).limit : null
   }
 
-  /** Applies the current limits to all budgets. */
-  applyLimits(): void {
+  /** Applies the current limits to the budgets of a tenant; by default to all. */
+  applyLimits(origin?: string): void {
     for (const config of this.#options.configs()) {
+      if (origin !== undefined && config.origin !== origin) continue
       const budgets = this.#openOf(config)
       if (budgets.length === 0) continue
       const limits = this.#limitsOf(config)

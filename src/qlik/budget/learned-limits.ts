@@ -39,8 +39,8 @@ export interface LearnedLimitsOptions {
   log: Log
   /** Start of the latest call of any client of the tenant, in this tier, that Qlik accepted; monotonic ms. */
   lastAcceptedStart: (of: LimitedTier) => number
-  /** Called when a limit may have changed. */
-  onChange: () => void
+  /** Called when a limit of a tenant, or any, may have changed. */
+  onChange: (origin?: string) => void
 }
 
 /** The learned limits of all tenants. Stored, and shared by all processes with the same store. */
@@ -130,7 +130,7 @@ export class LearnedLimits {
     permits.learnLimit?.({ ...of, per, calls }).catch((error: unknown) => {
       log.warn({ err: error }, 'could not store a learned rate limit')
     })
-    this.#changed()
+    this.#changed(of.origin)
   }
 
   /** Notes a stored limit, unless this process knows it or a later one. */
@@ -144,7 +144,7 @@ export class LearnedLimits {
     // It is unknown whether Qlik accepted calls before this process started.
     const risesFrom = this.#isRead ? null : learnedAt
     this.#known.set(key, { calls, learnedAt, sameEventUntil: learnedAt + SAME_EVENT_MS, risesFrom })
-    this.#changed()
+    this.#changed(of.origin)
   }
 
   /** Limits are applied at least every 10 s, so the latest accepted call is soon noticed. */
@@ -153,8 +153,8 @@ export class LearnedLimits {
     return startedAt > learnedAt ? startedAt : null
   }
 
-  #changed(): void {
-    if (!this.#isStopped) this.#options.onChange()
+  #changed(origin?: string): void {
+    if (!this.#isStopped) this.#options.onChange(origin)
   }
 
   #applyLater(windowMs: number): void {

@@ -111,13 +111,16 @@ export function sqliteStatements(database: DatabaseSync) {
      * that wait become due after their recorded backoff, or after `longest` if none is recorded.
      */
     waitNoLongerThan(now: number, longest: number): void {
-      prepare(
-        `UPDATE revocations SET due_at = ? WHERE status = 'queued' AND next_attempt_at IS NULL AND due_at > ?`,
-      ).run(now, now)
-      prepare(
-        `UPDATE revocations SET due_at = ?1 + ifnull(backoff_ms, ?2), next_attempt_at = ?1 + ifnull(backoff_ms, ?2)
-         WHERE status = 'queued' AND next_attempt_at > ?1 + ifnull(backoff_ms, ?2)`,
-      ).run(now, longest)
+      // A lookup per tenant: reading all of a million took 0.7 s of the start.
+      const update = prepare(
+        `WITH RECURSIVE ${QUEUED_TENANTS}
+         UPDATE revocations SET
+           due_at = min(due_at, ?2 + iif(next_attempt_at IS NULL, 0, ifnull(backoff_ms, ?3))),
+           next_attempt_at = min(next_attempt_at, ?2 + ifnull(backoff_ms, ?3))
+         WHERE id IN (SELECT id FROM queued_tenants CROSS JOIN revocations INDEXED BY revocations_due
+           WHERE status = 'queued' AND urgency = ?1 AND tenant = name AND due_at > ?2)`,
+      )
+      for (const reason of REASONS) update.run(urgencyOf(reason), now, longest)
       unconfirmed.waitNoLongerThan(now)
     },
 

@@ -72,7 +72,8 @@ export function unconfirmedStatements({ prepare, rows }: Prepared) {
     /** See `sqliteStatements`. */
     waitNoLongerThan(now: number): void {
       prepare(
-        `UPDATE revocations SET verification_due_at = ?1 + ifnull(backoff_ms, ?2)
+        `UPDATE revocations INDEXED BY revocations_unconfirmed
+         SET verification_due_at = ?1 + ifnull(backoff_ms, ?2)
          WHERE status = 'completed' AND verification_due_at > ?1 + ifnull(backoff_ms, ?2)`,
       ).run(now, LONGEST_LEEWAY_MS)
     },

@@ -115,11 +115,12 @@ t.test('after the clock was set back, nothing waits for the earlier time', async
   t.teardown(() => store.close())
   const day = 24 * 60 * 60_000
   await accept(store, { userId: 'never tried', acceptedAt: T0 + day })
+  await accept(store, { tenant: 'eu', userId: 'urgent', reason: 'security', acceptedAt: T0 + day })
   const tried = await accept(store, { userId: 'tried' })
   const [claimed] = await claim(store)
   await store.putBack(tried.id, { ...waiting(existing(claimed), T0 + day), backoffMs: 2_000 })
   await store.recover(T0)
-  t.match(await claim(store), [{ user: { value: 'never tried' } }])
+  t.match(await claim(store), [{ user: { value: 'urgent' } }, { user: { value: 'never tried' } }])
   t.equal(await store.nextDueAt(T0), T0 + 2_000, 'but for the backoff that was chosen')
 })
 
