@@ -23,10 +23,10 @@ export interface Statement {
 
 /** A part of a search: rows of one index, newest first. No row is in several parts. */
 export interface SearchPart {
-  /** Up to `limit + 1` of its rows that match. */
-  found: Statement
-  /** The id of the last row that `found` can read; no row if it can read all. Null if it reads only rows that match. */
+  /** The id of the last row to read; no row if all can be read. Null if all rows match. */
   boundary: Statement | null
+  /** Up to `limit + 1` rows that match. To be run after `boundary`, so that rows that leave the index hide no others. */
+  found(boundary: string | null): Statement
   /** The number of rows that match, among those of the window. */
   count: Statement
   /** A row after those that `count` reads. */
@@ -58,17 +58,21 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
   return scansOf(query, dialect).map(({ index, rest }) => {
     const rows = (columns: string, conditions: Condition[], bind: Bind) =>
       `SELECT ${columns} FROM ${dialect.table('revocations')} ${where([...index, ...conditions], bind)} ORDER BY id DESC`
-    const window = (conditions: Condition[], bind: Bind) =>
-      `(${rows('*', conditions, bind)} LIMIT ${WINDOW}) AS some_rows ${where(rest, bind)}`
+    const window = (conditions: Condition[], bind: Bind, size: number) =>
+      `(${rows('*', conditions, bind)} LIMIT ${size}) AS some_rows ${where(rest, bind)}`
     return {
-      found: build((bind) =>
-        rest.length === 0
-          ? `${rows('*', page, bind)} LIMIT ${limit + 1}`
-          : `SELECT * FROM ${window(page, bind)} ORDER BY id DESC LIMIT ${limit + 1}`,
-      ),
+      found: (boundary) => {
+        if (rest.length === 0) return build((bind) => `${rows('*', page, bind)} LIMIT ${bind(limit + 1)}`)
+        const range = boundary === null ? page : [...page, (bind: Bind) => `id >= ${bind(boundary)}`]
+        // Rows may have been added since. Without a limit, PostgreSQL overestimates the range, and would read the whole table.
+        return build(
+          (bind) =>
+            `SELECT * FROM ${window(range, bind, 2 * WINDOW)} ORDER BY id DESC LIMIT ${bind(limit + 1)}`,
+        )
+      },
       boundary:
         rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
-      count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind)}`),
+      count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind, WINDOW)}`),
       end: build((bind) => `${rows('id', ids, bind)} LIMIT 1 OFFSET ${WINDOW}`),
     }
   })

@@ -77,9 +77,10 @@ export function postgresHistory(query: Query) {
     },
 
     async list(wanted: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }> {
-      const parts = searchParts(wanted, POSTGRES_SEARCH).map(async ({ found, boundary }) => {
-        const [rows, [end]] = await Promise.all([run(found), boundary ? run(boundary) : []])
-        return { found: rows.map(toRevocation), boundary: end ? String(end.id) : null }
+      const parts = searchParts(wanted, POSTGRES_SEARCH).map(async (part) => {
+        const [end] = part.boundary ? await run(part.boundary) : []
+        const boundary = end ? String(end.id) : null
+        return { found: (await run(part.found(boundary))).map(toRevocation), boundary }
       })
       return pageOf(await Promise.all(parts), wanted.limit)
     },

@@ -39,7 +39,8 @@ export function sqliteStatements(database: DatabaseSync) {
   )
   const unconfirmed = unconfirmedStatements(prepared)
   const held = heldStatements(prepared)
-  const first = ({ text, values }: Statement) => prepare(text).get(...(values as SQLInputValue[]))
+  /** Not kept: searches have thousands of combinations of conditions. */
+  const search = ({ text, values }: Statement) => database.prepare(text).all(...(values as SQLInputValue[]))
   const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
 
   return {
@@ -164,16 +165,19 @@ export function sqliteStatements(database: DatabaseSync) {
     },
 
     list(query: RevocationQuery): { items: Revocation[]; nextCursor: string | null } {
-      const parts = searchParts(query, SQLITE_SEARCH).map(({ found, boundary }) => ({
-        found: rows(found.text, ...(found.values as SQLInputValue[])),
-        boundary: (boundary && first(boundary)?.id?.toString()) ?? null,
-      }))
+      const parts = searchParts(query, SQLITE_SEARCH).map((part) => {
+        const boundary = (part.boundary && search(part.boundary)[0]?.id?.toString()) ?? null
+        return { found: search(part.found(boundary)).map(toRevocation), boundary }
+      })
       return pageOf(parts, query.limit)
     },
 
     count: (query: RevocationQuery): MatchCount =>
       countOf(
-        searchParts(query, SQLITE_SEARCH).map(({ count, end }) => ({ count: first(count), end: first(end) })),
+        searchParts(query, SQLITE_SEARCH).map(({ count, end }) => ({
+          count: search(count)[0],
+          end: search(end)[0],
+        })),
       ),
 
     /** The answer recorded with a key. Earlier versions stored the key itself. */
