@@ -21,6 +21,8 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'GET /revocations': { path: '/revocations' },
   'GET /status': { path: '/status' },
   'GET /revocations/:id': { path: `/revocations/${ID}` },
+  'GET /revocations/:id/timeline': { path: `/revocations/${ID}/timeline` },
+  'DELETE /revocations/:id': { path: `/revocations/${ID}` },
   'POST /revocations/:id/retry': { path: `/revocations/${ID}/retry` },
   'POST /revocations/release': { path: '/revocations/release', body: { all: true } },
   'POST /revocations/cancel': { path: '/revocations/cancel', body: { all: true } },
