@@ -33,8 +33,8 @@ export async function retryCommand(ids: string[], options: Options): Promise<voi
   const client = connect(profile)
   const selected = [...ids]
   if (failed)
-    for await (const revocation of client.revocations({ status: 'failed', tenant, limit: 1_000 }))
-      if (code === undefined || revocation.error?.code === code) selected.push(revocation.id)
+    for await (const revocation of client.revocations({ status: 'failed', tenant, code, limit: 1_000 }))
+      selected.push(revocation.id)
   if (dryRun)
     return show(
       json,
