@@ -115,6 +115,11 @@ export const REQUEST_ERRORS = {
     title: 'Several senders requested this revocation',
     action: 'Repeat the request with ?force=true if the requests of all of them are mistakes.',
   },
+  CURFEW_NO_AUDIT_TRAIL: {
+    status: 409,
+    title: 'The audit trail is off',
+    action: 'Set AUDIT_RETENTION_DAYS to a positive number: events are entries of the audit trail.',
+  },
   CURFEW_IDEMPOTENCY_MISMATCH: {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
