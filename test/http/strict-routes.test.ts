@@ -30,6 +30,7 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'DELETE /sessions/:sid': { path: '/sessions/s1' },
   'PUT /sessions': { path: '/sessions', body: { sid: 's1', userId: 'u1' } },
   'DELETE /sessions': { path: '/sessions', body: { sid: 's1' } },
+  'GET /events': { path: '/events' },
   'GET /audit': { path: '/audit' },
   'GET /audit/export': { path: '/audit/export' },
   'POST /erasures': { path: '/erasures', body: { userId: 'u1' } },

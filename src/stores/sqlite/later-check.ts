@@ -56,7 +56,7 @@ export class LaterCheck {
     this.#child.once('exit', (code, signal) =>
       onFailure(`The check ended with ${signal ?? `exit code ${code}`}.`),
     )
-    if (this.#child.pid !== undefined) setPriority(this.#child.pid, constants.priority.PRIORITY_LOW)
+    if (this.#child.pid !== undefined) lowerPriority(this.#child.pid)
   }
 
   /** Ends the check, before the WAL is copied into the file. @returns false if it was over */
@@ -70,3 +70,12 @@ export class LaterCheck {
 }
 
 const ADVICE = 'Stop Curfew and run `PRAGMA quick_check` on the database file with the sqlite3 command.'
+
+/** Lets other processes go first. */
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW)
+  } catch {
+    // It has ended already, or the system does not allow it: the check then competes with the service.
+  }
+}
