@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from 'undici'
 import { z } from 'zod'
-import { signWebhook } from '../src/sandbox/sign-webhook.ts'
+import { signWebhook } from '../src/base/standard-webhooks.ts'
 import { START_FLAGS } from '../test/support/start-flags.ts'
 
 export const API_KEY = randomBytes(24).toString('hex')

@@ -15,6 +15,7 @@ import rejections from './http/rejections.ts'
 import { sendersVisibleTo } from './http/sender-views.ts'
 import { createServer } from './http/server.ts'
 import strictRoutes from './http/strict-routes.ts'
+import { EventFeed } from './revocation/audit/event-feed.ts'
 import { startSigning } from './revocation/audit/signing.ts'
 import { startRetention } from './revocation/retention.ts'
 import audit from './routes/audit.ts'
@@ -22,6 +23,7 @@ import backups from './routes/backups.ts'
 import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
 import erasures from './routes/erasures.ts'
+import events from './routes/events.ts'
 import health from './routes/health.ts'
 import held from './routes/held.ts'
 import logoutHook from './routes/logout-hook.ts'
@@ -31,6 +33,7 @@ import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
 import status from './routes/status.ts'
+import timeline from './routes/timeline.ts'
 
 export interface AppOptions {
   /** None by default. */
@@ -112,7 +115,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
 
   // Report
-  await app.register(revocations, { store, waiters, estimates, findWait, wake: worker.wake, clock })
+  await app.register(revocations, {
+    ...{ store, waiters, estimates, findWait, clock },
+    wake: worker.wake,
+    onWithdrawn: worker.withdraw,
+  })
   await app.register(status, { estimates, tenants, clock })
   await app.register(held, { store, waiters, wake: worker.wake, clock })
   await app.register(health, {
@@ -128,6 +135,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   await app.register(metricsRoute, { metrics, store, tenants, estimates, deprecations, clock })
   await app.register(audit, { audit: store.audit })
+  await app.register(timeline, { store, audit: store.audit })
+  const feed = new EventFeed({ audit: store.audit, clock, log: app.log })
+  await app.register(events, { feed, isOn: config.auditRetentionDays > 0, clock })
   await app.register(erasures, { audit: store.audit, tenants, clock })
 
   // Change the configuration

@@ -10,10 +10,3 @@ export const parts = {
   stores: [postgres],
   sources: [backChannelLogout, globalTokenRevocation, sharedSignals, webhooks],
 } as const satisfies Parts
-
-/** Commands in addition to `serve`, by name. Loaded on demand, because `migrate-store` imports both stores. */
-export const commands = {
-  'migrate-store': async (args) => (await import('./commands/migrate-store.ts')).migrateStoreCommand(args),
-  'hash-api-key': async (args) => (await import('./commands/hash-api-key.ts')).hashApiKeyCommand(args),
-  'verify-audit': async (args) => (await import('./commands/verify-audit.ts')).verifyAuditCommand(args),
-} as const satisfies Record<string, (args: string[]) => Promise<void>>

@@ -223,9 +223,12 @@ t.test('the proxy waits longer than callers may, and retries only requests witho
 /** Evaluates the ACLs of the proxy. */
 function isForwarded(method: string, path: string): boolean {
   const matches = (acl: string) =>
-    [...proxyConfiguration.matchAll(new RegExp(`^ +acl ${acl} (path|path_beg) (.+)$`, 'gm'))].some(
+    [...proxyConfiguration.matchAll(new RegExp(`^ +acl ${acl} (path|path_beg|path_reg) (.+)$`, 'gm'))].some(
       ([, kind, values = '']) =>
-        values.split(' ').some((value) => (kind === 'path' ? path === value : path.startsWith(value))),
+        values.split(' ').some((value) => {
+          if (kind === 'path_reg') return new RegExp(value).test(path)
+          return kind === 'path' ? path === value : path.startsWith(value)
+        }),
     )
   return matches('sender') || (matches('revocation') && method === 'GET')
 }

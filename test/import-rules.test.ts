@@ -22,17 +22,20 @@ const RULES: Record<string, RegExp> = {
     /^(qlik|http)\/\S+ (?!\1\/|base\/|revocation\/|pkg:)/,
   '`stores` import only `base`, `revocation` and `qlik`.':
     /^stores\/\S+ (?!(stores|base|revocation|qlik)\/|pkg:)/,
-  '`config` is imported only by `main`, `app`, `components`, `routes/reload` and `commands`.':
-    /^(?!config\/|commands\/|(main|app|components|routes\/reload)\.ts)\S+ config\//,
+  '`config` is imported only by `app`, `components`, `routes/reload` and `commands`.':
+    /^(?!config\/|commands\/|(app|components|routes\/reload)\.ts)\S+ config\//,
   'A kind of source imports neither another kind nor the registry.':
     /^sources\/(?!common|token)([^/]+)\/\S+ sources\/(?!\1\/|common\/|token\/)/,
   'A kind of source is imported only by `parts`.':
     /^(?!parts\.ts|sources\/(?!common|token)[^/]+\/)\S+ sources\/(?!common\/|token\/)[^/]+\//,
   '`stores/postgres` and `stores/migrate` are imported only by `parts` and `commands`.':
     /^(?!parts\.ts|commands\/|stores\/(postgres|migrate)\/)\S+ stores\/(postgres|migrate)\//,
-  'Only `main`, `app`, `http`, `routes`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
-    /^(?!(http|routes|sandbox)\/|(main|app|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
-  'Nothing imports `sandbox`.': /^(?!sandbox\/)\S+ sandbox\//,
+  'Only `app`, `http`, `routes`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
+    /^(?!(http|routes|sandbox)\/|(app|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
+  'Only `cli` and `commands` import `sandbox`.': /^(?!(sandbox|cli|commands)\/)\S+ sandbox\//,
+  '`client` imports only modules of Node.': /^client\/\S+ (?!client\/|pkg:(node:|curfew\/client))/,
+  '`cli` imports only `base`, `client`, and what it loads on demand: `commands` and `sandbox`.':
+    /^cli\/\S+ (?!(cli|base|client|commands|sandbox)\/|pkg:)/,
 }
 
 for (const [rule, broken] of Object.entries(RULES)) {
@@ -46,8 +49,8 @@ for (const [rule, broken] of Object.entries(RULES)) {
   })
 }
 
-t.test('`src` imports only itself and package.json: the image contains nothing else.', async (t) => {
-  const isOutside = (name: string) => name.startsWith('../') && name !== '../package.json'
+t.test('`src` imports only itself: the image and the package contain nothing else.', async (t) => {
+  const isOutside = (name: string) => name.startsWith('../')
   const outside = [...imports].flatMap(([file, names]) =>
     names.filter(isOutside).map((to) => `${file} ${to}`),
   )
@@ -64,4 +67,11 @@ t.test('No two files import each other, not even through others.', async (t) => 
   }
   for (const file of imports.keys()) visit(file, [])
   t.ok(ARCHITECTURE.includes('No two files import each other, not even through others.'))
+})
+
+t.test('`cli` loads commands and the sandbox on demand, so that it starts quickly.', async (t) => {
+  const early = globSync('cli/*.ts', { cwd: SRC }).filter((file) =>
+    /^import (?!type).*'\.\.\/(commands|sandbox)\//m.test(readFileSync(join(SRC, file), 'utf8')),
+  )
+  t.same(early, [])
 })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,6 +9,7 @@ import { configurationFile, entryFor } from './support/config-file.ts'
 import { listen } from './support/listen.ts'
 import { type ServiceProcess, startInVain, startProcess } from './support/process.ts'
 import { databaseUrl, environmentFor, request, temporaryFolder } from './support/service.ts'
+import { START_FLAGS } from './support/start-flags.ts'
 
 /** A valid environment with its own tenant. */
 async function workingEnvironment(t: Test, more: Record<string, string> = {}) {
@@ -162,4 +163,10 @@ t.test('without CONFIG_FILE, SIGHUP reloads the secret files and does not end th
   t.same([await statusWith(key), await statusWith(newKey)], [401, 200])
   t.notMatch(service.output(), 'key-in-a-file')
   t.equal(await service.end('SIGTERM'), 0)
+})
+
+t.test('the installed command runs Node with the memory flags of npm start', async (t) => {
+  const [shebang] = readFileSync(new URL('../src/main.ts', import.meta.url), 'utf8').split('\n')
+  t.equal(shebang, `#!/usr/bin/env -S node ${START_FLAGS.join(' ')}`)
+  t.equal(START_FLAGS.length, 2)
 })

@@ -1,10 +1,11 @@
 // Express 5 with express-session. The logout route is the part to copy.
+import { CurfewClient } from 'curfew/client'
 import express from 'express'
 import session from 'express-session'
-import { endQlikAccess } from '../node/end-qlik-access.js'
 
-const { PORT = '8080', SESSION_SECRET, DEMO_USER } = process.env
+const { CURFEW_URL, WEBHOOK_SECRET, PORT = '8080', SESSION_SECRET, DEMO_USER } = process.env
 if (!SESSION_SECRET) throw new Error('Set SESSION_SECRET.')
+const curfew = new CurfewClient({ url: CURFEW_URL, webhookSecret: WEBHOOK_SECRET })
 
 const cookie = { httpOnly: true, sameSite: 'lax', secure: 'auto' }
 const app = express()
@@ -23,7 +24,7 @@ app.post('/logout', (request, response, next) => {
 
 /** Runs after the answer, so that the user does not wait for Curfew. Never throws. */
 async function endAccess(user, occurredAt) {
-  const { ok, code, webhookId, attempts } = await endQlikAccess(user, { reason: 'logout', occurredAt })
+  const { ok, code, webhookId, attempts } = await curfew.endAccess(user, { reason: 'logout', occurredAt })
   if (!ok) console.error(JSON.stringify({ msg: 'Qlik access not ended', code, webhookId, attempts }))
 }
 

@@ -1,10 +1,11 @@
 // Fastify 5 with @fastify/session. The logout route is the part to copy.
 import cookies from '@fastify/cookie'
 import session from '@fastify/session'
+import { CurfewClient } from 'curfew/client'
 import Fastify from 'fastify'
-import { endQlikAccess } from '../node/end-qlik-access.js'
 
-const { PORT = '8080', SESSION_SECRET, DEMO_USER } = process.env
+const { CURFEW_URL, WEBHOOK_SECRET, PORT = '8080', SESSION_SECRET, DEMO_USER } = process.env
+const curfew = new CurfewClient({ url: CURFEW_URL, webhookSecret: WEBHOOK_SECRET })
 if (!SESSION_SECRET) throw new Error('Set SESSION_SECRET, at least 32 characters.')
 
 const app = Fastify({ logger: true })
@@ -29,7 +30,7 @@ app.post('/logout', async (request, reply) => {
 
 /** Runs after the answer, so that the user does not wait for Curfew. Never throws. */
 async function endAccess(user, occurredAt, log) {
-  const result = await endQlikAccess(user, { reason: 'logout', occurredAt })
+  const result = await curfew.endAccess(user, { reason: 'logout', occurredAt })
   if (!result.ok) log.error(result, 'Qlik access not ended')
 }
 

@@ -12,20 +12,21 @@
 //     const occurredAt = new Date()
 //     await session.destroy()
 //     if (user) after(async () => {
-//       const result = await endQlikAccess(user, { reason: 'logout', occurredAt })
+//       const result = await curfew.endAccess(user, { reason: 'logout', occurredAt })
 //       if (!result.ok) console.error(JSON.stringify({ msg: 'Qlik access not ended', ...result }))
 //     })
 //     return Response.redirect(new URL('/', request.url), 303)
 //   }
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import { endQlikAccess } from './end-qlik-access.js'
+import { CurfewClient } from 'curfew/client'
 
-const { PORT = '8080', DEMO_USER } = process.env
+const { CURFEW_URL = '', WEBHOOK_SECRET, PORT = '8080', DEMO_USER } = process.env
+const curfew = new CurfewClient({ url: CURFEW_URL, webhookSecret: WEBHOOK_SECRET })
 
 /**
  * Stands in for your session store.
- * @type {Map<string, { user: import('./end-qlik-access.js').User }>}
+ * @type {Map<string, { user: import('curfew/client').User }>}
  */
 const sessions = new Map()
 const COOKIE = 'HttpOnly; SameSite=Lax; Path=/' // and `Secure`, with TLS
@@ -41,11 +42,11 @@ function logOut(sid) {
 /**
  * Runs after the answer, so that the user does not wait for Curfew. Never throws.
  *
- * @param {import('./end-qlik-access.js').User} user
+ * @param {import('curfew/client').User} user
  * @param {Date} occurredAt
  */
 async function endAccess(user, occurredAt) {
-  const result = await endQlikAccess(user, { reason: 'logout', occurredAt })
+  const result = await curfew.endAccess(user, { reason: 'logout', occurredAt })
   if (!result.ok) console.error(JSON.stringify({ msg: 'Qlik access not ended', ...result }))
 }
 

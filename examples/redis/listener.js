@@ -16,11 +16,12 @@
 //
 // In a Redis Cluster, each node publishes only its own events: subscribe to every primary, or rely on the sweep.
 import { createHash } from 'node:crypto'
+import { CurfewClient } from 'curfew/client'
 import { createClient } from 'redis'
-import { endQlikAccess } from '../node/end-qlik-access.js'
 import { ACTIVE, EXPIRIES } from './user-sessions.js'
 
-const { REDIS_URL = 'redis://127.0.0.1:6379' } = process.env
+const { CURFEW_URL = '', WEBHOOK_SECRET, REDIS_URL = 'redis://127.0.0.1:6379' } = process.env
+const curfew = new CurfewClient({ url: CURFEW_URL, webhookSecret: WEBHOOK_SECRET })
 const EXPIRED = '__keyevent@0__:expired' // of database 0
 const SWEEP_EVERY_MS = 60_000
 const BATCH = 100
@@ -73,7 +74,7 @@ async function end(name) {
   const expiredAt = await redis.zScore(EXPIRIES, name)
   if (expiredAt === null || (await redis.exists(ACTIVE + name))) return false
   const digest = createHash('sha256').update(`${name} ${expiredAt}`).digest('hex')
-  const result = await endQlikAccess(JSON.parse(name), {
+  const result = await curfew.endAccess(JSON.parse(name), {
     reason: 'session-expired',
     occurredAt: new Date(expiredAt),
     webhookId: `session-expired-${digest}`,

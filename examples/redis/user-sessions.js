@@ -7,7 +7,7 @@ export const EXPIRIES = 'curfew:expiries'
 export const ACTIVE = 'curfew:active:'
 
 /** @typedef {import('redis').RedisClientType<any, any, any, any, any>} Redis */
-/** @typedef {import('../node/end-qlik-access.js').User} User */
+/** @typedef {import('curfew/client').User} User */
 
 /**
  * Call it when a user logs in and on each request of a session. With `express-session`:
@@ -32,7 +32,7 @@ export async function touch(redis, user, lifetimeMs) {
 }
 
 /**
- * Call it when a user logs out, before `endQlikAccess`.
+ * Call it when a user logs out, before `curfew.endAccess`.
  *
  * @param {Redis} redis
  * @param {User} user

@@ -1,34 +1,16 @@
-import { CurfewError, UsageError } from '../base/errors.ts'
+import { CurfewError } from '../base/errors.ts'
+import { print, printJson } from '../cli/terminal.ts'
 import { ConfigError, loadStoreConfig } from '../config/load-config.ts'
 import { migrateStore } from '../stores/migrate/migrate-store.ts'
 import { isCurfewFile } from '../stores/migrate/sqlite-source.ts'
-import { parseArguments } from './parse-arguments.ts'
-
-const HELP = `Usage: migrate-store --from sqlite:<file path>
-
-Copies everything in a SQLite store to the PostgreSQL database set in DATABASE_URL or DATABASE_URL_FILE:
-pending revocations first, then finished ones. The database URL is not an argument, because it contains
-a password and every user on the machine can read the arguments of a process.
-
-Stop the Curfew process that uses the file first. Replicas on PostgreSQL can keep running. If the command
-is interrupted, run it again: it skips what is already copied. It does not change the file.
-
-Exit codes:
-   0  everything is copied
-  64  invalid arguments
-  75  the file is in use, or the database is unavailable: try again
-  78  invalid configuration
-`
 
 const count = new Intl.NumberFormat('en')
 
-/** The command `migrate-store`. @throws UsageError, ConfigError, CurfewError */
-export async function migrateStoreCommand(args: string[], environment = process.env): Promise<void> {
-  const options = { from: { type: 'string' }, help: { type: 'boolean' } } as const
-  const { from, help } = parseArguments({ args, options }, HELP).values
-  const print = (line: string) => process.stdout.write(`${line}\n`)
-  if (help) return void print(HELP.trimEnd())
-  if (from === undefined) throw new UsageError(`--from is missing.\n\n${HELP}`)
+/** The command `migrate-store`. @throws ConfigError, CurfewError */
+export async function migrateStoreCommand(
+  { from, json }: { from: string; json?: boolean },
+  environment = process.env,
+): Promise<void> {
   const { databaseUrl, timeoutMs, windowMs } = await loadStoreConfig(environment)
   const path = /^sqlite:(.+)$/.exec(from)?.[1]
   const mistakes = [
@@ -49,8 +31,11 @@ export async function migrateStoreCommand(args: string[], environment = process.
     windowMs,
     now: Date.now,
     log: { info: ignore, warn: ignore, error: ignore },
-    onProgress: (done, total) => print(`${count.format(done)} of ${count.format(total)} revocations …`),
+    onProgress: (done, total) => {
+      if (!json) print(`${count.format(done)} of ${count.format(total)} revocations …`)
+    },
   })
+  if (json) return printJson(result)
   const table = [
     ['queued', result.queued],
     ['joined to a revocation queued for the same user', result.joined],

@@ -5,28 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UsageError } from '../base/errors.ts'
 import { DAY_MS, dayOf } from '../base/utc-day.ts'
+import { EXIT } from '../cli/exit-codes.ts'
+import { print, printJson } from '../cli/terminal.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import type { Finding } from '../revocation/audit/finding.ts'
 import { type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
-import { parseArguments } from './parse-arguments.ts'
-
-const HELP = `Usage: verify-audit [--heads FILE] [--public-key FILE]... EXPORT
-       verify-audit [--heads FILE] [--public-key FILE]... - < EXPORT
-
-Verifies an export of the audit trail (GET /audit/export): detects entries that were changed, removed, inserted
-or moved, chains without their end, and changed personal data. Personal data may have been erased. Prints what
-is wrong, and up to which entry each chain is intact. Keep the output where nobody who can write to the database
-can change it: an intact export is no proof of entries after the last head that is known elsewhere.
-
---heads compares the chains with the output of an earlier verification.
---public-key verifies the daily signatures (AUDIT_SIGNING_KEY): at least one must be valid, and none invalid. Repeat it
-for each key that was in use, if the key was rotated.
-
-Exit codes:
-   0  everything is intact
-   1  something is wrong
-  64  invalid arguments, or a file cannot be read
-`
 
 const NOT_AN_OUTPUT =
   'The file of --heads is not an output of verify-audit. Pass the saved output of an earlier verification, or omit --heads.'
@@ -38,14 +21,18 @@ const FINDINGS_SHOWN = 1_000
 const number = new Intl.NumberFormat('en')
 
 /** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
-export async function verifyAuditCommand(args: string[]): Promise<void> {
-  const { file, headsFile, keyFiles, help } = optionsOf(args)
-  if (help) return void process.stdout.write(HELP)
-  if (file === undefined) throw new UsageError(`The export is missing.\n\n${HELP}`)
+export async function verifyAuditCommand(
+  file: string,
+  {
+    heads: headsFile,
+    publicKey: keyFiles = [],
+    json,
+  }: { heads?: string; publicKey?: string[]; json?: boolean },
+): Promise<void> {
   const heads = headsFile === undefined ? [] : headsFrom(await readable(readFile(headsFile, 'utf8')))
   const publicKeys: KeyObject[] = []
   for (const keyFile of keyFiles) publicKeys.push(publicKeyIn(await readable(readFile(keyFile, 'utf8'))))
-  const print = (line: string) => void process.stdout.write(`${line}\n`)
+  const shownFindings: Finding[] = []
   let shown = 0
   let nextProgress = PROGRESS_EVERY
   const verification = await withFile(file, (path) =>
@@ -55,7 +42,9 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
         publicKeys,
         onFinding: (finding) => {
           shown += 1
-          if (shown <= FINDINGS_SHOWN) print(describe(finding))
+          if (shown > FINDINGS_SHOWN) return
+          if (json) shownFindings.push(finding)
+          else print(describe(finding))
         },
         onProgress: (lines) => {
           if (lines < nextProgress) return
@@ -66,6 +55,8 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
     ),
   )
   const { entries, erased, chains, findings, signedDays } = verification
+  if (findings > 0) process.exitCode = EXIT.no
+  if (json) return printJson({ verified: findings === 0, ...verification, problems: shownFindings })
   if (findings > FINDINGS_SHOWN) print(`… and ${number.format(findings - FINDINGS_SHOWN)} more.`)
   if (findings > 0) print('')
   print('Each chain is intact up to this entry (chain, entry, hash):')
@@ -74,7 +65,6 @@ export async function verifyAuditCommand(args: string[]): Promise<void> {
   print(`\n${counted}; the personal data of ${number.format(erased)} was erased.`)
   for (const line of describeDays(signedDays)) print(line)
   print(findings === 0 ? 'Verified.' : `NOT verified. Problems: ${number.format(findings)}`)
-  if (findings > 0) process.exitCode = 1
 }
 
 function describe({ problem, line, writer, sequence, detail }: Finding): string {
@@ -127,7 +117,8 @@ function publicKeyIn(pem: string): KeyObject {
 /** Passes the path of a file. Standard input is copied to one, because it is read twice. */
 async function withFile<T>(file: string, use: (path: string) => Promise<T>): Promise<T> {
   if (file !== '-') return use(file)
-  if (process.stdin.isTTY) throw new UsageError(`Pipe the export to standard input.\n\n${HELP}`)
+  if (process.stdin.isTTY)
+    throw new UsageError('Pipe the export to standard input: curfew audit verify - < EXPORT')
   // Readable only for this user: it contains personal data.
   const folder = await mkdtemp(join(tmpdir(), 'curfew-verify-audit-'))
   try {
@@ -147,16 +138,4 @@ async function readable<T>(reading: Promise<T>): Promise<T> {
     if (!(error instanceof Error && 'syscall' in error)) throw error
     throw new UsageError(`A file cannot be read: ${error.message}.`)
   }
-}
-
-function optionsOf(args: string[]) {
-  const options = {
-    heads: { type: 'string' },
-    'public-key': { type: 'string', multiple: true },
-    help: { type: 'boolean' },
-  } as const
-  const { values, positionals } = parseArguments({ args, options, allowPositionals: true }, HELP)
-  if (positionals.length > 1) throw new UsageError(`More than one export.\n\n${HELP}`)
-  const { heads: headsFile, 'public-key': keyFiles = [], help } = values
-  return { file: positionals[0], headsFile, keyFiles, help }
 }

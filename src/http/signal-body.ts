@@ -67,6 +67,13 @@ export function userOf({ userId, subject, email }: UserNames): UserReference {
   return { kind: 'email', value: email ?? '' }
 }
 
+/** The user of a search, which may name none. @throws CURFEW_REQUEST_INVALID if several names are given */
+export function optionalUser(names: UserNames): UserReference | undefined {
+  const given = Object.values(names).filter((name) => name !== undefined)
+  if (given.length > 1) throw invalidMember('userId', 'expected at most one of userId, subject, email')
+  return given.length === 0 ? undefined : userOf(names)
+}
+
 export interface SignalOrigin {
   user: UserReference
   source: string

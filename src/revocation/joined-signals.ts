@@ -14,9 +14,19 @@ export function join(queued: Revocation, signal: Signal | Revocation): Revocatio
     scope: signal.scope === 'all' ? 'all' : queued.scope,
     occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
     ...joinTimes(queued, signal),
+    otherSenders: joinSenders(queued, signal),
     hold: queued.hold ?? ('hold' in signal ? signal.hold : null),
     failingSince: null,
   }
+}
+
+/** Each sender once. As many as the configuration has. */
+function joinSenders({ sender, otherSenders }: Revocation, signal: Signal | Revocation): string[] {
+  const joining = [signal.sender ?? null, ...('otherSenders' in signal ? signal.otherSenders : [])]
+  const others = joining.filter((one) => one !== null && one !== sender && !otherSenders.includes(one))
+  return others.length === 0
+    ? otherSenders
+    : [...new Set([...otherSenders, ...others])].filter((one) => one !== null)
 }
 
 /** The later of both times, and the `occurredAt` that it covers. */

@@ -17,6 +17,17 @@ export function isPosition(name: string): boolean {
   return name.includes('[')
 }
 
+/** The kind and the name of a sender, as a revocation records them. A position in the configuration is a name, too. */
+export function nameOf({ kind, name }: SenderSelection): string {
+  return `${kind} ${name}`
+}
+
+/** The sender of a `nameOf`. */
+export function senderNamed(text: string): Omit<SenderName, 'id'> {
+  const space = text.indexOf(' ')
+  return SenderName.omit({ id: true }).parse({ kind: text.slice(0, space), name: text.slice(space + 1) })
+}
+
 /** The authenticated sender of a request, and where it came from. */
 export interface Origin extends SenderName {
   /** The address of the client; null if its connection has closed, or Curfew fetched the signal. */

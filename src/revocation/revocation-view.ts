@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ERRORS } from '../base/errors.ts'
 import { isoTime } from '../base/iso-time.ts'
+import { SenderName, senderNamed } from './origin.ts'
 import { Proof } from './proof.ts'
 import { Decision, type Failure, Hold, isVerified, Outcome, type Revocation, Status } from './revocation.ts'
 import { Reason, Scope } from './signal.ts'
@@ -32,6 +33,11 @@ export const RevocationView = z
         .describe('The Qlik user ids that the name resolved to; omitted if there are none'),
     }),
     source: z.string(),
+    senders: z
+      .array(SenderName.omit({ id: true }))
+      .describe(
+        'The senders of its signals, first the one of the first signal; none that an earlier version accepted',
+      ),
     reason: Reason,
     scope: Scope,
     deviceType: z.string().optional(),
@@ -88,6 +94,7 @@ export function view(
     tenant: revocation.tenant,
     user: { [user.kind]: user.value, ...(resolved.length > 0 ? { resolved } : {}) },
     source: revocation.source,
+    senders: sendersOf(revocation),
     reason: revocation.reason,
     scope: revocation.scope,
     ...(deviceType === null ? {} : { deviceType }),
@@ -113,6 +120,11 @@ export function view(
       decision: hold.decision && { ...hold.decision, at: new Date(hold.decision.at).toISOString() },
     },
   }
+}
+
+/** The senders of its signals, each once. */
+export function sendersOf({ sender, otherSenders }: Revocation): Omit<SenderName, 'id'>[] {
+  return [...(sender === null ? [] : [sender]), ...otherSenders].map(senderNamed)
 }
 
 function statusOf({ status, supersededBy }: Revocation): StatusView {

@@ -58,6 +58,8 @@ export const Revocation = z.object({
   ...Signal.shape,
   /** The `occurredAt` that `signalTime` covers; null if a version without signal times may have joined a signal. */
   signalTimeOf: Time.nullable().default(null),
+  /** Senders of joined signals, other than `sender`, which sent the first one. */
+  otherSenders: z.array(z.string()).default([]),
   status: Status.default('queued'),
   outcome: Outcome.nullable().default(null),
   tokens: TokenCounts.default({ revoked: 0, alreadyGone: 0, kept: 0, remaining: 0 }),

@@ -70,6 +70,8 @@ export const Signal = z.object({
   acceptedAt: Time,
   /** The instant in the tenant's time, as far as it is known; null if accepted by a version that did not record it. */
   signalTime: SignalTime.nullable().default(null),
+  /** The sender's kind and name, see `nameOf`; null if Curfew requests it, or a version accepted it that did not record it. */
+  sender: z.string().nullable().default(null),
 })
 /** Members with a default may be omitted. */
 export type Signal = z.input<typeof Signal>

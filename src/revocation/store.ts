@@ -2,8 +2,8 @@ import type { Interval } from '../base/interval.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Origin } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
-import type { Revocation, Status } from './revocation.ts'
-import type { Signal } from './signal.ts'
+import type { Outcome, Revocation, Status } from './revocation.ts'
+import type { Reason, Signal, UserReference } from './signal.ts'
 import type { SignalTime } from './signal-time.ts'
 import type { ConfirmationStore } from './store/confirmation-store.ts'
 import type { HeldStore } from './store/held-store.ts'
@@ -41,10 +41,29 @@ export interface RevocationQuery {
   tenant?: string | undefined
   /** Only revocations of these tenants; none if the list is empty. */
   tenants?: readonly string[] | undefined
-  /** Revocations requested by this Qlik user id, or by a name that resolved to it. */
-  userId?: string | undefined
+  /** Revocations that this name requested; by a Qlik user id also those by a name that resolved to it. */
+  user?: UserReference | undefined
+  source?: string | undefined
+  /** Senders of the first signal, see `nameOf`. */
+  senders?: readonly string[] | undefined
+  reason?: Reason | undefined
+  outcome?: Outcome | undefined
+  /** Only users named by their Qlik user id, or only the others. */
+  byUserId?: boolean | undefined
+  /** Code of the last error. */
+  code?: string | undefined
+  /** Accepted from this time on, ms since the epoch. */
+  since?: number | undefined
+  /** Accepted before this time, ms since the epoch. */
+  until?: number | undefined
   limit: number
   cursor?: string | undefined
+}
+
+/** How many revocations match a query. If not exact, it is a lower bound. */
+export interface MatchCount {
+  value: number
+  isExact: boolean
 }
 
 /**
@@ -117,11 +136,27 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
    */
   retry(id: string, now: number, origin?: Origin): Promise<Revocation | null>
 
+  /**
+   * Ends a queued, held or running revocation. Its run has no further effect, and becomes `overtaken`. A cancelled one is
+   * returned unchanged.
+   * @param force whether signals of several senders may be cancelled
+   * @returns null if the revocation does not exist
+   * @throws CURFEW_NOT_CANCELLABLE if it has ended, or replicas of versions that do not know the state are running;
+   * CURFEW_SEVERAL_SENDERS
+   */
+  withdraw(id: string, options: { now: number; force: boolean }, origin?: Origin): Promise<Revocation | null>
+
   /** One revocation, by its id or the id of one that joined it; null if there is none. */
   get(id: string): Promise<Revocation | null>
 
-  /** Revocations, newest first. `nextCursor` is null on the last page. An unknown cursor is not an error. */
+  /**
+   * Revocations, newest first. `nextCursor` is null on the last page. An unknown cursor is not an error. The number of rows
+   * that are read is limited: other pages can have fewer items than `limit`, even none.
+   */
   list(query: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }>
+
+  /** Counts revocations, as far as a limited number of rows shows. The cursor and the limit have no effect. */
+  count(query: RevocationQuery): Promise<MatchCount>
 
   /** Subscribes to changes that no method of this process reports. */
   watch(watcher: Watcher): void

@@ -1,7 +1,7 @@
 import { CurfewError } from '../base/errors.ts'
 import { join } from './joined-signals.ts'
 import type { SenderName } from './origin.ts'
-import { type Hold, isVerified, Revocation, type TokenCounts } from './revocation.ts'
+import { type Hold, hasEnded, isVerified, Revocation, type TokenCounts } from './revocation.ts'
 import type { Signal } from './signal.ts'
 import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
 
@@ -34,12 +34,13 @@ import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
  * | held | the same sender, the same user and device type | held, wider | `join` |
  * | held | release | queued; joins one queued for the same user | `release` |
  * | held | cancel | cancelled | `cancel` |
+ * | queued, running | an operator cancels it | cancelled; a run stops before its next delete | `withdraw` |
  */
 
 const INITIAL = initialValues()
 
 /** The defaults of all members: a revocation before any event. */
-function initialValues(): Omit<Revocation, Exclude<keyof Signal, 'signalTime'> | 'id'> {
+function initialValues(): Omit<Revocation, Exclude<keyof Signal, 'signalTime' | 'sender'> | 'id'> {
   const signal = { tenant: '', user: { kind: 'userId', value: '' }, source: '', reason: 'logout' }
   const times = { scope: 'all', deviceType: null, occurredAt: 0, acceptedAt: 0 }
   const { id: _, ...all } = Revocation.parse({ id: '', ...signal, ...times })
@@ -218,6 +219,31 @@ export function release(held: Revocation, now: number, by: string | null): Revoc
 export function cancel(held: Revocation, now: number, by: string | null): Revocation {
   const hold = decided(held, { what: 'cancelled', by, at: now })
   return { ...held, status: 'cancelled', completedAt: now, verificationDueAt: null, hold }
+}
+
+export interface Withdrawal {
+  now: number
+  /** Name of the operator's API key; null if unknown. */
+  by: string | null
+  /** Whether signals of several senders may be cancelled. */
+  force: boolean
+}
+
+/**
+ * Ends a revocation that an operator cancels. Tokens that are already revoked stay revoked.
+ * @throws CURFEW_NOT_CANCELLABLE if it has ended; CURFEW_SEVERAL_SENDERS
+ */
+export function withdraw(revocation: Revocation, { now, by, force }: Withdrawal): Revocation {
+  const { status, sender, otherSenders } = revocation
+  if (status === 'cancelled') return revocation
+  if (hasEnded(revocation)) throw new CurfewError('CURFEW_NOT_CANCELLABLE', `It is ${status}.`)
+  if (otherSenders.length > 0 && !force) {
+    const senders = [sender ?? 'unknown', ...otherSenders].join(', ')
+    throw new CurfewError('CURFEW_SEVERAL_SENDERS', `Its signals are from: ${senders}.`)
+  }
+  if (status === 'held') return cancel(revocation, now, by)
+  const ended = { completedAt: now, verificationDueAt: null, nextAttemptAt: null, backoffMs: null }
+  return { ...revocation, ...ended, status: 'cancelled' }
 }
 
 function decided({ hold }: Revocation, decision: Hold['decision']): Hold | null {

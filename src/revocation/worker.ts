@@ -124,6 +124,12 @@ export class Worker {
    */
   readonly isFailing = (): boolean => this.#failedClaims >= FAILED_CLAIMS_IN_A_ROW
 
+  /** Stops the run of a cancelled revocation before its next call. Bound, so that it can be passed as a callback. */
+  readonly withdraw = (id: string): void => {
+    this.#runs.stop(id)
+    this.wake()
+  }
+
   /** Number of tokens that a run of this process still has to revoke; null if unknown. */
   remainingOf(id: string): number | null {
     return this.#runs.get(id)?.remaining ?? null

@@ -2,10 +2,9 @@ import { Readable } from 'node:stream'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { invalidMember } from '../base/errors.ts'
 import { PROVEN, provenSender, requireUnrestricted } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
-import { UserNames, userOf } from '../http/signal-body.ts'
+import { optionalUser, UserNames } from '../http/signal-body.ts'
 import type { AuditReading } from '../revocation/audit/audit-log.ts'
 import { Entry, EventName, PrivatePart, type StoredEntry } from '../revocation/audit/entry.ts'
 import { exportAudit } from '../revocation/audit/export.ts'
@@ -77,7 +76,7 @@ const auditRoutes: FastifyPluginAsyncZod<AuditRoutesOptions> = async (app, { aud
       const { userId, subject, email, tenant, from, to, ...filters } = request.query
       const { items, nextCursor } = await audit.list({
         ...filters,
-        user: userFrom({ userId, subject, email }),
+        user: optionalUser({ userId, subject, email }),
         tenants: tenantsFor(tenant, provenSender(request)),
         from: from === undefined ? undefined : Date.parse(from),
         to: to === undefined ? undefined : Date.parse(to),
@@ -126,13 +125,6 @@ async function* resumed(first: IteratorResult<string>, rest: AsyncGenerator<stri
   if (first.done) return
   yield first.value
   yield* rest
-}
-
-/** @throws CURFEW_REQUEST_INVALID if several names are given */
-function userFrom(names: UserNames) {
-  const given = Object.values(names).filter((name) => name !== undefined)
-  if (given.length > 1) throw invalidMember('userId', 'expected at most one of userId, subject, email')
-  return given.length === 0 ? undefined : userOf(names)
 }
 
 /** The tenants whose entries are listed; undefined for all. */

@@ -3,7 +3,7 @@ import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
-import packageJson from '../../package.json' with { type: 'json' }
+import { VERSION } from '../base/version.ts'
 import { preferAlternatives } from '../http/exactly-one.ts'
 import { completeDocument, type Document } from '../http/openapi-document.ts'
 import swaggerUi from '../http/swagger-pages.ts'
@@ -58,7 +58,7 @@ async function documentation(app: FastifyInstance) {
       openapi: '3.1.0',
       info: {
         title: 'Curfew',
-        version: packageJson.version,
+        version: VERSION,
         description: DESCRIPTION,
         license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
       },

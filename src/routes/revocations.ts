@@ -9,13 +9,14 @@ import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import type { Estimates } from '../revocation/estimates.ts'
+import { userKey } from '../revocation/keys.ts'
 import { hasEnded, type Revocation } from '../revocation/revocation.ts'
-import { RevocationView, StatusView, view } from '../revocation/revocation-view.ts'
-import { Identifier } from '../revocation/signal.ts'
-import type { RevocationQuery, RevocationStore } from '../revocation/store.ts'
+import { RevocationView, view } from '../revocation/revocation-view.ts'
+import type { RevocationStore } from '../revocation/store.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 import type { FindWait } from '../revocation/waiting-for.ts'
+import { CountView, queryFrom, RevocationSearch } from './revocation-search.ts'
 
 export interface RevocationRoutesOptions {
   store: RevocationStore
@@ -24,6 +25,8 @@ export interface RevocationRoutesOptions {
   findWait: FindWait
   /** Called when there is something to claim. */
   wake: () => void
+  /** Called with the id of a revocation that was cancelled. */
+  onWithdrawn: (id: string) => void
   clock: Clock
 }
 
@@ -35,7 +38,7 @@ const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 /** The routes that read, list and retry revocations. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
-  { store, waiters, estimates, findWait, wake, clock },
+  { store, waiters, estimates, findWait, wake, onWithdrawn, clock },
 ) => {
   const config = { senders: ['api-key'], role: 'read' } as const
 
@@ -91,22 +94,16 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         operationId: 'listRevocations',
         summary: 'List revocations, newest first',
         description:
-          'Of the tenants that the API key is valid for. The response has `nextCursor` if there are more.',
-        querystring: z.strictObject({
-          status: StatusView.optional().describe('Only revocations in this state'),
-          tenant: Identifier.optional().describe('Only revocations of this tenant'),
-          userId: Identifier.optional().describe(
-            'Only revocations that name or resolved to this Qlik user id',
-          ),
-          limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('Page size'),
-          cursor: z
-            .uuid('expected the nextCursor of the previous page')
-            .optional()
-            .describe('`nextCursor` of the previous page'),
-        }),
+          'Of the tenants that the API key is valid for. All conditions must apply. The response has `nextCursor` if there are ' +
+          'more; a page can then have fewer items than `limit`.',
+        querystring: RevocationSearch,
         response: {
           200: z
-            .object({ items: z.array(RevocationView), nextCursor: z.uuid().nullable() })
+            .object({
+              items: z.array(RevocationView),
+              nextCursor: z.uuid().nullable(),
+              count: CountView.optional(),
+            })
             .describe('A page'),
           default: problemAnswer,
         },
@@ -114,9 +111,10 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
     },
     async (request) => {
       const tenants = provenSender(request).tenants ?? undefined
-      const { status, ...query } = request.query
-      const { items, nextCursor } = await store.list({ ...query, ...withStatus(status), tenants })
-      return { items: await showAll(items), nextCursor }
+      const query = { ...queryFrom(request.query), tenants }
+      const { items, nextCursor } = await store.list(query)
+      const count = request.query.count ? { count: await store.count(query) } : {}
+      return { items: await showAll(items), nextCursor, ...count }
     },
   )
 
@@ -149,12 +147,39 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         .send(await showOne(revocation))
     },
   )
-}
 
-/** A superseded revocation is stored as failed, with the id of the revocation that supersedes it. */
-function withStatus(status: StatusView | undefined): Pick<RevocationQuery, 'status' | 'superseded'> {
-  if (status === 'superseded') return { status: 'failed', superseded: true }
-  return status === 'failed' ? { status, superseded: false } : { status }
+  app.delete(
+    '/revocations/:id',
+    {
+      config: { ...config, role: 'operate' },
+      schema: {
+        ...common,
+        operationId: 'cancelRevocation',
+        summary: 'Cancel a queued, held or running revocation',
+        description:
+          'A run stops before its next call to Qlik Cloud. Tokens that are already revoked stay revoked. If several senders ' +
+          'requested it, cancelling requires `force`. Cancelling it again has no effect.',
+        params: byId,
+        querystring: z.strictObject({
+          force: z
+            .enum(['true', 'false'])
+            .default('false')
+            .describe('`true` also cancels the signals of other senders'),
+        }),
+        response: { 200: RevocationView.describe('It is cancelled'), default: problemAnswer },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      await visible(request, id)
+      const options = { now: clock.now(), force: request.query.force === 'true' }
+      const revocation = await store.withdraw(id, options, originOf(request))
+      if (!revocation) throw new CurfewError('CURFEW_UNKNOWN_REVOCATION')
+      onWithdrawn(revocation.id)
+      waiters.notify(userKey(revocation.tenant, revocation.user))
+      return show(revocation)
+    },
+  )
 }
 
 export default fp(revocations, { name: 'revocations', ...PROVEN })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 
-export const HELP = `Usage: npm run demo -- [options]
+/** @param program how the demo is called */
+export const demoHelp = (program: string) => `Usage: ${program} [options]
 
 Starts a sandbox tenant and Curfew, logs users out, and proves that their tokens are gone.
 
@@ -14,7 +15,9 @@ Starts a sandbox tenant and Curfew, logs users out, and proves that their tokens
   --help                        print this text
 `
 
-/** Reads the command line of `npm run demo`. Throws a `TypeError` with a message for the user if it is invalid. */
+export type DemoArguments = ReturnType<typeof readDemoArguments>
+
+/** Reads the command line of the demo. Throws a `TypeError` with a message for the user if it is invalid. */
 export function readDemoArguments(args: string[]) {
   return parseArgs({
     args,

@@ -1,8 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const ROOT = join(import.meta.dirname, '../..')
+/** The sources and the build have different extensions. */
+const EXTENSION = extname(import.meta.filename)
+const PROGRAMS = { curfew: '../main', sandbox: './main' } as const
+export type Program = keyof typeof PROGRAMS
 
 /** A running process that listens at `url`. */
 export interface Part {
@@ -15,11 +19,11 @@ export interface Part {
  * @param environment its environment variables, in addition to PATH
  */
 export async function startPart(
-  program: string,
+  program: Program,
   args: string[],
   environment: Record<string, string> = {},
 ): Promise<Part> {
-  const child = fork(join(ROOT, program), args, {
+  const child = fork(fileURLToPath(new URL(`${PROGRAMS[program]}${EXTENSION}`, import.meta.url)), args, {
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })

@@ -42,10 +42,13 @@ async function file(t: Test, fill: (store: ReturnType<typeof openSqliteStore>) =
 t.test('unknown commands and invalid arguments exit with 64 and print the usage', async (t) => {
   const secret = `postgres://curfew:${PASSWORD}@localhost/curfew`
   const unknown = await runCommand([secret])
-  t.match(unknown, { code: 64, stderr: /^Unknown command\. Commands: serve, migrate-store\b.*\.\n$/ })
-  t.match(await runCommand(['migrate-store']), { code: 64, stderr: /^--from is missing\.\n\nUsage: / })
+  t.match(unknown, { code: 64, stderr: /^Unknown command\. Commands: .*\bserve, .*\.\n\nUsage: curfew / })
+  t.match(await runCommand(['migrate-store']), {
+    code: 64,
+    stderr: /^Required option '--from <store>' not specified\.\n\nUsage: curfew migrate-store /,
+  })
   const surplus = await runCommand(['migrate-store', '--from', 'sqlite:x', '--to', secret])
-  t.match(surplus, { code: 64, stderr: /^Invalid arguments\.\n\nUsage: / })
+  t.match(surplus, { code: 64, stderr: /^Unknown option --to\.\n\nUsage: / })
   t.notMatch(surplus.stderr + unknown.stderr, PASSWORD)
   t.match(await runCommand(['migrate-store', '--help']), {
     code: 0,
@@ -65,11 +68,7 @@ t.test('an invalid source or target exits with 78, and nothing is created or cha
   const prefix = 'The configuration is invalid:\n  '
   const message = `${prefix}--from: sqlite:<path of Curfew's database file>`
   for (const from of [`sqlite:${absent}`, `sqlite:${other}`, path, url])
-    await t.rejects(
-      migrateStoreCommand(['--from', from], { DATABASE_URL: url }),
-      { ...INVALID, message },
-      from,
-    )
+    await t.rejects(migrateStoreCommand({ from }, { DATABASE_URL: url }), { ...INVALID, message }, from)
   const { code, stdout, stderr } = await runCommand(['migrate-store', '--from', url], { DATABASE_URL: url })
   t.same({ code, stdout, stderr }, { code: 78, stdout: '', stderr: `${INVALID.code}: ${message}\n` })
   t.notOk(existsSync(absent))
@@ -85,7 +84,7 @@ t.test('an invalid source or target exits with 78, and nothing is created or cha
   ] as const) {
     const message = new RegExp(`^${prefix}${key}: (?!.*${PASSWORD}).+$`)
     await t.rejects(
-      migrateStoreCommand(['--from', `sqlite:${path}`], environment),
+      migrateStoreCommand({ from: `sqlite:${path}` }, environment),
       { ...INVALID, message },
       key,
     )

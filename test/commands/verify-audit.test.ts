@@ -111,6 +111,6 @@ t.test('it rejects invalid arguments and files that cannot be read', async (t) =
     [join(temporaryFolder(t), 'missing')],
   ])
     t.match(await run(t, args), { code: 64, stdout: '' }, args.join(' '))
-  t.match(await run(t, ['a', 'b']), { stderr: /^More than one export\.\n\nUsage: verify-audit/ })
-  t.match(await run(t, ['--help']), { code: 0, stdout: /^Usage: verify-audit/ })
+  t.match(await run(t, ['a', 'b']), { stderr: /^Too many arguments\.\n\nUsage: curfew verify-audit/ })
+  t.match(await run(t, ['--help']), { code: 0, stdout: /^Usage: curfew verify-audit/ })
 })

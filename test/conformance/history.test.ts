@@ -24,7 +24,7 @@ eachStore(async (t, opened) => {
       Array.from({ length: 25 }, (_, index) => `u${24 - index}`),
     )
     t.equal((await store.list({ limit: 100, tenant: 'odd' })).items.length, 12)
-    t.match(await store.list({ limit: 5, userId: 'u3' }), {
+    t.match(await store.list({ limit: 5, user: { kind: 'userId', value: 'u3' } }), {
       items: [{ user: { value: 'u3' } }],
       nextCursor: null,
     })
@@ -49,7 +49,9 @@ eachStore(async (t, opened) => {
     t.same(await usersOf({ tenants: ["it's"] }), ['u5'])
     t.same(await usersOf({ tenants: ['a', 'b'], tenant: 'b' }), ['u4', 'u1'])
     t.same(await usersOf({ tenants: ['a'], tenant: 'b' }), [])
-    t.same(await usersOf({ tenants: ['a', 'b'], userId: 'u4', status: 'queued' }), ['u4'])
+    t.same(await usersOf({ tenants: ['a', 'b'], user: { kind: 'userId', value: 'u4' }, status: 'queued' }), [
+      'u4',
+    ])
     t.same(await usersOf({ tenants: [] }), [], 'of no tenant, nothing')
     t.equal((await usersOf({ tenants: undefined })).length, 6)
     t.equal((await usersOf({ tenants: Array.from({ length: 20_000 }, (_, index) => `t${index}`) })).length, 0)

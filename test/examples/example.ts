@@ -16,6 +16,8 @@ export const PAST_LEEWAY_MS = 10_000
 /** Why tests of Python are skipped, or false. */
 export const noPython = spawnSync('python3', ['--version']).status !== 0 && 'python3 is not on the PATH'
 
+/** The examples import `curfew/client` as an installed package does. */
+const NODE = { NODE_OPTIONS: `--import=${new URL('../support/client-of-checkout.ts', import.meta.url)}` }
 const PYTHON = { PYTHONPATH: join(EXAMPLES, 'python'), PYTHONDONTWRITEBYTECODE: '1' }
 
 /** The real service behind a front that can fail, with a user who has two tokens. The clock is the test's own. */
@@ -64,6 +66,7 @@ export async function startExample(
   const child = spawn(program, args, {
     cwd: EXAMPLES,
     env: bare({
+      ...NODE,
       ...PYTHON,
       PATH: String(process.env.PATH),
       CURFEW_URL: curfewUrl,
@@ -112,7 +115,7 @@ export interface EndOptions {
   totalMs?: number
 }
 
-/** The shared function of each language, called in its own process. */
+/** The client of Node and the function of Python, called in its own process. */
 export const LANGUAGES = [
   {
     name: 'Node',
@@ -121,10 +124,14 @@ export const LANGUAGES = [
       process.execPath,
       '--input-type=module',
       '-e',
-      `const { endQlikAccess } = await import('./node/end-qlik-access.js')
-       const { occurredAt, ...options } = JSON.parse(process.argv[1])
+      `const { CurfewClient } = await import('curfew/client')
+       const { attempts, attemptMs, totalMs, occurredAt, ...options } = JSON.parse(process.argv[1])
+       const { CURFEW_URL: url, WEBHOOK_SECRET: webhookSecret } = process.env
+       const limits = { attempts, attemptTimeoutMs: attemptMs, totalTimeoutMs: totalMs }
+       const curfew = new CurfewClient({ url, webhookSecret, ...limits })
        if (occurredAt) options.occurredAt = new Date(occurredAt)
-       console.log(JSON.stringify(await endQlikAccess({ email: '${EMAIL}', name: 'Ann' }, options)))`,
+       const { revocation, ...result } = await curfew.endAccess({ email: '${EMAIL}', name: 'Ann' }, options)
+       console.log(JSON.stringify(result))`,
     ],
   },
   {
@@ -157,7 +164,13 @@ export async function endAccess(
   options: EndOptions = {},
   secret = WEBHOOK_SECRET,
 ) {
-  const env = { ...PYTHON, PATH: String(process.env.PATH), CURFEW_URL: curfewUrl, WEBHOOK_SECRET: secret }
+  const env = {
+    ...NODE,
+    ...PYTHON,
+    PATH: String(process.env.PATH),
+    CURFEW_URL: curfewUrl,
+    WEBHOOK_SECRET: secret,
+  }
   const child = spawn(program, [...args, JSON.stringify({ ...PATIENT, ...options })], {
     cwd: EXAMPLES,
     env: bare(env),

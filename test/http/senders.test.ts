@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { signedHeaders } from '../../src/base/standard-webhooks.ts'
+import { signedHeaders, signWebhook } from '../../src/base/standard-webhooks.ts'
 import { Senders } from '../../src/http/senders.ts'
-import { signWebhook } from '../../src/sandbox/sign-webhook.ts'
 import { fakeClock } from '../support/clock.ts'
 
 const BODY = 'x'.repeat(64 * 1024)

@@ -44,6 +44,7 @@ t.test('the response has exactly the members of the contract', async (t) => {
     tenant: 'default',
     user: { userId: 'u1' },
     source: 'logout-hook',
+    senders: [{ kind: 'api-key', name: 'API_KEYS[0]' }],
     reason: 'logout',
     scope: 'issued-before',
     status: 'queued',

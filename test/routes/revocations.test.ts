@@ -106,6 +106,22 @@ t.test('the list', async (t) => {
     })
   })
 
+  await t.test('can be searched and counted', async (t) => {
+    const after = encodeURIComponent(new Date(clock.now() - 2).toISOString())
+    t.same(idsOf(await list(`?since=${after}`)), ids.slice(0, 3))
+    t.same(idsOf(await list(`?until=${after}`)), ids.slice(3))
+    t.same(idsOf(await list('?code=CURFEW_QLIK_FORBIDDEN')), [ids.at(-1)])
+    t.same(idsOf(await list('?outcome=no-such-user')), ids.slice(0, -1))
+    t.same(idsOf(await list('?outcome=no-matching-user')), [])
+    t.same(idsOf(await list('?reason=logout&source=logout-hook')), ids)
+    t.same(idsOf(await list('?email=ann%40example.com')), [])
+    t.same(idsOf(await list(`?key=${encodeURIComponent('API_KEYS[0]')}`)), ids)
+    t.same(idsOf(await list('?key=other')), [])
+    const { items, count } = await list('?limit=1&count=true&status=completed')
+    t.same(count, { value: ids.length - 1, isExact: true })
+    t.match(items, [{ senders: [{ kind: 'api-key', name: 'API_KEYS[0]' }] }])
+  })
+
   await t.test('continues after the cursor, even if its revocation is deleted', async (t) => {
     t.same(await list('?cursor=00000000-0000-0000-0000-000000000000'), { items: [], nextCursor: null })
     t.same(idsOf(await list('?cursor=ffffffff-ffff-ffff-ffff-ffffffffffff')), ids)
@@ -132,6 +148,12 @@ t.test('the list', async (t) => {
       ['cursor=1', 'cursor'],
       ["cursor='%20OR%201=1", 'cursor'],
       ['order=asc', 'order'],
+      ['email=nobody', 'email'],
+      ['email=a%40b&subject=c', 'userId'],
+      ['code=CURFEW_NOPE', 'code'],
+      ['outcome=nope', 'outcome'],
+      ['since=yesterday', 'since'],
+      ['count=maybe', 'count'],
       ['Limit=5', 'Limit'],
       ['__proto__=1', '__proto__'],
     ]

@@ -105,6 +105,21 @@ export const REQUEST_ERRORS = {
     title: 'This revocation does not need a retry',
     action: 'Retry only failed, unverified and waiting revocations. Send a new signal instead.',
   },
+  CURFEW_NOT_CANCELLABLE: {
+    status: 409,
+    title: 'This revocation cannot be cancelled',
+    action: 'Cancel only queued, held and running revocations. Revoked tokens cannot be restored.',
+  },
+  CURFEW_SEVERAL_SENDERS: {
+    status: 409,
+    title: 'Several senders requested this revocation',
+    action: 'Repeat the request with ?force=true if the requests of all of them are mistakes.',
+  },
+  CURFEW_NO_AUDIT_TRAIL: {
+    status: 409,
+    title: 'The audit trail is off',
+    action: 'Set AUDIT_RETENTION_DAYS to a positive number: events are entries of the audit trail.',
+  },
   CURFEW_IDEMPOTENCY_MISMATCH: {
     status: 422,
     title: 'The Idempotency-Key was used for another request',

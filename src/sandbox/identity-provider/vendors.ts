@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
+import { signWebhook } from '../../base/standard-webhooks.ts'
 import type { Reason, UserReference } from '../../revocation/signal.ts'
-import { signWebhook } from '../sign-webhook.ts'
 import * as SAMPLES from './vendor-samples.ts'
 
 /** The kinds of sources that a vendor calls. */

@@ -3,7 +3,7 @@ import { signalEvent } from '../../revocation/audit/events.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import { queueKey } from '../../revocation/keys.ts'
-import type { Origin } from '../../revocation/origin.ts'
+import { nameOf, type Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, requireSameRequest } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Signal } from '../../revocation/signal.ts'
@@ -126,7 +126,9 @@ function judge(
   { signals, origin, now }: AcceptRequest,
 ): { signals: JudgedSignal[]; isBraked: boolean } {
   let isBraked = false
-  const judged = signals.map((signal) => {
+  const by = origin ? nameOf(origin) : null
+  const judged = signals.map((given) => {
+    const signal = { ...given, sender: by }
     if (!origin || brake.judge(origin, signal, now) === 'run') return { signal, sender: null }
     isBraked = true
     return { signal, sender: brake.isUpgradeComplete ? origin : null }

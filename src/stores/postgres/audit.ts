@@ -1,7 +1,7 @@
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { type ErasureStore, erase } from '../erasure.ts'
 import { noCounts } from '../erasure-targets.ts'
-import { purgeAll } from '../pages.ts'
+import { purgeAll } from '../purge-all.ts'
 import { purgeSomeEntries } from './audit-purge.ts'
 import { POSTGRES_AUDIT, postgresAuditReading } from './audit-reading.ts'
 import type { PostgresAuditWriting } from './audit-writing.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
-import { endEvents, proofEvents, retryEvent } from '../../revocation/audit/events.ts'
+import { decisionEvent, endEvents, proofEvents, retryEvent } from '../../revocation/audit/events.ts'
 import { queueKey, userKey } from '../../revocation/keys.ts'
 import type { Origin } from '../../revocation/origin.ts'
 import { GIVE_UP_AFTER_MS } from '../../revocation/retry-policy.ts'
@@ -152,6 +152,28 @@ export async function retry(
   } else await jobs.hasten(query, answer, true)
   if (change === 'widened') await sql.save(result.superseded)
   return sql.save(answer)
+}
+
+/** See `RevocationStore.withdraw`. Other processes are notified, because one of them may run it. */
+export async function withdraw(
+  query: Query,
+  jobs: PostgresJobs,
+  { id, now, force, origin }: { id: string; now: number; force: boolean; origin: Origin | undefined },
+  note: NoteEvents,
+): Promise<Revocation | null> {
+  const sql = postgresStatements(query)
+  const revocation = await sql.find(id, 'FOR UPDATE')
+  if (!revocation) return null
+  const cancelled = transitions.withdraw(revocation, { now, force, by: origin?.name ?? null })
+  if (cancelled === revocation) return revocation
+  await sql.save(cancelled)
+  note([decisionEvent('cancelled', cancelled, { into: cancelled.id, origin })], now)
+  await sql.notifyWithdrawn(cancelled.id)
+  await sql.notifyEnded([userKey(cancelled.tenant, cancelled.user)])
+  await userLocks(query).release([cancelled.id])
+  await jobs.remove(query, [cancelled.id])
+  if (revocation.status === 'running') await jobs.add(query, await sql.unpark([cancelled.id]))
+  return cancelled
 }
 
 /** Removes a job whose revocation cannot run now. If another run of its user is in the way, parks the revocation. */

@@ -1,10 +1,14 @@
 import { keyDigest, type ReplayKey, replayTime } from '../../revocation/replay.ts'
 import { type Revocation, Status } from '../../revocation/revocation.ts'
-import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
+import { type BacklogCount, type MatchCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { toRevocation, toRow } from '../rows.ts'
+import { countOf, pageOf, type SearchDialect, type Statement, searchParts } from '../search.ts'
+import { POSTGRES_AUDIT } from './audit-reading.ts'
 import type { Query } from './database.ts'
 
 const PURGED_AT_ONCE = 500
+
+const POSTGRES_SEARCH: SearchDialect = { ...POSTGRES_AUDIT, indexesOnlyEnded: false, flag: (value) => value }
 
 /** How a replay key is stored. */
 type StoredAs = (key: ReplayKey) => string
@@ -16,6 +20,7 @@ export function storedAs({ isUpgradeComplete }: { isUpgradeComplete: boolean }):
 
 /** The SQL statements for repeated requests, the listing, counts, and deleting old rows. */
 export function postgresHistory(query: Query) {
+  const run = ({ text, values }: Statement) => query(text, values)
   return {
     /**
      * Reserves the keys that are unknown or older than `since`, and returns them. Waits for other transactions that
@@ -71,37 +76,21 @@ export function postgresHistory(query: Query) {
       )
     },
 
-    async list({
-      status,
-      superseded,
-      tenant,
-      tenants,
-      userId,
-      cursor,
-      limit,
-    }: RevocationQuery): Promise<Revocation[]> {
-      const wanted: [condition: (value: string) => string, value: unknown][] = [
-        [(value) => `status = ${value}`, status],
-        [(value) => `(superseded_by IS NOT NULL) = ${value}`, superseded],
-        [(value) => `tenant = ${value}`, tenant],
-        [(value) => `tenant = ANY (${value})`, tenants],
-        [
-          (
-            value,
-          ) => `id IN (SELECT id FROM curfew.revocations WHERE user_value = ${value} AND user_kind = 'userId'
-            UNION ALL SELECT revocation_id FROM curfew.resolved_users WHERE user_id = ${value})`,
-          userId,
-        ],
-        [(value) => `id < ${value}`, cursor],
-      ]
-      const given = wanted.filter(([, value]) => value !== undefined)
-      const conditions = given.map(([condition], index) => condition(`$${index + 2}`))
-      const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
-      const found = await query(`SELECT * FROM curfew.revocations ${where} ORDER BY id DESC LIMIT $1`, [
-        limit,
-        ...given.map(([, value]) => value),
-      ])
-      return found.map(toRevocation)
+    async list(wanted: RevocationQuery): Promise<{ items: Revocation[]; nextCursor: string | null }> {
+      const parts = searchParts(wanted, POSTGRES_SEARCH).map(async (part) => {
+        const [end] = part.boundary ? await run(part.boundary) : []
+        const boundary = end ? String(end.id) : null
+        return { found: (await run(part.found(boundary))).map(toRevocation), boundary }
+      })
+      return pageOf(await Promise.all(parts), wanted.limit)
+    },
+
+    async count(wanted: RevocationQuery): Promise<MatchCount> {
+      const parts = searchParts(wanted, POSTGRES_SEARCH).map(async ({ count, end }) => {
+        const [[counted], [more]] = await Promise.all([run(count), run(end)])
+        return { count: counted, end: more }
+      })
+      return countOf(await Promise.all(parts))
     },
 
     /**

@@ -10,6 +10,7 @@ import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
 import { LEARNED_LIMITS } from './steps/learned-limits.ts'
 import { MASS_BRAKE } from './steps/mass-brake.ts'
 import { PROOFS } from './steps/proofs.ts'
+import { SEARCH } from './steps/search.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
 import { SIZES } from './steps/sizes.ts'
 
@@ -30,6 +31,7 @@ export const MIGRATIONS: readonly string[] = [
   LEARNED_LIMITS,
   AUDIT_ORDER,
   AUDIT_ORDER_OF_REVOCATIONS,
+  SEARCH,
 ]
 
 /**

@@ -195,6 +195,12 @@ export class PostgresRuns {
     return isLocked
   }
 
+  /** A run was cancelled, and becomes `overtaken`. */
+  lose(id: string): void {
+    const own = this.#owned.get(id)
+    if (own) this.#lost.add(own)
+  }
+
   /** See `RevocationStore.overtaken`. */
   async overtaken(): Promise<string[]> {
     const owned = [...this.#owned.values()]

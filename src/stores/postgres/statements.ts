@@ -27,6 +27,8 @@ export const isUuid = (text: string) => UUID.test(text)
 export const ENDED_CHANNEL = 'curfew_ended'
 /** Notified when a queued revocation is parked behind a running one, which may be less urgent. */
 export const PARKED_CHANNEL = 'curfew_parked'
+/** The payload is the id of a cancelled revocation. */
+export const WITHDRAWN_CHANNEL = 'curfew_withdrawn'
 
 /** A claim of a process. Its reports take effect only while the claim is valid. */
 export interface Claimed {
@@ -172,6 +174,11 @@ export function postgresStatements(query: Query) {
     async park(id: string): Promise<void> {
       await query(`UPDATE curfew.revocations SET parked = true WHERE id = $1 AND status = 'queued'`, [id])
       await query('SELECT pg_notify($1, $2)', [PARKED_CHANNEL, ''])
+    },
+
+    /** Notifies the process that runs a cancelled revocation. */
+    async notifyWithdrawn(id: string): Promise<void> {
+      await query('SELECT pg_notify($1, $2)', [WITHDRAWN_CHANNEL, id])
     },
 
     /** Notifies processes that wait for these users. */

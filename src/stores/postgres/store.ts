@@ -4,13 +4,13 @@ import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
-import { pageOf, purgeAll } from '../pages.ts'
+import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { acceptBatches } from './accept.ts'
 import { postgresAudit } from './audit.ts'
 import { PostgresAuditWriting } from './audit-writing.ts'
 import { PostgresBrake } from './brake.ts'
-import { measure, retry } from './changes.ts'
+import { measure, retry, withdraw } from './changes.ts'
 import { DatabaseClock } from './clock.ts'
 import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase, UNSYNCED } from './database.ts'
@@ -27,7 +27,7 @@ import { postgresQueue } from './queue.ts'
 import { PostgresRuns } from './runs.ts'
 import { postgresSessions, sessionBatches } from './sessions.ts'
 import { sizedStatements } from './sized.ts'
-import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements } from './statements.ts'
+import { ENDED_CHANNEL, PARKED_CHANNEL, postgresStatements, WITHDRAWN_CHANNEL } from './statements.ts'
 import { Writes } from './writes.ts'
 
 /**
@@ -120,6 +120,10 @@ export class PostgresStore implements Store {
   async open(): Promise<void> {
     this.#listener.on(ENDED_CHANNEL, (key) => this.#watcher.onEnded(key))
     this.#listener.on(PARKED_CHANNEL, () => this.#watcher.onWork())
+    this.#listener.on(WITHDRAWN_CHANNEL, (id) => {
+      this.#runs.lose(id)
+      this.#watcher.onWork()
+    })
     try {
       await migrate(this.#url, () => this.#jobs.start(), prepareTables)
       await this.#databaseClock.measure()
@@ -182,10 +186,21 @@ export class PostgresStore implements Store {
   retry: Store['retry'] = (id, now, origin) =>
     this.#trail.transaction((query, note) => retry(query, this.#jobs, { id, now, origin }, note))
 
+  withdraw: Store['withdraw'] = async (id, { now, force }, origin) => {
+    if (!this.#brake.isUpgradeComplete)
+      throw new CurfewError('CURFEW_NOT_CANCELLABLE', 'Replicas of an earlier version are running.')
+    const cancelled = await this.#trail.transaction((query, note) =>
+      withdraw(query, this.#jobs, { id, now, force, origin }, note),
+    )
+    if (cancelled) this.#runs.lose(cancelled.id)
+    return cancelled
+  }
+
   get: Store['get'] = (id) => this.#sql.find(id)
 
-  list: Store['list'] = async (query) =>
-    pageOf(await this.#history.list({ ...query, limit: query.limit + 1 }), query.limit)
+  list: Store['list'] = (query) => this.#history.list(query)
+
+  count: Store['count'] = (query) => this.#history.count(query)
 
   overtaken: Store['overtaken'] = () => this.#runs.overtaken()
 

@@ -10,7 +10,7 @@ import {
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
-import type { Origin } from '../../revocation/origin.ts'
+import { nameOf, type Origin } from '../../revocation/origin.ts'
 import { REPLAY_WINDOW_MS, type ReplayKey, replayTime, requireSameRequest } from '../../revocation/replay.ts'
 import { isSettled, type Revocation } from '../../revocation/revocation.ts'
 import { type Room, shareRoom, shareRoomBySize } from '../../revocation/schedule.ts'
@@ -142,7 +142,9 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       if (earlier?.isFinished) return { revocations: earlier.revocations, replayed: true }
       const before = known ?? earlier?.revocations ?? []
       let isBraked = false
-      const revocations = signals.slice(before.length, before.length + size).map((signal) => {
+      const sender = origin ? nameOf(origin) : null
+      const revocations = signals.slice(before.length, before.length + size).map((given) => {
+        const signal = { ...given, sender }
         if (!origin || brake.judge(origin, signal, now) === 'run') return acceptOne(signal, now, origin)
         isBraked = true
         return holdOne(signal, now, origin)
@@ -241,6 +243,19 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       if (result.change === 'widened') sql.save(result.superseded)
       audit([retryEvent(revocation, result, origin)], now)
       return result.answer
+    },
+
+    withdraw(
+      id: string,
+      { now, force }: { now: number; force: boolean },
+      origin?: Origin,
+    ): Revocation | null {
+      const revocation = sql.find(id)
+      if (!revocation) return null
+      const cancelled = transitions.withdraw(revocation, { now, force, by: origin?.name ?? null })
+      if (cancelled === revocation) return revocation
+      audit([decisionEvent('cancelled', cancelled, { into: cancelled.id, origin })], now)
+      return sql.save(cancelled)
     },
 
     recover(now: number): number {

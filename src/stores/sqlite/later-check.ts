@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
+import { extname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
@@ -8,6 +9,9 @@ import { CHECKPOINT_PAGES } from './database.ts'
 
 /** Enough for 10 GB at 100 MB/s. The WAL grows until then. */
 const LONGEST_MS = 120_000
+
+/** The compiler does not rewrite this name: the package contains `.js` files. */
+const CHECK_FILE = join(import.meta.dirname, `check-file${extname(import.meta.filename)}`)
 
 const Message = z.object({ finding: z.string().nullable() })
 
@@ -37,7 +41,7 @@ export class LaterCheck {
     database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA wal_autocheckpoint = 0')
     // Without the environment: it contains secrets, and flags for the service.
     const options = { env: {}, execArgv: [], timeout: LONGEST_MS, killSignal: 'SIGKILL' as const }
-    this.#child = fork(new URL(import.meta.resolve('./check-file.ts')), [path], options)
+    this.#child = fork(CHECK_FILE, [path], options)
     this.#child.once('message', (message) => {
       if (!this.stop()) return
       const { finding } = Message.parse(message)
@@ -52,7 +56,7 @@ export class LaterCheck {
     this.#child.once('exit', (code, signal) =>
       onFailure(`The check ended with ${signal ?? `exit code ${code}`}.`),
     )
-    if (this.#child.pid !== undefined) setPriority(this.#child.pid, constants.priority.PRIORITY_LOW)
+    if (this.#child.pid !== undefined) lowerPriority(this.#child.pid)
   }
 
   /** Ends the check, before the WAL is copied into the file. @returns false if it was over */
@@ -66,3 +70,12 @@ export class LaterCheck {
 }
 
 const ADVICE = 'Stop Curfew and run `PRAGMA quick_check` on the database file with the sqlite3 command.'
+
+/** Lets other processes go first. */
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW)
+  } catch {
+    // It has ended already, or the system does not allow it: the check then competes with the service.
+  }
+}

@@ -275,4 +275,16 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX IF EXISTS audit_entries_revocation;
   CREATE INDEX audit_entries_revocation ON audit_entries (revocation_id, at) WHERE revocation_id IS NOT NULL;
   `,
+  `
+  -- The senders of a revocation's signals.
+  ALTER TABLE revocations ADD COLUMN sender TEXT;
+  ALTER TABLE revocations ADD COLUMN other_senders TEXT NOT NULL DEFAULT '[]';
+  -- For the search. Only ended revocations, so that accepts write no further pages. The others are found by status.
+  CREATE INDEX revocations_ended_sender ON revocations (sender, id) WHERE completed_at IS NOT NULL;
+  CREATE INDEX revocations_ended_source ON revocations (source, id) WHERE completed_at IS NOT NULL;
+  CREATE INDEX revocations_ended_reason ON revocations (reason, id) WHERE completed_at IS NOT NULL;
+  CREATE INDEX revocations_ended_tenant ON revocations (tenant, id) WHERE completed_at IS NOT NULL;
+  CREATE INDEX revocations_outcome ON revocations (outcome, id) WHERE outcome IS NOT NULL;
+  CREATE INDEX revocations_error ON revocations (error_code, id) WHERE error_code IS NOT NULL;
+  `,
 ]

@@ -3,14 +3,18 @@ import { keyDigest, type ReplayKey } from '../../revocation/replay.ts'
 import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import { REASONS, type Reason, type Signal } from '../../revocation/signal.ts'
-import { type BacklogCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
+import { type BacklogCount, type MatchCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { COLUMNS, toRevocation, toShortRow, toValues } from '../rows.ts'
+import { countOf, pageOf, type SearchDialect, type Statement, searchParts } from '../search.ts'
+import { SQLITE_AUDIT } from './audit-reading.ts'
 import { heldStatements } from './held.ts'
 import { NOT_RUNNING, prepareOn } from './prepared.ts'
 import { sizedStatements } from './sized.ts'
 import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
+
+const SQLITE_SEARCH: SearchDialect = { ...SQLITE_AUDIT, indexesOnlyEnded: true, flag: Number }
 
 /**
  * The tenants with queued revocations of one urgency, found by one lookup per tenant in the index `revocations_due`.
@@ -35,6 +39,8 @@ export function sqliteStatements(database: DatabaseSync) {
   )
   const unconfirmed = unconfirmedStatements(prepared)
   const held = heldStatements(prepared)
+  /** Not kept: searches have thousands of combinations of conditions. */
+  const search = ({ text, values }: Statement) => database.prepare(text).all(...(values as SQLInputValue[]))
   const findById = (id: string) => row('SELECT * FROM revocations WHERE id = ?', id)
 
   return {
@@ -158,26 +164,21 @@ export function sqliteStatements(database: DatabaseSync) {
       return times.length > 0 ? Math.min(...times) : null
     },
 
-    list({ status, superseded, tenant, tenants, userId, cursor, limit }: RevocationQuery): Revocation[] {
-      const wanted: [condition: string, ...values: (SQLInputValue | undefined)[]][] = [
-        ['status = ?', status],
-        ['(superseded_by IS NOT NULL) = ?', superseded === undefined ? undefined : Number(superseded)],
-        ['tenant = ?', tenant],
-        // One parameter for all tenants: there can be thousands, and the statement stays the same.
-        ['tenant IN (SELECT value FROM json_each(?))', tenants && JSON.stringify(tenants)],
-        [
-          `id IN (SELECT id FROM revocations WHERE user_value = ? AND user_kind = 'userId'
-             UNION ALL SELECT revocation_id FROM resolved_users WHERE user_id = ?)`,
-          userId,
-          userId,
-        ],
-        ['id < ?', cursor],
-      ]
-      const given = wanted.filter(([, value]) => value !== undefined)
-      const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : ''
-      const values = given.flatMap(([, ...values]) => values.filter((value) => value !== undefined))
-      return rows(`SELECT * FROM revocations ${where} ORDER BY id DESC LIMIT ?`, ...values, limit)
+    list(query: RevocationQuery): { items: Revocation[]; nextCursor: string | null } {
+      const parts = searchParts(query, SQLITE_SEARCH).map((part) => {
+        const boundary = (part.boundary && search(part.boundary)[0]?.id?.toString()) ?? null
+        return { found: search(part.found(boundary)).map(toRevocation), boundary }
+      })
+      return pageOf(parts, query.limit)
     },
+
+    count: (query: RevocationQuery): MatchCount =>
+      countOf(
+        searchParts(query, SQLITE_SEARCH).map(({ count, end }) => ({
+          count: search(count)[0],
+          end: search(end)[0],
+        })),
+      ),
 
     /** The answer recorded with a key. Earlier versions stored the key itself. */
     replayOf(

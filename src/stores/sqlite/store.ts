@@ -10,7 +10,7 @@ import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
-import { pageOf, purgeAll } from '../pages.ts'
+import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
 import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
@@ -88,6 +88,8 @@ export class SqliteStore implements Store {
   readonly #trail: SqliteAuditWriting
   readonly #now: () => number
   readonly #userLocks = new UserLocks()
+  /** Cancelled revocations, which may have a run. */
+  readonly #withdrawn = new Set<string>()
   readonly #steady: ReturnType<typeof steadyClock>
   readonly #path: string
   #backup: ReturnType<typeof backUp> | null = null
@@ -188,13 +190,27 @@ export class SqliteStore implements Store {
   retry: Store['retry'] = (id, now, origin) =>
     this.#transactions.keep(() => this.#changes.retry(id, now, origin))
 
+  withdraw: Store['withdraw'] = async (id, options, origin) => {
+    const revocation = await this.#transactions.keep(() => this.#changes.withdraw(id, options, origin))
+    if (revocation) this.#withdrawn.add(revocation.id)
+    return revocation
+  }
+
   get: Store['get'] = (id) => this.#transactions.read(() => this.#sql.find(id))
 
-  list: Store['list'] = (query) =>
-    this.#transactions.read(() => pageOf(this.#sql.list({ ...query, limit: query.limit + 1 }), query.limit))
+  list: Store['list'] = (query) => this.#transactions.read(() => this.#sql.list(query))
 
-  overtaken: Store['overtaken'] = () =>
-    this.#transactions.read(() => [...new Set([...this.#sql.overtaken(), ...this.#userLocks.displaced()])])
+  count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
+
+  overtaken: Store['overtaken'] = async () => {
+    const overtaken = await this.#transactions.read(() => [
+      ...this.#sql.overtaken(),
+      ...this.#userLocks.displaced(),
+    ])
+    const withdrawn = [...this.#withdrawn]
+    this.#withdrawn.clear()
+    return [...new Set([...overtaken, ...withdrawn])]
+  }
 
   /** Notifies only of what requests accepted before they failed, because one process uses the file. */
   watch: Store['watch'] = (watcher) => {

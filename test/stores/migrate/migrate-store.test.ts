@@ -47,7 +47,8 @@ t.test('finished revocations are found by the Qlik user that their name resolved
   })
   await move()
   const store = await target()
-  for (const userId of ['u7', 'u8']) t.match(await store.list({ userId, limit: 9 }), { items: [{ id }] })
+  for (const userId of ['u7', 'u8'])
+    t.match(await store.list({ user: { kind: 'userId', value: userId }, limit: 9 }), { items: [{ id }] })
 })
 
 t.test('a running revocation absorbs the one queued behind it', async (t) => {

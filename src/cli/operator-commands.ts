@@ -1,0 +1,244 @@
+import { type Command, Option } from 'commander'
+import { addVerifyAudit } from './local-commands.ts'
+import { env, examples, loadEnvironment, onService, wholeNumber } from './options.ts'
+
+const TENANT = ['--tenant <name>', 'name of the tenant; the default tenant if omitted'] as const
+const YES = ['-y, --yes', 'do not ask'] as const
+
+/** Commands that call a running service. Each loads its code on demand. */
+export function addOperatorCommands(program: Command): void {
+  program.commandsGroup('Against a running service:')
+  addDoctor(program)
+  addWhy(program)
+  addStatus(program)
+  addRevoke(program)
+  addDecisions(program)
+  addAudit(program)
+  addBackup(program)
+  addTry(program)
+}
+
+function names(command: Command): Command {
+  return command
+    .option('--email', 'the names are e-mail addresses')
+    .option('--subject', 'the names are subjects of the identity provider')
+}
+
+const NAMES =
+  'A name with @ is an e-mail address, any other a Qlik user id; --email and --subject say otherwise.'
+
+function addWhy(program: Command): void {
+  examples(
+    names(onService(program.command('why')))
+      .description(
+        "explain a user's revocations: who requested them, what was revoked and kept, and what is proven or missing",
+      )
+      .argument('<user>', 'Qlik user id, e-mail address or subject')
+      .option('--tenant <name>', 'only revocations of this tenant')
+      .addOption(
+        new Option('--limit <n>', 'maximum number of revocations, newest first')
+          .argParser(wholeNumber(1, 100))
+          .default(3),
+      )
+      .action(async (user, options) => (await import('../commands/why.ts')).whyCommand(user, options)),
+    ['curfew why ann@example.com', 'curfew why --json 66a9eafe2f4c4b5b8a1d2c3e'],
+    `${NAMES} The key needs the role read.
+
+Exit codes: 0 if the newest revocation is completed, else 1, also if there is none.`,
+  )
+}
+
+function addStatus(program: Command): void {
+  examples(
+    onService(program.command('status'))
+      .description('show readiness, backlog, rate limits, failures by code, and sources')
+      .option('-w, --watch', 'refresh every 2 s')
+      .action(async (options) => (await import('../commands/status.ts')).statusCommand(options)),
+    ['curfew status', 'curfew status --watch', 'curfew status --json | jq .failures'],
+    'Exit codes: 0 if the service is ready, 1 if it is not. Failures need a key with the role read, sources one with operate.',
+  )
+  examples(
+    names(onService(program.command('tokens')))
+      .description("list a user's live tokens: device, last use, time of the grant")
+      .argument('<user>', 'Qlik user id, e-mail address or subject')
+      .option(...TENANT)
+      .action(async (user, options) => (await import('../commands/tokens.ts')).tokensCommand(user, options)),
+    ['curfew tokens ann@example.com'],
+    `${NAMES} The key needs the role signal. The list costs a few calls of Qlik's tier 1.`,
+  )
+}
+
+function addDoctor(program: Command): void {
+  examples(
+    onService(program.command('doctor'))
+      .description('check the configuration, the store, each tenant and each source, and say what to do')
+      .addOption(env())
+      .action(async ({ env, ...options }) => {
+        loadEnvironment(env)
+        await (await import('../commands/doctor/doctor.ts')).doctorCommand(options)
+      }),
+    ['curfew doctor --env .env', 'curfew doctor --json | jq .findings'],
+    `Needs the configuration of the service, changes nothing, and costs a few calls of each OAuth client. If the service runs,
+its checks and the last signal of each source are included; a key with the role operate shows the sources.
+
+Exit codes: 0 without problems, also with warnings; 1 if a check failed; 78 if the configuration is invalid.`,
+  )
+}
+
+function addRevoke(program: Command): void {
+  examples(
+    names(onService(program.command('revoke')))
+      .description('revoke the tokens of users')
+      .argument('[user...]', 'Qlik user ids, e-mail addresses or subjects')
+      .option('--file <csv>', 'read users from a CSV file; - for standard input')
+      .addOption(
+        new Option('--reason <reason>', 'security revokes all tokens, the others those granted up to now')
+          .choices(['security', 'logout', 'session-expired'])
+          .default('security'),
+      )
+      .addOption(
+        new Option('--scope <scope>', 'by default depends on the reason').choices(['all', 'issued-before']),
+      )
+      .option(...TENANT)
+      .option('--dry-run', 'report what would be revoked, and revoke nothing')
+      .option('--wait', 'wait until all revocations have ended and are verified')
+      .option('--skip-invalid', 'skip broken lines of the file')
+      .action(async (users, options) =>
+        (await import('../commands/revoke/revoke.ts')).revokeCommand(users, options),
+      ),
+    [
+      'curfew revoke ann@example.com --wait',
+      'curfew revoke --file users.csv --dry-run',
+      'curfew revoke --file users.csv --wait',
+      'grep … | curfew revoke --file - --reason logout',
+    ],
+    `A CSV file has a heading with userId, subject or email, or a single column without one. If a line has several names, the
+first in this order counts. ${NAMES} If a line is broken, nothing is done.
+
+Users already accepted are kept in users.csv.progress (standard input: curfew-revoke-….progress in the current folder). After
+Ctrl-C or an outage, run the same command again: it continues, and nobody is revoked twice.
+
+The key needs the role operate, and read for --wait. Exit codes: 0 if all are accepted, or with --wait verified or
+completed; 1 if one was rejected, failed or is held; 65 for a broken file; 130 after Ctrl-C.`,
+  )
+}
+
+function addDecisions(program: Command): void {
+  examples(
+    onService(program.command('retry'))
+      .description('try revocations again now, after the cause of their error is fixed')
+      .argument('[id...]', 'ids of revocations')
+      .option('--failed', 'all that failed')
+      .option('--code <code>', 'with --failed: only those with this error code')
+      .option('--tenant <name>', 'with --failed: only those of this tenant')
+      .option('--dry-run', 'list them, and do nothing')
+      .option(...YES)
+      .action(async (ids, options) => (await import('../commands/retry.ts')).retryCommand(ids, options)),
+    ['curfew retry --failed --dry-run', 'curfew retry --failed --code CURFEW_QLIK_FORBIDDEN --yes'],
+    'The key needs the role operate, and read for --failed.',
+  )
+  for (const name of ['cancel', 'release'] as const) addDecision(program, name)
+}
+
+const DECISIONS = {
+  cancel: {
+    description:
+      'end queued, running and held revocations by id, or held ones, before they revoke anything more',
+    ids: 'ids of revocations',
+    first: 'curfew cancel ID --force',
+  },
+  release: {
+    description: 'queue revocations that the brake on mass revocation holds',
+    ids: 'ids of held revocations',
+    first: 'curfew release ID',
+  },
+} as const
+
+function addDecision(program: Command, name: keyof typeof DECISIONS): void {
+  const { description, ids, first } = DECISIONS[name]
+  const command = onService(program.command(name))
+    .description(description)
+    .argument('[id...]', ids)
+    .option(
+      '--sender <sender>',
+      'all that are held from this sender: api-key:NAME, webhook:NAME or source:NAME; without a name of its own, NAME#ID as in hold.sender',
+    )
+    .option('--all', 'everything that is held')
+    .option(...YES)
+  if (name === 'cancel') command.option('--force', 'with ids: also if several senders requested them')
+  command.action(async (ids, options) => {
+    const { cancelCommand, releaseCommand } = await import('../commands/held.ts')
+    await (name === 'cancel' ? cancelCommand : releaseCommand)(ids, options)
+  })
+  examples(
+    command,
+    [first, `curfew ${name} --sender source:okta`, `curfew ${name} --all --yes`],
+    'The key needs the role operate.',
+  )
+}
+
+function addAudit(program: Command): void {
+  const audit = names(onService(program.command('audit')).enablePositionalOptions())
+    .description('list entries of the audit trail, newest first; with --json, one per line')
+    .option('--user <name>', 'only entries that name this user')
+    .option('--sender <name>', 'only entries of this API key, webhook secret or source')
+    .option('--event <event>', 'only entries of this event')
+    .option('--revocation <id>', 'only entries of this revocation')
+    .option('--tenant <name>', 'only entries of this tenant')
+    .option('--since <time>', 'only entries from this time on, ISO 8601')
+    .option('--until <time>', 'only entries before this time, ISO 8601')
+    .addOption(
+      new Option('--limit <n>', 'maximum number of entries')
+        .argParser(wholeNumber(1, 1_000_000))
+        .default(100),
+    )
+    .action(async (options) => (await import('../commands/audit.ts')).auditCommand(options))
+  examples(
+    audit,
+    [
+      'curfew audit --user ann@example.com',
+      'curfew audit --event signal-accepted --since 2026-11-27T00:00:00Z',
+    ],
+    `${NAMES} The key needs the role read.`,
+  )
+  addVerifyAudit(audit, 'verify')
+  examples(
+    onService(audit.command('export'))
+      .description('export the whole audit trail as JSON Lines, which audit verify verifies')
+      .argument('<file>', 'a new file with mode 0600, or - for standard output')
+      .action(async (file, options) => (await import('../commands/audit.ts')).exportCommand(file, options)),
+    ['curfew audit export audit.jsonl', 'curfew audit export - | gzip > audit.jsonl.gz'],
+    'The key needs the role read, and must not be restricted to tenants.',
+  )
+}
+
+function addBackup(program: Command): void {
+  examples(
+    onService(program.command('backup'))
+      .description('back up the SQLite database while the service runs')
+      .argument('[file]', 'copy the backup to this new file, if the service runs on this machine')
+      .action(async (file, options) => (await import('../commands/backup.ts')).backupCommand(file, options)),
+    ['curfew backup /backups/curfew.db'],
+    'The key needs the role admin, and must not be restricted to tenants. On PostgreSQL, use pg_dump.',
+  )
+}
+
+function addTry(program: Command): void {
+  examples(
+    onService(program.command('try'))
+      .description(
+        "send a source of CONFIG_FILE its vendor's documented request, signed with the configured secret",
+      )
+      .argument('<source>', 'name of the source')
+      .option('--forged', 'send forgeries, which must be rejected')
+      .option('--user <name>', 'the user that the request names; by default nobody')
+      .addOption(env())
+      .action(async (source, { env, ...options }) => {
+        loadEnvironment(env)
+        await (await import('../commands/try-source.ts')).tryCommand(source, options)
+      }),
+    ['curfew try clerk --env .env', 'curfew try login --forged --env .env'],
+    `Needs the configuration of the service. Tokens of an issuer can only be forged: the issuer alone can sign valid ones.
+Exit codes: 0 if a valid request is accepted and all forgeries are rejected, else 1.`,
+  )
+}

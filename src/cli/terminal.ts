@@ -1,0 +1,63 @@
+import { styleText } from 'node:util'
+
+type Format = Parameters<typeof styleText>[0]
+
+/** Prints a line on standard output. */
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/** Prints the result of a command for scripts. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2))
+}
+
+/** Prints a line for people on standard error, so that it does not mix with the result. */
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Colors a text if standard output is a terminal and NO_COLOR is not set. */
+export function paint(format: Format, text: string): string {
+  return styleText(format, text, { stream: process.stdout })
+}
+
+/** Whether questions can be asked and progress can be animated. */
+export function isInteractive(): boolean {
+  return Boolean(process.stdin.isTTY && process.stderr.isTTY)
+}
+
+/** Text that comes from others: without control characters, which a terminal would interpret. */
+export function printable(text: unknown): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
+  return String(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
+}
+
+/** Rows in aligned columns. The first row is the heading. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>(
+    (found, row) => row.map((cell, column) => Math.max(found[column] ?? 0, cell.length)),
+    [],
+  )
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+  return lines.map((line, index) => (index === 0 ? paint('bold', line) : line))
+}
+
+const number = new Intl.NumberFormat('en')
+
+/** `1,234 users`, `1 user`. */
+export function count(amount: number, singular: string, plural = `${singular}s`): string {
+  return `${number.format(amount)} ${amount === 1 ? singular : plural}`
+}
+
+/** Standard output is often closed early: `curfew … | head`. */
+export function exitOnClosedOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1)
+  })
+}

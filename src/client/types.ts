@@ -1,0 +1,123 @@
+/**
+ * Exactly one name: the Qlik user id, the identity provider's subject, or the e-mail address. Other members, such as those of
+ * a session, are not sent.
+ */
+export interface User {
+  userId?: string | undefined
+  subject?: string | undefined
+  email?: string | undefined
+}
+
+export type Reason = 'logout' | 'session-expired' | 'security'
+
+export interface ClientOptions {
+  /** Address of Curfew, such as `https://curfew.internal`. */
+  url: string
+  /** `whsec_` and base64: signs signals according to Standard Webhooks, so no secret is sent. Preferred over `apiKey`. */
+  webhookSecret?: string | undefined
+  /** Authenticates signals if there is no `webhookSecret`, and all other calls. */
+  apiKey?: string | undefined
+  /** Maximum number of attempts. Default: 5 */
+  attempts?: number | undefined
+  /** Timeout of each attempt, in ms. Default: 3,000; `waitSeconds` is added to it */
+  attemptTimeoutMs?: number | undefined
+  /** Timeout of all attempts and the waits between them, in ms. Default: 15,000; `waitSeconds` is added to it */
+  totalTimeoutMs?: number | undefined
+}
+
+export interface SignalOptions {
+  /** Default: `logout` */
+  reason?: Reason | undefined
+  /**
+   * When the session ended, now by default. Access granted more than 5 s later is kept, except for `security`, which ends
+   * all access.
+   */
+  occurredAt?: Date | undefined
+  /** Name of the tenant. */
+  tenant?: string | undefined
+  /** Revoke only tokens of this device type. */
+  deviceType?: string | undefined
+  scope?: 'issued-before' | 'all' | undefined
+  /**
+   * Identifies the signal: the same id with the same user, reason and time is the same logout. Curfew remembers it for three
+   * days if the request is signed, and for 10 minutes with an API key. A new one by default.
+   */
+  webhookId?: string | undefined
+  /** `Prefer: wait`: how long Curfew waits for the end of the revocation before it answers, in seconds, up to 30. */
+  waitSeconds?: number | undefined
+}
+
+/** A revocation, as far as callers usually need it; docs/reference/http.md describes all members. */
+export interface Revocation {
+  id: string
+  tenant: string
+  user: { userId?: string; subject?: string; email?: string; resolved?: string[] }
+  source: string
+  reason: Reason
+  status: 'queued' | 'running' | 'held' | 'completed' | 'failed' | 'superseded' | 'cancelled'
+  outcome: string | null
+  tokens: { found: number; revoked: number; alreadyGone: number; kept: number; remaining: number }
+  verified: boolean
+  verificationDueAt: string | null
+  supersededBy: string | null
+  error: { code: string; title: string; detail: string; action: string } | null
+  occurredAt: string
+  acceptedAt: string
+  completedAt: string | null
+  estimatedCompletionAt: string | null
+  [member: string]: unknown
+}
+
+/** The signal is stored. `revocation` is its state when Curfew answered. */
+export interface Accepted {
+  ok: true
+  revocationId: string
+  revocation: Revocation
+  webhookId: string
+  attempts: number
+}
+
+/** Curfew did not store the signal, as far as is known. It contains no personal data, so it can be logged. */
+export interface Failed {
+  ok: false
+  /** Curfew's (docs/errors.md), the network's (`ECONNREFUSED`, `TIMEOUT`, …), or `HTTP_` and the status. */
+  code: string
+  webhookId: string
+  attempts: number
+}
+
+export interface CallOptions {
+  query?: Record<string, string | number | boolean | undefined> | undefined
+  body?: unknown
+  /** Makes a `POST` safe to repeat, so that it is retried. */
+  idempotencyKey?: string | undefined
+  waitSeconds?: number | undefined
+  /** Statuses that are not errors, in addition to 2xx. */
+  accept?: readonly number[] | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** A call failed. */
+export class CurfewApiError extends Error {
+  /** Curfew's code, the network's, or `HTTP_` and the status. */
+  readonly code: string
+  /** Null if there was no response. */
+  readonly status: number | null
+  /** What to do, according to Curfew. */
+  readonly action: string | null
+  /** Invalid members of the request. */
+  readonly errors: readonly { member: string; expected: string }[]
+
+  constructor(
+    message: string,
+    details: Pick<CurfewApiError, 'code' | 'status' | 'action' | 'errors'>,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'CurfewApiError'
+    this.code = details.code
+    this.status = details.status
+    this.action = details.action
+    this.errors = details.errors
+  }
+}

@@ -1,0 +1,50 @@
+import { clientFor, readConnection } from '../../cli/connection.ts'
+import { CurfewApiError } from '../../client/client.ts'
+import { type Finding, failed, ok, reasonOf, skipped, warning } from './finding.ts'
+
+interface Readiness {
+  status: string
+  checks?: { name: string; status: string; detail?: string }[]
+  sources?: {
+    name: string
+    lastAcceptedAt: string | null
+    lastRejected: { at: string; code: string } | null
+  }[]
+}
+
+/** What the running service reports: its checks, the last signal and rejection of each source, the rest of the budgets. */
+export async function checkService(profile: string | undefined): Promise<Finding[]> {
+  const { url, apiKey } = readConnection(profile)
+  const client = clientFor(url, apiKey ?? 'none')
+  try {
+    const response = await client.open('GET', '/health/ready', { accept: [503] })
+    const { status, checks = [], sources = [] } = (await response.json()) as Readiness
+    const summary =
+      status === 'ready'
+        ? ok('service', `${url} is ready.`)
+        : failed('service', `${url} is not ready.`, 'See the checks below.')
+    const notOk = checks
+      .filter((check) => check.status !== 'ok')
+      .map(({ name, status, detail = '' }) =>
+        (status === 'failed' ? failed : warning)(
+          `service ${name}`,
+          detail || status,
+          'See docs/how-to/respond-to-alerts.md',
+        ),
+      )
+    return [summary, ...notOk, ...sources.map(lastOf)]
+  } catch (error) {
+    if (error instanceof CurfewApiError && error.status === null)
+      return [skipped('service', `Nothing answers at ${url}: start Curfew, or set CURFEW_URL.`)]
+    return [failed('service', reasonOf(error), 'Check CURFEW_URL.')]
+  }
+}
+
+function lastOf({ name, lastAcceptedAt, lastRejected }: NonNullable<Readiness['sources']>[number]): Finding {
+  const what = `signals of ${name}`
+  const accepted = lastAcceptedAt ? `last accepted ${lastAcceptedAt}` : 'none accepted since the start'
+  if (!lastRejected) return ok(what, accepted)
+  const detail = `${accepted}; last rejected ${lastRejected.at}, ${lastRejected.code}`
+  if (lastAcceptedAt !== null && lastAcceptedAt > lastRejected.at) return ok(what, detail)
+  return warning(what, detail, `See docs/errors.md for ${lastRejected.code}.`)
+}

@@ -1,0 +1,56 @@
+import { EXIT } from '../../cli/exit-codes.ts'
+import { count, print, printable, printJson } from '../../cli/terminal.ts'
+import { textOfUser } from '../../cli/user.ts'
+import type { CurfewClient, User } from '../../client/client.ts'
+
+/** Limit of the service for one dry run. */
+const USERS_PER_REQUEST = 100
+
+interface Item {
+  index: number
+  dryRun?: { finding: string; tokens: object[]; kept: object[]; truncated: boolean }
+  error?: { code: string; title: string; detail?: string }
+}
+
+interface Details {
+  reason: string
+  scope?: string
+  tenant?: string
+  json?: boolean
+}
+
+/** Prints what `revoke` would do. Sets the exit code 1 if a user could not be examined, or is ambiguous. */
+export async function dryRun(
+  client: CurfewClient,
+  users: readonly User[],
+  { reason, scope, tenant, json }: Details,
+): Promise<void> {
+  const items: { user: User; item: Item }[] = []
+  for (let start = 0; start < users.length; start += USERS_PER_REQUEST) {
+    const part = users.slice(start, start + USERS_PER_REQUEST)
+    const answer = await client.call<{ items: Item[] }>('POST', '/revocations', {
+      query: { dryRun: true },
+      body: { users: part, reason, scope, tenant },
+      // It stores nothing, so it can be repeated.
+      idempotencyKey: 'dry-run',
+    })
+    items.push(...answer.items.map((item) => ({ user: part[item.index] ?? {}, item })))
+  }
+  const hasProblem = ({ error, dryRun }: Item) =>
+    error !== undefined || ['ambiguous', 'own-user'].includes(dryRun?.finding ?? '')
+  if (items.some(({ item }) => hasProblem(item))) process.exitCode = EXIT.no
+  if (json) return printJson(items.map(({ user, item: { dryRun, error } }) => ({ user, dryRun, error })))
+  for (const { user, item } of items) print(`${printable(textOfUser(user))}  ${describe(item)}`)
+  const tokens = items.reduce((sum, { item }) => sum + (item.dryRun?.tokens.length ?? 0), 0)
+  print(
+    `Dry run: ${count(tokens, 'token')} of ${count(items.length, 'user')} would be revoked. Nothing was done.`,
+  )
+}
+
+function describe({ dryRun, error }: Item): string {
+  if (error) return `${error.code}: ${printable(error.detail ?? error.title)}`
+  if (!dryRun) return 'no answer'
+  const { finding, tokens, kept, truncated } = dryRun
+  const more = truncated ? ' or more' : ''
+  return `${finding}: ${tokens.length}${more} to revoke, ${kept.length} to keep`
+}

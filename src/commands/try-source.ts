@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import { UsageError } from '../base/errors.ts'
+import type { SourceEntry } from '../base/source-entry.ts'
+import { CommandError } from '../cli/command-error.ts'
+import { readConnection } from '../cli/connection.ts'
+import { EXIT } from '../cli/exit-codes.ts'
+import { count, print, printable, printJson } from '../cli/terminal.ts'
+import { problemWith, userNamed } from '../cli/user.ts'
+import { loadConfig } from '../config/load-config.ts'
+import { parts } from '../parts.ts'
+import { type CraftContext, craft, forgeryNames } from '../sandbox/identity-provider/craft.ts'
+import { type Delivery, post } from '../sandbox/identity-provider/deliver.ts'
+import { openIssuer } from '../sandbox/identity-provider/issuer.ts'
+import { KINDS, type SignalOrder, slug } from '../sandbox/identity-provider/order.ts'
+import { TOKEN_KIND_NAMES } from '../sandbox/identity-provider/token-kinds.ts'
+
+/** A user that no tenant has, so that an accepted signal logs nobody out. */
+const NOBODY = 'curfew-try@example.invalid'
+
+interface Options {
+  forged?: boolean
+  user?: string
+  json?: boolean
+  profile?: string
+}
+
+interface Outcome extends Pick<Delivery, 'outcome' | 'status' | 'why'> {
+  what: string
+  isExpected: boolean
+}
+
+/**
+ * The command `try`: sends the vendor's documented request to a source, signed with the configured secret, or forgeries of
+ * it. Sets the exit code 1 if the valid one is not accepted, or a forged one is.
+ * @throws ConfigError, UsageError, CommandError
+ */
+export async function tryCommand(
+  name: string,
+  { forged, user = NOBODY, json, profile }: Options,
+): Promise<void> {
+  const { sources } = await loadConfig(process.env, parts.sources)
+  const source = sources.find((one) => one.name === name)
+  if (!source)
+    throw new UsageError(
+      `CONFIG_FILE has no source of this name. Sources: ${sources.map((one) => one.name).join(', ') || 'none'}.`,
+    )
+  const mistake = problemWith(user)
+  if (mistake) throw new UsageError(`--user: ${mistake}.`)
+  const { url } = readConnection(profile)
+  const outcomes = await outcomesOf(source, { url, user, forged: forged === true })
+  if (outcomes.some(({ isExpected }) => !isExpected)) process.exitCode = EXIT.no
+  if (json) return printJson({ source: name, kind: source.kind, outcomes })
+  for (const { what, outcome, status, why, isExpected } of outcomes)
+    print(
+      `${isExpected ? '✔' : '✘'} ${what}: ${outcome}${status === null ? '' : `, ${status}`}: ${printable(why)}`,
+    )
+  const unexpected = outcomes.filter(({ isExpected }) => !isExpected).length
+  print(`${count(outcomes.length, 'request')} sent to ${name}, ${unexpected} not answered as expected.`)
+}
+
+async function outcomesOf(
+  source: SourceEntry,
+  { url, user, forged }: { url: string; user: string; forged: boolean },
+): Promise<Outcome[]> {
+  const kind = kindOf(source)
+  const isToken = (TOKEN_KIND_NAMES as readonly string[]).includes(kind)
+  if (isToken && !forged)
+    throw new CommandError(
+      `Only the issuer can sign a valid request for ${source.name}. Send forgeries with --forged, or log out at the issuer.`,
+      EXIT.usage,
+    )
+  const own = await openIssuer()
+  try {
+    const { userId, subject, email } = userNamed(user, null)
+    const name = email ?? userId ?? ''
+    const context: CraftContext = {
+      issuer: { ...own, url: issuerOf(source) },
+      secret: isToken ? '' : secretFor(source),
+      now: Date.now(),
+      person: { userId: name, subject: subject ?? name, email: email ?? null },
+    }
+    const base: SignalOrder = {
+      kind,
+      delivery: 'push',
+      ...(isToken && { claims: { aud: audienceOf(source) } }),
+    }
+    const names = forged ? await forgeryNames(kind, context) : []
+    // Curfew does not know this issuer's key, so its valid token is a forgery, too.
+    const orders: SignalOrder[] = [
+      ...(isToken || !forged ? [base] : []),
+      ...names.map((forgery) => ({ ...base, forgery: slug(forgery) })),
+    ]
+    const outcomes: Outcome[] = []
+    for (const order of orders) {
+      const request = await craft(order, context)
+      const path = `/sources/${encodeURIComponent(source.name)}/${request.path}`
+      const { outcome, status, why } = await post(request, `${url}${path}`, source.name)
+      // A key that is unknown gets 503 until the issuer's keys can be fetched again.
+      const isRejected = outcome === 'rejected' || (outcome === 'unavailable' && status !== null)
+      const isExpected = forged ? isRejected : outcome === 'accepted'
+      const what = order.forgery ?? (isToken ? 'a key of another issuer' : 'valid request')
+      outcomes.push({ what, outcome, status, why, isExpected })
+    }
+    return outcomes
+  } finally {
+    own.close()
+  }
+}
+
+function kindOf({ kind, name }: SourceEntry): SignalOrder['kind'] {
+  const known = KINDS.find((one) => one === kind)
+  if (!known || known === 'generic')
+    throw new CommandError(
+      `A source of kind ${kind} cannot be tried: send a request to /sources/${name}/webhook.`,
+      EXIT.usage,
+    )
+  return known
+}
+
+/** The entry's own members: the schema of its kind has checked them. */
+function member(source: SourceEntry, name: string): unknown {
+  return (source as unknown as Record<string, unknown>)[name]
+}
+
+function issuerOf(source: SourceEntry): string {
+  const issuer = member(source, 'issuer')
+  return typeof issuer === 'string' ? issuer : `https://${randomUUID()}.invalid`
+}
+
+function audienceOf(source: SourceEntry): unknown {
+  return member(source, 'audience')
+}
+
+function secretFor(source: SourceEntry): string {
+  const secrets = [member(source, 'secret'), member(source, 'secrets'), member(source, 'secretFile')].flat()
+  const secret = secrets.find((one) => typeof one === 'string')?.split('\n')[0]
+  if (secret === undefined)
+    throw new CommandError(`${source.name} has no secret, so only the vendor can sign a request.`, EXIT.usage)
+  return source.kind === 'supabase' ? secret.replace(/^v1,/, '') : secret
+}

@@ -1,0 +1,110 @@
+import { PassThrough } from 'node:stream'
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import { PROVEN, provenSender } from '../http/authenticate.ts'
+import { problemAnswer } from '../http/problems.ts'
+import { type EventFeed, EventId, type FeedEvent, type Subscriber } from '../revocation/audit/event-feed.ts'
+import { mayUse } from '../revocation/tenant-bounds.ts'
+
+const MAX_STREAMS = 50
+/** Proxies and clients close silent connections, and Curfew does after 45 s. */
+const KEEP_ALIVE_MS = 15_000
+/** Then the client connects again, and its API key is checked again. */
+const LONGEST_MS = 10 * 60_000
+/** For a client that reads slowly. Beyond that, the stream ends, and the client continues where it was. */
+const MAX_UNREAD_BYTES = 1024 * 1024
+
+export interface EventRoutesOptions {
+  feed: EventFeed
+  /** Whether the audit trail is written. */
+  isOn: boolean
+  clock: Clock
+}
+
+/** `GET /events`: server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, isOn, clock }) => {
+  app.addHook('preClose', async () => feed.close())
+
+  app.get(
+    '/events',
+    {
+      config: { senders: ['api-key'], role: 'read', isForOperators: true },
+      // It would never end.
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['revocations'],
+        security: [{ apiKey: [] }],
+        operationId: 'streamEvents',
+        summary: 'Stream what happens to revocations',
+        description:
+          'Server-sent events: the entries of the audit trail about revocations, about a second after they are written, of all ' +
+          'replicas. With `Last-Event-ID`, first those since that event; events can be sent again, with the same id. The event ' +
+          '`gap` means that too many happened. The stream ends after 10 minutes at the latest; clients connect again.',
+        headers: z.looseObject({
+          'last-event-id': EventId.optional().describe('Id of the last event that the client received'),
+        }),
+        response: {
+          200: {
+            description: 'The stream',
+            content: { 'text/event-stream': { schema: z.string() } },
+          },
+          default: problemAnswer,
+        },
+      },
+    },
+    async (request, reply) => {
+      if (!isOn) throw new CurfewError('CURFEW_NO_AUDIT_TRAIL')
+      if (feed.subscribers >= MAX_STREAMS)
+        throw new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: 60 })
+      const sender = provenSender(request)
+      const stream = new PassThrough()
+      const write = (text: string) => {
+        if (stream.readableLength > MAX_UNREAD_BYTES) stream.destroy()
+        else stream.write(text)
+      }
+      const subscriber: Subscriber = {
+        onEvents: (some) => {
+          const text = some.filter(({ tenant }) => mayUse(sender, tenant)).map(toText)
+          if (text.length > 0) write(text.join(''))
+        },
+        onGap: () => write('event: gap\ndata: {}\n\n'),
+        onEnd: () => stream.end(),
+      }
+      write(': connected\n\n')
+      const stop = await feed.subscribe(subscriber, request.headers['last-event-id'] ?? null)
+      const cancelEnd = clock.after(LONGEST_MS, () => stream.end())
+      let cancelKeepAlive = () => {}
+      const keepAlive = () => {
+        cancelKeepAlive = clock.after(KEEP_ALIVE_MS, () => {
+          write(':\n\n')
+          keepAlive()
+        })
+      }
+      keepAlive()
+      stream.once('close', () => {
+        stop()
+        cancelEnd()
+        cancelKeepAlive()
+      })
+      // Fastify sends a stream as it is; the schema describes its text.
+      return (
+        reply
+          .type('text/event-stream')
+          // The proxy nginx would collect the events.
+          .header('x-accel-buffering', 'no')
+          // Otherwise, a client that does not read would delay a shutdown.
+          .header('connection', 'close')
+          .send(stream as unknown as string)
+      )
+    },
+  )
+}
+
+function toText({ id, event, at, ...data }: FeedEvent): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify({ at: new Date(at).toISOString(), ...data })}\n\n`
+}
+
+export default fp(events, { name: 'events', ...PROVEN })

@@ -1,0 +1,173 @@
+import { z } from 'zod'
+import { lowestIdAt } from '../revocation/id.ts'
+import type { Revocation } from '../revocation/revocation.ts'
+import type { UserReference } from '../revocation/signal.ts'
+import { type MatchCount, type RevocationQuery, UNENDED } from '../revocation/store.ts'
+import type { AuditDialect } from './audit-dialect.ts'
+
+/** Rows of an index that a search reads at most. */
+const WINDOW = 5_000
+
+export interface SearchDialect extends Pick<AuditDialect, 'table' | 'parameter' | 'isIn' | 'list'> {
+  /** Whether the indexes by sender, source and reason contain only ended revocations. */
+  indexesOnlyEnded: boolean
+  /** A truth value as a parameter. */
+  flag(value: boolean): unknown
+}
+
+/** SQL with the values of its parameters. */
+export interface Statement {
+  text: string
+  values: unknown[]
+}
+
+/** A part of a search: rows of one index, newest first. No row is in several parts. */
+export interface SearchPart {
+  /** The id of the last row to read; no row if all can be read. Null if all rows match. */
+  boundary: Statement | null
+  /** Up to `limit + 1` rows that match. To be run after `boundary`, so that rows that leave the index hide no others. */
+  found(boundary: string | null): Statement
+  /** The number of rows that match, among those of the window. */
+  count: Statement
+  /** A row after those that `count` reads. */
+  end: Statement
+}
+
+const Count = z.object({ value: z.coerce.number() })
+
+type Bind = (value: unknown) => string
+type Condition = (bind: Bind) => string
+
+/** Rows in the order of one index, and the conditions that are checked for each. */
+interface Scan {
+  index: Condition[]
+  rest: Condition[]
+}
+
+/** The statements of a search. In each part, one condition chooses the index. */
+export function searchParts(query: RevocationQuery, dialect: SearchDialect): SearchPart[] {
+  const { cursor, since, until, limit } = query
+  const ids: Condition[] = []
+  if (since !== undefined) ids.push((bind) => `id >= ${bind(lowestIdAt(since))}`)
+  if (until !== undefined) ids.push((bind) => `id < ${bind(lowestIdAt(until))}`)
+  const page = cursor === undefined ? ids : [...ids, (bind: Bind) => `id < ${bind(cursor)}`]
+  const build = (text: (bind: Bind) => string): Statement => {
+    const values: unknown[] = []
+    return { text: text((value) => dialect.parameter(values.push(value))), values }
+  }
+  return scansOf(query, dialect).map(({ index, rest }) => {
+    const rows = (columns: string, conditions: Condition[], bind: Bind) =>
+      `SELECT ${columns} FROM ${dialect.table('revocations')} ${where([...index, ...conditions], bind)} ORDER BY id DESC`
+    const window = (conditions: Condition[], bind: Bind, size: number) =>
+      `(${rows('*', conditions, bind)} LIMIT ${size}) AS some_rows ${where(rest, bind)}`
+    return {
+      found: (boundary) => {
+        if (rest.length === 0) return build((bind) => `${rows('*', page, bind)} LIMIT ${bind(limit + 1)}`)
+        const range = boundary === null ? page : [...page, (bind: Bind) => `id >= ${bind(boundary)}`]
+        // Rows may have been added since. Without a limit, PostgreSQL overestimates the range, and would read the whole table.
+        return build(
+          (bind) =>
+            `SELECT * FROM ${window(range, bind, 2 * WINDOW)} ORDER BY id DESC LIMIT ${bind(limit + 1)}`,
+        )
+      },
+      boundary:
+        rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
+      count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind, WINDOW)}`),
+      end: build((bind) => `${rows('id', ids, bind)} LIMIT 1 OFFSET ${WINDOW}`),
+    }
+  })
+}
+
+function where(conditions: readonly Condition[], bind: Bind): string {
+  return conditions.length === 0 ? '' : `WHERE ${conditions.map((one) => one(bind)).join(' AND ')}`
+}
+
+/** The most selective condition chooses the index. The ids are in the order of each index. */
+function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
+  const { indexesOnlyEnded } = dialect
+  const { user, code, outcome, status, senders, source, reason, tenant, tenants } = query
+  // PostgreSQL has no index of queued revocations by id.
+  const isCommon = {
+    status: status === 'completed' || (status === 'queued' && !indexesOnlyEnded),
+    outcome: outcome === 'revoked',
+  }
+  const keys: { choices: Condition[]; onlyEnded?: boolean; isCommon?: boolean }[] = [
+    ...(user ? [{ choices: [ofUser(user, dialect)] }] : []),
+    ...given('error_code', code),
+    ...given('outcome', outcome, { isCommon: isCommon.outcome }),
+    ...given('status', status, { isCommon: isCommon.status }),
+    ...(senders ? [{ choices: senders.map((one) => is('sender', one)), onlyEnded: indexesOnlyEnded }] : []),
+    ...given('source', source, { onlyEnded: indexesOnlyEnded }),
+    ...given('reason', reason, { onlyEnded: indexesOnlyEnded }),
+    ...given('tenant', tenant, { onlyEnded: indexesOnlyEnded }),
+    ...(tenants?.length === 1 ? given('tenant', tenants[0], { onlyEnded: indexesOnlyEnded }) : []),
+  ]
+  const [first, ...more] = [...keys.filter((one) => !one.isCommon), ...keys.filter((one) => one.isCommon)]
+  const rest = [...more.map(({ choices }) => anyOf(choices)), ...unindexed(query, dialect)]
+  if (!first) return [{ index: [], rest }]
+  const scans = first.choices.map((one) => ({ index: [one], rest }))
+  if (!first.onlyEnded) return scans
+  const unended = UNENDED.map((one) => ({
+    index: [is('status', one), () => 'completed_at IS NULL'],
+    rest: [anyOf(first.choices), ...rest],
+  }))
+  return [
+    ...scans.map(({ index, rest }) => ({ index: [...index, () => 'completed_at IS NOT NULL'], rest })),
+    ...unended,
+  ]
+}
+
+function given(column: string, value: unknown, options: { isCommon?: boolean; onlyEnded?: boolean } = {}) {
+  return value === undefined ? [] : [{ choices: [is(column, value)], ...options }]
+}
+
+function is(column: string, value: unknown): Condition {
+  return (bind) => `${column} = ${bind(value)}`
+}
+
+function anyOf(conditions: readonly Condition[]): Condition {
+  return (bind) => `(${conditions.map((one) => one(bind)).join(' OR ')})`
+}
+
+function unindexed(
+  { tenants, superseded, byUserId }: RevocationQuery,
+  { isIn, list, flag }: SearchDialect,
+): Condition[] {
+  const conditions: Condition[] = []
+  // One parameter for all tenants: there can be thousands, and the statement stays the same.
+  if (tenants && tenants.length !== 1) conditions.push((bind) => isIn('tenant', bind(list(tenants))))
+  if (superseded !== undefined)
+    conditions.push((bind) => `(superseded_by IS NOT NULL) = ${bind(flag(superseded))}`)
+  if (byUserId !== undefined) conditions.push((bind) => `(user_kind = 'userId') = ${bind(flag(byUserId))}`)
+  return conditions
+}
+
+function ofUser({ kind, value }: UserReference, { table }: SearchDialect): Condition {
+  return (bind) => {
+    const name = bind(value)
+    const named = `SELECT id FROM ${table('revocations')} WHERE user_value = ${name} AND user_kind = ${bind(kind)}`
+    if (kind !== 'userId') return `id IN (${named})`
+    return `id IN (${named} UNION ALL SELECT revocation_id FROM ${table('resolved_users')} WHERE user_id = ${name})`
+  }
+}
+
+/** The rows that the parts of a search found, and the id of the last row that each has read; null if it has read all. */
+export type FoundParts = readonly { found: Revocation[]; boundary: string | null }[]
+
+/** A page ends where the first part has ended. */
+export function pageOf(parts: FoundParts, limit: number): { items: Revocation[]; nextCursor: string | null } {
+  const ends = parts.flatMap(({ found, boundary }) => (found.length > limit || !boundary ? [] : [boundary]))
+  const end = ends.reduce((latest, one) => (one > latest ? one : latest), '')
+  const all = parts.flatMap(({ found }) => found).filter(({ id }) => id >= end)
+  all.sort((one, other) => (one.id < other.id ? 1 : -1))
+  const items = all.slice(0, limit)
+  return { items, nextCursor: all.length > limit ? (items.at(-1)?.id ?? null) : end || null }
+}
+
+/** @param parts what `count` and `end` of each part found */
+export function countOf(parts: readonly { count: unknown; end: unknown }[]): MatchCount {
+  return {
+    value: parts.reduce((sum, { count }) => sum + Count.parse(count).value, 0),
+    isExact: parts.every(({ end }) => end === undefined),
+  }
+}

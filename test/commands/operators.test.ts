@@ -1,0 +1,205 @@
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { openIssuer } from '../../src/sandbox/identity-provider/issuer.ts'
+import { configurationFile, entryFor } from '../support/config-file.ts'
+import { runCommand } from '../support/process.ts'
+import { API_KEY, folderWith, type Service, startService, temporaryFolder } from '../support/service.ts'
+
+const run = (service: Pick<Service, 'url'>, ...args: string[]) =>
+  runCommand(args, { CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY })
+
+t.test('status reports readiness, backlog, budgets, failures by code and sources', async (t) => {
+  const service = await startService(t)
+  for (const email of ['ann@example.com', 'ANN@example.com']) service.userWithTokens(1, { email })
+  await service.ended(
+    (await service.call('POST', '/logout-hook', { body: { email: 'ann@example.com' } })).json.id,
+  )
+  const { code, stdout } = await run(service, 'status', '--json')
+  t.equal(code, 0)
+  t.match(JSON.parse(stdout), {
+    status: 'ready',
+    checks: [{ name: 'lifecycle', status: 'ok' }],
+    budgets: [{ tenant: 'default', tier: 1, remaining: Number, blockedUntil: null }],
+    failures: { CURFEW_AMBIGUOUS_USER: 1 },
+    sources: [],
+  })
+  const text = await run(service, 'status')
+  t.match(text.stdout, /^Curfew is ready\.\nBacklog: empty\n/)
+  t.match(text.stdout, /\n {2}default {2}tier 2: \d+\n/)
+  t.notMatch(text.stdout, '\u001b', 'no colors without a terminal')
+  t.match(await runCommand(['status'], { CURFEW_URL: service.url }), {
+    code: 0,
+    stderr: /^Without CURFEW_API_KEY/,
+  })
+  await service.app.close()
+  t.match(await run(service, 'status', '--json'), { code: 69, stderr: /^\{"error":\{"code":"ECONNREFUSED"/ })
+})
+
+t.test('tokens lists device, last use and grant', async (t) => {
+  const service = await startService(t)
+  service.userWithTokens(2, { email: 'ann@example.com' })
+  const { code, stdout } = await run(service, 'tokens', 'ann@example.com')
+  t.equal(code, 0)
+  t.match(
+    stdout,
+    /^DEVICE +LAST USED +GRANTED +TOKEN\n(\S+ +\S+ +20\d\d-\S+Z +[0-9a-f]{24}\n){2}2 tokens\.\n$/,
+  )
+  t.match(await run(service, 'tokens', 'nobody'), { code: 1, stdout: /^No user has this id/ })
+  t.match(JSON.parse((await run(service, 'tokens', '--json', 'ann@example.com')).stdout), {
+    tokens: { length: 2 },
+  })
+  t.same(await service.stored(), [])
+})
+
+t.test('retry tries one or all failed ones, with a dry run and a confirmation', async (t) => {
+  const service = await startService(t)
+  for (const email of ['ann@example.com', 'ANN@example.com']) service.userWithTokens(1, { email })
+  const { id } = (await service.call('POST', '/logout-hook', { body: { email: 'ann@example.com' } })).json
+  await service.ended(id)
+  t.match(await run(service, 'retry', '--failed', '--dry-run'), {
+    code: 0,
+    stdout: `${id}  would be retried\n1 revocation`,
+  })
+  t.match(await run(service, 'retry', '--failed'), { code: 64, stderr: /Confirm with --yes/ })
+  t.match(await run(service, 'retry', '--failed', '--code', 'CURFEW_OWN_USER', '--yes'), {
+    stdout: /^0 revocations/,
+  })
+  t.match(await run(service, 'retry', '--failed', '--yes'), {
+    code: 0,
+    stdout: `${id}  queued\n1 revocation retried.`,
+  })
+  const unknown = await run(service, 'retry', '00000000-0000-4000-8000-000000000000')
+  t.match(unknown, { code: 1, stdout: /CURFEW_UNKNOWN_REVOCATION: / })
+  t.match(await run(service, 'retry'), { code: 64, stderr: /Usage: curfew retry/ })
+})
+
+t.test('release and cancel decide on what the brake holds', async (t) => {
+  const environment = { MASS_REVOCATION_USERS: '1' }
+  const service = await startService(t, { environment })
+  const body = { users: ['u1', 'u2', 'u3', 'u4'].map((userId) => ({ userId })) }
+  await service.call('POST', '/revocations', { body })
+  const held = (await service.stored()).filter(({ status }) => status === 'held')
+  t.equal(held.length, 3)
+  t.match(await run(service, 'cancel', held[0].id), {
+    code: 64,
+    stderr: /Cancel 1 revocation\? .* Confirm with --yes/,
+  })
+  t.match(await run(service, 'cancel', held[0].id, '--yes'), {
+    code: 0,
+    stdout: `${held[0].id} is cancelled.\n`,
+  })
+  t.match(await run(service, 'cancel', '--all', '--force'), { code: 64, stderr: /^--force applies to ids/ })
+  const sender = held[1].hold.sender
+  const released = await run(
+    service,
+    'release',
+    '--sender',
+    `${sender.kind}:${sender.name}#${sender.id}`,
+    '--yes',
+    '--json',
+  )
+  t.same(released, { code: 0, stdout: '{\n  "released": 2,\n  "joined": 0\n}\n', stderr: '' })
+  t.match(await run(service, 'release', '--all', 'id', '--yes'), {
+    code: 64,
+    stderr: /Usage: curfew release/,
+  })
+  t.match(await run(service, 'release', '--sender', 'okta', '--yes'), { code: 64, stderr: /api-key:NAME/ })
+})
+
+t.test('audit lists and exports entries, and the export verifies', async (t) => {
+  const service = await startService(t)
+  await service.revoke({ email: 'ann@example.com' })
+  const listed = await run(service, 'audit', '--user', 'ann@example.com', '--event', 'signal-accepted')
+  t.match(listed, {
+    code: 0,
+    stdout: /^\S+Z {2}signal-accepted {2}ann@example\.com {2}by api-key API_KEYS\[0\] {2}from 127/,
+  })
+  t.match(JSON.parse((await run(service, 'audit', '--limit', '1', '--json')).stdout), { hash: String })
+  const file = join(temporaryFolder(t), 'audit.jsonl')
+  t.match(await run(service, 'audit', 'export', file), { code: 0, stdout: '' })
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  t.match(await runCommand(['audit', 'verify', file]), { code: 0, stdout: /\nVerified\.\n$/ })
+  t.match(JSON.parse((await runCommand(['audit', 'verify', '--json', file])).stdout), {
+    verified: true,
+    findings: 0,
+  })
+  const { stdout } = await run(service, 'audit', 'export', '-')
+  t.ok(stdout.startsWith(readFileSync(file, 'utf8').split('\n')[0] ?? ''))
+  t.match(await run(service, 'audit', 'export', file), { code: 65 }, 'it replaces no file')
+  t.notOk(existsSync(`${file}.partial`))
+  t.match(await run(service, 'audit', '--user', 'u', '--since', 'x'), {
+    code: 65,
+    stderr: /^CURFEW_REQUEST_INVALID: .*from: /s,
+  })
+})
+
+t.test('backup copies the database to a new file', async (t) => {
+  const service = await startService(t)
+  const file = join(temporaryFolder(t), 'copy.db')
+  t.match(await run(service, 'backup', file), {
+    code: 0,
+    stdout: new RegExp(`^${file}: [\\d,]+ bytes\\.\n$`),
+  })
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  t.match(await run(service, 'backup', file), { code: 65, stderr: /was not copied: EEXIST/ })
+})
+
+t.test('try sends valid and forged requests of a vendor', async (t) => {
+  const { service, environment } = await withSources(t)
+  t.match(await runCommand(['try', 'clerk'], environment), {
+    code: 0,
+    stdout: /^✔ valid request: accepted, 204/,
+  })
+  for (const name of ['clerk', 'login', 'supabase']) {
+    const forged = await runCommand(['try', name, '--forged'], environment)
+    t.equal(forged.code, 0, forged.stdout + forged.stderr)
+    t.match(
+      forged.stdout,
+      /(✔ .*: (rejected, 4|unavailable, 5)\d\d: .*\n){5,}\d+ requests sent to \w+, 0 not answered as expected/,
+    )
+  }
+  t.match(await runCommand(['try', 'login'], environment), { code: 64, stderr: /--forged/ })
+  t.match(await runCommand(['try', 'absent'], environment), {
+    code: 64,
+    stderr: /Sources: clerk, supabase, login/,
+  })
+  t.equal((await service.stored()).length, 1)
+})
+
+async function withSources(t: Test) {
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+  const issuer = await openIssuer()
+  t.teardown(() => issuer.close())
+  const { path } = configurationFile(t, {
+    tenants: [entryFor('a')],
+    sources: [
+      { name: 'clerk', kind: 'clerk', secret },
+      { name: 'supabase', kind: 'supabase', secret: `v1,${secret}` },
+      { name: 'login', kind: 'oidc-back-channel-logout', issuer: issuer.url, audience: 'my-app' },
+    ],
+  })
+  const service = await startService(t, { environment: { CONFIG_FILE: path } })
+  return {
+    service,
+    environment: { ...service.environment, CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY },
+  }
+}
+
+t.test('a profile file names the service; it is rejected if others can access it', async (t) => {
+  const service = await startService(t)
+  const lines = `CURFEW_URL=${service.url}\nCURFEW_API_KEY=${API_KEY}\n`
+  const folder = folderWith(t, { 'curfew/profile': lines })
+  t.match(await runCommand(['status', '--json'], { XDG_CONFIG_HOME: folder }), {
+    code: 0,
+    stdout: /"status": "ready"/,
+  })
+  const profile = join(folder, 'curfew/profile')
+  t.match(await runCommand(['audit', '--profile', profile], { CURFEW_URL: 'http://127.0.0.1:9' }), {
+    code: 0,
+  })
+  chmodSync(profile, 0o640)
+  const exposed = await runCommand(['audit'], { XDG_CONFIG_HOME: folder })
+  t.match(exposed, { code: 78, stderr: `Run: chmod 600 ${profile}` })
+  t.notMatch(exposed.stderr, API_KEY)
+})
