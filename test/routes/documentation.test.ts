@@ -82,6 +82,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
   ['get', '/status', API_KEY, '200', ['query tenant']],
   ['get', '/audit/export', API_KEY, '200', []],
   ['post', '/erasures', API_KEY, '200 202', []],
+  ['get', '/events', API_KEY, '200', ['header last-event-id']],
   ['get', '/erasures/{id}', API_KEY, '200 202', ['path id']],
   ['post', '/config/reload', API_KEY, '200', []],
   ['post', '/backups', API_KEY, '201', []],

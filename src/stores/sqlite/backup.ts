@@ -4,6 +4,7 @@ import { backup, type DatabaseSync } from 'node:sqlite'
 import type { Backup } from '../store.ts'
 import { asCurfewError } from './errors.ts'
 
+const SQLITE_OK = 0
 /** 1 MB: writes wait for less than a millisecond until a step is done. */
 const PAGES_PER_STEP = 256
 
@@ -21,7 +22,7 @@ export async function backUp(database: DatabaseSync, path: string): Promise<Back
     // The folder may have been removed with the database.
     await mkdir(dirname(path), { recursive: true })
     await (await open(partial, 'wx', 0o600)).close()
-    await backup(database, partial, { rate: PAGES_PER_STEP })
+    await copy(database, partial)
     await chmod(partial, 0o600)
     const bytes = await sync(partial)
     await rename(partial, file)
@@ -41,5 +42,23 @@ async function sync(path: string): Promise<number> {
     return (await handle.stat()).size
   } finally {
     await handle.close()
+  }
+}
+
+const ATTEMPTS = 5
+
+/**
+ * The copy runs in another thread. If a statement of this one runs at the same time, an error of the copy can get its code:
+ * `SQLITE_OK`. Nothing is known about the cause then, so the copy begins again.
+ */
+async function copy(database: DatabaseSync, path: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await backup(database, path, { rate: PAGES_PER_STEP })
+      return
+    } catch (error) {
+      const isUnknown = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_OK
+      if (!isUnknown || attempt === ATTEMPTS) throw error
+    }
   }
 }
