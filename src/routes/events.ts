@@ -41,8 +41,8 @@ const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, is
         summary: 'Stream what happens to revocations',
         description:
           'Server-sent events: the entries of the audit trail about revocations, about a second after they are written, of all ' +
-          'replicas. With `Last-Event-ID`, first those since that event; events can be sent again, with the same id. The event ' +
-          '`gap` means that too many happened. The stream ends after 10 minutes at the latest; clients connect again.',
+          'replicas. `Last-Event-ID` resumes the stream after that event. An event can be repeated with the same id. A `gap` ' +
+          'event means that too many events were missed to be sent. The stream ends after 10 minutes; clients connect again.',
         headers: z.looseObject({
           'last-event-id': EventId.optional().describe('Id of the last event that the client received'),
         }),
@@ -62,7 +62,8 @@ const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, is
       const sender = provenSender(request)
       const stream = new PassThrough()
       const write = (text: string) => {
-        if (stream.readableLength > MAX_UNREAD_BYTES) stream.destroy()
+        if (stream.writableEnded) return
+        if (stream.readableLength + stream.writableLength > MAX_UNREAD_BYTES) stream.destroy()
         else stream.write(text)
       }
       const subscriber: Subscriber = {
@@ -74,7 +75,8 @@ const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, is
         onEnd: () => stream.end(),
       }
       write(': connected\n\n')
-      const stop = await feed.subscribe(subscriber, request.headers['last-event-id'] ?? null)
+      const after = request.headers['last-event-id'] ?? null
+      const stop = await feed.subscribe(subscriber, { after, tenants: sender.tenants ?? undefined })
       const cancelEnd = clock.after(LONGEST_MS, () => stream.end())
       let cancelKeepAlive = () => {}
       const keepAlive = () => {

@@ -39,7 +39,7 @@ export type EventId = z.output<typeof EventId>
 
 export interface Subscriber {
   onEvents: (events: readonly FeedEvent[]) => void
-  /** Called first if so many events happened since the last one that they are not sent. */
+  /** Called before any event if too many were missed to resume. */
   onGap: () => void
   /** Called when the feed closes. */
   onEnd: () => void
@@ -51,11 +51,18 @@ export interface EventFeedOptions {
   log: Log
 }
 
+interface Resume {
+  after: EventId
+  tenants: readonly string[] | undefined
+  /** What was read before the subscription. */
+  read: Ends
+}
+
 /** The last entry of each chain, by writer. */
 type Ends = Map<string, number>
 
 /**
- * Sends new entries of the audit trail about revocations to subscribers, of all processes that share the store. Each chain is
+ * Sends subscribers the new entries of the audit trail about revocations, from all processes that share the store. Each chain is
  * read in its order, so no entry is missed; while nobody subscribes, nothing is read.
  */
 export class EventFeed {
@@ -78,9 +85,13 @@ export class EventFeed {
   /**
    * Sends events from now on; with `after`, first those since then. An event can be sent twice: events of other chains in the
    * 10 s before `after` are sent again.
+   * @param tenants whose events are read since then; by default of all tenants. Later ones are sent of all tenants
    * @returns ends the subscription
    */
-  async subscribe(subscriber: Subscriber, after: EventId | null): Promise<() => void> {
+  async subscribe(
+    subscriber: Subscriber,
+    { after, tenants }: { after: EventId | null; tenants?: readonly string[] | undefined },
+  ): Promise<() => void> {
     const waiting: FeedEvent[] = []
     let send: Subscriber['onEvents'] = (events) => void waiting.push(...events)
     const own = { ...subscriber, onEvents: (events: readonly FeedEvent[]) => send(events) }
@@ -89,7 +100,7 @@ export class EventFeed {
     try {
       this.#beginning ??= this.#begin()
       const read = new Map(await this.#beginning)
-      if (after) await this.#resume(subscriber, after, read)
+      if (after) await this.#resume(subscriber, { after, tenants, read })
     } catch (error) {
       stop()
       throw error
@@ -125,20 +136,20 @@ export class EventFeed {
     return read
   }
 
-  /** @param read what was read before the subscription */
-  async #resume({ onEvents, onGap }: Subscriber, after: EventId, read: Ends): Promise<void> {
+  async #resume({ onEvents, onGap }: Subscriber, { after, tenants, read }: Resume): Promise<void> {
     const isNew = ({ writer, sequence }: Position) =>
       sequence <= (read.get(writer) ?? 0) && !(writer === after.writer && sequence <= after.sequence)
     const found: StoredEntry[] = []
     let cursor: string | undefined
-    do {
-      const query = { from: after.at - OVERLAP_MS, limit: ENTRIES_A_PAGE, cursor }
+    // A page can be short: the number of pages is limited, whatever they contain.
+    for (let pages = 0; pages < LARGEST_RESUME / ENTRIES_A_PAGE; pages += 1) {
+      const query = { from: after.at - OVERLAP_MS, limit: ENTRIES_A_PAGE, cursor, tenants }
       const { items, nextCursor } = await this.#options.audit.list(query)
       found.push(...items.filter(isNew))
-      cursor = nextCursor ?? undefined
-    } while (cursor !== undefined && found.length < LARGEST_RESUME)
-    if (cursor !== undefined) return onGap()
-    onEvents(found.toReversed().flatMap((entry) => eventOf(entry) ?? []))
+      if (nextCursor === null) return onEvents(found.toReversed().flatMap((entry) => eventOf(entry) ?? []))
+      cursor = nextCursor
+    }
+    onGap()
   }
 
   async #ends(): Promise<Ends> {
@@ -164,7 +175,10 @@ export class EventFeed {
     for (;;) {
       const sequence = read.get(writer) ?? 0
       if (sequence >= last) return
-      const page = await this.#options.audit.page({ writer, sequence }, ENTRIES_A_PAGE)
+      const page = await this.#options.audit.page(
+        { writer, sequence },
+        Math.min(ENTRIES_A_PAGE, last - sequence),
+      )
       if (this.#read !== read) return
       const entries = page.filter((entry) => entry.writer === writer)
       // If there are none, they were deleted.

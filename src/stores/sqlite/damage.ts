@@ -1,4 +1,5 @@
 import { CurfewError } from '../../base/errors.ts'
+import { asCurfewError } from './errors.ts'
 import type { FileLoss } from './file-identity.ts'
 
 /** Why the store accepts no signals, and what an operator must do. */
@@ -48,6 +49,18 @@ export function damageOf(error: CurfewError): Damage {
     action:
       'Check the disk, its free space and the permissions of DATABASE_URL. Curfew accepts signals again once a check of the ' +
       'whole database and a synced write succeed.',
+  }
+}
+
+/** The damage that work on the database shows; null if it shows none. */
+export function damageIn(work: () => void): Damage | null {
+  try {
+    work()
+    return null
+  } catch (error) {
+    const failure = asCurfewError(error)
+    if (failure instanceof CurfewError) return damageOf(failure)
+    throw error
   }
 }
 

@@ -38,10 +38,11 @@ export class LaterCheck {
   constructor(database: DatabaseSync, { path, clock, log, onFinding }: LaterCheckOptions) {
     this.#database = database
     const startedAt = clock.monotonic()
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA wal_autocheckpoint = 0')
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     // Without the environment: it contains secrets, and flags for the service.
     const options = { env: {}, execArgv: [], timeout: LONGEST_MS, killSignal: 'SIGKILL' as const }
     this.#child = fork(CHECK_FILE, [path], options)
+    database.exec('PRAGMA wal_autocheckpoint = 0')
     this.#child.once('message', (message) => {
       if (!this.stop()) return
       const { finding } = Message.parse(message)
@@ -69,9 +70,10 @@ export class LaterCheck {
   }
 }
 
-const ADVICE = 'Stop Curfew and run `PRAGMA quick_check` on the database file with the sqlite3 command.'
+export const ADVICE =
+  'Stop Curfew and run `PRAGMA quick_check` on the database file with the sqlite3 command.'
 
-/** Lets other processes go first. */
+/** Lowers the priority of the process. */
 function lowerPriority(pid: number): void {
   try {
     setPriority(pid, constants.priority.PRIORITY_LOW)

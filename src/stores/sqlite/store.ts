@@ -18,7 +18,7 @@ import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
 import { sqliteChanges } from './changes.ts'
-import type { Damage } from './damage.ts'
+import { type Damage, damageIn } from './damage.ts'
 import { type OpenOptions, openDatabase } from './database.ts'
 import { together } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
@@ -63,7 +63,7 @@ interface SqliteStoreOptions {
   log: Log | undefined
   /** What the check at the start found. */
   found: Damage | null
-  /** By default it is. Otherwise, it is checked while it is used. */
+  /** By default true. If false, the database is checked in the background. */
   isChecked?: boolean
   /** By default it is written. */
   audit?: boolean | undefined
@@ -107,9 +107,12 @@ export class SqliteStore implements Store {
     const note: NoteEvents = (events, at) => this.#trail.note(events, at)
     this.#changes = sqliteChanges(this.#sql, note, this.#brake.brake)
     this.#sessions = sqliteSessions(database, note)
-    if (!found) this.#brake.load(clock.now())
+    const damage = found ?? damageIn(() => this.#brake.load(clock.now()))
     const companion = together(this.#trail, this.#brake)
-    const transactions = new Transactions(database, { path, companion, clock, log, found, isChecked })
+    const transactions = new Transactions(database, {
+      ...{ path, companion, clock, log, found: damage },
+      isChecked: isChecked || damage !== null,
+    })
     this.#transactions = transactions
     this.accept = acceptInParts({
       changes: this.#changes,

@@ -6,7 +6,7 @@ import { asRefusal, corruption, type Damage } from './damage.ts'
 import { asCurfewError } from './errors.ts'
 import { FileIdentity } from './file-identity.ts'
 import { type Companion, GroupCommit, type WriteOptions } from './group-commit.ts'
-import { LaterCheck } from './later-check.ts'
+import { ADVICE, LaterCheck } from './later-check.ts'
 import { Reserve, sizeOf } from './reserve.ts'
 import { verifyDatabase } from './verify.ts'
 
@@ -21,7 +21,7 @@ export interface TransactionsOptions {
   log: Log | undefined
   /** What the check at the start found. */
   found: Damage | null
-  /** Otherwise, it is checked while it is used. */
+  /** If false, the database is checked in the background. */
   isChecked: boolean
 }
 
@@ -48,7 +48,8 @@ export class Transactions {
     try {
       if (!isChecked) this.#check = new LaterCheck(database, { path, clock, log, onFinding })
     } catch (error) {
-      // The disk may be full.
+      // The disk may be full, or no process can be started.
+      log.warn({ err: error, action: ADVICE }, 'the whole database could not be checked')
       this.#condition.note(asCurfewError(error))
     }
   }

@@ -45,7 +45,7 @@ const after = (sequence: number) => EventId.parse(`${1_000 + sequence}_${WRITER}
 
 t.test('token ids are replaced by their number, and entries about no revocation are left out', async (t) => {
   const { feed, entries, received, subscriber, poll } = openFeed()
-  await feed.subscribe(subscriber, null)
+  await feed.subscribe(subscriber, { after: null })
   entries.push(
     entry(2, { details: { tokens: [{}, {}] } }),
     entry(3, { revocation: null }),
@@ -67,7 +67,7 @@ t.test('a failed reading is repeated, and nothing is missed', async (t) => {
     },
     page: async (from) => entries.filter(({ sequence }) => sequence > (from?.sequence ?? 0)),
   })
-  await feed.feed.subscribe(subscriber, null)
+  await feed.feed.subscribe(subscriber, { after: null })
   isBroken = true
   entries.push(entry(2))
   await feed.poll()
@@ -86,14 +86,14 @@ t.test('after too many events, the subscriber is notified of the gap', async (t)
     spans: async () => [{ writer: WRITER, first: 1, last: 1_000_000 }],
     list: async () => ({ items: many, nextCursor: 'more' }),
   })
-  await feed.subscribe(subscriber, after(1))
+  await feed.subscribe(subscriber, { after: after(1) })
   t.same(calls, ['gap'])
   t.same(received, [])
 })
 
 t.test('what is deleted before it is read does not stop the feed', async (t) => {
   const { feed, entries, received, subscriber, poll } = openFeed({ page: async () => [] })
-  await feed.subscribe(subscriber, null)
+  await feed.subscribe(subscriber, { after: null })
   entries.push(entry(2))
   await poll()
   t.same(received, [])
@@ -110,17 +110,17 @@ t.test('while nobody subscribes, nothing is read; a failed subscription is over'
       return []
     },
   })
-  const stop = await feed.subscribe(subscriber, null)
+  const stop = await feed.subscribe(subscriber, { after: null })
   await poll()
   t.equal(readings, 2)
   stop()
   await poll()
   t.equal(readings, 2)
   isBroken = true
-  await t.rejects(feed.subscribe(subscriber, null), { message: 'broken' })
+  await t.rejects(feed.subscribe(subscriber, { after: null }), { message: 'broken' })
   t.equal(feed.subscribers, 0)
   isBroken = false
-  await feed.subscribe(subscriber, null)
+  await feed.subscribe(subscriber, { after: null })
   feed.close()
   t.same(calls, ['end'])
   t.equal(feed.subscribers, 0)

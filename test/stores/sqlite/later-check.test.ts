@@ -25,7 +25,10 @@ function openLarge(t: Test, path: string) {
     ;({ promise, resolve } = Promise.withResolvers<Line>())
   }
   const log = { info: to('info'), warn: to('warn'), error: to('error') }
-  const store = openSqliteStore(path, fakeClock(), log, { checkedAtStartBytes: 0 })
+  const store = openSqliteStore(path, fakeClock(), log, {
+    checkedAtStartBytes: 0,
+    massRevocation: { users: 10, windowMs: 60_000 },
+  })
   t.teardown(() => store.close())
   return { store, next, lines }
 }
@@ -65,6 +68,14 @@ t.test('damage in a large database is found after the start, and then no signal 
     message: /corrupted/,
   })
   await t.rejects(store.check(), { message: /corrupted/ }, 'this process finds it, too')
+})
+
+t.test('a large database that cannot be read at the start opens, and reports the damage', async (t) => {
+  const path = await databaseWithOneSignal(t)
+  corrupt(path, 'named_users_at')
+  const { store, lines } = openLarge(t, path)
+  t.match(lines, [{ level: 'error', message: /damaged/, detail: /corrupted/ }])
+  await t.rejects(store.accept([aSignal()], null, T0), { code: 'CURFEW_STORE_UNAVAILABLE' })
 })
 
 t.test('a store that closes during the check ends it', async (t) => {
