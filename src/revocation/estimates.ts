@@ -16,9 +16,9 @@ const MOST_MS_EACH = 0.01
 const LEAST_MS = 1
 /** Requests wait for a reading until it has taken this long. Then they get estimates from the last one. */
 const WAIT_MS = 50
-/** If reading takes longer than this, requests do not wait for it, and get estimates from the last one, */
+/** If reading takes longer than this, requests do not wait for it, and get estimates from the last one. */
 const SHORT_MS = 5
-/** unless the last one is older than this. */
+/** If the last reading is older than this, requests wait in any case. */
 const OLD_MS = 60_000
 /** An answer to a signal starts a new reading if the last one is older, but does not wait for it. */
 const LATEST_MS = 1_000
@@ -45,7 +45,7 @@ export class Estimates {
   #reading: Promise<void> | null = null
   /** Of the last reading, on the monotonic clock. */
   #readAt = Number.NEGATIVE_INFINITY
-  /** When the current reading has started. */
+  /** When the current reading started. */
   #startedAt = 0
   #costMs = 0
 

@@ -35,7 +35,7 @@ const byId = z.object({ id: z.string().describe('Id of a revocation') })
 
 const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 
-/** The routes that read, list and retry revocations. */
+/** The routes that read, list, retry and cancel revocations. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
   { store, waiters, estimates, findWait, wake, onWithdrawn, clock },
@@ -158,7 +158,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
         summary: 'Cancel a queued, held or running revocation',
         description:
           'A run stops before its next call to Qlik Cloud. Tokens that are already revoked stay revoked. If several senders ' +
-          'requested it, cancelling requires `force`. Cancelling it again has no effect.',
+          'requested it, cancelling requires `force`. Repeating the request has no effect.',
         params: byId,
         querystring: z.strictObject({
           force: z
@@ -166,7 +166,7 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
             .default('false')
             .describe('`true` also cancels the signals of other senders'),
         }),
-        response: { 200: RevocationView.describe('It is cancelled'), default: problemAnswer },
+        response: { 200: RevocationView.describe('The cancelled revocation'), default: problemAnswer },
       },
     },
     async (request) => {

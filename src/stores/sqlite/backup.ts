@@ -48,8 +48,8 @@ async function sync(path: string): Promise<number> {
 const ATTEMPTS = 5
 
 /**
- * The copy runs in another thread. If a statement of this one runs at the same time, an error of the copy can get its code:
- * `SQLITE_OK`. Nothing is known about the cause then, so the copy begins again.
+ * The copy runs in another thread. If a statement runs in this one at the same time, a failed copy can report that statement's
+ * code, `SQLITE_OK`. The cause is then unknown, so the copy is retried.
  */
 async function copy(database: DatabaseSync, path: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {

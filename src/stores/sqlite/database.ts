@@ -19,7 +19,7 @@ const FOR_SPEED = `PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA
 /** Overwrites what is deleted with zeros. Otherwise, erased names would stay in the free space of the file. */
 const FOR_PRIVACY = 'PRAGMA secure_delete = ON;'
 
-/** What is checked before the database is opened: in about half a second. */
+/** Larger databases are checked after the start. Checking this much takes about half a second. */
 const CHECKED_AT_START_BYTES = 128 * 1024 * 1024
 
 export interface OpenOptions {
