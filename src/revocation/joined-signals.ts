@@ -23,10 +23,8 @@ export function join(queued: Revocation, signal: Signal | Revocation): Revocatio
 /** Each sender once. As many as the configuration has. */
 function joinSenders({ sender, otherSenders }: Revocation, signal: Signal | Revocation): string[] {
   const joining = [signal.sender ?? null, ...('otherSenders' in signal ? signal.otherSenders : [])]
-  const others = joining.filter((one) => one !== null && one !== sender && !otherSenders.includes(one))
-  return others.length === 0
-    ? otherSenders
-    : [...new Set([...otherSenders, ...others])].filter((one) => one !== null)
+  const others = joining.filter((one) => one !== null).filter((one) => one !== sender)
+  return [...new Set([...otherSenders, ...others])]
 }
 
 /** The later of both times, and the `occurredAt` that it covers. */

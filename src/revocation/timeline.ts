@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type By, Entry } from './audit/entry.ts'
+import { type By, entryOf } from './audit/entry.ts'
 import type { Revocation } from './revocation.ts'
 import { sendersOf } from './revocation-view.ts'
 
@@ -48,12 +48,10 @@ function plain(event: string, at: number): Step {
 
 /** Null if another program has damaged the entry. */
 function stepOf(text: string): Step | null {
-  try {
-    const { at, event, by, address, details } = Entry.parse(JSON.parse(text))
-    return { at, event, by: by && { kind: by.kind, name: by.name }, address, details }
-  } catch {
-    return null
-  }
+  const entry = entryOf(text)
+  if (entry === null) return null
+  const { at, event, by, address, details } = entry
+  return { at, event, by: by && { kind: by.kind, name: by.name }, address, details }
 }
 
 /** The end, if the trail does not have it. */

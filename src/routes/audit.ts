@@ -4,6 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { PROVEN, provenSender, requireUnrestricted } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
+import { queryTime } from '../http/query-time.ts'
 import { optionalUser, UserNames } from '../http/signal-body.ts'
 import type { AuditReading } from '../revocation/audit/audit-log.ts'
 import { Entry, EventName, PrivatePart, type StoredEntry } from '../revocation/audit/entry.ts'
@@ -24,10 +25,6 @@ const AuditItem = z.object({
   hash: z.string().describe('SHA-256 of the canonical JSON (RFC 8785) of the entry'),
 })
 
-const time = z.iso
-  .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
-  .optional()
-
 const AuditFilters = z.strictObject({
   ...UserNames.shape,
   sender: Identifier.optional().describe('Only entries of this API key, webhook secret or source'),
@@ -37,8 +34,8 @@ const AuditFilters = z.strictObject({
     .optional()
     .describe('Only entries of this revocation'),
   tenant: Identifier.optional().describe('Only entries of this tenant'),
-  from: time.describe('Only entries from this time on (ISO 8601)'),
-  to: time.describe('Only entries before this time (ISO 8601)'),
+  from: queryTime.describe('Only entries from this time on (ISO 8601)'),
+  to: queryTime.describe('Only entries before this time (ISO 8601)'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('Page size'),
   cursor: z
     .string()

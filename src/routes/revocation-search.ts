@@ -1,14 +1,11 @@
 import { z } from 'zod'
 import { ERRORS } from '../base/errors.ts'
+import { queryTime } from '../http/query-time.ts'
 import { optionalUser, UserNames } from '../http/signal-body.ts'
 import { nameOf } from '../revocation/origin.ts'
 import { OutcomeView, StatusView } from '../revocation/revocation-view.ts'
 import { Identifier, Reason } from '../revocation/signal.ts'
 import type { RevocationQuery } from '../revocation/store.ts'
-
-const time = z.iso
-  .datetime({ offset: true, error: 'expected ISO 8601 with an offset, as in 2026-05-04T12:00:00Z' })
-  .optional()
 
 /** The query of `GET /revocations`. */
 export const RevocationSearch = z.strictObject({
@@ -28,8 +25,8 @@ export const RevocationSearch = z.strictObject({
     'Only revocations whose first signal this API key or webhook secret sent, by its name in the configuration',
   ),
   tenant: Identifier.optional().describe('Only revocations of this tenant'),
-  since: time.describe('Only revocations accepted from this time on (ISO 8601)'),
-  until: time.describe('Only revocations accepted before this time (ISO 8601)'),
+  since: queryTime.describe('Only revocations accepted from this time on (ISO 8601)'),
+  until: queryTime.describe('Only revocations accepted before this time (ISO 8601)'),
   count: z
     .stringbool({ truthy: ['true'], falsy: ['false'] })
     .default(false)

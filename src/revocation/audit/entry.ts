@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { jsonOrUndefined } from '../../base/json-or-undefined.ts'
 import { UserReference } from '../signal.ts'
 
 /** Everything that the audit trail records. docs/audit.md describes each event and its details. */
@@ -92,6 +93,11 @@ export const PrivatePart = z.object({
   deviceType: z.string().optional(),
 })
 export type PrivatePart = z.infer<typeof PrivatePart>
+
+/** The entry of a text; null if another program has damaged it. */
+export function entryOf(text: string): Entry | null {
+  return Entry.safeParse(jsonOrUndefined(text)).data ?? null
+}
 
 /** Something to record, before it has a place in a chain. */
 export interface AuditEvent {

@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
-import { jsonOrUndefined } from '../../base/json-or-undefined.ts'
 import type { Log } from '../../base/log.ts'
 import type { AuditReading } from './audit-log.ts'
-import { type By, Entry, type Position, type StoredEntry } from './entry.ts'
+import { type By, entryOf, type Position, type StoredEntry } from './entry.ts'
 
 const READ_EVERY_MS = 1_000
 const ENTRIES_A_PAGE = 500
@@ -191,8 +190,8 @@ export class EventFeed {
 
 /** Null if the entry is about no revocation, or another program has damaged it. */
 function eventOf({ text, writer, sequence }: StoredEntry): FeedEvent | null {
-  const { success, data: entry } = Entry.safeParse(jsonOrUndefined(text))
-  if (!success) return null
+  const entry = entryOf(text)
+  if (entry === null) return null
   const { at, event, tenant, revocation, by, details } = entry
   if (tenant === null || revocation === null) return null
   return {
