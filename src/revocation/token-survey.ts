@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { pause } from '../base/pause.ts'
 import { identify } from './identify.ts'
 import { pages } from './listing.ts'
 import type { CallOptions, QlikTenant, QlikTenants } from './qlik-tenant.ts'
@@ -13,7 +14,7 @@ import { type Allowance, planSurvey } from './survey-plan.ts'
 
 /** The most revocations that one plan considers. */
 const READ_AT_ONCE = 1_000
-/** How many are counted before their sizes are stored. */
+/** How many are counted before their sizes are stored: one statement, which delays signals that arrive. */
 const NOTED_AT_ONCE = 50
 const CONCURRENCY = 8
 /** The process that holds the reservation may have ended. */
@@ -124,9 +125,12 @@ export class TokenSurvey {
       if (power !== 'proven') return
       if (way === 'whole-tenant') counts ??= await this.#countAll(tenant, unsized.length, { ...call, client })
       if (way === 'whole-tenant' && counts === null) continue
-      const some = counts === null ? unsized.slice(0, NOTED_AT_ONCE) : unsized
-      await this.#note(some, (one) => sizeOf(one, { tenant, ownUserIds, counts, call }))
-      cursor.after = some.at(-1) ?? cursor.after
+      const counted = counts === null ? NOTED_AT_ONCE : unsized.length
+      for (let start = 0; start < counted; start += NOTED_AT_ONCE) {
+        const some = unsized.slice(start, start + NOTED_AT_ONCE)
+        await this.#note(some, (one) => sizeOf(one, { tenant, ownUserIds, counts, call }))
+        cursor.after = some.at(-1) ?? cursor.after
+      }
     }
   }
 
@@ -176,8 +180,15 @@ export class TokenSurvey {
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, lane))
-    const { store, onSized } = this.#options
-    if (sizes.length > 0 && (await store.noteSizes(sizes)) > 0) onSized()
+    if (sizes.length > 0) await this.#store(sizes)
+  }
+
+  /** Rests as long as the store worked, which leaves the other half of its time to signals and runs. */
+  async #store(sizes: readonly Sized[]): Promise<void> {
+    const { store, onSized, clock } = this.#options
+    const startedAt = clock.monotonic()
+    if ((await store.noteSizes(sizes)) > 0) onSized()
+    await pause(clock.monotonic() - startedAt, clock, this.#stop.signal)
   }
 }
 
