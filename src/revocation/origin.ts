@@ -22,10 +22,12 @@ export function nameOf({ kind, name }: SenderSelection): string {
   return `${kind} ${name}`
 }
 
+const SenderWithoutId = SenderName.omit({ id: true })
+
 /** The sender of a `nameOf`. */
 export function senderNamed(text: string): Omit<SenderName, 'id'> {
   const space = text.indexOf(' ')
-  return SenderName.omit({ id: true }).parse({ kind: text.slice(0, space), name: text.slice(space + 1) })
+  return SenderWithoutId.parse({ kind: text.slice(0, space), name: text.slice(space + 1) })
 }
 
 /** The authenticated sender of a request, and where it came from. */

@@ -16,12 +16,15 @@ import { type Allowance, planSurvey } from './survey-plan.ts'
 const READ_AT_ONCE = 1_000
 /** How many are counted before their sizes are stored: one statement, which delays signals that arrive. */
 const NOTED_AT_ONCE = 50
+/** After storing sizes, the survey pauses for three times as long. */
+const PAUSE_FACTOR = 3
 const CONCURRENCY = 8
 /** The process that holds the reservation may have ended. */
 const RESERVED_FOR_MS = 60_000
 /** Between two looks for revocations without a size. */
 const PAUSE_MS = 200
-const PAUSE_AFTER_FAILURE_MS = 10_000
+/** After a failure, and while another process counts the tenant's tokens. */
+const LONG_PAUSE_MS = 10_000
 /** After this time, revocations that were passed over are counted, too: those that failed, or were put back. */
 const START_OVER_AFTER_MS = 10 * 60_000
 
@@ -95,17 +98,21 @@ export class TokenSurvey {
   }
 
   async #surveyAll(tenants: readonly string[]): Promise<void> {
-    const { clock, log } = this.#options
+    const { log } = this.#options
     const survey = async (tenant: string) => {
       try {
         for (const reason of REASONS) await this.#survey(tenant, reason)
       } catch (error) {
         if (this.#stop.signal.aborted) return
-        this.#notBefore.set(tenant, clock.monotonic() + PAUSE_AFTER_FAILURE_MS)
+        this.#pauseFor(tenant)
         log.warn({ err: error, tenant }, 'could not count the tokens of waiting users; retrying')
       }
     }
     await Promise.all(tenants.map(survey))
+  }
+
+  #pauseFor(tenant: string): void {
+    this.#notBefore.set(tenant, this.#options.clock.monotonic() + LONG_PAUSE_MS)
   }
 
   async #survey(name: string, reason: Reason): Promise<void> {
@@ -119,18 +126,21 @@ export class TokenSurvey {
       // With the list of the whole tenant, the rest needs no calls.
       const way = counts ? 'whole-tenant' : this.#plan(name, unsized.length)
       const tenant = tenants.get(name)
-      if (!tenant || way === 'none' || !(await store.reserveSurvey(name, RESERVED_FOR_MS))) return
+      if (!tenant || way === 'none') return
+      if (!(await store.reserveSurvey(name, RESERVED_FOR_MS))) return this.#pauseFor(name)
       const { power, client, ownUserIds } = await requirePower(tenant, call)
       // The client might see no tokens of others.
       if (power !== 'proven') return
       if (way === 'whole-tenant') counts ??= await this.#countAll(tenant, unsized.length, { ...call, client })
       if (way === 'whole-tenant' && counts === null) continue
       const counted = counts === null ? NOTED_AT_ONCE : unsized.length
+      let stored = 0
       for (let start = 0; start < counted; start += NOTED_AT_ONCE) {
         const some = unsized.slice(start, start + NOTED_AT_ONCE)
-        await this.#note(some, (one) => sizeOf(one, { tenant, ownUserIds, counts, call }))
+        stored += await this.#note(some, (one) => sizeOf(one, { tenant, ownUserIds, counts, call }))
         cursor.after = some.at(-1) ?? cursor.after
       }
+      if (stored > 0) this.#options.onSized()
     }
   }
 
@@ -170,7 +180,8 @@ export class TokenSurvey {
     }
   }
 
-  async #note(unsized: readonly Unsized[], count: (one: Unsized) => Promise<number | null>): Promise<void> {
+  /** Returns how many sizes were stored. */
+  async #note(unsized: readonly Unsized[], count: (one: Unsized) => Promise<number | null>): Promise<number> {
     const sizes: Sized[] = []
     const rest = unsized.values()
     const lane = async () => {
@@ -180,15 +191,16 @@ export class TokenSurvey {
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, lane))
-    if (sizes.length > 0) await this.#store(sizes)
+    return sizes.length > 0 ? this.#store(sizes) : 0
   }
 
-  /** Rests as long as the store worked, which leaves the other half of its time to signals and runs. */
-  async #store(sizes: readonly Sized[]): Promise<void> {
-    const { store, onSized, clock } = this.#options
+  /** Pauses for a multiple of the time that the store worked, which leaves most of its time to signals and runs. */
+  async #store(sizes: readonly Sized[]): Promise<number> {
+    const { store, clock } = this.#options
     const startedAt = clock.monotonic()
-    if ((await store.noteSizes(sizes)) > 0) onSized()
-    await pause(clock.monotonic() - startedAt, clock, this.#stop.signal)
+    const stored = await store.noteSizes(sizes)
+    await pause(PAUSE_FACTOR * (clock.monotonic() - startedAt), clock, this.#stop.signal)
+    return stored
   }
 }
 

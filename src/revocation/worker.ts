@@ -22,6 +22,11 @@ import type { Hindrance } from './waiting-for.ts'
 
 /** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
+/**
+ * The search for runs that must give way takes up to a tenth of the time: the store compares all current runs, while claims
+ * repeat with every signal.
+ */
+const GIVE_WAY_PAUSE_FACTOR = 9
 
 export interface WorkerOptions {
   store: RevocationStore
@@ -67,6 +72,9 @@ export class Worker {
   #claiming: Promise<void> | null = null
   #claimAgain = false
   #cancelTimer = () => {}
+  /** Wall-clock time; null if no search was left out. */
+  #giveWayAt: number | null = null
+  #giveWayNotBefore = Number.NEGATIVE_INFINITY
 
   constructor(options: WorkerOptions) {
     const { store, tenants, clock, log, random, runsPerTenant, onConfirmed, allowance = () => null } = options
@@ -166,7 +174,11 @@ export class Worker {
         if (claimed.length > 0 || hasConfirmations) this.#claimAgain = true
       }
       this.#survey.wake()
-      const resumesAt = [this.#runs.failing.resumesAt(claimedAt), this.#confirmations.resumesAt(claimedAt)]
+      const resumesAt = [
+        this.#runs.failing.resumesAt(claimedAt),
+        this.#confirmations.resumesAt(claimedAt),
+        this.#giveWayAt,
+      ]
       const wakeAt = earliest(await store.nextDueAt(claimedAt), ...resumesAt)
       if (wakeAt !== null) this.#wakeAfter(wakeAt - this.#now())
       this.#failedClaims = 0
@@ -188,8 +200,17 @@ export class Worker {
    * queue, and the two join.
    */
   async #giveWay(): Promise<void> {
+    const { store, clock } = this.#options
+    this.#giveWayAt = null
     if (this.#runs.isEmpty) return
-    for (const id of await this.#options.store.overtaken()) this.#runs.stop(id)
+    const startedAt = clock.monotonic()
+    if (startedAt < this.#giveWayNotBefore) {
+      this.#giveWayAt = this.#now() + this.#giveWayNotBefore - startedAt
+      return
+    }
+    for (const id of await store.overtaken()) this.#runs.stop(id)
+    const endedAt = clock.monotonic()
+    this.#giveWayNotBefore = endedAt + GIVE_WAY_PAUSE_FACTOR * (endedAt - startedAt)
   }
 
   #run(revocation: Revocation): void {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isPosition, type SenderSelection } from '../revocation/origin.ts'
 import { isVerified, Revocation } from '../revocation/revocation.ts'
 import { urgencyOf } from '../revocation/schedule.ts'
+import type { Unsized } from '../revocation/store/size-store.ts'
 
 /**
  * Columns are derived from the members of `Revocation`: `failingSince` is stored in `failing_since`. Lists and objects
@@ -129,14 +130,29 @@ export function toShortRow(revocation: Revocation): string {
 
 /** Parses a row of `revocations`, in both stores. Validated because other programs may have changed the table. */
 export function toRevocation(row: unknown): Revocation {
+  const revocation = Revocation.parse(decoded(row, STORED))
+  return { ...revocation, verified: isVerified(revocation) }
+}
+
+const UnsizedRow = Revocation.pick({ id: true, user: true, resolved: true, dueAt: true })
+const UNSIZED = STORED.filter(({ member }) => member in UnsizedRow.shape)
+
+/** The columns of `toUnsized`, in SQL. Complete rows of a long queue would take most of a survey's time. */
+export const UNSIZED_COLUMNS = UNSIZED.map(({ name }) => name).join(', ')
+
+/** Parses a row of `UNSIZED_COLUMNS`, in both stores. */
+export function toUnsized(row: unknown): Unsized {
+  return UnsizedRow.parse(decoded(row, UNSIZED))
+}
+
+function decoded(row: unknown, columns: readonly Column[]): Record<string, unknown> {
   const cells: Record<string, unknown> = Object(row)
   const members: Record<string, unknown> = {}
-  for (const { name, member, part, decode } of STORED) {
+  for (const { name, member, part, decode } of columns) {
     const value = decode(cells[name])
     members[member] = part === null ? value : withPart(members[member], part, value)
   }
-  const revocation = Revocation.parse(members)
-  return { ...revocation, verified: isVerified(revocation) }
+  return members
 }
 
 function cellOf(revocation: Revocation, { member, part, encode }: Column): Cell {

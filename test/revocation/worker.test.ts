@@ -45,7 +45,7 @@ t.test('a revocation created while another runs sees newer tokens, and both end 
 
 t.test('many users are revoked in parallel, within the concurrency limit', async (t) => {
   const service = await startService(t, {
-    sandbox: { latencyMs: 3 },
+    sandbox: { latencyMs: 25 },
     environment: { REVOKE_CONCURRENCY: '4' },
   })
   let underWay = 0

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { CLAIMED_BY_SIZE, type RoomBySize, shareRoomBySize, urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
 import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/size-store.ts'
-import { toRevocation } from '../rows.ts'
+import { toUnsized, UNSIZED_COLUMNS } from '../rows.ts'
 import type { Query } from './database.ts'
 import { ACTIVATION, FETCHABLE, JOBS_SCHEMA, type Job, QUEUE } from './job-table.ts'
 
@@ -70,12 +70,12 @@ export function sizedStatements(query: Query) {
 
     async unsized({ tenant, reason, after, limit }: UnsizedQuery): Promise<Unsized[]> {
       const found = await query(
-        `SELECT * FROM curfew.revocations
+        `SELECT ${UNSIZED_COLUMNS} FROM curfew.revocations
          WHERE status = 'queued' AND urgency = $1 AND tenant = $2 AND size IS NULL
            AND ($3::bigint IS NULL OR (due_at, id) > ($3::bigint, $4::uuid)) ORDER BY due_at, id LIMIT $5`,
         [urgencyOf(reason), tenant, after?.dueAt, after?.id, limit],
       )
-      return found.map(toRevocation)
+      return found.map(toUnsized)
     },
 
     async note(sizes: readonly Sized[]): Promise<number> {

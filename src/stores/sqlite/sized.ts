@@ -3,6 +3,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
 import type { Reason } from '../../revocation/signal.ts'
 import type { Sized, Unsized, UnsizedQuery } from '../../revocation/store/size-store.ts'
+import { toUnsized, UNSIZED_COLUMNS } from '../rows.ts'
 import { NOT_RUNNING, type Prepared } from './prepared.ts'
 
 const SIZED = (urgency: string) => `status = 'queued' AND size IS NOT NULL AND urgency = ${urgency}`
@@ -39,12 +40,13 @@ export function sizedStatements({ prepare, rows }: Prepared) {
       rows(BY_SIZE('*'), urgencyOf(reason), tenant, now, limit),
 
     unsized: ({ tenant, reason, after, limit }: UnsizedQuery): Unsized[] =>
-      rows(
-        `SELECT * FROM revocations
+      prepare(
+        `SELECT ${UNSIZED_COLUMNS} FROM revocations
          WHERE status = 'queued' AND urgency = ? AND tenant = ? AND (due_at, id) > (?, ?) AND size IS NULL
          ORDER BY due_at, id LIMIT ?`,
-        ...[urgencyOf(reason), tenant, after?.dueAt ?? Number.MIN_SAFE_INTEGER, after?.id ?? '', limit],
-      ),
+      )
+        .all(urgencyOf(reason), tenant, after?.dueAt ?? Number.MIN_SAFE_INTEGER, after?.id ?? '', limit)
+        .map(toUnsized),
 
     note: ({ id, size }: Sized): number =>
       Number(
