@@ -152,6 +152,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   if (store.backup) await app.register(backups, { backup: store.backup, recorder, log: app.log })
 
+  if (parts.dashboard) {
+    const hasKeys = () => senders.apiKeys().length > 0
+    await app.register(parts.dashboard, { secret: config.dashboardSecret, hasKeys, clock })
+  }
+
   let stopped = Promise.resolve<unknown>(undefined)
   app.addHook('preClose', async () => {
     stopSigning()

@@ -1,6 +1,8 @@
+import type { FastifyPluginAsync } from 'fastify'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { Config } from './config/load-config.ts'
+import type { DashboardOptions } from './dashboard/dashboard.ts'
 import { LastRequests } from './http/last-requests.ts'
 import { createRejectionAudit } from './http/rejection-audit.ts'
 import { type Rejection, rejectionOfEvents } from './http/rejections.ts'
@@ -32,6 +34,8 @@ export interface Parts {
   stores?: readonly StorePart[]
   /** Protocols of identity providers and other services, which entries of CONFIG_FILE configure. */
   sources?: readonly SourcePart[]
+  /** The pages for operators. */
+  dashboard?: FastifyPluginAsync<DashboardOptions>
 }
 
 export interface ComponentOptions {

@@ -1,4 +1,5 @@
 import type { Parts } from './components.ts'
+import { dashboard } from './dashboard/dashboard.ts'
 import { backChannelLogout } from './sources/back-channel-logout/part.ts'
 import { globalTokenRevocation } from './sources/global-token-revocation/part.ts'
 import { sharedSignals } from './sources/shared-signals/part.ts'
@@ -8,5 +9,6 @@ import { postgres } from './stores/postgres/part.ts'
 /** The optional parts. Each is one line here and one folder; to leave it out, remove both. */
 export const parts = {
   stores: [postgres],
+  dashboard,
   sources: [backChannelLogout, globalTokenRevocation, sharedSignals, webhooks],
 } as const satisfies Parts

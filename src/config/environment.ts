@@ -125,6 +125,11 @@ export const Environment = z.object({
    */
   AUDIT_SIGNING_KEY: z.string().refine(FORMATS.signingKey.isValid, FORMATS.signingKey.expected).optional(),
   /**
+   * Encrypts the sessions of the dashboard, at least 32 characters. Replicas need the same. By default each process creates its
+   * own, so that a restart ends all sessions.
+   */
+  DASHBOARD_SECRET: z.string().min(32).optional(),
+  /**
    * How long a shutdown waits before it stops listening, in ms. The process reports that it is not ready but still serves,
    * so that a proxy or Kubernetes can stop sending requests to it first. A single process needs no wait.
    */
@@ -141,4 +146,5 @@ export const SECRETS = [
   'API_KEYS',
   'DATABASE_URL',
   'AUDIT_SIGNING_KEY',
+  'DASHBOARD_SECRET',
 ] as const

@@ -137,6 +137,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
     retentionDays: values.RETENTION_DAYS,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     auditSigningKey: values.AUDIT_SIGNING_KEY ?? null,
+    dashboardSecret: values.DASHBOARD_SECRET ?? null,
     shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }

@@ -35,6 +35,8 @@ export interface Config extends Reloadable {
   auditRetentionDays: number
   /** PEM; null if the audit trail is not signed. */
   auditSigningKey: string | null
+  /** Null if each process creates its own. */
+  dashboardSecret: string | null
   shutdownDrainMs: number
   shutdownGraceMs: number
 }

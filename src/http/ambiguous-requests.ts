@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { CurfewError, invalidMember } from '../base/errors.ts'
+import { isOwn } from './own-requests.ts'
 
 /**
  * Rejects requests that a proxy and Curfew could read differently, by their headers alone.
@@ -9,7 +10,9 @@ import { CurfewError, invalidMember } from '../base/errors.ts'
  * - Compressed bodies (RFC 9110, section 8.4): nothing decompresses them, so signatures and limits apply to other bytes.
  */
 async function ambiguousRequests(app: FastifyInstance) {
-  app.addHook('onRequest', async ({ headers, raw }, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
+    if (isOwn(request)) return
+    const { headers, raw } = request
     const hosts = raw.headersDistinct.host?.length ?? 0
     if (hosts > 1 || (hosts === 0 && raw.httpVersion !== '1.0'))
       throw invalidMember('Host', 'expected one Host header')

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { CurfewError } from '../base/errors.ts'
 import { OPERATORS_ROLES, type Role } from '../base/role.ts'
+import { isOwn } from './own-requests.ts'
 import { refuseConnection } from './problems.ts'
 
 /**
@@ -100,7 +101,7 @@ async function operators(app: FastifyInstance, { listener }: OperatorsOptions) {
   app.decorateRequest('listener', {
     getter() {
       if (listener === null) return 'only'
-      return listener.received(this.raw) ? 'operators' : 'public'
+      return isOwn(this) || listener.received(this.raw) ? 'operators' : 'public'
     },
   })
   app.decorate('listenForOperators', async () => listener?.listen() ?? null)

@@ -42,6 +42,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
     retentionDays: 30,
     auditRetentionDays: 365,
     auditSigningKey: null,
+    dashboardSecret: null,
     shutdownDrainMs: 0,
     shutdownGraceMs: 10_000,
   })

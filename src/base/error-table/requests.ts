@@ -85,6 +85,11 @@ export const REQUEST_ERRORS = {
     action:
       "See the HTTP reference for the routes. Some are available only on the operators' listener (OPS_PORT).",
   },
+  CURFEW_FORM_INVALID: {
+    status: 403,
+    title: 'The form does not belong to this session',
+    action: 'Load the page again, and send its form.',
+  },
   CURFEW_UNKNOWN_REVOCATION: {
     status: 404,
     title: 'No revocation has this id',

@@ -1,0 +1,92 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+
+/** An answer of Curfew's API. */
+export interface ApiAnswer<Body> {
+  status: number
+  body: Body
+}
+
+/** A problem (RFC 9457), as the API returns it. */
+export interface ApiProblem {
+  code: string
+  title: string
+  detail?: string
+  action?: string
+}
+
+/** The API answered with an error. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly problem: ApiProblem
+
+  constructor(status: number, problem: ApiProblem) {
+    super(problem.title)
+    this.status = status
+    this.problem = problem
+  }
+}
+
+/**
+ * Curfew's own API, called with the API key of the operator, as if from the operator's address: the pages show and change only
+ * what the key allows, and the audit trail names it.
+ */
+export class Api {
+  readonly #app: FastifyInstance
+  readonly #from: { remoteAddress: string; headers: Record<string, string> }
+
+  constructor(app: FastifyInstance, request: FastifyRequest, apiKey: string) {
+    this.#app = app
+    this.#from = { remoteAddress: request.ip, headers: { authorization: `Bearer ${apiKey}` } }
+  }
+
+  /** @throws ApiError */
+  async get<Body>(path: string, query: Record<string, string | undefined> = {}): Promise<Body> {
+    return this.#call<Body>('GET', withQuery(path, query))
+  }
+
+  /** @throws ApiError */
+  async post<Body>(path: string, body?: object): Promise<Body> {
+    return this.#call<Body>('POST', path, body)
+  }
+
+  /**
+   * Calls `onChunk` with each part of a response that does not end by itself, and `onEnd` at its end.
+   * @returns ends it
+   * @throws ApiError
+   */
+  async follow(path: string, onChunk: (chunk: Buffer) => void, onEnd: () => void): Promise<() => void> {
+    const response = await this.#app.inject({
+      ...this.#from,
+      method: 'GET',
+      url: path,
+      payloadAsStream: true,
+    })
+    const stream = response.stream()
+    if (response.statusCode !== 200) {
+      stream.resume()
+      throw new ApiError(response.statusCode, { code: 'CURFEW_OVERLOADED', title: 'No events can be read' })
+    }
+    stream.on('data', onChunk).once('close', onEnd)
+    // As if the connection was closed: the route is notified only by its response.
+    return () => response.raw.res.destroy()
+  }
+
+  async #call<Body>(method: 'GET' | 'POST', url: string, body?: object): Promise<Body> {
+    const response = await this.#app.inject({
+      ...this.#from,
+      method,
+      url,
+      ...(body ? { payload: body } : {}),
+    })
+    const answer = response.json()
+    if (response.statusCode >= 200 && response.statusCode < 300) return answer as Body
+    // Readiness is an answer, too.
+    if (response.statusCode === 503 && 'checks' in answer) return answer as Body
+    throw new ApiError(response.statusCode, answer as ApiProblem)
+  }
+}
+
+function withQuery(path: string, query: Record<string, string | undefined>): string {
+  const given = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]))
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`
+}

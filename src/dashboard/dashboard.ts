@@ -1,0 +1,191 @@
+import { hash, randomBytes } from 'node:crypto'
+import { PassThrough } from 'node:stream'
+import cookie from '@fastify/cookie'
+import csrf from '@fastify/csrf-protection'
+import formbody from '@fastify/formbody'
+import helmet from '@fastify/helmet'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import { z } from 'zod'
+import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import { sendProblem, toProblem } from '../http/problems.ts'
+import { Api, ApiError } from './api.ts'
+import { SCRIPT, STYLE } from './assets.ts'
+import { csrfField, type Html, type PageOptions, PREFIX, page, problemBox } from './layout.ts'
+import { nowContent } from './now.ts'
+import { revocationContent } from './revocation.ts'
+import { FILTERS, type Filters, revocationsContent } from './revocations.ts'
+import { DashboardSessions, SESSION_MS } from './session.ts'
+
+const COOKIE = 'curfew-session'
+/** Longer than any API key that Curfew creates. */
+const BODY_LIMIT_BYTES = 4_096
+
+export interface DashboardOptions {
+  /** Encrypts sessions, the same for all replicas; null for one of this process only. */
+  secret: string | null
+  /** Whether there are API keys: without one, nobody can sign in, and there is no dashboard. */
+  hasKeys: () => boolean
+  clock: Clock
+}
+
+const route = { schema: { hide: true }, config: { isForOperators: true } }
+const SignIn = z.object({ key: z.string().min(1).max(1_024) })
+const Search = z.object(
+  Object.fromEntries([...FILTERS, 'cursor'].map((name) => [name, z.string().max(255).optional()])),
+)
+
+/** The pages for operators below `/dashboard`. They read and change everything through Curfew's own API. */
+export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }: DashboardOptions) {
+  const sessions = new DashboardSessions(
+    secret === null ? randomBytes(32) : hash('sha256', secret, 'buffer'),
+    clock,
+  )
+
+  await app.register(cookie)
+  await app.register(csrf, {
+    cookieOpts: { path: PREFIX, httpOnly: true, sameSite: 'strict' },
+    getToken: ({ body }) => z.object({ _csrf: z.string() }).safeParse(body).data?._csrf,
+  })
+  await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES })
+  await app.register(helmet, HEADERS)
+  app.addHook('onRequest', async (_request, reply) => {
+    if (!hasKeys()) return reply.callNotFound()
+  })
+  app.setErrorHandler(sendError)
+
+  const cookieOf = ({ protocol }: FastifyRequest) =>
+    ({ path: PREFIX, httpOnly: true, sameSite: 'strict', secure: protocol === 'https' }) as const
+  const signedIn =
+    (handle: (api: Api, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>) =>
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      const key = await sessions.open(request.cookies[COOKIE])
+      if (key === null) return reply.redirect(`${PREFIX}/sign-in`, 303)
+      try {
+        return await handle(new Api(app, request, key), request, reply)
+      } catch (error) {
+        // The key has expired or was removed.
+        if (!(error instanceof ApiError) || error.status !== 401) throw error
+        return reply.clearCookie(COOKIE, cookieOf(request)).redirect(`${PREFIX}/sign-in`, 303)
+      }
+    }
+
+  app.get(`${PREFIX}/style.css`, route, async (_request, reply) =>
+    reply.type('text/css; charset=utf-8').send(STYLE),
+  )
+  app.get(`${PREFIX}/live.js`, route, async (_request, reply) =>
+    reply.type('text/javascript; charset=utf-8').send(SCRIPT),
+  )
+
+  app.get(`${PREFIX}/sign-in`, route, async (_request, reply) => sendSignIn(reply, null))
+  app.post(`${PREFIX}/sign-in`, { ...route, preValidation: app.csrfProtection }, async (request, reply) => {
+    const { key = '' } = SignIn.safeParse(request.body).data ?? {}
+    try {
+      await new Api(app, request, key).get('/status')
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      return sendSignIn(reply.code(error.status), error)
+    }
+    const maxAge = SESSION_MS / 1_000
+    return reply
+      .setCookie(COOKIE, await sessions.seal(key), { ...cookieOf(request), maxAge })
+      .redirect(PREFIX, 303)
+  })
+  app.post(`${PREFIX}/sign-out`, { ...route, preValidation: app.csrfProtection }, async (request, reply) =>
+    reply.clearCookie(COOKIE, cookieOf(request)).redirect(`${PREFIX}/sign-in`, 303),
+  )
+
+  app.get(
+    PREFIX,
+    route,
+    signedIn(async (api, _request, reply) =>
+      send(reply, { title: 'Now', section: 'now', content: await nowContent(api) }),
+    ),
+  )
+  app.get(
+    `${PREFIX}/revocations`,
+    route,
+    signedIn(async (api, request, reply) => {
+      const filters: Filters = Search.parse(request.query)
+      return send(reply, {
+        title: 'Revocations',
+        section: 'revocations',
+        content: await revocationsContent(api, filters),
+      })
+    }),
+  )
+  app.get<{ Params: { id: string } }>(
+    `${PREFIX}/revocations/:id`,
+    route,
+    signedIn(async (api, request, reply) => {
+      const { id } = z.object({ id: z.string() }).parse(request.params)
+      return send(reply, { section: 'revocations', ...(await revocationContent(api, id)) })
+    }),
+  )
+  app.get(
+    `${PREFIX}/events`,
+    { ...route, exposeHeadRoute: false },
+    signedIn(async (api, request, reply) => {
+      const notices = new PassThrough()
+      const onChunk = (chunk: Buffer) =>
+        notices.write(chunk.includes('data:') ? 'data: changed\n\n' : ':\n\n')
+      const end = await api.follow('/events', onChunk, () => notices.end())
+      request.raw.once('close', end)
+      return reply.type('text/event-stream').send(notices)
+    }),
+  )
+}
+
+/** Pages load nothing from other hosts, run no inline scripts or styles, and appear in no frame. */
+const HEADERS = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      connectSrc: ["'self'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      imgSrc: ['data:'],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  frameguard: { action: 'deny' },
+  // TLS ends at the proxy, so its operator decides.
+  strictTransportSecurity: false,
+} as const
+
+function send(reply: FastifyReply, options: Omit<PageOptions, 'csrf'>): FastifyReply {
+  return reply.type('text/html; charset=utf-8').send(page({ ...options, csrf: reply.generateCsrf() }))
+}
+
+function sendSignIn(reply: FastifyReply, error: ApiError | null): FastifyReply {
+  const token = reply.generateCsrf()
+  const problem = error ? problemBox(error.problem) : ''
+  const content: Html = html`!${problem}<form method="post" action="${PREFIX}/sign-in">!${csrfField(token)}
+<p><label for="key">API key with the role read</label><input id="key" name="key" type="password" autocomplete="current-password" required maxlength="1024"></p>
+<button>Sign in</button></form>`
+  return reply
+    .type('text/html; charset=utf-8')
+    .send(page({ title: 'Sign in', section: null, csrf: token, content }))
+}
+
+/** Shows what is refused, with what to do. */
+function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = answerTo(thrown)
+  if (!answer) return sendProblem(thrown, request, reply)
+  const { status, problem } = answer
+  return send(reply.code(status), {
+    title: 'This is not possible',
+    section: 'now',
+    content: problemBox(problem),
+  })
+}
+
+function answerTo(thrown: unknown): Pick<ApiError, 'status' | 'problem'> | null {
+  if (thrown instanceof ApiError) return thrown
+  const isCsrf = thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('FST_CSRF_')
+  return isCsrf ? { status: 403, problem: toProblem(new CurfewError('CURFEW_FORM_INVALID')) } : null
+}

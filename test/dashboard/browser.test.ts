@@ -1,0 +1,120 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { API_KEY, type Service, startService } from '../support/service.ts'
+
+/** Debian's. */
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const skip = existsSync(CHROMIUM) ? false : `There is no browser at ${CHROMIUM}: set CHROMIUM.`
+
+interface Opened {
+  page: Page
+  /** Errors and violations of the policy that the page has reported. */
+  complaints: string[]
+}
+
+async function open(t: Test, service: Service, options: BrowserContextOptions = {}): Promise<Opened> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  const page = await (await browser.newContext({ baseURL: service.url, ...options })).newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(error.message))
+  return { page, complaints }
+}
+
+async function signIn(page: Page): Promise<void> {
+  await page.goto('/dashboard')
+  await page.getByLabel('API key').fill(API_KEY)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { name: 'Now' }).waitFor()
+}
+
+/** Rules of WCAG 2.2 A and AA that a page breaks, with the elements. */
+async function violationsOf(page: Page): Promise<string[]> {
+  // Not added as a script, which the policy forbids.
+  await page.evaluate(readFileSync(AXE, 'utf8'))
+  return page.evaluate(
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: code of the page
+    'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))',
+  )
+}
+
+async function busyService(t: Test): Promise<{ service: Service; id: string }> {
+  const service = await startService(t)
+  const user = service.userWithTokens(2)
+  const { id } = await service.revoke({ userId: user.id })
+  service.sandbox.tenant.order({ kind: 'status', status: 403, route: 'list' })
+  await service.revoke({ email: 'ann@example.com' })
+  return { service, id }
+}
+
+for (const colorScheme of ['light', 'dark'] as const)
+  t.test(`every page is accessible, ${colorScheme}, and reports no error`, { skip }, async (t) => {
+    const { service, id } = await busyService(t)
+    const { page, complaints } = await open(t, service, { colorScheme })
+    await page.goto('/dashboard/sign-in')
+    t.same(await violationsOf(page), [])
+    await signIn(page)
+    for (const path of ['/dashboard', '/dashboard/revocations', `/dashboard/revocations/${id}`]) {
+      await page.goto(path)
+      t.same(await violationsOf(page), [], path)
+    }
+    t.same(complaints, [])
+  })
+
+t.test('a page shows what happens without being loaded again', { skip }, async (t) => {
+  const service = await startService(t)
+  const { page, complaints } = await open(t, service)
+  await signIn(page)
+  await page.goto('/dashboard/revocations')
+  await page.getByText('No revocation matches').waitFor()
+  await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+  await page.getByRole('link', { name: 'ann' }).waitFor()
+  t.equal(await page.getByText('1 found').count(), 1)
+  t.same(complaints, [])
+})
+
+t.test('the keyboard suffices', { skip }, async (t) => {
+  const { service } = await busyService(t)
+  const { page } = await open(t, service)
+  await page.goto('/dashboard/sign-in')
+  await page.keyboard.press('Tab')
+  t.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to content')
+  await page.keyboard.press('Tab')
+  await page.keyboard.type(API_KEY)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Now' }).waitFor()
+  while ((await page.evaluate('document.activeElement.textContent')) !== 'Revocations')
+    await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Revocations' }).waitFor()
+  await page.getByLabel('E-mail').focus()
+  await page.keyboard.type('ann@example.com')
+  await page.keyboard.press('Enter')
+  await page.getByText('1 found').waitFor()
+  t.match(page.url(), 'email=ann%40example.com')
+})
+
+t.test('without JavaScript, the pages work', { skip }, async (t) => {
+  const { service, id } = await busyService(t)
+  const { page } = await open(t, service, { javaScriptEnabled: false })
+  await signIn(page)
+  await page.getByRole('link', { name: 'Revocations' }).click()
+  await page.goto(`/dashboard/revocations/${id}`)
+  t.match(await page.locator('time').first().textContent(), / UTC$/)
+})
+
+t.test('on a narrow screen, nothing is cut off', { skip }, async (t) => {
+  const { service } = await busyService(t)
+  const { page } = await open(t, service, { viewport: { width: 320, height: 640 } })
+  await signIn(page)
+  for (const path of ['/dashboard', '/dashboard/revocations']) {
+    await page.goto(path)
+    t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false, path)
+  }
+})

@@ -1,0 +1,57 @@
+/** A client that keeps cookies and sends forms, like a browser without JavaScript. It follows no redirect. */
+export class Browser {
+  readonly #origin: string
+  readonly #cookies = new Map<string, string>()
+
+  constructor(origin: string) {
+    this.#origin = origin
+  }
+
+  get cookies(): ReadonlyMap<string, string> {
+    return this.#cookies
+  }
+
+  setCookie(name: string, value: string): void {
+    this.#cookies.set(name, value)
+  }
+
+  get(path: string): Promise<Page> {
+    return this.#send(path, { method: 'GET' })
+  }
+
+  /** Sends the form of a page, with its hidden fields. */
+  async submit(page: Page, action: string, fields: Record<string, string> = {}): Promise<Page> {
+    const token = /name="_csrf" value="([^"]+)"/.exec(page.text)?.[1] ?? ''
+    return this.post(action, { _csrf: decoded(token), ...fields })
+  }
+
+  post(path: string, fields: Record<string, string>): Promise<Page> {
+    return this.#send(path, { method: 'POST', body: new URLSearchParams(fields) })
+  }
+
+  async #send(path: string, init: RequestInit): Promise<Page> {
+    const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const response = await fetch(new URL(path, this.#origin), {
+      ...init,
+      redirect: 'manual',
+      headers: cookie === '' ? {} : { cookie },
+    })
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      if (value === '') this.#cookies.delete(name)
+      else this.#cookies.set(name, value)
+    }
+    const { status, headers } = response
+    return { status, headers, location: headers.get('location'), text: await response.text() }
+  }
+}
+
+export interface Page {
+  status: number
+  headers: Headers
+  location: string | null
+  text: string
+}
+
+const decoded = (text: string) =>
+  text.replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
