@@ -30,8 +30,12 @@ const RULES: Record<string, RegExp> = {
     /^(?!parts\.ts|sources\/(?!common|token)[^/]+\/)\S+ sources\/(?!common\/|token\/)[^/]+\//,
   '`stores/postgres` and `stores/migrate` are imported only by `parts` and `commands`.':
     /^(?!parts\.ts|commands\/|stores\/(postgres|migrate)\/)\S+ stores\/(postgres|migrate)\//,
-  'Only `app`, `http`, `routes`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
-    /^(?!(http|routes|sandbox)\/|(app|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
+  '`dashboard` imports only `base`, `http` and the types of `client`: it reads and changes everything through the API.':
+    /^dashboard\/\S+ (?!(dashboard|base|http)\/|client\/types\.ts|pkg:)/,
+  '`dashboard` is imported only by `parts`, and its type by `components`.':
+    /^(?!(parts|components)\.ts|dashboard\/)\S+ dashboard\//,
+  'Only `app`, `components`, `http`, `routes`, `dashboard`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
+    /^(?!(http|routes|dashboard|sandbox)\/|(app|components|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
   'Only `cli` and `commands` import `sandbox`.': /^(?!(sandbox|cli|commands)\/)\S+ sandbox\//,
   '`client` imports only modules of Node.': /^client\/\S+ (?!client\/|pkg:(node:|curfew\/client))/,
   '`cli` imports only `base`, `client`, and what it loads on demand: `commands` and `sandbox`.':

@@ -20,6 +20,7 @@ t.test('a secret can be read from a file', async (t) => {
     API_KEYS: `${KEY}\n${KEY}2`,
     DATABASE_URL: 'sqlite:/elsewhere/curfew.db',
     AUDIT_SIGNING_KEY: signingKey,
+    DASHBOARD_SECRET: 'a secret of at least 32 characters',
   }
   t.same(Object.keys(values), SECRETS)
   const files = Object.entries(values).map(([key, value]) => [`${key}_FILE`, file(key, `${value}\n`)])
@@ -33,6 +34,7 @@ t.test('a secret can be read from a file', async (t) => {
     },
     databaseUrl: 'sqlite:/elsewhere/curfew.db',
     auditSigningKey: signingKey,
+    dashboardSecret: 'a secret of at least 32 characters',
   })
 })
 
