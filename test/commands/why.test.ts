@@ -60,18 +60,22 @@ t.test('it says what a revocation waits for, and until when', async (t) => {
     occurredAt: '',
     acceptedAt: '',
     completedAt: null,
-    estimatedCompletionAt: '2026-11-27T12:09:00.000Z',
+    estimatedCompletionAt: '2026-11-27T14:09:00.000Z',
     waitingFor: { what: 'budget', until: '2026-11-27T12:05:00.000Z' },
   } as const
-  const lines = (changes: object) => explain({ ...revocation, status: 'queued', ...changes }, [])
+  const now = Date.parse('2026-11-27T12:01:00Z')
+  const lines = (changes: object) => explain({ ...revocation, status: 'queued', ...changes }, [], now)
   t.same(lines({}), [
     'u1, tenant default: queued (r1)',
     '  Of 3 tokens: 1 revoked, 0 already gone, 0 kept, because granted afterwards, 2 remaining.',
-    '  Waits for the rate limit, which is used up, until 2026-11-27T12:05:00.000Z.',
-    '  Estimated completion: 2026-11-27T12:09:00.000Z.',
+    '  Waits for the rate limit, which is used up, until 2026-11-27 12:05:00Z (in 4 min).',
+    '  Estimated completion: 2026-11-27 14:09:00Z (in 3 h).',
   ])
   t.equal(lines({ waitingFor: null })[2], '  It waits for its turn.')
   t.match(lines({ status: 'held' }).at(-1), /curfew release/)
-  t.match(lines({ status: 'completed', verificationDueAt: 'soon' }).at(-1), /due at soon/)
+  t.match(
+    lines({ status: 'completed', verificationDueAt: '2026-11-27T12:00:59.500Z' }).at(-1),
+    /due at 2026-11-27 12:00:59Z\.$/,
+  )
   t.notMatch(lines({ user: { userId: 'a\u001b[2J' } }).join(), '\u001b', 'control characters are replaced')
 })

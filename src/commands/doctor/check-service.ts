@@ -46,5 +46,5 @@ function lastOf({ name, lastAcceptedAt, lastRejected }: NonNullable<Readiness['s
   if (!lastRejected) return ok(what, accepted)
   const detail = `${accepted}; last rejected ${lastRejected.at}, ${lastRejected.code}`
   if (lastAcceptedAt !== null && lastAcceptedAt > lastRejected.at) return ok(what, detail)
-  return warning(what, detail, `See docs/errors.md for ${lastRejected.code}.`)
+  return warning(what, detail, 'Run curfew rejections: it says why, and what to do.')
 }

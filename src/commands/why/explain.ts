@@ -1,5 +1,7 @@
 import { count, paint, printable } from '../../cli/terminal.ts'
+import { comingText, timeText } from '../../cli/times.ts'
 import { textOfUser } from '../../cli/user.ts'
+import { type Wait, waitText } from '../../cli/waits.ts'
 import type { Revocation } from '../../client/client.ts'
 
 /** An item of `GET /revocations/{id}/timeline`. */
@@ -12,18 +14,22 @@ export interface TimelineItem {
 }
 
 /** A revocation in sentences: who requested it, what was done, what was kept, and what is proven or still to come. */
-export function explain(revocation: Revocation, timeline: readonly TimelineItem[]): string[] {
+export function explain(
+  revocation: Revocation,
+  timeline: readonly TimelineItem[],
+  now = Date.now(),
+): string[] {
   const { id, user, tenant, status, verified } = revocation
   const state = status === 'completed' && verified ? 'completed and verified' : status
   const heading = `${printable(textOfUser(user))}, tenant ${printable(tenant)}: ${state} (${id})`
   const events = timeline.flatMap((item) => sentenceOf(item) ?? [])
-  return [paint('bold', heading), ...events, ...counts(revocation), ...outlook(revocation)].map(
+  return [paint('bold', heading), ...events, ...counts(revocation), ...outlook(revocation, now)].map(
     (line, index) => (index === 0 ? line : `  ${line}`),
   )
 }
 
 function sentenceOf({ at, event, by, address, details }: TimelineItem): string | null {
-  const time = `${at.slice(0, 19).replace('T', ' ')}Z `
+  const time = `${timeText(at)} `
   const sender = `${by ? `${by.kind} ${printable(by.name)}` : 'an unknown sender'}${address ? ` at ${printable(address)}` : ''}`
   switch (event) {
     case 'signal-accepted':
@@ -90,7 +96,7 @@ function counts({ tokens, status }: Revocation): string[] {
 }
 
 /** Why it is not done yet, until when, and what to do. */
-function outlook(revocation: Revocation): string[] {
+function outlook(revocation: Revocation, now: number): string[] {
   const { status, error, verified, verificationDueAt, estimatedCompletionAt, supersededBy } = revocation
   const { waitingFor, nextAttemptAt } = revocation as {
     waitingFor?: Wait | null
@@ -102,34 +108,18 @@ function outlook(revocation: Revocation): string[] {
   if (supersededBy) lines.push(`Another revocation does its work: ${supersededBy}`)
   if (status === 'held') lines.push('It waits for an operator: curfew release, or curfew cancel.')
   if (status === 'queued' || status === 'running') {
-    if (waitingFor)
-      lines.push(`Waits for ${WAITS[waitingFor.what] ?? waitingFor.what}${untilOf(waitingFor.until)}.`)
-    else if (nextAttemptAt) lines.push(`Its next attempt is at ${nextAttemptAt}.`)
+    if (waitingFor) lines.push(waitText(waitingFor, now))
+    else if (nextAttemptAt) lines.push(`Its next attempt is at ${comingText(nextAttemptAt, now)}.`)
     else if (status === 'queued') lines.push('It waits for its turn.')
-    lines.push(`Estimated completion: ${estimatedCompletionAt ?? 'unknown'}.`)
+    lines.push(
+      `Estimated completion: ${estimatedCompletionAt ? comingText(estimatedCompletionAt, now) : 'unknown'}.`,
+    )
   }
   if (status === 'completed' && !verified)
     lines.push(
       verificationDueAt
-        ? `Not verified yet: the confirming listing is due at ${verificationDueAt}.`
+        ? `Not verified yet: the confirming listing is due at ${comingText(verificationDueAt, now)}.`
         : 'Not verified.',
     )
   return lines
-}
-
-interface Wait {
-  what: string
-  until: string | null
-}
-
-const WAITS: Record<string, string> = {
-  'qlik-rate-limit': 'Qlik’s rate limit',
-  budget: 'the rate limit, which is used up',
-  'tenant-failing': 'the tenant, whose last attempts failed',
-  'client-refused': 'the OAuth client, which Qlik refuses',
-  'unknown-tenant': 'its tenant, which is not configured',
-}
-
-function untilOf(until: string | null): string {
-  return until ? `, until ${until}` : ''
 }
