@@ -43,7 +43,9 @@ function addWhy(program: Command): void {
       )
       .action(async (user, options) => (await import('../commands/why.ts')).whyCommand(user, options)),
     ['curfew why ann@example.com', 'curfew why --json 66a9eafe2f4c4b5b8a1d2c3e'],
-    `${NAMES} The key needs the role read.
+    `${NAMES} Revocations that
+name the user otherwise are included: the Qlik user id connects them. If no revocation contains it yet, Curfew asks Qlik.
+The key needs the role read, and signal to ask Qlik.
 
 Exit codes: 0 if the newest revocation is completed, else 1, also if there is none.`,
   )

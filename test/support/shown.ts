@@ -8,7 +8,8 @@ export function shownIn(page: string, heading: string): { command: string; answe
   return { command, answer }
 }
 
-const UUID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/
+/** A UUID, or an id of Qlik. */
+const ID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|\b[\da-f]{24}\b/
 
 /**
  * Matches answers of the same shape: ids, numbers, paths and the width of columns may differ, and a line `…` stands for
@@ -16,7 +17,7 @@ const UUID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/
  */
 export function sameShape(answer: string): RegExp {
   const parts = answer
-    .split(new RegExp(`(${UUID.source}|/\\S+|\\d[\\d,.]*| {2,}|^…$\\n)`, 'm'))
+    .split(new RegExp(`(${ID.source}|/\\S+|\\d[\\d,.]*| {2,}|^…$\\n)`, 'm'))
     .map((part, index) =>
       index % 2 === 0 ? part.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&') : patternFor(part),
     )
@@ -24,7 +25,7 @@ export function sameShape(answer: string): RegExp {
 }
 
 function patternFor(part: string): string {
-  if (UUID.test(part)) return UUID.source
+  if (ID.test(part)) return `(?:${ID.source})`
   if (part.startsWith('…')) return '(?:.*\\n)*?'
   if (part.startsWith(' ')) return ' {2,}'
   return part.startsWith('/') ? '/\\S+' : '\\d[\\d,.]*'

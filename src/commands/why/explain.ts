@@ -28,16 +28,17 @@ export function explain(
   )
 }
 
-function sentenceOf({ at, event, by, address, details }: TimelineItem): string | null {
+function sentenceOf(item: TimelineItem): string | null {
+  const { at, event, by, address, details } = item
   const time = `${timeText(at)} `
   const sender = `${by ? `${by.kind} ${printable(by.name)}` : 'an unknown sender'}${address ? ` at ${printable(address)}` : ''}`
   switch (event) {
     case 'signal-accepted':
-      return `${time}requested by ${sender}${reasonOf(details)}.`
+      return `${time}requested by ${sender}${reasonOf(item)}.`
     case 'signal-joined':
-      return `${time}requested again by ${sender}${reasonOf(details)}.`
+      return `${time}requested again by ${sender}${reasonOf(item)}.`
     case 'held':
-      return `${time}requested by ${sender}${reasonOf(details)}, and held by the brake on mass revocation.`
+      return `${time}requested by ${sender}${reasonOf(item)}, and held by the brake on mass revocation.`
     case 'released':
       return `${time}released by ${sender}.`
     case 'cancelled':
@@ -59,8 +60,10 @@ function sentenceOf({ at, event, by, address, details }: TimelineItem): string |
   }
 }
 
-function reasonOf({ reason, source }: Record<string, unknown>): string {
-  return reason === undefined ? '' : `, reason ${printable(reason)}, source ${printable(source)}`
+/** The source is a route, or the sender itself. */
+function reasonOf({ by, details: { reason, source } }: TimelineItem): string {
+  if (reason === undefined) return ''
+  return `, reason ${printable(reason)}${by?.name === source ? '' : `, source ${printable(source)}`}`
 }
 
 function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
@@ -86,13 +89,13 @@ const OUTCOMES: Record<string, string> = {
 function counts({ tokens, status }: Revocation): string[] {
   const { found, revoked, alreadyGone, kept, remaining } = tokens
   if (found === 0) return []
-  const parts = [
-    `${revoked} revoked`,
-    `${alreadyGone} already gone`,
-    `${kept} kept, because granted afterwards`,
+  const others = [
+    alreadyGone > 0 ? `${alreadyGone} already gone` : null,
+    kept > 0 ? `${kept} kept, because granted afterwards` : null,
+    remaining > 0 || status === 'running' ? `${remaining} remaining` : null,
   ]
-  const left = remaining > 0 || status === 'running' ? [`${remaining} remaining`] : []
-  return [`Of ${count(found, 'token')}: ${[...parts, ...left].join(', ')}.`]
+  const parts = [`${revoked} revoked`, ...others.filter((part) => part !== null)]
+  return [`Of ${count(found, 'token')}: ${parts.join(', ')}.`]
 }
 
 /** Why it is not done yet, until when, and what to do. */
