@@ -17,6 +17,7 @@ import { createServer } from './http/server.ts'
 import strictRoutes from './http/strict-routes.ts'
 import { EventFeed } from './revocation/audit/event-feed.ts'
 import { startSigning } from './revocation/audit/signing.ts'
+import { TrailCheck } from './revocation/audit/trail-check.ts'
 import { startRetention } from './revocation/retention.ts'
 import audit from './routes/audit.ts'
 import backups from './routes/backups.ts'
@@ -103,6 +104,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(sessions, { store, tenants, clock, sessionSources: sources.sessions })
 
   // Claim, list, revoke, verify
+  const trail =
+    config.auditRetentionDays > 0 ? new TrailCheck({ audit: store.audit, clock, log: app.log }) : null
   let stopSigning = () => {}
   let stopRetention = () => {}
   app.addHook('onReady', async () => {
@@ -112,6 +115,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     senders.start()
     stopSigning = startSigning({ ...config, audit: store.audit, clock, log: app.log })
     stopRetention = startRetention({ ...config, store, clock, log: app.log })
+    trail?.start()
   })
 
   // Report
@@ -128,12 +132,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     deprecations,
     sources,
     senders,
+    trail,
     viewSenders: (sender) => sendersVisibleTo(sender, { senders, sources, last, tenants }),
     clock,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
-  await app.register(metricsRoute, { metrics, store, tenants, estimates, deprecations, clock })
+  await app.register(metricsRoute, {
+    ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, clock },
+  })
   await app.register(audit, { audit: store.audit })
   await app.register(timeline, { store, audit: store.audit })
   const feed = new EventFeed({ audit: store.audit, clock, log: app.log })
@@ -153,7 +160,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     components.brakeLog.stop()
     senders.stop()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop(), sources.stop(), listener?.close()])
+    stopped = Promise.all([runs, tenants.stop(), sources.stop(), trail?.stop(), listener?.close()])
     waiters.close()
   })
   app.addHook('onClose', async () => {

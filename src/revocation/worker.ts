@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import { earliest } from '../base/times.ts'
 import type { AuditEvent } from './audit/entry.ts'
 import { Confirmations } from './confirmations.ts'
+import { GiveWay } from './give-way.ts'
 import { LockWaits } from './lock-waits.ts'
 import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
@@ -22,11 +23,6 @@ import type { Hindrance } from './waiting-for.ts'
 
 /** This many consecutive failures are not a passing problem of the store. */
 const FAILED_CLAIMS_IN_A_ROW = 3
-/**
- * The search for runs that must give way takes up to a tenth of the time: the store compares all current runs, while claims
- * repeat with every signal.
- */
-const GIVE_WAY_PAUSE_FACTOR = 9
 
 export interface WorkerOptions {
   store: RevocationStore
@@ -61,6 +57,7 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #now: () => number
   readonly #runs: Runs
+  readonly #giveWay: GiveWay
   readonly #survey: TokenSurvey
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
@@ -72,9 +69,6 @@ export class Worker {
   #claiming: Promise<void> | null = null
   #claimAgain = false
   #cancelTimer = () => {}
-  /** Wall-clock time; null if no search was left out. */
-  #giveWayAt: number | null = null
-  #giveWayNotBefore = Number.NEGATIVE_INFINITY
 
   constructor(options: WorkerOptions) {
     const { store, tenants, clock, log, random, runsPerTenant, onConfirmed, allowance = () => null } = options
@@ -82,6 +76,7 @@ export class Worker {
     this.#options = options
     this.#now = now
     this.#runs = new Runs(runsPerTenant, (tenant) => allowance(tenant)?.permitsPerWindow ?? 0)
+    this.#giveWay = new GiveWay({ store, runs: this.#runs, clock, now })
     this.#survey = new TokenSurvey({
       ...{ store, tenants, clock, log, allowance },
       tokens: () => this.#runs.tokens(),
@@ -166,7 +161,7 @@ export class Worker {
       await this.#recover()
       while (this.#claimAgain && !this.#isStopping) {
         this.#claimAgain = false
-        await this.#giveWay()
+        await this.#giveWay.search()
         claimedAt = this.#now()
         const claimed = await store.claim({ now: claimedAt, room: this.#runs.room(claimedAt) })
         for (const revocation of claimed) this.#run(revocation)
@@ -177,7 +172,7 @@ export class Worker {
       const resumesAt = [
         this.#runs.failing.resumesAt(claimedAt),
         this.#confirmations.resumesAt(claimedAt),
-        this.#giveWayAt,
+        this.#giveWay.resumesAt,
       ]
       const wakeAt = earliest(await store.nextDueAt(claimedAt), ...resumesAt)
       if (wakeAt !== null) this.#wakeAfter(wakeAt - this.#now())
@@ -193,24 +188,6 @@ export class Worker {
   #wakeAfter(ms: number): void {
     this.#cancelTimer()
     if (!this.#isStopping) this.#cancelTimer = this.#options.clock.after(ms, this.wake)
-  }
-
-  /**
-   * A run that waits for the budget must not delay a more urgent signal for the same user: it is put back into the
-   * queue, and the two join.
-   */
-  async #giveWay(): Promise<void> {
-    const { store, clock } = this.#options
-    this.#giveWayAt = null
-    if (this.#runs.isEmpty) return
-    const startedAt = clock.monotonic()
-    if (startedAt < this.#giveWayNotBefore) {
-      this.#giveWayAt = this.#now() + this.#giveWayNotBefore - startedAt
-      return
-    }
-    for (const id of await store.overtaken()) this.#runs.stop(id)
-    const endedAt = clock.monotonic()
-    this.#giveWayNotBefore = endedAt + GIVE_WAY_PAUSE_FACTOR * (endedAt - startedAt)
   }
 
   #run(revocation: Revocation): void {

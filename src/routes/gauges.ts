@@ -1,19 +1,26 @@
 import { Gauge, type LabelValues, type Registry } from '@prometheus-io/client'
 import type { Clock } from '../base/clock.ts'
+import { expiringKeys } from '../http/key-expiry.ts'
+import type { Senders } from '../http/senders.ts'
 import { TIERS, type Tier } from '../qlik/budget/permit-log.ts'
 import type { Deprecations } from '../qlik/deprecations.ts'
 import { classOf } from '../qlik/pool.ts'
 import type { HttpQlikTenant } from '../qlik/tenant.ts'
 import type { Tenants } from '../qlik/tenants.ts'
+import type { TrailCheck } from '../revocation/audit/trail-check.ts'
 import type { Estimates } from '../revocation/estimates.ts'
-import type { BacklogCount, RevocationStore } from '../revocation/store.ts'
+import type { BacklogCount } from '../revocation/store.ts'
 import type { TenantStatus } from '../revocation/tenant-status.ts'
+import type { Store } from '../stores/store.ts'
 
 export interface GaugeOptions {
-  store: Pick<RevocationStore, 'backlog'>
+  store: Pick<Store, 'backlog' | 'freeBytes'>
   tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit' | 'refreshBudgets'>
   estimates: Pick<Estimates, 'refresh' | 'statusOf'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
+  senders: Pick<Senders, 'apiKeys'>
+  /** Null if the audit trail is turned off. */
+  trail: Pick<TrailCheck, 'checkedAt' | 'problems'> | null
   clock: Pick<Clock, 'now'>
 }
 
@@ -23,6 +30,8 @@ interface Scrape {
   /** Only tenants in use: those with an open connection or a backlog. */
   inUse: readonly { tenant: string; status: TenantStatus }[]
   opened: readonly HttpQlikTenant[]
+  /** Null if unknown. */
+  freeBytes: number | null
 }
 
 type Fill<Label extends string> = (
@@ -47,6 +56,12 @@ class Gauges {
     })
   }
 
+  /** A gauge without labels. */
+  addValue(name: string, help: string, read: (scrape: Scrape) => number): void {
+    const gauge = new Gauge({ name, help, registers: [this.#registry] })
+    this.#fills.push((scrape) => gauge.set(read(scrape)))
+  }
+
   fill(scrape: Scrape): void {
     for (const fill of this.#fills) fill(scrape)
   }
@@ -59,13 +74,20 @@ export function createGauges(registry: Registry, options: GaugeOptions): () => P
   addBacklog(gauges, options)
   addLimits(gauges, options)
   addDeprecations(gauges, options)
+  addKeys(gauges, options)
+  addStorage(gauges, options)
 
   return async () => {
-    const [backlog] = await Promise.all([store.backlog(), tenants.refreshBudgets(), estimates.refresh()])
+    const [backlog, freeBytes = null] = await Promise.all([
+      store.backlog(),
+      store.freeBytes?.(),
+      tenants.refreshBudgets(),
+      estimates.refresh(),
+    ])
     const opened = [...tenants.opened()]
     const names = new Set([...opened.map(({ name }) => name), ...backlog.map(({ tenant }) => tenant)])
     const inUse = [...names].map((tenant) => ({ tenant, status: estimates.statusOf(tenant) }))
-    gauges.fill({ backlog, inUse, opened })
+    gauges.fill({ backlog, inUse, opened, freeBytes })
   }
 }
 
@@ -178,5 +200,40 @@ function addDeprecations(gauges: Gauges, { deprecations }: GaugeOptions): void {
       for (const tenant of deprecations.tenants())
         for (const { route } of deprecations.of(tenant)) set({ tenant, route }, 1)
     },
+  )
+}
+
+function addKeys(gauges: Gauges, { senders, clock }: GaugeOptions): void {
+  gauges.add(
+    'curfew_api_keys',
+    'API keys that are valid, those of them that expire within 14 days, and those that have expired.',
+    ['state'],
+    (set) => {
+      const keys = senders.apiKeys()
+      const { soon, expired } = expiringKeys(keys, clock.now())
+      set({ state: 'valid' }, keys.length - expired.length)
+      set({ state: 'expiring' }, soon.length)
+      set({ state: 'expired' }, expired.length)
+    },
+  )
+}
+
+function addStorage(gauges: Gauges, { store, trail }: GaugeOptions): void {
+  if (store.freeBytes)
+    gauges.addValue(
+      'curfew_disk_free_bytes',
+      'Free space where the SQLite database is; NaN if it cannot be read.',
+      ({ freeBytes }) => freeBytes ?? Number.NaN,
+    )
+  if (!trail) return
+  gauges.addValue(
+    'curfew_audit_trail_damaged_chains',
+    'Chains of the audit trail in which the background check has found a problem.',
+    () => trail.problems.length,
+  )
+  gauges.addValue(
+    'curfew_audit_trail_checked_timestamp_seconds',
+    'Time of the last complete check of the audit trail; 0 if none is complete.',
+    () => (trail.checkedAt ?? 0) / 1000,
   )
 }

@@ -26,6 +26,8 @@ export interface HealthOptions {
   tenants: KnownTenants
   deprecations: Pick<Deprecations, 'of'>
   sources: { checks(): Check[] }
+  /** Null if the audit trail is turned off. */
+  trail: { checks(): Check[] } | null
   senders: Pick<Senders, 'apiKeys' | 'byApiKey'>
   /** What this sender can see of all senders. */
   viewSenders: (sender: Sender | null) => Partial<SenderViews>
@@ -40,7 +42,7 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, deprecations, sources, senders, viewSenders, clock, isStopping, isClaimFailing },
+  { store, tenants, deprecations, sources, senders, trail, viewSenders, clock, isStopping, isClaimFailing },
 ) => {
   const options = { logLevel: 'silent' as const, config: { isProbe: true } }
   // Each check asks the store, and there can be thousands of tenants.
@@ -58,6 +60,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     ...(await storeState()),
     ...sources.checks(),
     ...expiryChecks(senders.apiKeys(), clock.now()),
+    ...(trail?.checks() ?? []),
   ]
 
   app.get(

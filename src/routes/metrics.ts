@@ -90,6 +90,17 @@ export function createMetrics() {
     refused: (reason: Refusal) => refusals.inc({ reason }),
     signal: (source: string, result: 'accepted' | 'replayed' | 'ignored', count = 1) =>
       signals.inc({ source, result }, count),
+    /**
+     * Creates the series that alerts watch: Prometheus does not see the first increase of a series that begins with it, nor
+     * the silence of a source without one.
+     */
+    expect(sources: Iterable<{ name: string }>, tenants: Iterable<{ name: string }>): void {
+      for (const { name } of sources) signals.inc({ source: name, result: 'accepted' }, 0)
+      for (const { name: tenant } of tenants) {
+        revocations.inc({ tenant, status: 'failed', outcome: '' }, 0)
+        verifications.inc({ tenant, result: 'unverified' }, 0)
+      }
+    },
     rejected({ source, code, isSignal, events }: Pick<Rejection, 'source' | 'code' | 'isSignal' | 'events'>) {
       rejections.inc({ source, reason: code }, events ?? 1)
       // A replayed token is counted when its signal is accepted.
@@ -136,11 +147,15 @@ export type Metrics = ReturnType<typeof createMetrics>
 
 export interface MetricsOptions extends GaugeOptions {
   metrics: Metrics
+  sources: { entries(): readonly { name: string }[] }
   clock: Pick<Clock, 'now' | 'monotonic'>
 }
 
 /** `GET /metrics`, in the Prometheus text format. Gauges are read on each request, but not more than five times a second. */
-export default async function metricsRoute(app: FastifyInstance, { metrics, ...options }: MetricsOptions) {
+export default async function metricsRoute(
+  app: FastifyInstance,
+  { metrics, sources, ...options }: MetricsOptions,
+) {
   const { registry } = metrics
   const readGauges = createGauges(registry, options)
 
@@ -158,6 +173,7 @@ export default async function metricsRoute(app: FastifyInstance, { metrics, ...o
   )
 
   async function expose(): Promise<Buffer> {
+    metrics.expect(sources.entries(), options.tenants.opened())
     await readGauges()
     // One buffer for all responses that are not read yet.
     return Buffer.from(await registry.metrics())

@@ -9,6 +9,8 @@ export interface Store extends RevocationStore {
   permits: Permits
   /** Writes a consistent copy to a new file, while the service runs. Absent if the database has tools of its own for that. */
   backup?(): Promise<Backup>
+  /** Free space where the database is, if that is this machine; null if it cannot be read. */
+  freeBytes?(): Promise<number | null>
 }
 
 export interface Backup {

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { statfs } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
@@ -257,6 +258,12 @@ export class SqliteStore implements Store {
     })
     return this.#backup
   }
+
+  freeBytes: NonNullable<Store['freeBytes']> = () =>
+    statfs(dirname(this.#path)).then(
+      ({ bavail, bsize }) => bavail * bsize,
+      () => null,
+    )
 
   close: Store['close'] = async () => {
     if (this.#isClosed) return
