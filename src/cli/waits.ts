@@ -6,7 +6,7 @@ export interface Wait {
   until: string | null
 }
 
-const WAITS: Record<string, string> = {
+export const WAITS: Record<string, string> = {
   'qlik-rate-limit': 'Qlik’s rate limit',
   budget: 'the rate limit, which is used up',
   'tenant-failing': 'the tenant, whose last attempts failed',

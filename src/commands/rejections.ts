@@ -56,10 +56,10 @@ function senderLines(senders: readonly RejectedSender[]): string[] {
   if (senders.length === 0) return []
   const rows = senders.map(({ kind, name, lastAcceptedAt, lastRejected }) => [
     printable(`${kind} ${name}`),
-    lastRejected ? timeText(lastRejected.at) : '',
+    printable(lastRejected ? timeText(lastRejected.at) : ''),
     printable(lastRejected?.code),
     lastRejected?.authenticated ? 'yes' : 'no',
-    lastAcceptedAt ? timeText(lastAcceptedAt) : 'none',
+    printable(lastAcceptedAt ? timeText(lastAcceptedAt) : 'none'),
   ])
   return [...table([['SENDER', 'LAST REJECTED', 'CODE', 'AUTHENTICATED', 'LAST ACCEPTED'], ...rows]), '']
 }

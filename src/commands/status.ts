@@ -113,12 +113,12 @@ function lines(status: Status): string[] {
   const { checks, backlog, budgets, tenants, failures, sources } = status
   const color = status.status === 'ready' ? 'green' : 'red'
   return [
-    `Curfew is ${paint(color, status.status)}.`,
+    `Curfew is ${paint(color, printable(status.status))}.`,
     ...checks
       .filter((check) => check.status !== 'ok')
       .map(({ name, status, detail }) => {
         const color = COLORS[status as keyof typeof COLORS] ?? 'yellow'
-        return `  ${paint(color, status)}  ${printable(name)}${detail ? `: ${printable(detail)}` : ''}`
+        return `  ${paint(color, printable(status))}  ${printable(name)}${detail ? `: ${printable(detail)}` : ''}`
       }),
     ...backlogLines(backlog, tenants),
     ...(budgets.length > 0 ? ['Calls left in the current window:'] : []),
@@ -140,7 +140,7 @@ function backlogLines(backlog: Status['backlog'], tenants: readonly TenantStatus
   return [
     'Backlog:',
     ...[...byTenant].flatMap(([name, counts]) => [
-      `  ${printable(name)}  ${counts.map((one) => count(one.count, one.status, one.status)).join(', ')}`,
+      `  ${printable(`${name}  ${counts.map((one) => count(one.count, one.status, one.status)).join(', ')}`)}`,
       ...tenants.filter(({ tenant }) => tenant === name).flatMap(sentencesOf),
     ]),
   ]
@@ -162,9 +162,9 @@ function sourceLines(sources: readonly Sender[]): string[] {
   if (sources.length === 0) return []
   const rows = sources.map(({ name, kind, lastAcceptedAt, lastRejected }) => [
     printable(name),
-    kind ?? '',
-    lastAcceptedAt ? timeText(lastAcceptedAt) : 'none',
-    lastRejected ? `${timeText(lastRejected.at)} ${printable(lastRejected.code)}` : 'none',
+    printable(kind ?? ''),
+    printable(lastAcceptedAt ? timeText(lastAcceptedAt) : 'none'),
+    printable(lastRejected ? `${timeText(lastRejected.at)} ${lastRejected.code}` : 'none'),
   ])
   return table([['SOURCE', 'KIND', 'LAST ACCEPTED', 'LAST REJECTED'], ...rows])
 }

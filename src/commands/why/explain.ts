@@ -21,17 +21,16 @@ export function explain(
 ): string[] {
   const { id, user, tenant, status, verified } = revocation
   const state = status === 'completed' && verified ? 'completed and verified' : status
-  const heading = `${printable(textOfUser(user))}, tenant ${printable(tenant)}: ${state} (${id})`
+  const heading = printable(`${textOfUser(user)}, tenant ${tenant}: ${state} (${id})`)
   const events = timeline.flatMap((item) => sentenceOf(item) ?? [])
-  return [paint('bold', heading), ...events, ...counts(revocation), ...outlook(revocation, now)].map(
-    (line, index) => (index === 0 ? line : `  ${line}`),
-  )
+  const lines = [...events, ...counts(revocation), ...outlook(revocation, now)]
+  return [paint('bold', heading), ...lines.map((line) => `  ${printable(line)}`)]
 }
 
 function sentenceOf(item: TimelineItem): string | null {
   const { at, event, by, address, details } = item
   const time = `${timeText(at)} `
-  const sender = `${by ? `${by.kind} ${printable(by.name)}` : 'an unknown sender'}${address ? ` at ${printable(address)}` : ''}`
+  const sender = `${by ? `${by.kind} ${by.name}` : 'an unknown sender'}${address ? ` at ${address}` : ''}`
   switch (event) {
     case 'signal-accepted':
       return `${time}requested by ${sender}${reasonOf(item)}.`
@@ -63,7 +62,7 @@ function sentenceOf(item: TimelineItem): string | null {
 /** The source is a route, or the sender itself. */
 function reasonOf({ by, details: { reason, source } }: TimelineItem): string {
   if (reason === undefined) return ''
-  return `, reason ${printable(reason)}${by?.name === source ? '' : `, source ${printable(source)}`}`
+  return `, reason ${reason}${by?.name === source ? '' : `, source ${source}`}`
 }
 
 function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
@@ -71,18 +70,19 @@ function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
 }
 
 function endOf({ status, outcome, error }: Record<string, unknown>): string {
-  if (status === 'completed') return `completed: ${printable(OUTCOMES[String(outcome)] ?? outcome)}`
-  return `${printable(status)}${codeOf({ error })}`
+  if (status === 'completed') return `completed: ${OUTCOMES[String(outcome)] ?? outcome}`
+  return `${status}${codeOf({ error })}`
 }
 
 function codeOf({ error }: Record<string, unknown>): string {
-  return error ? `: ${printable(error)}` : ''
+  return error ? `: ${error}` : ''
 }
 
 const OUTCOMES: Record<string, string> = {
   revoked: 'tokens were revoked',
   'nothing-to-revoke': 'the user had no token in scope',
   'no-such-user': 'no user has this name in Qlik Cloud',
+  'no-matching-user': 'no user has this name in Qlik Cloud',
   'none-visible': 'no token was found, but the OAuth client may not see those of other users',
 }
 
@@ -106,7 +106,7 @@ function outlook(revocation: Revocation, now: number): string[] {
     nextAttemptAt?: string | null
   }
   const lines: string[] = []
-  if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${printable(error.detail)}`)
+  if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${error.detail}`)
   if (status === 'failed' && error) lines.push(`${error.action} Then: curfew retry ${revocation.id}`)
   if (supersededBy) lines.push(`Another revocation does its work: ${supersededBy}`)
   if (status === 'held') lines.push('It waits for an operator: curfew release, or curfew cancel.')
