@@ -11,6 +11,7 @@ export function addOperatorCommands(program: Command): void {
   addDoctor(program)
   addWhy(program)
   addStatus(program)
+  addRejections(program)
   addRevoke(program)
   addDecisions(program)
   addAudit(program)
@@ -42,7 +43,9 @@ function addWhy(program: Command): void {
       )
       .action(async (user, options) => (await import('../commands/why.ts')).whyCommand(user, options)),
     ['curfew why ann@example.com', 'curfew why --json 66a9eafe2f4c4b5b8a1d2c3e'],
-    `${NAMES} The key needs the role read.
+    `${NAMES} Revocations that
+name the user otherwise are included: the Qlik user id connects them. If no revocation contains it yet, Curfew asks Qlik.
+The key needs the role read, and signal to ask Qlik.
 
 Exit codes: 0 if the newest revocation is completed, else 1, also if there is none.`,
   )
@@ -65,6 +68,16 @@ function addStatus(program: Command): void {
       .action(async (user, options) => (await import('../commands/tokens.ts')).tokensCommand(user, options)),
     ['curfew tokens ann@example.com'],
     `${NAMES} The key needs the role signal. The list costs a few calls of Qlik's tier 1.`,
+  )
+}
+
+function addRejections(program: Command): void {
+  examples(
+    onService(program.command('rejections'))
+      .description('list the senders that are rejected, how often and why, and say what to do')
+      .action(async (options) => (await import('../commands/rejections.ts')).rejectionsCommand(options)),
+    ['curfew rejections', 'curfew rejections --json | jq .reasons'],
+    'Counts since the start of the replica that answers. The key needs the role operate.',
   )
 }
 

@@ -30,6 +30,7 @@ interface Item {
     at: number
     tenant?: string | null
     revocation?: string | null
+    details?: Record<string, unknown>
     address?: string | null
     by?: { kind: string; name?: string } | null
   }
@@ -55,8 +56,11 @@ export async function auditCommand(options: ListOptions): Promise<void> {
   if (shown === 0 && !json) note('No entries.')
 }
 
+/** Of the details, those that say why. All are in `--json`. */
+const SHOWN_DETAILS = ['code', 'route', 'reason', 'source', 'status', 'outcome', 'error']
+
 function describe({ entry, private: personal }: Item): string {
-  const { event, at, tenant, by, address, revocation } = entry
+  const { event, at, tenant, by, address, revocation, details = {} } = entry
   const parts = [
     new Date(at).toISOString(),
     event,
@@ -65,6 +69,7 @@ function describe({ entry, private: personal }: Item): string {
     address && `from ${address}`,
     tenant && `tenant ${tenant}`,
     revocation,
+    ...SHOWN_DETAILS.flatMap((name) => (typeof details[name] === 'string' ? `${name} ${details[name]}` : [])),
   ]
   return parts.filter(Boolean).map(printable).join('  ')
 }

@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { clientFor, readConnection } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
-import { note, paint, print, printable, printJson, table } from '../cli/terminal.ts'
+import { count, note, paint, print, printable, printJson, table } from '../cli/terminal.ts'
+import { comingText, timeText } from '../cli/times.ts'
+import { type Wait, waitText } from '../cli/waits.ts'
 import { CurfewApiError, type CurfewClient, type Revocation } from '../client/client.ts'
-import { type Sample, samplesIn } from './metrics-text.ts'
+import { type Check, metricsOf, readinessOf, type Sender } from './service-state.ts'
 
 const WATCH_MS = 2_000
 /** For the failures by code: the newest ones are enough to see what is wrong. */
@@ -15,30 +17,14 @@ interface Options {
   profile?: string
 }
 
-interface Check {
-  name: string
-  status: string
-  detail?: string
-}
-interface Sender {
-  name: string
-  kind?: string
-  lastAcceptedAt: string | null
-  lastRejected: { at: string; code: string } | null
-}
-interface Readiness {
-  status: string
-  checks?: Check[]
-  sources?: Sender[]
-}
-
 interface TenantStatus {
   tenant: string
+  backlog: Record<string, { uncounted: number }>
   remainingTokens: number
   blockedUntil: string | null
   estimatedCompletionAt: string | null
   oldestQueuedAt: string | null
-  waitingFor: { what: string; until: string | null } | null
+  waitingFor: Wait | null
 }
 
 export interface Status {
@@ -102,22 +88,6 @@ async function statusOf(client: CurfewClient, hasKey: boolean): Promise<Status> 
   }
 }
 
-/** Answers with 503 and the same body if the service is not ready. */
-async function readinessOf(client: CurfewClient): Promise<Readiness> {
-  const response = await client.open('GET', '/health/ready', { accept: [503] })
-  return (await response.json()) as Readiness
-}
-
-/** Empty if the public listener does not have them. */
-async function metricsOf(client: CurfewClient): Promise<Sample[]> {
-  try {
-    return samplesIn(await (await client.open('GET', '/metrics')).text())
-  } catch (error) {
-    if (error instanceof CurfewApiError && error.status === 404) return []
-    throw error
-  }
-}
-
 async function tenantsOf(client: CurfewClient): Promise<TenantStatus[]> {
   return (await client.call<{ tenants: TenantStatus[] }>('GET', '/status')).tenants
 }
@@ -142,21 +112,18 @@ const COLORS = { ok: 'green', warning: 'yellow', failed: 'red' } as const
 function lines(status: Status): string[] {
   const { checks, backlog, budgets, tenants, failures, sources } = status
   const color = status.status === 'ready' ? 'green' : 'red'
-  const left = backlog.filter(({ count }) => count > 0)
   return [
-    `Curfew is ${paint(color, status.status)}.`,
+    `Curfew is ${paint(color, printable(status.status))}.`,
     ...checks
       .filter((check) => check.status !== 'ok')
       .map(({ name, status, detail }) => {
         const color = COLORS[status as keyof typeof COLORS] ?? 'yellow'
-        return `  ${paint(color, status)}  ${printable(name)}${detail ? `: ${printable(detail)}` : ''}`
+        return `  ${paint(color, printable(status))}  ${printable(name)}${detail ? `: ${printable(detail)}` : ''}`
       }),
-    left.length === 0 ? 'Backlog: empty' : 'Backlog:',
-    ...left.map(({ tenant, status, count }) => `  ${printable(tenant)}  ${count} ${status}`),
-    ...tenants.flatMap(waitLines),
+    ...backlogLines(backlog, tenants),
     ...(budgets.length > 0 ? ['Calls left in the current window:'] : []),
     ...budgets.map(({ tenant, tier, remaining, blockedUntil }) => {
-      const block = blockedUntil ? `, blocked by Qlik until ${blockedUntil}` : ''
+      const block = blockedUntil ? `, blocked by Qlik until ${comingText(blockedUntil)}` : ''
       return `  ${printable(tenant)}  tier ${tier}: ${remaining}${block}`
     }),
     ...(Object.keys(failures).length > 0 ? ['Failed:'] : []),
@@ -165,30 +132,39 @@ function lines(status: Status): string[] {
   ]
 }
 
-function waitLines({
-  tenant,
-  remainingTokens,
-  estimatedCompletionAt,
-  oldestQueuedAt,
-  waitingFor,
-}: TenantStatus) {
-  const until = waitingFor?.until ? ` until ${waitingFor.until}` : ''
-  const parts = [
-    remainingTokens > 0 ? `${remainingTokens} tokens left` : null,
-    oldestQueuedAt ? `the oldest since ${oldestQueuedAt}` : null,
-    waitingFor ? `waiting for ${waitingFor.what}${until}` : null,
-    estimatedCompletionAt ? `expected to be empty at ${estimatedCompletionAt}` : null,
-  ].filter((part) => part !== null)
-  return parts.length > 0 ? [`  ${printable(`${tenant}  ${parts.join(', ')}`)}`] : []
+/** For each tenant, how much waits, why, until when, and when it will be empty. */
+function backlogLines(backlog: Status['backlog'], tenants: readonly TenantStatus[]): string[] {
+  const left = backlog.filter((one) => one.count > 0)
+  if (left.length === 0) return ['Backlog: empty']
+  const byTenant = Map.groupBy(left, ({ tenant }) => tenant)
+  return [
+    'Backlog:',
+    ...[...byTenant].flatMap(([name, counts]) => [
+      `  ${printable(`${name}  ${counts.map((one) => count(one.count, one.status, one.status)).join(', ')}`)}`,
+      ...tenants.filter(({ tenant }) => tenant === name).flatMap(sentencesOf),
+    ]),
+  ]
+}
+
+function sentencesOf({ backlog, remainingTokens, waitingFor, ...times }: TenantStatus): string[] {
+  const uncounted = Object.values(backlog).reduce((sum, reason) => sum + reason.uncounted, 0)
+  const others = uncounted > 0 ? `, and those of ${count(uncounted, 'user')} not counted yet` : ''
+  const { oldestQueuedAt, estimatedCompletionAt } = times
+  return [
+    remainingTokens + uncounted > 0 ? `${count(remainingTokens, 'token')} left${others}.` : null,
+    oldestQueuedAt ? `The oldest was queued at ${timeText(oldestQueuedAt)}.` : null,
+    waitingFor ? waitText(waitingFor) : null,
+    estimatedCompletionAt ? `Estimated completion: ${comingText(estimatedCompletionAt)}.` : null,
+  ].flatMap((sentence) => (sentence === null ? [] : `    ${printable(sentence)}`))
 }
 
 function sourceLines(sources: readonly Sender[]): string[] {
   if (sources.length === 0) return []
   const rows = sources.map(({ name, kind, lastAcceptedAt, lastRejected }) => [
     printable(name),
-    kind ?? '',
-    lastAcceptedAt ?? 'none',
-    lastRejected ? `${lastRejected.at} ${lastRejected.code}` : 'none',
+    printable(kind ?? ''),
+    printable(lastAcceptedAt ? timeText(lastAcceptedAt) : 'none'),
+    printable(lastRejected ? `${timeText(lastRejected.at)} ${lastRejected.code}` : 'none'),
   ])
   return table([['SOURCE', 'KIND', 'LAST ACCEPTED', 'LAST REJECTED'], ...rows])
 }

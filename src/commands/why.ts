@@ -1,9 +1,10 @@
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
-import { print, printJson } from '../cli/terminal.ts'
-import { kindOf, userNamed } from '../cli/user.ts'
+import { note, print, printable, printJson } from '../cli/terminal.ts'
+import { kindOf, textOfUser, userNamed } from '../cli/user.ts'
 import type { Revocation } from '../client/client.ts'
 import { explain, type TimelineItem } from './why/explain.ts'
+import { findRevocations } from './why/find.ts'
 
 interface Options {
   email?: boolean
@@ -18,23 +19,25 @@ interface Options {
 export async function whyCommand(name: string, options: Options): Promise<void> {
   const { tenant, limit, json, profile } = options
   const client = connect(profile)
-  const query = { ...userNamed(name, kindOf(options)), tenant, limit }
-  const found: Revocation[] = []
-  for await (const one of client.revocations(query)) if (found.push(one) >= limit) break
+  const user = userNamed(name, kindOf(options))
+  const { revocations, qlikUsers, isComplete } = await findRevocations(client, user, { tenant, limit })
   const explained: { revocation: Revocation; timeline: TimelineItem[] }[] = []
-  for (const revocation of found) {
-    const path = `/revocations/${revocation.id}/timeline`
+  for (const revocation of revocations) {
+    const path = `/revocations/${encodeURIComponent(revocation.id)}/timeline`
     const { items } = await client.call<{ items: TimelineItem[] }>('GET', path)
     explained.push({ revocation, timeline: items })
   }
-  if (found[0]?.status !== 'completed') process.exitCode = EXIT.no
-  if (json) return printJson({ revocations: explained })
-  if (found.length === 0) return print(NONE)
+  if (revocations[0]?.status !== 'completed') process.exitCode = EXIT.no
+  if (json) return printJson({ qlikUsers, isComplete, revocations: explained })
+  if (!isComplete)
+    note('Qlik could not be asked for the user id: revocations under other names are not shown.')
+  if (revocations.length === 0) return print(NONE)
+  if (user.userId === undefined && revocations.some((one) => textOfUser(one.user) !== name))
+    print(`${printable(name)} is the Qlik user ${qlikUsers.map(printable).join(', ')}.`)
   for (const [index, { revocation, timeline }] of explained.entries()) {
     if (index > 0) print('')
     for (const line of explain(revocation, timeline)) print(line)
   }
 }
 
-const NONE = `No revocation names this user, or it ended before RETENTION_DAYS. Other names of the user are other searches, except that a
-Qlik user id also finds names that led to it. See also: curfew audit --event request-rejected`
+const NONE = `No revocation names this user, or it ended before RETENTION_DAYS. Was the signal rejected? See: curfew rejections`

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { styleText } from 'node:util'
 import { signWebhook } from '../base/standard-webhooks.ts'
 import { curfewEnvironment, envLines } from './curfew-environment.ts'
 import { type DemoArguments, demoHelp, readDemoArguments } from './demo-arguments.ts'
@@ -202,6 +203,7 @@ function isVerified(revocation: { status: string; verified: boolean }): boolean 
 }
 
 function prove(statement: string, holds: boolean): void {
-  say(`${holds ? '✔' : '✘'} ${statement}`)
+  const [color, mark] = holds ? (['green', '✔'] as const) : (['red', '✘'] as const)
+  say(`${styleText(color, mark, { stream: process.stdout })} ${statement}`)
   if (!holds) process.exitCode = 1
 }

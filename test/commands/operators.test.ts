@@ -167,6 +167,26 @@ t.test('try sends valid and forged requests of a vendor', async (t) => {
   t.equal((await service.stored()).length, 1)
 })
 
+t.test('rejections says that there are none, and needs the role operate for the senders', async (t) => {
+  const reader = 'reader-0123456789abcdefghijkl'
+  const { path } = configurationFile(t, { apiKeys: [{ name: 'reader', key: reader, roles: ['read'] }] })
+  const service = await startService(t, { environment: { CONFIG_FILE: path } })
+  t.same(await run(service, 'rejections'), {
+    code: 0,
+    stdout: 'Nothing was rejected since the start of this replica.\n',
+    stderr: '',
+  })
+  await service.call('POST', '/logout-hook', { body: {} })
+  const environment = { CURFEW_URL: service.url, CURFEW_API_KEY: reader }
+  const { stdout, stderr } = await runCommand(['rejections'], environment)
+  t.match(stdout, /^1 rejection at logout-hook: CURFEW_REQUEST_INVALID: .*\n {4}Correct the members/)
+  t.equal(stderr, 'Without the role operate, the senders are not shown.\n')
+  t.match(JSON.parse((await run(service, 'rejections', '--json')).stdout), {
+    senders: [{ kind: 'api-key', name: 'API_KEYS[0]', lastRejected: { authenticated: true } }],
+    reasons: [{ source: 'logout-hook', code: 'CURFEW_REQUEST_INVALID', count: 1 }],
+  })
+})
+
 async function withSources(t: Test) {
   const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
   const issuer = await openIssuer()

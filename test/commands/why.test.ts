@@ -24,7 +24,7 @@ t.test('it explains who requested a revocation, what was revoked, and the proof'
         `${time} Qlik confirmed that 2 tokens are gone\\.`,
         `${time} completed: tokens were revoked\\.`,
         `${time} a listing proved that no token in scope is left\\.`,
-        '  Of 2 tokens: 2 revoked, 0 already gone, 0 kept, because granted afterwards\\.',
+        '  Of 2 tokens: 2 revoked\\.',
       ].join('\n')}\n$`,
     ),
   )
@@ -44,6 +44,34 @@ t.test('it says why a revocation failed, and that there is none', async (t) => {
   t.match(await why(service), { code: 64, stderr: /Usage: curfew why/ })
 })
 
+t.test('it finds revocations under other names of the user', async (t) => {
+  const service = await startService(t)
+  const ann = service.userWithTokens(1, { email: 'ann@example.com', subject: 'idp|ann' })
+  const { id } = await service.revoke({ subject: 'idp|ann' })
+  const first = await why(service, 'ann@example.com')
+  t.match(first, { code: 0, stderr: '' })
+  t.match(
+    first.stdout,
+    `ann@example.com is the Qlik user ${ann.id}.\nidp|ann, tenant default: completed and verified (${id})`,
+  )
+  const { id: byEmail } = await service.revoke({ email: 'ann@example.com' })
+  service.sandbox.tenant.order({ kind: 'status', status: 503, times: Number.POSITIVE_INFINITY })
+  const json = JSON.parse((await why(service, '--json', 'ann@example.com')).stdout)
+  t.match(json, {
+    qlikUsers: [ann.id],
+    isComplete: true,
+    revocations: [{ revocation: { id: byEmail } }, { revocation: { id } }],
+  })
+  t.match(await why(service, '--limit', '1', ann.id), {
+    code: 0,
+    stdout: new RegExp(`^ann@.*${byEmail}\\)\n(?:  .*\n)+$`),
+  })
+  t.match(await why(service, 'ben@example.com'), {
+    code: 1,
+    stderr: /^Qlik could not be asked for the user id/,
+  })
+})
+
 t.test('it says what a revocation waits for, and until when', async (t) => {
   const revocation = {
     id: 'r1',
@@ -60,18 +88,27 @@ t.test('it says what a revocation waits for, and until when', async (t) => {
     occurredAt: '',
     acceptedAt: '',
     completedAt: null,
-    estimatedCompletionAt: '2026-11-27T12:09:00.000Z',
+    estimatedCompletionAt: '2026-11-27T14:09:00.000Z',
     waitingFor: { what: 'budget', until: '2026-11-27T12:05:00.000Z' },
   } as const
-  const lines = (changes: object) => explain({ ...revocation, status: 'queued', ...changes }, [])
+  const now = Date.parse('2026-11-27T12:01:00Z')
+  const lines = (changes: object) => explain({ ...revocation, status: 'queued', ...changes }, [], now)
   t.same(lines({}), [
     'u1, tenant default: queued (r1)',
-    '  Of 3 tokens: 1 revoked, 0 already gone, 0 kept, because granted afterwards, 2 remaining.',
-    '  Waits for the rate limit, which is used up, until 2026-11-27T12:05:00.000Z.',
-    '  Estimated completion: 2026-11-27T12:09:00.000Z.',
+    '  Of 3 tokens: 1 revoked, 2 remaining.',
+    '  Waits for the rate limit, which is used up, until 2026-11-27 12:05:00Z (in 4 min).',
+    '  Estimated completion: 2026-11-27 14:09:00Z (in 3 h).',
   ])
+  const tokens = { found: 4, revoked: 1, alreadyGone: 1, kept: 2, remaining: 0 }
+  t.equal(
+    lines({ tokens })[1],
+    '  Of 4 tokens: 1 revoked, 1 already gone, 2 kept, because granted afterwards.',
+  )
   t.equal(lines({ waitingFor: null })[2], '  It waits for its turn.')
   t.match(lines({ status: 'held' }).at(-1), /curfew release/)
-  t.match(lines({ status: 'completed', verificationDueAt: 'soon' }).at(-1), /due at soon/)
+  t.match(
+    lines({ status: 'completed', verificationDueAt: '2026-11-27T12:00:59.500Z' }).at(-1),
+    /due at 2026-11-27 12:00:59Z\.$/,
+  )
   t.notMatch(lines({ user: { userId: 'a\u001b[2J' } }).join(), '\u001b', 'control characters are replaced')
 })

@@ -1,4 +1,5 @@
 import { clientFor, readConnection } from '../../cli/connection.ts'
+import { timeText } from '../../cli/times.ts'
 import { CurfewApiError } from '../../client/client.ts'
 import { type Finding, failed, ok, reasonOf, skipped, warning } from './finding.ts'
 
@@ -42,9 +43,11 @@ export async function checkService(profile: string | undefined): Promise<Finding
 
 function lastOf({ name, lastAcceptedAt, lastRejected }: NonNullable<Readiness['sources']>[number]): Finding {
   const what = `signals of ${name}`
-  const accepted = lastAcceptedAt ? `last accepted ${lastAcceptedAt}` : 'none accepted since the start'
+  const accepted = lastAcceptedAt
+    ? `last accepted ${timeText(lastAcceptedAt)}`
+    : 'none accepted since the start'
   if (!lastRejected) return ok(what, accepted)
-  const detail = `${accepted}; last rejected ${lastRejected.at}, ${lastRejected.code}`
+  const detail = `${accepted}; last rejected ${timeText(lastRejected.at)}, ${lastRejected.code}`
   if (lastAcceptedAt !== null && lastAcceptedAt > lastRejected.at) return ok(what, detail)
-  return warning(what, detail, `See docs/errors.md for ${lastRejected.code}.`)
+  return warning(what, detail, 'Run curfew rejections: it says why, and what to do.')
 }

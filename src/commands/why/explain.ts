@@ -1,5 +1,7 @@
 import { count, paint, printable } from '../../cli/terminal.ts'
+import { comingText, timeText } from '../../cli/times.ts'
 import { textOfUser } from '../../cli/user.ts'
+import { type Wait, waitText } from '../../cli/waits.ts'
 import type { Revocation } from '../../client/client.ts'
 
 /** An item of `GET /revocations/{id}/timeline`. */
@@ -12,26 +14,30 @@ export interface TimelineItem {
 }
 
 /** A revocation in sentences: who requested it, what was done, what was kept, and what is proven or still to come. */
-export function explain(revocation: Revocation, timeline: readonly TimelineItem[]): string[] {
+export function explain(
+  revocation: Revocation,
+  timeline: readonly TimelineItem[],
+  now = Date.now(),
+): string[] {
   const { id, user, tenant, status, verified } = revocation
   const state = status === 'completed' && verified ? 'completed and verified' : status
-  const heading = `${printable(textOfUser(user))}, tenant ${printable(tenant)}: ${state} (${id})`
+  const heading = printable(`${textOfUser(user)}, tenant ${tenant}: ${state} (${id})`)
   const events = timeline.flatMap((item) => sentenceOf(item) ?? [])
-  return [paint('bold', heading), ...events, ...counts(revocation), ...outlook(revocation)].map(
-    (line, index) => (index === 0 ? line : `  ${line}`),
-  )
+  const lines = [...events, ...counts(revocation), ...outlook(revocation, now)]
+  return [paint('bold', heading), ...lines.map((line) => `  ${printable(line)}`)]
 }
 
-function sentenceOf({ at, event, by, address, details }: TimelineItem): string | null {
-  const time = `${at.slice(0, 19).replace('T', ' ')}Z `
-  const sender = `${by ? `${by.kind} ${printable(by.name)}` : 'an unknown sender'}${address ? ` at ${printable(address)}` : ''}`
+function sentenceOf(item: TimelineItem): string | null {
+  const { at, event, by, address, details } = item
+  const time = `${timeText(at)} `
+  const sender = `${by ? `${by.kind} ${by.name}` : 'an unknown sender'}${address ? ` at ${address}` : ''}`
   switch (event) {
     case 'signal-accepted':
-      return `${time}requested by ${sender}${reasonOf(details)}.`
+      return `${time}requested by ${sender}${reasonOf(item)}.`
     case 'signal-joined':
-      return `${time}requested again by ${sender}${reasonOf(details)}.`
+      return `${time}requested again by ${sender}${reasonOf(item)}.`
     case 'held':
-      return `${time}requested by ${sender}${reasonOf(details)}, and held by the brake on mass revocation.`
+      return `${time}requested by ${sender}${reasonOf(item)}, and held by the brake on mass revocation.`
     case 'released':
       return `${time}released by ${sender}.`
     case 'cancelled':
@@ -53,8 +59,10 @@ function sentenceOf({ at, event, by, address, details }: TimelineItem): string |
   }
 }
 
-function reasonOf({ reason, source }: Record<string, unknown>): string {
-  return reason === undefined ? '' : `, reason ${printable(reason)}, source ${printable(source)}`
+/** The source is a route, or the sender itself. */
+function reasonOf({ by, details: { reason, source } }: TimelineItem): string {
+  if (reason === undefined) return ''
+  return `, reason ${reason}${by?.name === source ? '' : `, source ${source}`}`
 }
 
 function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
@@ -62,74 +70,59 @@ function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
 }
 
 function endOf({ status, outcome, error }: Record<string, unknown>): string {
-  if (status === 'completed') return `completed: ${printable(OUTCOMES[String(outcome)] ?? outcome)}`
-  return `${printable(status)}${codeOf({ error })}`
+  if (status === 'completed') return `completed: ${OUTCOMES[String(outcome)] ?? outcome}`
+  return `${status}${codeOf({ error })}`
 }
 
 function codeOf({ error }: Record<string, unknown>): string {
-  return error ? `: ${printable(error)}` : ''
+  return error ? `: ${error}` : ''
 }
 
 const OUTCOMES: Record<string, string> = {
   revoked: 'tokens were revoked',
   'nothing-to-revoke': 'the user had no token in scope',
   'no-such-user': 'no user has this name in Qlik Cloud',
+  'no-matching-user': 'no user has this name in Qlik Cloud',
   'none-visible': 'no token was found, but the OAuth client may not see those of other users',
 }
 
 function counts({ tokens, status }: Revocation): string[] {
   const { found, revoked, alreadyGone, kept, remaining } = tokens
   if (found === 0) return []
-  const parts = [
-    `${revoked} revoked`,
-    `${alreadyGone} already gone`,
-    `${kept} kept, because granted afterwards`,
+  const others = [
+    alreadyGone > 0 ? `${alreadyGone} already gone` : null,
+    kept > 0 ? `${kept} kept, because granted afterwards` : null,
+    remaining > 0 || status === 'running' ? `${remaining} remaining` : null,
   ]
-  const left = remaining > 0 || status === 'running' ? [`${remaining} remaining`] : []
-  return [`Of ${count(found, 'token')}: ${[...parts, ...left].join(', ')}.`]
+  const parts = [`${revoked} revoked`, ...others.filter((part) => part !== null)]
+  return [`Of ${count(found, 'token')}: ${parts.join(', ')}.`]
 }
 
 /** Why it is not done yet, until when, and what to do. */
-function outlook(revocation: Revocation): string[] {
+function outlook(revocation: Revocation, now: number): string[] {
   const { status, error, verified, verificationDueAt, estimatedCompletionAt, supersededBy } = revocation
   const { waitingFor, nextAttemptAt } = revocation as {
     waitingFor?: Wait | null
     nextAttemptAt?: string | null
   }
   const lines: string[] = []
-  if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${printable(error.detail)}`)
+  if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${error.detail}`)
   if (status === 'failed' && error) lines.push(`${error.action} Then: curfew retry ${revocation.id}`)
   if (supersededBy) lines.push(`Another revocation does its work: ${supersededBy}`)
   if (status === 'held') lines.push('It waits for an operator: curfew release, or curfew cancel.')
   if (status === 'queued' || status === 'running') {
-    if (waitingFor)
-      lines.push(`Waits for ${WAITS[waitingFor.what] ?? waitingFor.what}${untilOf(waitingFor.until)}.`)
-    else if (nextAttemptAt) lines.push(`Its next attempt is at ${nextAttemptAt}.`)
+    if (waitingFor) lines.push(waitText(waitingFor, now))
+    else if (nextAttemptAt) lines.push(`Its next attempt is at ${comingText(nextAttemptAt, now)}.`)
     else if (status === 'queued') lines.push('It waits for its turn.')
-    lines.push(`Estimated completion: ${estimatedCompletionAt ?? 'unknown'}.`)
+    lines.push(
+      `Estimated completion: ${estimatedCompletionAt ? comingText(estimatedCompletionAt, now) : 'unknown'}.`,
+    )
   }
   if (status === 'completed' && !verified)
     lines.push(
       verificationDueAt
-        ? `Not verified yet: the confirming listing is due at ${verificationDueAt}.`
+        ? `Not verified yet: the confirming listing is due at ${comingText(verificationDueAt, now)}.`
         : 'Not verified.',
     )
   return lines
-}
-
-interface Wait {
-  what: string
-  until: string | null
-}
-
-const WAITS: Record<string, string> = {
-  'qlik-rate-limit': 'Qlik’s rate limit',
-  budget: 'the rate limit, which is used up',
-  'tenant-failing': 'the tenant, whose last attempts failed',
-  'client-refused': 'the OAuth client, which Qlik refuses',
-  'unknown-tenant': 'its tenant, which is not configured',
-}
-
-function untilOf(until: string | null): string {
-  return until ? `, until ${until}` : ''
 }
