@@ -9,7 +9,7 @@ import type { AuditDialect, Rows } from './audit-dialect.ts'
 import { type Bind, bound } from './windows.ts'
 
 /** Reading this many members blocks SQLite's event loop for a few ms. */
-const MEMBERS_AT_ONCE = 2_000
+const MEMBERS_AT_ONCE = 1_000
 
 type Dialect = Pick<AuditDialect, 'table' | 'parameter'>
 

@@ -22,6 +22,10 @@ BEGIN
 END $$;
 CREATE TRIGGER batch_member_joined AFTER INSERT ON curfew.joined_ids
   FOR EACH ROW EXECUTE FUNCTION curfew.replace_batch_member('into_id');
+`
+
+/** A step of its own, because it locks another table: locks of both could be a deadlock with replicas. */
+export const BATCHES_OF_REVOCATIONS = `
 CREATE TRIGGER batch_member_superseded AFTER UPDATE OF superseded_by ON curfew.revocations
   FOR EACH ROW WHEN (NEW.superseded_by IS NOT NULL AND OLD.superseded_by IS DISTINCT FROM NEW.superseded_by)
   EXECUTE FUNCTION curfew.replace_batch_member('superseded_by');
