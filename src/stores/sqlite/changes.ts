@@ -242,7 +242,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       const other = revocation.status === 'queued' ? null : sql.queuedOf(revocation)
       const result = transitions.retry(revocation, other, now)
       if (result.change !== 'none') sql.save(result.answer)
-      if (result.change === 'widened') sql.save(result.superseded)
+      if (result.change === 'widened') {
+        sql.save(result.superseded)
+        sql.replaceMember(result.superseded.id, result.answer.id)
+      }
       audit([retryEvent(revocation, result, origin)], now)
       return result.answer
     },

@@ -297,17 +297,5 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant, batch, revocation_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX batch_members_revocation ON batch_members (revocation_id);
-
-  -- A member that joins another revocation, or is superseded by it, is replaced by it. If both are members, the row that
-  -- is left is deleted.
-  CREATE TRIGGER batch_member_joined AFTER INSERT ON joined_ids BEGIN
-    UPDATE OR IGNORE batch_members SET revocation_id = NEW.into_id WHERE revocation_id = NEW.id;
-    DELETE FROM batch_members WHERE revocation_id = NEW.id;
-  END;
-  CREATE TRIGGER batch_member_superseded AFTER UPDATE OF superseded_by ON revocations
-  WHEN NEW.superseded_by IS NOT NULL AND OLD.superseded_by IS NOT NEW.superseded_by BEGIN
-    UPDATE OR IGNORE batch_members SET revocation_id = NEW.superseded_by WHERE revocation_id = NEW.id;
-    DELETE FROM batch_members WHERE revocation_id = NEW.id;
-  END;
   `,
 ]

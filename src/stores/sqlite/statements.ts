@@ -78,7 +78,15 @@ export function sqliteStatements(database: DatabaseSync) {
     absorb(id: string, intoId: string): void {
       prepare('UPDATE joined_ids SET into_id = ? WHERE into_id = ?').run(intoId, id)
       prepare('INSERT INTO joined_ids (id, into_id) VALUES (?, ?)').run(id, intoId)
+      this.replaceMember(id, intoId)
       prepare('DELETE FROM revocations WHERE id = ?').run(id)
+    },
+
+    /** Replaces a member of batches by the revocation that does its work. PostgreSQL has a trigger for this. */
+    replaceMember(id: string, byId: string): void {
+      prepare('UPDATE OR IGNORE batch_members SET revocation_id = ? WHERE revocation_id = ?').run(byId, id)
+      // Left if both are members.
+      prepare('DELETE FROM batch_members WHERE revocation_id = ?').run(id)
     },
 
     countMembers({ tenant, id }: Batch): number {
