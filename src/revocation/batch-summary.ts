@@ -1,6 +1,6 @@
 import type { Batch } from './batch.ts'
 import type { Estimate } from './estimate.ts'
-import { type Failure, hasEnded, type Outcome, Status, type TokenCounts } from './revocation.ts'
+import { type Failure, hasEnded, type Outcome, type Status, type TokenCounts } from './revocation.ts'
 import type { BatchGroup, BatchReading } from './store/batch-store.ts'
 
 /** Ids that are returned for each code of a failure. */
@@ -33,20 +33,21 @@ export function summarize(
 ): BatchSummary {
   const sum = (of: (group: BatchGroup) => number) => groups.reduce((total, group) => total + of(group), 0)
   const countOf = (is: (group: BatchGroup) => boolean) => sum((group) => (is(group) ? group.count : 0))
-  const status = Object.fromEntries(
-    Status.options.map((one) => [one, countOf((group) => group.status === one)]),
-  ) as Record<Status, number>
+  const inState = (one: Status) => countOf(({ status }) => status === one)
   const confirming = countOf(({ isConfirming }) => isConfirming)
   return {
     ...batch,
     createdAt,
     total: countOf(() => true),
-    status,
-    outcomes: counted(
-      groups.flatMap(({ status, outcome, count }) =>
-        status === 'completed' && outcome ? [[outcome, count]] : [],
-      ),
-    ),
+    status: {
+      queued: inState('queued'),
+      running: inState('running'),
+      held: inState('held'),
+      completed: inState('completed'),
+      failed: inState('failed'),
+      cancelled: inState('cancelled'),
+    },
+    outcomes: outcomesOf(groups),
     verified: countOf(({ isVerified }) => isVerified),
     confirming,
     tokens: {
@@ -61,25 +62,21 @@ export function summarize(
   }
 }
 
-function counted<Name extends string>(
-  pairs: readonly (readonly [Name, number])[],
-): Partial<Record<Name, number>> {
-  const counts: Partial<Record<Name, number>> = {}
-  for (const [name, count] of pairs) counts[name] = (counts[name] ?? 0) + count
+function outcomesOf(groups: readonly BatchGroup[]): BatchSummary['outcomes'] {
+  const counts: BatchSummary['outcomes'] = {}
+  for (const { status, outcome, count } of groups)
+    if (status === 'completed' && outcome !== null) counts[outcome] = (counts[outcome] ?? 0) + count
   return counts
 }
 
 /** The most frequent first. */
 function failuresOf(groups: readonly BatchGroup[], failed: BatchReading['failed']): BatchSummary['failures'] {
-  const counts = counted(groups.flatMap(({ code, count }) => (code === null ? [] : [[code, count] as const])))
-  const failures = (Object.entries(counts) as [Failure['code'], number][]).map(([code, count]) => ({
-    code,
-    count,
-    ids: failed
-      .filter((one) => one.code === code)
-      .map(({ id }) => id)
-      .slice(0, FAILED_IDS),
-  }))
+  const failures = [...Map.groupBy(groups, ({ code }) => code)].flatMap(([code, some]) => {
+    if (code === null) return []
+    const ids = failed.filter((one) => one.code === code).map(({ id }) => id)
+    const count = some.reduce((total, group) => total + group.count, 0)
+    return [{ code, count, ids: ids.slice(0, FAILED_IDS) }]
+  })
   return failures.sort((one, other) => other.count - one.count)
 }
 

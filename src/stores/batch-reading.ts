@@ -137,9 +137,8 @@ function failedIn(members: string, table: Dialect['table']): string {
 }
 
 function add(groups: Map<string, BatchGroup>, row: GroupRow): void {
-  const key = Object.keys(KEYS)
-    .map((name) => row[name as keyof typeof KEYS])
-    .join(' ')
+  const { status, outcome, verified, confirming, code, reason, size, listed, run_id } = row
+  const key = [status, outcome, verified, confirming, code, reason, size, listed, run_id].join(' ')
   const known = groups.get(key)
   const group = toGroup(row)
   if (known === undefined) groups.set(key, group)
