@@ -1,6 +1,6 @@
 import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import { signalEvent } from '../../revocation/audit/events.ts'
-import { type Batch, requireRoom } from '../../revocation/batch.ts'
+import type { Batch } from '../../revocation/batch.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import { queueKey } from '../../revocation/keys.ts'
@@ -11,7 +11,7 @@ import type { Signal } from '../../revocation/signal.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import { newRevocation } from '../../revocation/transitions.ts'
 import type { PostgresAuditWriting } from './audit-writing.ts'
-import { addMembers, countMembers } from './batch-members.ts'
+import { addMembers, withoutRoom } from './batch-members.ts'
 import { Batches } from './batches.ts'
 import type { PostgresBrake } from './brake.ts'
 import type { Query } from './database.ts'
@@ -170,24 +170,6 @@ async function repetitions(
     answers.set(request, repeated(earlier, replay))
   }
   return answers
-}
-
-/** The requests whose batch has no room for them. */
-async function withoutRoom(
-  query: Query,
-  requests: readonly AcceptRequest[],
-): Promise<Map<AcceptRequest, AcceptResult>> {
-  const rejected = new Map<AcceptRequest, AcceptResult>()
-  for (const request of requests) {
-    if (!request.batch) continue
-    const members = await countMembers(query, request.batch)
-    try {
-      requireRoom(members, request.signals.length)
-    } catch (error) {
-      rejected.set(request, { ok: false, error })
-    }
-  }
-  return rejected
 }
 
 function repeated(

@@ -1,13 +1,27 @@
-import type { Batch } from '../../revocation/batch.ts'
+import { type Batch, requireRoom } from '../../revocation/batch.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Query } from './database.ts'
 
-export async function countMembers(query: Query, { tenant, id }: Batch): Promise<number> {
-  const [found] = await query(
-    'SELECT count(*) AS count FROM curfew.batch_members WHERE tenant = $1 AND batch = $2',
-    [tenant, id],
-  )
-  return Number(found?.count)
+/** The requests whose batch has no room for them, with the error of each. */
+export async function withoutRoom<Request extends { batch?: Batch | undefined; signals: readonly unknown[] }>(
+  query: Query,
+  requests: readonly Request[],
+): Promise<Map<Request, { ok: false; error: unknown }>> {
+  const rejected = new Map<Request, { ok: false; error: unknown }>()
+  for (const request of requests) {
+    if (!request.batch) continue
+    const { tenant, id } = request.batch
+    const [found] = await query(
+      'SELECT count(*) AS count FROM curfew.batch_members WHERE tenant = $1 AND batch = $2',
+      [tenant, id],
+    )
+    try {
+      requireRoom(Number(found?.count), request.signals.length)
+    } catch (error) {
+      rejected.set(request, { ok: false, error })
+    }
+  }
+  return rejected
 }
 
 export interface NewMembers {
