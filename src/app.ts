@@ -21,6 +21,7 @@ import { TrailCheck } from './revocation/audit/trail-check.ts'
 import { startRetention } from './revocation/retention.ts'
 import audit from './routes/audit.ts'
 import backups from './routes/backups.ts'
+import batches from './routes/batches.ts'
 import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
 import erasures from './routes/erasures.ts'
@@ -120,10 +121,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   // Report
   await app.register(revocations, {
-    ...{ store, waiters, estimates, findWait, clock },
+    ...{ store, waiters, estimates, findWait, tenants, clock },
     wake: worker.wake,
     onWithdrawn: worker.withdraw,
   })
+  await app.register(batches, { store, estimates, tenants })
   await app.register(status, { estimates, tenants, clock })
   await app.register(held, { store, waiters, wake: worker.wake, clock })
   await app.register(health, {

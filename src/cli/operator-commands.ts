@@ -13,6 +13,7 @@ export function addOperatorCommands(program: Command): void {
   addStatus(program)
   addRejections(program)
   addRevoke(program)
+  addBatch(program)
   addDecisions(program)
   addAudit(program)
   addBackup(program)
@@ -128,11 +129,30 @@ function addRevoke(program: Command): void {
     `A CSV file has a heading with userId, subject or email, or a single column without one. If a line has several names, the
 first in this order counts. ${NAMES} If a line is broken, nothing is done.
 
+All users are one batch, whose id is printed: see curfew batch. A file has up to 100,000 users.
+
 Users already accepted are kept in users.csv.progress (standard input: curfew-revoke-….progress in the current folder). After
 Ctrl-C or an outage, run the same command again: it continues, and nobody is revoked twice.
 
 The key needs the role operate, and read for --wait. Exit codes: 0 if all are accepted, or with --wait verified or
 completed; 1 if one was rejected, failed or is held; 65 for a broken file; 130 after Ctrl-C.`,
+  )
+}
+
+function addBatch(program: Command): void {
+  examples(
+    onService(program.command('batch'))
+      .description(
+        'show the users of a batch: how many are done, what failed, and when the rest will be done',
+      )
+      .argument('<id>', 'id of the batch, which revoke prints')
+      .option(...TENANT)
+      .option('-w, --watch', 'refresh every 2 s until it is done')
+      .action(async (id, options) => (await import('../commands/batch.ts')).batchCommand(id, options)),
+    ['curfew batch incident-7 --watch', 'curfew batch incident-7 --json | jq .failures'],
+    `The key needs the role read.
+
+Exit codes: 0, or 1 if a revocation failed, is cancelled or is held.`,
   )
 }
 

@@ -1,12 +1,16 @@
 import { createHmac, randomUUID } from 'node:crypto'
+import { apiError, bodyOf, isTimeout, networkError, parse, timeoutError } from './answers.ts'
 import { type Attempt, type RetryLimits, retryAfterMs, withRetries } from './retry.ts'
 import {
   type Accepted,
+  type Batch,
   type CallOptions,
   type ClientOptions,
   CurfewApiError,
   type Failed,
   type Revocation,
+  type RevokedUsers,
+  type RevokeUsersOptions,
   type SignalOptions,
   type User,
 } from './types.ts'
@@ -82,6 +86,27 @@ export class CurfewClient {
     // A 2xx without an id is not from Curfew.
     if (typeof revocation?.id !== 'string') return { ok: false, code: `HTTP_${status}`, webhookId, attempts }
     return { ok: true, revocationId: revocation.id, revocation, webhookId, attempts }
+  }
+
+  /**
+   * Revokes the tokens of up to 1,000 users; requires an API key. Returns once Curfew has stored all valid users, with their
+   * batch: more users can be added to it by its id.
+   * @throws CurfewApiError
+   */
+  revokeUsers(
+    users: readonly User[],
+    { idempotencyKey = randomUUID(), occurredAt = new Date(), ...details }: RevokeUsersOptions = {},
+  ): Promise<RevokedUsers> {
+    const { reason, scope, tenant, deviceType, batch } = details
+    const named = users.map(({ userId, subject, email }) => ({ userId, subject, email }))
+    const body = { users: named, reason, occurredAt, scope, tenant, deviceType, batch }
+    return this.call('POST', '/revocations', { body, idempotencyKey })
+  }
+
+  /** Returns the state of a batch. @throws CurfewApiError */
+  batch(id: string, options: { tenant?: string | undefined; signal?: AbortSignal } = {}): Promise<Batch> {
+    const { tenant, ...rest } = options
+    return this.call('GET', `/batches/${encodeURIComponent(id)}`, { query: { tenant }, ...rest })
   }
 
   /** Returns a revocation. @throws CurfewApiError */
@@ -201,56 +226,4 @@ async function readAnswer(
   } catch (error) {
     return { result: networkError(error), isTemporary: true, retryAfterMs: 0 }
   }
-}
-
-async function bodyOf(response: Response): Promise<unknown> {
-  return parse(await response.text())
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
-function apiError({ status }: Response, body: unknown): CurfewApiError {
-  const problem = (body ?? {}) as Partial<Record<'code' | 'title' | 'detail' | 'action', unknown>> & {
-    errors?: { member: string; expected: string }[]
-  }
-  const text = (value: unknown) => (typeof value === 'string' ? value : null)
-  const code = text(problem.code) ?? `HTTP_${status}`
-  return new CurfewApiError(
-    text(problem.detail) ?? text(problem.title) ?? `The response has the status ${status}.`,
-    {
-      code,
-      status,
-      action: text(problem.action),
-      errors: Array.isArray(problem.errors) ? problem.errors : [],
-    },
-  )
-}
-
-function networkError(error: unknown): CurfewApiError {
-  const code = isTimeout(error) ? 'TIMEOUT' : codeOf(error)
-  return new CurfewApiError(
-    code === 'TIMEOUT' ? 'Curfew did not answer in time.' : `The request failed: ${code}.`,
-    { code, status: null, action: null, errors: [] },
-    { cause: error },
-  )
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'UNKNOWN'
-  const { cause } = error
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.name
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && error.name === 'TimeoutError'
-}
-
-function timeoutError(): Error {
-  return new DOMException('The request timed out.', 'TimeoutError')
 }

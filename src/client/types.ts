@@ -68,6 +68,42 @@ export interface Revocation {
   [member: string]: unknown
 }
 
+export interface RevokeUsersOptions
+  extends Pick<SignalOptions, 'occurredAt' | 'tenant' | 'deviceType' | 'scope'> {
+  /** Default: `security` */
+  reason?: Reason | undefined
+  /** Id of a batch of the tenant: 1 to 64 letters, digits, `.`, `_` and `-`. A new batch by default. */
+  batch?: string | undefined
+  /** The same key with the same users and options is the same request, for 10 minutes. A new one by default. */
+  idempotencyKey?: string | undefined
+}
+
+/** One item for each user, in order: the revocation, or why the user was rejected. */
+export interface RevokedUsers {
+  batch: string
+  items: {
+    index: number
+    revocation?: Revocation
+    error?: { code: string; title: string; detail?: string }
+  }[]
+}
+
+/** The state of a batch; docs/reference/http.md describes all members. */
+export interface Batch {
+  id: string
+  tenant: string
+  createdAt: string
+  total: number
+  status: Record<'queued' | 'running' | 'held' | 'completed' | 'failed' | 'cancelled', number>
+  outcomes: Record<string, number>
+  verified: number
+  confirming: number
+  tokens: Record<'revoked' | 'alreadyGone' | 'kept' | 'remaining', number>
+  failures: { code: string; title: string; action: string; count: number; ids: string[] }[]
+  done: boolean
+  estimatedCompletionAt: string | null
+}
+
 /** The signal is stored. `revocation` is its state when Curfew answered. */
 export interface Accepted {
   ok: true

@@ -48,6 +48,7 @@ export async function migrateStoreCommand(
     ['responses to requests that may be repeated', result.replays],
     ['user sessions', result.sessions],
     ['rate budgets', result.budgets],
+    ['revocations of batches', result.members],
     ['entries of the audit trail', result.entries],
   ] as const
   print('Done.')

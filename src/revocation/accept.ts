@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Batch } from './batch.ts'
 import type { Origin } from './origin.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { ReplayKey } from './replay.ts'
@@ -14,18 +15,23 @@ export interface AcceptOptions {
   onAccepted: (signals: readonly Signal[], accepted: Accepted, origin: Origin) => void
 }
 
-export type Accept = (signals: Signal[], replay: ReplayKey | null, origin: Origin) => Promise<Accepted>
+export type Accept = (
+  signals: Signal[],
+  replay: ReplayKey | null,
+  origin: Origin,
+  batch?: Batch,
+) => Promise<Accepted>
 
 /**
  * Makes signals durable, each with its instant in the tenant's time. When the promise resolves, they are on disk.
  * Only then is the worker notified.
  */
 export function createAccept({ store, tenants, clock, onAccepted }: AcceptOptions): Accept {
-  return async (signals, replay, origin) => {
+  return async (signals, replay, origin, batch) => {
     const timed = signals.map((signal) =>
       stamped(signal, { clock, tenant: tenants.ifOpen(signal.tenant), storeClock: store.clock }),
     )
-    const accepted = await store.accept(timed, replay, clock.now(), origin)
+    const accepted = await store.accept(timed, replay, clock.now(), origin, batch)
     onAccepted(signals, accepted, origin)
     return accepted
   }

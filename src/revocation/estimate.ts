@@ -2,8 +2,14 @@ import { hasEnded, type Revocation, remainingTokens } from './revocation.ts'
 import type { TenantQueue } from './tenant-queue.ts'
 import type { Hindrance, LimitedCalls } from './waiting-for.ts'
 
+/** What the estimate for a revocation depends on. */
+export type Estimated = Pick<
+  Revocation,
+  'id' | 'tenant' | 'status' | 'reason' | 'nextAttemptAt' | 'tokens' | 'size'
+>
+
 /** When a revocation is expected to be complete, in ms since the epoch; null if it has ended, is held or cannot proceed. */
-export type Estimate = (revocation: Revocation) => number | null
+export type Estimate = (revocation: Estimated) => number | null
 
 /** What the rate limits of a tenant's clients allow. Times in ms since the epoch. */
 export interface Outlook {
@@ -24,7 +30,7 @@ export interface Outlook {
 const READS_OF_OTHERS = 2
 
 export interface Prospect {
-  revocation: Revocation
+  revocation: Estimated
   /** Number of tokens that remain, from its run, which is newer than the revocation's; null if there is none. */
   remaining: number | null
   /** The tenant's queue. */

@@ -1,10 +1,12 @@
 import type { Interval } from '../base/interval.ts'
 import type { AuditLog } from './audit/audit-log.ts'
+import type { Batch } from './batch.ts'
 import type { Origin } from './origin.ts'
 import type { ReplayKey } from './replay.ts'
 import type { Outcome, Revocation, Status } from './revocation.ts'
 import type { Reason, Signal, UserReference } from './signal.ts'
 import type { SignalTime } from './signal-time.ts'
+import type { BatchStore } from './store/batch-store.ts'
 import type { ConfirmationStore } from './store/confirmation-store.ts'
 import type { HeldStore } from './store/held-store.ts'
 import type { RunStore } from './store/run-store.ts'
@@ -52,6 +54,8 @@ export interface RevocationQuery {
   byUserId?: boolean | undefined
   /** Code of the last error. */
   code?: string | undefined
+  /** Only members of this batch. */
+  batch?: Batch | undefined
   /** Accepted from this time on, ms since the epoch. */
   since?: number | undefined
   /** Accepted before this time, ms since the epoch. */
@@ -94,7 +98,13 @@ export interface BacklogCount {
  *
  * Several processes may share a store if the store supports it.
  */
-export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore, HeldStore, SessionStore {
+export interface RevocationStore
+  extends RunStore,
+    ConfirmationStore,
+    SizeStore,
+    HeldStore,
+    SessionStore,
+    BatchStore {
   audit: AuditLog
 
   /**
@@ -111,9 +121,16 @@ export interface RevocationStore extends RunStore, ConfirmationStore, SizeStore,
    * If the sender has named more users than the brake on mass revocation allows, its signals are held instead, and change
    * nothing that is queued: each joins the revocation held for the same sender, user and device type, or creates one.
    * @param origin the sender; none if Curfew itself requests it
-   * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint
+   * @param batch the revocations become its members
+   * @throws CURFEW_IDEMPOTENCY_MISMATCH if the key is known with a different fingerprint; CURFEW_BATCH_FULL
    */
-  accept(signals: Signal[], replay: ReplayKey | null, now: number, origin?: Origin): Promise<Accepted>
+  accept(
+    signals: Signal[],
+    replay: ReplayKey | null,
+    now: number,
+    origin?: Origin,
+    batch?: Batch,
+  ): Promise<Accepted>
 
   /**
    * Whether `accept` has recorded this key with the whole answer. For checks that must come before `accept`, which decides.

@@ -11,6 +11,7 @@ import { originOf } from '../http/origin-of.ts'
 import { Problem, problemAnswer, toProblem } from '../http/problems.ts'
 import { SignalDetails, toSignal, User, UserNames, userOf } from '../http/signal-body.ts'
 import { invalidRequest } from '../http/validate.ts'
+import { BatchId, newBatchId } from '../revocation/batch.ts'
 import { DryRunView } from '../revocation/dry-run-view.ts'
 import { RevocationView, view } from '../revocation/revocation-view.ts'
 import type { UserReference } from '../revocation/signal.ts'
@@ -31,6 +32,9 @@ const BulkBody = z.strictObject({
       `Users, each named by exactly one of userId, subject, email; at most ${MAX_DRY_RUN_USERS} for a dry run`,
     ),
   ...SignalDetails.shape,
+  batch: BatchId.optional().describe(
+    'Batch of the tenant, which `GET /batches/{id}` returns; several requests can name the same one. A new one if omitted',
+  ),
 })
 
 const EXAMPLES = {
@@ -43,6 +47,7 @@ const EXAMPLES = {
 const index = z.number().int().describe('Position in `users`')
 const Refused = z.object({ index, error: Problem })
 const BulkAnswer = z.object({
+  batch: BatchId,
   items: z.array(z.union([z.object({ index, revocation: RevocationView }), Refused])),
 })
 const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: DryRunView }), Refused])) })
@@ -73,7 +78,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       },
     },
     async (request, reply) => {
-      const { users, ...details } = request.body
+      const { users, batch: named, ...details } = request.body
       const isDry = isDryRun(request, request.query)
       if (isDry && users.length > MAX_DRY_RUN_USERS) {
         throw invalidMember('/users', `expected at most ${MAX_DRY_RUN_USERS} users for a dry run`)
@@ -90,14 +95,15 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
         return reply.code(200).send({ items: inOrder(checked, results) })
       }
       const replay = replayKeyOf(request, tenant, clock)
-      const { revocations, replayed } = await accept(signals, replay, originOf(request))
+      const batch = { tenant, id: named ?? newBatchId(replay, now) }
+      const { revocations, replayed } = await accept(signals, replay, originOf(request), batch)
       const errors = checked.flatMap(({ error }) => (error ? [invalidRequest(error)] : []))
       // They have the same code, so one report covers all.
       if (errors.length > 0 && !replayed) app.noticeRejection(request, errors[0], errors.length)
       const results = await mapInTurns(revocations, (revocation) => ({
         revocation: view(revocation, repeatableEstimate(revocation, replay, options), findWait(revocation)),
       }))
-      return reply.code(202).send({ items: inOrder(checked, results) })
+      return reply.code(202).send({ batch: batch.id, items: inOrder(checked, results) })
     },
   )
 }

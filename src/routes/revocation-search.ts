@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ERRORS } from '../base/errors.ts'
 import { queryTime } from '../http/query-time.ts'
 import { optionalUser, UserNames } from '../http/signal-body.ts'
+import { BatchId } from '../revocation/batch.ts'
 import { nameOf } from '../revocation/origin.ts'
 import { OutcomeView, StatusView } from '../revocation/revocation-view.ts'
 import { Identifier, Reason } from '../revocation/signal.ts'
@@ -25,6 +26,7 @@ export const RevocationSearch = z.strictObject({
     'Only revocations whose first signal this API key or webhook secret sent, by its name in the configuration',
   ),
   tenant: Identifier.optional().describe('Only revocations of this tenant'),
+  batch: BatchId.optional().describe('Only revocations of this batch'),
   since: queryTime.describe('Only revocations accepted from this time on (ISO 8601)'),
   until: queryTime.describe('Only revocations accepted before this time (ISO 8601)'),
   count: z
@@ -48,11 +50,15 @@ export const CountView = z
   })
   .describe('How many revocations match on all pages; with `count=true`')
 
-/** @throws CURFEW_REQUEST_INVALID if several names are given */
-export function queryFrom(search: RevocationSearch): RevocationQuery {
-  const { userId, subject, email, status, outcome, key, since, until, count: _, ...query } = search
+/**
+ * @param defaultTenant of a batch without a tenant; may throw
+ * @throws CURFEW_REQUEST_INVALID if several names are given
+ */
+export function queryFrom(search: RevocationSearch, defaultTenant: () => string): RevocationQuery {
+  const { userId, subject, email, status, outcome, key, batch, since, until, count: _, ...query } = search
   return {
     ...query,
+    batch: batch === undefined ? undefined : { tenant: query.tenant ?? defaultTenant(), id: batch },
     ...withStatus(status),
     ...withOutcome(outcome),
     user: optionalUser({ userId, subject, email }),

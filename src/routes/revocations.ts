@@ -13,7 +13,7 @@ import { userKey } from '../revocation/keys.ts'
 import { hasEnded, type Revocation } from '../revocation/revocation.ts'
 import { RevocationView, view } from '../revocation/revocation-view.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-import { mayUse } from '../revocation/tenant-bounds.ts'
+import { mayUse, type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 import type { FindWait } from '../revocation/waiting-for.ts'
 import { CountView, queryFrom, RevocationSearch } from './revocation-search.ts'
@@ -23,6 +23,7 @@ export interface RevocationRoutesOptions {
   waiters: Waiters
   estimates: Pick<Estimates, 'refresh' | 'estimate'>
   findWait: FindWait
+  tenants: TenantNames
   /** Called when there is something to claim. */
   wake: () => void
   /** Called with the id of a revocation that was cancelled. */
@@ -38,7 +39,7 @@ const common = { tags: ['revocations'], security: [{ apiKey: [] }] }
 /** The routes that read, list, retry and cancel revocations. */
 const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
   app,
-  { store, waiters, estimates, findWait, wake, onWithdrawn, clock },
+  { store, waiters, estimates, findWait, tenants, wake, onWithdrawn, clock },
 ) => {
   const config = { senders: ['api-key'], role: 'read' } as const
 
@@ -110,8 +111,9 @@ const revocations: FastifyPluginAsyncZod<RevocationRoutesOptions> = async (
       },
     },
     async (request) => {
-      const tenants = provenSender(request).tenants ?? undefined
-      const query = { ...queryFrom(request.query), tenants }
+      const sender = provenSender(request)
+      const search = queryFrom(request.query, () => tenantFor(undefined, sender, tenants))
+      const query = { ...search, tenants: sender.tenants ?? undefined }
       const { items, nextCursor } = await store.list(query)
       const count = request.query.count ? { count: await store.count(query) } : {}
       return { items: await showAll(items), nextCursor, ...count }

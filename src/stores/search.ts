@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Batch } from '../revocation/batch.ts'
 import { lowestIdAt } from '../revocation/id.ts'
 import type { Revocation } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
@@ -40,30 +41,50 @@ type Condition = (bind: Bind) => string
 
 /** Rows in the order of one index, and the conditions that are checked for each. */
 interface Scan {
+  from: Source
   index: Condition[]
   rest: Condition[]
+}
+
+/** Where a scan finds revocations. `id` has their order in the index. */
+interface Source {
+  table: string
+  id: string
+  columns: string
+}
+
+function allRevocations({ table }: SearchDialect): Source {
+  return { table: table('revocations'), id: 'id', columns: '*' }
+}
+
+function membersOfBatches({ table }: SearchDialect): Source {
+  return {
+    table: `${table('batch_members')} AS member JOIN ${table('revocations')} AS revocation ON revocation.id = member.revocation_id`,
+    id: 'member.revocation_id',
+    columns: 'revocation.*',
+  }
 }
 
 /** The statements of a search. In each part, one condition chooses the index. */
 export function searchParts(query: RevocationQuery, dialect: SearchDialect): SearchPart[] {
   const { cursor, since, until, limit } = query
-  const ids: Condition[] = []
-  if (since !== undefined) ids.push((bind) => `id >= ${bind(lowestIdAt(since))}`)
-  if (until !== undefined) ids.push((bind) => `id < ${bind(lowestIdAt(until))}`)
-  const page = cursor === undefined ? ids : [...ids, (bind: Bind) => `id < ${bind(cursor)}`]
   const build = (text: (bind: Bind) => string): Statement => {
     const values: unknown[] = []
     return { text: text((value) => dialect.parameter(values.push(value))), values }
   }
-  return scansOf(query, dialect).map(({ index, rest }) => {
+  return scansOf(query, dialect).map(({ from: { table, id, columns: all }, index, rest }) => {
+    const ids: Condition[] = []
+    if (since !== undefined) ids.push((bind) => `${id} >= ${bind(lowestIdAt(since))}`)
+    if (until !== undefined) ids.push((bind) => `${id} < ${bind(lowestIdAt(until))}`)
+    const page = cursor === undefined ? ids : [...ids, (bind: Bind) => `${id} < ${bind(cursor)}`]
     const rows = (columns: string, conditions: Condition[], bind: Bind) =>
-      `SELECT ${columns} FROM ${dialect.table('revocations')} ${where([...index, ...conditions], bind)} ORDER BY id DESC`
+      `SELECT ${columns} FROM ${table} ${where([...index, ...conditions], bind)} ORDER BY ${id} DESC`
     const window = (conditions: Condition[], bind: Bind, size: number) =>
-      `(${rows('*', conditions, bind)} LIMIT ${size}) AS some_rows ${where(rest, bind)}`
+      `(${rows(all, conditions, bind)} LIMIT ${size}) AS some_rows ${where(rest, bind)}`
     return {
       found: (boundary) => {
-        if (rest.length === 0) return build((bind) => `${rows('*', page, bind)} LIMIT ${bind(limit + 1)}`)
-        const range = boundary === null ? page : [...page, (bind: Bind) => `id >= ${bind(boundary)}`]
+        if (rest.length === 0) return build((bind) => `${rows(all, page, bind)} LIMIT ${bind(limit + 1)}`)
+        const range = boundary === null ? page : [...page, (bind: Bind) => `${id} >= ${bind(boundary)}`]
         // Rows may have been added since. Without a limit, PostgreSQL overestimates the range, and would read the whole table.
         return build(
           (bind) =>
@@ -71,9 +92,11 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
         )
       },
       boundary:
-        rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
+        rest.length === 0
+          ? null
+          : build((bind) => `${rows(`${id} AS id`, page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
       count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind, WINDOW)}`),
-      end: build((bind) => `${rows('id', ids, bind)} LIMIT 1 OFFSET ${WINDOW}`),
+      end: build((bind) => `${rows(id, ids, bind)} LIMIT 1 OFFSET ${WINDOW}`),
     }
   })
 }
@@ -82,17 +105,27 @@ function where(conditions: readonly Condition[], bind: Bind): string {
   return conditions.length === 0 ? '' : `WHERE ${conditions.map((one) => one(bind)).join(' AND ')}`
 }
 
+/** A condition that can choose the index: one of the choices must apply. */
+interface Key {
+  choices: Condition[]
+  onlyEnded?: boolean
+  isCommon?: boolean
+  /** The members of this batch: their index is another table's. */
+  members?: Batch
+}
+
 /** The most selective condition chooses the index. The ids are in the order of each index. */
 function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
   const { indexesOnlyEnded } = dialect
-  const { user, code, outcome, status, senders, source, reason, tenant, tenants } = query
+  const { user, batch, code, outcome, status, senders, source, reason, tenant, tenants } = query
   // PostgreSQL has no index of queued revocations by id.
   const isCommon = {
     status: status === 'completed' || (status === 'queued' && !indexesOnlyEnded),
     outcome: outcome === 'revoked',
   }
-  const keys: { choices: Condition[]; onlyEnded?: boolean; isCommon?: boolean }[] = [
+  const keys: Key[] = [
     ...(user ? [{ choices: [ofUser(user, dialect)] }] : []),
+    ...(batch ? [{ choices: [isMember(batch, dialect)], members: batch }] : []),
     ...given('error_code', code),
     ...given('outcome', outcome, { isCommon: isCommon.outcome }),
     ...given('status', status, { isCommon: isCommon.status }),
@@ -104,15 +137,18 @@ function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
   ]
   const [first, ...more] = [...keys.filter((one) => !one.isCommon), ...keys.filter((one) => one.isCommon)]
   const rest = [...more.map(({ choices }) => anyOf(choices)), ...unindexed(query, dialect)]
-  if (!first) return [{ index: [], rest }]
-  const scans = first.choices.map((one) => ({ index: [one], rest }))
+  const from = allRevocations(dialect)
+  if (!first) return [{ from, index: [], rest }]
+  if (first.members) return [{ from: membersOfBatches(dialect), index: ofBatch(first.members), rest }]
+  const scans = first.choices.map((one) => ({ from, index: [one], rest }))
   if (!first.onlyEnded) return scans
   const unended = UNENDED.map((one) => ({
+    from,
     index: [is('status', one), () => 'completed_at IS NULL'],
     rest: [anyOf(first.choices), ...rest],
   }))
   return [
-    ...scans.map(({ index, rest }) => ({ index: [...index, () => 'completed_at IS NOT NULL'], rest })),
+    ...scans.map(({ index, rest }) => ({ from, index: [...index, () => 'completed_at IS NOT NULL'], rest })),
     ...unended,
   ]
 }
@@ -140,6 +176,15 @@ function unindexed(
     conditions.push((bind) => `(superseded_by IS NOT NULL) = ${bind(flag(superseded))}`)
   if (byUserId !== undefined) conditions.push((bind) => `(user_kind = 'userId') = ${bind(flag(byUserId))}`)
   return conditions
+}
+
+function ofBatch({ tenant, id }: Batch): Condition[] {
+  return [is('member.tenant', tenant), is('member.batch', id)]
+}
+
+function isMember(batch: Batch, { table }: SearchDialect): Condition {
+  return (bind) => `EXISTS (SELECT 1 FROM ${table('batch_members')} AS member
+    ${where([...ofBatch(batch), () => 'member.revocation_id = id'], bind)})`
 }
 
 function ofUser({ kind, value }: UserReference, { table }: SearchDialect): Condition {

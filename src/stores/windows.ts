@@ -38,7 +38,11 @@ export async function* scan(
 }
 
 /** Runs a statement whose values are bound where they occur. */
-export function bound(rows: Rows, { parameter }: AuditDialect, text: (bind: Bind) => string) {
+export function bound(
+  rows: Rows,
+  { parameter }: Pick<AuditDialect, 'parameter'>,
+  text: (bind: Bind) => string,
+) {
   const values: unknown[] = []
   return rows(
     text((value) => parameter(values.push(value))),

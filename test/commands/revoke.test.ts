@@ -25,7 +25,7 @@ t.test('users are revoked by id, e-mail address and subject; --wait reports the 
   t.match(await run(service, [ann.id, '--wait']), {
     code: 0,
     stdout:
-      /^\w+ {2}completed, revoked, verified \(2 tokens revoked\) .*\n1 revocation ended, 0 problems\.\n$/,
+      /^\w+ {2}completed, revoked, verified \(2 tokens revoked\) .*\n1 revocation ended, 0 problems\.\nBatch: [0-9a-f-]{36}\n$/,
   })
   t.same(tokens(), [0, 2])
   const bySubject = await run(service, ['--subject', 'idp|ben', '--wait', '--json', '--reason', 'logout'])
@@ -35,6 +35,8 @@ t.test('users are revoked by id, e-mail address and subject; --wait reports the 
     items: [{ user: { subject: 'idp|ben' }, status: 'completed', outcome: 'revoked', verified: true }],
   })
   t.same(tokens(), [0, 0])
+  const { batch } = JSON.parse(bySubject.stdout)
+  t.match(await service.call('GET', `/batches/${batch}`), { json: { total: 1, verified: 1, done: true } })
   t.match(await run(service, ['ann@example.com', 'ben@example.com']), {
     code: 0,
     stdout: /2 revocations accepted/,
@@ -107,12 +109,22 @@ t.test('an interrupted run continues when it is run again, with the time of the 
   t.match(again, {
     code: 0,
     stderr: /^Resuming: 1 user of 2 were already sent\./,
-    stdout: /2 revocations ended/,
+    stdout: /2 revocations ended.*\nBatch: r\n$/,
   })
+  t.match((await service.call('GET', '/batches/r')).json, { total: 1 }, 'the same batch continues')
   const [newest] = await service.stored()
   t.match(newest, { user: { email: 'ben@example.com' }, occurredAt: head.occurredAt })
   t.equal((await service.stored()).length, 2)
   t.same(tokens(), [0, 0])
+})
+
+t.test('a file with more users than a batch has room for is refused as a whole', async (t) => {
+  const { service } = await start(t)
+  const csv = Array.from({ length: 100_001 }, (_, index) => `u${index}`).join('\n')
+  const { code, stderr } = await run(service, ['--file', '-'], csv)
+  t.equal(code, 65)
+  t.match(stderr, /^The file names 100,001 users\. Split it into files of up to 100,000 users\.\n$/)
+  t.same(await service.stored(), [])
 })
 
 t.test('an unreachable service, an invalid key and a missing key say what to do', async (t) => {

@@ -15,7 +15,7 @@ t.test('many users are accepted in one request, each with its own revocation, in
   const { status, headers, json } = await service.call('POST', '/revocations', { body })
   t.equal(status, 202)
   t.equal(headers.get('location'), null)
-  t.same(Object.keys(json), ['items'])
+  t.same(Object.keys(json), ['batch', 'items'])
   t.match(json.items, [
     { index: 0, revocation: { user: { email: 'ann@example.com' }, source: 'bulk', reason: 'logout' } },
     { index: 1, revocation: { user: { subject: 'idp|ben' }, scope: 'issued-before' } },

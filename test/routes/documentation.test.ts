@@ -37,7 +37,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
     '200',
     [
       ...['userId', 'subject', 'email', 'status', 'outcome', 'code', 'reason', 'source', 'key', 'tenant'],
-      ...['since', 'until', 'count', 'limit', 'cursor'],
+      ...['batch', 'since', 'until', 'count', 'limit', 'cursor'],
     ].map((name) => `query ${name}`),
   ],
   ['get', '/revocations/{id}/timeline', API_KEY, '200', ['path id']],
@@ -79,6 +79,7 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
       'cursor',
     ].map((name) => `query ${name}`),
   ],
+  ['get', '/batches/{id}', API_KEY, '200', ['query tenant', 'path id']],
   ['get', '/status', API_KEY, '200', ['query tenant']],
   ['get', '/audit/export', API_KEY, '200', []],
   ['post', '/erasures', API_KEY, '200 202', []],
@@ -180,7 +181,7 @@ t.test('the OpenAPI document', async (t) => {
     t.same(session.not, { required: ['expiresAt', 'ttlSeconds'] })
     for (const [path, members] of [
       ['/users/{id}/revoke-all', details],
-      ['/revocations', ['users', ...details]],
+      ['/revocations', ['users', ...details, 'batch']],
     ] as const) {
       t.same(Object.keys(bodyOf(path).properties), members, path)
       t.equal(bodyOf(path).additionalProperties, false)

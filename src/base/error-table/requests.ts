@@ -95,6 +95,11 @@ export const REQUEST_ERRORS = {
     title: 'No revocation has this id',
     action: 'Check the id. Finished revocations are deleted after RETENTION_DAYS.',
   },
+  CURFEW_UNKNOWN_BATCH: {
+    status: 404,
+    title: 'The tenant has no batch with this id',
+    action: 'Check the id and the tenant. A batch is deleted with its last revocation, after RETENTION_DAYS.',
+  },
   CURFEW_UNKNOWN_ERASURE: {
     status: 404,
     title: 'This process knows no erasure with this id',
@@ -119,6 +124,11 @@ export const REQUEST_ERRORS = {
     status: 409,
     title: 'Several senders requested this revocation',
     action: 'Repeat the request with ?force=true if the requests of all of them are mistakes.',
+  },
+  CURFEW_BATCH_FULL: {
+    status: 409,
+    title: 'The batch has no room for these users',
+    action: 'Send them in another batch. A batch has room for 100,000 users.',
   },
   CURFEW_NO_AUDIT_TRAIL: {
     status: 409,

@@ -8,22 +8,25 @@ import { EXIT } from '../../cli/exit-codes.ts'
 import { withProgress } from '../../cli/progress.ts'
 import { count, note, print, printable, printJson } from '../../cli/terminal.ts'
 import { kindOf, problemWith, textOfUser, userNamed } from '../../cli/user.ts'
-import type { CurfewClient, Revocation, User } from '../../client/client.ts'
+import type { CurfewClient, Reason, Revocation, RevokedUsers, User } from '../../client/client.ts'
+import { progressOf } from '../batch.ts'
 import { dryRun } from './dry-run.ts'
 import { openProgress, type Progress } from './progress-file.ts'
 import { type BrokenLine, readUsersCsv } from './read-csv.ts'
-import { waitForAll } from './wait-for.ts'
+import { waitForBatch } from './wait-for.ts'
 
 /** Small enough that an interrupted run repeats little. */
 const USERS_PER_REQUEST = 200
 const MAX_BROKEN_SHOWN = 50
+/** Limit of the service for a batch. */
+const MAX_USERS = 100_000
 
 export interface RevokeOptions {
   file?: string
   email?: boolean
   subject?: boolean
-  reason: string
-  scope?: string
+  reason: Reason
+  scope?: 'issued-before' | 'all'
   tenant?: string
   dryRun?: boolean
   wait?: boolean
@@ -59,13 +62,12 @@ export async function revokeCommand(names: string[], options: RevokeOptions): Pr
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   try {
     const results = await withProgress('Revoking', Boolean(options.json), async (report) => {
-      const sent = await send(client, input.users, { ...options, progress, report, signal: interrupt.signal })
-      return wait && !interrupt.signal.aborted
-        ? settle(client, sent, { report, signal: interrupt.signal })
-        : sent
+      const sending = { ...options, progress, report, signal: interrupt.signal }
+      const sent = await send(client, input.users, sending)
+      return wait && !interrupt.signal.aborted ? settle(client, sent, sending) : sent
     })
     if (interrupt.signal.aborted) throw interrupted(input, progress)
-    show(results, options)
+    show(results, progress.run, options)
     progress.finish()
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
@@ -94,6 +96,11 @@ async function readUsers(names: string[], options: RevokeOptions): Promise<Input
   const { users, broken } = readUsersCsv(bytes, kind)
   if (broken.length > 0) reportBroken(file, broken, options)
   if (users.length === 0) throw new CommandError('The file names no users.', EXIT.data)
+  if (users.length > MAX_USERS)
+    throw new CommandError(
+      `The file names ${count(users.length, 'user')}. Split it into files of up to ${count(MAX_USERS, 'user')}.`,
+      EXIT.data,
+    )
   const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12)
   return { users, progressPath: file === '-' ? `curfew-revoke-${digest}.progress` : `${file}.progress` }
 }
@@ -129,6 +136,10 @@ interface Sending extends RevokeOptions {
 
 async function send(client: CurfewClient, users: readonly User[], sending: Sending): Promise<Result[]> {
   const { progress, report, signal, reason, scope, tenant } = sending
+  const details = {
+    ...{ reason, scope, tenant, batch: progress.run },
+    occurredAt: new Date(progress.occurredAt),
+  }
   const known = (user: User) => progress.accepted.get(JSON.stringify(user))
   const results: Result[] = users.flatMap((user) => {
     const id = known(user)
@@ -137,14 +148,10 @@ async function send(client: CurfewClient, users: readonly User[], sending: Sendi
   const left = users.filter((user) => known(user) === undefined)
   for (let start = 0; start < left.length && !signal.aborted; start += USERS_PER_REQUEST) {
     const part = left.slice(start, start + USERS_PER_REQUEST)
-    const body = { users: part, reason, scope, tenant, occurredAt: progress.occurredAt }
     const idempotencyKey = createHash('sha256')
       .update(`${progress.run} ${JSON.stringify(part)}`)
       .digest('hex')
-    const { items } = await client.call<{ items: BulkItem[] }>('POST', '/revocations', {
-      body,
-      idempotencyKey,
-    })
+    const { items } = await client.revokeUsers(part, { ...details, idempotencyKey })
     const sent = items.map((item): Result => resultOf(item, part[item.index] ?? {}))
     progress.accept(sent.flatMap(({ user, id }) => (id === null ? [] : [{ user, id }])))
     results.push(...sent)
@@ -153,13 +160,7 @@ async function send(client: CurfewClient, users: readonly User[], sending: Sendi
   return results
 }
 
-interface BulkItem {
-  index: number
-  revocation?: Revocation
-  error?: { code: string; title: string; detail?: string }
-}
-
-function resultOf({ revocation, error }: BulkItem, user: User): Result {
+function resultOf({ revocation, error }: RevokedUsers['items'][number], user: User): Result {
   return {
     user,
     id: revocation?.id ?? null,
@@ -171,16 +172,13 @@ function resultOf({ revocation, error }: BulkItem, user: User): Result {
 async function settle(
   client: CurfewClient,
   results: Result[],
-  { report, signal }: { report: (state: string) => void; signal: AbortSignal },
+  { progress, tenant, report, signal }: Sending,
 ): Promise<Result[]> {
   const ids = results.flatMap(({ id }) => id ?? [])
-  let done = 0
-  const settled = await waitForAll(client, ids, {
+  const batch = { id: progress.run, tenant }
+  const settled = await waitForBatch(client, batch, ids, {
     signal,
-    onChange: () => {
-      done += 1
-      report(`${done} of ${ids.length} ended${estimate(results)}`)
-    },
+    onChange: (batch) => report(progressOf(batch)),
   })
   return results.map((result) => ({
     ...result,
@@ -188,27 +186,21 @@ async function settle(
   }))
 }
 
-/** When the last one can be completed, according to Curfew. */
-function estimate(results: readonly Result[]): string {
-  const times = results.flatMap(({ revocation }) => revocation?.estimatedCompletionAt ?? [])
-  const last = times.sort().at(-1)
-  return last === undefined ? '' : `, the last one at ${last} at the earliest`
-}
-
-function interrupted({ users, progressPath }: Input, { accepted }: Progress): CommandError {
+function interrupted({ users, progressPath }: Input, { accepted, run }: Progress): CommandError {
   const sent = `Interrupted: Curfew has accepted ${accepted.size} of ${count(users.length, 'user')}, and continues with them.`
   const next =
     progressPath === null ? '' : ` Run the same command again to continue: ${progressPath} has the progress.`
-  return new CommandError(`${sent}${next}`, EXIT.interrupted)
+  return new CommandError(`${sent}${next} Their state: curfew batch ${run}`, EXIT.interrupted)
 }
 
-function show(results: readonly Result[], { json, wait }: RevokeOptions) {
+function show(results: readonly Result[], batch: string, { json, wait }: RevokeOptions) {
   const isBad = ({ revocation, error }: Result) =>
     error !== null || (revocation !== null && ['failed', 'cancelled', 'held'].includes(revocation.status))
   const bad = results.filter(isBad)
   if (bad.length > 0) process.exitCode = EXIT.no
   if (json)
     return printJson({
+      batch,
       accepted: results.length - results.filter(({ error }) => error !== null).length,
       problems: bad.length,
       items: results.map(({ user, id, revocation, error }) => ({
@@ -225,6 +217,7 @@ function show(results: readonly Result[], { json, wait }: RevokeOptions) {
   print(`${count(results.length - bad.length, 'revocation')} ${verb}, ${count(bad.length, 'problem')}.`)
   if (bad.some(({ revocation }) => revocation?.status === 'held'))
     print('The brake on mass revocation holds some of them. To continue: curfew release --all')
+  print(`Batch: ${batch}`)
 }
 
 function describe({ id, revocation, error }: Result): string {

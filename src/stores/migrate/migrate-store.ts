@@ -10,6 +10,7 @@ import { migrate } from '../postgres/migrations.ts'
 import { postgresSessions } from '../postgres/sessions.ts'
 import { asCurfewError } from '../sqlite/errors.ts'
 import { importChains, importEntries } from './audit-import.ts'
+import { importBatchMembers } from './batch-import.ts'
 import {
   importBudget,
   importEnded,
@@ -46,6 +47,8 @@ export interface MigrateStoreResult extends Moved {
   /** Recorded sessions. */
   sessions: number
   budgets: number
+  /** Members of batches. */
+  members: number
   /** Entries of the audit trail. */
   entries: number
 }
@@ -53,7 +56,7 @@ export interface MigrateStoreResult extends Moved {
 /**
  * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets and learned limits
  * first, so that none is exceeded; then pending and held revocations, recorded answers, sessions, finished
- * revocations, and the audit trail. Each page is one transaction with rows, jobs and joined ids. Rows that already
+ * revocations, batches, and the audit trail. Each page is one transaction with rows, jobs and joined ids. Rows that already
  * exist are skipped, so a run after an interruption continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
@@ -107,12 +110,15 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
       sessions += await database.transaction((query) => postgresSessions(query).noteUnknown('sessions', some))
     }
     await each(source.ended(), (page) => database.transaction((query) => importEnded(query, page)))
+    let members = 0
+    for (const some of source.batchMembers())
+      members += await database.transaction((query) => importBatchMembers(query, some))
     let entries = 0
     for (const some of source.auditEntries()) {
       entries += await database.transaction((query) => importEntries(query, some))
     }
     for (const some of source.auditChains()) await database.transaction((query) => importChains(query, some))
-    return { ...moved, replays, sessions, budgets: budgets.length, entries }
+    return { ...moved, replays, sessions, budgets: budgets.length, members, entries }
   } catch (error) {
     throw asCurfewError(error)
   } finally {

@@ -10,7 +10,6 @@ import { SessionRow, UnsourcedSessionRow } from '../session-row.ts'
 import { openDatabase } from '../sqlite/database.ts'
 import { asCurfewError } from '../sqlite/errors.ts'
 import { SqlitePermitLog } from '../sqlite/permit-log.ts'
-import type { AuditRow } from './audit-import.ts'
 
 /** Revocations, with the ids that joined one of them. */
 export interface Page {
@@ -86,8 +85,8 @@ export function openSqliteSource(path: string, now: () => number) {
     if (some.length > 0) yield some
   }
 
-  function* inPages(select: StatementSync): Generator<AuditRow[]> {
-    let some: AuditRow[] = []
+  function* inPages(select: StatementSync): Generator<Record<string, unknown>[]> {
+    let some: Record<string, unknown>[] = []
     for (const row of select.iterate()) {
       some.push(row)
       if (some.length < PAGE) continue
@@ -149,6 +148,8 @@ export function openSqliteSource(path: string, now: () => number) {
       }
       if (some.length > 0) yield some
     },
+
+    batchMembers: () => inPages(database.prepare('SELECT * FROM batch_members')),
 
     /** The audit trail, in the order of the chains. */
     auditEntries: () => inPages(database.prepare('SELECT * FROM audit_entries ORDER BY writer, sequence')),

@@ -1,5 +1,6 @@
 import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import { signalEvent } from '../../revocation/audit/events.ts'
+import type { Batch } from '../../revocation/batch.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import { queueKey } from '../../revocation/keys.ts'
@@ -10,6 +11,7 @@ import type { Signal } from '../../revocation/signal.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import { newRevocation } from '../../revocation/transitions.ts'
 import type { PostgresAuditWriting } from './audit-writing.ts'
+import { addMembers, withoutRoom } from './batch-members.ts'
 import { Batches } from './batches.ts'
 import type { PostgresBrake } from './brake.ts'
 import type { Query } from './database.ts'
@@ -28,6 +30,7 @@ export interface AcceptRequest {
   replay: ReplayKey | null
   now: number
   origin: Origin | undefined
+  batch?: Batch | undefined
 }
 
 export type AcceptResult = { ok: true; accepted: Accepted } | { ok: false; error: unknown }
@@ -66,7 +69,11 @@ export async function acceptTogether(
   const history = postgresHistory(query)
   const toStored = storedAs(brake)
   const repeated = await repetitions(history, requests, toStored)
-  const fresh = requests.filter((request) => !repeated.has(request))
+  const rejected = await withoutRoom(
+    query,
+    requests.filter((request) => !repeated.has(request)),
+  )
+  const fresh = requests.filter((request) => !repeated.has(request) && !rejected.has(request))
   const judged = fresh.map((request) => ({ request, ...judge(brake, request) }))
   const all = judged.flatMap(({ signals }) => signals)
   // The lock order of rows: held ones come first.
@@ -85,6 +92,12 @@ export async function acceptTogether(
   const judgedOf = new Map(judged.map((one) => [one.request, one]))
   const revocationsOf = (request: AcceptRequest) =>
     (judgedOf.get(request)?.signals ?? []).map(revocationOf).filter((found) => found !== undefined)
+  await addMembers(
+    query,
+    fresh.flatMap((request) =>
+      request.batch ? [{ batch: request.batch, revocations: revocationsOf(request), now: request.now }] : [],
+    ),
+  )
   const answers = fresh.flatMap((request) =>
     request.replay ? [{ key: toStored(request.replay), revocations: revocationsOf(request) }] : [],
   )
@@ -92,7 +105,7 @@ export async function acceptTogether(
   return requests.map((request) => {
     const braked = judgedOf.get(request)?.isBraked ? { isBraked: true } : {}
     const accepted = { revocations: revocationsOf(request), replayed: false, ...braked }
-    return repeated.get(request) ?? { ok: true, accepted }
+    return repeated.get(request) ?? rejected.get(request) ?? { ok: true, accepted }
   })
 }
 

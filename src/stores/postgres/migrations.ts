@@ -5,6 +5,7 @@ import { JOBS_SCHEMA } from './job-table.ts'
 import { AUDIT } from './steps/audit.ts'
 import { AUDIT_ORDER, AUDIT_ORDER_OF_REVOCATIONS } from './steps/audit-order.ts'
 import { BASE } from './steps/base.ts'
+import { BATCHES, BATCHES_OF_REVOCATIONS } from './steps/batches.ts'
 import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
 import { LEARNED_LIMITS } from './steps/learned-limits.ts'
@@ -32,6 +33,8 @@ export const MIGRATIONS: readonly string[] = [
   AUDIT_ORDER,
   AUDIT_ORDER_OF_REVOCATIONS,
   SEARCH,
+  BATCHES,
+  BATCHES_OF_REVOCATIONS,
 ]
 
 /**

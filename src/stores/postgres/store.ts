@@ -4,10 +4,12 @@ import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
+import { readBatch } from '../batch-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { acceptBatches } from './accept.ts'
 import { postgresAudit } from './audit.ts'
+import { POSTGRES_AUDIT } from './audit-reading.ts'
 import { PostgresAuditWriting } from './audit-writing.ts'
 import { PostgresBrake } from './brake.ts'
 import { measure, retry, withdraw } from './changes.ts'
@@ -139,8 +141,8 @@ export class PostgresStore implements Store {
 
   clock: Store['clock'] = () => this.#databaseClock.reading()
 
-  accept: Store['accept'] = async (signals, replay, now, origin) => {
-    const result = await this.#accepts.ask({ signals, replay, now, origin })
+  accept: Store['accept'] = async (signals, replay, now, origin, batch) => {
+    const result = await this.#accepts.ask({ signals, replay, now, origin, batch })
     this.#writes.succeeded()
     if (!result.ok) throw result.error
     return result.accepted
@@ -201,6 +203,8 @@ export class PostgresStore implements Store {
   list: Store['list'] = (query) => this.#history.list(query)
 
   count: Store['count'] = (query) => this.#history.count(query)
+
+  readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#database.query, POSTGRES_AUDIT)
 
   overtaken: Store['overtaken'] = () => this.#runs.overtaken()
 

@@ -32,7 +32,7 @@ export function acceptInParts({
 }: AcceptInPartsOptions): Accept {
   let previous: Promise<unknown> = Promise.resolve()
 
-  const acceptAll: Accept = async (signals, replay, now, origin) => {
+  const acceptAll: Accept = async (signals, replay, now, origin, batch) => {
     const earlier = replay && (await read(() => changes.answerTo(replay, now)))
     if (earlier?.isFinished) return { revocations: earlier.revocations, replayed: true }
     let before = earlier?.revocations ?? null
@@ -41,7 +41,7 @@ export function acceptInParts({
       const isLast = (before?.length ?? 0) + SIGNALS_PER_PART >= signals.length
       const part = { before, size: SIGNALS_PER_PART }
       const accepted = await (isLast ? keep : write)(() =>
-        changes.accept(signals, replay, now, origin, part),
+        changes.accept(signals, replay, now, { origin, batch }, part),
       ).catch((error) => {
         if (part.before) onAcceptedInPart()
         throw error
@@ -53,9 +53,10 @@ export function acceptInParts({
     }
   }
 
-  return (signals, replay, now, origin) => {
-    if (signals.length <= SIGNALS_PER_PART) return keep(() => changes.accept(signals, replay, now, origin))
-    const accepted = previous.then(() => acceptAll(signals, replay, now, origin))
+  return (signals, replay, now, origin, batch) => {
+    if (signals.length <= SIGNALS_PER_PART)
+      return keep(() => changes.accept(signals, replay, now, { origin, batch }))
+    const accepted = previous.then(() => acceptAll(signals, replay, now, origin, batch))
     previous = accepted.catch(() => {})
     return accepted
   }

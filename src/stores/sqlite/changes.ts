@@ -7,6 +7,7 @@ import {
   retryEvent,
   signalEvent,
 } from '../../revocation/audit/events.ts'
+import { type Batch, requireRoom } from '../../revocation/batch.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
@@ -28,6 +29,11 @@ import type { Sized } from '../../revocation/store/size-store.ts'
 import type { Accepted } from '../../revocation/store.ts'
 import * as transitions from '../../revocation/transitions.ts'
 import type { sqliteStatements } from './statements.ts'
+
+interface Request {
+  origin?: Origin | undefined
+  batch?: Batch | undefined
+}
 
 /** A part of a request that is accepted in several transactions: see `acceptInParts`. */
 interface Part {
@@ -64,9 +70,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   function releaseOne(released: Revocation): Revocation {
     const queued = sql.queuedOf(released)
     if (!queued) return sql.save(released)
-    sql.rejoin(released.id, queued.id)
-    sql.remove(released.id)
-    sql.noteJoined(released.id, queued.id)
+    sql.absorb(released.id, queued.id)
     return sql.save(join(queued, released))
   }
 
@@ -93,12 +97,8 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
   }
 
   function requeue({ queued, absorbed }: transitions.Queued): Revocation {
-    if (absorbed) {
-      sql.rejoin(absorbed.id, queued.id)
-      sql.remove(absorbed.id)
-    }
+    if (absorbed) sql.absorb(absorbed.id, queued.id)
     sql.noteResolved(sql.save(queued))
-    if (absorbed) sql.noteJoined(absorbed.id, queued.id)
     return queued
   }
 
@@ -135,12 +135,13 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       signals: readonly Signal[],
       replay: ReplayKey | null,
       now: number,
-      origin?: Origin,
+      { origin, batch }: Request = {},
       { before: known, size }: Part = { before: null, size: signals.length },
     ): Accepted {
       const earlier = replay && !known ? answerTo(replay, now) : null
       if (earlier?.isFinished) return { revocations: earlier.revocations, replayed: true }
       const before = known ?? earlier?.revocations ?? []
+      if (batch && before.length === 0) requireRoom(sql.countMembers(batch), signals.length)
       let isBraked = false
       const sender = origin ? nameOf(origin) : null
       const revocations = signals.slice(before.length, before.length + size).map((given) => {
@@ -149,6 +150,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         isBraked = true
         return holdOne(signal, now, origin)
       })
+      if (batch) sql.addMembers(batch, revocations, now)
       const all = [...before, ...revocations]
       if (replay) {
         const isFinished = all.length >= signals.length
@@ -240,7 +242,10 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
       const other = revocation.status === 'queued' ? null : sql.queuedOf(revocation)
       const result = transitions.retry(revocation, other, now)
       if (result.change !== 'none') sql.save(result.answer)
-      if (result.change === 'widened') sql.save(result.superseded)
+      if (result.change === 'widened') {
+        sql.save(result.superseded)
+        sql.replaceMember(result.superseded.id, result.answer.id)
+      }
       audit([retryEvent(revocation, result, origin)], now)
       return result.answer
     },

@@ -287,4 +287,15 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX revocations_outcome ON revocations (outcome, id) WHERE outcome IS NOT NULL;
   CREATE INDEX revocations_error ON revocations (error_code, id) WHERE error_code IS NOT NULL;
   `,
+  `
+  -- The revocations of batches. Ids sort by time, so a page of members is read in order.
+  CREATE TABLE batch_members (
+    tenant TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    revocation_id TEXT NOT NULL REFERENCES revocations (id) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, batch, revocation_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX batch_members_revocation ON batch_members (revocation_id);
+  `,
 ]

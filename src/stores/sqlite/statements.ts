@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { Batch } from '../../revocation/batch.ts'
 import { keyDigest, type ReplayKey } from '../../revocation/replay.ts'
 import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { urgencyOf } from '../../revocation/schedule.ts'
@@ -66,10 +67,6 @@ export function sqliteStatements(database: DatabaseSync) {
         prepare('INSERT OR IGNORE INTO resolved_users (user_id, revocation_id) VALUES (?, ?)').run(userId, id)
     },
 
-    remove(id: string): void {
-      prepare('DELETE FROM revocations WHERE id = ?').run(id)
-    },
-
     find(id: string): Revocation | null {
       const found = findById(id)
       if (found) return found
@@ -77,8 +74,31 @@ export function sqliteStatements(database: DatabaseSync) {
       return joined ? findById(String(joined.into_id)) : null
     },
 
-    noteJoined(id: string, intoId: string): void {
+    /** Deletes a revocation that has joined another one. Its id, and the ids that joined it, refer to the other one. */
+    absorb(id: string, intoId: string): void {
+      prepare('UPDATE joined_ids SET into_id = ? WHERE into_id = ?').run(intoId, id)
       prepare('INSERT INTO joined_ids (id, into_id) VALUES (?, ?)').run(id, intoId)
+      this.replaceMember(id, intoId)
+      prepare('DELETE FROM revocations WHERE id = ?').run(id)
+    },
+
+    /** Replaces a member of batches by the revocation that does its work. PostgreSQL has a trigger for this. */
+    replaceMember(id: string, byId: string): void {
+      prepare('UPDATE OR IGNORE batch_members SET revocation_id = ? WHERE revocation_id = ?').run(byId, id)
+      // Left if both are members.
+      prepare('DELETE FROM batch_members WHERE revocation_id = ?').run(id)
+    },
+
+    countMembers({ tenant, id }: Batch): number {
+      const count = prepare('SELECT count(*) AS count FROM batch_members WHERE tenant = ? AND batch = ?')
+      return Number(count.get(tenant, id)?.count)
+    },
+
+    addMembers({ tenant, id }: Batch, revocations: readonly Revocation[], at: number): void {
+      const add = prepare(
+        'INSERT OR IGNORE INTO batch_members (tenant, batch, revocation_id, at) VALUES (?, ?, ?, ?)',
+      )
+      for (const revocation of revocations) add.run(tenant, id, revocation.id, at)
     },
 
     queuedOf: ({ tenant, user, deviceType }: Signal): Revocation | null =>
@@ -90,11 +110,6 @@ export function sqliteStatements(database: DatabaseSync) {
         tenant,
         deviceType ?? '',
       ),
-
-    /** Redirects the ids that joined one revocation to another one. */
-    rejoin(fromId: string, intoId: string): void {
-      prepare('UPDATE joined_ids SET into_id = ? WHERE into_id = ?').run(intoId, fromId)
-    },
 
     overtaken: (): string[] =>
       prepare(

@@ -11,10 +11,13 @@ import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
+import type { Rows } from '../audit-dialect.ts'
+import { readBatch } from '../batch-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
 import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
+import { SQLITE_AUDIT, sqliteRows } from './audit-reading.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
@@ -88,6 +91,7 @@ export class SqliteStore implements Store {
   readonly #transactions: Transactions
   readonly #trail: SqliteAuditWriting
   readonly #now: () => number
+  readonly #rows: Rows
   readonly #userLocks = new UserLocks()
   /** Cancelled revocations, which may have a run. */
   readonly #withdrawn = new Set<string>()
@@ -122,6 +126,7 @@ export class SqliteStore implements Store {
       keep: (work) => transactions.keep(work, { isRepeatable: true }),
       onAcceptedInPart: () => this.#watcher?.onWork(),
     })
+    this.#rows = sqliteRows(database, (work) => transactions.read(work))
     this.#steady = steadyClock(clock)
     this.permits = new SqlitePermitLog(
       database,
@@ -205,6 +210,8 @@ export class SqliteStore implements Store {
   list: Store['list'] = (query) => this.#transactions.read(() => this.#sql.list(query))
 
   count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
+
+  readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#rows, SQLITE_AUDIT)
 
   overtaken: Store['overtaken'] = async () => {
     const overtaken = await this.#transactions.read(() => [

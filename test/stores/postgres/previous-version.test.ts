@@ -22,7 +22,7 @@ import {
 import { anyRevocation } from '../../support/arbitrary.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { type PreviousVersion, previousIsMissing, previousVersion } from '../../support/previous-version.ts'
-import { aSignal, T0 } from '../../support/signals.ts'
+import { AN_ORIGIN, aSignal, T0 } from '../../support/signals.ts'
 import { jobTables } from './job-tables.ts'
 
 /** The used part of the store of the previous version. */
@@ -132,6 +132,17 @@ t.test('a previous version beside this one', { skip: previousIsMissing() }, asyn
     t.match(await newer.get(id), { status: 'queued', size: 5 })
     t.match(await claim(newer), [{ id, size: 5 }])
     t.equal(await older.complete(other.id, COMPLETION), true)
+  })
+
+  t.test('a member of a batch that joins a run it puts back is replaced by it', async (t) => {
+    const { older, newer, acceptMeasured } = await setUp(t)
+    const { id } = await acceptMeasured()
+    const taken = existing((await claimOf(older)).find((one) => one.id === id))
+    const batch = { tenant: 'default', id: 'b1' }
+    await newer.accept([aSignal()], null, T0, AN_ORIGIN, batch)
+    t.not((await newer.list({ batch, limit: 1 })).items[0]?.id, id)
+    await older.putBack(id, waiting(taken, null))
+    t.match(await newer.list({ batch, limit: 2 }), { items: [{ id, status: 'queued' }], nextCursor: null })
   })
 
   t.test('a revocation of this version that joins a run it puts back makes the time unknown', async (t) => {
