@@ -181,7 +181,25 @@ t.test('a 429 ends the probe at once', async (t) => {
   t.equal(tenant.calls.filter(({ status }) => status === 429).length, 1)
 })
 
-t.test('an interrupted probe deletes its throw-away token', async (t) => {
+t.test('after a 429 to the delete, not even the throw-away token is deleted', async (t) => {
+  const { seen, deletes, tenant } = await probed(t, {
+    onSecond: (second, { tenant }) => {
+      if (second === 0) tenant.order({ kind: 'rate-limited', route: 'revoke' })
+    },
+  })
+  t.match(seen, { stopped: /429/, leftBehind: seen.tokenId })
+  t.ok(tenant.tokens.withId(seen.tokenId ?? ''))
+  t.equal(deletes.length, 1)
+})
+
+t.test('a probe that is interrupted or fails deletes its throw-away token, if it knows it', async (t) => {
+  const failed = await probed(t, {
+    onSecond: (second, { tenant }) => {
+      if (second === 0) tenant.order({ kind: 'reset', route: 'revoke' })
+    },
+  })
+  t.match(failed.seen, { stopped: /No response to DELETE/, leftBehind: null })
+  t.same([failed.deletes.length, failed.untouched], [2, true])
   const interrupt = new AbortController()
   const { seen, deletes, untouched } = await probed(t, {
     lagAfterRevokeMs: 60_000,

@@ -42,6 +42,7 @@ export class ProbeCalls {
   readonly #client: QlikClient
   readonly #credentials: CredentialChoice
   readonly #clock: Clock
+  #isLimited = false
 
   constructor({ origin, apiVersion, timeoutMs, clients: [client] }: TenantConfig, clock: Clock) {
     this.#clock = clock
@@ -121,11 +122,13 @@ export class ProbeCalls {
   async #send(call: Call): Promise<QlikResponse> {
     this.#count(tierOf(call.method))
     const response = await this.#http.send(call)
-    if (response.status === 429) throw failureOf(response, [])
-    return response
+    if (response.status !== 429) return response
+    this.#isLimited = true
+    throw failureOf(response, [])
   }
 
   #count(tier: Tier): void {
+    if (this.#isLimited) throw new ProbeStopped('Qlik Cloud limits the rate: no further call is made.')
     if (this.made[tier] >= MAX_CALLS[tier])
       throw new ProbeStopped(`The probe has made all of its ${MAX_CALLS[tier]} tier ${tier} calls.`)
     this.made[tier] += 1
