@@ -114,14 +114,22 @@ function addRevoke(program: Command): void {
       .option('--dry-run', 'report what would be revoked, and revoke nothing')
       .option('--wait', 'wait until all revocations have ended and are verified')
       .option('--skip-invalid', 'skip broken lines of the file')
-      .action(async (users, options) =>
-        (await import('../commands/revoke/revoke.ts')).revokeCommand(users, options),
-      ),
+      .option(
+        '--direct',
+        'revoke without a running service, with its configuration; wait until all are verified',
+      )
+      .addOption(env())
+      .option('-y, --yes', 'with --direct: do not ask')
+      .action(async (users, { env, ...options }) => {
+        loadEnvironment(env)
+        await (await import('../commands/revoke/revoke.ts')).revokeCommand(users, options)
+      }),
     [
       'curfew revoke ann@example.com --wait',
       'curfew revoke --file users.csv --dry-run',
       'curfew revoke --file users.csv --wait',
       'grep … | curfew revoke --file - --reason logout',
+      'curfew revoke ann@example.com --direct --env .env',
     ],
     `A CSV file has a heading with userId, subject or email, or a single column without one. If a line has several names, the
 first in this order counts. ${NAMES} If a line is broken, nothing is done.
@@ -129,8 +137,15 @@ first in this order counts. ${NAMES} If a line is broken, nothing is done.
 Users already accepted are kept in users.csv.progress (standard input: curfew-revoke-….progress in the current folder). After
 Ctrl-C or an outage, run the same command again: it continues, and nobody is revoked twice.
 
+--direct needs no service and no API key, only the configuration of the tenant (QLIK_…, or CONFIG_FILE). It keeps the order and
+the rate limits of a service, and stores nothing, so nothing is in an audit trail. A running service with the same OAuth client
+shares the rate limit, but does not see these calls. It ends when all are verified or have failed, or after 5 minutes without
+progress. After Ctrl-C, run the same command again: users without tokens cost a few calls. It asks first if there are more users
+than MASS_REVOCATION_USERS.
+
 The key needs the role operate, and read for --wait. Exit codes: 0 if all are accepted, or with --wait verified or
-completed; 1 if one was rejected, failed or is held; 65 for a broken file; 130 after Ctrl-C.`,
+completed; 1 if one was rejected, failed or is held, or with --direct if one is not verified; 65 for a broken file; 77 if the
+key or the OAuth client is refused; 130 after Ctrl-C.`,
   )
 }
 
