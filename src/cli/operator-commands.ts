@@ -264,7 +264,9 @@ function addTry(program: Command): void {
         await (await import('../commands/try-source.ts')).tryCommand(source, options)
       }),
     ['curfew try clerk --env .env', 'curfew try login --forged --env .env'],
-    `Needs the configuration of the service. Tokens of an issuer can only be forged: the issuer alone can sign valid ones.
+    `Needs the configuration of the service. A valid token of an issuer is sent only if the entry's jwksUri, or without one its
+issuer, is an address on loopback: the command serves keys of its own there. Other tokens can only be forged.
+An answer that no user has this name counts as accepted.
 Exit codes: 0 if a valid request is accepted and all forgeries are rejected, else 1.`,
   )
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openIssuer } from '../../src/sandbox/identity-provider/issuer.ts'
 import { configurationFile, entryFor } from '../support/config-file.ts'
+import { freePort } from '../support/free-port.ts'
 import { runCommand } from '../support/process.ts'
 import { API_KEY, folderWith, type Service, startService, temporaryFolder } from '../support/service.ts'
 
@@ -159,12 +160,51 @@ t.test('try sends valid and forged requests of a vendor', async (t) => {
       /(✔ .*: (rejected, 4|unavailable, 5)\d\d: .*\n){5,}\d+ requests sent to \w+, 0 not answered as expected/,
     )
   }
-  t.match(await runCommand(['try', 'login'], environment), { code: 64, stderr: /--forged/ })
+  t.match(await runCommand(['try', 'login'], environment), { code: 69, stderr: /the issuer, listens there/ })
   t.match(await runCommand(['try', 'absent'], environment), {
     code: 64,
     stderr: /Sources: clerk, supabase, login/,
   })
   t.equal((await service.stored()).length, 1)
+})
+
+t.test('try plays an issuer whose keys are on loopback, and says how to configure that', async (t) => {
+  const ports = [await freePort(), await freePort()]
+  const issued = { audience: 'my-app', issuer: 'https://login.example.com/' }
+  const { path } = configurationFile(t, {
+    tenants: [entryFor('a')],
+    sources: [
+      {
+        ...issued,
+        name: 'login',
+        kind: 'oidc-back-channel-logout',
+        jwksUri: `http://127.0.0.1:${ports[0]}/k`,
+      },
+      { ...issued, name: 'events', kind: 'shared-signals', issuer: `http://127.0.0.1:${ports[1]}/tenants/a` },
+      {
+        ...issued,
+        name: 'okta',
+        kind: 'global-token-revocation',
+        jwksUri: `http://127.0.0.1:${ports[0]}/keys`,
+      },
+      { ...issued, name: 'away', kind: 'oidc-back-channel-logout' },
+    ],
+  })
+  const service = await startService(t, { environment: { CONFIG_FILE: path } })
+  const environment = { ...service.environment, CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY }
+  for (const name of ['login', 'events', 'okta']) {
+    const { code, stdout, stderr } = await runCommand(['try', name], environment)
+    t.equal(code, 0, stdout + stderr)
+    t.match(stdout, /^✔ valid request: .*\n1 request sent to \w+, 0 not answered as expected\.\n$/)
+  }
+  t.match((await service.stored()).map(({ source }) => source).sort(), ['events', 'login'])
+  t.match(await runCommand(['try', 'away'], environment), {
+    code: 64,
+    stderr: /set "jwksUri": .* never .* production/,
+  })
+  const other = await openIssuer({ port: ports[0] })
+  t.teardown(() => other.close())
+  t.match(await runCommand(['try', 'login'], environment), { code: 69, stderr: /another program/ })
 })
 
 async function withSources(t: Test) {
