@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { CommandError } from '../cli/command-error.ts'
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
-import { note, print, printable } from '../cli/terminal.ts'
+import { jsonText, note, print, printable } from '../cli/terminal.ts'
 import { kindOf, userNamed } from '../cli/user.ts'
 
 interface ListOptions {
@@ -50,7 +50,7 @@ export async function auditCommand(options: ListOptions): Promise<void> {
       break
     }
     shown += 1
-    print(json ? JSON.stringify(item) : describe(item))
+    print(json ? jsonText(item) : describe(item))
   }
   if (shown === 0 && !json) note('No entries.')
 }

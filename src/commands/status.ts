@@ -144,15 +144,15 @@ function lines(status: Status): string[] {
   const color = status.status === 'ready' ? 'green' : 'red'
   const left = backlog.filter(({ count }) => count > 0)
   return [
-    `Curfew is ${paint(color, status.status)}.`,
+    `Curfew is ${paint(color, printable(status.status))}.`,
     ...checks
       .filter((check) => check.status !== 'ok')
       .map(({ name, status, detail }) => {
         const color = COLORS[status as keyof typeof COLORS] ?? 'yellow'
-        return `  ${paint(color, status)}  ${printable(name)}${detail ? `: ${printable(detail)}` : ''}`
+        return `  ${paint(color, printable(status))}  ${printable(name)}${detail ? `: ${printable(detail)}` : ''}`
       }),
     left.length === 0 ? 'Backlog: empty' : 'Backlog:',
-    ...left.map(({ tenant, status, count }) => `  ${printable(tenant)}  ${count} ${status}`),
+    ...left.map(({ tenant, status, count }) => `  ${printable(`${tenant}  ${count} ${status}`)}`),
     ...tenants.flatMap(waitLines),
     ...(budgets.length > 0 ? ['Calls left in the current window:'] : []),
     ...budgets.map(({ tenant, tier, remaining, blockedUntil }) => {
@@ -186,9 +186,9 @@ function sourceLines(sources: readonly Sender[]): string[] {
   if (sources.length === 0) return []
   const rows = sources.map(({ name, kind, lastAcceptedAt, lastRejected }) => [
     printable(name),
-    kind ?? '',
-    lastAcceptedAt ?? 'none',
-    lastRejected ? `${lastRejected.at} ${lastRejected.code}` : 'none',
+    printable(kind ?? ''),
+    printable(lastAcceptedAt ?? 'none'),
+    printable(lastRejected ? `${lastRejected.at} ${lastRejected.code}` : 'none'),
   ])
   return table([['SOURCE', 'KIND', 'LAST ACCEPTED', 'LAST REJECTED'], ...rows])
 }

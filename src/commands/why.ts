@@ -23,7 +23,7 @@ export async function whyCommand(name: string, options: Options): Promise<void> 
   for await (const one of client.revocations(query)) if (found.push(one) >= limit) break
   const explained: { revocation: Revocation; timeline: TimelineItem[] }[] = []
   for (const revocation of found) {
-    const path = `/revocations/${revocation.id}/timeline`
+    const path = `/revocations/${encodeURIComponent(revocation.id)}/timeline`
     const { items } = await client.call<{ items: TimelineItem[] }>('GET', path)
     explained.push({ revocation, timeline: items })
   }

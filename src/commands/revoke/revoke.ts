@@ -4,7 +4,7 @@ import { CommandError } from '../../cli/command-error.ts'
 import { connect, readConnection } from '../../cli/connection.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { withProgress } from '../../cli/progress.ts'
-import { count, note } from '../../cli/terminal.ts'
+import { count, note, printable } from '../../cli/terminal.ts'
 import type { CurfewClient, Revocation, User } from '../../client/client.ts'
 import { dryRun, serviceDryRun } from './dry-run.ts'
 import { type Input, type RevokeOptions, readUsers } from './input.ts'
@@ -120,7 +120,7 @@ async function settle(
 function estimate(results: readonly Result[]): string {
   const times = results.flatMap(({ revocation }) => revocation?.estimatedCompletionAt ?? [])
   const last = times.sort().at(-1)
-  return last === undefined ? '' : `, the last one at ${last} at the earliest`
+  return last === undefined ? '' : `, the last one at ${printable(last)} at the earliest`
 }
 
 function interrupted({ users, progressPath }: Input, { accepted }: Progress): CommandError {

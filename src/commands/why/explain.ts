@@ -15,16 +15,15 @@ export interface TimelineItem {
 export function explain(revocation: Revocation, timeline: readonly TimelineItem[]): string[] {
   const { id, user, tenant, status, verified } = revocation
   const state = status === 'completed' && verified ? 'completed and verified' : status
-  const heading = `${printable(textOfUser(user))}, tenant ${printable(tenant)}: ${state} (${id})`
+  const heading = printable(`${textOfUser(user)}, tenant ${tenant}: ${state} (${id})`)
   const events = timeline.flatMap((item) => sentenceOf(item) ?? [])
-  return [paint('bold', heading), ...events, ...counts(revocation), ...outlook(revocation)].map(
-    (line, index) => (index === 0 ? line : `  ${line}`),
-  )
+  const lines = [...events, ...counts(revocation), ...outlook(revocation)]
+  return [paint('bold', heading), ...lines.map((line) => `  ${printable(line)}`)]
 }
 
 function sentenceOf({ at, event, by, address, details }: TimelineItem): string | null {
   const time = `${at.slice(0, 19).replace('T', ' ')}Z `
-  const sender = `${by ? `${by.kind} ${printable(by.name)}` : 'an unknown sender'}${address ? ` at ${printable(address)}` : ''}`
+  const sender = `${by ? `${by.kind} ${by.name}` : 'an unknown sender'}${address ? ` at ${address}` : ''}`
   switch (event) {
     case 'signal-accepted':
       return `${time}requested by ${sender}${reasonOf(details)}.`
@@ -54,7 +53,7 @@ function sentenceOf({ at, event, by, address, details }: TimelineItem): string |
 }
 
 function reasonOf({ reason, source }: Record<string, unknown>): string {
-  return reason === undefined ? '' : `, reason ${printable(reason)}, source ${printable(source)}`
+  return reason === undefined ? '' : `, reason ${reason}, source ${source}`
 }
 
 function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
@@ -62,12 +61,12 @@ function tokensIn({ tokens, omitted }: Record<string, unknown>): number {
 }
 
 function endOf({ status, outcome, error }: Record<string, unknown>): string {
-  if (status === 'completed') return `completed: ${printable(OUTCOMES[String(outcome)] ?? outcome)}`
-  return `${printable(status)}${codeOf({ error })}`
+  if (status === 'completed') return `completed: ${OUTCOMES[String(outcome)] ?? outcome}`
+  return `${status}${codeOf({ error })}`
 }
 
 function codeOf({ error }: Record<string, unknown>): string {
-  return error ? `: ${printable(error)}` : ''
+  return error ? `: ${error}` : ''
 }
 
 const OUTCOMES: Record<string, string> = {
@@ -97,7 +96,7 @@ function outlook(revocation: Revocation): string[] {
     nextAttemptAt?: string | null
   }
   const lines: string[] = []
-  if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${printable(error.detail)}`)
+  if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${error.detail}`)
   if (status === 'failed' && error) lines.push(`${error.action} Then: curfew retry ${revocation.id}`)
   if (supersededBy) lines.push(`Another revocation does its work: ${supersededBy}`)
   if (status === 'held') lines.push('It waits for an operator: curfew release, or curfew cancel.')
