@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -113,6 +122,33 @@ t.test('an interrupted run continues when it is run again, with the time of the 
   t.match(newest, { user: { email: 'ben@example.com' }, occurredAt: head.occurredAt })
   t.equal((await service.stored()).length, 2)
   t.same(tokens(), [0, 0])
+})
+
+t.test('a progress file that others can write, or that is a link, is not accepted', async (t) => {
+  const { service, tokens } = await start(t)
+  const folder = folderWith(t, { 'users.csv': 'ann@example.com\n', 'other.progress': '' })
+  const file = join(folder, 'users.csv')
+  const settings = { url: service.url, reason: 'security' }
+  const head = JSON.stringify({ run: 'r', occurredAt: '2026-11-27T12:00:00.000Z', settings })
+  const line = JSON.stringify({ user: { email: 'ann@example.com' }, id: 'none' })
+  writeFileSync(`${file}.progress`, `${head}\n${line}\n`)
+  chmodSync(`${file}.progress`, 0o666)
+  t.match(await run(service, ['--file', file]), { code: 65, stderr: /not a file that only you can write/ })
+  rmSync(`${file}.progress`)
+  symlinkSync(join(folder, 'other.progress'), `${file}.progress`)
+  t.match(await run(service, ['--file', file]), { code: 65, stderr: /not a file that only you can write/ })
+  rmSync(`${file}.progress`)
+  mkdirSync(`${file}.progress`)
+  t.match(await run(service, ['--file', file]), { code: 65 })
+  const readOnly = folderWith(t, { 'users.csv': 'ann@example.com\n' })
+  chmodSync(readOnly, 0o500)
+  t.teardown(() => chmodSync(readOnly, 0o700))
+  if (process.getuid?.() !== 0)
+    t.match(await run(service, ['--file', join(readOnly, 'users.csv')]), {
+      code: 65,
+      stderr: /Nothing was done/,
+    })
+  t.same([tokens(), await service.stored()], [[2, 2], []])
 })
 
 t.test('an unreachable service, an invalid key and a missing key say what to do', async (t) => {
