@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { link, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -78,10 +79,11 @@ export async function exportCommand(file: string, { profile }: { profile?: strin
   const { body } = await connect(profile).open('GET', '/audit/export')
   if (!body) throw new CommandError('The response is empty.', EXIT.temporary)
   const lines = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0])
-  const partial = `${file}.partial`
+  // A new name: in a folder that others can write, a known one could be a link to another file.
+  const partial = `${file}.${randomUUID()}.partial`
   try {
     if (file === '-') return await pipeline(lines, process.stdout, { end: false })
-    await pipeline(lines, createWriteStream(partial, { mode: 0o600 }))
+    await pipeline(lines, createWriteStream(partial, { mode: 0o600, flags: 'wx' }))
     // Unlike a rename, it replaces no file.
     await link(partial, file)
   } catch (error) {
