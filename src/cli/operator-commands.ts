@@ -199,7 +199,7 @@ function addDecision(program: Command, name: keyof typeof DECISIONS): void {
   examples(
     command,
     [first, `curfew ${name} --sender source:okta`, `curfew ${name} --all --yes`],
-    'The key needs the role operate.',
+    `The key needs the role operate.${name === 'cancel' ? ' Exit codes: 0 if all are cancelled, 1 if one cannot be.' : ''}`,
   )
 }
 

@@ -1,8 +1,9 @@
 import { UsageError } from '../base/errors.ts'
 import { confirm } from '../cli/confirm.ts'
 import { connect } from '../cli/connection.ts'
-import { count, print, printJson } from '../cli/terminal.ts'
-import type { CurfewClient, Revocation } from '../client/client.ts'
+import { EXIT } from '../cli/exit-codes.ts'
+import { count, print, printable, printJson } from '../cli/terminal.ts'
+import { CurfewApiError, type CurfewClient, type Revocation } from '../client/client.ts'
 
 const SENDER_KINDS = ['api-key', 'webhook', 'source']
 /** Limit of the service for one request. */
@@ -22,7 +23,11 @@ export async function releaseCommand(ids: string[], options: Options): Promise<v
   await decide('release', ids, options)
 }
 
-/** The command `cancel`: ends revocations by id, or held ones, before they revoke anything more. @throws UsageError */
+/**
+ * The command `cancel`: ends revocations by id, or held ones, before they revoke anything more. One that cannot be cancelled
+ * does not keep the others from it. Sets the exit code 1 if there is one.
+ * @throws UsageError
+ */
 export async function cancelCommand(ids: string[], options: Options): Promise<void> {
   const { force, sender, all, json, yes, profile } = options
   if (ids.length === 0 || sender !== undefined || all) {
@@ -33,13 +38,27 @@ export async function cancelCommand(ids: string[], options: Options): Promise<vo
   await confirm(`Cancel ${count(ids.length, 'revocation')}? Tokens that are not revoked yet are kept.`, {
     yes,
   })
-  const cancelled: Revocation[] = []
+  const cancelled: string[] = []
+  const problems: { id: string; error: { code: string; message: string } }[] = []
   for (const id of ids) {
     const path = `/revocations/${encodeURIComponent(id)}`
-    cancelled.push(await client.call<Revocation>('DELETE', path, { query: { force } }))
-    if (!json) print(`${id} is cancelled.`)
+    try {
+      cancelled.push((await client.call<Revocation>('DELETE', path, { query: { force } })).id)
+      if (!json) print(`${printable(id)} is cancelled.`)
+    } catch (error) {
+      if (!(error instanceof CurfewApiError) || !isAboutOne(error)) throw error
+      const { code, message, action } = error
+      problems.push({ id, error: { code, message } })
+      if (!json) print(printable(`${id} is not cancelled. ${code}: ${message} ${action ?? ''}`.trimEnd()))
+    }
   }
-  if (json) printJson({ cancelled: cancelled.map(({ id }) => id) })
+  if (problems.length > 0) process.exitCode = EXIT.no
+  if (json) printJson({ cancelled, problems })
+}
+
+/** Whether an error says nothing about the other revocations. */
+function isAboutOne({ code }: CurfewApiError): boolean {
+  return ['CURFEW_UNKNOWN_REVOCATION', 'CURFEW_NOT_CANCELLABLE', 'CURFEW_SEVERAL_SENDERS'].includes(code)
 }
 
 async function decide(action: 'release' | 'cancel', ids: string[], options: Options): Promise<void> {
@@ -50,7 +69,7 @@ async function decide(action: 'release' | 'cancel', ids: string[], options: Opti
     ? 'everything that is held'
     : ids.length > 0
       ? count(ids.length, 'revocation')
-      : options.sender
+      : `everything that is held from ${options.sender}`
   const effect =
     action === 'release' ? 'The tokens of these users are then revoked.' : 'Their tokens are kept.'
   await confirm(`${action === 'release' ? 'Release' : 'Cancel'} ${scope}? ${effect}`, { yes })

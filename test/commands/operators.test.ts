@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openIssuer } from '../../src/sandbox/identity-provider/issuer.ts'
@@ -86,9 +86,16 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
     code: 64,
     stderr: /Cancel 1 revocation\? .* Confirm with --yes/,
   })
-  t.match(await run(service, 'cancel', held[0].id, '--yes'), {
-    code: 0,
-    stdout: `${held[0].id} is cancelled.\n`,
+  const absent = '00000000-0000-4000-8000-000000000000'
+  t.match(await run(service, 'cancel', absent, held[0].id, '--yes'), {
+    code: 1,
+    stdout: new RegExp(
+      `^${absent} is not cancelled\\. CURFEW_UNKNOWN_REVOCATION: .*\n${held[0].id} is cancelled\\.\n$`,
+    ),
+  })
+  t.match(JSON.parse((await run(service, 'cancel', held[0].id, absent, '--yes', '--json')).stdout), {
+    cancelled: [held[0].id],
+    problems: [{ id: absent, error: { code: 'CURFEW_UNKNOWN_REVOCATION' } }],
   })
   t.match(await run(service, 'cancel', '--all', '--force'), { code: 64, stderr: /^--force applies to ids/ })
   const sender = held[1].hold.sender
@@ -117,7 +124,9 @@ t.test('audit lists and exports entries, and the export verifies', async (t) => 
     stdout: /^\S+Z {2}signal-accepted {2}ann@example\.com {2}by api-key API_KEYS\[0\] {2}from 127/,
   })
   t.match(JSON.parse((await run(service, 'audit', '--limit', '1', '--json')).stdout), { hash: String })
-  const file = join(temporaryFolder(t), 'audit.jsonl')
+  const folder = folderWith(t, { other: 'unchanged' })
+  const file = join(folder, 'audit.jsonl')
+  symlinkSync(join(folder, 'other'), `${file}.partial`)
   t.match(await run(service, 'audit', 'export', file), { code: 0, stdout: '' })
   t.equal(statSync(file).mode & 0o777, 0o600)
   t.match(await runCommand(['audit', 'verify', file]), { code: 0, stdout: /\nVerified\.\n$/ })
@@ -128,7 +137,8 @@ t.test('audit lists and exports entries, and the export verifies', async (t) => 
   const { stdout } = await run(service, 'audit', 'export', '-')
   t.ok(stdout.startsWith(readFileSync(file, 'utf8').split('\n')[0] ?? ''))
   t.match(await run(service, 'audit', 'export', file), { code: 65 }, 'it replaces no file')
-  t.notOk(existsSync(`${file}.partial`))
+  t.equal(readFileSync(join(folder, 'other'), 'utf8'), 'unchanged')
+  t.same(readdirSync(folder).sort(), ['audit.jsonl', 'audit.jsonl.partial', 'other'])
   t.match(await run(service, 'audit', '--user', 'u', '--since', 'x'), {
     code: 65,
     stderr: /^CURFEW_REQUEST_INVALID: .*from: /s,
