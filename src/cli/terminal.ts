@@ -67,9 +67,9 @@ export function count(amount: number, singular: string, plural = `${singular}s`)
   return `${number.format(amount)} ${amount === 1 ? singular : plural}`
 }
 
-/** Standard output is often closed early: `curfew … | head`. */
+/** Standard output is often closed early: `curfew … | head`. What the command has found so far decides the exit code. */
 export function exitOnClosedOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1)
+    process.exit(error.code === 'EPIPE' ? process.exitCode : 1)
   })
 }

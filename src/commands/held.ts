@@ -40,20 +40,39 @@ export async function cancelCommand(ids: string[], options: Options): Promise<vo
   })
   const cancelled: string[] = []
   const problems: { id: string; error: { code: string; message: string } }[] = []
-  for (const id of ids) {
-    const path = `/revocations/${encodeURIComponent(id)}`
-    try {
-      cancelled.push((await client.call<Revocation>('DELETE', path, { query: { force } })).id)
-      if (!json) print(`${printable(id)} is cancelled.`)
-    } catch (error) {
-      if (!(error instanceof CurfewApiError) || !isAboutOne(error)) throw error
-      const { code, message, action } = error
-      problems.push({ id, error: { code, message } })
-      if (!json) print(printable(`${id} is not cancelled. ${code}: ${message} ${action ?? ''}`.trimEnd()))
+  const lines: string[] = []
+  try {
+    for (const id of ids) {
+      const problem = await cancelOne(client, id, force)
+      if (problem === null) cancelled.push(id)
+      else problems.push({ id, error: { code: problem.code, message: problem.message } })
+      lines.push(problem === null ? `${id} is cancelled.` : `${id} is not cancelled. ${textOf(problem)}`)
     }
+  } finally {
+    if (problems.length > 0) process.exitCode = EXIT.no
+    // At the end: if the reader of the output has gone, the command ends.
+    if (!json) for (const line of lines) print(printable(line))
   }
-  if (problems.length > 0) process.exitCode = EXIT.no
   if (json) printJson({ cancelled, problems })
+}
+
+/** Null if it is cancelled; otherwise why it cannot be. @throws CurfewApiError if none can be */
+async function cancelOne(
+  client: CurfewClient,
+  id: string,
+  force: boolean | undefined,
+): Promise<CurfewApiError | null> {
+  try {
+    await client.call<Revocation>('DELETE', `/revocations/${encodeURIComponent(id)}`, { query: { force } })
+    return null
+  } catch (error) {
+    if (error instanceof CurfewApiError && isAboutOne(error)) return error
+    throw error
+  }
+}
+
+function textOf({ code, message, action }: CurfewApiError): string {
+  return `${code}: ${message} ${action ?? ''}`.trimEnd()
 }
 
 /** Whether an error says nothing about the other revocations. */
