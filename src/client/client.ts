@@ -227,7 +227,9 @@ function apiError({ status }: Response, body: unknown): CurfewApiError {
       code,
       status,
       action: text(problem.action),
-      errors: Array.isArray(problem.errors) ? problem.errors : [],
+      errors: Array.isArray(problem.errors)
+        ? problem.errors.filter((one) => typeof one?.member === 'string')
+        : [],
     },
   )
 }

@@ -113,13 +113,15 @@ t.test('no text of a service reaches the terminal as a control character', async
 })
 
 t.test('nor does a problem that it answers with', async (t) => {
-  const problem = { ...ITEM.error, errors: [{ member: EVIL, expected: EVIL }] }
+  const problem = { ...ITEM.error, errors: [null, EVIL, { member: EVIL, expected: EVIL }] }
   const environment = await hostileService(t, () => [400, problem])
   for (const args of [...COMMANDS, ['audit', 'export', '-']]) {
     const { code, stdout, stderr } = await runCommand(args, environment)
     t.notMatch(stdout + stderr, UNPRINTABLE, args.join(' '))
     t.notMatch(stdout + stderr, /^forged line/m)
     t.ok(code)
+    if (args[0] === 'why') t.match(stderr, /marker.*\n {2}marker.*: marker/)
+    t.notMatch(stderr, /at .*\.ts:\d+/)
   }
 })
 

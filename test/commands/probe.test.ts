@@ -153,6 +153,18 @@ t.test('if the listing shows tokens of others, none is deleted', async (t) => {
   t.same([deletes.length, untouched], [0, true])
 })
 
+t.test('with too many tokens of its own, the client is not probed further', async (t) => {
+  const { seen, deletes } = await probed(t, {
+    onSecond: (second, { tenant }) => {
+      const [client] = [...tenant.clients.values()]
+      if (second === 0 && client)
+        for (let count = 0; count < 300; count += 1) tenant.issueAccessToken(client, 'x')
+    },
+  })
+  t.match(seen, { stopped: /more than 300 tokens/, leftBehind: null, calls: { 2: 1 } })
+  t.equal(deletes.length, 0)
+})
+
 t.test('a token that is never listed is not deleted, and the rest is skipped', async (t) => {
   const { seen, find, deletes, untouched } = await probed(t, { lagAfterIssueMs: 60_000 })
   t.match(find('listing of new tokens'), { status: 'failed', action: /Send the signal again/ })
