@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openIssuer } from '../../src/sandbox/identity-provider/issuer.ts'
 import { configurationFile, entryFor } from '../support/config-file.ts'
 import { freePort } from '../support/free-port.ts'
-import { runCommand } from '../support/process.ts'
+import { listen } from '../support/listen.ts'
+import { bare, MAIN, runCommand } from '../support/process.ts'
 import { API_KEY, folderWith, type Service, startService, temporaryFolder } from '../support/service.ts'
 
 const run = (service: Pick<Service, 'url'>, ...args: string[]) =>
@@ -35,6 +39,29 @@ t.test('status reports readiness, backlog, budgets, failures by code and sources
   })
   await service.app.close()
   t.match(await run(service, 'status', '--json'), { code: 69, stderr: /^\{"error":\{"code":"ECONNREFUSED"/ })
+})
+
+t.test('status --watch goes on while the service restarts', async (t) => {
+  let isUp = true
+  const server = createServer((_, response) => {
+    if (!isUp) return response.socket?.destroy()
+    response.end(JSON.stringify({ status: 'ready' }))
+  })
+  const port = await listen(server)
+  t.teardown(() => server.close())
+  const child = spawn(process.execPath, [MAIN, 'status', '--watch'], {
+    env: bare({ CURFEW_URL: `http://127.0.0.1:${port}` }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  isUp = false
+  t.match(
+    String((await once(child.stderr, 'data'))[0]),
+    /^(UND_ERR_SOCKET|ECONNRESET): .*\nCheck that Curfew runs/,
+  )
+  isUp = true
+  t.match(String((await once(child.stdout, 'data'))[0]), /Curfew is ready/)
 })
 
 t.test('tokens lists device, last use and grant', async (t) => {
