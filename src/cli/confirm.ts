@@ -16,7 +16,9 @@ export async function confirm(
     throw new CommandError(`${question} Confirm with --yes: standard input is not a terminal.`, EXIT.usage)
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    const answer = await lines.question(`${question} [y/N] `)
+    // Rejects after Ctrl-C or Ctrl-D.
+    const answer = await lines.question(`${question} [y/N] `).catch(() => null)
+    if (answer === null) throw new CommandError('\nNothing was done.', EXIT.interrupted)
     if (!/^y(es)?$/i.test(answer.trim())) throw new CommandError('Nothing was done.', EXIT.no)
   } finally {
     lines.close()

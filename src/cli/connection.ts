@@ -34,12 +34,22 @@ export function readConnection(
   const isInEnvironment = Object.keys(environment).some((name) => /^CURFEW_(URL|API_KEY(_FILE)?)$/.test(name))
   const read = profile !== undefined || (!isInEnvironment && exists(path)) ? readProfile(path) : environment
   const url = read.CURFEW_URL || DEFAULT_URL
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new CommandError('CURFEW_URL: expected an address, such as https://curfew.internal', EXIT.config)
+  if (!isAddress(url))
+    throw new CommandError(
+      'CURFEW_URL: expected an address without a user name and password, such as https://curfew.internal',
+      EXIT.config,
+    )
   return {
     url: url.replace(/\/+$/, ''),
     apiKey: read.CURFEW_API_KEY?.trim() || keyInFile(read.CURFEW_API_KEY_FILE),
   }
+}
+
+/** The address appears in messages, so it must not contain a password. */
+function isAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password } = new URL(text)
+  return /^https?:$/.test(protocol) && username === '' && password === ''
 }
 
 /** A client of the service. @throws CommandError if no API key is configured */

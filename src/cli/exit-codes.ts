@@ -24,7 +24,7 @@ export const EXIT_MEANINGS: ReadonlyArray<readonly [ExitCode, string]> = [
   [EXIT.unavailable, 'the service is unreachable or could not start'],
   [EXIT.internal, 'an unexpected error'],
   [EXIT.temporary, 'temporarily unavailable: run the command again'],
-  [EXIT.denied, 'the API key is unknown or lacks a role'],
+  [EXIT.denied, 'the API key, or the OAuth client, is refused or lacks a role'],
   [EXIT.config, 'invalid configuration'],
   [EXIT.interrupted, 'interrupted by Ctrl-C'],
 ]

@@ -2,6 +2,7 @@ import { CurfewError, ERRORS, hasCode, UsageError } from '../base/errors.ts'
 import { CurfewApiError } from '../client/client.ts'
 import { CommandError } from './command-error.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { printable } from './terminal.ts'
 
 /** How a command reports an error. */
 export interface Failure {
@@ -28,9 +29,11 @@ function failureOfCurfew(error: CurfewError): Failure {
 
 function failureOfCall(error: CurfewApiError): Failure {
   const { code, status } = error
-  const invalid = error.errors.map(({ member, expected }) => `\n  ${member}: ${expected}`).join('')
-  const action = error.action ?? actionFor(error)
-  const message = `${code}: ${error.message}${invalid}${action ? `\n${action}` : ''}`
+  const invalid = error.errors
+    .map(({ member, expected }) => `\n  ${printable(member)}: ${printable(expected)}`)
+    .join('')
+  const action = printable(error.action ?? actionFor(error))
+  const message = `${printable(code)}: ${printable(error.message)}${invalid}${action ? `\n${action}` : ''}`
   return { exitCode: exitCodeFor(status), code, message }
 }
 

@@ -87,15 +87,26 @@ function addDoctor(program: Command): void {
     onService(program.command('doctor'))
       .description('check the configuration, the store, each tenant and each source, and say what to do')
       .addOption(env())
+      .option('--probe', 'find out instead how the tenant behaves where Qlik does not document it')
+      .option('--tenant <name>', 'with --probe: name of the tenant; the default tenant if omitted')
+      .option('-y, --yes', 'with --probe: do not ask')
       .action(async ({ env, ...options }) => {
         loadEnvironment(env)
         await (await import('../commands/doctor/doctor.ts')).doctorCommand(options)
       }),
-    ['curfew doctor --env .env', 'curfew doctor --json | jq .findings'],
+    ['curfew doctor --env .env', 'curfew doctor --json | jq .findings', 'curfew doctor --probe --env .env'],
     `Needs the configuration of the service, changes nothing, and costs a few calls of each OAuth client. If the service runs,
 its checks and the last signal of each source are included; a key with the role operate shows the sources.
 
-Exit codes: 0 without problems, also with warnings; 1 if a check failed; 78 if the configuration is invalid.`,
+--probe requests a throw-away access token for the own user of the tenant's first OAuth client, deletes it, and reports the
+form of ids, when a new token is listed, when a deleted one fails and leaves the listing, the answer to a second delete,
+visible roles, links, and headers about rate limits: each with what Curfew assumes, and what to set if they differ. It only
+deletes a token of this user that was not listed before. It makes up to 150 tier 1 calls and 8 tier 2 calls in 2 minutes, and
+ends at a 429; a running Curfew with the same client shares the rate limit. The access token that it works with expires by
+itself.
+
+Exit codes: 0 without problems, also with warnings; 1 if a check failed, or the probe ended early; 78 if the configuration is
+invalid; 130 after Ctrl-C.`,
   )
 }
 
@@ -117,14 +128,22 @@ function addRevoke(program: Command): void {
       .option('--dry-run', 'report what would be revoked, and revoke nothing')
       .option('--wait', 'wait until all revocations have ended and are verified')
       .option('--skip-invalid', 'skip broken lines of the file')
-      .action(async (users, options) =>
-        (await import('../commands/revoke/revoke.ts')).revokeCommand(users, options),
-      ),
+      .option(
+        '--direct',
+        'revoke without a running service, with its configuration; wait until all are verified',
+      )
+      .addOption(env())
+      .option('-y, --yes', 'with --direct: do not ask')
+      .action(async (users, { env, ...options }) => {
+        loadEnvironment(env)
+        await (await import('../commands/revoke/revoke.ts')).revokeCommand(users, options)
+      }),
     [
       'curfew revoke ann@example.com --wait',
       'curfew revoke --file users.csv --dry-run',
       'curfew revoke --file users.csv --wait',
       'grep … | curfew revoke --file - --reason logout',
+      'curfew revoke ann@example.com --direct --env .env',
     ],
     `A CSV file has a heading with userId, subject or email, or a single column without one. If a line has several names, the
 first in this order counts. ${NAMES} If a line is broken, nothing is done.
@@ -134,8 +153,15 @@ All users are one batch, whose id is printed: see curfew batch. A file has up to
 Users already accepted are kept in users.csv.progress (standard input: curfew-revoke-….progress in the current folder). After
 Ctrl-C or an outage, run the same command again: it continues, and nobody is revoked twice.
 
+--direct needs no service and no API key, only the configuration of the tenant (QLIK_…, or CONFIG_FILE). It keeps the order and
+the rate limits of a service, and stores nothing, so nothing is in an audit trail. A running service with the same OAuth client
+shares the rate limit, but does not see these calls. It ends when all are verified or have failed, or after 5 minutes without
+progress. After Ctrl-C, run the same command again: users without tokens cost a few calls. It asks first if there are more users
+than MASS_REVOCATION_USERS.
+
 The key needs the role operate, and read for --wait. Exit codes: 0 if all are accepted, or with --wait verified or
-completed; 1 if one was rejected, failed or is held; 65 for a broken file; 130 after Ctrl-C.`,
+completed; 1 if one was rejected, failed or is held, or with --direct if one is not verified; 65 for a broken file; 77 if the
+key or the OAuth client is refused; 130 after Ctrl-C.`,
   )
 }
 
@@ -206,7 +232,7 @@ function addDecision(program: Command, name: keyof typeof DECISIONS): void {
   examples(
     command,
     [first, `curfew ${name} --sender source:okta`, `curfew ${name} --all --yes`],
-    'The key needs the role operate.',
+    `The key needs the role operate.${name === 'cancel' ? ' Exit codes: 0 if all are cancelled, 1 if one cannot be.' : ''}`,
   )
 }
 
@@ -271,7 +297,9 @@ function addTry(program: Command): void {
         await (await import('../commands/try-source.ts')).tryCommand(source, options)
       }),
     ['curfew try clerk --env .env', 'curfew try login --forged --env .env'],
-    `Needs the configuration of the service. Tokens of an issuer can only be forged: the issuer alone can sign valid ones.
+    `Needs the configuration of the service. A valid token of an issuer is sent only if the entry's jwksUri, or without one its
+issuer, is an address on loopback: the command serves keys of its own there. Other tokens can only be forged.
+An answer that no user has this name counts as accepted.
 Exit codes: 0 if a valid request is accepted and all forgeries are rejected, else 1.`,
   )
 }

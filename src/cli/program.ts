@@ -4,7 +4,7 @@ import { VERSION } from '../base/version.ts'
 import { failureOf } from './failure.ts'
 import { addLocalCommands } from './local-commands.ts'
 import { addOperatorCommands } from './operator-commands.ts'
-import { exitOnClosedOutput, note } from './terminal.ts'
+import { exitOnClosedOutput, jsonText, note } from './terminal.ts'
 import { usageText } from './usage.ts'
 
 /** Commands with a parser of their own, which the sandbox shares with `npm run`. */
@@ -27,7 +27,7 @@ export async function run(args: string[]): Promise<void> {
   } catch (error) {
     if (isShown(error)) return
     const { exitCode, code, message } = failureOf(error)
-    note(given.includes('--json') ? JSON.stringify({ error: { code, message, exitCode } }) : message)
+    note(given.includes('--json') ? jsonText({ error: { code, message, exitCode } }) : message)
     process.exit(exitCode)
   }
 }

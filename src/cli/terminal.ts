@@ -9,7 +9,15 @@ export function print(line = ''): void {
 
 /** Prints the result of a command for scripts. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2))
+  print(jsonText(value, 2))
+}
+
+/** JSON that a terminal can show: what it would interpret is escaped. `JSON.stringify` escapes only U+0000 to U+001F. */
+export function jsonText(value: unknown, indent?: number): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value, null, indent).replaceAll(INTERPRETED, (character) =>
+    character === '\n' ? character : escaped(character),
+  )
 }
 
 /** Prints a line for people on standard error, so that it does not mix with the result. */
@@ -27,10 +35,14 @@ export function isInteractive(): boolean {
   return Boolean(process.stdin.isTTY && process.stderr.isTTY)
 }
 
-/** Text that comes from others: without control characters, which a terminal would interpret. */
-export function printable(text: unknown): string {
+/** Control characters, line separators, and marks that change the direction of text. */
+const INTERPRETED =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
-  return String(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '�')
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Text that comes from others: on one line, and without what a terminal would interpret. */
+export function printable(text: unknown): string {
+  return String(text).replaceAll(INTERPRETED, '�')
 }
 
 /** Rows in aligned columns. The first row is the heading. */
@@ -55,9 +67,9 @@ export function count(amount: number, singular: string, plural = `${singular}s`)
   return `${number.format(amount)} ${amount === 1 ? singular : plural}`
 }
 
-/** Standard output is often closed early: `curfew … | head`. */
+/** Standard output is often closed early: `curfew … | head`. What the command has found so far decides the exit code. */
 export function exitOnClosedOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1)
+    process.exit(error.code === 'EPIPE' ? process.exitCode : 1)
   })
 }

@@ -24,7 +24,9 @@ export function apiError({ status }: Response, body: unknown): CurfewApiError {
       code,
       status,
       action: text(problem.action),
-      errors: Array.isArray(problem.errors) ? problem.errors : [],
+      errors: Array.isArray(problem.errors)
+        ? problem.errors.filter((one) => typeof one?.member === 'string')
+        : [],
     },
   )
 }

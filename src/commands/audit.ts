@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { link, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -5,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { CommandError } from '../cli/command-error.ts'
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
-import { note, print, printable } from '../cli/terminal.ts'
+import { jsonText, note, print, printable } from '../cli/terminal.ts'
 import { kindOf, userNamed } from '../cli/user.ts'
 
 interface ListOptions {
@@ -51,7 +52,7 @@ export async function auditCommand(options: ListOptions): Promise<void> {
       break
     }
     shown += 1
-    print(json ? JSON.stringify(item) : describe(item))
+    print(json ? jsonText(item) : describe(item))
   }
   if (shown === 0 && !json) note('No entries.')
 }
@@ -83,10 +84,11 @@ export async function exportCommand(file: string, { profile }: { profile?: strin
   const { body } = await connect(profile).open('GET', '/audit/export')
   if (!body) throw new CommandError('The response is empty.', EXIT.temporary)
   const lines = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0])
-  const partial = `${file}.partial`
+  // A new name: in a folder that others can write, a known one could be a link to another file.
+  const partial = `${file}.${randomUUID()}.partial`
   try {
     if (file === '-') return await pipeline(lines, process.stdout, { end: false })
-    await pipeline(lines, createWriteStream(partial, { mode: 0o600 }))
+    await pipeline(lines, createWriteStream(partial, { mode: 0o600, flags: 'wx' }))
     // Unlike a rename, it replaces no file.
     await link(partial, file)
   } catch (error) {

@@ -2,7 +2,7 @@ import { chmod, constants, copyFile } from 'node:fs/promises'
 import { CommandError } from '../cli/command-error.ts'
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
-import { count, print, printJson } from '../cli/terminal.ts'
+import { count, print, printable, printJson } from '../cli/terminal.ts'
 
 interface Options {
   json?: boolean
@@ -28,7 +28,9 @@ export async function backupCommand(to: string | undefined, { json, profile }: O
   if (to !== undefined) await copyBackup(file, to)
   const written = to ?? file
   if (json) return printJson({ file: written, bytes, serviceFile: file })
-  print(`${written}: ${count(bytes, 'byte')}${to === undefined ? ', on the machine of the service' : ''}.`)
+  print(
+    `${printable(written)}: ${count(bytes, 'byte')}${to === undefined ? ', on the machine of the service' : ''}.`,
+  )
 }
 
 async function copyBackup(from: string, to: string): Promise<void> {
@@ -38,7 +40,7 @@ async function copyBackup(from: string, to: string): Promise<void> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new CommandError(
-      `The backup is complete on the machine of the service, as ${from}, but was not copied: ${reason}.`,
+      `The backup is complete on the machine of the service, as ${printable(from)}, but was not copied: ${printable(reason)}.`,
       EXIT.data,
     )
   }

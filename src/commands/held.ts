@@ -1,8 +1,9 @@
 import { UsageError } from '../base/errors.ts'
 import { confirm } from '../cli/confirm.ts'
 import { connect } from '../cli/connection.ts'
-import { count, print, printJson } from '../cli/terminal.ts'
-import type { CurfewClient, Revocation } from '../client/client.ts'
+import { EXIT } from '../cli/exit-codes.ts'
+import { count, print, printable, printJson } from '../cli/terminal.ts'
+import { CurfewApiError, type CurfewClient, type Revocation } from '../client/client.ts'
 
 const SENDER_KINDS = ['api-key', 'webhook', 'source']
 /** Limit of the service for one request. */
@@ -22,7 +23,11 @@ export async function releaseCommand(ids: string[], options: Options): Promise<v
   await decide('release', ids, options)
 }
 
-/** The command `cancel`: ends revocations by id, or held ones, before they revoke anything more. @throws UsageError */
+/**
+ * The command `cancel`: ends revocations by id, or held ones, before they revoke anything more. One that cannot be cancelled
+ * does not keep the others from it. Sets the exit code 1 if there is one.
+ * @throws UsageError
+ */
 export async function cancelCommand(ids: string[], options: Options): Promise<void> {
   const { force, sender, all, json, yes, profile } = options
   if (ids.length === 0 || sender !== undefined || all) {
@@ -33,13 +38,46 @@ export async function cancelCommand(ids: string[], options: Options): Promise<vo
   await confirm(`Cancel ${count(ids.length, 'revocation')}? Tokens that are not revoked yet are kept.`, {
     yes,
   })
-  const cancelled: Revocation[] = []
-  for (const id of ids) {
-    const path = `/revocations/${encodeURIComponent(id)}`
-    cancelled.push(await client.call<Revocation>('DELETE', path, { query: { force } }))
-    if (!json) print(`${id} is cancelled.`)
+  const cancelled: string[] = []
+  const problems: { id: string; error: { code: string; message: string } }[] = []
+  const lines: string[] = []
+  try {
+    for (const id of ids) {
+      const problem = await cancelOne(client, id, force)
+      if (problem === null) cancelled.push(id)
+      else problems.push({ id, error: { code: problem.code, message: problem.message } })
+      lines.push(problem === null ? `${id} is cancelled.` : `${id} is not cancelled. ${textOf(problem)}`)
+    }
+  } finally {
+    if (problems.length > 0) process.exitCode = EXIT.no
+    // At the end: if the reader of the output has gone, the command ends.
+    if (!json) for (const line of lines) print(printable(line))
   }
-  if (json) printJson({ cancelled: cancelled.map(({ id }) => id) })
+  if (json) printJson({ cancelled, problems })
+}
+
+/** Null if it is cancelled; otherwise why it cannot be. @throws CurfewApiError if none can be */
+async function cancelOne(
+  client: CurfewClient,
+  id: string,
+  force: boolean | undefined,
+): Promise<CurfewApiError | null> {
+  try {
+    await client.call<Revocation>('DELETE', `/revocations/${encodeURIComponent(id)}`, { query: { force } })
+    return null
+  } catch (error) {
+    if (error instanceof CurfewApiError && isAboutOne(error)) return error
+    throw error
+  }
+}
+
+function textOf({ code, message, action }: CurfewApiError): string {
+  return `${code}: ${message} ${action ?? ''}`.trimEnd()
+}
+
+/** Whether an error says nothing about the other revocations. */
+function isAboutOne({ code }: CurfewApiError): boolean {
+  return ['CURFEW_UNKNOWN_REVOCATION', 'CURFEW_NOT_CANCELLABLE', 'CURFEW_SEVERAL_SENDERS'].includes(code)
 }
 
 async function decide(action: 'release' | 'cancel', ids: string[], options: Options): Promise<void> {
@@ -50,7 +88,7 @@ async function decide(action: 'release' | 'cancel', ids: string[], options: Opti
     ? 'everything that is held'
     : ids.length > 0
       ? count(ids.length, 'revocation')
-      : options.sender
+      : `everything that is held from ${options.sender}`
   const effect =
     action === 'release' ? 'The tokens of these users are then revoked.' : 'Their tokens are kept.'
   await confirm(`${action === 'release' ? 'Release' : 'Cancel'} ${scope}? ${effect}`, { yes })

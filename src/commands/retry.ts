@@ -67,6 +67,8 @@ function show(json: boolean | undefined, results: readonly Result[], verb: strin
   const retried = results.filter(({ error }) => error === null).length
   if (json) return printJson({ count: retried, items: results })
   for (const { id, status, error } of results)
-    print(`${printable(id)}  ${error ? `${error.code}: ${printable(error.message)}` : (status ?? verb)}`)
+    print(
+      `${printable(id)}  ${error ? `${printable(error.code)}: ${printable(error.message)}` : printable(status ?? verb)}`,
+    )
   print(`${count(retried, 'revocation')} ${verb}.`)
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { clientFor, readConnection } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
+import { failureOf } from '../cli/failure.ts'
 import { count, note, paint, print, printable, printJson, table } from '../cli/terminal.ts'
 import { comingText, timeText } from '../cli/times.ts'
 import { type Wait, waitText } from '../cli/waits.ts'
@@ -43,8 +44,17 @@ export async function statusCommand({ watch, json, profile }: Options): Promise<
   const { url, apiKey } = readConnection(profile)
   // Without a key, `/health/ready` and `/metrics` still answer.
   const client = clientFor(url, apiKey ?? 'none')
-  for (;;) {
-    const status = await statusOf(client, apiKey !== null)
+  for (let isFirst = true; ; isFirst = false) {
+    const status = await statusOf(client, apiKey !== null).catch((error) => {
+      // A restart of the service does not end the watch.
+      if (isFirst || !(error instanceof CurfewApiError)) throw error
+      note(failureOf(error).message)
+      return null
+    })
+    if (status === null) {
+      await pause(WATCH_MS)
+      continue
+    }
     if (status.status !== 'ready') process.exitCode = EXIT.no
     const clear = watch && process.stdout.isTTY ? '\u001b[2J\u001b[H' : ''
     if (json) printJson(status)

@@ -68,9 +68,9 @@ export async function tokensCommand(name: string, options: Options): Promise<voi
   if (tokens.length > 0) {
     const rows = tokens.map((token) => [
       printable(token.deviceType ?? '–'),
-      token.lastUsed ?? 'never',
+      printable(token.lastUsed ?? 'never'),
       token.grantedAt ?? 'unknown',
-      token.id,
+      printable(token.id),
     ])
     for (const line of table([['DEVICE', 'LAST USED', 'GRANTED', 'TOKEN'], ...rows])) print(line)
   }

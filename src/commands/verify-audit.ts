@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { UsageError } from '../base/errors.ts'
 import { DAY_MS, dayOf } from '../base/utc-day.ts'
 import { EXIT } from '../cli/exit-codes.ts'
-import { print, printJson } from '../cli/terminal.ts'
+import { print, printable, printJson } from '../cli/terminal.ts'
 import type { Head } from '../revocation/audit/entry.ts'
 import type { Finding } from '../revocation/audit/finding.ts'
 import { type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
@@ -44,7 +44,7 @@ export async function verifyAuditCommand(
           shown += 1
           if (shown > FINDINGS_SHOWN) return
           if (json) shownFindings.push(finding)
-          else print(describe(finding))
+          else print(printable(describe(finding)))
         },
         onProgress: (lines) => {
           if (lines < nextProgress) return
@@ -60,7 +60,7 @@ export async function verifyAuditCommand(
   if (findings > FINDINGS_SHOWN) print(`… and ${number.format(findings - FINDINGS_SHOWN)} more.`)
   if (findings > 0) print('')
   print('Each chain is intact up to this entry (chain, entry, hash):')
-  for (const chain of chains) print(describeChain(chain))
+  for (const chain of chains) print(printable(describeChain(chain)))
   const counted = `${number.format(entries)} entries in ${number.format(chains.length)} chains`
   print(`\n${counted}; the personal data of ${number.format(erased)} was erased.`)
   for (const line of describeDays(signedDays)) print(line)

@@ -48,11 +48,13 @@ export class ConfigError extends CurfewError {
 /**
  * Reads the configuration from an environment and from the files it names.
  * @param sourceKinds the kinds of sources that CONFIG_FILE may contain
+ * @param options.needsSenders false for commands that receive no signals
  * @throws ConfigError with every mistake
  */
 export async function loadConfig(
   environment: Variables,
   sourceKinds: readonly SourceKinds[] = [],
+  { needsSenders = true } = {},
 ): Promise<Config> {
   const { given, values, mistakes, warnings } = await readEnvironment(Environment, SECRETS, environment)
   const isReported = (key: string) => mistakes.some((mistake) => [key, `${key}_FILE`].includes(mistake.key))
@@ -63,7 +65,7 @@ export async function loadConfig(
     : { file: NO_FILE, mistakes: [], warnings: [] }
   const missing = [
     ...missingTenant(given, reading.file).filter(({ key }) => !isReported(key)),
-    ...(SENDER_KEYS.some(isReported) ? [] : missingSenders(given, reading.file)),
+    ...(!needsSenders || SENDER_KEYS.some(isReported) ? [] : missingSenders(given, reading.file)),
   ]
   const unknown = misspelt(Object.keys(environment), KEYS)
   const insecure = isReported('DATABASE_URL') ? [] : insecureDatabase(values, environment)

@@ -208,7 +208,8 @@ export class QlikHttp {
   }
 }
 
-function openAgent({ timeoutMs }: Pick<QlikHttpOptions, 'timeoutMs'>): Agent {
+/** The connections of `QlikHttp` by default. */
+export function openAgent({ timeoutMs }: Pick<QlikHttpOptions, 'timeoutMs'>): Agent {
   return new Agent({
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,

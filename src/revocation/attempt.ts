@@ -15,6 +15,8 @@ const MAX_ROUNDS = 10
  * these 17 s the attempt fails, and the next one waits longer.
  */
 const WAITS_MS = [500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000]
+/** How long an attempt waits for the list. */
+export const LISTING_WAIT_MS = WAITS_MS.reduce((sum, ms) => sum + ms)
 
 export interface AttemptOptions extends RevokeOptions {
   tenant: QlikTenant

@@ -23,10 +23,14 @@ export const behaviourSchema = z.strictObject({
    * login or refresh that reuses a grant. Default: 0.
    */
   grantAgeMs: milliseconds,
+  /** Form of the ids of tokens: beginning with the time of the grant, or opaque. Default: `object-id`. */
+  tokenIds: z.enum(['object-id', 'opaque']),
   /** How long after its issue a token appears in listings. It is valid from its issue on. Default: 0. */
   lagAfterIssueMs: milliseconds,
-  /** How long a revoked token stays in listings. It is invalid from its revocation on. Default: 0. */
+  /** How long a revoked token stays in listings. Default: 0. */
   lagAfterRevokeMs: milliseconds,
+  /** How long a revoked token can still be used. Default: 0. */
+  validAfterRevokeMs: milliseconds,
   /**
    * Meaning of a listing's `page`: with `keyset`, the default, a position between two rows; with `offset`, a number of rows,
    * so that pages shift when earlier rows are added or removed.
@@ -52,6 +56,8 @@ export const behaviourSchema = z.strictObject({
   tenantLimitShare: z.number().min(0).nullable(),
   /** How many calls a delete with 404 counts as: some of Qlik's endpoints limit errors more strictly. Default: 1. */
   notFoundCost: z.number().int().min(1),
+  /** Whether responses have `RateLimit-Limit` and `RateLimit-Policy`. Qlik documents no such headers. Default: false. */
+  rateLimitHeaders: z.boolean(),
   /** Format of `Retry-After` if a limit is reached. Default: `seconds`. */
   retryAfter: z.enum(RETRY_AFTER_FORMS),
   /**
@@ -75,8 +81,10 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   clockSkewMs: 0,
   dateHeader: 'sent',
   grantAgeMs: 0,
+  tokenIds: 'object-id',
   lagAfterIssueMs: 0,
   lagAfterRevokeMs: 0,
+  validAfterRevokeMs: 0,
   paging: 'keyset',
   listingOrder: 'oldest-first',
   cursorLifetimeMs: null,
@@ -85,6 +93,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   unknownTokenDelete: 404,
   tenantLimitShare: 0.5,
   notFoundCost: 1,
+  rateLimitHeaders: false,
   retryAfter: 'seconds',
   anyCaseUserIds: false,
   hidesUsers: true,

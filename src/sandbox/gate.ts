@@ -37,6 +37,7 @@ export function createGate(tenant: Tenant, delays: Delays) {
       const call = recordCall(tenant, request, reply, route, tier)
       request.setDecorator<Passage>(PASSAGE, { call, fault: null })
       setDate(tenant, reply)
+      if (tenant.settings.rateLimitHeaders) setRateLimit(tenant, reply, tier)
       reply.headers(tenant.deprecations.headersFor(route, call.apiVersion))
       if (tenant.settings.latencyMs > 0) await delays.wait(tenant.settings.latencyMs)
     },
@@ -99,6 +100,13 @@ function countCall(tenant: Tenant, userId: string, tier: Tier): void {
 function chargeNotFound(tenant: Tenant, { route, userId, tier }: SandboxCall, reply: FastifyReply): void {
   if (route !== 'revoke' || reply.statusCode !== 404 || userId === null || tier === null) return
   tenant.limiter.charge(userId, tier, tenant.settings.now(), tenant.settings.notFoundCost - 1)
+}
+
+/** As in draft-ietf-httpapi-ratelimit-headers-05. */
+function setRateLimit({ settings }: Tenant, reply: FastifyReply, tier: Tier): void {
+  const limit = tier === 1 ? settings.tier1Limit : settings.tier2Limit
+  const policy = `${limit};w=${settings.windowMs / 1000}`
+  reply.headers({ 'ratelimit-limit': String(limit), 'ratelimit-policy': policy })
 }
 
 /** Sets the Date header to the tenant's time, unless the settings omit it. */

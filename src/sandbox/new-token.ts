@@ -9,7 +9,7 @@ export interface IssueOptions {
   issuedAt?: number
   /** Time of the grant, contained in the token's id, in ms since the epoch. Default: `grantAgeMs` before `issuedAt`. */
   grantedAt?: number
-  /** Format of the id: beginning with the time of the grant (the default), or opaque. */
+  /** Form of the id. Default: the setting `tokenIds`. */
   idForm?: 'object-id' | 'opaque'
   /** In ms since the epoch. Default: `issuedAt`. */
   lastUsed?: number | null
@@ -23,7 +23,7 @@ export type Issue = IssueOptions & { userId: string } & Partial<
 /** The issuing tenant: its time in ms since the epoch, its settings and its ids. */
 export interface Issuer {
   now: number
-  settings: Pick<Behaviour, 'clockSkewMs' | 'grantAgeMs'>
+  settings: Pick<Behaviour, 'clockSkewMs' | 'grantAgeMs' | 'tokenIds'>
   objectId: ObjectIds
   serial: number
 }
@@ -31,9 +31,10 @@ export interface Issuer {
 /** Creates a valid token with a new secret. */
 export function newToken(issue: Issue, { now, settings, objectId, serial }: Issuer): SandboxToken {
   const issuedAt = issue.issuedAt ?? now
+  const idForm = issue.idForm ?? settings.tokenIds
   const grantedAt = issue.grantedAt ?? issuedAt - settings.grantAgeMs
   return {
-    id: issue.idForm === 'opaque' ? randomBytes(24).toString('base64url') : objectId(grantedAt),
+    id: idForm === 'opaque' ? randomBytes(24).toString('base64url') : objectId(grantedAt),
     userId: issue.userId,
     accessToken: randomBytes(48).toString('base64url'),
     issuedAt,

@@ -74,16 +74,18 @@ export class TokenShelf {
     return inOrder(listed, this.#settings.listingOrder)
   }
 
-  /** The valid token with this secret, marked as used; null if there is none. */
+  /** The token with this secret, marked as used; null if there is none that is valid. */
   authenticate(accessToken: string): SandboxToken | null {
     const token = this.#bySecret.get(accessToken)
     if (token === undefined) return null
-    if (!this.isAlive(token)) {
-      this.remove(token)
-      return null
+    if (this.isAlive(token) || this.#isStillHonoured(token)) {
+      token.lastUsed = this.#now()
+      return token
     }
-    token.lastUsed = this.#now()
-    return token
+    // A revoked one may still be listed.
+    if (token.revoked) this.#bySecret.delete(accessToken)
+    else this.remove(token)
+    return null
   }
 
   /** Whether the token is neither revoked nor expired. */
@@ -95,11 +97,11 @@ export class TokenShelf {
     return expiresAt !== null && expiresAt <= this.#now()
   }
 
-  /** Revokes a token: it is invalid immediately and stays in listings for `lagAfterRevokeMs`. */
+  /** Revokes a token: it stays valid for `validAfterRevokeMs`, and in listings for `lagAfterRevokeMs`. */
   revoke(token: SandboxToken): void {
     token.revoked = true
     token.revokedAt = this.#settings.now()
-    this.#bySecret.delete(token.accessToken)
+    if (!this.#isStillHonoured(token)) this.#bySecret.delete(token.accessToken)
     this.#lingering.push(token)
     this.#forgetTheDead()
   }
@@ -108,10 +110,15 @@ export class TokenShelf {
   remove(token: SandboxToken): void {
     token.revoked = true
     if (!this.#byId.delete(token.id)) return
-    this.#bySecret.delete(token.accessToken)
+    if (!this.#isStillHonoured(token)) this.#bySecret.delete(token.accessToken)
     const own = this.#byUser.get(token.userId) ?? []
     own.splice(own.indexOf(token), 1)
     if (own.length === 0) this.#byUser.delete(token.userId)
+  }
+
+  #isStillHonoured({ revokedAt }: SandboxToken): boolean {
+    const { now, validAfterRevokeMs } = this.#settings
+    return revokedAt !== null && now() - revokedAt < validAfterRevokeMs
   }
 
   /** All tokens, sorted by user id and serial. */

@@ -1,9 +1,14 @@
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openIssuer } from '../../src/sandbox/identity-provider/issuer.ts'
 import { configurationFile, entryFor } from '../support/config-file.ts'
-import { runCommand } from '../support/process.ts'
+import { freePort } from '../support/free-port.ts'
+import { listen } from '../support/listen.ts'
+import { bare, MAIN, runCommand } from '../support/process.ts'
 import { API_KEY, folderWith, type Service, startService, temporaryFolder } from '../support/service.ts'
 
 const run = (service: Pick<Service, 'url'>, ...args: string[]) =>
@@ -34,6 +39,29 @@ t.test('status reports readiness, backlog, budgets, failures by code and sources
   })
   await service.app.close()
   t.match(await run(service, 'status', '--json'), { code: 69, stderr: /^\{"error":\{"code":"ECONNREFUSED"/ })
+})
+
+t.test('status --watch goes on while the service restarts', async (t) => {
+  let isUp = true
+  const server = createServer((_, response) => {
+    if (!isUp) return response.socket?.destroy()
+    response.end(JSON.stringify({ status: 'ready' }))
+  })
+  const port = await listen(server)
+  t.teardown(() => server.close())
+  const child = spawn(process.execPath, [MAIN, 'status', '--watch'], {
+    env: bare({ CURFEW_URL: `http://127.0.0.1:${port}` }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  isUp = false
+  t.match(
+    String((await once(child.stderr, 'data'))[0]),
+    /^(UND_ERR_SOCKET|ECONNRESET): .*\nCheck that Curfew runs/,
+  )
+  isUp = true
+  t.match(String((await once(child.stdout, 'data'))[0]), /Curfew is ready/)
 })
 
 t.test('tokens lists device, last use and grant', async (t) => {
@@ -85,9 +113,16 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
     code: 64,
     stderr: /Cancel 1 revocation\? .* Confirm with --yes/,
   })
-  t.match(await run(service, 'cancel', held[0].id, '--yes'), {
-    code: 0,
-    stdout: `${held[0].id} is cancelled.\n`,
+  const absent = '00000000-0000-4000-8000-000000000000'
+  t.match(await run(service, 'cancel', absent, held[0].id, '--yes'), {
+    code: 1,
+    stdout: new RegExp(
+      `^${absent} is not cancelled\\. CURFEW_UNKNOWN_REVOCATION: .*\n${held[0].id} is cancelled\\.\n$`,
+    ),
+  })
+  t.match(JSON.parse((await run(service, 'cancel', held[0].id, absent, '--yes', '--json')).stdout), {
+    cancelled: [held[0].id],
+    problems: [{ id: absent, error: { code: 'CURFEW_UNKNOWN_REVOCATION' } }],
   })
   t.match(await run(service, 'cancel', '--all', '--force'), { code: 64, stderr: /^--force applies to ids/ })
   const sender = held[1].hold.sender
@@ -116,7 +151,9 @@ t.test('audit lists and exports entries, and the export verifies', async (t) => 
     stdout: /^\S+Z {2}signal-accepted {2}ann@example\.com {2}by api-key API_KEYS\[0\] {2}from 127/,
   })
   t.match(JSON.parse((await run(service, 'audit', '--limit', '1', '--json')).stdout), { hash: String })
-  const file = join(temporaryFolder(t), 'audit.jsonl')
+  const folder = folderWith(t, { other: 'unchanged' })
+  const file = join(folder, 'audit.jsonl')
+  symlinkSync(join(folder, 'other'), `${file}.partial`)
   t.match(await run(service, 'audit', 'export', file), { code: 0, stdout: '' })
   t.equal(statSync(file).mode & 0o777, 0o600)
   t.match(await runCommand(['audit', 'verify', file]), { code: 0, stdout: /\nVerified\.\n$/ })
@@ -127,7 +164,8 @@ t.test('audit lists and exports entries, and the export verifies', async (t) => 
   const { stdout } = await run(service, 'audit', 'export', '-')
   t.ok(stdout.startsWith(readFileSync(file, 'utf8').split('\n')[0] ?? ''))
   t.match(await run(service, 'audit', 'export', file), { code: 65 }, 'it replaces no file')
-  t.notOk(existsSync(`${file}.partial`))
+  t.equal(readFileSync(join(folder, 'other'), 'utf8'), 'unchanged')
+  t.same(readdirSync(folder).sort(), ['audit.jsonl', 'audit.jsonl.partial', 'other'])
   t.match(await run(service, 'audit', '--user', 'u', '--since', 'x'), {
     code: 65,
     stderr: /^CURFEW_REQUEST_INVALID: .*from: /s,
@@ -159,7 +197,7 @@ t.test('try sends valid and forged requests of a vendor', async (t) => {
       /(✔ .*: (rejected, 4|unavailable, 5)\d\d: .*\n){5,}\d+ requests sent to \w+, 0 not answered as expected/,
     )
   }
-  t.match(await runCommand(['try', 'login'], environment), { code: 64, stderr: /--forged/ })
+  t.match(await runCommand(['try', 'login'], environment), { code: 69, stderr: /the issuer, listens there/ })
   t.match(await runCommand(['try', 'absent'], environment), {
     code: 64,
     stderr: /Sources: clerk, supabase, login/,
@@ -185,6 +223,45 @@ t.test('rejections says that there are none, and needs the role operate for the 
     senders: [{ kind: 'api-key', name: 'API_KEYS[0]', lastRejected: { authenticated: true } }],
     reasons: [{ source: 'logout-hook', code: 'CURFEW_REQUEST_INVALID', count: 1 }],
   })
+})
+
+t.test('try plays an issuer whose keys are on loopback, and says how to configure that', async (t) => {
+  const ports = [await freePort(), await freePort()]
+  const issued = { audience: 'my-app', issuer: 'https://login.example.com/' }
+  const { path } = configurationFile(t, {
+    tenants: [entryFor('a')],
+    sources: [
+      {
+        ...issued,
+        name: 'login',
+        kind: 'oidc-back-channel-logout',
+        jwksUri: `http://127.0.0.1:${ports[0]}/k`,
+      },
+      { ...issued, name: 'events', kind: 'shared-signals', issuer: `http://127.0.0.1:${ports[1]}/tenants/a` },
+      {
+        ...issued,
+        name: 'okta',
+        kind: 'global-token-revocation',
+        jwksUri: `http://127.0.0.1:${ports[0]}/keys`,
+      },
+      { ...issued, name: 'away', kind: 'oidc-back-channel-logout' },
+    ],
+  })
+  const service = await startService(t, { environment: { CONFIG_FILE: path } })
+  const environment = { ...service.environment, CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY }
+  for (const name of ['login', 'events', 'okta']) {
+    const { code, stdout, stderr } = await runCommand(['try', name], environment)
+    t.equal(code, 0, stdout + stderr)
+    t.match(stdout, /^✔ valid request: .*\n1 request sent to \w+, 0 not answered as expected\.\n$/)
+  }
+  t.match((await service.stored()).map(({ source }) => source).sort(), ['events', 'login'])
+  t.match(await runCommand(['try', 'away'], environment), {
+    code: 64,
+    stderr: /set "jwksUri": .* never .* production/,
+  })
+  const other = await openIssuer({ port: ports[0] })
+  t.teardown(() => other.close())
+  t.match(await runCommand(['try', 'login'], environment), { code: 69, stderr: /another program/ })
 })
 
 async function withSources(t: Test) {

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -125,6 +134,33 @@ t.test('a file with more users than a batch has room for is refused as a whole',
   t.equal(code, 65)
   t.match(stderr, /^The file names 100,001 users\. Split it into files of up to 100,000 users\.\n$/)
   t.same(await service.stored(), [])
+})
+
+t.test('a progress file that others can write, or that is a link, is not accepted', async (t) => {
+  const { service, tokens } = await start(t)
+  const folder = folderWith(t, { 'users.csv': 'ann@example.com\n', 'other.progress': '' })
+  const file = join(folder, 'users.csv')
+  const settings = { url: service.url, reason: 'security' }
+  const head = JSON.stringify({ run: 'r', occurredAt: '2026-11-27T12:00:00.000Z', settings })
+  const line = JSON.stringify({ user: { email: 'ann@example.com' }, id: 'none' })
+  writeFileSync(`${file}.progress`, `${head}\n${line}\n`)
+  chmodSync(`${file}.progress`, 0o666)
+  t.match(await run(service, ['--file', file]), { code: 65, stderr: /not a file that only you can write/ })
+  rmSync(`${file}.progress`)
+  symlinkSync(join(folder, 'other.progress'), `${file}.progress`)
+  t.match(await run(service, ['--file', file]), { code: 65, stderr: /not a file that only you can write/ })
+  rmSync(`${file}.progress`)
+  mkdirSync(`${file}.progress`)
+  t.match(await run(service, ['--file', file]), { code: 65 })
+  const readOnly = folderWith(t, { 'users.csv': 'ann@example.com\n' })
+  chmodSync(readOnly, 0o500)
+  t.teardown(() => chmodSync(readOnly, 0o700))
+  if (process.getuid?.() !== 0)
+    t.match(await run(service, ['--file', join(readOnly, 'users.csv')]), {
+      code: 65,
+      stderr: /Nothing was done/,
+    })
+  t.same([tokens(), await service.stored()], [[2, 2], []])
 })
 
 t.test('an unreachable service, an invalid key and a missing key say what to do', async (t) => {

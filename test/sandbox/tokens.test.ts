@@ -216,3 +216,21 @@ t.test('tokens are only issued to existing users', async (t) => {
   const { tenant } = await openSandbox(t)
   t.throws(() => tenant.issueTokens('nobody'), /User nobody does not exist/)
 })
+
+t.test(
+  'what Qlik does not document varies: ids, use after a revocation, headers with the limit',
+  async (t) => {
+    const clock = stoppedClock()
+    const settings = { tokenIds: 'opaque', validAfterRevokeMs: 2_000, rateLimitHeaders: true } as const
+    const { call, tenant } = await openSandbox(t, { now: clock.now, ...settings })
+    const [token] = tenant.issueTokens(tenant.addUser().id, 1)
+    t.match(token?.id, /^[\w-]{32}$/)
+    const used = async () => (await call('GET', `${LIST}`, { token: token?.accessToken ?? '' })).status
+    t.equal((await call('DELETE', `${LIST}/${token?.id}`)).status, 204)
+    t.same([await used(), tenant.tokensOf(token?.userId ?? '')], [200, []], 'usable, but no longer listed')
+    clock.time += 2_000
+    t.equal(await used(), 401)
+    const { headers } = await call('GET', LIST)
+    t.match([headers.get('ratelimit-limit'), headers.get('ratelimit-policy')], ['5000', '5000;w=300'])
+  },
+)

@@ -11,8 +11,8 @@ import { type Finding, failed, ok, warning } from './finding.ts'
 const TIMEOUT_MS = 20_000
 const CLOCK_OFFSET_WARNING_MS = 5_000
 
-/** Doctor makes a few calls: it needs no history of the budget. */
-const NO_HISTORY: PermitLog = {
+/** For a few calls, which need no history of the budget. */
+export const NO_HISTORY: PermitLog = {
   history: async () => ({ permits: [], blockedUntil: null }),
   note: async () => {},
   block: async () => {},

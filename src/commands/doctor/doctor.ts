@@ -1,34 +1,38 @@
+import { UsageError } from '../../base/errors.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
-import { count, paint, print, printable, printJson } from '../../cli/terminal.ts'
+import { count, print, printJson } from '../../cli/terminal.ts'
 import { ConfigError, loadConfig } from '../../config/load-config.ts'
 import { parts } from '../../parts.ts'
 import { checkService } from './check-service.ts'
 import { checkSources } from './check-sources.ts'
 import { checkStore } from './check-store.ts'
 import { checkTenants } from './check-tenants.ts'
-import { type Finding, failed, ok, warning } from './finding.ts'
+import { type Finding, failed, linesOf, ok, warning } from './finding.ts'
+import type { ProbeCommandOptions } from './probe/probe.ts'
 
-interface Options {
-  json?: boolean
+interface Options extends ProbeCommandOptions {
+  probe?: boolean
   profile?: string
 }
-
-const MARKS = {
-  ok: ['green', '✔'],
-  warning: ['yellow', '!'],
-  failed: ['red', '✘'],
-  skipped: ['gray', '–'],
-} as const
 
 /**
  * The command `doctor`: checks the configuration, then everything it names. Sets the exit code 78 if the configuration is
  * invalid, and 1 if another check failed.
  */
-export async function doctorCommand({ json, profile }: Options): Promise<void> {
+export async function doctorCommand({ probe, tenant, yes, ...options }: Options): Promise<void> {
+  if (probe) {
+    const { probeCommand } = await import('./probe/probe.ts')
+    return probeCommand({ ...options, tenant, yes })
+  }
+  if (tenant !== undefined || yes) throw new UsageError('--tenant and --yes apply to --probe.')
+  await checkAll(options)
+}
+
+async function checkAll({ json, profile }: Pick<Options, 'json' | 'profile'>): Promise<void> {
   const findings: Finding[] = []
   const report = (found: readonly Finding[]) => {
     findings.push(...found)
-    if (!json) for (const finding of found) for (const line of lines(finding)) print(line)
+    if (!json) for (const finding of found) for (const line of linesOf(finding)) print(line)
   }
   const config = await configuration(report)
   if (config) {
@@ -64,10 +68,4 @@ async function configuration(report: (found: readonly Finding[]) => void) {
     )
     return null
   }
-}
-
-function lines({ what, status, detail, action }: Finding): string[] {
-  const [color, mark] = MARKS[status]
-  const first = `${paint(color, mark)} ${printable(what)}: ${printable(detail)}`
-  return action ? [first, `    ${action}`] : [first]
 }

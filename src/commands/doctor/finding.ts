@@ -1,8 +1,12 @@
+import { paint, printable } from '../../cli/terminal.ts'
+
 /** One line of the report. */
 export interface Finding {
   what: string
   status: 'ok' | 'warning' | 'failed' | 'skipped'
   detail: string
+  /** What Curfew assumes, if that can differ. */
+  assumed?: string
   /** What to do about it. */
   action?: string
 }
@@ -24,4 +28,21 @@ export const failed = (what: string, detail: string, action: string): Finding =>
 
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+const MARKS = {
+  ok: ['green', '✔'],
+  warning: ['yellow', '!'],
+  failed: ['red', '✘'],
+  skipped: ['gray', '–'],
+} as const
+
+/** A finding for people. Its texts may come from others. */
+export function linesOf({ what, status, detail, assumed, action }: Finding): string[] {
+  const [color, mark] = MARKS[status]
+  return [
+    `${paint(color, mark)} ${printable(what)}: ${printable(detail)}`,
+    ...(assumed ? [`    Curfew assumes: ${assumed}`] : []),
+    ...(action ? [`    ${printable(action)}`] : []),
+  ]
 }

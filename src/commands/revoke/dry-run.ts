@@ -6,35 +6,42 @@ import type { CurfewClient, User } from '../../client/client.ts'
 /** Limit of the service for one dry run. */
 const USERS_PER_REQUEST = 100
 
-interface Item {
-  index: number
+/** What `revoke` would do for one user. */
+export interface Item {
   dryRun?: { finding: string; tokens: object[]; kept: object[]; truncated: boolean }
   error?: { code: string; title: string; detail?: string }
 }
 
-interface Details {
-  reason: string
-  scope?: string
-  tenant?: string
-  json?: boolean
+/** Examines up to `USERS_PER_REQUEST` users, in order. */
+export type Preview = (users: readonly User[]) => Promise<Item[]>
+
+/** The dry run of a running service. */
+export function serviceDryRun(
+  client: CurfewClient,
+  { reason, scope, tenant }: { reason: string; scope?: string; tenant?: string },
+): Preview {
+  return async (users) => {
+    const { items } = await client.call<{ items: (Item & { index: number })[] }>('POST', '/revocations', {
+      query: { dryRun: true },
+      body: { users, reason, scope, tenant },
+      // It stores nothing, so it can be repeated.
+      idempotencyKey: 'dry-run',
+    })
+    return users.map((_, index) => items.find((item) => item.index === index) ?? {})
+  }
 }
 
 /** Prints what `revoke` would do. Sets the exit code 1 if a user could not be examined, or is ambiguous. */
 export async function dryRun(
-  client: CurfewClient,
   users: readonly User[],
-  { reason, scope, tenant, json }: Details,
+  preview: Preview,
+  { json }: { json?: boolean },
 ): Promise<void> {
   const items: { user: User; item: Item }[] = []
   for (let start = 0; start < users.length; start += USERS_PER_REQUEST) {
     const part = users.slice(start, start + USERS_PER_REQUEST)
-    const answer = await client.call<{ items: Item[] }>('POST', '/revocations', {
-      query: { dryRun: true },
-      body: { users: part, reason, scope, tenant },
-      // It stores nothing, so it can be repeated.
-      idempotencyKey: 'dry-run',
-    })
-    items.push(...answer.items.map((item) => ({ user: part[item.index] ?? {}, item })))
+    const found = await preview(part)
+    items.push(...part.map((user, index) => ({ user, item: found[index] ?? {} })))
   }
   const hasProblem = ({ error, dryRun }: Item) =>
     error !== undefined || ['ambiguous', 'own-user'].includes(dryRun?.finding ?? '')
@@ -48,9 +55,9 @@ export async function dryRun(
 }
 
 function describe({ dryRun, error }: Item): string {
-  if (error) return `${error.code}: ${printable(error.detail ?? error.title)}`
+  if (error) return `${printable(error.code)}: ${printable(error.detail ?? error.title)}`
   if (!dryRun) return 'no answer'
   const { finding, tokens, kept, truncated } = dryRun
   const more = truncated ? ' or more' : ''
-  return `${finding}: ${tokens.length}${more} to revoke, ${kept.length} to keep`
+  return `${printable(finding)}: ${tokens.length}${more} to revoke, ${kept.length} to keep`
 }

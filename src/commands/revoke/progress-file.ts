@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { CommandError } from '../../cli/command-error.ts'
@@ -39,17 +39,17 @@ export interface Progress {
  * Opens the file that an interrupted run left, or starts one: the first line describes the run, each further one a user
  * whose revocation Curfew has stored. It contains the names of users, so only its owner can read it.
  * @param path null: nothing is kept
- * @throws CommandError if the run had other settings
+ * @throws CommandError if the run had other settings, or the file cannot be trusted or written
  */
 export function openProgress(
   path: string | null,
   run: { id: string; now: Date },
   settings: Settings,
 ): Progress {
-  const found = path !== null && existsSync(path) ? read(path, settings) : null
+  const found = path === null ? null : read(path, settings)
   const head = found?.head ?? { run: run.id, occurredAt: run.now.toISOString(), settings }
   const accepted = found?.accepted ?? new Map<string, string>()
-  if (path !== null && !found) writeFileSync(path, `${JSON.stringify(head)}\n`, { mode: 0o600, flag: 'wx' })
+  if (path !== null && !found) start(path, head)
   return {
     run: head.run,
     occurredAt: head.occurredAt,
@@ -65,7 +65,30 @@ export function openProgress(
   }
 }
 
+function start(path: string, head: z.infer<typeof Head>): void {
+  try {
+    writeFileSync(path, `${JSON.stringify(head)}\n`, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error
+    throw new CommandError(`The progress file cannot be written: ${reason}. Nothing was done.`, EXIT.data)
+  }
+}
+
+/**
+ * Users that the file names are skipped, so whoever can write it decides who keeps access: a file of someone else is not
+ * accepted.
+ */
+function requireOwn(path: string): void {
+  const stats = lstatSync(path)
+  const isOwn = process.getuid === undefined || (stats.uid === process.getuid() && (stats.mode & 0o022) === 0)
+  if (!stats.isFile() || !isOwn)
+    throw new CommandError(`${path} is not a file that only you can write. Move it away.`, EXIT.data)
+}
+
+/** Null if there is no file. */
 function read(path: string, settings: Settings) {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null
+  requireOwn(path)
   const [first = '', ...lines] = readFileSync(path, 'utf8').split('\n')
   const head = Head.safeParse(jsonOf(first))
   if (!head.success) throw new CommandError(`${path} is not a progress file. Move it away.`, EXIT.data)
