@@ -29,6 +29,7 @@ import held from './routes/held.ts'
 import logoutHook from './routes/logout-hook.ts'
 import metricsRoute, { createMetrics } from './routes/metrics.ts'
 import reload, { logWarnings } from './routes/reload.ts'
+import retry from './routes/retry.ts'
 import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
@@ -121,7 +122,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     onWithdrawn: worker.withdraw,
   })
   await app.register(status, { estimates, tenants, clock })
-  await app.register(held, { store, waiters, wake: worker.wake, clock })
+  await app.register(retry, { store, wake: worker.wake, clock })
+  await app.register(held, { store, waiters, wake: worker.wake, onWithdrawn: worker.withdraw, clock })
   await app.register(health, {
     store,
     tenants,

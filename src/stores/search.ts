@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { lowestIdAt } from '../revocation/id.ts'
-import type { Revocation } from '../revocation/revocation.ts'
+import type { Revocation, Status } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
-import { type MatchCount, type RevocationQuery, UNENDED } from '../revocation/store.ts'
+import { type Change, type MatchCount, type RevocationQuery, UNENDED } from '../revocation/store.ts'
 import type { AuditDialect } from './audit-dialect.ts'
 
 /** Rows of an index that a search reads at most. */
@@ -42,6 +42,23 @@ type Condition = (bind: Bind) => string
 interface Scan {
   index: Condition[]
   rest: Condition[]
+}
+
+/** A value of an indexed column, and the conditions of this alternative that the index does not serve. */
+interface Choice {
+  index: Condition
+  also: Condition[]
+}
+
+/** Which revocations can be changed, by status. */
+const CHANGEABLE: Readonly<Record<Change, readonly { status: Status; also: readonly string[] }[]>> = {
+  retry: [
+    { status: 'failed', also: ['superseded_by IS NULL'] },
+    { status: 'completed', also: ['verified = 0', 'verification_due_at IS NULL'] },
+    { status: 'queued', also: ['next_attempt_at IS NOT NULL'] },
+  ],
+  cancel: UNENDED.map((status) => ({ status, also: [] })),
+  release: [{ status: 'held', also: [] }],
 }
 
 /** The statements of a search. In each part, one condition chooses the index. */
@@ -84,31 +101,26 @@ function where(conditions: readonly Condition[], bind: Bind): string {
 
 /** The most selective condition chooses the index. The ids are in the order of each index. */
 function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
-  const { indexesOnlyEnded } = dialect
-  const { user, code, outcome, status, senders, source, reason, tenant, tenants } = query
-  // PostgreSQL has no index of queued revocations by id.
-  const isCommon = {
-    status: status === 'completed' || (status === 'queued' && !indexesOnlyEnded),
-    outcome: outcome === 'revoked',
-  }
-  const keys: { choices: Condition[]; onlyEnded?: boolean; isCommon?: boolean }[] = [
-    ...(user ? [{ choices: [ofUser(user, dialect)] }] : []),
+  const { indexesOnlyEnded: onlyEnded } = dialect
+  const { user, code, outcome, senders, source, reason, tenant, tenants } = query
+  const keys: { choices: Choice[]; onlyEnded?: boolean; isCommon?: boolean }[] = [
+    ...(user ? [{ choices: [{ index: ofUser(user, dialect), also: [] }] }] : []),
     ...given('error_code', code),
-    ...given('outcome', outcome, { isCommon: isCommon.outcome }),
-    ...given('status', status, { isCommon: isCommon.status }),
-    ...(senders ? [{ choices: senders.map((one) => is('sender', one)), onlyEnded: indexesOnlyEnded }] : []),
-    ...given('source', source, { onlyEnded: indexesOnlyEnded }),
-    ...given('reason', reason, { onlyEnded: indexesOnlyEnded }),
-    ...given('tenant', tenant, { onlyEnded: indexesOnlyEnded }),
-    ...(tenants?.length === 1 ? given('tenant', tenants[0], { onlyEnded: indexesOnlyEnded }) : []),
+    ...given('outcome', outcome, { isCommon: outcome === 'revoked' }),
+    ...ofStatus(query, dialect),
+    ...(senders ? [{ choices: senders.map((one) => is('sender', one)), onlyEnded }] : []),
+    ...given('source', source, { onlyEnded }),
+    ...given('reason', reason, { onlyEnded }),
+    ...given('tenant', tenant, { onlyEnded }),
+    ...(tenants?.length === 1 ? given('tenant', tenants[0], { onlyEnded }) : []),
   ]
   const [first, ...more] = [...keys.filter((one) => !one.isCommon), ...keys.filter((one) => one.isCommon)]
   const rest = [...more.map(({ choices }) => anyOf(choices)), ...unindexed(query, dialect)]
   if (!first) return [{ index: [], rest }]
-  const scans = first.choices.map((one) => ({ index: [one], rest }))
+  const scans = first.choices.map(({ index, also }) => ({ index: [index], rest: [...also, ...rest] }))
   if (!first.onlyEnded) return scans
   const unended = UNENDED.map((one) => ({
-    index: [is('status', one), () => 'completed_at IS NULL'],
+    index: [is('status', one).index, () => 'completed_at IS NULL'],
     rest: [anyOf(first.choices), ...rest],
   }))
   return [
@@ -117,16 +129,30 @@ function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
   ]
 }
 
+function ofStatus({ status, change }: RevocationQuery, { indexesOnlyEnded }: SearchDialect) {
+  // PostgreSQL has no index of queued revocations by id.
+  const isCommon = (one: Status | undefined) => one === 'completed' || (one === 'queued' && !indexesOnlyEnded)
+  if (change === undefined) return given('status', status, { isCommon: isCommon(status) })
+  const states = CHANGEABLE[change].filter((one) => status === undefined || one.status === status)
+  if (states.length === 0) return [{ choices: [{ index: () => '1 = 0', also: [] }] }]
+  const choices = states.map(({ status: one, also }) => ({
+    ...is('status', one),
+    also: also.map((condition) => () => condition),
+  }))
+  return [{ choices, isCommon: states.some((one) => isCommon(one.status)) }]
+}
+
 function given(column: string, value: unknown, options: { isCommon?: boolean; onlyEnded?: boolean } = {}) {
   return value === undefined ? [] : [{ choices: [is(column, value)], ...options }]
 }
 
-function is(column: string, value: unknown): Condition {
-  return (bind) => `${column} = ${bind(value)}`
+function is(column: string, value: unknown): Choice {
+  return { index: (bind) => `${column} = ${bind(value)}`, also: [] }
 }
 
-function anyOf(conditions: readonly Condition[]): Condition {
-  return (bind) => `(${conditions.map((one) => one(bind)).join(' OR ')})`
+function anyOf(choices: readonly Choice[]): Condition {
+  const all = ({ index, also }: Choice, bind: Bind) => [index, ...also].map((one) => one(bind)).join(' AND ')
+  return (bind) => `(${choices.map((one) => all(one, bind)).join(' OR ')})`
 }
 
 function unindexed(

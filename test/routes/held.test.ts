@@ -231,6 +231,7 @@ t.test('what was released before the store failed runs at once', async (t) => {
     wake: () => {
       woken += 1
     },
+    onWithdrawn: () => {},
     clock: fakeClock(),
   })
   const { statusCode } = await app.inject({
