@@ -40,6 +40,10 @@ function sentenceOf({ at, event, by, address, details }: TimelineItem): string |
       return `${time}retried by ${sender}.`
     case 'started':
       return `${time}the first attempt started.`
+    case 'waited':
+      return `${time}waited ${count(Math.round(Number(details.ms) / 1000), 'second')} for ${printable(WAITS[String(details.what)] ?? details.what)}.`
+    case 'attempt-failed':
+      return `${time}attempt ${printable(details.attempts)} failed${codeOf(details)}.`
     case 'tokens-revoked':
       return `${time}Qlik confirmed that ${count(tokensIn(details), 'token is', 'tokens are')} gone.`
     case 'revocation-ended':
@@ -128,6 +132,8 @@ const WAITS: Record<string, string> = {
   'tenant-failing': 'the tenant, whose last attempts failed',
   'client-refused': 'the OAuth client, which Qlik refuses',
   'unknown-tenant': 'its tenant, which is not configured',
+  'other-run': 'another run for the same user',
+  listing: 'Qlik’s list to become stable',
 }
 
 function untilOf(until: string | null): string {
