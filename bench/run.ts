@@ -17,6 +17,7 @@ import { pickup } from './pickup.ts'
 import { replays } from './replays.ts'
 import { revoke } from './revoke.ts'
 import { scale } from './scale.ts'
+import { search } from './search.ts'
 import { sharedWindows } from './shared-window.ts'
 import { sources } from './sources.ts'
 import type { Figure } from './support.ts'
@@ -79,6 +80,7 @@ const BENCHES = [
   drain,
   loggedOut,
   million,
+  search,
   order,
   estimates,
   pickup,

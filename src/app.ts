@@ -31,6 +31,7 @@ import held from './routes/held.ts'
 import logoutHook from './routes/logout-hook.ts'
 import metricsRoute, { createMetrics } from './routes/metrics.ts'
 import reload, { logWarnings } from './routes/reload.ts'
+import retry from './routes/retry.ts'
 import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
@@ -127,7 +128,12 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   await app.register(batches, { store, estimates, tenants })
   await app.register(status, { estimates, tenants, clock })
-  await app.register(held, { store, waiters, wake: worker.wake, clock })
+  await app.register(retry, { store, wake: worker.wake, tenants, clock })
+  await app.register(held, {
+    ...{ store, waiters, tenants, clock },
+    wake: worker.wake,
+    onWithdrawn: worker.withdraw,
+  })
   await app.register(health, {
     store,
     tenants,

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
+import { addDecisions } from './decision-commands.ts'
 import { addVerifyAudit } from './local-commands.ts'
 import { env, examples, loadEnvironment, onService, wholeNumber } from './options.ts'
 
 const TENANT = ['--tenant <name>', 'name of the tenant; the default tenant if omitted'] as const
-const YES = ['-y, --yes', 'do not ask'] as const
 
 /** Commands that call a running service. Each loads its code on demand. */
 export function addOperatorCommands(program: Command): void {
@@ -179,60 +179,6 @@ function addBatch(program: Command): void {
     `The key needs the role read.
 
 Exit codes: 0, or 1 if a revocation failed, is cancelled or is held.`,
-  )
-}
-
-function addDecisions(program: Command): void {
-  examples(
-    onService(program.command('retry'))
-      .description('try revocations again now, after the cause of their error is fixed')
-      .argument('[id...]', 'ids of revocations')
-      .option('--failed', 'all that failed')
-      .option('--code <code>', 'with --failed: only those with this error code')
-      .option('--tenant <name>', 'with --failed: only those of this tenant')
-      .option('--dry-run', 'list them, and do nothing')
-      .option(...YES)
-      .action(async (ids, options) => (await import('../commands/retry.ts')).retryCommand(ids, options)),
-    ['curfew retry --failed --dry-run', 'curfew retry --failed --code CURFEW_QLIK_FORBIDDEN --yes'],
-    'The key needs the role operate, and read for --failed.',
-  )
-  for (const name of ['cancel', 'release'] as const) addDecision(program, name)
-}
-
-const DECISIONS = {
-  cancel: {
-    description:
-      'end queued, running and held revocations by id, or held ones, before they revoke anything more',
-    ids: 'ids of revocations',
-    first: 'curfew cancel ID --force',
-  },
-  release: {
-    description: 'queue revocations that the brake on mass revocation holds',
-    ids: 'ids of held revocations',
-    first: 'curfew release ID',
-  },
-} as const
-
-function addDecision(program: Command, name: keyof typeof DECISIONS): void {
-  const { description, ids, first } = DECISIONS[name]
-  const command = onService(program.command(name))
-    .description(description)
-    .argument('[id...]', ids)
-    .option(
-      '--sender <sender>',
-      'all that are held from this sender: api-key:NAME, webhook:NAME or source:NAME; without a name of its own, NAME#ID as in hold.sender',
-    )
-    .option('--all', 'everything that is held')
-    .option(...YES)
-  if (name === 'cancel') command.option('--force', 'with ids: also if several senders requested them')
-  command.action(async (ids, options) => {
-    const { cancelCommand, releaseCommand } = await import('../commands/held.ts')
-    await (name === 'cancel' ? cancelCommand : releaseCommand)(ids, options)
-  })
-  examples(
-    command,
-    [first, `curfew ${name} --sender source:okta`, `curfew ${name} --all --yes`],
-    `The key needs the role operate.${name === 'cancel' ? ' Exit codes: 0 if all are cancelled, 1 if one cannot be.' : ''}`,
   )
 }
 

@@ -12,6 +12,8 @@ export const WAITS: Record<string, string> = {
   'tenant-failing': 'the tenant, whose last attempts failed',
   'client-refused': 'the OAuth client, which Qlik refuses',
   'unknown-tenant': 'its tenant, which is not configured',
+  'other-run': 'another run for the same user',
+  listing: 'Qlik’s list to become stable',
 }
 
 /** What revocations wait for, and until when, in a sentence. */

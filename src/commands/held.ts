@@ -4,36 +4,34 @@ import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { count, print, printable, printJson } from '../cli/terminal.ts'
 import { CurfewApiError, type CurfewClient, type Revocation } from '../client/client.ts'
+import { changeMatching, type Filters, filtersOf, type MatchingOptions, requireFilters } from './matching.ts'
 
 const SENDER_KINDS = ['api-key', 'webhook', 'source']
 /** Limit of the service for one request. */
 const IDS_PER_REQUEST = 1_000
 
-interface Options {
-  force?: boolean
+interface Options extends Filters, MatchingOptions {
   sender?: string
   all?: boolean
-  yes?: boolean
-  json?: boolean
-  profile?: string
 }
 
-/** The command `release`: queues held revocations. @throws UsageError */
+/** The command `release`: queues held revocations, by id, by sender, or all that match filters. @throws UsageError */
 export async function releaseCommand(ids: string[], options: Options): Promise<void> {
   await decide('release', ids, options)
 }
 
 /**
- * The command `cancel`: ends revocations by id, or held ones, before they revoke anything more. One that cannot be cancelled
- * does not keep the others from it. Sets the exit code 1 if there is one.
+ * The command `cancel`: ends revocations by id, those that match filters, or held ones, before they revoke anything more. One
+ * that cannot be cancelled does not keep the others from it. Sets the exit code 1 if there is one.
  * @throws UsageError
  */
 export async function cancelCommand(ids: string[], options: Options): Promise<void> {
   const { force, sender, all, json, yes, profile } = options
-  if (ids.length === 0 || sender !== undefined || all) {
-    if (force) throw new UsageError('--force applies to ids.')
+  if (ids.length === 0 || sender !== undefined || all || filtersOf(options)) {
+    if (force && !filtersOf(options)) throw new UsageError('--force applies to ids and filters.')
     return decide('cancel', ids, options)
   }
+  requireFilters(options)
   const client = connect(profile)
   await confirm(`Cancel ${count(ids.length, 'revocation')}? Tokens that are not revoked yet are kept.`, {
     yes,
@@ -82,7 +80,11 @@ function isAboutOne({ code }: CurfewApiError): boolean {
 
 async function decide(action: 'release' | 'cancel', ids: string[], options: Options): Promise<void> {
   const { all, json, yes, profile } = options
-  const selections = selectionsOf(action, ids, options)
+  const filters = filtersOf(options)
+  requireOneSelection(action, ids, options, filters)
+  if (filters) return changeMatching(action, filters, options)
+  requireFilters(options)
+  const selections = selectionsOf(ids, options)
   const client = connect(profile)
   const scope = all
     ? 'everything that is held'
@@ -106,11 +108,20 @@ async function decide(action: 'release' | 'cancel', ids: string[], options: Opti
 
 type Selection = { ids: string[] } | { sender: { kind: string; name: string; id?: string } } | { all: true }
 
-function selectionsOf(action: string, ids: string[], { sender, all }: Options): Selection[] {
-  if ([ids.length > 0, sender !== undefined, all === true].filter(Boolean).length !== 1)
+function requireOneSelection(
+  action: string,
+  ids: string[],
+  { sender, all }: Options,
+  filters: Filters | null,
+): void {
+  const given = [ids.length > 0, sender !== undefined, all === true, filters !== null].filter(Boolean)
+  if (given.length !== 1)
     throw new UsageError(
-      `Name revocations, --sender or --all: one of the three.\n\nUsage: curfew ${action} [options] [id...]`,
+      `Name revocations, --sender, --all or filters: one of these.\n\nUsage: curfew ${action} [options] [id...]`,
     )
+}
+
+function selectionsOf(ids: string[], { sender, all }: Options): Selection[] {
   if (all) return [{ all: true }]
   if (sender !== undefined) {
     const [, kind = '', name = '', id] = /^([^:]*):(.+?)(?:#([\w-]+))?$/s.exec(sender) ?? []

@@ -1,19 +1,9 @@
 import { UsageError } from '../base/errors.ts'
-import { confirm } from '../cli/confirm.ts'
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { count, print, printable, printJson } from '../cli/terminal.ts'
-import { CurfewApiError, type Revocation } from '../client/client.ts'
-
-interface Options {
-  failed?: boolean
-  code?: string
-  tenant?: string
-  dryRun?: boolean
-  yes?: boolean
-  json?: boolean
-  profile?: string
-}
+import { CurfewApiError, type CurfewClient, type Revocation } from '../client/client.ts'
+import { changeMatching, type Filters, filtersOf, type MatchingOptions, requireFilters } from './matching.ts'
 
 interface Result {
   id: string
@@ -21,41 +11,35 @@ interface Result {
   error: { code: string; message: string } | null
 }
 
-/** The command `retry`: by id, or everything that failed. Sets the exit code 1 if one cannot be retried. */
-export async function retryCommand(ids: string[], options: Options): Promise<void> {
-  const { failed, code, tenant, dryRun, yes, json, profile } = options
-  if (Boolean(failed) === ids.length > 0)
+/** The command `retry`: by id, or all that match filters. Sets the exit code 1 if one cannot be retried. */
+export async function retryCommand(
+  ids: string[],
+  { failed, ...options }: Filters & MatchingOptions & { failed?: boolean },
+): Promise<void> {
+  if (failed && options.status !== undefined) throw new UsageError('Choose --failed or --status, not both.')
+  const filters = filtersOf(failed ? { ...options, status: 'failed' } : options)
+  if ((filters === null) === (ids.length === 0))
     throw new UsageError(
-      'Name revocations, or all that failed with --failed: one of the two.\n\nUsage: curfew retry [options] [id...]',
+      'Name revocations, or filters such as --failed: one of the two.\n\nUsage: curfew retry [options] [id...]',
     )
-  if (!failed && (code !== undefined || tenant !== undefined))
-    throw new UsageError('--code and --tenant select among --failed.')
-  const client = connect(profile)
-  const selected = [...ids]
-  if (failed)
-    for await (const revocation of client.revocations({ status: 'failed', tenant, code, limit: 1_000 }))
-      selected.push(revocation.id)
-  if (dryRun)
-    return show(
-      json,
-      selected.map((id) => ({ id, status: null, error: null })),
-      'would be retried',
-    )
-  if (failed && selected.length > 0)
-    await confirm(`Retry ${count(selected.length, 'failed revocation')}?`, { yes })
+  if (filters) return changeMatching('retry', filters, options)
+  requireFilters(options)
+  const client = connect(options.profile)
   const results: Result[] = []
-  for (const id of selected) {
-    try {
-      const path = `/revocations/${encodeURIComponent(id)}/retry`
-      const { status } = await client.call<Revocation>('POST', path)
-      results.push({ id, status, error: null })
-    } catch (error) {
-      if (!(error instanceof CurfewApiError) || !isAboutOne(error)) throw error
-      results.push({ id, status: null, error: { code: error.code, message: error.message } })
-    }
-  }
+  for (const id of ids) results.push(await retryOne(client, id))
   if (results.some(({ error }) => error !== null)) process.exitCode = EXIT.no
-  show(json, results, 'retried')
+  show(options.json, results)
+}
+
+async function retryOne(client: CurfewClient, id: string): Promise<Result> {
+  try {
+    const path = `/revocations/${encodeURIComponent(id)}/retry`
+    const { status } = await client.call<Revocation>('POST', path)
+    return { id, status, error: null }
+  } catch (error) {
+    if (!(error instanceof CurfewApiError) || !isAboutOne(error)) throw error
+    return { id, status: null, error: { code: error.code, message: error.message } }
+  }
 }
 
 /** Whether an error says nothing about the other revocations. */
@@ -63,12 +47,12 @@ function isAboutOne({ code }: CurfewApiError): boolean {
   return ['CURFEW_UNKNOWN_REVOCATION', 'CURFEW_NOT_RETRYABLE', 'CURFEW_REVOCATION_HELD'].includes(code)
 }
 
-function show(json: boolean | undefined, results: readonly Result[], verb: string) {
+function show(json: boolean | undefined, results: readonly Result[]) {
   const retried = results.filter(({ error }) => error === null).length
   if (json) return printJson({ count: retried, items: results })
   for (const { id, status, error } of results)
     print(
-      `${printable(id)}  ${error ? `${printable(error.code)}: ${printable(error.message)}` : printable(status ?? verb)}`,
+      `${printable(id)}  ${error ? `${printable(error.code)}: ${printable(error.message)}` : printable(String(status))}`,
     )
-  print(`${count(retried, 'revocation')} ${verb}.`)
+  print(`${count(retried, 'revocation')} retried.`)
 }

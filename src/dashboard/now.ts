@@ -19,7 +19,7 @@ interface Tenant {
 }
 
 interface Counted {
-  count?: { value: number; exact: boolean }
+  count?: { value: number; isExact: boolean }
 }
 
 interface Readiness {
@@ -68,7 +68,7 @@ function tile(name: string, value: number | string, query: string | null = null,
 }
 
 function shown(count: Counted['count']): string {
-  return count ? `${count.value}${count.exact ? '' : '+'}` : '–'
+  return count ? `${count.value}${count.isExact ? '' : '+'}` : '–'
 }
 
 function total({ backlog }: Tenant, of: keyof Backlog): number {

@@ -34,7 +34,7 @@ const NAMES: Partial<Record<(typeof FILTERS)[number], string>> = {
 interface Listed {
   items: Revocation[]
   nextCursor: string | null
-  count?: { value: number; exact: boolean }
+  count?: { value: number; isExact: boolean }
 }
 
 /** The section Revocations: a search. */
@@ -44,7 +44,7 @@ export async function revocationsContent(api: Api, filters: Filters): Promise<Ht
     limit: '50',
     count: 'true',
   })
-  const found = count ? `${count.exact ? '' : 'more than '}${count.value} found` : ''
+  const found = count ? `${count.isExact ? '' : 'more than '}${count.value} found` : ''
   const more =
     nextCursor &&
     html`<p><a rel="next" href="${PREFIX}/revocations?${new URLSearchParams({ ...filters, cursor: nextCursor })}">Older</a></p>`

@@ -94,14 +94,16 @@ export class ClientPool {
    * access token any more. Rejects with the signal's reason if that aborts first.
    */
   draw(tier: Tier, call: CallOptions, without: ReadonlySet<PoolClient>): Promise<Drawn | null> {
-    const { urgency, place, signal } = call
+    const { urgency, place, signal, onWait } = call
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
       /** How to leave each client's queue. */
       const entered = new Map<PoolClient, () => void>()
       let isOver = false
+      let endWait = () => {}
       const end = () => {
         isOver = true
+        endWait()
         for (const leave of entered.values()) leave()
         signal.removeEventListener('abort', onAbort)
         this.#waiting.delete(update)
@@ -135,7 +137,12 @@ export class ClientPool {
       signal.addEventListener('abort', onAbort, { once: true })
       this.#waiting.add(update)
       update()
+      if (!isOver && onWait) endWait = onWait(this.#isBlocked(tier) ? 'qlik-rate-limit' : 'budget')
     })
+  }
+
+  #isBlocked(tier: Tier): boolean {
+    return this.useful.every(({ budget }) => budget.blockedUntil(tier) !== null)
   }
 
   /** Takes out a client that Qlik refuses, unless it is the only one. */

@@ -23,14 +23,16 @@ export class SharedDelete {
   readonly result: Promise<Gone>
   #urgency: number
   readonly #place: CallOptions['place']
+  readonly #onWait: CallOptions['onWait']
   #callers = 0
   #isSent = false
   #isSettled = false
   #turn = new AbortController()
 
-  constructor({ urgency, place }: CallOptions, deleteToken: DeleteToken) {
+  constructor({ urgency, place, onWait }: CallOptions, deleteToken: DeleteToken) {
     this.#urgency = urgency
     this.#place = place
+    this.#onWait = onWait
     this.result = this.#run(deleteToken)
     // Each caller receives the failure; there may be no caller left.
     this.result.catch(() => {})
@@ -58,7 +60,7 @@ export class SharedDelete {
       const turn = this.#turn
       try {
         return await deleteToken(
-          { urgency: this.#urgency, place: this.#place, signal: turn.signal },
+          { urgency: this.#urgency, place: this.#place, onWait: this.#onWait, signal: turn.signal },
           this.#shield,
         )
       } catch (error) {

@@ -23,6 +23,7 @@ export interface AttemptOptions extends RevokeOptions {
   users: readonly ListedUser[]
   /** Ids of users known to exist. */
   existing: Iterable<string>
+  onListed: (listing: Listing) => void
 }
 
 /** Lists users' tokens, revokes those in scope, and lists again until a listing proves that none is left. */
@@ -70,9 +71,10 @@ export class Attempt {
   }
 
   async #list(): Promise<Listing> {
-    const { users, tenant, tally, clock, onChange } = this.#options
+    const { users, tenant, tally, clock, onChange, onListed } = this.#options
     const listing = await listAll(users, this.#listing, tenant, this.#options)
     this.#listing = listing
+    onListed(listing)
     for (const owner of listing.owners) this.#existing.add(owner)
     const now = clock.monotonic()
     tally.note(listing, (id) => {
@@ -135,10 +137,12 @@ export class Attempt {
 
   /** @throws `error` after the last wait */
   async #wait(error: CurfewError): Promise<void> {
-    const { clock, signal } = this.#options
+    const { clock, signal, onWait } = this.#options
     const { value: ms } = this.#waits.next()
     if (ms === undefined) throw error
+    const endWait = onWait?.('listing')
     await pause(ms, clock, signal)
+    endWait?.()
     signal.throwIfAborted()
   }
 

@@ -1,5 +1,6 @@
 import { OwnError } from '../base/errors.ts'
 import type { Interval } from '../base/interval.ts'
+import type { NoteWait } from './run-history.ts'
 import type { Place } from './schedule.ts'
 import type { UserReference } from './signal.ts'
 
@@ -76,6 +77,8 @@ export interface CallOptions {
   preferredClient?: string | undefined
   /** The place among calls of the same urgency; by default before those that have one, in order of arrival. */
   place?: Place
+  /** Called when the call waits for the budget. */
+  onWait?: NoteWait | undefined
 }
 
 export interface PowerOptions extends CallOptions {

@@ -1,7 +1,7 @@
 import type { Moment } from '../base/moment.ts'
 import { Attempt } from './attempt.ts'
 import { identify } from './identify.ts'
-import { type ListOptions, usersOf } from './listing.ts'
+import { type Listing, type ListOptions, usersOf } from './listing.ts'
 import type { Proof } from './proof.ts'
 import type { Gone, QlikTenant } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
@@ -16,6 +16,8 @@ export interface RunOptions extends ListOptions {
   lock: (userIds: string[]) => Promise<void>
   /** Called for each token that Qlik reports as revoked or already gone. */
   onRevoked: (id: string, how: Gone) => void
+  /** Called with each listing, complete or not. */
+  onListed: (listing: Listing) => void
   /** Called after each change of the counts. */
   onProgress: (tokens: TokenCounts) => void
 }

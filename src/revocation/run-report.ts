@@ -79,6 +79,14 @@ function measuredTime(revocation: Revocation, { signalTime, signalTimeOf }: Time
   return { signalTime, signalTimeOf }
 }
 
+/** Whether an attempt failed for another reason than the one before. The audit trail omits repeated failures. */
+export function isNewFailure(
+  { error }: Revocation,
+  { failure, waiting }: RunReport & { do: 'put-back' },
+): boolean {
+  return failure !== null && (failure.code !== error?.code || waiting.fruitless === 1)
+}
+
 /**
  * Whether the tenant works, as far as an attempt shows. A stopped attempt, or an error that concerns one user, does
  * not count against the tenant.

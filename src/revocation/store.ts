@@ -36,8 +36,16 @@ export interface Watcher {
   onEnded(userKey: string): void
 }
 
+/** What an operator can do with all revocations that match a query. */
+export type Change = 'retry' | 'cancel' | 'release'
+
 export interface RevocationQuery {
   status?: Status | undefined
+  /**
+   * Only revocations that can be changed in this way. `retry`: failed, unverified, or waiting for the next attempt after a
+   * failed one; `cancel`: queued, running or held; `release`: held.
+   */
+  change?: Change | undefined
   /** Only superseded revocations, or only the others. */
   superseded?: boolean | undefined
   tenant?: string | undefined

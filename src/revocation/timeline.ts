@@ -10,7 +10,10 @@ const MAX_TOKENS = 1_000
 export interface Step {
   /** ms since the epoch. */
   at: number
-  /** An event of the audit trail, or `started`: the first attempt. */
+  /**
+   * An event of the audit trail, or `started`: the first attempt; `listed`: one pass over the tokens; `waited`: the end of
+   * a wait of at least a second.
+   */
   event: string
   /** Null for Curfew itself, or if it is unknown. */
   by: Omit<By, 'id'> | null
@@ -35,11 +38,26 @@ export function timelineOf(revocation: Revocation, texts: readonly string[]): St
     : [{ ...plain('signal-accepted', acceptedAt), by: sendersOf(revocation)[0] ?? null }]
   const started = startedAt === null ? [] : [plain('started', startedAt)]
   // Those of the same ms in the order in which they happen.
-  const steps = [...accepted, ...started, ...recorded.reverse(), ...ending(revocation, recorded)]
-  const rank = ({ event }: Step) =>
-    event === 'signal-accepted' || event === 'held' ? 0 : event === 'started' ? 1 : 2
-  steps.sort((one, other) => one.at - other.at || rank(one) - rank(other))
+  const steps = [
+    ...accepted,
+    ...started,
+    ...recorded.reverse().flatMap(withHistory),
+    ...ending(revocation, recorded),
+  ]
+  steps.sort((one, other) => one.at - other.at || rankOf(one) - rankOf(other))
   return limited(steps)
+}
+
+const RANKS: Readonly<Record<string, number>> = {
+  'signal-accepted': 0,
+  held: 0,
+  started: 1,
+  listed: 2,
+  waited: 2,
+}
+
+function rankOf({ event }: Step): number {
+  return RANKS[event] ?? 3
 }
 
 function plain(event: string, at: number): Step {
@@ -52,6 +70,22 @@ function stepOf(text: string): Step | null {
   if (entry === null) return null
   const { at, event, by, address, details } = entry
   return { at, event, by: by && { kind: by.kind, name: by.name }, address, details }
+}
+
+const History = z.object({
+  listings: z.array(z.looseObject({ at: z.int() })).catch([]),
+  waits: z.array(z.looseObject({ at: z.int(), ms: z.int() })).catch([]),
+})
+
+/** A step, after those that its entry lists: the listings and the waits of a run. */
+function withHistory(step: Step): Step[] {
+  const { listings: _, waits: __, ...details } = step.details
+  const { listings, waits } = History.parse(step.details)
+  return [
+    ...listings.map(({ at, ...details }) => ({ ...plain('listed', at), details })),
+    ...waits.map(({ at, ...details }) => ({ ...plain('waited', at + details.ms), details })),
+    { ...step, details },
+  ]
 }
 
 /** The end, if the trail does not have it. */

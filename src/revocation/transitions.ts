@@ -2,6 +2,7 @@ import { CurfewError } from '../base/errors.ts'
 import { join } from './joined-signals.ts'
 import type { SenderName } from './origin.ts'
 import { type Hold, hasEnded, isVerified, Revocation, type TokenCounts } from './revocation.ts'
+import type { RunHistory } from './run-history.ts'
 import type { Signal } from './signal.ts'
 import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
 
@@ -91,14 +92,14 @@ export type Findings = Pick<Revocation, 'tokens' | 'undecided' | 'resolved'> & M
 
 /**
  * Result of a run. `verificationDueAt`: when the confirming listing is due, or null if the last listing was already
- * confirming.
+ * confirming. `history`: for the audit trail.
  */
-export type Ending = Findings & { completedAt: number } & (
+export type Ending = Findings & { completedAt: number; history?: RunHistory | undefined } & (
     | ({ status: 'completed' } & Pick<Revocation, 'outcome' | 'proof' | 'verificationDueAt'>)
     | ({ status: 'failed' } & Pick<Revocation, 'error'>)
   )
 
-export function end(running: Revocation, ending: Ending): Revocation {
+export function end(running: Revocation, { history: _, ...ending }: Ending): Revocation {
   const neutral = { error: null, fruitless: 0, failingSince: null, supersededBy: null, verified: false }
   const ended = { ...running, ...neutral, ...ending }
   return { ...ended, verified: isVerified(ended) }

@@ -2,6 +2,7 @@ import { type Clock, steadyNow } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { earliest } from '../base/times.ts'
 import type { AuditEvent } from './audit/entry.ts'
+import { attemptEvent } from './audit/events.ts'
 import { Confirmations } from './confirmations.ts'
 import { GiveWay } from './give-way.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -9,7 +10,8 @@ import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
 import { runAttempt } from './run-attempt.ts'
-import { isTenantWorking, judgeRun, type TimedResult, withoutTenant } from './run-report.ts'
+import { type RunHistory, RunHistoryWriter } from './run-history.ts'
+import { isNewFailure, isTenantWorking, judgeRun, type TimedResult, withoutTenant } from './run-report.ts'
 import { RunTime } from './run-time.ts'
 import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
@@ -50,6 +52,7 @@ export interface WorkerOptions {
 interface Done {
   result: TimedResult
   events: AuditEvent[]
+  history: RunHistory
 }
 
 /** Claims queued revocations, runs them, and reports the results to the store. Knows neither HTTP nor SQL. */
@@ -212,12 +215,16 @@ export class Worker {
     const { revocation } = run
     const { signal } = run.stop
     const tenant = tenants.get(revocation.tenant)
-    if (!tenant) return { result: withoutTenant(revocation), events: [] }
+    const history = new RunHistoryWriter(clock)
+    if (!tenant) return { result: withoutTenant(revocation), events: [], history: history.read() }
     const { id, reason } = revocation
     const urgency = urgencyOf(reason)
     const progress = startProgressWriter(revocation, { store, clock, log })
     const time = new RunTime(revocation, { clock, tenant, storeClock: store.clock })
-    const lock = (userIds: string[]) => this.#locks.take(() => store.lockUsers(id, userIds, urgency), signal)
+    const lock = async (userIds: string[]) => {
+      const endWait = history.noteWait('other-run')
+      await this.#locks.take(() => store.lockUsers(id, userIds, urgency), signal).finally(endWait)
+    }
     const result = await runAttempt(revocation, tenant, {
       ...{ signal, urgency, clock, time, lock },
       tallies: this.#tallies,
@@ -229,11 +236,21 @@ export class Worker {
         if (isFirst && run.isBySize) this.wake()
       },
       onRevoked: progress.noteRevoked,
+      onListed: history.noteListing,
+      onWait: history.noteWait,
     })
-    return { result: { ...result, ...time.findings }, events: await progress.stop() }
+    return {
+      result: { ...result, ...time.findings },
+      events: await progress.stop(),
+      history: history.read(),
+    }
   }
 
-  async #report(revocation: Revocation, { result, events }: Done, { aborted }: AbortSignal): Promise<void> {
+  async #report(
+    revocation: Revocation,
+    { result, events, history }: Done,
+    { aborted }: AbortSignal,
+  ): Promise<void> {
     const { store, random } = this.#options
     const { id, tenant } = revocation
     const report = judgeRun(revocation, result, { now: this.#now(), random: random(), isStopped: aborted })
@@ -242,8 +259,14 @@ export class Worker {
       this.#runs.failing.note(tenant, isTenantWorking(result) ? null : report.failure, this.#now())
     if (report.failure && result.ended === 'stopped')
       this.#logFailure(revocation, report.failure, result.error)
-    if (report.do === 'put-back') return store.putBack(id, report.waiting, events)
-    if (await store.end(id, report.ending, events)) this.#noteEnd(transitions.end(revocation, report.ending))
+    if (report.do === 'put-back') {
+      const failed = isNewFailure(revocation, report)
+        ? [attemptEvent(revocation, report.waiting, history)]
+        : []
+      return store.putBack(id, report.waiting, [...events, ...failed])
+    }
+    if (await store.end(id, { ...report.ending, history }, events))
+      this.#noteEnd(transitions.end(revocation, report.ending))
   }
 
   /** Only unexpected errors are logged with a stack trace, because an outage causes many expected ones. */

@@ -2,7 +2,6 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Clock } from '../base/clock.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { describeExactlyOne } from '../http/exactly-one.ts'
 import { originOf } from '../http/origin-of.ts'
@@ -11,7 +10,8 @@ import { userKey } from '../revocation/keys.ts'
 import { isPosition, SenderName } from '../revocation/origin.ts'
 import type { Decided, HeldQuery } from '../revocation/store/held-store.ts'
 import type { RevocationStore } from '../revocation/store.ts'
-import type { Waiters } from '../revocation/waiters.ts'
+import { CancelQuery, cancelMatching, type DecideOptions, releaseMatching } from './decide-matching.ts'
+import { Matching, MatchingQuery, MatchingView, requireNoMatchingQuery } from './matching.ts'
 
 const MAX_IDS = 1_000
 /** A transaction blocks the event loop, or other transactions of the same users, so it must stay small. */
@@ -31,47 +31,54 @@ const members = {
       'All that are held from this sender: `hold.sender` of the revocations. Without a name of its own, it needs the `id`',
     ),
   all: z.literal(true).describe('All held revocations'),
+  matching: Matching,
 }
 const Selection = z
   .strictObject({
     ids: members.ids.optional(),
     sender: members.sender.optional(),
     all: members.all.optional(),
+    matching: members.matching.optional(),
   })
   .refine(
     (body) => Object.values(body).filter((value) => value !== undefined).length === 1,
-    'expected exactly one of ids, sender, all',
+    'expected exactly one of ids, sender, all, matching',
   )
   .meta({ oneOf: describeExactlyOne(members) })
 type Selection = z.infer<typeof Selection>
 
 const count = z.number().int().min(0)
-const more = z.boolean().describe('Whether more are held: repeat the request until it is false')
+const more = z.boolean().describe('Whether there are more: repeat the request until it is false')
+const ofMatching = MatchingView.partial().shape
 const Released = z.object({
   released: count,
   joined: count.describe(
     'How many of the released ones joined a revocation that was queued for the same user',
   ),
   more,
+  ...ofMatching,
 })
-const Cancelled = z.object({ cancelled: count, more })
+const Cancelled = z.object({ cancelled: count, more, ...ofMatching })
 
 const EXAMPLES = {
   sender: { summary: 'Everything held from a source', value: { sender: { kind: 'source', name: 'okta' } } },
   ids: { summary: 'Some of them', value: { ids: ['03b2a7f0-1c2d-7e3f-8a4b-5c6d7e8f9a0b'] } },
-  all: { summary: 'Everything', value: { all: true } },
+  all: { summary: 'Everything that is held', value: { all: true } },
+  matching: {
+    summary: 'Everything from a source since a time',
+    value: { matching: { source: 'okta', since: '2026-11-27T12:00:00Z' } },
+  },
 } as const
 
-export interface HeldOptions {
-  store: Pick<RevocationStore, 'release' | 'cancel'>
-  waiters: Pick<Waiters, 'notify'>
+export interface HeldOptions extends DecideOptions {
+  store: DecideOptions['store'] & Pick<RevocationStore, 'cancel'>
   /** Called when there is something to claim. */
   wake: () => void
-  clock: Clock
 }
 
-/** The routes that decide about revocations that the brake on mass revocation holds. */
-const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, wake, clock }) => {
+/** The routes that decide about revocations that the brake on mass revocation holds, and that cancel others. */
+const held: FastifyPluginAsyncZod<HeldOptions> = async (app, options) => {
+  const { store, waiters, wake, clock } = options
   const config = { senders: ['api-key'], role: 'operate' } as const
   const common = {
     tags: ['revocations'],
@@ -80,7 +87,8 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
     'x-facts': { examples: EXAMPLES },
   }
   const ofTenants =
-    'Selects only revocations of the tenants of the API key: oldest first, up to 10,000 per request.'
+    'Selects only revocations of the tenants of the API key: oldest first, up to 10,000 per request. With `matching`: newest ' +
+    'first, up to 1,000 per request.'
 
   app.post(
     '/revocations/release',
@@ -91,12 +99,16 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
         operationId: 'releaseRevocations',
         summary: 'Release held revocations',
         description: `Queues them, with the times of their signals. ${ofTenants}`,
+        querystring: MatchingQuery,
         response: { 200: Released.describe('They are queued'), default: problemAnswer },
       },
     },
     async (request) => {
+      const { body, query } = request
       try {
-        const { decided, joined, more } = await decideAll(request, request.body, store.release)
+        if (body.matching) return await releaseMatching(request, body.matching, query, options)
+        requireNoMatchingQuery(query)
+        const { decided, joined, more } = await decideAll(request, body, store.release)
         return { released: decided, joined, more }
       } finally {
         // Some may be released even if the store fails.
@@ -112,13 +124,19 @@ const held: FastifyPluginAsyncZod<HeldOptions> = async (app, { store, waiters, w
       schema: {
         ...common,
         operationId: 'cancelRevocations',
-        summary: 'Cancel held revocations',
-        description: `Ends them without revoking anything. ${ofTenants}`,
+        summary: 'Cancel held revocations, or all that match',
+        description:
+          'Ends them before they revoke anything more. `matching` also selects queued and running ones; a run stops before its next ' +
+          `call to Qlik Cloud. ${ofTenants}`,
+        querystring: CancelQuery,
         response: { 200: Cancelled.describe('They are cancelled'), default: problemAnswer },
       },
     },
     async (request) => {
-      const { decided, more } = await decideAll(request, request.body, store.cancel)
+      const { body, query } = request
+      if (body.matching) return cancelMatching(request, body.matching, query, options)
+      requireNoMatchingQuery(query)
+      const { decided, more } = await decideAll(request, body, store.cancel)
       return { cancelled: decided, more }
     },
   )

@@ -16,7 +16,10 @@ const StepView = z.object({
   at: z.iso.datetime(),
   event: z
     .string()
-    .describe('An event of the audit trail, or `started`: the first attempt. Events may be added'),
+    .describe(
+      'An event of the audit trail, or `started`: the first attempt; `listed`: one pass over the tokens; `waited`: the end of a ' +
+        'wait of at least a second. Events may be added',
+    ),
   by: By.omit({ id: true }).nullable().describe('The sender; null for Curfew itself, or if it is unknown'),
   address: z.string().nullable().describe('The address of the sender'),
   details: z

@@ -1,19 +1,25 @@
 import { z } from 'zod'
 import type { Batch } from '../revocation/batch.ts'
 import { lowestIdAt } from '../revocation/id.ts'
-import type { Revocation } from '../revocation/revocation.ts'
+import type { Revocation, Status } from '../revocation/revocation.ts'
 import type { UserReference } from '../revocation/signal.ts'
-import { type MatchCount, type RevocationQuery, UNENDED } from '../revocation/store.ts'
+import { type Change, type MatchCount, type RevocationQuery, UNENDED } from '../revocation/store.ts'
 import type { AuditDialect } from './audit-dialect.ts'
 
-/** Rows of an index that a search reads at most. */
-const WINDOW = 5_000
+/** Rows that each part of a search reads at most. If they are far apart, each takes 5 µs. */
+const WINDOW = 2_000
+/** Entries of an index that a count reads at most, if it needs no rows. */
+const COUNTED = 5_000
 
 export interface SearchDialect extends Pick<AuditDialect, 'table' | 'parameter' | 'isIn' | 'list'> {
   /** Whether the indexes by sender, source and reason contain only ended revocations. */
   indexesOnlyEnded: boolean
   /** A truth value as a parameter. */
   flag(value: boolean): unknown
+  /** The rows of a window with all columns, in `FROM`. `select` returns the statement that selects its ids, or all columns. */
+  window(select: (columns: 'id' | '*') => string): string
+  /** A column of the window that has the id, and whose order the window is known to have. */
+  windowOrder: string
 }
 
 /** SQL with the values of its parameters. */
@@ -65,6 +71,23 @@ function membersOfBatches({ table }: SearchDialect): Source {
   }
 }
 
+/** A value of an indexed column, and the conditions of this alternative that the index does not serve. */
+interface Choice {
+  index: Condition
+  also: Condition[]
+}
+
+/** Which revocations can be changed, by status. */
+const CHANGEABLE: Readonly<Record<Change, readonly { status: Status; also: readonly string[] }[]>> = {
+  retry: [
+    { status: 'failed', also: ['superseded_by IS NULL'] },
+    { status: 'completed', also: ['verified = 0', 'verification_due_at IS NULL'] },
+    { status: 'queued', also: ['next_attempt_at IS NOT NULL'] },
+  ],
+  cancel: UNENDED.map((status) => ({ status, also: [] })),
+  release: [{ status: 'held', also: [] }],
+}
+
 /** The statements of a search. In each part, one condition chooses the index. */
 export function searchParts(query: RevocationQuery, dialect: SearchDialect): SearchPart[] {
   const { cursor, since, until, limit } = query
@@ -77,26 +100,29 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
     if (since !== undefined) ids.push((bind) => `${id} >= ${bind(lowestIdAt(since))}`)
     if (until !== undefined) ids.push((bind) => `${id} < ${bind(lowestIdAt(until))}`)
     const page = cursor === undefined ? ids : [...ids, (bind: Bind) => `${id} < ${bind(cursor)}`]
-    const rows = (columns: string, conditions: Condition[], bind: Bind) =>
-      `SELECT ${columns} FROM ${table} ${where([...index, ...conditions], bind)} ORDER BY ${id} DESC`
-    const window = (conditions: Condition[], bind: Bind, size: number) =>
-      `(${rows(all, conditions, bind)} LIMIT ${size}) AS some_rows ${where(rest, bind)}`
+    const rows = (columns: 'id' | '*', conditions: Condition[], bind: Bind) =>
+      `SELECT ${columns === '*' ? all : `${id} AS id`} FROM ${table} ${where([...index, ...conditions], bind)} ORDER BY ${id} DESC`
+    const window = (conditions: Condition[], bind: Bind, size: number) => {
+      const select = (columns: 'id' | '*') => `${rows(columns, conditions, bind)} LIMIT ${size}`
+      const found = rest.length === 0 ? `(${select('id')})` : dialect.window(select)
+      return `${found} AS some_rows ${where(rest, bind)}`
+    }
+    const counted = rest.length === 0 ? COUNTED : WINDOW
     return {
       found: (boundary) => {
-        if (rest.length === 0) return build((bind) => `${rows(all, page, bind)} LIMIT ${bind(limit + 1)}`)
+        if (rest.length === 0) return build((bind) => `${rows('*', page, bind)} LIMIT ${bind(limit + 1)}`)
         const range = boundary === null ? page : [...page, (bind: Bind) => `${id} >= ${bind(boundary)}`]
         // Rows may have been added since. Without a limit, PostgreSQL overestimates the range, and would read the whole table.
-        return build(
-          (bind) =>
-            `SELECT * FROM ${window(range, bind, 2 * WINDOW)} ORDER BY id DESC LIMIT ${bind(limit + 1)}`,
-        )
+        // All columns only of the rows that match: SQLite copies each row of the window otherwise.
+        return build((bind) => {
+          const ids = `SELECT id FROM ${window(range, bind, 2 * WINDOW)} ORDER BY ${dialect.windowOrder} DESC LIMIT ${bind(limit + 1)}`
+          return `SELECT * FROM ${dialect.table('revocations')} WHERE id IN (${ids}) ORDER BY id DESC`
+        })
       },
       boundary:
-        rest.length === 0
-          ? null
-          : build((bind) => `${rows(`${id} AS id`, page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
-      count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind, WINDOW)}`),
-      end: build((bind) => `${rows(id, ids, bind)} LIMIT 1 OFFSET ${WINDOW}`),
+        rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
+      count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind, counted)}`),
+      end: build((bind) => `${rows('id', ids, bind)} LIMIT 1 OFFSET ${counted}`),
     }
   })
 }
@@ -107,7 +133,7 @@ function where(conditions: readonly Condition[], bind: Bind): string {
 
 /** A condition that can choose the index: one of the choices must apply. */
 interface Key {
-  choices: Condition[]
+  choices: Choice[]
   onlyEnded?: boolean
   isCommon?: boolean
   /** The members of this batch: their index is another table's. */
@@ -116,36 +142,32 @@ interface Key {
 
 /** The most selective condition chooses the index. The ids are in the order of each index. */
 function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
-  const { indexesOnlyEnded } = dialect
-  const { user, batch, code, outcome, status, senders, source, reason, tenant, tenants } = query
-  // PostgreSQL has no index of queued revocations by id.
-  const isCommon = {
-    status: status === 'completed' || (status === 'queued' && !indexesOnlyEnded),
-    outcome: outcome === 'revoked',
-  }
+  const { indexesOnlyEnded: onlyEnded } = dialect
+  const { user, batch, code, outcome, senders, source, reason, tenant, tenants } = query
   const keys: Key[] = [
-    ...(user ? [{ choices: [ofUser(user, dialect)] }] : []),
-    ...(batch ? [{ choices: [isMember(batch, dialect)], members: batch }] : []),
+    ...(user ? [{ choices: [{ index: ofUser(user, dialect), also: [] }] }] : []),
+    ...(batch ? [{ choices: [{ index: isMember(batch, dialect), also: [] }], members: batch }] : []),
     ...given('error_code', code),
-    ...given('outcome', outcome, { isCommon: isCommon.outcome }),
-    ...given('status', status, { isCommon: isCommon.status }),
-    ...(senders ? [{ choices: senders.map((one) => is('sender', one)), onlyEnded: indexesOnlyEnded }] : []),
-    ...given('source', source, { onlyEnded: indexesOnlyEnded }),
-    ...given('reason', reason, { onlyEnded: indexesOnlyEnded }),
-    ...given('tenant', tenant, { onlyEnded: indexesOnlyEnded }),
-    ...(tenants?.length === 1 ? given('tenant', tenants[0], { onlyEnded: indexesOnlyEnded }) : []),
+    ...given('outcome', outcome, { isCommon: outcome === 'revoked' }),
+    ...ofStatus(query, dialect),
+    ...given('reason', reason, { onlyEnded, isCommon: reason === 'logout' }),
+    ...(senders ? [{ choices: senders.map((one) => is('sender', one)), onlyEnded }] : []),
+    ...given('source', source, { onlyEnded }),
+    ...given('tenant', tenant, { onlyEnded }),
+    ...(tenants?.length === 1 ? given('tenant', tenants[0], { onlyEnded }) : []),
   ]
   const [first, ...more] = [...keys.filter((one) => !one.isCommon), ...keys.filter((one) => one.isCommon)]
   const rest = [...more.map(({ choices }) => anyOf(choices)), ...unindexed(query, dialect)]
   const from = allRevocations(dialect)
   if (!first) return [{ from, index: [], rest }]
   if (first.members) return [{ from: membersOfBatches(dialect), index: ofBatch(first.members), rest }]
-  const scans = first.choices.map((one) => ({ from, index: [one], rest }))
+  const scans = first.choices.map(({ index, also }) => ({ from, index: [index], rest: [...also, ...rest] }))
   if (!first.onlyEnded) return scans
+  // The index by status does not have the time.
   const unended = UNENDED.map((one) => ({
     from,
-    index: [is('status', one), () => 'completed_at IS NULL'],
-    rest: [anyOf(first.choices), ...rest],
+    index: [is('status', one).index],
+    rest: [() => 'completed_at IS NULL', anyOf(first.choices), ...rest],
   }))
   return [
     ...scans.map(({ index, rest }) => ({ from, index: [...index, () => 'completed_at IS NOT NULL'], rest })),
@@ -153,16 +175,30 @@ function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
   ]
 }
 
+function ofStatus({ status, change }: RevocationQuery, { indexesOnlyEnded }: SearchDialect) {
+  // PostgreSQL has no index of queued revocations by id.
+  const isCommon = (one: Status | undefined) => one === 'completed' || (one === 'queued' && !indexesOnlyEnded)
+  if (change === undefined) return given('status', status, { isCommon: isCommon(status) })
+  const states = CHANGEABLE[change].filter((one) => status === undefined || one.status === status)
+  if (states.length === 0) return [{ choices: [{ index: () => '1 = 0', also: [] }] }]
+  const choices = states.map(({ status: one, also }) => ({
+    ...is('status', one),
+    also: also.map((condition) => () => condition),
+  }))
+  return [{ choices, isCommon: states.some((one) => isCommon(one.status)) }]
+}
+
 function given(column: string, value: unknown, options: { isCommon?: boolean; onlyEnded?: boolean } = {}) {
   return value === undefined ? [] : [{ choices: [is(column, value)], ...options }]
 }
 
-function is(column: string, value: unknown): Condition {
-  return (bind) => `${column} = ${bind(value)}`
+function is(column: string, value: unknown): Choice {
+  return { index: (bind) => `${column} = ${bind(value)}`, also: [] }
 }
 
-function anyOf(conditions: readonly Condition[]): Condition {
-  return (bind) => `(${conditions.map((one) => one(bind)).join(' OR ')})`
+function anyOf(choices: readonly Choice[]): Condition {
+  const all = ({ index, also }: Choice, bind: Bind) => [index, ...also].map((one) => one(bind)).join(' AND ')
+  return (bind) => `(${choices.map((one) => all(one, bind)).join(' OR ')})`
 }
 
 function unindexed(
@@ -179,7 +215,7 @@ function unindexed(
 }
 
 function ofBatch({ tenant, id }: Batch): Condition[] {
-  return [is('member.tenant', tenant), is('member.batch', id)]
+  return [is('member.tenant', tenant).index, is('member.batch', id).index]
 }
 
 function isMember(batch: Batch, { table }: SearchDialect): Condition {

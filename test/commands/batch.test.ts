@@ -37,3 +37,22 @@ t.test('an unknown batch says what to do', async (t) => {
     stderr: /^CURFEW_UNKNOWN_BATCH: .*\nCheck the id/,
   })
 })
+
+t.test('a batch that was a mistake is cancelled by one command, and nothing else', async (t) => {
+  const service = await startService(t)
+  service.sandbox.tenant.order({ kind: 'hang', route: 'list' })
+  const send = async (batch: string, ...users: string[]) => {
+    const body = { users: users.map((userId) => ({ userId })), batch }
+    return (await service.call('POST', '/revocations', { body })).json.items
+  }
+  const mistakes = await send('incident-7', 'ann', 'ben', 'eve')
+  const [other] = await send('incident-8', 'zoe')
+  const environment = { CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY }
+  const { code, stdout } = await runCommand(['cancel', '--batch', 'incident-7', '--yes'], environment)
+  t.equal(code, 0)
+  t.match(stdout, /^3 revocations cancelled\.$/m)
+  for (const { revocation } of mistakes)
+    t.match((await service.call('GET', `/revocations/${revocation.id}`)).json, { status: 'cancelled' })
+  const { json } = await service.call('GET', `/revocations/${other.revocation.id}`)
+  t.not(json.status, 'cancelled')
+})

@@ -6,10 +6,18 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openIssuer } from '../../src/sandbox/identity-provider/issuer.ts'
 import { configurationFile, entryFor } from '../support/config-file.ts'
+import { nextCall } from '../support/events.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/listen.ts'
 import { bare, MAIN, runCommand } from '../support/process.ts'
-import { API_KEY, folderWith, type Service, startService, temporaryFolder } from '../support/service.ts'
+import {
+  API_KEY,
+  folderWith,
+  OTHER_API_KEY,
+  type Service,
+  startService,
+  temporaryFolder,
+} from '../support/service.ts'
 
 const run = (service: Pick<Service, 'url'>, ...args: string[]) =>
   runCommand(args, { CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY })
@@ -80,26 +88,37 @@ t.test('tokens lists device, last use and grant', async (t) => {
   t.same(await service.stored(), [])
 })
 
-t.test('retry tries one or all failed ones, with a dry run and a confirmation', async (t) => {
+t.test('retry tries one or all that match, with a dry run and a confirmation', async (t) => {
   const service = await startService(t)
   for (const email of ['ann@example.com', 'ANN@example.com']) service.userWithTokens(1, { email })
   const { id } = (await service.call('POST', '/logout-hook', { body: { email: 'ann@example.com' } })).json
   await service.ended(id)
   t.match(await run(service, 'retry', '--failed', '--dry-run'), {
     code: 0,
-    stdout: `${id}  would be retried\n1 revocation`,
+    stdout: `${id}\n1 revocation would be retried.\n`,
   })
-  t.match(await run(service, 'retry', '--failed'), { code: 64, stderr: /Confirm with --yes/ })
-  t.match(await run(service, 'retry', '--failed', '--code', 'CURFEW_OWN_USER', '--yes'), {
-    stdout: /^0 revocations/,
+  t.match(await run(service, 'retry', '--failed'), {
+    code: 64,
+    stderr: /^Retry 1 revocation\? Confirm with --yes/,
   })
-  t.match(await run(service, 'retry', '--failed', '--yes'), {
+  t.match(await run(service, 'retry', '--failed', '--code', 'CURFEW_OWN_USER'), {
     code: 0,
-    stdout: `${id}  queued\n1 revocation retried.`,
+    stdout: /^0 revocations retried/,
   })
+  t.same(JSON.parse((await run(service, 'retry', '--email', 'ann@example.com', '--yes', '--json')).stdout), {
+    dryRun: false,
+    matched: 1,
+    retried: 1,
+    refused: {},
+    ids: [id],
+  })
+  await service.ended(id)
+  t.match(await run(service, 'retry', id), { code: 0, stdout: `${id}  queued\n1 revocation retried.` })
   const unknown = await run(service, 'retry', '00000000-0000-4000-8000-000000000000')
   t.match(unknown, { code: 1, stdout: /CURFEW_UNKNOWN_REVOCATION: / })
-  t.match(await run(service, 'retry'), { code: 64, stderr: /Usage: curfew retry/ })
+  t.match(await run(service, 'retry', '--since', 'x'), { code: 65, stderr: /\/matching\/since: / })
+  for (const wrong of [[], ['--failed', id], ['--failed', '--status', 'queued'], [id, '--dry-run']])
+    t.match(await run(service, 'retry', ...wrong), { code: 64 }, wrong.join(' '))
 })
 
 t.test('release and cancel decide on what the brake holds', async (t) => {
@@ -124,7 +143,10 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
     cancelled: [held[0].id],
     problems: [{ id: absent, error: { code: 'CURFEW_UNKNOWN_REVOCATION' } }],
   })
-  t.match(await run(service, 'cancel', '--all', '--force'), { code: 64, stderr: /^--force applies to ids/ })
+  t.match(await run(service, 'cancel', '--all', '--force'), {
+    code: 64,
+    stderr: /^--force applies to ids and filters/,
+  })
   const sender = held[1].hold.sender
   const released = await run(
     service,
@@ -140,6 +162,49 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
     stderr: /Usage: curfew release/,
   })
   t.match(await run(service, 'release', '--sender', 'okta', '--yes'), { code: 64, stderr: /api-key:NAME/ })
+})
+
+t.test('cancel and release take filters', async (t) => {
+  const service = await startService(t, { environment: { MASS_REVOCATION_USERS: '1' } })
+  const users = ['u1', 'u2', 'u3'].map((userId) => ({ userId }))
+  await service.call('POST', '/revocations', { body: { users } })
+  const [u3, u2] = await service.stored()
+  t.match(await run(service, 'release', '--source', 'bulk', '--dry-run'), {
+    code: 0,
+    stdout: `${u3.id}\n${u2.id}\n2 revocations would be released.\n`,
+  })
+  const released = await run(service, 'release', '--user-id', 'u3', '--yes', '--json')
+  t.match(JSON.parse(released.stdout), { matched: 1, released: 1, joined: 0 })
+  const cancel = ['cancel', '--source', 'bulk', '--status', 'held']
+  t.match(await run(service, ...cancel), { code: 64, stderr: /Cancel 1 revocation\? Tokens .* --yes/ })
+  t.match(await run(service, ...cancel, '--yes', '--force'), { stdout: '1 revocation cancelled.\n' })
+  t.match((await service.call('GET', `/revocations/${u2.id}`)).json, { status: 'cancelled' })
+  t.match(await run(service, 'cancel', '--all', '--source', 'bulk'), { code: 64, stderr: /one of these/ })
+})
+
+t.test('cancel reports what several senders requested, and cancels it with --force', async (t) => {
+  const service = await startService(t, { environment: { QLIK_TIMEOUT_MS: '60000' } })
+  service.sandbox.tenant.order({ kind: 'hang', route: 'list', times: Number.POSITIVE_INFINITY })
+  const signal = async (key = API_KEY) => {
+    const headers = { authorization: `Bearer ${key}` }
+    return (await service.call('POST', '/logout-hook', { body: { userId: 'u1' }, headers })).json.id
+  }
+  const arrived = nextCall(service.sandbox, ({ route }) => route === 'list', 'arrived')
+  await signal()
+  await arrived
+  const joined = await signal()
+  t.equal(await signal(OTHER_API_KEY), joined)
+  const refused = await run(service, 'cancel', '--user-id', 'u1', '--yes')
+  t.match(refused, {
+    code: 1,
+    stdout: '1 revocation cancelled.\n',
+    stderr: /^1 revocation cannot be cancelled: CURFEW_SEVERAL_SENDERS\.\n/,
+  })
+  t.match(await run(service, 'cancel', '--user-id', 'u1', '--yes', '--force'), {
+    code: 0,
+    stdout: '1 revocation cancelled.\n',
+  })
+  t.match((await service.call('GET', `/revocations/${joined}`)).json, { status: 'cancelled' })
 })
 
 t.test('audit lists and exports entries, and the export verifies', async (t) => {

@@ -217,6 +217,19 @@ eachStore(async (t, opened) => {
     },
   )
 
+  t.test('the listings and waits of a run are recorded with its end, and only there', async (t) => {
+    const store = await opened(t)
+    await accept(store)
+    const history = {
+      listings: [{ at: T0, pages: 1, found: 2, kept: 0, isComplete: true }],
+      waits: [{ what: 'budget' as const, at: T0, ms: 2_000 }],
+    }
+    const id = await end(store, { ...aFailure(), history })
+    const entries = await entriesOf(store)
+    t.match(entries.find(({ event }) => event === 'revocation-ended')?.details, history)
+    t.notOk('history' in ((await store.get(id)) ?? {}))
+  })
+
   t.test('old entries are deleted from the beginning of the chains, which leaves checkpoints', async (t) => {
     const store = await opened(t)
     for (let day = 0; day < 4; day += 1) await store.audit.record([anEvent(), anEvent()], T0 + day * DAY)

@@ -65,6 +65,7 @@ const ROUTES: readonly [
   ['PUT', () => '/sessions', (user, sid) => ({ ...user, sid, ttlSeconds: 60 })],
   ['DELETE', (random) => `/sessions/${segment(random)}${query(random)}`, () => undefined],
   ['DELETE', () => '/sessions', (_, sid) => ({ sid })],
+  ['POST', () => '/revocations/retry', (user) => ({ matching: user })],
   ['POST', () => '/revocations/release', () => ({ all: true })],
   ['POST', () => '/revocations/cancel', (_, name) => ({ sender: { kind: 'source', name } })],
   ['POST', () => '/config/reload', () => undefined],

@@ -25,6 +25,7 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'GET /revocations/:id/timeline': { path: `/revocations/${ID}/timeline` },
   'DELETE /revocations/:id': { path: `/revocations/${ID}` },
   'POST /revocations/:id/retry': { path: `/revocations/${ID}/retry` },
+  'POST /revocations/retry': { path: '/revocations/retry', body: { matching: { status: 'failed' } } },
   'POST /revocations/release': { path: '/revocations/release', body: { all: true } },
   'POST /revocations/cancel': { path: '/revocations/cancel', body: { all: true } },
   'PUT /sessions/:sid': { path: '/sessions/s1', body: { userId: 'u1' } },

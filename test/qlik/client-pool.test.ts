@@ -31,6 +31,43 @@ t.test('the calls of a tenant use the budgets of all its clients, and no more', 
   t.equal(refusals(), 0)
 })
 
+t.test(
+  'waits of calls are reported with their reason, and end when the call is made or given up',
+  async (t) => {
+    const { tenant, tokens, checked, clients, sandbox, clock } = await openPool(t, {
+      count: 1,
+      tier2Limit: 2,
+    })
+    await checked()
+    const waits: string[] = []
+    const onWait = (what: string) => {
+      waits.push(what)
+      return () => void waits.push('end')
+    }
+    const [first = '', second = '', third = ''] = tokens(3)
+    await tenant.revokeToken(first, { ...CALL, onWait })
+    t.same(waits, [])
+    const used = tenant.revokeToken(second, { ...CALL, onWait })
+    await turns()
+    t.same(waits, ['budget'])
+    const { limiter, settings } = sandbox.tenant
+    limiter.block(String(clients[0]?.userId), 2, settings.now(), 900)
+    const refused = nextCall(sandbox, ({ status }) => status === 429)
+    clock.advance(5 * MINUTE + 10)
+    await refused
+    while (waits.length < 3) await turns(1)
+    t.same(waits, ['budget', 'end', 'qlik-rate-limit'])
+    const stop = new AbortController()
+    const stopped = rejection(tenant.revokeToken(third, { ...CALL, signal: stop.signal, onWait }))
+    await turns()
+    stop.abort()
+    await stopped
+    await turns()
+    t.same(waits.slice(3), ['qlik-rate-limit', 'end'])
+    used.catch(() => {})
+  },
+)
+
 t.test('the allowance of a tenant is that of the clients that make calls', async (t) => {
   const { tenant, tokens, checked, clients, sandbox } = await openPool(t, { count: 3 })
   sandbox.tenant.changeClient(String(clients[0]?.id), { admin: false })

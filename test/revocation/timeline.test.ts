@@ -24,6 +24,32 @@ t.test('the number of tokens is limited', async (t) => {
   )
 })
 
+t.test('listings and waits of an attempt precede its end; damaged ones are left out', async (t) => {
+  const listing = { at: T0 + 5, pages: 1, found: 2, kept: 0, isComplete: true }
+  const wait = { what: 'budget', at: T0 + 6, ms: 2_000 }
+  const details = { error: 'CURFEW_QLIK_UNAVAILABLE', listings: [listing], waits: [wait] }
+  const { at: _, ...listed } = listing
+  const steps = timelineOf(revocation, [
+    attempt(2, { error: null, listings: [{ pages: 1 }], waits: 7 }),
+    attempt(1, details),
+  ])
+  t.match(steps.slice(1), [
+    { event: 'listed', at: T0 + 5, details: listed },
+    { event: 'waited', at: T0 + 2_006, details: { what: 'budget', ms: 2_000 } },
+    { event: 'attempt-failed', at: T0 + 3_001 },
+    { event: 'attempt-failed', at: T0 + 3_002 },
+  ])
+  t.equal(steps.length, 5)
+  t.same(steps[3]?.details, { error: 'CURFEW_QLIK_UNAVAILABLE' })
+})
+
+/** An entry of a failed attempt. */
+function attempt(sequence: number, details: object): string {
+  const place = { v: 1, writer: ID, sequence, previous: null, at: T0 + 3_000 + sequence }
+  const about = { event: 'attempt-failed', by: null, address: null, tenant: 'default', revocation: ID }
+  return JSON.stringify({ ...place, ...about, details, private: null })
+}
+
 t.test('a damaged entry is left out', async (t) => {
   t.match(timelineOf(revocation, ['{', '{}', 'null']), [{ event: 'signal-accepted', at: T0 }])
 })

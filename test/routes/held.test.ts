@@ -231,6 +231,8 @@ t.test('what was released before the store failed runs at once', async (t) => {
     wake: () => {
       woken += 1
     },
+    onWithdrawn: () => {},
+    tenants: { names: () => ['default'], has: () => true },
     clock: fakeClock(),
   })
   const { statusCode } = await app.inject({

@@ -144,7 +144,8 @@ function processOf(
     },
     run(revocation, signal = never) {
       const lock = async () => {}
-      const options = { ...call(revocation), signal, tallies, lock, onProgress, onRevoked: () => {} }
+      const watch = { onProgress, onRevoked: () => {}, onListed: () => {} }
+      const options = { ...call(revocation), signal, tallies, lock, ...watch }
       return drive(runAttempt(revocation, qlik, options))
     },
     confirm: (completed) => drive(confirm(completed, qlik, { ...call(completed), signal: never })),

@@ -1,7 +1,7 @@
 import { count, paint, printable } from '../../cli/terminal.ts'
 import { comingText, timeText } from '../../cli/times.ts'
 import { textOfUser } from '../../cli/user.ts'
-import { type Wait, waitText } from '../../cli/waits.ts'
+import { WAITS, type Wait, waitText } from '../../cli/waits.ts'
 import type { Revocation } from '../../client/client.ts'
 
 /** An item of `GET /revocations/{id}/timeline`. */
@@ -46,6 +46,10 @@ function sentenceOf(item: TimelineItem): string | null {
       return `${time}retried by ${sender}.`
     case 'started':
       return `${time}the first attempt started.`
+    case 'waited':
+      return `${time}waited ${count(Math.round(Number(details.ms) / 1000), 'second')} for ${printable(WAITS[String(details.what)] ?? details.what)}.`
+    case 'attempt-failed':
+      return `${time}attempt ${printable(details.attempts)} failed${codeOf(details)}.`
     case 'tokens-revoked':
       return `${time}Qlik confirmed that ${count(tokensIn(details), 'token is', 'tokens are')} gone.`
     case 'revocation-ended':

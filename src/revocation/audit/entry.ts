@@ -17,6 +17,7 @@ export const EVENTS = [
   'config-reloaded',
   'backup-made',
   'tokens-revoked',
+  'attempt-failed',
   'revocation-ended',
   'revocation-verified',
   'revocation-unverified',

@@ -1,6 +1,7 @@
 import type { Origin } from '../origin.ts'
 import type { Proof } from '../proof.ts'
 import { isSettled, isVerified, type Revocation } from '../revocation.ts'
+import type { RunHistory } from '../run-history.ts'
 import type { Session, SessionSource } from '../session.ts'
 import type { Signal } from '../signal.ts'
 import type { Retry } from '../transitions.ts'
@@ -95,11 +96,29 @@ export function decisionEvent(
 }
 
 /** A revocation has ended, and what is known about its proof if no confirming listing is due. */
-export function endEvents(ended: Revocation): AuditEvent[] {
+export function endEvents(ended: Revocation, history?: RunHistory): AuditEvent[] {
   const { status, outcome, tokens, attempts, error } = ended
-  const details = { status, outcome, tokens, attempts, error: error?.code ?? null }
+  const details = { status, outcome, tokens, attempts, error: error?.code ?? null, ...detailsOf(history) }
   const event: AuditEvent = { ...about(ended), event: 'revocation-ended', details }
   return status === 'completed' ? [event, ...proofEvents(ended)] : [event]
+}
+
+/** An attempt failed, and the revocation waits for the next one. */
+export function attemptEvent(
+  revocation: Revocation,
+  { error, nextAttemptAt }: Pick<Revocation, 'error' | 'nextAttemptAt'>,
+  history: RunHistory,
+): AuditEvent {
+  const { attempts } = revocation
+  const details = { attempts, error: error?.code ?? null, nextAttemptAt, ...detailsOf(history) }
+  return { ...about(revocation), event: 'attempt-failed', details }
+}
+
+function detailsOf({ listings, waits }: RunHistory = { listings: [], waits: [] }): Details {
+  return {
+    ...(listings.length > 0 ? { listings: listings.map((one) => ({ ...one })) } : {}),
+    ...(waits.length > 0 ? { waits: waits.map((one) => ({ ...one })) } : {}),
+  }
 }
 
 /** Whether a settled revocation is verified, and its proof. None if a confirming listing is due. */

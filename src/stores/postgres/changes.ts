@@ -46,7 +46,7 @@ export async function endTogether(
   const ids = ended.map(({ id }) => id)
   for (const { events } of endings) note(events, now)
   await sql.saveAll(ended)
-  for (const one of ended) note(endEvents(one), now)
+  for (const one of ended) note(endEvents(one, byId.get(one.id)?.history), now)
   await confirmOlder(query, ended, note, now)
   await sql.notifyEnded(ended.map(({ tenant, user }) => userKey(tenant, user)))
   await userLocks(query).release(ids)

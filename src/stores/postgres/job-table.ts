@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { CurfewError } from '../../base/errors.ts'
 import type { Room } from '../../revocation/schedule.ts'
+import type { ConcurrentIndex } from './concurrent-indexes.ts'
 import type { Query } from './database.ts'
 
 export const JOBS_SCHEMA = 'curfew_jobs'
@@ -39,59 +38,20 @@ export const FETCHABLE = (job: string) => `${WAITING(job)} AND ${job}.start_afte
 export const ACTIVATION = `state = 'active', started_on = ${JOBS_SCHEMA}.job_now(), heartbeat_on = ${JOBS_SCHEMA}.job_now(),
   retry_count = CASE WHEN j.started_on IS NOT NULL THEN j.retry_count + 1 ELSE j.retry_count END`
 
-const INDEXES = {
+/** On pg-boss's table: see `prepareTables`. */
+export const JOB_INDEXES: readonly ConcurrentIndex[] = [
   /**
    * For the fetch by tenant. The negated priority keeps the planner from taking pg-boss's index by age instead, which has
    * the same order and looks as selective as long as the statistics know one tenant only.
    */
-  job_by_tenant: `((-priority), group_id, created_on, start_after)
-    WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked`,
+  {
+    name: 'job_by_tenant',
+    definition: `((-priority), group_id, created_on, start_after)
+      WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked`,
+  },
   /** For pg-boss's search for lost jobs, twice a second, which otherwise reads all jobs. */
-  job_active: `(name) WHERE state = 'active'`,
-}
-
-/** An arbitrary lock number. One process builds indexes at a time. */
-const INDEX_LOCK = 4_283_307_232
-const LONGEST_WAIT_MS = 10 * 60_000
-const TRY_EVERY_MS = 100
-
-/**
- * Prepares pg-boss's tables: two indexes, and no statistics of the queue, for which pg-boss would read all jobs every
- * second. Indexes are built concurrently, because replicas write to the tables. Such a build waits for all running
- * statements, including one that waits for a lock of its process, which is a deadlock. So callers must hold no lock for
- * which other processes wait, and the lock of the build is polled.
- * @param query runs all statements on one connection, outside of a transaction
- * @throws CURFEW_STORE_UNAVAILABLE
- */
-export async function prepareTables(query: Query): Promise<void> {
-  await query(
-    `UPDATE ${JOBS_SCHEMA}.version SET monitor_backoff_on = 'infinity' WHERE monitor_backoff_on IS DISTINCT FROM 'infinity'`,
-  )
-  if ((await missingIndexes(query)).length === 0) return
-  const giveUpAt = performance.now() + LONGEST_WAIT_MS
-  while (!(await query('SELECT pg_try_advisory_lock($1) AS locked', [INDEX_LOCK]))[0]?.locked) {
-    if (performance.now() > giveUpAt)
-      throw new CurfewError(
-        'CURFEW_STORE_UNAVAILABLE',
-        'Another process has been building indexes for 10 minutes.',
-      )
-    await delay(TRY_EVERY_MS)
-  }
-  for (const [name, definition] of await missingIndexes(query)) {
-    // An interrupted build leaves an invalid index.
-    await query(`DROP INDEX CONCURRENTLY IF EXISTS ${JOBS_SCHEMA}.${name}`)
-    await query(`CREATE INDEX CONCURRENTLY ${name} ON ${JOBS_SCHEMA}.job_common ${definition}`)
-  }
-  await query('SELECT pg_advisory_unlock($1)', [INDEX_LOCK])
-}
-
-async function missingIndexes(query: Query): Promise<[name: string, definition: string][]> {
-  const valid = await query(
-    'SELECT relname AS name FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = $1::regclass AND indisvalid',
-    [`${JOBS_SCHEMA}.job_common`],
-  )
-  return Object.entries(INDEXES).filter(([name]) => !valid.some((one) => one.name === name))
-}
+  { name: 'job_active', definition: `(name) WHERE state = 'active'` },
+].map((index) => ({ schema: JOBS_SCHEMA, table: 'job_common', ...index }))
 
 export interface FetchRequest {
   priority: number

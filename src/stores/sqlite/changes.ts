@@ -221,7 +221,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
 
     end(running: Revocation, ending: transitions.Ending, now: number): void {
       const ended = transitions.end(running, ending)
-      audit(endEvents(ended), now)
+      audit(endEvents(ended, ending.history), now)
       settle(ended, now)
     },
 

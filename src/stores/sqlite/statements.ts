@@ -15,7 +15,13 @@ import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
 
-const SQLITE_SEARCH: SearchDialect = { ...SQLITE_AUDIT, indexesOnlyEnded: true, flag: Number }
+const SQLITE_SEARCH: SearchDialect = {
+  ...SQLITE_AUDIT,
+  indexesOnlyEnded: true,
+  flag: Number,
+  window: (select) => `(${select('*')})`,
+  windowOrder: 'id',
+}
 
 /**
  * The tenants with queued revocations of one urgency, found by one lookup per tenant in the index `revocations_due`.

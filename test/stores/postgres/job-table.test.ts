@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { PgBoss } from 'pg-boss'
 import t, { type Test } from 'tap'
 import type { Room } from '../../../src/revocation/schedule.ts'
@@ -11,9 +10,7 @@ import {
   QUEUE,
   regroupLost,
 } from '../../../src/stores/postgres/job-table.ts'
-import { MIGRATION_LOCK } from '../../../src/stores/postgres/migrations.ts'
 import { accept, claim, existing } from '../../conformance/stores.ts'
-import { until } from '../../support/events.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { T0 } from '../../support/signals.ts'
 import { jobTables } from './job-tables.ts'
@@ -29,7 +26,7 @@ const logouts = (room: Partial<Room>) => ({
   room: { security: NONE, logout: { ...NONE, total: 100, ...room }, 'session-expired': NONE },
 })
 
-t.test("pg-boss's table has the columns and indexes that Curfew's statements use", async (t) => {
+t.test("pg-boss's table has the columns that Curfew's statements use", async (t) => {
   const { open, query } = await setUp(t)
   await open()
   const message = `pg-boss has changed ${JOBS_SCHEMA}.job: adapt src/stores/postgres/job-table.ts and sized.ts`
@@ -49,52 +46,6 @@ t.test("pg-boss's table has the columns and indexes that Curfew's statements use
   )
   const [table] = await query(`SELECT table_name FROM ${JOBS_SCHEMA}.queue WHERE name = '${QUEUE}'`)
   t.match(table, { table_name: 'job_common' }, message)
-  t.same(await query(INDEXES), BUILT)
-})
-
-/** The state of Curfew's indexes on pg-boss's table, by name. */
-const INDEXES = `SELECT relname AS name, indisvalid AS is_valid FROM pg_index JOIN pg_class ON oid = indexrelid
-  WHERE relname IN ('job_by_tenant', 'job_active') ORDER BY relname`
-const BUILT = [
-  { name: 'job_active', is_valid: true },
-  { name: 'job_by_tenant', is_valid: true },
-]
-
-t.test('an index whose build was interrupted is built again', async (t) => {
-  const { open, query } = await setUp(t)
-  await (await open()).close()
-  await query('UPDATE pg_index SET indisvalid = false WHERE indexrelid = $1::regclass', [
-    `${JOBS_SCHEMA}.job_by_tenant`,
-  ])
-  const [{ oid } = {}] = await query(`SELECT '${JOBS_SCHEMA}.job_by_tenant'::regclass::oid AS oid`)
-  await open()
-  t.same(await query(INDEXES), BUILT)
-  t.same(await query('SELECT FROM pg_class WHERE oid = $1', [oid]), [])
-})
-
-t.test('starts wait for an index that another one builds, and replicas accept and start', async (t) => {
-  const { url, open, query } = await setUp(t)
-  const replica = await open()
-  await query(`DROP INDEX ${JOBS_SCHEMA}.job_by_tenant`)
-  // A build waits for the transactions that have written to the table.
-  const writer = new pg.Client(url)
-  await writer.connect()
-  t.teardown(() => writer.end())
-  await writer.query(`BEGIN; UPDATE ${JOBS_SCHEMA}.job_common SET priority = 0`)
-  const starts = [open(), open()]
-  const running = async (statement: string) =>
-    (await query('SELECT FROM pg_stat_activity WHERE query LIKE $1 AND pid <> pg_backend_pid()', [statement]))
-      .length
-  await until('one builds, one waits', async () => {
-    const counts = [await running('CREATE INDEX CONCURRENTLY%'), await running('%pg_try_advisory_lock%')]
-    return counts.every((count) => count === 1)
-  })
-  t.match(await accept(replica, { userId: 'a' }), { status: 'queued' })
-  // The lock for which starts of earlier versions wait.
-  t.same(await query('SELECT pg_try_advisory_lock($1) AS locked', [MIGRATION_LOCK]), [{ locked: true }])
-  await writer.query('COMMIT')
-  await Promise.all(starts)
-  t.same(await query(INDEXES), BUILT)
 })
 
 t.test('a fetched job is like one that pg-boss has fetched', async (t) => {
