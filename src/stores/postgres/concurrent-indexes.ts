@@ -12,7 +12,7 @@ export interface ConcurrentIndex {
 }
 
 /** An arbitrary lock number. One process builds indexes at a time. */
-const INDEX_LOCK = 4_283_307_232
+const INDEX_LOCK = 4_283_307_234
 const LONGEST_WAIT_MS = 10 * 60_000
 const TRY_EVERY_MS = 100
 
