@@ -30,7 +30,7 @@ const RULES: Record<string, RegExp> = {
     /^(?!parts\.ts|sources\/(?!common|token)[^/]+\/)\S+ sources\/(?!common\/|token\/)[^/]+\//,
   '`stores/postgres` and `stores/migrate` are imported only by `parts` and `commands`.':
     /^(?!parts\.ts|commands\/|stores\/(postgres|migrate)\/)\S+ stores\/(postgres|migrate)\//,
-  '`dashboard` imports only `base`, `http` and the types of `client`: it reads and changes everything through the API.':
+  '`dashboard` imports only `base`, `http` and the types of `client`: it reads everything through the API.':
     /^dashboard\/\S+ (?!(dashboard|base|http)\/|client\/types\.ts|pkg:)/,
   '`dashboard` is imported only by `parts`, and its type by `components`.':
     /^(?!(parts|components)\.ts|dashboard\/)\S+ dashboard\//,

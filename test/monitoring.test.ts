@@ -212,10 +212,10 @@ const uniqueBy = (all: { series: string; values: string }[]) => [
   ...new Map(all.map((one) => [one.series, one])).values(),
 ]
 
-/** Each alert after 89 minutes of its series; `CurfewDown` stays silent while there is a backlog. */
+/** Each alert after 89 minutes of its series; `CurfewDown` stays silent while there are metrics. */
 function testsOf(t: Test, alerts: string): string {
   const file = join(temporaryFolder(t), 'tests.yaml')
-  const backlog = { series: 'curfew_backlog{tenant="a",status="queued"}', values: '0x3000' }
+  const keys = { series: 'curfew_api_keys{state="valid"}', values: '1x3000' }
   const tests = rules.map(({ alert, labels, annotations }) => {
     const { series = '', values = '', labels: own = {}, at = '89m' } = FIRING[alert] ?? {}
     const summary = annotations.summary.replaceAll(
@@ -229,7 +229,7 @@ function testsOf(t: Test, alerts: string): string {
     ]
     const alert_rule_test = [{ eval_time: at, alertname: alert, exp_alerts }]
     if (alert !== 'CurfewDown') {
-      input_series.push(backlog)
+      input_series.push(keys)
       alert_rule_test.push({ eval_time: at, alertname: 'CurfewDown', exp_alerts: [] })
     }
     return { interval: '1m', input_series: uniqueBy(input_series), alert_rule_test }

@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { CurfewError } from '../base/errors.ts'
+import { clientAddress } from '../http/client-address.ts'
 
 /** An answer of Curfew's API. */
 export interface ApiAnswer<Body> {
@@ -27,8 +29,8 @@ export class ApiError extends Error {
 }
 
 /**
- * Curfew's own API, called with the API key of the operator, as if from the operator's address: the pages show and change only
- * what the key allows, and the audit trail names it.
+ * Curfew's own API, called with the API key of the operator, as if from the operator's address: the pages show only what the
+ * key allows.
  */
 export class Api {
   readonly #app: FastifyInstance
@@ -36,17 +38,15 @@ export class Api {
 
   constructor(app: FastifyInstance, request: FastifyRequest, apiKey: string) {
     this.#app = app
-    this.#from = { remoteAddress: request.ip, headers: { authorization: `Bearer ${apiKey}` } }
+    const remoteAddress = clientAddress(request)
+    // Its connection has closed: the call would seem to come from this machine.
+    if (remoteAddress === null) throw new CurfewError('CURFEW_REQUEST_INVALID')
+    this.#from = { remoteAddress, headers: { authorization: `Bearer ${apiKey}` } }
   }
 
   /** @throws ApiError */
   async get<Body>(path: string, query: Record<string, string | undefined> = {}): Promise<Body> {
-    return this.#call<Body>('GET', withQuery(path, query))
-  }
-
-  /** @throws ApiError */
-  async post<Body>(path: string, body?: object): Promise<Body> {
-    return this.#call<Body>('POST', path, body)
+    return this.#call<Body>(withQuery(path, query))
   }
 
   /**
@@ -63,21 +63,16 @@ export class Api {
     })
     const stream = response.stream()
     if (response.statusCode !== 200) {
-      stream.resume()
-      throw new ApiError(response.statusCode, { code: 'CURFEW_OVERLOADED', title: 'No events can be read' })
+      const text = (await stream.toArray()).join('')
+      throw new ApiError(response.statusCode, JSON.parse(text))
     }
     stream.on('data', onChunk).once('close', onEnd)
     // As if the connection was closed: the route is notified only by its response.
     return () => response.raw.res.destroy()
   }
 
-  async #call<Body>(method: 'GET' | 'POST', url: string, body?: object): Promise<Body> {
-    const response = await this.#app.inject({
-      ...this.#from,
-      method,
-      url,
-      ...(body ? { payload: body } : {}),
-    })
+  async #call<Body>(url: string): Promise<Body> {
+    const response = await this.#app.inject({ ...this.#from, method: 'GET', url })
     const answer = response.json()
     if (response.statusCode >= 200 && response.statusCode < 300) return answer as Body
     // Readiness is an answer, too.

@@ -33,7 +33,6 @@ button { cursor: pointer; background: var(--panel); }
 .empty { color: var(--muted); } .bad { color: var(--bad); } .good { color: var(--good); }
 .problem { border-left: 4px solid var(--bad); padding: .5rem 1rem; background: var(--panel); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; } dt { color: var(--muted); } dd { margin: 0; }
-@media (prefers-reduced-motion: no-preference) { main.updated { animation: none; } }
 `
 
 /**
@@ -45,7 +44,7 @@ const local = () => {
   for (const time of document.querySelectorAll('time')) time.textContent = new Date(time.dateTime).toLocaleString()
 }
 const main = () => document.getElementById('main')
-const isBusy = () => main().contains(document.activeElement) && document.activeElement.matches('input, select, textarea')
+const isBusy = () => main().contains(document.activeElement) && document.activeElement.matches('input, select')
 let waiting = false
 async function refresh() {
   waiting = false

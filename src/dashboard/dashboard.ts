@@ -10,6 +10,7 @@ import { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import { sendProblem, toProblem } from '../http/problems.ts'
+import { invalidRequest } from '../http/validate.ts'
 import { Api, ApiError } from './api.ts'
 import { SCRIPT, STYLE } from './assets.ts'
 import { csrfField, type Html, type PageOptions, PREFIX, page, problemBox } from './layout.ts'
@@ -36,7 +37,7 @@ const Search = z.object(
   Object.fromEntries([...FILTERS, 'cursor'].map((name) => [name, z.string().max(255).optional()])),
 )
 
-/** The pages for operators below `/dashboard`. They read and change everything through Curfew's own API. */
+/** The pages for operators below `/dashboard`. They read everything through Curfew's own API. */
 export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }: DashboardOptions) {
   const sessions = new DashboardSessions(
     secret === null ? randomBytes(32) : hash('sha256', secret, 'buffer'),
@@ -107,7 +108,9 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
     `${PREFIX}/revocations`,
     route,
     signedIn(async (api, request, reply) => {
-      const filters: Filters = Search.parse(request.query)
+      const { data, error } = Search.safeParse(request.query)
+      if (error) throw new ApiError(400, toProblem(invalidRequest(error)))
+      const filters: Filters = data
       return send(reply, {
         title: 'Revocations',
         section: 'revocations',
@@ -126,12 +129,13 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
   app.get(
     `${PREFIX}/events`,
     { ...route, exposeHeadRoute: false },
-    signedIn(async (api, request, reply) => {
+    signedIn(async (api, _request, reply) => {
       const notices = new PassThrough()
       const onChunk = (chunk: Buffer) =>
         notices.write(chunk.includes('data:') ? 'data: changed\n\n' : ':\n\n')
       const end = await api.follow('/events', onChunk, () => notices.end())
-      request.raw.once('close', end)
+      // Also if the page was left before this.
+      notices.once('close', end)
       return reply.type('text/event-stream').send(notices)
     }),
   )
@@ -178,7 +182,7 @@ function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply
   if (!answer) return sendProblem(thrown, request, reply)
   const { status, problem } = answer
   return send(reply.code(status), {
-    title: 'This is not possible',
+    title: 'Error',
     section: 'now',
     content: problemBox(problem),
   })

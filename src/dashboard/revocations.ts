@@ -3,7 +3,7 @@ import type { Revocation } from '../client/types.ts'
 import type { Api } from './api.ts'
 import { type Column, type Html, PREFIX, table, text, time } from './layout.ts'
 
-/** Filters of the page, which are those of `GET /revocations`. */
+/** The filters of `GET /revocations`. */
 export const FILTERS = [
   'email',
   'subject',
@@ -12,6 +12,8 @@ export const FILTERS = [
   'source',
   'key',
   'code',
+  'outcome',
+  'batch',
   'status',
   'reason',
   'since',

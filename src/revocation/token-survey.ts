@@ -71,7 +71,10 @@ export class TokenSurvey {
   wake(): void {
     if (this.#surveying || this.#stop.signal.aborted) return
     const tenants = this.#crowded()
-    if (tenants.length === 0) return
+    if (tenants.length === 0) {
+      this.#wakeAfterPause()
+      return
+    }
     this.#surveying = this.#surveyAll(tenants).finally(() => {
       if (this.#stop.signal.aborted) return
       this.#cancelTimer = this.#options.clock.after(PAUSE_MS, () => {
@@ -79,6 +82,15 @@ export class TokenSurvey {
         this.wake()
       })
     })
+  }
+
+  /** Nothing else may wake it while all runs wait for the budget. */
+  #wakeAfterPause(): void {
+    const now = this.#options.clock.monotonic()
+    const pauses = [...this.#notBefore.values()].filter((at) => at > now)
+    this.#cancelTimer()
+    if (pauses.length > 0)
+      this.#cancelTimer = this.#options.clock.after(Math.min(...pauses) - now, () => this.wake())
   }
 
   async stop(): Promise<void> {

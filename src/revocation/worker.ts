@@ -4,8 +4,8 @@ import { earliest } from '../base/times.ts'
 import type { AuditEvent } from './audit/entry.ts'
 import { attemptEvent } from './audit/events.ts'
 import { Confirmations } from './confirmations.ts'
-import { GiveWay } from './give-way.ts'
 import { LockWaits } from './lock-waits.ts'
+import { OvertakenRuns } from './overtaken-runs.ts'
 import { startProgressWriter } from './progress.ts'
 import type { QlikTenants } from './qlik-tenant.ts'
 import type { Failure, Revocation } from './revocation.ts'
@@ -60,7 +60,7 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #now: () => number
   readonly #runs: Runs
-  readonly #giveWay: GiveWay
+  readonly #overtaken: OvertakenRuns
   readonly #survey: TokenSurvey
   readonly #tallies: Tallies
   readonly #confirmations: Confirmations
@@ -79,7 +79,7 @@ export class Worker {
     this.#options = options
     this.#now = now
     this.#runs = new Runs(runsPerTenant, (tenant) => allowance(tenant)?.permitsPerWindow ?? 0)
-    this.#giveWay = new GiveWay({ store, runs: this.#runs, clock, now })
+    this.#overtaken = new OvertakenRuns({ store, runs: this.#runs, clock, now })
     this.#survey = new TokenSurvey({
       ...{ store, tenants, clock, log, allowance },
       tokens: () => this.#runs.tokens(),
@@ -164,7 +164,7 @@ export class Worker {
       await this.#recover()
       while (this.#claimAgain && !this.#isStopping) {
         this.#claimAgain = false
-        await this.#giveWay.search()
+        await this.#overtaken.stop()
         claimedAt = this.#now()
         const claimed = await store.claim({ now: claimedAt, room: this.#runs.room(claimedAt) })
         for (const revocation of claimed) this.#run(revocation)
@@ -175,7 +175,7 @@ export class Worker {
       const resumesAt = [
         this.#runs.failing.resumesAt(claimedAt),
         this.#confirmations.resumesAt(claimedAt),
-        this.#giveWay.resumesAt,
+        this.#overtaken.resumesAt,
       ]
       const wakeAt = earliest(await store.nextDueAt(claimedAt), ...resumesAt)
       if (wakeAt !== null) this.#wakeAfter(wakeAt - this.#now())

@@ -7,7 +7,7 @@ import type { RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { withdraw } from '../revocation/transitions.ts'
 import type { Waiters } from '../revocation/waiters.ts'
-import { changeSelected, force, type Matching, MatchingQuery } from './matching.ts'
+import { changeForCaller, force, type Matching, MatchingQuery } from './matching.ts'
 
 export const CancelQuery = MatchingQuery.extend({ force })
 
@@ -29,7 +29,7 @@ export async function releaseMatching(
 ) {
   const origin = originOf(request)
   let joined = 0
-  const { changed, ...result } = await changeSelected(
+  const { changed, ...result } = await changeForCaller(
     request,
     { matching, change: 'release', query },
     {
@@ -56,7 +56,7 @@ export async function cancelMatching(
   { store, waiters, onWithdrawn, tenants, clock }: DecideOptions,
 ) {
   const origin = originOf(request)
-  const { changed, ...result } = await changeSelected(
+  const { changed, ...result } = await changeForCaller(
     request,
     { matching, change: 'cancel', query },
     {

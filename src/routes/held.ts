@@ -48,7 +48,11 @@ const Selection = z
 type Selection = z.infer<typeof Selection>
 
 const count = z.number().int().min(0)
-const more = z.boolean().describe('Whether there are more: repeat the request until it is false')
+const more = z
+  .boolean()
+  .describe(
+    'Whether there are more: repeat the request until it is false, with `matching` also with `cursor`',
+  )
 const ofMatching = MatchingView.partial().shape
 const Released = z.object({
   released: count,

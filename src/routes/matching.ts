@@ -59,7 +59,7 @@ interface Selected {
 }
 
 /** Changes revocations that match, of the tenants of the caller; or tries what would happen. */
-export async function changeSelected(
+export async function changeForCaller(
   request: FastifyRequest,
   { matching, change, query: { dryRun, cursor } }: Selected,
   {

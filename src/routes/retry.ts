@@ -8,11 +8,10 @@ import { problemAnswer } from '../http/problems.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import type { TenantNames } from '../revocation/tenant-bounds.ts'
 import { retry } from '../revocation/transitions.ts'
-import { changeSelected, Matching, MatchingQuery, MatchingView } from './matching.ts'
+import { changeForCaller, Matching, MatchingQuery, MatchingView } from './matching.ts'
 
 const Retried = z.object({
   retried: z.number().int().min(0),
-  more: z.boolean().describe('Whether `nextCursor` is set'),
   ...MatchingView.shape,
 })
 
@@ -57,7 +56,11 @@ const retryMatching: FastifyPluginAsyncZod<RetryOptions> = async (app, { store, 
       const { body, query } = request
       const origin = originOf(request)
       try {
-        const { changed, ...result } = await changeSelected(
+        const {
+          changed,
+          more: _,
+          ...result
+        } = await changeForCaller(
           request,
           { matching: body.matching, change: 'retry', query },
           {

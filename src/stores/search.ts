@@ -47,23 +47,23 @@ type Condition = (bind: Bind) => string
 
 /** Rows in the order of one index, and the conditions that are checked for each. */
 interface Scan {
-  from: Source
+  from: Relation
   index: Condition[]
   rest: Condition[]
 }
 
 /** Where a scan finds revocations. `id` has their order in the index. */
-interface Source {
+interface Relation {
   table: string
   id: string
   columns: string
 }
 
-function allRevocations({ table }: SearchDialect): Source {
+function allRevocations({ table }: SearchDialect): Relation {
   return { table: table('revocations'), id: 'id', columns: '*' }
 }
 
-function membersOfBatches({ table }: SearchDialect): Source {
+function membersOfBatches({ table }: SearchDialect): Relation {
   return {
     table: `${table('batch_members')} AS member JOIN ${table('revocations')} AS revocation ON revocation.id = member.revocation_id`,
     id: 'member.revocation_id',
@@ -96,16 +96,16 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
     return { text: text((value) => dialect.parameter(values.push(value))), values }
   }
   return scansOf(query, dialect).map(({ from: { table, id, columns: all }, index, rest }) => {
-    const ids: Condition[] = []
-    if (since !== undefined) ids.push((bind) => `${id} >= ${bind(lowestIdAt(since))}`)
-    if (until !== undefined) ids.push((bind) => `${id} < ${bind(lowestIdAt(until))}`)
-    const page = cursor === undefined ? ids : [...ids, (bind: Bind) => `${id} < ${bind(cursor)}`]
+    const times: Condition[] = []
+    if (since !== undefined) times.push((bind) => `${id} >= ${bind(lowestIdAt(since))}`)
+    if (until !== undefined) times.push((bind) => `${id} < ${bind(lowestIdAt(until))}`)
+    const page = cursor === undefined ? times : [...times, (bind: Bind) => `${id} < ${bind(cursor)}`]
     const rows = (columns: 'id' | '*', conditions: Condition[], bind: Bind) =>
       `SELECT ${columns === '*' ? all : `${id} AS id`} FROM ${table} ${where([...index, ...conditions], bind)} ORDER BY ${id} DESC`
     const window = (conditions: Condition[], bind: Bind, size: number) => {
       const select = (columns: 'id' | '*') => `${rows(columns, conditions, bind)} LIMIT ${size}`
-      const found = rest.length === 0 ? `(${select('id')})` : dialect.window(select)
-      return `${found} AS some_rows ${where(rest, bind)}`
+      const selected = rest.length === 0 ? `(${select('id')})` : dialect.window(select)
+      return `${selected} AS some_rows ${where(rest, bind)}`
     }
     const counted = rest.length === 0 ? COUNTED : WINDOW
     return {
@@ -121,8 +121,8 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
       },
       boundary:
         rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
-      count: build((bind) => `SELECT count(*) AS value FROM ${window(ids, bind, counted)}`),
-      end: build((bind) => `${rows('id', ids, bind)} LIMIT 1 OFFSET ${counted}`),
+      count: build((bind) => `SELECT count(*) AS value FROM ${window(times, bind, counted)}`),
+      end: build((bind) => `${rows('id', times, bind)} LIMIT 1 OFFSET ${counted}`),
     }
   })
 }

@@ -23,8 +23,11 @@ const run = (service: Pick<Service, 'url'>, args: string[], input = '') =>
 /** The service with two users who have two tokens each. */
 async function start(t: Test) {
   const service = await startService(t)
-  const ann = service.userWithTokens(2, { email: 'ann@example.com' })
-  const ben = service.userWithTokens(2, { email: 'ben@example.com', subject: 'idp|ben' })
+  const ann = service.userWithTokens(0, { email: 'ann@example.com' })
+  const ben = service.userWithTokens(0, { email: 'ben@example.com', subject: 'idp|ben' })
+  // Before the command, whose clock is the real one: other tests move the service's ahead.
+  for (const { id } of [ann, ben])
+    service.sandbox.tenant.issueTokens(id, 2, { issuedAt: Date.now() - 60_000 })
   const tokens = () => [ann, ben].map(({ id }) => service.sandbox.tenant.tokensOf(id).length)
   return { service, ann, ben, tokens }
 }

@@ -60,6 +60,9 @@ t.test('what the API refuses is shown with what to do', async (t) => {
   t.equal(nonsense.status, 400)
   t.match(nonsense.text, /role="alert"/)
   t.equal((await browser.get('/dashboard/revocations/unknown')).status, 404)
+  const repeated = await browser.get('/dashboard/revocations?status=queued&status=failed')
+  t.equal(repeated.status, 400)
+  t.match(repeated.text, /role="alert"/)
 })
 
 t.test('pages allow no inline scripts, no other hosts and no frames', async (t) => {

@@ -68,7 +68,7 @@ export interface Service {
   settled(id: string): Promise<RevocationView>
   /** All revocations, the newest first. */
   stored(): Promise<Reply['json'][]>
-  /** The samples of `curfew_signals_total`: `source result`, and the count. */
+  /** The samples of `curfew_signals_total` above 0: `source result`, and the count. */
   counts(): Promise<Record<string, number>>
 }
 
@@ -144,7 +144,9 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
       const { text } = await call('GET', '/metrics')
       const samples = text.matchAll(/^curfew_signals_total\{source="(.*)",result="(.*)"\} (\d+)$/gm)
       return Object.fromEntries(
-        [...samples].map(([, source, result, count]) => [`${source} ${result}`, Number(count)]),
+        [...samples]
+          .filter(([, , , count]) => count !== '0')
+          .map(([, source, result, count]) => [`${source} ${result}`, Number(count)]),
       )
     },
   }

@@ -124,7 +124,8 @@ export class TrailCheck {
   /** Whether retention has removed the entries before this one, since the chain was looked up. */
   async #wasRemoved({ writer, sequence }: StoredEntry): Promise<boolean> {
     const spans = await this.#options.audit.spans()
-    return spans.some((span) => span.writer === writer && span.first >= sequence)
+    const span = spans.find((span) => span.writer === writer)
+    return span === undefined || span.first >= sequence
   }
 
   #report(problem: Problem, writer: string, sequence: number): void {

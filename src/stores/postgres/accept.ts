@@ -98,9 +98,11 @@ export async function acceptTogether(
       request.batch ? [{ batch: request.batch, revocations: revocationsOf(request), now: request.now }] : [],
     ),
   )
-  const answers = fresh.flatMap((request) =>
-    request.replay ? [{ key: toStored(request.replay), revocations: revocationsOf(request) }] : [],
-  )
+  const answers = fresh.flatMap((request) => {
+    const { replay } = request
+    if (!replay) return []
+    return [{ key: toStored(replay), fingerprint: replay.fingerprint, revocations: revocationsOf(request) }]
+  })
   if (answers.length > 0) await history.noteAnswers(answers)
   return requests.map((request) => {
     const braked = judgedOf.get(request)?.isBraked ? { isBraked: true } : {}

@@ -77,14 +77,18 @@ export function postgresHistory(query: Query) {
       return { fingerprint, revocations: JSON.parse(found.answer).map(toRevocation) }
     },
 
-    async noteAnswers(answers: readonly { key: string; revocations: Revocation[] }[]): Promise<void> {
-      const values = answers.map(({ key, revocations }) => ({
+    /** With the fingerprint, because a rejected request may have reserved the key. */
+    async noteAnswers(
+      answers: readonly { key: string; fingerprint: string | null; revocations: Revocation[] }[],
+    ): Promise<void> {
+      const values = answers.map(({ key, fingerprint, revocations }) => ({
         key,
+        fingerprint,
         answer: JSON.stringify(revocations.map(toRow)),
       }))
       await query(
-        `UPDATE curfew.replays AS known SET answer = v.answer
-         FROM json_to_recordset($1) AS v (key text, answer text) WHERE known.key = v.key`,
+        `UPDATE curfew.replays AS known SET answer = v.answer, fingerprint = v.fingerprint
+         FROM json_to_recordset($1) AS v (key text, fingerprint text, answer text) WHERE known.key = v.key`,
         [JSON.stringify(values)],
       )
     },

@@ -5,7 +5,7 @@ import type { RunStore } from './store/run-store.ts'
 /** The store compares all current runs, while claims repeat with every signal: searches take up to a tenth of the time. */
 const PAUSE_FACTOR = 9
 
-export interface GiveWayOptions {
+export interface OvertakenRunsOptions {
   store: Pick<RunStore, 'overtaken'>
   runs: Pick<Runs, 'isEmpty' | 'stop'>
   clock: Pick<Clock, 'monotonic'>
@@ -17,12 +17,12 @@ export interface GiveWayOptions {
  * Stops runs that must give way. A run that waits for the budget must not delay a more urgent signal for the same user: it
  * is put back into the queue, and the two join.
  */
-export class GiveWay {
-  readonly #options: GiveWayOptions
+export class OvertakenRuns {
+  readonly #options: OvertakenRunsOptions
   #notBefore = Number.NEGATIVE_INFINITY
   #resumesAt: number | null = null
 
-  constructor(options: GiveWayOptions) {
+  constructor(options: OvertakenRunsOptions) {
     this.#options = options
   }
 
@@ -31,8 +31,8 @@ export class GiveWay {
     return this.#resumesAt
   }
 
-  /** Searches, unless the pause after the last search is not over. */
-  async search(): Promise<void> {
+  /** Stops those that the store names, unless the pause after the last search is not over. */
+  async stop(): Promise<void> {
     const { store, runs, clock, now } = this.#options
     this.#resumesAt = null
     if (runs.isEmpty) return
