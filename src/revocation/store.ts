@@ -12,6 +12,7 @@ import type { HeldStore } from './store/held-store.ts'
 import type { RunStore } from './store/run-store.ts'
 import type { SessionStore } from './store/session-store.ts'
 import type { SizeStore } from './store/size-store.ts'
+import type { Found } from './transitions.ts'
 
 export interface Accepted {
   /** The revocations as they were when the request was first accepted, one for each signal, in order. */
@@ -165,11 +166,16 @@ export interface RevocationStore
    * Ends a queued, held or running revocation. Its run has no further effect, and becomes `overtaken`. A cancelled one is
    * returned unchanged.
    * @param force whether signals of several senders may be cancelled
-   * @returns null if the revocation does not exist
+   * @param only nothing is changed unless the revocation is still this one
+   * @returns null if the revocation does not exist, or is not `only`
    * @throws CURFEW_NOT_CANCELLABLE if it has ended, or replicas of versions that do not know the state are running;
    * CURFEW_SEVERAL_SENDERS
    */
-  withdraw(id: string, options: { now: number; force: boolean }, origin?: Origin): Promise<Revocation | null>
+  withdraw(
+    id: string,
+    options: { now: number; force: boolean; only?: Found },
+    origin?: Origin,
+  ): Promise<Revocation | null>
 
   /** One revocation, by its id or the id of one that joined it; null if there is none. */
   get(id: string): Promise<Revocation | null>

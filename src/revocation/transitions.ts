@@ -1,7 +1,7 @@
 import { CurfewError } from '../base/errors.ts'
 import { join } from './joined-signals.ts'
 import type { SenderName } from './origin.ts'
-import { type Hold, hasEnded, isVerified, Revocation, type TokenCounts } from './revocation.ts'
+import { type Hold, hasEnded, isVerified, Revocation, type Status, type TokenCounts } from './revocation.ts'
 import type { RunHistory } from './run-history.ts'
 import type { Signal } from './signal.ts'
 import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
@@ -228,6 +228,17 @@ export interface Withdrawal {
   by: string | null
   /** Whether signals of several senders may be cancelled. */
   force: boolean
+}
+
+/** The id under which a revocation was found, and its status, if only this one may be changed. */
+export interface Found {
+  id: string
+  status?: Status | undefined
+}
+
+/** Whether a revocation is still what was found: it has not joined another one, nor left the status. */
+export function isStill({ id, status }: Revocation, found: Found | undefined): boolean {
+  return found === undefined || (found.id === id && (found.status ?? status) === status)
 }
 
 /**

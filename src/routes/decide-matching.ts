@@ -1,10 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
+import { CurfewError } from '../base/errors.ts'
+import { provenSender } from '../http/authenticate.ts'
 import { originOf } from '../http/origin-of.ts'
+import { lowestIdAt } from '../revocation/id.ts'
 import { userKey } from '../revocation/keys.ts'
-import type { RevocationStore } from '../revocation/store.ts'
-import type { TenantNames } from '../revocation/tenant-bounds.ts'
+import type { Revocation } from '../revocation/revocation.ts'
+import { type RevocationStore, UNENDED } from '../revocation/store.ts'
+import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import { withdraw } from '../revocation/transitions.ts'
 import type { Waiters } from '../revocation/waiters.ts'
 import { changeForCaller, force, type Matching, MatchingQuery } from './matching.ts'
@@ -12,7 +16,7 @@ import { changeForCaller, force, type Matching, MatchingQuery } from './matching
 export const CancelQuery = MatchingQuery.extend({ force })
 
 export interface DecideOptions {
-  store: Pick<RevocationStore, 'list' | 'release' | 'withdraw'>
+  store: Pick<RevocationStore, 'list' | 'release' | 'withdraw' | 'memberSince'>
   waiters: Pick<Waiters, 'notify'>
   /** Called with the id of a revocation that was cancelled, and may have a run. */
   onWithdrawn: (id: string) => void
@@ -56,6 +60,13 @@ export async function cancelMatching(
   { store, waiters, onWithdrawn, tenants, clock }: DecideOptions,
 ) {
   const origin = originOf(request)
+  const requireOwn = async ({ id }: Revocation) => {
+    if (matching.batch === undefined || force) return
+    const tenant = tenantFor(matching.tenant, provenSender(request), tenants)
+    const since = await store.memberSince({ tenant, id: matching.batch }, id)
+    if (since !== null && id < lowestIdAt(since)) throw new CurfewError('CURFEW_OLDER_THAN_BATCH')
+  }
+  const status = UNENDED.find((one) => one === matching.status)
   const { changed, ...result } = await changeForCaller(
     request,
     { matching, change: 'cancel', query },
@@ -63,9 +74,14 @@ export async function cancelMatching(
       store,
       tenants,
       clock,
-      attempt: (one) => void withdraw(one, { now: clock.now(), by: origin.name, force }),
-      apply: async ({ id }) => {
-        const cancelled = await store.withdraw(id, { now: clock.now(), force }, origin)
+      attempt: async (one) => {
+        await requireOwn(one)
+        withdraw(one, { now: clock.now(), by: origin.name, force })
+      },
+      apply: async (one) => {
+        await requireOwn(one)
+        const options = { now: clock.now(), force, only: { id: one.id, status } }
+        const cancelled = await store.withdraw(one.id, options, origin)
         if (!cancelled) return false
         onWithdrawn(cancelled.id)
         waiters.notify(userKey(cancelled.tenant, cancelled.user))

@@ -72,7 +72,7 @@ export async function changeForCaller(
     tenants: TenantNames
     clock: Pick<Clock, 'monotonic'>
     /** For a dry run. Throws if it would be refused. */
-    attempt: (...of: Parameters<MatchingOptions['change']>) => void
+    attempt: (...of: Parameters<MatchingOptions['change']>) => Promise<void> | void
     apply: MatchingOptions['change']
   },
 ) {
@@ -86,7 +86,7 @@ export async function changeForCaller(
       limit: dryRun ? MAX_TRIED : MAX_CHANGED,
       change: dryRun
         ? async (one) => {
-            attempt(one)
+            await attempt(one)
             return true
           }
         : apply,

@@ -82,6 +82,23 @@ export async function readBatch(batch: Batch, rows: Rows, dialect: Dialect): Pro
   return groups.size === 0 ? null : { createdAt, groups: [...groups.values()], failed }
 }
 
+/** See `BatchStore.memberSince`. */
+export async function memberSince(
+  { tenant, id }: Batch,
+  revocationId: string,
+  rows: Rows,
+  dialect: Dialect,
+): Promise<number | null> {
+  const [found] = await bound(
+    rows,
+    dialect,
+    (bind) =>
+      `SELECT at FROM ${dialect.table('batch_members')}
+       WHERE tenant = ${bind(tenant)} AND batch = ${bind(id)} AND revocation_id = ${bind(revocationId)}`,
+  )
+  return found ? number.parse(found.at) : null
+}
+
 /** Members whose ids follow `after`, up to `last`; null for no limit. */
 interface Part extends Batch {
   after: string | null

@@ -36,6 +36,9 @@ eachStore(async (t, opened) => {
     await acceptInto(store, ['earlier', 'new', 'new'])
     await acceptInto(store, ['second', 'new'])
     await acceptInto(store, ['new', 'other'], OTHER)
+    const [member] = (await store.list({ batch: BATCH, limit: 1 })).items
+    t.equal(await store.memberSince(BATCH, existing(member).id), T0)
+    t.equal(await store.memberSince({ tenant: 'other', id: 'b1' }, existing(member).id), null)
     t.same(await usersOf(store), ['earlier', 'new', 'second'])
     t.same(await usersOf(store, OTHER), ['new', 'other'])
     t.same(await usersOf(store, { tenant: 'other', id: 'b1' }), [], 'the same id in another tenant')

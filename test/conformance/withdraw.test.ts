@@ -24,6 +24,21 @@ eachStore(async (t, opened) => {
     t.equal((await claim(store)).length, 1)
   })
 
+  t.test(
+    'only what was found is cancelled: not one that it has joined, nor one in another status',
+    async (t) => {
+      const store = await opened(t)
+      const { id } = await accept(store)
+      t.equal(await store.withdraw(id, { ...NOW, only: { id, status: 'held' } }), null)
+      t.equal(
+        await store.withdraw(id, { ...NOW, only: { id: '00000000-0000-4000-8000-000000000000' } }),
+        null,
+      )
+      t.match(await store.get(id), { status: 'queued' })
+      t.match(await store.withdraw(id, { ...NOW, only: { id, status: 'queued' } }), { status: 'cancelled' })
+    },
+  )
+
   t.test('a run of a cancelled revocation is overtaken and has no effect', async (t) => {
     const store = await opened(t)
     const { id } = await accept(store)

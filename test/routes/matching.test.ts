@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { entriesOf, withKey } from '../support/api-keys.ts'
 import { configurationFile, sandboxTenant } from '../support/config-file.ts'
-import { nextCall } from '../support/events.ts'
+import { nextCall, until } from '../support/events.ts'
 import { isProblem } from '../support/problems.ts'
 import { API_KEY, OTHER_API_KEY, type Service, startService } from '../support/service.ts'
 
@@ -117,6 +117,29 @@ t.test('all that match are cancelled; those of several senders only with force',
     ['cancelled', 'cancelled', 'cancelled'],
   )
   t.match((await post(service, 'cancel', { status: 'completed' })).json, { matched: 0, more: false })
+})
+
+t.test('with a batch, only what it created is cancelled, unless forced', async (t) => {
+  const service = await startService(t, { environment: { QLIK_TIMEOUT_MS: '60000' } })
+  service.sandbox.tenant.order({ kind: 'hang', route: 'list', times: Number.POSITIVE_INFINITY })
+  const arrived = nextCall(service.sandbox, ({ route }) => route === 'list', 'arrived')
+  await service.call('POST', '/logout-hook', { body: { userId: 'u1', reason: 'security' } })
+  await arrived
+  // Queued behind the run, when the batch is sent later.
+  const before = (await service.call('POST', '/logout-hook', { body: { userId: 'u1', reason: 'security' } }))
+    .json.id
+  const now = service.clock.now()
+  await until('a later time', async () => service.clock.now() > now)
+  const users = ['u1', 'u2'].map((userId) => ({ userId }))
+  await service.call('POST', '/revocations', { body: { users, batch: 'mistake' } })
+  const expected = { matched: 2, cancelled: 1, refused: { CURFEW_OLDER_THAN_BATCH: 1 } }
+  t.match((await post(service, 'cancel?dryRun=true', { batch: 'mistake' })).json, expected)
+  t.match((await post(service, 'cancel', { batch: 'mistake' })).json, expected)
+  t.match((await service.call('GET', `/revocations/${before}`)).json, { status: 'queued' })
+  t.match((await post(service, 'cancel?force=true', { batch: 'mistake' })).json, {
+    cancelled: 1,
+    ids: [before],
+  })
 })
 
 t.test('held revocations that match are released', async (t) => {

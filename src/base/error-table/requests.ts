@@ -125,6 +125,11 @@ export const REQUEST_ERRORS = {
     title: 'Several senders requested this revocation',
     action: 'Repeat the request with ?force=true if the requests of all of them are mistakes.',
   },
+  CURFEW_OLDER_THAN_BATCH: {
+    status: 409,
+    title: 'The revocation was requested before the batch, which joined it',
+    action: 'Repeat the request with ?force=true if the earlier request is a mistake, too.',
+  },
   CURFEW_BATCH_FULL: {
     status: 409,
     title: 'The batch has no room for these users',

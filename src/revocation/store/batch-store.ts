@@ -41,4 +41,7 @@ export interface BatchReading {
 export interface BatchStore {
   /** Reads all members, in several steps: changes during the call may be missing. @returns null without members */
   readBatch(batch: Batch): Promise<BatchReading | null>
+
+  /** When a revocation became a member, ms since the epoch; null if it is none. */
+  memberSince(batch: Batch, revocationId: string): Promise<number | null>
 }

@@ -154,16 +154,24 @@ export async function retry(
   return sql.save(answer)
 }
 
+interface Withdraw {
+  id: string
+  now: number
+  force: boolean
+  only?: transitions.Found
+  origin: Origin | undefined
+}
+
 /** See `RevocationStore.withdraw`. Other processes are notified, because one of them may run it. */
 export async function withdraw(
   query: Query,
   jobs: PostgresJobs,
-  { id, now, force, origin }: { id: string; now: number; force: boolean; origin: Origin | undefined },
+  { id, now, force, only, origin }: Withdraw,
   note: NoteEvents,
 ): Promise<Revocation | null> {
   const sql = postgresStatements(query)
   const revocation = await sql.find(id, 'FOR UPDATE')
-  if (!revocation) return null
+  if (!revocation || !transitions.isStill(revocation, only)) return null
   const cancelled = transitions.withdraw(revocation, { now, force, by: origin?.name ?? null })
   if (cancelled === revocation) return revocation
   await sql.save(cancelled)

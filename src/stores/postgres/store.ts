@@ -4,7 +4,7 @@ import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
-import { readBatch } from '../batch-reading.ts'
+import { memberSince, readBatch } from '../batch-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { acceptBatches } from './accept.ts'
@@ -188,11 +188,11 @@ export class PostgresStore implements Store {
   retry: Store['retry'] = (id, now, origin) =>
     this.#trail.transaction((query, note) => retry(query, this.#jobs, { id, now, origin }, note))
 
-  withdraw: Store['withdraw'] = async (id, { now, force }, origin) => {
+  withdraw: Store['withdraw'] = async (id, options, origin) => {
     if (!this.#brake.isUpgradeComplete)
       throw new CurfewError('CURFEW_NOT_CANCELLABLE', 'Replicas of an earlier version are running.')
     const cancelled = await this.#trail.transaction((query, note) =>
-      withdraw(query, this.#jobs, { id, now, force, origin }, note),
+      withdraw(query, this.#jobs, { id, ...options, origin }, note),
     )
     if (cancelled) this.#runs.lose(cancelled.id)
     return cancelled
@@ -205,6 +205,9 @@ export class PostgresStore implements Store {
   count: Store['count'] = (query) => this.#history.count(query)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#database.query, POSTGRES_AUDIT)
+
+  memberSince: Store['memberSince'] = (batch, id) =>
+    memberSince(batch, id, this.#database.query, POSTGRES_AUDIT)
 
   overtaken: Store['overtaken'] = () => this.#runs.overtaken()
 

@@ -252,11 +252,11 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
 
     withdraw(
       id: string,
-      { now, force }: { now: number; force: boolean },
+      { now, force, only }: { now: number; force: boolean; only?: transitions.Found },
       origin?: Origin,
     ): Revocation | null {
       const revocation = sql.find(id)
-      if (!revocation) return null
+      if (!revocation || !transitions.isStill(revocation, only)) return null
       const cancelled = transitions.withdraw(revocation, { now, force, by: origin?.name ?? null })
       if (cancelled === revocation) return revocation
       audit([decisionEvent('cancelled', cancelled, { into: cancelled.id, origin })], now)

@@ -12,7 +12,7 @@ import type { Revocation } from '../../revocation/revocation.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
 import type { Rows } from '../audit-dialect.ts'
-import { readBatch } from '../batch-reading.ts'
+import { memberSince, readBatch } from '../batch-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
 import { acceptInParts } from './accept-in-parts.ts'
@@ -212,6 +212,8 @@ export class SqliteStore implements Store {
   count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#rows, SQLITE_AUDIT)
+
+  memberSince: Store['memberSince'] = (batch, id) => memberSince(batch, id, this.#rows, SQLITE_AUDIT)
 
   overtaken: Store['overtaken'] = async () => {
     const overtaken = await this.#transactions.read(() => [
