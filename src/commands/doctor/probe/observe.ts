@@ -3,6 +3,7 @@ import { pause } from '../../../base/pause.ts'
 import type { Tier } from '../../../qlik/budget/permit-log.ts'
 import { userPathIn } from '../../../qlik/links.ts'
 import { LEEWAY_MS } from '../../../revocation/grant-limits.ts'
+import { reasonOf } from '../finding.ts'
 import { ownUserIn, type ProbeCalls, ProbeStopped } from './calls.ts'
 
 /** How long each effect is awaited. */
@@ -229,8 +230,4 @@ function formOf(link: string | null, origin: string): LinkForm {
   if (link === null || !URL.canParse(link, origin)) return 'another-origin'
   if (!URL.canParse(link)) return 'relative'
   return new URL(link).origin === origin ? 'same-origin' : 'another-origin'
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
