@@ -35,6 +35,7 @@ t.test('status reports readiness, backlog, budgets, failures by code and sources
     checks: [{ name: 'lifecycle', status: 'ok' }],
     budgets: [{ tenant: 'default', tier: 1, remaining: Number, blockedUntil: null }],
     failures: { CURFEW_AMBIGUOUS_USER: 1 },
+    failuresAreComplete: true,
     sources: [],
   })
   const text = await run(service, 'status')
