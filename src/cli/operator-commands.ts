@@ -87,7 +87,7 @@ function addDoctor(program: Command): void {
     onService(program.command('doctor'))
       .description('check the configuration, the store, each tenant and each source, and say what to do')
       .addOption(env())
-      .option('--probe', 'find out instead how the tenant behaves where Qlik does not document it')
+      .option('--probe', 'instead, measure how the tenant behaves where Qlik does not document it')
       .option('--tenant <name>', 'with --probe: name of the tenant; the default tenant if omitted')
       .option('-y, --yes', 'with --probe: do not ask')
       .action(async ({ env, ...options }) => {
@@ -98,7 +98,7 @@ function addDoctor(program: Command): void {
     `Needs the configuration of the service, changes nothing, and costs a few calls of each OAuth client. If the service runs,
 its checks and the last signal of each source are included; a key with the role operate shows the sources.
 
---probe requests a throw-away access token for the own user of the tenant's first OAuth client, deletes it, and reports the
+--probe requests a throw-away access token for the bot user of the tenant's first OAuth client, deletes it, and reports the
 form of ids, when a new token is listed, when a deleted one fails and leaves the listing, the answer to a second delete,
 visible roles, links, and headers about rate limits: each with what Curfew assumes, and what to set if they differ. It only
 deletes a token of this user that was not listed before. It makes up to 150 tier 1 calls and 8 tier 2 calls in 2 minutes, and

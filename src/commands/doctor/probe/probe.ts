@@ -31,7 +31,7 @@ export async function probeCommand({ tenant, yes, json }: ProbeCommandOptions): 
   const { clientId } = config.clients[0]
   const of = `tenant ${config.name} at ${config.origin}, OAuth client ${clientId}`
   await confirm(
-    `Probe ${of}? This requests two access tokens for the client's own user and deletes one of them, with up to ${MAX_CALLS[1]} tier 1 calls and ${MAX_CALLS[2]} tier 2 calls in ${TIME_LIMIT_MS / 1000} s. A running Curfew with the same client shares its rate limit.`,
+    `Probe ${of}? This requests two access tokens for the client's bot user and deletes one of them, with up to ${MAX_CALLS[1]} tier 1 calls and ${MAX_CALLS[2]} tier 2 calls in ${TIME_LIMIT_MS / 1000} s. A running Curfew with the same client shares its rate limit.`,
     { yes },
   )
   const { seen, isInterrupted } = await untilInterrupted(async (signal) => ({
