@@ -60,12 +60,27 @@ export interface Revocation {
   verified: boolean
   verificationDueAt: string | null
   supersededBy: string | null
+  /** Null if nothing known delays it. Kinds may be added. */
+  waitingFor: { what: string; until: string | null } | null
+  nextAttemptAt: string | null
   error: { code: string; title: string; detail: string; action: string } | null
   occurredAt: string
   acceptedAt: string
   completedAt: string | null
   estimatedCompletionAt: string | null
   [member: string]: unknown
+}
+
+/** An item of `GET /revocations/{id}/timeline`. */
+export interface TimelineItem {
+  at: string
+  /** Events may be added. */
+  event: string
+  /** The sender; null for Curfew itself, or if it is unknown. */
+  by: { kind: string; name: string } | null
+  /** The address of the sender. */
+  address: string | null
+  details: Record<string, unknown>
 }
 
 export interface RevokeUsersOptions
