@@ -122,7 +122,10 @@ function addRevoke(program: Command): void {
           .default('security'),
       )
       .addOption(
-        new Option('--scope <scope>', 'by default depends on the reason').choices(['all', 'issued-before']),
+        new Option(
+          '--scope <scope>',
+          'tokens to revoke; default: all for security, else issued-before',
+        ).choices(['all', 'issued-before']),
       )
       .option(...TENANT)
       .option('--dry-run', 'report what would be revoked, and revoke nothing')
@@ -173,7 +176,7 @@ function addBatch(program: Command): void {
       )
       .argument('<id>', 'id of the batch, which revoke prints')
       .option(...TENANT)
-      .option('-w, --watch', 'refresh every 2 s until it is done')
+      .option('-w, --watch', 'refresh every 2 s until only operators can change it')
       .action(async (id, options) => (await import('../commands/batch.ts')).batchCommand(id, options)),
     ['curfew batch incident-7 --watch', 'curfew batch incident-7 --json | jq .failures'],
     `The key needs the role read.

@@ -87,7 +87,10 @@ export interface RevokeUsersOptions
   extends Pick<SignalOptions, 'occurredAt' | 'tenant' | 'deviceType' | 'scope'> {
   /** Default: `security` */
   reason?: Reason | undefined
-  /** Id of a batch of the tenant: 1 to 64 letters, digits, `.`, `_` and `-`. A new batch by default. */
+  /**
+   * Id of a batch of the tenant: 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or digit. A new batch by
+   * default.
+   */
   batch?: string | undefined
   /** The same key with the same users and options is the same request, for 10 minutes. A new one by default. */
   idempotencyKey?: string | undefined
