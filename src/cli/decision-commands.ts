@@ -60,7 +60,7 @@ The key needs the role operate. Exit code 1 if one cannot be retried.`,
 const DECISIONS = {
   cancel: {
     description:
-      'end queued, running and held revocations by id or filter, or held ones, before they revoke anything more',
+      'cancel revocations: queued, running and held ones by id or filter; with --sender or --all, only held ones',
     ids: 'ids of revocations',
     examples: ['curfew cancel ID --force', 'curfew cancel --source okta --since 2026-11-27T12:00:00Z'],
     selected: 'queued, running and held revocations',

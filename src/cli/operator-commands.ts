@@ -87,7 +87,7 @@ function addDoctor(program: Command): void {
     onService(program.command('doctor'))
       .description('check the configuration, the store, each tenant and each source, and say what to do')
       .addOption(env())
-      .option('--probe', 'find out instead how the tenant behaves where Qlik does not document it')
+      .option('--probe', 'instead, measure how the tenant behaves where Qlik does not document it')
       .option('--tenant <name>', 'with --probe: name of the tenant; the default tenant if omitted')
       .option('-y, --yes', 'with --probe: do not ask')
       .action(async ({ env, ...options }) => {
@@ -98,7 +98,7 @@ function addDoctor(program: Command): void {
     `Needs the configuration of the service, changes nothing, and costs a few calls of each OAuth client. If the service runs,
 its checks and the last signal of each source are included; a key with the role operate shows the sources.
 
---probe requests a throw-away access token for the own user of the tenant's first OAuth client, deletes it, and reports the
+--probe requests a throw-away access token for the bot user of the tenant's first OAuth client, deletes it, and reports the
 form of ids, when a new token is listed, when a deleted one fails and leaves the listing, the answer to a second delete,
 visible roles, links, and headers about rate limits: each with what Curfew assumes, and what to set if they differ. It only
 deletes a token of this user that was not listed before. It makes up to 150 tier 1 calls and 8 tier 2 calls in 2 minutes, and
@@ -122,7 +122,10 @@ function addRevoke(program: Command): void {
           .default('security'),
       )
       .addOption(
-        new Option('--scope <scope>', 'by default depends on the reason').choices(['all', 'issued-before']),
+        new Option(
+          '--scope <scope>',
+          'tokens to revoke; default: all for security, else issued-before',
+        ).choices(['all', 'issued-before']),
       )
       .option(...TENANT)
       .option('--dry-run', 'report what would be revoked, and revoke nothing')
@@ -173,7 +176,7 @@ function addBatch(program: Command): void {
       )
       .argument('<id>', 'id of the batch, which revoke prints')
       .option(...TENANT)
-      .option('-w, --watch', 'refresh every 2 s until it is done')
+      .option('-w, --watch', 'refresh every 2 s until only operators can change it')
       .action(async (id, options) => (await import('../commands/batch.ts')).batchCommand(id, options)),
     ['curfew batch incident-7 --watch', 'curfew batch incident-7 --json | jq .failures'],
     `The key needs the role read.

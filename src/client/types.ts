@@ -60,6 +60,9 @@ export interface Revocation {
   verified: boolean
   verificationDueAt: string | null
   supersededBy: string | null
+  /** Null if nothing known delays it. Kinds may be added. */
+  waitingFor: { what: string; until: string | null } | null
+  nextAttemptAt: string | null
   error: { code: string; title: string; detail: string; action: string } | null
   occurredAt: string
   acceptedAt: string
@@ -68,11 +71,26 @@ export interface Revocation {
   [member: string]: unknown
 }
 
+/** An item of `GET /revocations/{id}/timeline`. */
+export interface TimelineItem {
+  at: string
+  /** Events may be added. */
+  event: string
+  /** The sender; null for Curfew itself, or if it is unknown. */
+  by: { kind: string; name: string } | null
+  /** The address of the sender. */
+  address: string | null
+  details: Record<string, unknown>
+}
+
 export interface RevokeUsersOptions
   extends Pick<SignalOptions, 'occurredAt' | 'tenant' | 'deviceType' | 'scope'> {
   /** Default: `security` */
   reason?: Reason | undefined
-  /** Id of a batch of the tenant: 1 to 64 letters, digits, `.`, `_` and `-`. A new batch by default. */
+  /**
+   * Id of a batch of the tenant: 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or digit. A new batch by
+   * default.
+   */
   batch?: string | undefined
   /** The same key with the same users and options is the same request, for 10 minutes. A new one by default. */
   idempotencyKey?: string | undefined

@@ -55,7 +55,7 @@ function lines(batch: Batch): string[] {
     `  ${progressOf(batch)}`,
     `  ${states.map(([state, count]) => `${count} ${state}`).join(', ')}`,
     ...(found.length > 0 ? [`  ${found.join(', ')}; ${verified} verified`] : []),
-    `  ${count(tokens.revoked, 'token')} revoked, ${tokens.kept} kept, ${tokens.remaining} left as far as they are counted`,
+    `  ${count(tokens.revoked, 'token')} revoked, ${tokens.kept} kept, ${tokens.remaining} remaining, of the users counted so far`,
     ...failures.flatMap(({ code, count, action, ids }) => [
       `  ${paint('red', `${count} failed`)}  ${printable(code)}: ${printable(action)}`,
       ...ids.map((failed) => `    ${printable(failed)}`),

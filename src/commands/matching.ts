@@ -14,7 +14,7 @@ const FILTERS = [
 
 export type Filters = Partial<Record<(typeof FILTERS)[number], string>>
 
-export interface MatchingOptions {
+export interface DecisionOptions {
   dryRun?: boolean
   force?: boolean
   yes?: boolean
@@ -24,11 +24,11 @@ export interface MatchingOptions {
 
 export type Action = 'retry' | 'cancel' | 'release'
 
-const WORDS = {
+export const WORDS = {
   retry: { name: 'Retry', done: 'retried', effect: '' },
   cancel: { name: 'Cancel', done: 'cancelled', effect: ' Tokens that are not revoked yet are kept.' },
   release: { name: 'Release', done: 'released', effect: ' The tokens of these users are then revoked.' },
-} as const
+} as const satisfies Record<Action, { name: string; done: string; effect: string }>
 
 /** The filters among the options of a command; null if there are none. */
 export function filtersOf(options: Filters): Filters | null {
@@ -36,16 +36,19 @@ export function filtersOf(options: Filters): Filters | null {
   return given.length === 0 ? null : Object.fromEntries(given)
 }
 
-/** Options that apply only to filters. @throws UsageError */
-export function requireFilters({ dryRun }: MatchingOptions): void {
-  if (dryRun) throw new UsageError('--dry-run applies to filters, such as --failed or --source.')
+/** @throws UsageError for a dry run, which the service offers only for filters */
+export function requireNoDryRun({ dryRun }: DecisionOptions): void {
+  if (dryRun)
+    throw new UsageError(
+      '--dry-run needs a filter, such as --source. Omit it, or select revocations by filter.',
+    )
 }
 
 /** Counts what matches, asks, and changes it. Sets the exit code 1 if one cannot be changed. */
-export async function changeMatching(
+export async function decideMatching(
   action: Action,
   matching: Filters,
-  { dryRun, force, yes, json, profile }: MatchingOptions,
+  { dryRun, force, yes, json, profile }: DecisionOptions,
 ): Promise<void> {
   const client = connect(profile)
   const { name, done, effect } = WORDS[action]
@@ -132,9 +135,14 @@ function show(
   }
   if (dryRun) for (const id of ids) print(printable(id))
   if (dryRun && changed > ids.length) print(`… and ${count(changed - ids.length, 'other')}`)
-  const joins = joined > 0 ? `, ${joined} of them joined a queued one` : ''
-  print(`${count(changed, 'revocation')} ${verb}${joins}.`)
+  print(summaryOf({ changed, joined }, verb))
   noteRefused(total, done)
+}
+
+/** How many revocations an action has changed, in a sentence. */
+export function summaryOf({ changed, joined }: Pick<Total, 'changed' | 'joined'>, done: string): string {
+  const joins = joined > 0 ? `, ${joined} of them joined a queued one` : ''
+  return `${count(changed, 'revocation')} ${done}${joins}.`
 }
 
 function noteRefused({ refused }: Total, done: string): void {

@@ -35,7 +35,10 @@ export interface Status {
   budgets: { tenant: string; client: string; tier: number; remaining: number; blockedUntil: string | null }[]
   /** `GET /status`: for each tenant, when the backlog is expected to be empty, or what it waits for. */
   tenants: TenantStatus[]
+  /** By code. */
   failures: Record<string, number>
+  /** False if older failures are not counted, or the key cannot read them. */
+  failuresAreComplete: boolean
   sources: Sender[]
 }
 
@@ -71,10 +74,10 @@ async function statusOf(client: CurfewClient, hasKey: boolean): Promise<Status> 
   const [readiness, metrics, tenants, failed] = await Promise.all([
     readinessOf(client),
     metricsOf(client),
-    hasKey ? orNothing(() => tenantsOf(client)) : [],
-    hasKey ? orNothing(() => failedOf(client)) : [],
+    hasKey ? orElse([], () => tenantsOf(client)) : [],
+    hasKey ? orElse(NOT_READ, () => failedOf(client)) : NOT_READ,
   ])
-  const codes = Object.groupBy(failed, ({ error }) => error?.code ?? 'unknown')
+  const codes = Object.groupBy(failed.items, ({ error }) => error?.code ?? 'unknown')
   const of = (name: string) => metrics.filter((sample) => sample.name === name)
   const blocked = of('curfew_qlik_blocked_until_timestamp_seconds')
   return {
@@ -94,6 +97,7 @@ async function statusOf(client: CurfewClient, hasKey: boolean): Promise<Status> 
     }),
     tenants,
     failures: Object.fromEntries(Object.entries(codes).map(([code, all]) => [code, all?.length ?? 0])),
+    failuresAreComplete: failed.isComplete,
     sources: readiness.sources ?? [],
   }
 }
@@ -102,17 +106,29 @@ async function tenantsOf(client: CurfewClient): Promise<TenantStatus[]> {
   return (await client.call<{ tenants: TenantStatus[] }>('GET', '/status')).tenants
 }
 
-async function failedOf(client: CurfewClient): Promise<Revocation[]> {
-  const query = { status: 'failed', limit: FAILURES_READ }
-  return (await client.call<{ items: Revocation[] }>('GET', '/revocations', { query })).items
+interface Failed {
+  /** The newest first. */
+  items: Revocation[]
+  isComplete: boolean
 }
 
-/** Nothing if the key lacks the role `read`. */
-async function orNothing<T>(read: () => Promise<T[]>): Promise<T[]> {
+const NOT_READ: Failed = { items: [], isComplete: false }
+
+async function failedOf(client: CurfewClient): Promise<Failed> {
+  const { items, nextCursor } = await client.call<{ items: Revocation[]; nextCursor: string | null }>(
+    'GET',
+    '/revocations',
+    { query: { status: 'failed', limit: FAILURES_READ } },
+  )
+  return { items, isComplete: nextCursor === null }
+}
+
+/** @returns `otherwise` if the key lacks the role `read` */
+async function orElse<T>(otherwise: T, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    if (error instanceof CurfewApiError && error.status === 403) return []
+    if (error instanceof CurfewApiError && error.status === 403) return otherwise
     throw error
   }
 }
@@ -120,7 +136,7 @@ async function orNothing<T>(read: () => Promise<T[]>): Promise<T[]> {
 const COLORS = { ok: 'green', warning: 'yellow', failed: 'red' } as const
 
 function lines(status: Status): string[] {
-  const { checks, backlog, budgets, tenants, failures, sources } = status
+  const { checks, backlog, budgets, tenants, sources } = status
   const color = status.status === 'ready' ? 'green' : 'red'
   return [
     `Curfew is ${paint(color, printable(status.status))}.`,
@@ -136,9 +152,18 @@ function lines(status: Status): string[] {
       const block = blockedUntil ? `, blocked by Qlik until ${comingText(blockedUntil)}` : ''
       return `  ${printable(tenant)}  tier ${tier}: ${remaining}${block}`
     }),
-    ...(Object.keys(failures).length > 0 ? ['Failed:'] : []),
-    ...Object.entries(failures).map(([code, count]) => `  ${printable(code)}: ${count}`),
+    ...failureLines(status),
     ...sourceLines(sources),
+  ]
+}
+
+function failureLines({ failures, failuresAreComplete }: Status): string[] {
+  const counts = Object.entries(failures)
+  if (counts.length === 0) return []
+  const read = counts.reduce((sum, [, number]) => sum + number, 0)
+  return [
+    failuresAreComplete ? 'Failed:' : `Failed (only the newest ${read}):`,
+    ...counts.map(([code, number]) => `  ${printable(code)}: ${number}`),
   ]
 }
 

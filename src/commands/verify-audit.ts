@@ -12,7 +12,7 @@ import type { Finding } from '../revocation/audit/finding.ts'
 import { type VerifiedChain, verifyExport } from '../revocation/audit/verify.ts'
 
 const NOT_AN_OUTPUT =
-  'The file of --heads is not an output of verify-audit. Pass the saved output of an earlier verification, or omit --heads.'
+  'The file of --heads is not an output of curfew audit verify. Pass the saved output of an earlier verification, or omit --heads.'
 const NOT_A_KEY =
   'The file of --public-key is not an Ed25519 public key in PEM. Create it with: openssl pkey -in KEY_FILE -pubout'
 
@@ -20,7 +20,7 @@ const PROGRESS_EVERY = 500_000
 const FINDINGS_SHOWN = 1_000
 const number = new Intl.NumberFormat('en')
 
-/** The command `verify-audit`. Sets the exit code 1 if something is wrong. @throws UsageError */
+/** The command `audit verify`. Sets the exit code 1 if something is wrong. @throws UsageError */
 export async function verifyAuditCommand(
   file: string,
   {

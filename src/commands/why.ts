@@ -2,8 +2,8 @@ import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { note, print, printable, printJson } from '../cli/terminal.ts'
 import { kindOf, textOfUser, userNamed } from '../cli/user.ts'
-import type { Revocation } from '../client/client.ts'
-import { explain, type TimelineItem } from './why/explain.ts'
+import type { Revocation, TimelineItem } from '../client/client.ts'
+import { explain } from './why/explain.ts'
 import { findRevocations } from './why/find.ts'
 
 interface Options {

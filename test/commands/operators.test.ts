@@ -35,6 +35,7 @@ t.test('status reports readiness, backlog, budgets, failures by code and sources
     checks: [{ name: 'lifecycle', status: 'ok' }],
     budgets: [{ tenant: 'default', tier: 1, remaining: Number, blockedUntil: null }],
     failures: { CURFEW_AMBIGUOUS_USER: 1 },
+    failuresAreComplete: true,
     sources: [],
   })
   const text = await run(service, 'status')
@@ -114,8 +115,12 @@ t.test('retry tries one or all that match, with a dry run and a confirmation', a
   })
   await service.ended(id)
   t.match(await run(service, 'retry', id), { code: 0, stdout: `${id}  queued\n1 revocation retried.` })
-  const unknown = await run(service, 'retry', '00000000-0000-4000-8000-000000000000')
-  t.match(unknown, { code: 1, stdout: /CURFEW_UNKNOWN_REVOCATION: / })
+  const unknown = await run(service, 'retry', '00000000-0000-4000-8000-000000000000', '--json')
+  t.equal(unknown.code, 1)
+  t.match(JSON.parse(unknown.stdout), {
+    retried: 0,
+    items: [{ status: null, error: { code: 'CURFEW_UNKNOWN_REVOCATION' } }],
+  })
   t.match(await run(service, 'retry', '--since', 'x'), { code: 65, stderr: /\/matching\/since: / })
   for (const wrong of [[], ['--failed', id], ['--failed', '--status', 'queued'], [id, '--dry-run']])
     t.match(await run(service, 'retry', ...wrong), { code: 64 }, wrong.join(' '))
@@ -136,12 +141,19 @@ t.test('release and cancel decide on what the brake holds', async (t) => {
   t.match(await run(service, 'cancel', absent, held[0].id, '--yes'), {
     code: 1,
     stdout: new RegExp(
-      `^${absent} is not cancelled\\. CURFEW_UNKNOWN_REVOCATION: .*\n${held[0].id} is cancelled\\.\n$`,
+      `^${absent}  CURFEW_UNKNOWN_REVOCATION: .*\n${held[0].id}  cancelled\n1 revocation cancelled\\.\n$`,
     ),
   })
   t.match(JSON.parse((await run(service, 'cancel', held[0].id, absent, '--yes', '--json')).stdout), {
-    cancelled: [held[0].id],
-    problems: [{ id: absent, error: { code: 'CURFEW_UNKNOWN_REVOCATION' } }],
+    cancelled: 1,
+    items: [
+      { id: held[0].id, status: 'cancelled', error: null },
+      { id: absent, status: null, error: { code: 'CURFEW_UNKNOWN_REVOCATION' } },
+    ],
+  })
+  t.match(await run(service, 'cancel', held[0].id, '--dry-run'), {
+    code: 64,
+    stderr: /^--dry-run needs a filter, such as --source\./,
   })
   t.match(await run(service, 'cancel', '--all', '--force'), {
     code: 64,

@@ -56,7 +56,7 @@ t.test('it compares the chains with an earlier output', async (t) => {
   writeFileSync(heads, 'something else\n')
   t.match(await run(t, ['--heads', heads, '-'], ''), {
     code: 64,
-    stderr: /not an output of verify-audit\. Pass/,
+    stderr: /not an output of curfew audit verify\. Pass/,
   })
 })
 

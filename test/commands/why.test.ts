@@ -89,6 +89,7 @@ t.test('it says what a revocation waits for, and until when', async (t) => {
     acceptedAt: '',
     completedAt: null,
     estimatedCompletionAt: '2026-11-27T14:09:00.000Z',
+    nextAttemptAt: null,
     waitingFor: { what: 'budget', until: '2026-11-27T12:05:00.000Z' },
   } as const
   const now = Date.parse('2026-11-27T12:01:00Z')

@@ -1,25 +1,15 @@
 import { clientFor, readConnection } from '../../cli/connection.ts'
 import { timeText } from '../../cli/times.ts'
 import { CurfewApiError } from '../../client/client.ts'
+import { readinessOf, type Sender } from '../service-state.ts'
 import { type Finding, failed, ok, reasonOf, skipped, warning } from './finding.ts'
-
-interface Readiness {
-  status: string
-  checks?: { name: string; status: string; detail?: string }[]
-  sources?: {
-    name: string
-    lastAcceptedAt: string | null
-    lastRejected: { at: string; code: string } | null
-  }[]
-}
 
 /** What the running service reports: its checks, the last signal and rejection of each source, the rest of the budgets. */
 export async function checkService(profile: string | undefined): Promise<Finding[]> {
   const { url, apiKey } = readConnection(profile)
   const client = clientFor(url, apiKey ?? 'none')
   try {
-    const response = await client.open('GET', '/health/ready', { accept: [503] })
-    const { status, checks = [], sources = [] } = (await response.json()) as Readiness
+    const { status, checks = [], sources = [] } = await readinessOf(client)
     const summary =
       status === 'ready'
         ? ok('service', `${url} is ready.`)
@@ -41,7 +31,7 @@ export async function checkService(profile: string | undefined): Promise<Finding
   }
 }
 
-function lastOf({ name, lastAcceptedAt, lastRejected }: NonNullable<Readiness['sources']>[number]): Finding {
+function lastOf({ name, lastAcceptedAt, lastRejected }: Sender): Finding {
   const what = `signals of ${name}`
   const accepted = lastAcceptedAt
     ? `last accepted ${timeText(lastAcceptedAt)}`

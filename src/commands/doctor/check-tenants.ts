@@ -1,24 +1,15 @@
 import { systemClock } from '../../base/clock.ts'
-import type { PermitLog } from '../../qlik/budget/permit-log.ts'
 import { Deprecations } from '../../qlik/deprecations.ts'
 import { tenantChecks } from '../../qlik/tenant-checks.ts'
 import type { TenantConfig } from '../../qlik/tenant-config.ts'
 import { Tenants } from '../../qlik/tenants.ts'
 import type { ClientPower } from '../../revocation/qlik-tenant.ts'
 import { toFailure } from '../../revocation/retry-policy.ts'
+import { NO_HISTORY, SILENT } from '../configured-tenant.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
 const TIMEOUT_MS = 20_000
 const CLOCK_OFFSET_WARNING_MS = 5_000
-
-/** For a few calls, which need no history of the budget. */
-export const NO_HISTORY: PermitLog = {
-  history: async () => ({ permits: [], blockedUntil: null }),
-  note: async () => {},
-  block: async () => {},
-  unblock: async () => {},
-}
-const silent = () => {}
 
 /** Checks each tenant: credentials, granted scope, role, clock and deprecated routes. Costs a few calls per client. */
 export async function checkTenants(configs: readonly TenantConfig[]): Promise<Finding[]> {
@@ -36,11 +27,10 @@ export async function checkTenants(configs: readonly TenantConfig[]): Promise<Fi
 
 /** @param config with one client: each is checked alone, so that one that works does not hide another */
 async function checkTenant(config: TenantConfig, what: string): Promise<Finding[]> {
-  const log = { info: silent, warn: silent, error: silent }
-  const deprecations = new Deprecations({ clock: systemClock, log })
+  const deprecations = new Deprecations({ clock: systemClock, log: SILENT })
   const onCall = (tenant: string, call: Parameters<typeof deprecations.note>[1]) =>
     deprecations.note(tenant, call)
-  const tenants = new Tenants([config], { permits: NO_HISTORY, clock: systemClock, log, onCall })
+  const tenants = new Tenants([config], { permits: NO_HISTORY, clock: systemClock, log: SILENT, onCall })
   try {
     const tenant = tenants.get(config.name)
     if (!tenant) return []

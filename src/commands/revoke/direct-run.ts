@@ -2,24 +2,21 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
-import type { Log } from '../../base/log.ts'
 import { pause } from '../../base/pause.ts'
 import { outlookOf } from '../../qlik/outlook.ts'
 import type { TenantConfig } from '../../qlik/tenant-config.ts'
 import { Tenants } from '../../qlik/tenants.ts'
 import { requirePower } from '../../revocation/require-power.ts'
-import { isVerified, type Revocation } from '../../revocation/revocation.ts'
+import { isSettled, isVerified, type Revocation } from '../../revocation/revocation.ts'
 import { stamped } from '../../revocation/run-time.ts'
 import type { Signal } from '../../revocation/signal.ts'
 import { Worker } from '../../revocation/worker.ts'
 import { openSqliteStore } from '../../stores/sqlite/store.ts'
+import { SILENT } from '../configured-tenant.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** The run ends if nothing has changed for this long, other than because of the rate limit. */
 const STALLED_AFTER_MS = 5 * 60_000
-
-const silent = () => {}
-export const SILENT: Log = { info: silent, warn: silent, error: silent }
 
 export interface DirectProgress {
   verified: number
@@ -78,7 +75,7 @@ async function runIn(
     ...{ store, tenants, clock, log: SILENT, random: Math.random, onEnded: note, onConfirmed: note },
     runsPerTenant: () => 2 * tenants.highestConcurrency,
     allowance: (name) => tenants.ifOpen(name)?.pool.allowance() ?? null,
-    onEndedElsewhere: silent,
+    onEndedElsewhere: () => {},
   })
   const report = () => {
     const limitedUntil = outlookOf(tenants, config.name, clock)?.nextPermitAt ?? null
@@ -112,8 +109,4 @@ async function runIn(
     await Promise.all([worker.stop(), tenants.stop()])
     await store.close()
   }
-}
-
-function isSettled({ status, verificationDueAt }: Revocation): boolean {
-  return status === 'failed' || (status === 'completed' && verificationDueAt === null)
 }

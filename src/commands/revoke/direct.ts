@@ -3,6 +3,7 @@ import { CurfewError, ERRORS, UsageError } from '../../base/errors.ts'
 import { CommandError } from '../../cli/command-error.ts'
 import { confirm } from '../../cli/confirm.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
+import { untilInterrupted } from '../../cli/interrupt.ts'
 import { withProgress } from '../../cli/progress.ts'
 import { count, note, print, printable, printJson } from '../../cli/terminal.ts'
 import { textOfUser } from '../../cli/user.ts'
@@ -16,8 +17,8 @@ import { toFailure } from '../../revocation/retry-policy.ts'
 import { isVerified, type Revocation } from '../../revocation/revocation.ts'
 import { view } from '../../revocation/revocation-view.ts'
 import { defaultScope, Reason, Scope, type Signal, type UserReference } from '../../revocation/signal.ts'
-import { NO_HISTORY } from '../doctor/check-tenants.ts'
-import { type DirectProgress, runDirectly, SILENT } from './direct-run.ts'
+import { NO_HISTORY, SILENT, tenantNamed } from '../configured-tenant.ts'
+import { type DirectProgress, runDirectly } from './direct-run.ts'
 import { dryRun, type Preview } from './dry-run.ts'
 import { type RevokeOptions, readUsers } from './input.ts'
 import { describe } from './results.ts'
@@ -48,15 +49,6 @@ export async function directCommand(names: string[], options: RevokeOptions): Pr
   show(users, revocations, Boolean(json))
   if (isInterrupted)
     note('Interrupted: no further token is revoked. Run the same command again to revoke the rest.')
-}
-
-function tenantNamed(
-  name: string | undefined,
-  tenants: readonly [TenantConfig, ...TenantConfig[]],
-): TenantConfig {
-  const found = name === undefined ? tenants[0] : tenants.find((one) => one.name === name)
-  if (found) return found
-  throw new UsageError('--tenant: no tenant of this name is configured.')
 }
 
 function signalFor(user: User, tenant: string, { reason: given, scope }: RevokeOptions): Signal {
@@ -103,28 +95,24 @@ async function previewDirectly(
   }
 }
 
-async function revokeAll(signals: readonly Signal[], config: TenantConfig, isQuiet: boolean) {
-  const interrupt = new AbortController()
-  const onSignal = () => interrupt.abort()
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  try {
-    const revocations = await withProgress('Revoking', isQuiet, (report) =>
-      runDirectly(signals, {
-        ...{ config, clock: systemClock, signal: interrupt.signal },
-        onProgress: (progress) => report(textOf(progress, signals.length)),
-      }),
-    )
-    return { revocations, isInterrupted: interrupt.signal.aborted }
-  } catch (error) {
-    if (interrupt.signal.aborted)
-      throw new CommandError('Interrupted: nothing was revoked.', EXIT.interrupted)
-    const { code, detail } = toFailure(error)
-    if (code === 'CURFEW_INTERNAL') throw error
-    const exitCode = code === 'CURFEW_QLIK_UNAVAILABLE' ? EXIT.temporary : EXIT.denied
-    throw new CommandError(`${code}: ${detail}\n${ERRORS[code].action}`, exitCode, code)
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-  }
+function revokeAll(signals: readonly Signal[], config: TenantConfig, isQuiet: boolean) {
+  return untilInterrupted(async (signal) => {
+    try {
+      const revocations = await withProgress('Revoking', isQuiet, (report) =>
+        runDirectly(signals, {
+          ...{ config, clock: systemClock, signal },
+          onProgress: (progress) => report(textOf(progress, signals.length)),
+        }),
+      )
+      return { revocations, isInterrupted: signal.aborted }
+    } catch (error) {
+      if (signal.aborted) throw new CommandError('Interrupted: nothing was revoked.', EXIT.interrupted)
+      const { code, detail } = toFailure(error)
+      if (code === 'CURFEW_INTERNAL') throw error
+      const exitCode = code === 'CURFEW_QLIK_UNAVAILABLE' ? EXIT.temporary : EXIT.denied
+      throw new CommandError(`${code}: ${detail}\n${ERRORS[code].action}`, exitCode, code)
+    }
+  })
 }
 
 function textOf({ verified, completed, tokens, limitedUntil }: DirectProgress, total: number): string {

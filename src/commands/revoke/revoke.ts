@@ -3,6 +3,7 @@ import { UsageError } from '../../base/errors.ts'
 import { CommandError } from '../../cli/command-error.ts'
 import { connect, readConnection } from '../../cli/connection.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
+import { untilInterrupted } from '../../cli/interrupt.ts'
 import { withProgress } from '../../cli/progress.ts'
 import { count, note } from '../../cli/terminal.ts'
 import type { CurfewClient, RevokedUsers, User } from '../../client/client.ts'
@@ -32,21 +33,16 @@ export async function revokeCommand(names: string[], options: RevokeOptions): Pr
   )
   if (progress.isResumed && !options.json)
     note(`Resuming: ${count(progress.accepted.size, 'user')} of ${input.users.length} were already sent.`)
-  const interrupt = new AbortController()
-  const onSignal = () => interrupt.abort()
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  try {
+  await untilInterrupted(async (signal) => {
     const results = await withProgress('Revoking', Boolean(options.json), async (report) => {
-      const sending = { ...options, progress, report, signal: interrupt.signal }
+      const sending = { ...options, progress, report, signal }
       const sent = await send(client, input.users, sending)
-      return wait && !interrupt.signal.aborted ? settle(client, sent, sending) : sent
+      return wait && !signal.aborted ? settle(client, sent, sending) : sent
     })
-    if (interrupt.signal.aborted) throw interrupted(input, progress)
+    if (signal.aborted) throw interrupted(input, progress)
     show(results, { ...options, batch: progress.run })
     progress.finish()
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-  }
+  })
 }
 
 interface Sending extends RevokeOptions {

@@ -1,17 +1,8 @@
 import { count, paint, printable } from '../../cli/terminal.ts'
 import { comingText, timeText } from '../../cli/times.ts'
 import { textOfUser } from '../../cli/user.ts'
-import { WAITS, type Wait, waitText } from '../../cli/waits.ts'
-import type { Revocation } from '../../client/client.ts'
-
-/** An item of `GET /revocations/{id}/timeline`. */
-export interface TimelineItem {
-  at: string
-  event: string
-  by: { kind: string; name: string } | null
-  address: string | null
-  details: Record<string, unknown>
-}
+import { WAITS, waitText } from '../../cli/waits.ts'
+import type { Revocation, TimelineItem } from '../../client/client.ts'
 
 /** A revocation in sentences: who requested it, what was done, what was kept, and what is proven or still to come. */
 export function explain(
@@ -105,10 +96,7 @@ function counts({ tokens, status }: Revocation): string[] {
 /** Why it is not done yet, until when, and what to do. */
 function outlook(revocation: Revocation, now: number): string[] {
   const { status, error, verified, verificationDueAt, estimatedCompletionAt, supersededBy } = revocation
-  const { waitingFor, nextAttemptAt } = revocation as {
-    waitingFor?: Wait | null
-    nextAttemptAt?: string | null
-  }
+  const { waitingFor, nextAttemptAt } = revocation
   const lines: string[] = []
   if (error && status !== 'completed') lines.push(`Last error: ${error.code}: ${error.detail}`)
   if (status === 'failed' && error) lines.push(`${error.action} Then: curfew retry ${revocation.id}`)

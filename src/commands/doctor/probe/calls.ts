@@ -13,13 +13,17 @@ import type { TenantConfig } from '../../../qlik/tenant-config.ts'
 
 /** Maximum number of calls of a probe, by tier: a few percent of what Qlik allows in five minutes. */
 export const MAX_CALLS: Record<Tier, number> = { 1: 150, 2: 8 }
-/** Of the client's own tokens: with more of them, each look would cost several calls. */
+/** Of the bot user's tokens: with more of them, each look would cost several calls. */
 const MAX_PAGES = 3
 
-/** The probe ends early. The message says why. */
+/** What to do if Qlik Cloud behaves in a way that a probe does not expect. */
+export const REPORT_THIS = 'Report this to the developers of Curfew.'
+const RATE_LIMITED = 'Qlik Cloud limits the rate (429). Wait 15 minutes, then run the probe again.'
+
+/** The probe ends early. The message says why, and what to do. */
 export class ProbeStopped extends Error {}
 
-/** What a listing shows of the bot's own tokens. */
+/** What a listing shows of the bot user's tokens. */
 export interface OwnTokens {
   ids: string[]
   /** The link to the listing itself, as Qlik returned it. */
@@ -84,7 +88,7 @@ export class ProbeCalls {
     return data.map(({ userId }) => userId)
   }
 
-  /** The tokens of the client's own user. @throws ProbeStopped if there are more than `MAX_PAGES` pages */
+  /** The tokens of the client's bot user. @throws ProbeStopped if there are more than `MAX_PAGES` pages */
   async own(userId: string, accessToken: string, signal: AbortSignal): Promise<OwnTokens> {
     const ids: string[] = []
     let link: string | null = null
@@ -94,13 +98,15 @@ export class ProbeCalls {
       const { data, links } = await this.#list(query, accessToken, signal)
       // If a tenant ignored the filter, another user's token could be taken for the probe's own.
       if (data.some((row) => row.userId !== userId))
-        throw new ProbeStopped('Qlik Cloud lists tokens of users that were not requested.')
+        throw new ProbeStopped(`Qlik Cloud lists tokens of users that were not requested. ${REPORT_THIS}`)
       ids.push(...data.map(({ id }) => id))
       link ??= links?.self?.href ?? links?.next?.href ?? null
       page = pageIn(links?.next?.href ?? null)
       if (page === null) return { ids, link }
     }
-    throw new ProbeStopped(`The client's own user has more than ${MAX_PAGES * 100} tokens.`)
+    throw new ProbeStopped(
+      `The bot user has more than ${MAX_PAGES * 100} tokens. Delete some in Qlik, or probe with another OAuth client.`,
+    )
   }
 
   /** Deletes a token. @returns the status */
@@ -124,13 +130,15 @@ export class ProbeCalls {
     const response = await this.#http.send(call)
     if (response.status !== 429) return response
     this.#isLimited = true
-    throw failureOf(response, [])
+    throw new ProbeStopped(RATE_LIMITED)
   }
 
   #count(tier: Tier): void {
-    if (this.#isLimited) throw new ProbeStopped('Qlik Cloud limits the rate: no further call is made.')
+    if (this.#isLimited) throw new ProbeStopped(RATE_LIMITED)
     if (this.made[tier] >= MAX_CALLS[tier])
-      throw new ProbeStopped(`The probe has made all of its ${MAX_CALLS[tier]} tier ${tier} calls.`)
+      throw new ProbeStopped(
+        `The probe has made all of its ${MAX_CALLS[tier]} tier ${tier} calls. ${REPORT_THIS}`,
+      )
     this.made[tier] += 1
   }
 

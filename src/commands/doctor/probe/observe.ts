@@ -3,7 +3,8 @@ import { pause } from '../../../base/pause.ts'
 import type { Tier } from '../../../qlik/budget/permit-log.ts'
 import { userPathIn } from '../../../qlik/links.ts'
 import { LEEWAY_MS } from '../../../revocation/grant-limits.ts'
-import { ownUserIn, type ProbeCalls, ProbeStopped } from './calls.ts'
+import { reasonOf } from '../finding.ts'
+import { ownUserIn, type ProbeCalls, ProbeStopped, REPORT_THIS } from './calls.ts'
 
 /** How long each effect is awaited. */
 export const WATCHED_MS = 20_000
@@ -57,7 +58,7 @@ export interface ProbeOptions {
 }
 
 /**
- * Requests a throw-away access token for the client's own user, deletes it, and observes what happens. Only a token that
+ * Requests a throw-away access token for the client's bot user, deletes it, and observes what happens. Only a token that
  * was not listed before its request is deleted. Never rejects.
  */
 export async function observe(options: ProbeOptions): Promise<Observations> {
@@ -66,7 +67,9 @@ export async function observe(options: ProbeOptions): Promise<Observations> {
   try {
     await new Probe(options, seen).run()
   } catch (error) {
-    seen.stopped = signal.aborted ? 'It was interrupted, or took too long.' : reasonOf(error)
+    seen.stopped = signal.aborted
+      ? 'Interrupted, or longer than 2 minutes. Run the probe again.'
+      : reasonOf(error)
   }
   return { ...seen, undated: calls.undated, slowestMs: calls.slowestMs, calls: calls.made }
 }
@@ -149,7 +152,9 @@ class Probe {
     const newIds = async () => (await this.#own()).ids.filter((id) => !before.has(id))
     this.#seen.listedAfter = await this.#watch(async () => (await newIds()).length > 0)
     if (this.#seen.listedAfter === 'never')
-      throw new ProbeStopped('The throw-away token has not been listed, so it cannot be deleted.')
+      throw new ProbeStopped(
+        `The throw-away token has not been listed, so it cannot be deleted. ${REPORT_THIS}`,
+      )
     // A running Curfew with the same client may request a token, too.
     await this.#pause(SETTLED_AFTER_MS)
     const [id, ...others] = await newIds()
@@ -163,11 +168,13 @@ class Probe {
   async #revoke(id: string): Promise<void> {
     const { calls, signal } = this.#options
     if ((await this.#use(this.#thrownAway)) !== 200)
-      throw new ProbeStopped('Qlik Cloud does not accept the throw-away token before its deletion.')
+      throw new ProbeStopped(
+        `Qlik Cloud does not accept the throw-away token before its deletion. ${REPORT_THIS}`,
+      )
     this.#seen.firstDelete = await calls.revoke(id, this.#lister, signal)
     if (![200, 204].includes(this.#seen.firstDelete))
       throw new ProbeStopped(
-        `Qlik Cloud responds to the deletion of an own token with ${this.#seen.firstDelete}.`,
+        `Qlik Cloud responds to the deletion of a token of the bot user with ${this.#seen.firstDelete}. ${REPORT_THIS}`,
       )
     this.#seen.leftBehind = null
     const startedAt = this.#options.clock.monotonic()
@@ -229,8 +236,4 @@ function formOf(link: string | null, origin: string): LinkForm {
   if (link === null || !URL.canParse(link, origin)) return 'another-origin'
   if (!URL.canParse(link)) return 'relative'
   return new URL(link).origin === origin ? 'same-origin' : 'another-origin'
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

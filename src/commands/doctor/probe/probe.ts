@@ -1,11 +1,12 @@
 import { type Clock, systemClock } from '../../../base/clock.ts'
-import { UsageError } from '../../../base/errors.ts'
 import { confirm } from '../../../cli/confirm.ts'
 import { EXIT } from '../../../cli/exit-codes.ts'
+import { untilInterrupted } from '../../../cli/interrupt.ts'
 import { count, print, printable, printJson } from '../../../cli/terminal.ts'
 import { loadConfig } from '../../../config/load-config.ts'
 import { parts } from '../../../parts.ts'
 import type { TenantConfig } from '../../../qlik/tenant-config.ts'
+import { tenantNamed } from '../../configured-tenant.ts'
 import { linesOf } from '../finding.ts'
 import { MAX_CALLS, ProbeCalls } from './calls.ts'
 import { judge } from './judge.ts'
@@ -30,18 +31,17 @@ export async function probeCommand({ tenant, yes, json }: ProbeCommandOptions): 
   const { clientId } = config.clients[0]
   const of = `tenant ${config.name} at ${config.origin}, OAuth client ${clientId}`
   await confirm(
-    `Probe ${of}? This requests two access tokens for the client's own user and deletes one of them, with up to ${MAX_CALLS[1]} tier 1 calls and ${MAX_CALLS[2]} tier 2 calls in ${TIME_LIMIT_MS / 1000} s. A running Curfew with the same client shares its rate limit.`,
+    `Probe ${of}? This requests two access tokens for the client's bot user and deletes one of them, with up to ${MAX_CALLS[1]} tier 1 calls and ${MAX_CALLS[2]} tier 2 calls in ${TIME_LIMIT_MS / 1000} s. A running Curfew with the same client shares its rate limit.`,
     { yes },
   )
-  const interrupt = new AbortController()
-  const onSignal = () => interrupt.abort()
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  const seen = await probe(config, systemClock, interrupt.signal)
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  const { seen, isInterrupted } = await untilInterrupted(async (signal) => ({
+    seen: await probe(config, systemClock, signal),
+    isInterrupted: signal.aborted,
+  }))
   const findings = judge(seen, config)
   const { calls, stopped, leftBehind } = seen
   const isOk = stopped === null && findings.every(({ status }) => status !== 'failed')
-  if (!isOk) process.exitCode = interrupt.signal.aborted ? EXIT.interrupted : EXIT.no
+  if (!isOk) process.exitCode = isInterrupted ? EXIT.interrupted : EXIT.no
   if (json)
     return printJson({
       ok: isOk,
@@ -69,15 +69,6 @@ export async function probe(config: TenantConfig, clock: Clock, signal: AbortSig
     cancel()
     await calls.close()
   }
-}
-
-function tenantNamed(
-  name: string | undefined,
-  tenants: readonly [TenantConfig, ...TenantConfig[]],
-): TenantConfig {
-  const found = name === undefined ? tenants[0] : tenants.find((one) => one.name === name)
-  if (found) return found
-  throw new UsageError('--tenant: no tenant of this name is configured.')
 }
 
 function endOf({ calls, stopped, leftBehind }: Observations): string[] {
