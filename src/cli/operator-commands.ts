@@ -151,7 +151,7 @@ function addRevoke(program: Command): void {
     `A CSV file has a heading with userId, subject or email, or a single column without one. If a line has several names, the
 first in this order counts. ${NAMES} If a line is broken, nothing is done.
 
-All users are one batch, whose id is printed: see curfew batch. A file has up to 100,000 users.
+All users are one batch, whose id is printed: see curfew batch. A file has up to 99,000 users.
 
 Users already accepted are kept in users.csv.progress (standard input: curfew-revoke-….progress in the current folder). After
 Ctrl-C or an outage, run the same command again: it continues, and nobody is revoked twice.

@@ -52,7 +52,9 @@ export async function decideMatching(
 ): Promise<void> {
   const client = connect(profile)
   const { name, done, effect } = WORDS[action]
-  const request = { body: { matching }, query: { force: force || undefined } }
+  // What arrives while the operator decides is not what was counted.
+  const until = matching.until ?? new Date().toISOString()
+  const request = { body: { matching: { ...matching, until } }, query: { force: force || undefined } }
   const isQuiet = json === true
   const preview = await withProgress('Looking for revocations', isQuiet, (report) =>
     repeat(client, action, { ...request, query: { ...request.query, dryRun: true } }, report),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { CurfewError } from '../base/errors.ts'
 import { uuidv7 } from './id.ts'
 import type { ReplayKey } from './replay.ts'
+import type { Signal } from './signal.ts'
 
 /** Names a batch. Clients can choose it, so that the parts of a large request share a batch. It is part of paths. */
 export const BatchId = z
@@ -24,6 +25,11 @@ export const MAX_MEMBERS = 100_000
 /** @throws CURFEW_BATCH_FULL if a batch with this many members has no room for this many more */
 export function requireRoom(members: number, more: number): void {
   if (members + more > MAX_MEMBERS) throw new CurfewError('CURFEW_BATCH_FULL')
+}
+
+/** When the signals of a request join a batch: as early as the ids of the revocations that they create. */
+export function memberTime(signals: readonly Pick<Signal, 'acceptedAt'>[], now: number): number {
+  return signals.reduce((earliest, { acceptedAt }) => Math.min(earliest, acceptedAt), now)
 }
 
 /** The id of a batch that the client has not named. A repeated request gets the same one. */

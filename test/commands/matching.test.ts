@@ -25,7 +25,9 @@ t.test('requests are repeated until nothing is left, and their results are added
     ...{ dryRun: false, matched: 10, cancelled: 7 },
     ...{ refused: { CURFEW_SEVERAL_SENDERS: 3 }, ids: ['a'] },
   })
-  const body = '{"matching":{"source":"okta"}}'
+  const until = JSON.parse(String(queries[0]?.split(' ').at(-1))).matching.until
+  t.ok(Date.parse(until) <= Date.now(), 'later ones were not counted')
+  const body = JSON.stringify({ matching: { source: 'okta', until } })
   t.same(queries, [
     `/revocations/cancel dryRun=true ${body}`,
     `/revocations/cancel dryRun=true&cursor=${NEXT} ${body}`,

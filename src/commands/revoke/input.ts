@@ -10,8 +10,8 @@ import type { Reason, User } from '../../client/client.ts'
 import { type BrokenLine, readUsersCsv } from './read-csv.ts'
 
 const MAX_BROKEN_SHOWN = 50
-/** Limit of the service for a batch. */
-const MAX_USERS = 100_000
+/** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
+const MAX_USERS = 99_000
 
 export interface RevokeOptions {
   file?: string

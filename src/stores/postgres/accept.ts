@@ -1,6 +1,6 @@
 import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import { signalEvent } from '../../revocation/audit/events.ts'
-import type { Batch } from '../../revocation/batch.ts'
+import { type Batch, memberTime } from '../../revocation/batch.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import { queueKey } from '../../revocation/keys.ts'
@@ -95,7 +95,15 @@ export async function acceptTogether(
   await addMembers(
     query,
     fresh.flatMap((request) =>
-      request.batch ? [{ batch: request.batch, revocations: revocationsOf(request), now: request.now }] : [],
+      request.batch
+        ? [
+            {
+              batch: request.batch,
+              revocations: revocationsOf(request),
+              now: memberTime(request.signals, request.now),
+            },
+          ]
+        : [],
     ),
   )
   const answers = fresh.flatMap((request) => {

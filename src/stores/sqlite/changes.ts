@@ -7,7 +7,7 @@ import {
   retryEvent,
   signalEvent,
 } from '../../revocation/audit/events.ts'
-import { type Batch, requireRoom } from '../../revocation/batch.ts'
+import { type Batch, memberTime, requireRoom } from '../../revocation/batch.ts'
 import { uuidv7 } from '../../revocation/id.ts'
 import { join } from '../../revocation/joined-signals.ts'
 import type { MassBrake } from '../../revocation/mass-brake.ts'
@@ -150,7 +150,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
         isBraked = true
         return holdOne(signal, now, origin)
       })
-      if (batch) sql.addMembers(batch, revocations, now)
+      if (batch) sql.addMembers(batch, revocations, memberTime(signals, now))
       const all = [...before, ...revocations]
       if (replay) {
         const isFinished = all.length >= signals.length

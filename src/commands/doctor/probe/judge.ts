@@ -5,11 +5,8 @@ import { LEEWAY_MS } from '../../../revocation/grant-limits.ts'
 import { grantedAt } from '../../../revocation/scope.ts'
 import { type Finding, failed, ok, skipped, warning } from '../finding.ts'
 import { limitFindings } from './judge-limits.ts'
-import { type LinkForm, type Observations, WATCHED_MS } from './observe.ts'
+import { ID_TOLERANCE_MS, type LinkForm, type Observations, WATCHED_MS } from './observe.ts'
 import { assume, type ProbeFinding, seconds } from './probe-finding.ts'
-
-/** Times in ids are whole seconds, and the clocks are known to about one. */
-const ID_TOLERANCE_MS = 2_500
 
 /** Compares what a probe has seen with what Curfew assumes. Pure. */
 export function judge(seen: Observations, config: TenantConfig): ProbeFinding[] {

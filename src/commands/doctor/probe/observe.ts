@@ -3,9 +3,12 @@ import { pause } from '../../../base/pause.ts'
 import type { Tier } from '../../../qlik/budget/permit-log.ts'
 import { userPathIn } from '../../../qlik/links.ts'
 import { LEEWAY_MS } from '../../../revocation/grant-limits.ts'
+import { grantedAt } from '../../../revocation/scope.ts'
 import { reasonOf } from '../finding.ts'
 import { ownUserIn, type ProbeCalls, ProbeStopped, REPORT_THIS } from './calls.ts'
 
+/** Times in ids are whole seconds, and the clocks are known to about one. */
+export const ID_TOLERANCE_MS = 2_500
 /** How long each effect is awaited. */
 export const WATCHED_MS = 20_000
 const LOOK_EVERY_MS = 1_000
@@ -116,6 +119,7 @@ class Probe {
     this.#seen.leftBehind = 'unknown'
     const id = await this.#findNew(before)
     this.#seen.tokenId = id
+    this.#requireOwn(id)
     this.#seen.leftBehind = id
     try {
       await this.#revoke(id)
@@ -163,6 +167,15 @@ class Probe {
         'It is unclear which of the new tokens is the throw-away one, so none is deleted: another program uses this client, or the listing lags. Run the probe again.',
       )
     return id
+  }
+
+  /** If the listing lags, the only new token can be one that another program requested. */
+  #requireOwn(id: string): void {
+    const at = grantedAt(id, this.#options.calls.tenantNow())
+    if (at !== null && at < this.#seen.requestedAt - ID_TOLERANCE_MS)
+      throw new ProbeStopped(
+        'The new token was granted before the probe requested one. It may be another program’s, so it is not deleted. Run the probe again while no other program uses this client.',
+      )
   }
 
   async #revoke(id: string): Promise<void> {
