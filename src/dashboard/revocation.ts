@@ -1,16 +1,8 @@
 import { html } from 'ghtml'
-import type { Revocation } from '../client/types.ts'
+import type { Revocation, TimelineItem } from '../client/types.ts'
 import type { Api } from './api.ts'
 import { type Html, problemBox, table, text, time } from './layout.ts'
 import { nameOf, stateOf } from './revocations.ts'
-
-interface TimelineItem {
-  at: string
-  event: string
-  by: { kind: string; name: string } | null
-  address: string | null
-  details: Record<string, unknown>
-}
 
 /** One revocation: its state, why, and what happened to it. */
 export async function revocationContent(api: Api, id: string): Promise<{ title: string; content: Html }> {

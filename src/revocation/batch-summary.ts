@@ -1,6 +1,7 @@
 import type { Batch } from './batch.ts'
 import type { Estimate } from './estimate.ts'
-import { type Failure, hasEnded, type Outcome, type Status, type TokenCounts } from './revocation.ts'
+import { type Failure, hasEnded, type Status, type TokenCounts } from './revocation.ts'
+import type { OutcomeView } from './revocation-view.ts'
 import type { BatchGroup, BatchReading } from './store/batch-store.ts'
 
 /** Ids that are returned for each code of a failure. */
@@ -13,7 +14,7 @@ export interface BatchSummary extends Batch {
   total: number
   status: Record<Status, number>
   /** Of completed ones. */
-  outcomes: Partial<Record<Outcome | 'no-matching-user', number>>
+  outcomes: Partial<Record<OutcomeView, number>>
   verified: number
   /** Completed, and their confirming listing is due. */
   confirming: number

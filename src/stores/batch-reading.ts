@@ -168,8 +168,6 @@ function toGroup(row: GroupRow): BatchGroup {
     ...{ status, outcome, code, reason, size, count },
     isVerified: row.verified,
     isConfirming: row.confirming,
-    isListed: row.listed,
-    runId: row.run_id,
     newestId: row.newest_id,
     nextAttemptAt: row.next_attempt_at,
     tokens: { revoked, alreadyGone: row.already_gone, kept, remaining },

@@ -9,7 +9,7 @@ const NONE = { revoked: 0, alreadyGone: 0, kept: 0, remaining: 0 }
 
 const aGroup = (different: Partial<BatchGroup> = {}): BatchGroup => ({
   ...{ status: 'queued', outcome: null, isVerified: false, isConfirming: false, code: null },
-  ...{ reason: 'logout', size: 1, isListed: false, runId: null, count: 1, newestId: 'a' },
+  ...{ reason: 'logout', size: 1, count: 1, newestId: 'a' },
   ...{ nextAttemptAt: null, tokens: NONE },
   ...different,
 })
@@ -25,7 +25,7 @@ t.test('a batch is done when all have ended and are confirmed', async (t) => {
     ],
     [false, [aGroup(ENDED), aGroup({ ...ENDED, isConfirming: true })]],
     [false, [aGroup(ENDED), aGroup({ ...ENDED, status: 'held' })]],
-    [false, [aGroup(ENDED), aGroup({ status: 'running', runId: 'a' })]],
+    [false, [aGroup(ENDED), aGroup({ status: 'running' })]],
     [false, [aGroup()]],
   ]
   for (const [isDone, groups] of cases) t.equal(summaryOf(groups).isDone, isDone)

@@ -1,22 +1,21 @@
 import type { Batch } from '../batch.ts'
-import type { Failure, Outcome, Status, TokenCounts } from '../revocation.ts'
+import type { Failure, Status, TokenCounts } from '../revocation.ts'
+import type { OutcomeView } from '../revocation-view.ts'
 import type { Reason } from '../signal.ts'
 
 /** Revocations of a batch that are equal in all of these. */
 export interface BatchGroup {
   status: Status
   /** See `outcomeOf`. */
-  outcome: Outcome | 'no-matching-user' | null
+  outcome: OutcomeView | null
   isVerified: boolean
   /** Whether a confirming listing is due. */
   isConfirming: boolean
   /** Of a failed revocation. */
   code: Failure['code'] | null
-  /** These four only of queued and running ones. `runId`: a running one has a group of its own. */
+  /** These two only of queued and running ones. A running one has a group of its own. */
   reason: Reason | null
   size: number | null
-  isListed: boolean
-  runId: string | null
   count: number
   newestId: string
   /** The latest of them. */
