@@ -52,9 +52,7 @@ export async function decideMatching(
 ): Promise<void> {
   const client = connect(profile)
   const { name, done, effect } = WORDS[action]
-  // What arrives while the operator decides is not what was counted.
-  const until = matching.until ?? new Date().toISOString()
-  const request = { body: { matching: { ...matching, until } }, query: { force: force || undefined } }
+  const request = { body: { matching }, query: { force: force || undefined } }
   const isQuiet = json === true
   const preview = await withProgress('Looking for revocations', isQuiet, (report) =>
     repeat(client, action, { ...request, query: { ...request.query, dryRun: true } }, report),
@@ -64,17 +62,20 @@ export async function decideMatching(
     if (!isQuiet && !yes) noteRefused(preview, done)
     await confirm(`${name} ${count(preview.changed, 'revocation')}?${effect}`, { yes })
   }
+  // What arrived while the operator decided was not counted. By the service's clock, which can differ from this one.
+  const onlyCounted = { ...request, body: { matching: { ...matching, until: matching.until ?? preview.at } } }
   const result =
     preview.changed === 0
       ? preview
       : await withProgress(name, isQuiet, (report) =>
-          repeat(client, action, request, (state) => report(`${state} of ${preview.changed}`)),
+          repeat(client, action, onlyCounted, (state) => report(`${state} of ${preview.changed}`)),
         )
   if (Object.keys(result.refused).length > 0) process.exitCode = EXIT.no
   show(result, { action, isQuiet, verb: done })
 }
 
 interface Answer {
+  at: string
   retried?: number
   cancelled?: number
   released?: number
@@ -86,6 +87,8 @@ interface Answer {
 }
 
 interface Total {
+  /** When the first request was received. */
+  at: string | undefined
   matched: number
   changed: number
   joined: number
@@ -101,13 +104,14 @@ async function repeat(
   { body, query }: Pick<CallOptions, 'body' | 'query'>,
   report: Report,
 ): Promise<Total> {
-  const total: Total = { matched: 0, changed: 0, joined: 0, refused: {}, ids: [] }
+  const total: Total = { at: undefined, matched: 0, changed: 0, joined: 0, refused: {}, ids: [] }
   let cursor: string | undefined
   do {
     const answer: Answer = await client.call('POST', `/revocations/${action}`, {
       body,
       query: { ...query, cursor },
     })
+    total.at ??= answer.at
     total.matched += answer.matched
     total.changed += answer.retried ?? answer.cancelled ?? answer.released ?? 0
     total.joined += answer.joined ?? 0

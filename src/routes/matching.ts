@@ -44,6 +44,9 @@ const count = z.number().int().min(0)
 /** What the response says about revocations that match. */
 export const MatchingView = z.object({
   dryRun: z.boolean(),
+  at: z.iso
+    .datetime()
+    .describe('When it was received. As `until` of the next request, it excludes what is accepted later'),
   matched: count.describe(
     'How many match and were in a state to be changed. Some may have changed in the meantime',
   ),
@@ -70,12 +73,13 @@ export async function changeForCaller(
   }: {
     store: Pick<RevocationStore, 'list'>
     tenants: TenantNames
-    clock: Pick<Clock, 'monotonic'>
+    clock: Pick<Clock, 'now' | 'monotonic'>
     /** For a dry run. Throws if it would be refused. */
     attempt: (...of: Parameters<MatchingOptions['change']>) => Promise<void> | void
     apply: MatchingOptions['change']
   },
 ) {
+  const at = new Date(options.clock.now()).toISOString()
   const sender = provenSender(request)
   const search = { ...matching, count: false, limit: 1, cursor }
   const { limit: _, ...filters } = queryFrom(search, () => tenantFor(undefined, sender, tenants))
@@ -92,7 +96,7 @@ export async function changeForCaller(
         : apply,
     },
   )
-  return { changed, more: result.nextCursor !== null, ...result, dryRun }
+  return { changed, more: result.nextCursor !== null, ...result, dryRun, at }
 }
 
 /** @throws CURFEW_REQUEST_INVALID if a parameter is given that applies only with `matching` */

@@ -31,14 +31,16 @@ t.test('all that match are retried, after a dry run that changes nothing', async
   const [, ...others] = failed
   const matching = { source: 'logout-hook', code: 'CURFEW_QLIK_FORBIDDEN' }
   const result = { matched: 2, retried: 2, refused: {}, ids: others, nextCursor: null }
-  t.same((await post(service, 'retry?dryRun=true', matching)).json, { ...result, dryRun: true })
+  const { at, ...tried } = (await post(service, 'retry?dryRun=true', matching)).json
+  t.same(tried, { ...result, dryRun: true })
+  t.ok(Date.parse(at) <= service.clock.now())
   t.same(
     (await service.stored()).map(({ status }) => status),
     ['failed', 'failed', 'failed'],
   )
   const retried = await post(service, 'retry', matching)
   t.equal(retried.status, 200)
-  t.same(retried.json, { ...result, dryRun: false })
+  t.same(retried.json, { ...result, dryRun: false, at: retried.json.at })
   for (const id of others) t.match(await service.ended(id), { status: 'completed', attempts: 2 })
   t.match((await post(service, 'retry', matching)).json, { matched: 0, retried: 0 }, 'again')
   t.match((await service.stored())[0], { id: failed[0], status: 'failed' })
