@@ -9,6 +9,7 @@ import { html } from 'ghtml'
 import { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
+import { pageHeaders } from '../http/page-headers.ts'
 import { sendProblem, toProblem } from '../http/problems.ts'
 import { invalidRequest } from '../http/validate.ts'
 import { Api, ApiError } from './api.ts'
@@ -141,25 +142,7 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
   )
 }
 
-/** Pages load nothing from other hosts, run no inline scripts or styles, and appear in no frame. */
-const HEADERS = {
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      connectSrc: ["'self'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'"],
-      imgSrc: ['data:'],
-      baseUri: ["'none'"],
-      formAction: ["'self'"],
-      frameAncestors: ["'none'"],
-    },
-  },
-  frameguard: { action: 'deny' },
-  // TLS ends at the proxy, so its operator decides.
-  strictTransportSecurity: false,
-} as const
+const HEADERS = pageHeaders({ styleSrc: ["'self'"], imgSrc: ['data:'], formAction: ["'self'"] })
 
 function send(reply: FastifyReply, options: Omit<PageOptions, 'csrf'>): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(page({ ...options, csrf: reply.generateCsrf() }))

@@ -1,4 +1,4 @@
-import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
+import helmet from '@fastify/helmet'
 import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -6,6 +6,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import { VERSION } from '../base/version.ts'
 import { preferAlternatives } from '../http/exactly-one.ts'
 import { completeDocument, type Document } from '../http/openapi-document.ts'
+import { pageHeaders } from '../http/page-headers.ts'
 import swaggerUi from '../http/swagger-pages.ts'
 
 const DESCRIPTION = `Curfew receives signals that a user's session has ended, and revokes every OAuth token of that user
@@ -30,26 +31,12 @@ const transformObject: SwaggerTransformObject = (document) =>
 /** The style element that Swagger UI's bundle inserts. Browsers report the hash that another version needs. */
 const SWAGGER_UI_STYLE = "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='"
 
-/** Pages load nothing from other hosts, run no inline scripts, and appear in no frame. */
-const PAGES: FastifyHelmetOptions = {
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      connectSrc: ["'self'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'", SWAGGER_UI_STYLE],
-      // Swagger UI's style sheet contains its icons.
-      imgSrc: ["'self'", 'data:'],
-      baseUri: ["'none'"],
-      formAction: ["'none'"],
-      frameAncestors: ["'none'"],
-    },
-  },
-  frameguard: { action: 'deny' },
-  // TLS ends at the proxy, so its operator decides.
-  strictTransportSecurity: false,
-}
+/** Swagger UI's style sheet contains its icons. */
+const PAGES = pageHeaders({
+  styleSrc: ["'self'", SWAGGER_UI_STYLE],
+  imgSrc: ["'self'", 'data:'],
+  formAction: ["'none'"],
+})
 
 /** `GET /openapi.json` and `GET /docs`, generated from the schemas that validate requests. */
 async function documentation(app: FastifyInstance) {

@@ -30,7 +30,7 @@ export function judge(seen: Observations, config: TenantConfig): ProbeFinding[] 
 }
 
 function notSeen(what: string): Finding {
-  return skipped(what, 'The probe ended before it could tell.')
+  return skipped(what, 'The probe ended before it found out.')
 }
 
 function roleFinding({ scope, roles, sawOthers, redirect }: Observations): Finding {
