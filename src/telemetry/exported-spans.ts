@@ -52,6 +52,8 @@ export class ExportedSpans implements SpanProcessor {
   }
 
   onEnd(span: ReadableSpan): void {
+    // @fastify/otel always adds one to answers with 404.
+    if (span.kind === SpanKind.INTERNAL) return
     // Anyone can send a request, and with `traceparent` choose its trace.
     if (span.kind === SpanKind.SERVER && span.attributes[SENDER] === undefined) return
     const run = this.#runs.get(span)
