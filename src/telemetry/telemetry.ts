@@ -18,7 +18,7 @@ export type Variables = Readonly<Record<string, string | undefined>>
 export interface TelemetryPart {
   /**
    * Starts telemetry if the variables ask for it. Must run before the store is opened, so that its statements are traced.
-   * @returns null if the variables do not ask for it: then no module of OpenTelemetry is loaded
+   * @returns null if the variables do not ask for it: then OpenTelemetry's SDK is not loaded
    * @throws CURFEW_CONFIG_INVALID if the variables ask for something that Curfew does not support
    */
   start(environment: Variables): Promise<Telemetry | null>
