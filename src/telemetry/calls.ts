@@ -24,7 +24,7 @@ export function templateOf(path: string): string | null {
  */
 export function traceCalls(): UndiciInstrumentation {
   return new UndiciInstrumentation({
-    ignoreRequestHook: () => runIn(context.active()) === null,
+    ignoreRequestHook: () => !runIn(context.active())?.span.isRecording(),
     startSpanHook: ({ path }) => {
       const template = templateOf(path)
       return template === null ? {} : { 'url.template': template }

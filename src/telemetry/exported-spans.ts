@@ -6,7 +6,7 @@ import {
   SpanStatusCode,
 } from '@opentelemetry/api'
 import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace-node'
-import { type RunSpans, runIn } from './run-spans.ts'
+import { hasOutlived, type RunSpans, runIn } from './run-spans.ts'
 
 /** Name of the attribute with the authenticated sender. */
 export const SENDER = 'curfew.sender'
@@ -28,18 +28,19 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'db.operation.name',
   'db.query.text',
 ])
-const OWN = /^(curfew|messaging)\./
+const OWN = ['curfew.', 'messaging.']
 
 /** The beginning says which statement it is. */
 const MAX_VALUE_LENGTH = 300
 
 /**
  * Passes spans on to the exporter: without attributes that may be personal, without requests of unauthenticated senders,
- * and with a limit for each run.
+ * without work that outlives its request, and with a limit for each run.
  */
 export class ExportedSpans implements SpanProcessor {
   readonly #next: SpanProcessor
   readonly #runs = new WeakMap<object, RunSpans>()
+  readonly #late = new WeakSet<object>()
 
   constructor(next: SpanProcessor) {
     this.#next = next
@@ -48,12 +49,13 @@ export class ExportedSpans implements SpanProcessor {
   onStart(span: Span, context: Context): void {
     const run = runIn(context)
     if (run) this.#runs.set(span, run)
+    if (hasOutlived(context)) this.#late.add(span)
     this.#next.onStart(span, context)
   }
 
   onEnd(span: ReadableSpan): void {
     // @fastify/otel always adds one to answers with 404.
-    if (span.kind === SpanKind.INTERNAL) return
+    if (span.kind === SpanKind.INTERNAL || this.#late.has(span)) return
     // Anyone can send a request, and with `traceparent` choose its trace.
     if (span.kind === SpanKind.SERVER && span.attributes[SENDER] === undefined) return
     const run = this.#runs.get(span)
@@ -101,10 +103,11 @@ function statusOf({ kind, status, attributes }: ReadableSpan): SpanStatusCode {
 }
 
 function allowed(attributes: Attributes): Attributes {
-  const kept = Object.entries(attributes).filter(([name]) => ALLOWED.has(name) || OWN.test(name))
-  return Object.fromEntries(kept.map(([name, value]) => [name, shortened(value)]))
-}
-
-function shortened(value: AttributeValue | undefined): AttributeValue | undefined {
-  return typeof value === 'string' ? value.slice(0, MAX_VALUE_LENGTH) : value
+  const kept: Attributes = {}
+  for (const name in attributes) {
+    const value = attributes[name]
+    if (OWN.some((prefix) => name.startsWith(prefix)) || ALLOWED.has(name))
+      kept[name] = typeof value === 'string' ? value.slice(0, MAX_VALUE_LENGTH) : value
+  }
+  return kept
 }

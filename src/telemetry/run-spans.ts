@@ -1,4 +1,4 @@
-import { type Context, createContextKey, type Span } from '@opentelemetry/api'
+import { type Context, createContextKey, type Span, TraceFlags, trace } from '@opentelemetry/api'
 
 /** A user may have 20,000 tokens, each of which is a call to Qlik. */
 const MAX_SPANS = 200
@@ -43,4 +43,15 @@ export function withRun(context: Context, run: RunSpans): Context {
 export function runIn(context: Context): RunSpans | null {
   const run = context.getValue(RUN)
   return run instanceof RunSpans ? run : null
+}
+
+/**
+ * Whether the span of this context has ended. Timers and loops keep the context in which they were started, such as that of
+ * a request that reloads the configuration; what they do later belongs to no trace.
+ */
+export function hasOutlived(context: Context): boolean {
+  const span = trace.getSpan(context)
+  if (!span || span.isRecording()) return false
+  const { traceFlags, isRemote } = span.spanContext()
+  return !isRemote && (traceFlags & TraceFlags.SAMPLED) !== 0
 }

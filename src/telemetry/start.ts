@@ -1,4 +1,4 @@
-import { context, diag, propagation, TraceFlags, trace } from '@opentelemetry/api'
+import { context, diag, propagation, trace } from '@opentelemetry/api'
 import { setGlobalErrorHandler } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
@@ -60,10 +60,10 @@ export function startTelemetry(): Telemetry {
 
 /** After the OpenTelemetry specification, "Trace Context in non-OTLP Log Formats". */
 function logFields(): object {
-  const { traceId, spanId, traceFlags } = trace.getActiveSpan()?.spanContext() ?? {
-    traceFlags: TraceFlags.NONE,
-  }
-  return traceFlags & TraceFlags.SAMPLED ? { trace_id: traceId, span_id: spanId, trace_flags: '01' } : {}
+  const span = trace.getActiveSpan()
+  if (!span?.isRecording()) return {}
+  const { traceId, spanId } = span.spanContext()
+  return { trace_id: traceId, span_id: spanId, trace_flags: '01' }
 }
 
 function within(ms: number, work: Promise<void>): Promise<void> {

@@ -18,7 +18,7 @@ import type { Accepted } from '../revocation/store.ts'
 import type { RunOutcome, Tracing } from '../revocation/tracing.ts'
 import { SENDER } from './exported-spans.ts'
 import { traceParentOf } from './propagator.ts'
-import { RunSpans, runIn, withRun } from './run-spans.ts'
+import { hasOutlived, RunSpans, runIn, withRun } from './run-spans.ts'
 
 /**
  * Spans after the semantic conventions for messaging: the queue of revocations is the destination, a revocation is the
@@ -27,8 +27,9 @@ import { RunSpans, runIn, withRun } from './run-spans.ts'
  */
 export const tracing: Tracing = {
   async accept(signals, origin, work) {
+    const around = hasOutlived(context.active()) ? ROOT_CONTEXT : context.active()
     noteSender(origin)
-    const span = start('accept', SpanKind.PRODUCER, context.active(), {
+    const span = start('accept', SpanKind.PRODUCER, around, {
       'messaging.operation.type': 'send',
       [SENDER]: nameOf(origin),
       ...(signals.length === 1
@@ -37,7 +38,7 @@ export const tracing: Tracing = {
     })
     const created = signals.length === 1 ? [span] : signals.map((signal) => startCreate(signal, span))
     const traced = signals.map((signal, index) => ({ ...signal, traceparent: traceparentOf(created[index]) }))
-    return inSpan(trace.setSpan(context.active(), span), span, async () => {
+    return inSpan(trace.setSpan(around, span), span, async () => {
       const accepted = await work(traced)
       noteAccepted(span, created, accepted)
       return accepted

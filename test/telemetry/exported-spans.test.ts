@@ -1,10 +1,11 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
 import t from 'tap'
 import { templateOf } from '../../src/telemetry/calls.ts'
 import { ExportedSpans } from '../../src/telemetry/exported-spans.ts'
 import { Problems } from '../../src/telemetry/problems.ts'
 import { RunSpans, withRun } from '../../src/telemetry/run-spans.ts'
+import { tracing } from '../../src/telemetry/tracing.ts'
 import { fakeClock } from '../support/clock.ts'
 
 function setUp() {
@@ -12,7 +13,7 @@ function setUp() {
   const provider = new NodeTracerProvider({
     spanProcessors: [new ExportedSpans(new SimpleSpanProcessor(exporter))],
   })
-  return { tracer: provider.getTracer('test'), exported: () => exporter.getFinishedSpans() }
+  return { provider, tracer: provider.getTracer('test'), exported: () => exporter.getFinishedSpans() }
 }
 
 t.test('only listed attributes leave the process, and no event and no message of an error', async (t) => {
@@ -81,6 +82,45 @@ t.test('a run keeps 200 spans below it and 50 failed ones more, and counts the o
   const count = (name: string) => exported().filter((span) => span.name === name).length
   t.same(['first', 'failed', 'last', 'run'].map(count), [200, 50, 0, 1])
   t.equal(run.dropped, 150)
+})
+
+t.test('work that outlives its request is not in its trace', async (t) => {
+  const { tracer, exported, provider } = setUp()
+  provider.register()
+  t.teardown(() => {
+    trace.disable()
+    context.disable()
+  })
+  const request = tracer.startSpan('request', {
+    kind: SpanKind.SERVER,
+    attributes: { 'curfew.sender': 'one' },
+  })
+  const within = trace.setSpan(ROOT_CONTEXT, request)
+  const origin = { kind: 'source', name: 'polled', id: '', address: null } as const
+  const accept = () =>
+    tracing.accept([], origin, async () => {
+      tracer.startSpan('statement', { kind: SpanKind.CLIENT }).end()
+      return { revocations: [], replayed: false }
+    })
+  await context.with(within, accept)
+  request.end()
+  await context.with(within, accept)
+  tracer.startSpan('statement', { kind: SpanKind.CLIENT }, within).end()
+  const { traceId } = request.spanContext()
+  t.same(
+    exported().map((span) => [
+      span.name,
+      span.spanContext().traceId === traceId,
+      span.parentSpanContext !== undefined,
+    ]),
+    [
+      ['statement', true, true],
+      ['accept revocations', true, true],
+      ['request', true, false],
+      ['statement', false, true],
+      ['accept revocations', false, false],
+    ],
+  )
 })
 
 t.test('templates of paths contain no ids', async (t) => {
