@@ -1,10 +1,4 @@
-import {
-  type Attributes,
-  type AttributeValue,
-  type Context,
-  SpanKind,
-  SpanStatusCode,
-} from '@opentelemetry/api'
+import { type Attributes, type Context, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace-node'
 import { hasOutlived, type RunSpans, runIn } from './run-spans.ts'
 
