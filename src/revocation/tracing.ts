@@ -20,7 +20,7 @@ export interface RunOutcome {
 export interface Tracing {
   /** Accepts signals. `work` gets them with the `traceparent` that their runs continue, null if they are not sampled. */
   accept(
-    signals: readonly Signal[],
+    signals: Signal[],
     origin: Origin,
     work: (signals: Signal[]) => Promise<Accepted>,
   ): Promise<Accepted>
@@ -37,7 +37,7 @@ export interface Tracing {
 
 /** Records nothing. */
 export const UNTRACED: Tracing = {
-  accept: (signals, _origin, work) => work([...signals]),
+  accept: (signals, _origin, work) => work(signals),
   run: (_kind, _revocation, work) => work(),
   noteOutcome: () => {},
   detached: (work) => work(),

@@ -39,7 +39,7 @@ for (const [way, address] of Object.entries(WAYS)) {
       OTEL_BSP_MAX_QUEUE_SIZE: '20',
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '10',
       SHUTDOWN_DRAIN_MS: '0',
-      SHUTDOWN_GRACE_MS: '60000',
+      SHUTDOWN_GRACE_MS: '20000',
     })
     for (let batch = 0; batch < 5; batch += 1) {
       const { status, json } = await request(service.url, 'POST', '/logout-hook', {

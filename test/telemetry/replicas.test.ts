@@ -3,13 +3,15 @@ import { startCollector } from '../support/collector.ts'
 import { nextCall } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { setUpReplicas } from '../support/replicas.ts'
+import { request } from '../support/service.ts'
 import { atLeast, named, sole, telemetryTo } from './support.ts'
 
+const server = await startPostgres(t)
 const TOKENS = 40
 
 t.test('on PostgreSQL, another replica continues the trace, and statements are part of it', async (t) => {
   const collector = await startCollector(t)
-  const replicas = await setUpReplicas(t, { server: await startPostgres(t), latencyMs: 50 })
+  const replicas = await setUpReplicas(t, { server, latencyMs: 50 })
   const startAs = (name: string) =>
     replicas.start({ ...telemetryTo(collector.url), OTEL_SERVICE_NAME: name, SHUTDOWN_DRAIN_MS: '0' })
   const first = await startAs('first')
@@ -60,3 +62,20 @@ t.test('on PostgreSQL, another replica continues the trace, and statements are p
   )
   t.notOk(collector.text().includes(userId))
 })
+
+t.test(
+  'claims are in no trace, although a request that waits for its revocation has caused them',
+  async (t) => {
+    const collector = await startCollector(t)
+    const replicas = await setUpReplicas(t, { server })
+    const service = await replicas.start(telemetryTo(collector.url))
+    const body = { userId: replicas.userWithTokens(1) }
+    const sent = { body, headers: { prefer: 'wait=60' } }
+    t.equal((await request(service.url, 'POST', '/logout-hook', sent)).json.status, 'completed')
+    await service.end('SIGTERM')
+    const { spanId } = sole(collector.spans, 'POST /logout-hook')
+    const below = collector.spans.filter(({ parentSpanId }) => parentSpanId === spanId)
+    const operations = below.map(({ name }) => name.replace(/^pg.query:(\w+).*/, '$1'))
+    t.same(new Set(operations), new Set(['accept revocations', 'SELECT']), 'waiting only reads')
+  },
+)
