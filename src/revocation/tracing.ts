@@ -19,11 +19,7 @@ export interface RunOutcome {
 /** Records the path of a revocation, from the signal to the proof, as one trace. */
 export interface Tracing {
   /** Accepts signals. `work` gets them with the `traceparent` that their runs continue, null if they are not sampled. */
-  accept(
-    signals: Signal[],
-    origin: Origin,
-    work: (signals: Signal[]) => Promise<Accepted>,
-  ): Promise<Accepted>
+  accept(signals: Signal[], origin: Origin, work: (signals: Signal[]) => Promise<Accepted>): Promise<Accepted>
 
   /** Runs `work` in the trace of the signal that created the revocation, or in none if it was not sampled. */
   run(kind: RunKind, revocation: Revocation, work: () => Promise<void>): Promise<void>
