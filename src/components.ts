@@ -19,6 +19,7 @@ import { Estimates } from './revocation/estimates.ts'
 import { userKey } from './revocation/keys.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
+import type { Tracing } from './revocation/tracing.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait } from './revocation/waiting-for.ts'
 import { Worker } from './revocation/worker.ts'
@@ -27,6 +28,7 @@ import type { SourcePart } from './sources/common/part.ts'
 import { Sources } from './sources/sources.ts'
 import { openStore } from './stores/open-store.ts'
 import type { StorePart } from './stores/store.ts'
+import type { TelemetryPart } from './telemetry/telemetry.ts'
 
 /** The optional parts of the service: see `parts.ts`. */
 export interface Parts {
@@ -36,6 +38,8 @@ export interface Parts {
   sources?: readonly SourcePart[]
   /** The pages for operators. */
   dashboard?: FastifyPluginAsync<DashboardOptions>
+  /** Traces for an OpenTelemetry collector. */
+  telemetry?: TelemetryPart
 }
 
 export interface ComponentOptions {
@@ -43,6 +47,7 @@ export interface ComponentOptions {
   metrics: Metrics
   clock: Clock
   random: () => number
+  tracing: Tracing
   log: Log & { debug(details: object, message: string): void }
 }
 
@@ -52,7 +57,7 @@ export interface ComponentOptions {
  */
 export async function createComponents(
   config: Config,
-  { parts, metrics, clock, random, log }: ComponentOptions,
+  { parts, metrics, clock, random, tracing, log }: ComponentOptions,
 ) {
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
@@ -95,6 +100,7 @@ export async function createComponents(
     clock,
     log,
     random,
+    tracing,
     // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
     allowance: (tenant) => tenants.ifOpen(tenant)?.pool.allowance() ?? null,
@@ -115,6 +121,7 @@ export async function createComponents(
     store,
     tenants,
     clock,
+    tracing,
     onAccepted: (signals, accepted, origin) => {
       const { revocations, replayed } = accepted
       if (!replayed) lateTimes.note(revocations)

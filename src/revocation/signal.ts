@@ -72,6 +72,11 @@ export const Signal = z.object({
   signalTime: SignalTime.nullable().default(null),
   /** The sender's kind and name, see `nameOf`; null if Curfew requests it, or a version accepted it that did not record it. */
   sender: z.string().nullable().default(null),
+  /**
+   * The trace to which its runs belong, as a header of W3C Trace Context; null if the signal was not sampled, or telemetry
+   * is off.
+   */
+  traceparent: z.string().nullable().default(null),
 })
 /** Members with a default may be omitted. */
 export type Signal = z.input<typeof Signal>

@@ -298,4 +298,8 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX batch_members_revocation ON batch_members (revocation_id);
   `,
+  `
+  -- The trace to which the runs belong.
+  ALTER TABLE revocations ADD COLUMN traceparent TEXT;
+  `,
 ]
