@@ -36,6 +36,8 @@ export interface SearchPart {
   found(boundary: string | null): Statement
   /** The number of rows that match, among those of the window. */
   count: Statement
+  /** The same, by tenant. */
+  countByTenant: Statement
   /** A row after those that `count` reads. */
   end: Statement
 }
@@ -122,6 +124,9 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
       boundary:
         rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
       count: build((bind) => `SELECT count(*) AS value FROM ${window(times, bind, counted)}`),
+      countByTenant: build(
+        (bind) => `SELECT tenant, count(*) AS value FROM ${window(times, bind, counted)} GROUP BY tenant`,
+      ),
       end: build((bind) => `${rows('id', times, bind)} LIMIT 1 OFFSET ${counted}`),
     }
   })
@@ -143,8 +148,10 @@ interface Key {
 /** The most selective condition chooses the index. The ids are in the order of each index. */
 function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
   const { indexesOnlyEnded: onlyEnded } = dialect
-  const { user, batch, code, outcome, senders, source, reason, tenant, tenants } = query
+  const { ids, user, batch, code, outcome, senders, source, reason, tenant, tenants } = query
+  const { isIn, list } = dialect
   const keys: Key[] = [
+    ...(ids ? [{ choices: [{ index: (bind: Bind) => isIn('id', bind(list(ids))), also: [] }] }] : []),
     ...(user ? [{ choices: [{ index: ofUser(user, dialect), also: [] }] }] : []),
     ...(batch ? [{ choices: [{ index: isMember(batch, dialect), also: [] }], members: batch }] : []),
     ...given('error_code', code),

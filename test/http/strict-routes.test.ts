@@ -19,6 +19,8 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'POST /users/:id/revoke-all': { path: '/users/u1/revoke-all', body: {} },
   'POST /revocations': { path: '/revocations', body: { users: [{ userId: 'u1' }] } },
   'GET /revocations': { path: '/revocations' },
+  'GET /revocations/failures': { path: '/revocations/failures' },
+  'GET /key': { path: '/key' },
   'GET /batches/:id': { path: '/batches/b1' },
   'GET /status': { path: '/status' },
   'GET /revocations/:id': { path: `/revocations/${ID}` },

@@ -15,7 +15,7 @@ import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
 
-const SQLITE_SEARCH: SearchDialect = {
+export const SQLITE_SEARCH: SearchDialect = {
   ...SQLITE_AUDIT,
   indexesOnlyEnded: true,
   flag: Number,
