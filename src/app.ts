@@ -166,7 +166,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   if (parts.dashboard) {
     const hasKeys = () => senders.apiKeys().length > 0
-    await app.register(parts.dashboard, { secret: config.dashboardSecret, hasKeys, clock })
+    const { dashboardSecret: secret, isDashboardReadOnly: isReadOnly } = config
+    await app.register(parts.dashboard, { secret, isReadOnly, hasKeys, clock })
   }
 
   let stopped = Promise.resolve<unknown>(undefined)

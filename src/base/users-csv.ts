@@ -17,6 +17,8 @@ export interface CsvUsers {
   broken: BrokenLine[]
 }
 
+/** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
+export const MAX_USERS = 99_000
 /** Reading one takes a few ms. */
 const PART_BYTES = 64 * 1024
 

@@ -66,12 +66,20 @@ const OF_SOURCES = [
 /** Pages for people, which ignore what they do not know. Their forms carry a token: test/dashboard/sign-in.test.ts. */
 const OF_DASHBOARD = [
   'GET /dashboard',
+  'GET /dashboard/batches/:id',
   'GET /dashboard/events',
+  'GET /dashboard/failed',
+  'GET /dashboard/forms.js',
   'GET /dashboard/live.js',
   'GET /dashboard/revocations',
   'GET /dashboard/revocations/:id',
+  'GET /dashboard/revoke',
   'GET /dashboard/sign-in',
   'GET /dashboard/style.css',
+  'POST /dashboard/revocations/change',
+  'POST /dashboard/revocations/confirm',
+  'POST /dashboard/revoke/preview',
+  'POST /dashboard/revoke/send',
   'POST /dashboard/sign-in',
   'POST /dashboard/sign-out',
 ]

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { UsageError } from '../../base/errors.ts'
 import { problemWith, userNamed } from '../../base/user-name.ts'
-import { type BrokenLine, readUsersCsv } from '../../base/users-csv.ts'
+import { type BrokenLine, MAX_USERS, readUsersCsv } from '../../base/users-csv.ts'
 import { CommandError } from '../../cli/command-error.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { count, note } from '../../cli/terminal.ts'
@@ -11,8 +11,6 @@ import { kindOf } from '../../cli/user.ts'
 import type { Reason, User } from '../../client/client.ts'
 
 const MAX_BROKEN_SHOWN = 50
-/** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
-const MAX_USERS = 99_000
 
 export interface RevokeOptions {
   file?: string
