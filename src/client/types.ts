@@ -159,6 +159,21 @@ export interface Failed {
   attempts: number
 }
 
+/** The response of `POST /revocations/retry`, `cancel` or `release` with filters. */
+export interface ChangedRevocations {
+  /** When the request was received. */
+  at: string
+  retried?: number
+  cancelled?: number
+  released?: number
+  joined?: number
+  matched: number
+  byStatus: Record<string, number>
+  refused: Record<string, number>
+  ids: string[]
+  nextCursor: string | null
+}
+
 export interface CallOptions {
   query?: Record<string, string | number | boolean | undefined> | undefined
   body?: unknown

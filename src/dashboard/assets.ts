@@ -39,6 +39,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; } 
 textarea { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line); border-radius: .35rem;
   padding: .35rem .6rem; width: 100%; }
 progress { width: 100%; }
+select, input { max-width: 100%; } .filters > div, .actions > div { max-width: 100%; } dd { overflow-wrap: anywhere; } code { overflow-wrap: break-word; }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } }
 .needs-script { display: none; } .has-script .needs-script { display: block; }
 `
 

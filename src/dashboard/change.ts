@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import { z } from 'zod'
+import type { ChangedRevocations } from '../client/types.ts'
 import {
   CountsField,
   count,
@@ -16,18 +17,6 @@ import { checked } from './checked.ts'
 import { toField } from './filters.ts'
 import { csrfField, type Html, PREFIX, problemBox } from './layout.ts'
 import type { Page } from './page.ts'
-
-/** The answer of `POST /revocations/{action}` with `matching`. */
-interface Answer {
-  at: string
-  retried?: number
-  cancelled?: number
-  released?: number
-  joined?: number
-  byStatus: Record<string, number>
-  refused: Record<string, number>
-  nextCursor: string | null
-}
 
 /** Refusals that `force` overrides. */
 const FORCIBLE = ['CURFEW_SEVERAL_SENDERS', 'CURFEW_OLDER_THAN_BATCH']
@@ -96,12 +85,12 @@ function call(
   api: Api,
   { action, of, ids, matching }: Selection,
   query: Record<string, string | undefined>,
-): Promise<Answer> {
+): Promise<ChangedRevocations> {
   const body = { matching: of === 'selected' ? { ids } : matching }
-  return api.post<Answer>(`/revocations/${action}`, { body, query })
+  return api.post<ChangedRevocations>(`/revocations/${action}`, { body, query })
 }
 
-function changedIn({ retried, cancelled, released }: Answer): number {
+function changedIn({ retried, cancelled, released }: ChangedRevocations): number {
   return retried ?? cancelled ?? released ?? 0
 }
 
@@ -110,12 +99,12 @@ function sum(one: Readonly<Record<string, number>>, other: Readonly<Record<strin
   return Object.fromEntries([...codes].map((code) => [code, (one[code] ?? 0) + (other[code] ?? 0)]))
 }
 
-function titleOf({ action }: Selection, answer: Answer): string {
+function titleOf({ action }: Selection, answer: ChangedRevocations): string {
   const more = answer.nextCursor === null ? '' : 'more than '
   return `${WORDS[action].name} ${more}${count(changedIn(answer), 'revocation')}?`
 }
 
-function confirmation(selection: Selection, answer: Answer, csrf: string): Html {
+function confirmation(selection: Selection, answer: ChangedRevocations, csrf: string): Html {
   const { action, of, ids, matching } = selection
   const { name, done, effect } = WORDS[action]
   const changed = changedIn(answer)
@@ -136,7 +125,7 @@ function confirmation(selection: Selection, answer: Answer, csrf: string): Html 
     isPossible
       ? html`<p>${effect}${of === 'matching' ? ' What arrives from now on is left as it is.' : ''}</p>
 <form method="post" action="${PREFIX}/revocations/change">!${csrfField(csrf)}!${selectionFields(counted)}!${hiddenFields([['total', String(changed)]])}
-!${action === 'cancel' && forcible > 0 ? force : ''}<button>${name}</button> <a href="!${backTo(selection)}">Back</a></form>`
+!${action === 'cancel' && forcible > 0 ? force : ''}<button class="primary">${name}</button> <a href="!${backTo(selection)}">Back</a></form>`
       : html`<p>Nothing can be ${done}.</p><p><a href="!${backTo(selection)}">Back</a></p>`
   }`
 }

@@ -57,7 +57,7 @@ function userForm(csrf: string): Html {
 <div class="filters"><div><label for="kind">Names without a heading are</label><select id="kind" name="kind">!${kinds.join('')}</select></div>
 <div><label for="tenant">Tenant, if not the default one</label><input id="tenant" name="tenant" maxlength="512"></div>
 <div><label for="reason">Reason</label><select id="reason" name="reason">!${reasons.join('')}</select></div>
-<button>Dry run</button></div></form>`
+<button class="primary">Dry run</button></div></form>`
 }
 
 /** An item of a dry run by `POST /revocations`. */
@@ -138,5 +138,5 @@ function sendForm(naming: Naming, at: string, csrf: string): Html {
     ['at', at],
   ])
   return html`<form method="post" action="${PREFIX}/revoke/send">!${csrfField(csrf)}!${namingFields(naming)}!${fields}
-!${skip}<p><button>Revoke the tokens of ${count(users.length, 'user')}</button></p></form>`
+!${skip}<p><button class="primary">Revoke the tokens of ${count(users.length, 'user')}</button></p></form>`
 }

@@ -1,17 +1,11 @@
 import t, { type Test } from 'tap'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
-import { Browser, type Page } from '../support/browser.ts'
+import { Browser, type Page, signedIn } from '../support/browser.ts'
 import { nextCall } from '../support/events.ts'
-import { API_KEY, type Service, startService } from '../support/service.ts'
+import { type Service, startService } from '../support/service.ts'
 
 const CONFIRM = '/dashboard/revocations/confirm'
 const CHANGE = '/dashboard/revocations/change'
-
-async function signedIn({ url }: Pick<Service, 'url'>, key = API_KEY): Promise<Browser> {
-  const browser = new Browser(url)
-  await browser.submit(await browser.get('/dashboard/sign-in'), '/dashboard/sign-in', { key })
-  return browser
-}
 
 /** Failed revocations that would succeed now; the oldest first. */
 async function failed(service: Service, count: number): Promise<string[]> {

@@ -1,16 +1,10 @@
 import t, { type Test } from 'tap'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
-import { Browser } from '../support/browser.ts'
+import { type Browser, signedIn } from '../support/browser.ts'
 import type { Service } from '../support/service.ts'
 
 const KEYS = { reader: { roles: ['read'] }, ops: {} }
 const FORMS = ['/revocations/confirm', '/revocations/change', '/revoke/preview', '/revoke/send']
-
-async function signedIn({ url }: Service, key: string): Promise<Browser> {
-  const browser = new Browser(url)
-  await browser.submit(await browser.get('/dashboard/sign-in'), '/dashboard/sign-in', { key: keyOf(key) })
-  return browser
-}
 
 /** Nothing is offered, and no form is accepted. */
 async function changesNothing(t: Test, service: Service, browser: Browser, code: string): Promise<void> {
@@ -33,10 +27,10 @@ async function changesNothing(t: Test, service: Service, browser: Browser, code:
 
 t.test('a key without the role operate changes nothing', async (t) => {
   const service = await startWithKeys(t, KEYS)
-  await changesNothing(t, service, await signedIn(service, 'reader'), 'requires the role')
+  await changesNothing(t, service, await signedIn(service, keyOf('reader')), 'requires the role')
 })
 
 t.test('with DASHBOARD_READ_ONLY, no key changes anything', async (t) => {
   const service = await startWithKeys(t, KEYS, { environment: { DASHBOARD_READ_ONLY: 'true' } })
-  await changesNothing(t, service, await signedIn(service, 'ops'), 'The dashboard is read-only')
+  await changesNothing(t, service, await signedIn(service, keyOf('ops')), 'The dashboard is read-only')
 })

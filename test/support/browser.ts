@@ -1,3 +1,5 @@
+import { API_KEY } from './service.ts'
+
 /** A client that keeps cookies and sends forms, like a browser without JavaScript. It follows no redirect. */
 export class Browser {
   readonly #origin: string
@@ -54,6 +56,13 @@ export class Browser {
     const { status, headers } = response
     return { status, headers, location: headers.get('location'), text: await response.text() }
   }
+}
+
+/** A browser that is signed in to the dashboard. */
+export async function signedIn({ url }: { url: string }, key = API_KEY): Promise<Browser> {
+  const browser = new Browser(url)
+  await browser.submit(await browser.get('/dashboard/sign-in'), '/dashboard/sign-in', { key })
+  return browser
 }
 
 /** The values of fields by name; a list for several fields with one name. */
