@@ -103,6 +103,23 @@ for (const colorScheme of ['light', 'dark'] as const)
     },
   )
 
+t.test('a selection survives what happens in the meantime', { skip }, async (t) => {
+  const { service } = await withFailed(t, 1)
+  const { page } = await open(t, service)
+  await signIn(page)
+  await page.goto('/dashboard/revocations')
+  const box = page.getByLabel('Select user-0@example.com')
+  await box.check()
+  await button(page, 'Retry…').focus()
+  await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+  await page.evaluate('refresh()')
+  t.ok(await box.isChecked())
+  await box.uncheck()
+  await button(page, 'Retry…').focus()
+  await page.evaluate('refresh()')
+  await page.getByText('2 found').waitFor()
+})
+
 t.test('a large change continues by itself', { skip }, async (t) => {
   const service = await startService(t, { environment: { MASS_REVOCATION_USERS: '1' } })
   const users = Array.from({ length: 1_002 }, (_, index) => ({ userId: `u${index}` }))

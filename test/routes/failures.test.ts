@@ -1,9 +1,17 @@
 import t from 'tap'
 import { ERRORS } from '../../src/base/errors.ts'
-import { startWithKeys, withKey } from '../support/api-keys.ts'
+import { entriesOf, withKey } from '../support/api-keys.ts'
+import { configurationFile, sandboxTenant } from '../support/config-file.ts'
+import { startService } from '../support/service.ts'
 
-t.test('failed revocations are counted by error, with what to do', async (t) => {
-  const service = await startWithKeys(t, { other: { tenants: ['default'], roles: ['read'] } })
+t.test('failed revocations are counted by error, with what to do, for each key of its tenants', async (t) => {
+  const { entry } = await sandboxTenant(t, 'acme')
+  const apiKeys = entriesOf({
+    own: { tenants: ['default'], roles: ['read'] },
+    other: { tenants: ['acme'], roles: ['read'] },
+  })
+  const { path } = configurationFile(t, { apiKeys, tenants: [entry] })
+  const service = await startService(t, { environment: { CONFIG_FILE: path } })
   const fail = async (userId: string) => {
     const { json } = await service.call('POST', '/logout-hook', { body: { userId } })
     return service.ended(json.id)
@@ -21,5 +29,6 @@ t.test('failed revocations are counted by error, with what to do', async (t) => 
   })
   const expected = { items: [item('CURFEW_QLIK_FORBIDDEN', 2), item('CURFEW_QLIK_REJECTED', 1)] }
   t.same(await failures(), expected)
-  t.same(await failures(withKey('other')), expected)
+  t.same(await failures(withKey('own')), expected)
+  t.same(await failures(withKey('other')), { items: [] })
 })
