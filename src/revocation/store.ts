@@ -197,10 +197,10 @@ export interface RevocationStore
   /** Counts revocations, as far as a limited number of rows shows. The cursor and the limit have no effect. */
   count(query: RevocationQuery): Promise<MatchCount>
 
-  /** The codes of the errors that revocations have, in alphabetical order; also those of later versions. */
-  errorCodes(): Promise<string[]>
+  /** The codes of the errors of failed revocations, in alphabetical order; also those of later versions. */
+  failureCodes(): Promise<string[]>
 
-  /** Counts failed revocations with an error, as far as a limited number of rows shows; not superseded ones. */
+  /** Counts failed revocations with an error, up to a limit; not superseded ones. */
   countFailures(query: Pick<RevocationQuery, 'tenants'> & { code: string }): Promise<FailureCount>
 
   /** Subscribes to changes that no method of this process reports. */

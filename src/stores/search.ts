@@ -36,8 +36,6 @@ export interface SearchPart {
   found(boundary: string | null): Statement
   /** The number of rows that match, among those of the window. */
   count: Statement
-  /** The same, by tenant. */
-  countByTenant: Statement
   /** A row after those that `count` reads. */
   end: Statement
 }
@@ -124,9 +122,6 @@ export function searchParts(query: RevocationQuery, dialect: SearchDialect): Sea
       boundary:
         rest.length === 0 ? null : build((bind) => `${rows('id', page, bind)} LIMIT 1 OFFSET ${WINDOW - 1}`),
       count: build((bind) => `SELECT count(*) AS value FROM ${window(times, bind, counted)}`),
-      countByTenant: build(
-        (bind) => `SELECT tenant, count(*) AS value FROM ${window(times, bind, counted)} GROUP BY tenant`,
-      ),
       end: build((bind) => `${rows('id', times, bind)} LIMIT 1 OFFSET ${counted}`),
     }
   })

@@ -21,7 +21,7 @@ eachStore(async (t, opened) => {
     const [first = '', second = ''] = await fail(store, 'one', 'CURFEW_QLIK_FORBIDDEN', 3)
     await fail(store, 'two', 'CURFEW_QLIK_FORBIDDEN')
     await fail(store, 'two', 'CURFEW_OWN_USER')
-    t.same(await store.errorCodes(), ['CURFEW_OWN_USER', 'CURFEW_QLIK_FORBIDDEN'])
+    t.same(await store.failureCodes(), ['CURFEW_OWN_USER', 'CURFEW_QLIK_FORBIDDEN'])
     const counted = async (tenants?: string[]) => {
       const { byTenant, isExact } = await store.countFailures({ code: 'CURFEW_QLIK_FORBIDDEN', tenants })
       t.ok(isExact)

@@ -5,7 +5,7 @@ import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
-import { countFailures, errorCodes } from '../failure-reading.ts'
+import { countFailures, failureCodes } from '../failure-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { acceptBatches } from './accept.ts'
@@ -19,7 +19,7 @@ import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase, UNSYNCED } from './database.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { cancel, release } from './held.ts'
-import { POSTGRES_SEARCH, postgresHistory } from './history.ts'
+import { POSTGRES_FAILURES, postgresHistory } from './history.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
@@ -205,10 +205,10 @@ export class PostgresStore implements Store {
 
   count: Store['count'] = (query) => this.#history.count(query)
 
-  errorCodes: Store['errorCodes'] = () => errorCodes(this.#database.query, POSTGRES_SEARCH)
+  failureCodes: Store['failureCodes'] = () => failureCodes(this.#database.query, POSTGRES_FAILURES)
 
   countFailures: Store['countFailures'] = (query) =>
-    countFailures(query, this.#database.query, POSTGRES_SEARCH)
+    countFailures(query, this.#database.query, POSTGRES_FAILURES)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#database.query, POSTGRES_AUDIT)
 

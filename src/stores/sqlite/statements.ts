@@ -15,13 +15,16 @@ import { unconfirmedStatements } from './unconfirmed.ts'
 
 const PURGED_AT_ONCE = 500
 
-export const SQLITE_SEARCH: SearchDialect = {
+const SQLITE_SEARCH: SearchDialect = {
   ...SQLITE_AUDIT,
   indexesOnlyEnded: true,
   flag: Number,
   window: (select) => `(${select('*')})`,
   windowOrder: 'id',
 }
+
+/** Named, because SQLite would read all failed revocations by status for the codes of their errors. */
+export const SQLITE_FAILURES = { ...SQLITE_AUDIT, failures: 'revocations INDEXED BY revocations_failures' }
 
 /**
  * The tenants with queued revocations of one urgency, found by one lookup per tenant in the index `revocations_due`.

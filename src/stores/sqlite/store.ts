@@ -13,7 +13,7 @@ import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
 import type { Rows } from '../audit-dialect.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
-import { countFailures, errorCodes } from '../failure-reading.ts'
+import { countFailures, failureCodes } from '../failure-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
 import { acceptInParts } from './accept-in-parts.ts'
@@ -29,7 +29,7 @@ import { together } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
 import { sqliteSessions } from './sessions.ts'
-import { SQLITE_SEARCH, sqliteStatements } from './statements.ts'
+import { SQLITE_FAILURES, sqliteStatements } from './statements.ts'
 import { Transactions } from './transactions.ts'
 import { UserLocks } from './user-locks.ts'
 
@@ -212,9 +212,9 @@ export class SqliteStore implements Store {
 
   count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
 
-  errorCodes: Store['errorCodes'] = () => errorCodes(this.#rows, SQLITE_SEARCH)
+  failureCodes: Store['failureCodes'] = () => failureCodes(this.#rows, SQLITE_FAILURES)
 
-  countFailures: Store['countFailures'] = (query) => countFailures(query, this.#rows, SQLITE_SEARCH)
+  countFailures: Store['countFailures'] = (query) => countFailures(query, this.#rows, SQLITE_FAILURES)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#rows, SQLITE_AUDIT)
 
