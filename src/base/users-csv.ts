@@ -20,7 +20,7 @@ export interface CsvUsers {
 /** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
 export const MAX_USERS = 99_000
 /** Reading one takes a few ms. */
-const PART_BYTES = 64 * 1024
+const PART_BYTES = 16 * 1024
 
 /** The headings of each column, in lower case without separators. If a line has several names, the first kind counts. */
 const COLUMNS: ReadonlyArray<readonly [NameKind, readonly string[]]> = [
