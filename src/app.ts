@@ -27,8 +27,10 @@ import bulk from './routes/bulk.ts'
 import documentation from './routes/documentation.ts'
 import erasures from './routes/erasures.ts'
 import events from './routes/events.ts'
+import failures from './routes/failures.ts'
 import health from './routes/health.ts'
 import held from './routes/held.ts'
+import key from './routes/key.ts'
 import logoutHook from './routes/logout-hook.ts'
 import metricsRoute, { createMetrics } from './routes/metrics.ts'
 import reload, { logWarnings } from './routes/reload.ts'
@@ -140,7 +142,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     wake: worker.wake,
     onWithdrawn: worker.withdraw,
   })
+  await app.register(failures, { store })
   await app.register(batches, { store, estimates, tenants })
+  await app.register(key, { senders, brake: config.massRevocation })
   await app.register(status, { estimates, tenants, clock })
   await app.register(retry, { store, wake: worker.wake, tenants, clock })
   await app.register(held, {
@@ -176,7 +180,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
 
   if (parts.dashboard) {
     const hasKeys = () => senders.apiKeys().length > 0
-    await app.register(parts.dashboard, { secret: config.dashboardSecret, hasKeys, clock })
+    const { dashboardSecret: secret, isDashboardReadOnly: isReadOnly } = config
+    await app.register(parts.dashboard, { secret, isReadOnly, hasKeys, clock })
   }
 
   let stopped = Promise.resolve<unknown>(undefined)

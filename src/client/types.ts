@@ -53,11 +53,30 @@ export interface Revocation {
   tenant: string
   user: { userId?: string; subject?: string; email?: string; resolved?: string[] }
   source: string
+  /** The senders of its signals, first the one of the first signal. */
+  senders: { kind: string; name: string }[]
   reason: Reason
   status: 'queued' | 'running' | 'held' | 'completed' | 'failed' | 'superseded' | 'cancelled'
   outcome: string | null
-  tokens: { found: number; revoked: number; alreadyGone: number; kept: number; remaining: number }
+  tokens: {
+    found: number
+    revoked: number
+    alreadyGone: number
+    kept: number
+    remaining: number
+    undecided: number
+  }
   verified: boolean
+  /** What the last listing proves; null before the first. */
+  proof: {
+    at: string
+    pages: number
+    listings: number
+    client: string
+    scope: string
+    role: string
+    userExists: boolean
+  } | null
   verificationDueAt: string | null
   supersededBy: string | null
   /** Null if nothing known delays it. Kinds may be added. */
@@ -138,6 +157,21 @@ export interface Failed {
   code: string
   webhookId: string
   attempts: number
+}
+
+/** The response of `POST /revocations/retry`, `cancel` or `release` with filters. */
+export interface ChangedRevocations {
+  /** When the request was received. */
+  at: string
+  retried?: number
+  cancelled?: number
+  released?: number
+  joined?: number
+  matched: number
+  byStatus: Record<string, number>
+  refused: Record<string, number>
+  ids: string[]
+  nextCursor: string | null
 }
 
 export interface CallOptions {

@@ -3,11 +3,12 @@ import { createWriteStream } from 'node:fs'
 import { link, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { userNamed } from '../base/user-name.ts'
 import { CommandError } from '../cli/command-error.ts'
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { jsonText, note, print, printable } from '../cli/terminal.ts'
-import { kindOf, userNamed } from '../cli/user.ts'
+import { kindOf } from '../cli/user.ts'
 
 interface ListOptions {
   user?: string

@@ -4,7 +4,7 @@ import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { type Report, withProgress } from '../cli/progress.ts'
 import { count, note, print, printable, printJson } from '../cli/terminal.ts'
-import type { CallOptions, CurfewClient } from '../client/client.ts'
+import type { CallOptions, ChangedRevocations, CurfewClient } from '../client/client.ts'
 
 /** The filters of `GET /revocations`, which are options of the same names. */
 const FILTERS = [
@@ -74,18 +74,6 @@ export async function decideMatching(
   show(result, { action, isQuiet, verb: done })
 }
 
-interface Answer {
-  at: string
-  retried?: number
-  cancelled?: number
-  released?: number
-  joined?: number
-  matched: number
-  refused: Record<string, number>
-  ids: string[]
-  nextCursor: string | null
-}
-
 interface Total {
   /** When the first request was received. */
   at: string | undefined
@@ -107,7 +95,7 @@ async function repeat(
   const total: Total = { at: undefined, matched: 0, changed: 0, joined: 0, refused: {}, ids: [] }
   let cursor: string | undefined
   do {
-    const answer: Answer = await client.call('POST', `/revocations/${action}`, {
+    const answer: ChangedRevocations = await client.call('POST', `/revocations/${action}`, {
       body,
       query: { ...query, cursor },
     })

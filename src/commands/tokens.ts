@@ -1,7 +1,8 @@
+import { userNamed } from '../base/user-name.ts'
 import { connect } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { count, print, printable, printJson, table } from '../cli/terminal.ts'
-import { kindOf, userNamed } from '../cli/user.ts'
+import { kindOf } from '../cli/user.ts'
 import { grantedAt } from '../revocation/scope.ts'
 
 interface Token {

@@ -130,6 +130,11 @@ export const Environment = z.object({
    */
   DASHBOARD_SECRET: z.string().min(32).optional(),
   /**
+   * Whether the dashboard changes nothing, whatever the roles of a key allow. Off by default: keys without the role `operate`
+   * change nothing anyway. Turn it on where the dashboard is shown to people who use keys with more roles.
+   */
+  DASHBOARD_READ_ONLY: z.boolean().default(false),
+  /**
    * How long a shutdown waits before it stops listening, in ms. The process reports that it is not ready but still serves,
    * so that a proxy or Kubernetes can stop sending requests to it first. A single process needs no wait.
    */

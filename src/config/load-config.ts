@@ -140,6 +140,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     auditSigningKey: values.AUDIT_SIGNING_KEY ?? null,
     dashboardSecret: values.DASHBOARD_SECRET ?? null,
+    isDashboardReadOnly: values.DASHBOARD_READ_ONLY,
     shutdownDrainMs: values.SHUTDOWN_DRAIN_MS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
   }

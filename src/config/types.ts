@@ -37,6 +37,8 @@ export interface Config extends Reloadable {
   auditSigningKey: string | null
   /** Null if each process creates its own. */
   dashboardSecret: string | null
+  /** Whether the dashboard changes nothing. */
+  isDashboardReadOnly: boolean
   shutdownDrainMs: number
   shutdownGraceMs: number
 }

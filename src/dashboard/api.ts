@@ -14,6 +14,7 @@ export interface ApiProblem {
   title: string
   detail?: string
   action?: string
+  errors?: { member: string; expected: string }[]
 }
 
 /** The API answered with an error. */
@@ -46,7 +47,24 @@ export class Api {
 
   /** @throws ApiError */
   async get<Body>(path: string, query: Record<string, string | undefined> = {}): Promise<Body> {
-    return this.#call<Body>(withQuery(path, query))
+    return this.#call<Body>('GET', withQuery(path, query))
+  }
+
+  /**
+   * @param idempotencyKey makes a request that is sent twice take effect once
+   * @throws ApiError
+   */
+  async post<Body>(
+    path: string,
+    {
+      query = {},
+      idempotencyKey,
+      ...request
+    }: { body: object; query?: Record<string, string | undefined>; idempotencyKey?: string },
+  ): Promise<Body> {
+    const headers: Record<string, string> =
+      idempotencyKey === undefined ? {} : { 'idempotency-key': `"${idempotencyKey}"` }
+    return this.#call<Body>('POST', withQuery(path, query), { ...request, headers })
   }
 
   /**
@@ -71,8 +89,16 @@ export class Api {
     return () => response.raw.res.destroy()
   }
 
-  async #call<Body>(url: string): Promise<Body> {
-    const response = await this.#app.inject({ ...this.#from, method: 'GET', url })
+  async #call<Body>(
+    method: 'GET' | 'POST',
+    url: string,
+    { body, headers = {} }: { body?: object; headers?: Record<string, string> } = {},
+  ): Promise<Body> {
+    const response = await this.#app.inject({
+      ...{ ...this.#from, method, url },
+      headers: { ...this.#from.headers, ...headers },
+      ...(body === undefined ? {} : { payload: body }),
+    })
     const answer = response.json()
     if (response.statusCode >= 200 && response.statusCode < 300) return answer as Body
     // Readiness is an answer, too.

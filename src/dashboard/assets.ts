@@ -33,18 +33,29 @@ button { cursor: pointer; background: var(--panel); }
 .empty { color: var(--muted); } .bad { color: var(--bad); } .good { color: var(--good); }
 .problem { border-left: 4px solid var(--bad); padding: .5rem 1rem; background: var(--panel); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; } dt { color: var(--muted); } dd { margin: 0; }
+.key { color: var(--muted); font-size: .875rem; }
+.notice { border-left: 4px solid var(--link); padding: .5rem 1rem; background: var(--panel); }
+.actions { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 1rem 0; }
+textarea { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line); border-radius: .35rem;
+  padding: .35rem .6rem; width: 100%; }
+progress { width: 100%; }
+select, input { max-width: 100%; } .filters > div, .actions > div { max-width: 100%; } dd { overflow-wrap: anywhere; } code { overflow-wrap: break-word; }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } }
+.needs-script { display: none; } .has-script .needs-script { display: block; }
 `
 
 /**
  * Shows times in the reader's time zone, and loads the page again, at most every two seconds, when something happened. Without
- * it, the pages work, and show UTC. It does not replace a page in which something is being entered.
+ * it, the pages work, and show UTC. It does not replace a page in which something is entered or selected.
  */
 export const SCRIPT = `'use strict'
 const local = () => {
   for (const time of document.querySelectorAll('time')) time.textContent = new Date(time.dateTime).toLocaleString()
 }
 const main = () => document.getElementById('main')
-const isBusy = () => main().contains(document.activeElement) && document.activeElement.matches('input, select')
+const isChanged = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked
+const isBusy = () => (main().contains(document.activeElement) && document.activeElement.matches('input, select, textarea')) ||
+  [...main().querySelectorAll('input, textarea')].some(isChanged)
 let waiting = false
 async function refresh() {
   waiting = false
@@ -62,7 +73,7 @@ function changed() {
   setTimeout(refresh, 2000)
 }
 local()
-if (document.querySelector('nav')) {
+if (main().hasAttribute('data-live')) {
   new EventSource('/dashboard/events').onmessage = changed
   document.addEventListener('visibilitychange', changed)
 }

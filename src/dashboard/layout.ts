@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import type { Operator } from './operator.ts'
 
 export const PREFIX = '/dashboard'
 
@@ -7,8 +8,12 @@ export type Html = string
 
 export interface PageOptions {
   title: string
-  /** The section that the navigation marks. Null for pages without navigation. */
+  /** The section that the navigation marks; null for none. */
   section: Section | null
+  /** Null for pages without navigation. */
+  operator: Operator | null
+  /** Whether the page shows the current state, so that the script may load it again. */
+  isLive?: boolean
   csrf: string
   content: Html
 }
@@ -16,12 +21,14 @@ export interface PageOptions {
 const SECTIONS = {
   now: { path: '', name: 'Now' },
   revocations: { path: '/revocations', name: 'Revocations' },
+  failed: { path: '/failed', name: 'Failed' },
+  revoke: { path: '/revoke', name: 'Revoke' },
 } as const
 
 export type Section = keyof typeof SECTIONS
 
 /** A complete page. */
-export function page({ title, section, csrf, content }: PageOptions): Html {
+export function page({ title, section, operator, isLive = false, csrf, content }: PageOptions): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -32,28 +39,35 @@ export function page({ title, section, csrf, content }: PageOptions): Html {
 <link rel="stylesheet" href="${PREFIX}/style.css">
 <link rel="icon" href="data:,">
 <script src="${PREFIX}/live.js" defer></script>
+<script src="${PREFIX}/forms.js" defer></script>
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>
 <header>
 <span class="brand">Curfew</span>
-!${section === null ? '' : navigation(section, csrf)}
+!${operator === null ? '' : navigation(section, operator, csrf)}
 </header>
-<main id="main" tabindex="-1">
-<h1>${title}</h1>
+<main id="main" tabindex="-1"!${isLive ? ' data-live' : ''}>
+!${operator?.expiresSoonAt ? expiryNotice(operator.expiresSoonAt) : ''}<h1>${title}</h1>
 !${content}
 </main>
 </body>
 </html>`
 }
 
-function navigation(section: Section, csrf: string): Html {
-  const links = Object.entries(SECTIONS).map(
+function navigation(section: Section | null, { key, mayOperate }: Operator, csrf: string): Html {
+  const offered = Object.entries(SECTIONS).filter(([name]) => mayOperate || name !== 'revoke')
+  const links = offered.map(
     ([key, { path, name }]) =>
       html`<li><a href="${PREFIX}${path}" !${key === section ? 'aria-current="page"' : ''}>${name}</a></li>`,
   )
   return html`<nav aria-label="Sections"><ul>!${links.join('')}</ul></nav>
+<span class="key">${key.name}: ${mayOperate ? key.roles.join(', ') : 'read-only'}</span>
 <form method="post" action="${PREFIX}/sign-out">!${csrfField(csrf)}<button>Sign out</button></form>`
+}
+
+function expiryNotice(at: string): Html {
+  return html`<p class="notice">This API key expires at !${time(at)}. Sign in with another one before.</p>`
 }
 
 export function csrfField(csrf: string): Html {
@@ -72,14 +86,14 @@ export interface Column<Row> {
   cell: (row: Row) => Html
 }
 
-/** A table with a caption; `empty` in its place if there are no rows. */
+/** A table with a caption; `empty` in its place if there are no rows, or nothing if it is empty, too. */
 export function table<Row>(
   caption: string,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   empty: Html,
 ): Html {
-  if (rows.length === 0) return html`<p class="empty">!${empty}</p>`
+  if (rows.length === 0) return empty && html`<p class="empty">!${empty}</p>`
   const classOf = ({ isNumber }: Column<Row>) => (isNumber ? ' class="number"' : '')
   const head = columns.map((column) => html`<th scope="col"!${classOf(column)}>${column.name}</th>`)
   const body = rows.map(
@@ -97,8 +111,10 @@ export interface Problem {
   title: string
   detail?: string | undefined
   action?: string | undefined
+  errors?: readonly { member: string; expected: string }[] | undefined
 }
 
-export function problemBox({ title, detail, action }: Problem): Html {
-  return html`<div class="problem" role="alert"><strong>${title}</strong>!${detail ? html`<p>${detail}</p>` : ''}!${action ? html`<p>${action}</p>` : ''}</div>`
+export function problemBox({ title, detail, action, errors = [] }: Problem): Html {
+  const members = errors.map(({ member, expected }) => html`<li><code>${member}</code>: ${expected}</li>`)
+  return html`<div class="problem" role="alert"><strong>${title}</strong>!${detail ? html`<p>${detail}</p>` : ''}!${action ? html`<p>${action}</p>` : ''}!${members.length > 0 ? html`<ul>!${members.join('')}</ul>` : ''}</div>`
 }

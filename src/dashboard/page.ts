@@ -1,26 +1,29 @@
-import type { Api } from './api.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Html, Section } from './layout.ts'
+import type { Operator } from './operator.ts'
 
 /** A request for a page by a signed-in operator. Nothing of it is checked yet. */
-export interface PageRequest {
-  api: Api
+export interface PageRequest extends Operator {
   params: unknown
   query: unknown
   /** The fields of a form that was sent. Its CSRF token is checked. */
   form: unknown
   /** For the forms of the page: see `csrfField`. */
   csrf: string
+  clock: Clock
 }
 
 /** What a page shows, or where the browser goes instead (303). */
 export type PageAnswer = { title: string; content: Html } | { redirect: string }
 
-/** A page for signed-in operators, or a form that they send. */
+/** A page for signed-in operators, or a form that they send to change something. */
 export interface Page {
   method: 'GET' | 'POST'
   /** Below `/dashboard`, as Fastify writes it. */
   path: string
   section: Section
+  /** The largest form. Default: 16 KiB, which has room for every filter and the ids of one page. */
+  bodyLimitBytes?: number
   /** @throws ApiError what the API refused, which is shown with what to do */
   handle: (request: PageRequest) => Promise<PageAnswer>
 }

@@ -1,23 +1,34 @@
 import { html } from 'ghtml'
 import { z } from 'zod'
 import type { Revocation, TimelineItem } from '../client/types.ts'
-import type { Api } from './api.ts'
+import { formOf } from './actions.ts'
 import { checked } from './checked.ts'
-import { type Html, problemBox, table, text, time } from './layout.ts'
-import type { Page } from './page.ts'
+import { type Html, PREFIX, problemBox, table, text, time } from './layout.ts'
+import type { Page, PageRequest } from './page.ts'
+import { proofInWords } from './proof.ts'
 import { nameOf, stateOf } from './revocations.ts'
+
+/** Events of the timeline that name a sender of a signal. */
+const REQUESTS = ['signal-accepted', 'signal-joined', 'held']
+const MAX_SENDERS = 5
 
 const Params = z.object({ id: z.string() })
 
-/** One revocation: its state, why, and what happened to it. */
+/** One revocation: its state, what is proven, who requested it, and what happened to it. */
 export const revocationPage: Page = {
   method: 'GET',
   path: '/revocations/:id',
   section: 'revocations',
-  handle: ({ api, params }) => revocationContent(api, checked(Params, params).id),
+  handle: revocationContent,
 }
 
-async function revocationContent(api: Api, id: string): Promise<{ title: string; content: Html }> {
+async function revocationContent({
+  api,
+  params,
+  mayOperate,
+  csrf,
+}: PageRequest): Promise<{ title: string; content: Html }> {
+  const { id } = checked(Params, params)
   const path = `/revocations/${encodeURIComponent(id)}`
   const [revocation, { items }] = await Promise.all([
     api.get<Revocation>(path),
@@ -25,17 +36,19 @@ async function revocationContent(api: Api, id: string): Promise<{ title: string;
   ])
   return {
     title: nameOf(revocation),
-    content: html`!${facts(revocation)}!${failure(revocation)}!${timeline(items)}`,
+    content: html`!${facts(revocation, items)}!${failure(revocation)}!${mayOperate ? formOf(revocation, csrf) : ''}
+<h2>Proof</h2>!${proofInWords(revocation)}!${timeline(items)}`,
   }
 }
 
-function facts(one: Revocation): Html {
+function facts(one: Revocation, items: readonly TimelineItem[]): Html {
   const { tokens } = one
   const rows: [string, Html][] = [
     ['State', stateOf(one)],
     ['Tenant', text(one.tenant)],
     ['Reason', text(one.reason)],
     ['Source', text(one.source)],
+    ['Requested by', requestedBy(one, items)],
     ['Session ended', time(one.occurredAt)],
     ['Accepted', time(one.acceptedAt)],
     ['Completed', time(one.completedAt)],
@@ -48,8 +61,30 @@ function facts(one: Revocation): Html {
       ),
     ],
     ['Id', html`<code>${one.id}</code>`],
+    ...(one.supersededBy === null ? [] : [superseded(one.supersededBy)]),
   ]
   return html`<dl>!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>`).join('')}</dl>`
+}
+
+function superseded(id: string): [string, Html] {
+  return ['Replaced by', html`<a href="${PREFIX}/revocations/${id}">${id}</a>`]
+}
+
+/** With the addresses, if the audit trail has them. */
+function requestedBy({ senders }: Revocation, items: readonly TimelineItem[]): Html {
+  const requests = items.filter(({ by, event }) => by !== null && REQUESTS.includes(event))
+  const unlisted = senders.filter(
+    ({ kind, name }) => !requests.some(({ by }) => by?.kind === kind && by.name === name),
+  )
+  const texts = [...requests.map(senderOf), ...unlisted.map(({ kind, name }) => `${kind} ${name}`)]
+  const all = [...new Set(texts)]
+  const shown = all.slice(0, MAX_SENDERS)
+  const more = all.length > shown.length ? ` and ${all.length - shown.length} others` : ''
+  return text(shown.length > 0 ? `${shown.join(', ')}${more}` : 'not recorded')
+}
+
+function senderOf({ by, address }: TimelineItem): string {
+  return by ? `${by.kind} ${by.name}${address ? ` at ${address}` : ''}` : 'Curfew'
 }
 
 function failure({ error }: Revocation): Html {
@@ -66,8 +101,7 @@ function timeline(items: readonly TimelineItem[]): Html {
       { name: 'Event', cell: ({ event }) => text(event) },
       {
         name: 'By',
-        cell: ({ by, address }) =>
-          text(by ? `${by.kind} ${by.name}${address ? ` at ${address}` : ''}` : 'Curfew'),
+        cell: (item) => text(senderOf(item)),
       },
       {
         name: 'Details',

@@ -1,35 +1,18 @@
 import { html } from 'ghtml'
 import { z } from 'zod'
 import type { Revocation } from '../client/types.ts'
-import type { Api } from './api.ts'
+import { ACTIONS, buttons, hiddenFields } from './actions.ts'
 import { checked } from './checked.ts'
-import { type Column, type Html, PREFIX, table, text, time } from './layout.ts'
-import type { Page } from './page.ts'
+import { FILTERS, type Filter, Filters, toField } from './filters.ts'
+import { type Column, csrfField, type Html, PREFIX, table, text, time } from './layout.ts'
+import type { Page, PageRequest } from './page.ts'
 
-/** The filters of `GET /revocations`. */
-export const FILTERS = [
-  'email',
-  'subject',
-  'userId',
-  'tenant',
-  'source',
-  'key',
-  'code',
-  'outcome',
-  'batch',
-  'status',
-  'reason',
-  'since',
-  'until',
-] as const
-export type Filters = Partial<Record<(typeof FILTERS)[number] | 'cursor', string>>
-
-const CHOICES: Partial<Record<(typeof FILTERS)[number], readonly string[]>> = {
+const CHOICES: Partial<Record<Filter, readonly string[]>> = {
   status: ['queued', 'running', 'held', 'completed', 'failed', 'superseded', 'cancelled'],
   reason: ['security', 'logout', 'session-expired'],
 }
 
-const NAMES: Partial<Record<(typeof FILTERS)[number], string>> = {
+const NAMES: Partial<Record<Filter, string>> = {
   email: 'E-mail',
   userId: 'Qlik user id',
   key: 'Key',
@@ -42,33 +25,52 @@ interface Listed {
   count?: { value: number; isExact: boolean }
 }
 
-const Search = z.object(
-  Object.fromEntries([...FILTERS, 'cursor'].map((name) => [name, z.string().max(255).optional()])),
-)
+const Cursor = z.object({ cursor: z.string().max(255).optional() })
 
-/** A search. */
+/** A search, with actions on what is selected, and on everything that matches. */
 export const revocationsPage: Page = {
   method: 'GET',
   path: '/revocations',
   section: 'revocations',
-  handle: async ({ api, query }) => ({
-    title: 'Revocations',
-    content: await revocationsContent(api, checked(Search, query)),
-  }),
+  handle: async (request) => ({ title: 'Revocations', content: await revocationsContent(request) }),
 }
 
-async function revocationsContent(api: Api, filters: Filters): Promise<Html> {
+async function revocationsContent({ api, query, mayOperate, csrf }: PageRequest): Promise<Html> {
+  const filters = checked(Filters, query)
+  const { cursor } = checked(Cursor, query)
   const { items, nextCursor, count } = await api.get<Listed>('/revocations', {
     ...filters,
+    cursor,
     limit: '50',
     count: 'true',
   })
-  const found = count ? `${count.isExact ? '' : 'more than '}${count.value} found` : ''
+  const found = count ? `${count.isExact ? '' : 'more than '}${count.value}` : ''
   const more =
     nextCursor &&
     html`<p><a rel="next" href="${PREFIX}/revocations?${new URLSearchParams({ ...filters, cursor: nextCursor })}">Older</a></p>`
-  return html`!${filterForm(filters)}<p role="status">${found}</p>
-!${table('Revocations, newest first', COLUMNS, items, 'No revocation matches. Remove a filter.')}!${more ?? ''}`
+  const hasActions = mayOperate && items.length > 0
+  const columns = hasActions ? [SELECT, ...COLUMNS] : COLUMNS
+  const listed = table('Revocations, newest first', columns, items, 'No revocation matches. Remove a filter.')
+  return html`!${filterForm(filters)}<p role="status">${found} found</p>
+!${hasActions ? selectionForm(filters, found, listed, csrf) : listed}!${more ?? ''}`
+}
+
+/** The API requires a filter, so that nothing is changed by leaving one out. */
+function selectionForm(filters: Filters, found: string, listed: Html, csrf: string): Html {
+  const all =
+    Object.keys(filters).length > 0
+      ? html`<option value="matching">all that match (${found})</option>`
+      : html`<option value="matching" disabled>all that match: set a filter first</option>`
+  return html`<form method="post" action="${PREFIX}/revocations/confirm">!${csrfField(csrf)}!${hiddenFields([['matching', toField(filters)]])}
+<div class="actions"><div><label for="of">Change</label><select id="of" name="of"><option value="selected">the selected ones</option>!${all}</select></div>
+!${buttons(ACTIONS)}</div>
+!${listed}</form>`
+}
+
+const SELECT: Column<Revocation> = {
+  name: 'Select',
+  cell: (one) =>
+    html`<input type="checkbox" name="ids" value="${one.id}" aria-label="Select ${nameOf(one)}">`,
 }
 
 function filterForm(filters: Filters): Html {
@@ -80,7 +82,7 @@ function filterForm(filters: Filters): Html {
 <a href="${PREFIX}/revocations">Clear</a></form>`
 }
 
-function fieldOf(name: (typeof FILTERS)[number], value: string): Html {
+function fieldOf(name: Filter, value: string): Html {
   const choices = CHOICES[name]
   if (!choices) {
     const example = name === 'since' || name === 'until' ? ' placeholder="2026-11-28T12:00:00Z"' : ''

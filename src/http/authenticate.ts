@@ -21,8 +21,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The accepted kinds of authentication. A route without it needs none. */
     senders?: readonly Sender['kind'][]
-    /** The role that the sender needs. Required on every route with `senders`. */
-    role?: Role
+    /** The role that the sender needs, or any sender. Required on every route with `senders`. */
+    role?: Role | 'any'
   }
 }
 
@@ -66,7 +66,7 @@ async function authenticate(app: FastifyInstance, { senders }: AuthenticateOptio
       throw new Error(`${route.method} ${route.url} needs both senders and role, or neither.`)
     if (!role || !route.schema) return
     const { description } = route.schema
-    const required = `An API key needs the role \`${role}\`.`
+    const required = role === 'any' ? 'Any API key is accepted.' : `An API key needs the role \`${role}\`.`
     route.schema = { ...route.schema, description: description ? `${description} ${required}` : required }
   })
 
@@ -111,6 +111,7 @@ function admit(request: FastifyRequest, sender: Sender | null): void {
   if (!sender) throw new CurfewError('CURFEW_UNAUTHENTICATED')
   request.sender = sender
   const { role } = request.routeOptions.config
+  if (role === 'any') return
   if (role === undefined || !sender.roles.includes(role))
     throw new CurfewError('CURFEW_ROLE_REQUIRED', `This request requires the role "${role}".`)
 }

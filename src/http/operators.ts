@@ -115,8 +115,14 @@ async function operators(app: FastifyInstance, { listener }: OperatorsOptions) {
   })
 }
 
-export function isForOperators({ isForOperators, role }: { isForOperators?: boolean; role?: Role }): boolean {
-  return isForOperators ?? (role !== undefined && OPERATORS_ROLES.includes(role))
+export function isForOperators({
+  isForOperators,
+  role,
+}: {
+  isForOperators?: boolean
+  role?: Role | 'any'
+}): boolean {
+  return isForOperators ?? OPERATORS_ROLES.some((one) => one === role)
 }
 
 export default fp(operators, { name: 'operators' })

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
 import { CurfewError, ERRORS, type ErrorCode } from '../base/errors.ts'
-import type { Revocation } from './revocation.ts'
+import type { Revocation, Status } from './revocation.ts'
 import type { RevocationQuery, RevocationStore } from './store.ts'
 
 /** Rows that are read together. Reading blocks the event loop on SQLite. */
@@ -30,6 +30,8 @@ export interface MatchingOptions {
 export interface MatchingResult {
   matched: number
   changed: number
+  /** The changed ones by their state when they were found. */
+  byStatus: Partial<Record<Status, number>>
   /** How many could not be changed, by error code. */
   refused: Partial<Record<ErrorCode, number>>
   /** The first of the changed ones. */
@@ -46,7 +48,9 @@ export async function changeMatching(
   query: Omit<RevocationQuery, 'limit'>,
   { store, clock, limit, change }: MatchingOptions,
 ): Promise<MatchingResult> {
-  const result: MatchingResult = { matched: 0, changed: 0, refused: {}, ids: [], nextCursor: null }
+  const result: MatchingResult = {
+    ...{ matched: 0, changed: 0, byStatus: {}, refused: {}, ids: [], nextCursor: null },
+  }
   const giveUpAt = clock.monotonic() + MAX_MS
   let cursor = query.cursor
   for (let page = 0; page < MAX_PAGES; page += 1) {
@@ -74,6 +78,7 @@ async function changeOne(
   try {
     if (!(await change(revocation))) return
     result.changed += 1
+    result.byStatus[revocation.status] = (result.byStatus[revocation.status] ?? 0) + 1
     if (result.ids.length < MAX_IDS) result.ids.push(revocation.id)
   } catch (error) {
     if (!(error instanceof CurfewError) || (ERRORS[error.code].status ?? 500) >= 500) throw error

@@ -41,6 +41,8 @@ export interface Watcher {
 export type Change = 'retry' | 'cancel' | 'release'
 
 export interface RevocationQuery {
+  /** Only these revocations. */
+  ids?: readonly string[] | undefined
   status?: Status | undefined
   /**
    * Only revocations that can be changed in this way. `retry`: failed, unverified, or waiting for the next attempt after a
@@ -76,6 +78,12 @@ export interface RevocationQuery {
 /** How many revocations match a query. If not exact, it is a lower bound. */
 export interface MatchCount {
   value: number
+  isExact: boolean
+}
+
+/** How many failed revocations have an error, by tenant. If not exact, they are lower bounds, and tenants can be missing. */
+export interface FailureCount {
+  byTenant: ReadonlyMap<string, number>
   isExact: boolean
 }
 
@@ -188,6 +196,12 @@ export interface RevocationStore
 
   /** Counts revocations, as far as a limited number of rows shows. The cursor and the limit have no effect. */
   count(query: RevocationQuery): Promise<MatchCount>
+
+  /** The codes of the errors of failed revocations, in alphabetical order; also those of later versions. */
+  failureCodes(): Promise<string[]>
+
+  /** Counts failed revocations with an error, up to a limit; not superseded ones. */
+  countFailures(query: Pick<RevocationQuery, 'tenants'> & { code: string }): Promise<FailureCount>
 
   /** Subscribes to changes that no method of this process reports. */
   watch(watcher: Watcher): void

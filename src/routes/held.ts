@@ -11,9 +11,8 @@ import { isPosition, SenderName } from '../revocation/origin.ts'
 import type { Decided, HeldQuery } from '../revocation/store/held-store.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 import { CancelQuery, cancelMatching, type DecideOptions, releaseMatching } from './decide-matching.ts'
-import { Matching, MatchingQuery, MatchingView, requireNoMatchingQuery } from './matching.ts'
+import { MAX_IDS, Matching, MatchingQuery, MatchingView, requireNoMatchingQuery } from './matching.ts'
 
-const MAX_IDS = 1_000
 /** A transaction blocks the event loop, or other transactions of the same users, so it must stay small. */
 const DECIDED_AT_ONCE = 500
 /** About a second. Callers repeat the request while there are more. */

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { invalidMember } from '../base/errors.ts'
 import { provenSender } from '../http/authenticate.ts'
 import { changeMatching, type MatchingOptions } from '../revocation/change-matching.ts'
+import { Status } from '../revocation/revocation.ts'
 import type { Change, RevocationStore } from '../revocation/store.ts'
 import { type TenantNames, tenantFor } from '../revocation/tenant-bounds.ts'
 import { queryFrom, RevocationSearch } from './revocation-search.ts'
@@ -11,12 +12,21 @@ import { queryFrom, RevocationSearch } from './revocation-search.ts'
 /** Fewer than a dry run counts: each is a transaction. */
 const MAX_CHANGED = 1_000
 const MAX_TRIED = 10_000
+export const MAX_IDS = 1_000
 
 const ONE_FILTER = 'expected at least one filter of GET /revocations'
 const ONE_NAME = 'expected at most one of userId, subject, email'
 
 /** The filters of `GET /revocations`, as a member of a body. */
 export const Matching = RevocationSearch.omit({ count: true, limit: true, cursor: true })
+  .extend({
+    ids: z
+      .array(z.uuid('expected the id of a revocation'))
+      .min(1)
+      .max(MAX_IDS)
+      .optional()
+      .describe('Only these revocations'),
+  })
   .refine((filters) => Object.values(filters).some((value) => value !== undefined), ONE_FILTER)
   .refine(
     ({ userId, subject, email }) => [userId, subject, email].filter((name) => name !== undefined).length <= 1,
@@ -50,6 +60,9 @@ export const MatchingView = z.object({
   matched: count.describe(
     'How many match and were in a state to be changed. Some may have changed in the meantime',
   ),
+  byStatus: z
+    .partialRecord(Status, count)
+    .describe('Those that were changed, or would be, by their state when they were found'),
   refused: z.record(z.string(), count).describe('How many could not be changed, by error code'),
   ids: z.array(z.string()).describe('The first 100 of those that were changed, or would be'),
   nextCursor: z.uuid().nullable().describe('Repeat the request with this `cursor` until it is null'),
@@ -81,10 +94,11 @@ export async function changeForCaller(
 ) {
   const at = new Date(options.clock.now()).toISOString()
   const sender = provenSender(request)
-  const search = { ...matching, count: false, limit: 1, cursor }
+  const { ids, ...wanted } = matching
+  const search = { ...wanted, count: false, limit: 1, cursor }
   const { limit: _, ...filters } = queryFrom(search, () => tenantFor(undefined, sender, tenants))
   const { changed, ...result } = await changeMatching(
-    { ...filters, change, tenants: sender.tenants ?? undefined },
+    { ...filters, ids, change, tenants: sender.tenants ?? undefined },
     {
       ...options,
       limit: dryRun ? MAX_TRIED : MAX_CHANGED,

@@ -143,8 +143,10 @@ interface Key {
 /** The most selective condition chooses the index. The ids are in the order of each index. */
 function scansOf(query: RevocationQuery, dialect: SearchDialect): Scan[] {
   const { indexesOnlyEnded: onlyEnded } = dialect
-  const { user, batch, code, outcome, senders, source, reason, tenant, tenants } = query
+  const { ids, user, batch, code, outcome, senders, source, reason, tenant, tenants } = query
+  const { isIn, list } = dialect
   const keys: Key[] = [
+    ...(ids ? [{ choices: [{ index: (bind: Bind) => isIn('id', bind(list(ids))), also: [] }] }] : []),
     ...(user ? [{ choices: [{ index: ofUser(user, dialect), also: [] }] }] : []),
     ...(batch ? [{ choices: [{ index: isMember(batch, dialect), also: [] }], members: batch }] : []),
     ...given('error_code', code),

@@ -43,6 +43,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
     auditRetentionDays: 365,
     auditSigningKey: null,
     dashboardSecret: null,
+    isDashboardReadOnly: false,
     shutdownDrainMs: 0,
     shutdownGraceMs: 10_000,
   })

@@ -44,6 +44,11 @@ eachStore(async (t, opened) => {
       'a name that resolved to the user id',
     )
     t.same(await found({ user: { kind: 'subject', value: email } }), [])
+    const all = (await store.list({ limit: 100 })).items
+    const ids = all.filter(({ user }) => user.value !== 'done').map(({ id }) => id)
+    t.same(await found({ ids }), ['queued', 'failed', email])
+    t.same(await found({ ids, source: 'okta', change: 'cancel' }), ['queued'])
+    t.same(await found({ ids: [] }), [])
     t.same(await found({ source: 'okta' }), ['queued', 'failed'])
     t.same(await found({ senders: ['api-key ops', 'webhook ops'] }), [email, 'done'])
     t.same(await found({ senders: ['source okta'], reason: 'logout' }), ['queued'])

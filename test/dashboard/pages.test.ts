@@ -1,12 +1,6 @@
 import t from 'tap'
-import { Browser } from '../support/browser.ts'
-import { API_KEY, type Service, startService } from '../support/service.ts'
-
-async function signedIn(service: Service): Promise<Browser> {
-  const browser = new Browser(service.url)
-  await browser.submit(await browser.get('/dashboard/sign-in'), '/dashboard/sign-in', { key: API_KEY })
-  return browser
-}
+import { signedIn } from '../support/browser.ts'
+import { startService } from '../support/service.ts'
 
 t.test('Now shows the backlog, and the checks that need attention', async (t) => {
   const service = await startService(t)

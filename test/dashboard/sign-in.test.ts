@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { keyOf, startWithKeys } from '../support/api-keys.ts'
 import { Browser } from '../support/browser.ts'
 import { fakeClock } from '../support/clock.ts'
 import { API_KEY, OTHER_API_KEY, type Service, startService } from '../support/service.ts'
@@ -59,6 +60,28 @@ t.test('forms without the token of the page are refused', async (t) => {
   const signedIn = await signIn(service)
   t.equal((await signedIn.post('/dashboard/sign-out', {})).status, 403)
   t.ok(await isSignedIn(signedIn))
+})
+
+t.test('a key without the role read cannot sign in, and is told why', async (t) => {
+  const service = await startWithKeys(t, { signals: { roles: ['signal'] } })
+  const browser = new Browser(service.url)
+  const form = await browser.get('/dashboard/sign-in')
+  const { status, text } = await browser.submit(form, '/dashboard/sign-in', { key: keyOf('signals') })
+  t.equal(status, 403)
+  t.match(text, 'This page requires the role &#34;read&#34;.')
+  t.notOk(await isSignedIn(browser))
+})
+
+t.test('the header names the key and its roles, and a key that expires soon is announced', async (t) => {
+  const clock = fakeClock()
+  const expiresAt = new Date(clock.now() + 15 * 24 * HOUR_MS).toISOString()
+  const keys = { ops: { roles: ['read', 'operate'], expiresAt } }
+  const service = await startWithKeys(t, keys, { clock, sandbox: { now: clock.now } })
+  const shown = async () => (await (await signIn(service, keyOf('ops'))).get('/dashboard')).text
+  t.match(await shown(), '<span class="key">ops: read, operate</span>')
+  t.notMatch(await shown(), 'expires at')
+  clock.leap(2 * 24 * HOUR_MS)
+  t.match(await shown(), 'This API key expires at')
 })
 
 async function refuses(t: Test, service: Service, cookie: string): Promise<void> {

@@ -67,6 +67,7 @@ t.test('refusals are counted by code, and what has changed in the meantime is no
   t.same(await changeMatching({}, { store: storeWith(3), clock: STANDING, limit: 9, change }), {
     matched: 3,
     changed: 1,
+    byStatus: { queued: 1 },
     refused: { CURFEW_SEVERAL_SENDERS: 1 },
     ids: [idOf(3)],
     nextCursor: null,

@@ -40,6 +40,8 @@ const ROUTES: [method: string, path: string, security: object[], statuses: strin
       ...['batch', 'since', 'until', 'count', 'limit', 'cursor'],
     ].map((name) => `query ${name}`),
   ],
+  ['get', '/revocations/failures', API_KEY, '200', []],
+  ['get', '/key', API_KEY, '200', []],
   ['get', '/revocations/{id}/timeline', API_KEY, '200', ['path id']],
   ['delete', '/revocations/{id}', API_KEY, '200', ['query force', 'path id']],
   ['post', '/revocations/{id}/retry', API_KEY, '202', ['path id']],

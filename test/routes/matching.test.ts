@@ -30,7 +30,8 @@ t.test('all that match are retried, after a dry run that changes nothing', async
   const { service, failed } = await startWithFailed(t)
   const [, ...others] = failed
   const matching = { source: 'logout-hook', code: 'CURFEW_QLIK_FORBIDDEN' }
-  const result = { matched: 2, retried: 2, refused: {}, ids: others, nextCursor: null }
+  const counts = { matched: 2, retried: 2, byStatus: { failed: 2 }, refused: {} }
+  const result = { ...counts, ids: others, nextCursor: null }
   const { at, ...tried } = (await post(service, 'retry?dryRun=true', matching)).json
   t.same(tried, { ...result, dryRun: true })
   t.ok(Date.parse(at) <= service.clock.now())
@@ -50,6 +51,21 @@ t.test('all that match are retried, after a dry run that changes nothing', async
     [{ by: { name: 'API_KEYS[0]' } }, { by: { name: 'API_KEYS[0]' } }],
   )
   t.equal(items.length, 2)
+})
+
+t.test('only the named ones are changed, if they match', async (t) => {
+  const { service, failed } = await startWithFailed(t)
+  const [last, , first] = failed
+  t.match((await post(service, 'cancel?dryRun=1', { ids: failed })).json, { matched: 0 })
+  t.match((await post(service, 'retry?dryRun=1', { ids: failed, source: 'revoke-all' })).json, {
+    ids: [last],
+  })
+  t.match((await post(service, 'retry', { ids: [first, last, UNKNOWN] })).json, {
+    ...{ matched: 2, retried: 2, ids: [last, first] },
+  })
+  isProblem(t, await post(service, 'retry', { ids: [] }), 'CURFEW_REQUEST_INVALID', '/matching/ids')
+  isProblem(t, await post(service, 'retry', { ids: ['x'] }), 'CURFEW_REQUEST_INVALID', '/matching/ids/0')
+  t.equal((await service.call('GET', `/revocations/${failed[1]}`)).json.status, 'failed')
 })
 
 t.test('a cursor continues after what was looked at', async (t) => {

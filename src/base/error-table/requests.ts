@@ -90,6 +90,11 @@ export const REQUEST_ERRORS = {
     title: 'The form does not belong to this session',
     action: 'Load the page again, and send its form.',
   },
+  CURFEW_READ_ONLY: {
+    status: 403,
+    title: 'The dashboard is read-only',
+    action: 'Use the command line, or ask whoever configures Curfew to turn DASHBOARD_READ_ONLY off.',
+  },
   CURFEW_UNKNOWN_REVOCATION: {
     status: 404,
     title: 'No revocation has this id',

@@ -2,16 +2,15 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { UsageError } from '../../base/errors.ts'
+import { problemWith, userNamed } from '../../base/user-name.ts'
+import { type BrokenLine, MAX_USERS, readUsersCsv } from '../../base/users-csv.ts'
 import { CommandError } from '../../cli/command-error.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { count, note } from '../../cli/terminal.ts'
-import { kindOf, problemWith, userNamed } from '../../cli/user.ts'
+import { kindOf } from '../../cli/user.ts'
 import type { Reason, User } from '../../client/client.ts'
-import { type BrokenLine, readUsersCsv } from './read-csv.ts'
 
 const MAX_BROKEN_SHOWN = 50
-/** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
-const MAX_USERS = 99_000
 
 export interface RevokeOptions {
   file?: string
@@ -51,7 +50,7 @@ export async function readUsers(names: string[], options: RevokeOptions): Promis
     return { users: names.map((name) => userNamed(name, kind)), progressPath: null }
   }
   const bytes = await contentOf(file)
-  const { users, broken } = readUsersCsv(bytes, kind)
+  const { users, broken } = await readUsersCsv(bytes, kind)
   if (broken.length > 0) reportBroken(file, broken, options)
   if (users.length === 0) throw new CommandError('The file names no users.', EXIT.data)
   if (users.length > MAX_USERS)

@@ -1,6 +1,6 @@
+import { textOfUser } from '../../base/user-name.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { count, print, printable, printJson } from '../../cli/terminal.ts'
-import { textOfUser } from '../../cli/user.ts'
 import type { Revocation, User } from '../../client/client.ts'
 
 /** What happened to one user. */

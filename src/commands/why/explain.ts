@@ -1,6 +1,6 @@
+import { textOfUser } from '../../base/user-name.ts'
 import { count, paint, printable } from '../../cli/terminal.ts'
 import { comingText, timeText } from '../../cli/times.ts'
-import { textOfUser } from '../../cli/user.ts'
 import { WAITS, waitText } from '../../cli/waits.ts'
 import type { Revocation, TimelineItem } from '../../client/client.ts'
 

@@ -23,6 +23,8 @@ export const POSTGRES_SEARCH: SearchDialect = {
   windowOrder: 'place',
 }
 
+export const POSTGRES_FAILURES = { ...POSTGRES_AUDIT, failures: 'curfew.revocations' }
+
 /** How a replay key is stored. */
 type StoredAs = (key: ReplayKey) => string
 

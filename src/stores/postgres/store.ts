@@ -5,6 +5,7 @@ import { NO_BRAKE } from '../../revocation/mass-brake.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
+import { countFailures, failureCodes } from '../failure-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
 import { acceptBatches } from './accept.ts'
@@ -18,7 +19,7 @@ import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase, UNSYNCED } from './database.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { cancel, release } from './held.ts'
-import { postgresHistory } from './history.ts'
+import { POSTGRES_FAILURES, postgresHistory } from './history.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
@@ -203,6 +204,11 @@ export class PostgresStore implements Store {
   list: Store['list'] = (query) => this.#history.list(query)
 
   count: Store['count'] = (query) => this.#history.count(query)
+
+  failureCodes: Store['failureCodes'] = () => failureCodes(this.#database.query, POSTGRES_FAILURES)
+
+  countFailures: Store['countFailures'] = (query) =>
+    countFailures(query, this.#database.query, POSTGRES_FAILURES)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#database.query, POSTGRES_AUDIT)
 

@@ -23,6 +23,9 @@ const SQLITE_SEARCH: SearchDialect = {
   windowOrder: 'id',
 }
 
+/** Named, because SQLite would read all failed revocations by status for the codes of their errors. */
+export const SQLITE_FAILURES = { ...SQLITE_AUDIT, failures: 'revocations INDEXED BY revocations_failures' }
+
 /**
  * The tenants with queued revocations of one urgency, found by one lookup per tenant in the index `revocations_due`.
  */

@@ -13,6 +13,7 @@ import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
 import type { Rows } from '../audit-dialect.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
+import { countFailures, failureCodes } from '../failure-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
 import { acceptInParts } from './accept-in-parts.ts'
@@ -28,7 +29,7 @@ import { together } from './group-commit.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
 import { sqliteSessions } from './sessions.ts'
-import { sqliteStatements } from './statements.ts'
+import { SQLITE_FAILURES, sqliteStatements } from './statements.ts'
 import { Transactions } from './transactions.ts'
 import { UserLocks } from './user-locks.ts'
 
@@ -210,6 +211,10 @@ export class SqliteStore implements Store {
   list: Store['list'] = (query) => this.#transactions.read(() => this.#sql.list(query))
 
   count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
+
+  failureCodes: Store['failureCodes'] = () => failureCodes(this.#rows, SQLITE_FAILURES)
+
+  countFailures: Store['countFailures'] = (query) => countFailures(query, this.#rows, SQLITE_FAILURES)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#rows, SQLITE_AUDIT)
 

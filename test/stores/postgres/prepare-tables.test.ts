@@ -10,8 +10,8 @@ const server = await startPostgres(t)
 const setUp = (t: Test) => jobTables(t, server)
 
 const NAMES = [
-  ...['curfew.revocations_error', 'curfew.revocations_outcome', 'curfew.revocations_reason'],
-  ...['curfew.revocations_sender', 'curfew.revocations_source'],
+  ...['curfew.revocations_error', 'curfew.revocations_failures', 'curfew.revocations_outcome'],
+  ...['curfew.revocations_reason', 'curfew.revocations_sender', 'curfew.revocations_source'],
   ...['curfew_jobs.job_active', 'curfew_jobs.job_by_tenant'],
 ]
 /** The state of the indexes that are built concurrently. */

@@ -12,5 +12,9 @@ export const SEARCH_INDEXES: readonly ConcurrentIndex[] = [
   { name: 'revocations_source', definition: '(source, id)' },
   { name: 'revocations_reason', definition: '(reason, id)' },
   { name: 'revocations_outcome', definition: '(outcome, id) WHERE outcome IS NOT NULL' },
+  {
+    name: 'revocations_failures',
+    definition: `(error_code, tenant) WHERE status = 'failed' AND superseded_by IS NULL`,
+  },
   { name: 'revocations_error', definition: '(error_code, id) WHERE error_code IS NOT NULL' },
 ].map((index) => ({ schema: 'curfew', table: 'revocations', ...index }))

@@ -1,6 +1,8 @@
-import { type CsvError, type Info, parse } from 'csv-parse/sync'
-import { type NameKind, problemWith, userNamed } from '../../cli/user.ts'
-import type { User } from '../../client/client.ts'
+import { isUtf8 } from 'node:buffer'
+import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { type CsvError, type Info, parse } from 'csv-parse'
+import { type NamedUser, type NameKind, problemWith, userNamed } from './user-name.ts'
 
 export interface BrokenLine {
   line: number
@@ -8,9 +10,17 @@ export interface BrokenLine {
 }
 
 export interface CsvUsers {
-  users: User[]
+  /** Each once. */
+  users: NamedUser[]
+  /** How many lines name a user again. */
+  duplicates: number
   broken: BrokenLine[]
 }
+
+/** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
+export const MAX_USERS = 99_000
+/** Reading one takes a few ms. */
+const PART_BYTES = 16 * 1024
 
 /** The headings of each column, in lower case without separators. If a line has several names, the first kind counts. */
 const COLUMNS: ReadonlyArray<readonly [NameKind, readonly string[]]> = [
@@ -21,32 +31,37 @@ const COLUMNS: ReadonlyArray<readonly [NameKind, readonly string[]]> = [
 
 /**
  * Users in a CSV file: with a heading, in the columns `userId`, `subject` or `email`; without one, in its only column.
- * Separators are comma, semicolon or tab; fields can be quoted (RFC 4180).
+ * Separators are comma, semicolon or tab; fields can be quoted (RFC 4180). Reads in parts, so that a service answers other
+ * requests in the meantime.
  * @param kind of the names, or null for their column or form
  */
-export function readUsersCsv(bytes: Uint8Array, kind: NameKind | null): CsvUsers {
+export async function readUsersCsv(bytes: Uint8Array, kind: NameKind | null): Promise<CsvUsers> {
   const broken: BrokenLine[] = []
-  const text = decode(bytes)
-  if (text === null) return { users: [], broken: [{ line: 1, problem: 'the file is not UTF-8' }] }
-  const rows = rowsIn(text, broken)
-  const heading = columnsOf(rows[0]?.record ?? [])
-  const data = heading ? rows.slice(1) : rows
-  const columns = kind === null ? heading : heading?.filter((column) => column.kind === kind)
-  if (columns?.length === 0) broken.push({ line: 1, problem: `the heading has no column ${kind}` })
-  const users = new Map<string, User>()
-  for (const { record, line } of data) {
+  if (!isUtf8(bytes))
+    return { users: [], duplicates: 0, broken: [{ line: 1, problem: 'the file is not UTF-8' }] }
+  const users = new Map<string, NamedUser>()
+  let duplicates = 0
+  let columns: Column[] | null | undefined
+  for await (const { record, line } of rowsIn(bytes, broken)) {
+    if (columns === undefined) {
+      const heading = columnsOf(record)
+      columns = kind === null ? heading : (heading?.filter((column) => column.kind === kind) ?? null)
+      if (columns?.length === 0) broken.push({ line: 1, problem: `the heading has no column ${kind}` })
+      if (heading) continue
+    }
     const user = columns ? userInColumns(record, columns) : userAlone(record, kind)
-    if (typeof user === 'string') broken.push({ line, problem: user })
-    else users.set(JSON.stringify(user), user)
+    if (typeof user === 'string') {
+      broken.push({ line, problem: user })
+      continue
+    }
+    const key = JSON.stringify(user)
+    if (users.has(key)) duplicates += 1
+    users.set(key, user)
   }
-  return { users: [...users.values()], broken: broken.sort((one, other) => one.line - other.line) }
-}
-
-function decode(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return null
+  return {
+    users: [...users.values()],
+    duplicates,
+    broken: broken.sort((one, other) => one.line - other.line),
   }
 }
 
@@ -55,8 +70,8 @@ interface Row {
   line: number
 }
 
-function rowsIn(text: string, broken: BrokenLine[]): Row[] {
-  const rows = parse(text, {
+async function* rowsIn(bytes: Uint8Array, broken: BrokenLine[]): AsyncGenerator<Row> {
+  const parser = parse({
     bom: true,
     delimiter: [',', ';', '\t'],
     trim: true,
@@ -68,8 +83,16 @@ function rowsIn(text: string, broken: BrokenLine[]): Row[] {
       if (error) broken.push({ line: Number(error.lines ?? 0), problem: problemOf(error) })
       return undefined
     },
-  }) as unknown as { record: string[]; info: Info }[]
-  return rows.map(({ record, info }) => ({ record, line: info.lines }))
+  })
+  const rows: AsyncIterable<{ record: string[]; info: Info }> = Readable.from(inParts(bytes)).pipe(parser)
+  for await (const { record, info } of rows) yield { record, line: info.lines }
+}
+
+async function* inParts(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += PART_BYTES) {
+    yield bytes.subarray(start, start + PART_BYTES)
+    await setImmediate()
+  }
 }
 
 function problemOf({ code }: CsvError): string {
@@ -91,14 +114,14 @@ function columnsOf(record: readonly string[]): Column[] | null {
   return columns.length > 0 ? columns : null
 }
 
-function userInColumns(record: readonly string[], columns: readonly Column[]): User | string {
+function userInColumns(record: readonly string[], columns: readonly Column[]): NamedUser | string {
   const found = columns.find(({ index }) => (record[index] ?? '') !== '')
   if (!found) return 'the line names no user'
   const name = record[found.index] ?? ''
   return problemWith(name) ?? mistakeIn(found.kind, name) ?? { [found.kind]: name }
 }
 
-function userAlone(record: readonly string[], kind: NameKind | null): User | string {
+function userAlone(record: readonly string[], kind: NameKind | null): NamedUser | string {
   const [name = '', ...others] = record
   if (others.some((cell) => cell !== ''))
     return 'expected one column, or a heading with userId, subject or email'
