@@ -7,6 +7,7 @@ import type { Watcher } from '../../revocation/store.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
+import { readVerified } from '../verified.ts'
 import { acceptBatches } from './accept.ts'
 import { postgresAudit } from './audit.ts'
 import { POSTGRES_AUDIT } from './audit-reading.ts'
@@ -18,7 +19,7 @@ import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase, UNSYNCED } from './database.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { cancel, release } from './held.ts'
-import { postgresHistory } from './history.ts'
+import { POSTGRES_VERIFIED, postgresHistory } from './history.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
@@ -203,6 +204,8 @@ export class PostgresStore implements Store {
   list: Store['list'] = (query) => this.#history.list(query)
 
   count: Store['count'] = (query) => this.#history.count(query)
+
+  verified: Store['verified'] = (query) => readVerified(query, this.#database.query, POSTGRES_VERIFIED)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#database.query, POSTGRES_AUDIT)
 

@@ -15,9 +15,10 @@ import type { Rows } from '../audit-dialect.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
+import { readVerified } from '../verified.ts'
 import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
-import { SQLITE_AUDIT, sqliteRows } from './audit-reading.ts'
+import { SQLITE_AUDIT, SQLITE_VERIFIED, sqliteRows } from './audit-reading.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
@@ -210,6 +211,8 @@ export class SqliteStore implements Store {
   list: Store['list'] = (query) => this.#transactions.read(() => this.#sql.list(query))
 
   count: Store['count'] = (query) => this.#transactions.read(() => this.#sql.count(query))
+
+  verified: Store['verified'] = (query) => readVerified(query, this.#rows, SQLITE_VERIFIED)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#rows, SQLITE_AUDIT)
 
