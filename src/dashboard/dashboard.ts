@@ -68,10 +68,10 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
     }
 
   app.get(`${PREFIX}/style.css`, route, async (_request, reply) =>
-    reply.type('text/css; charset=utf-8').send(STYLE),
+    reply.headers(CACHED).type('text/css; charset=utf-8').send(STYLE),
   )
   app.get(`${PREFIX}/live.js`, route, async (_request, reply) =>
-    reply.type('text/javascript; charset=utf-8').send(SCRIPT),
+    reply.headers(CACHED).type('text/javascript; charset=utf-8').send(SCRIPT),
   )
 
   app.get(`${PREFIX}/sign-in`, route, async (_request, reply) => sendSignIn(reply, null))
@@ -120,6 +120,9 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
   )
 }
 
+/** The address of an asset changes with its content. */
+const CACHED = { 'cache-control': 'public, max-age=31536000, immutable' }
+
 const HEADERS = pageHeaders({ styleSrc: ["'self'"], imgSrc: ['data:'], formAction: ["'self'"] })
 
 function send(reply: FastifyReply, options: PageOptions): FastifyReply {
@@ -139,7 +142,8 @@ function sendSignIn(reply: FastifyReply, error: ApiError | null): FastifyReply {
 function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const answer = answerTo(thrown)
   if (!answer) return sendProblem(thrown, request, reply)
-  const { status, problem } = answer
+  const { status, problem, retryAfter } = answer
+  if (retryAfter) reply.header('retry-after', retryAfter)
   return send(reply.code(status), {
     title: 'Error',
     section: 'now',
@@ -148,8 +152,10 @@ function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply
   })
 }
 
-function answerTo(thrown: unknown): Pick<ApiError, 'status' | 'problem'> | null {
+function answerTo(thrown: unknown): Pick<ApiError, 'status' | 'problem' | 'retryAfter'> | null {
   if (thrown instanceof ApiError) return thrown
   const isCsrf = thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('FST_CSRF_')
-  return isCsrf ? { status: 403, problem: toProblem(new CurfewError('CURFEW_FORM_INVALID')) } : null
+  return isCsrf
+    ? { status: 403, problem: toProblem(new CurfewError('CURFEW_FORM_INVALID')), retryAfter: undefined }
+    : null
 }

@@ -72,7 +72,7 @@ t.test('a page shows what happens without being loaded again', { skip }, async (
   const { page, complaints } = await open(t, service)
   await signIn(page)
   await page.goto('/dashboard/revocations')
-  await page.getByText('No revocation matches').waitFor()
+  await page.getByText('No revocation yet').waitFor()
   await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
   await page.getByRole('link', { name: 'ann' }).waitFor()
   t.equal(await page.getByText('1 found').count(), 1)

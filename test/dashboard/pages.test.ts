@@ -14,8 +14,8 @@ t.test('Now shows the backlog, and the checks that need attention', async (t) =>
   const { id } = service.userWithTokens(2)
   await service.call('POST', '/logout-hook', { body: { userId: id } })
   const { text } = await (await signedIn(service)).get('/dashboard')
-  t.match(text, /<caption>Tenants<\/caption>/)
-  t.match(text, /<td>default<\/td>/)
+  t.match(text, /<caption>Backlog of each tenant<\/caption>/)
+  t.match(text, /<td><b>default<\/b><\/td>/)
 })
 
 t.test('Revocations are searched, listed in pages, and shown with what happened', async (t) => {

@@ -68,10 +68,12 @@ const OF_SOURCES = [
 /** Pages for people, which ignore what they do not know. Their forms carry a token: test/dashboard/sign-in.test.ts. */
 const OF_DASHBOARD = [
   'GET /dashboard',
+  'GET /dashboard/audit',
   'GET /dashboard/events',
   'GET /dashboard/live.js',
   'GET /dashboard/revocations',
   'GET /dashboard/revocations/:id',
+  'GET /dashboard/senders',
   'GET /dashboard/sign-in',
   'GET /dashboard/style.css',
   'POST /dashboard/sign-in',
