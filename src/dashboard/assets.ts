@@ -53,7 +53,7 @@ caption { text-align: left; font-weight: 600; font-size: 1rem; padding: .75rem 1
 th, td { padding: .5rem 1rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 th { font-size: .8125rem; font-weight: 600; color: var(--muted); background: var(--shade); white-space: nowrap; }
 tbody tr:hover { background: var(--shade); }
-td time { white-space: nowrap; } time, td { font-variant-numeric: tabular-nums; }
+td time, td > code { white-space: nowrap; } time, td { font-variant-numeric: tabular-nums; }
 .number { text-align: right; }
 .panel .scroll, .state .scroll { margin-top: .75rem; max-height: 20rem; } .panel th, .state th { position: sticky; top: 0; }
 .state { padding: .75rem 1rem; margin-bottom: 1rem; } .state p { margin: 0; } .filters { padding: 1rem; }
@@ -62,7 +62,7 @@ details .fields { margin-top: .75rem; }
 .buttons { display: flex; flex-wrap: wrap; gap: 1rem; align-items: center; margin-top: 1rem; }
 label { display: block; font-size: .8125rem; color: var(--muted); margin-bottom: .2rem; }
 input, select, button { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--control);
-  border-radius: .4rem; padding: .35rem .65rem; max-width: 100%; }
+  border-radius: .4rem; padding: .35rem .65rem; min-height: 2.25rem; max-width: 100%; }
 .fields input, .fields select { width: 100%; }
 ::placeholder { color: var(--muted); opacity: 1; }
 button { cursor: pointer; background: var(--panel); font-weight: 500; } button:hover { background: var(--shade); }
@@ -83,7 +83,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1.5rem; 
 `
 
 /**
- * Shows times in the reader's time zone, and loads the page again, at most every two seconds, when something happened, and every
+ * Shows times in the reader's time zone, those of today without the date, and loads the page again, at most every two seconds, when something happened, and every
  * half minute. Without it, the pages work, and show UTC. It does not replace a page in which something is being entered. A page
  * that is not visible holds no event stream: browsers allow few connections to a host.
  */
@@ -91,10 +91,13 @@ export const SCRIPT = `'use strict'
 const CHANGED_MS = 2000, CALM_MS = 30000, AGAIN_MS = 60000
 const main = () => document.getElementById('main')
 const local = () => {
+  const today = new Date().toDateString()
   for (const time of document.querySelectorAll('time')) {
     const date = new Date(time.dateTime)
     time.textContent = 'short' in time.dataset
-      ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) : date.toLocaleString()
+      ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+      : date.toDateString() === today ? date.toLocaleTimeString()
+        : date.toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' })
   }
 }
 const isBusy = () => main().contains(document.activeElement) && document.activeElement.matches('input, select')

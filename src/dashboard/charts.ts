@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
-import { durationText } from './durations.ts'
 import { type Html, shortTime } from './layout.ts'
+import { durationText, numberText } from './numbers.ts'
 
 /** A chart over time: the positions are percentages, so that it fits every width without scaling its text. */
 export interface Chart {
@@ -29,9 +29,9 @@ const percent = (part: number) => `${Number((part * 100).toFixed(2))}%`
 /** A number for each interval; null if it is unknown. */
 export function barChart({ values, ...chart }: Chart & { values: readonly (number | null)[] }): Html {
   const top = roundAbove(Math.max(...values.map((value) => value ?? 0)))
-  const ticks = (top > 1 ? [0, top / 2, top] : [0, top]).map((value) => ({
+  const ticks = [0, top / 2, top].filter(Number.isInteger).map((value) => ({
     at: value / top,
-    text: String(value),
+    text: numberText(value),
   }))
   const bars = values.map((value, index) =>
     value ? bar(index, values.length, { from: 0, to: value / top, text: String(value) }) : '',
@@ -88,10 +88,10 @@ function figure({ id, title, description, times }: Chart, ticks: readonly Tick[]
 <div class="axis"><span>!${shortTime(times[0] ?? null)}</span><span>!${shortTime(middle)}</span><span>now</span></div></figure>`
 }
 
-/** 1, 2 or 5 times a power of ten: the smallest one that is not below the value. */
+/** A few times a power of ten: the smallest such number that is not below the value. */
 function roundAbove(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)))
-  return [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= value) ?? value
+  return [1, 2, 3, 4, 6, 8, 10].map((factor) => factor * power).find((one) => one >= value) ?? value
 }
 
 /** A row of small bars, for a cell of a table. @param description the numbers in words */

@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import type { Api } from './api.ts'
 import { type Html, PREFIX, table, text, time } from './layout.ts'
+import { numberText } from './numbers.ts'
 import type { Page } from './page.ts'
 import { statisticsContent } from './statistics.ts'
 
@@ -67,7 +68,7 @@ async function nowContent(api: Api): Promise<Html> {
   const sum = (of: (tenant: Tenant) => number) => tenants.reduce((total, one) => total + of(one), 0)
   const queued = sum((one) => total(one, 'queued'))
   const running = sum((one) => total(one, 'running'))
-  return html`!${checks(readiness)}<ul class="tiles">
+  return html`<ul class="tiles">
 !${tile('Queued', queued, '?status=queued')}!${tile('Running', running, '?status=running')}
 !${tile(
     'Tokens to revoke, as counted',
@@ -76,17 +77,18 @@ async function nowContent(api: Api): Promise<Html> {
 !${tile('Held', shown(held), '?status=held', (held?.value ?? 0) > 0)}
 !${tile('Failed', shown(failed), '?status=failed', (failed?.value ?? 0) > 0)}
 </ul>
+!${checks(readiness)}
 !${statistics}
 !${tenantTables(tenants)}`
 }
 
 function tile(name: string, value: number | string, query: string | null = null, isBad = false): Html {
   const label = query === null ? text(name) : html`<a href="${PREFIX}/revocations${query}">${name}</a>`
-  return html`<li><b!${isBad ? ' class="bad"' : ''}>${value}</b>!${label}</li>`
+  return html`<li><b!${isBad ? ' class="bad"' : ''}>${typeof value === 'number' ? numberText(value) : value}</b>!${label}</li>`
 }
 
 function shown(count: Counted['count']): string {
-  return count ? `${count.value}${count.isExact ? '' : '+'}` : '–'
+  return count ? `${numberText(count.value)}${count.isExact ? '' : '+'}` : '–'
 }
 
 function total({ backlog }: Tenant, of: keyof Backlog): number {

@@ -68,7 +68,6 @@ const tenantsOf = (tenants: string[] | null) => text(tenants === null ? 'all' : 
 const REQUESTS: readonly Column<Sender>[] = [
   { name: 'Last accepted', cell: ({ lastAcceptedAt }) => time(lastAcceptedAt) },
   { name: 'Last rejected', cell: (sender) => lastRejection(sender) },
-  { name: 'Last hour', isNumber: true, cell: ({ rejections }) => text(rejections?.perHour.at(-1)) },
   { name: 'Rejections per hour', cell: ({ rejections }) => history(rejections) },
 ]
 
@@ -117,5 +116,6 @@ function history(rejections: Sender['rejections']): Html {
   if (rejections === null) return text(null)
   const total = rejections.perHour.reduce((sum, count) => sum + count, 0)
   if (total === 0) return '<span class="good">none</span>'
-  return html`!${sparkline(rejections.perHour, `${total} rejections in 24 hours, by hour: ${rejections.perHour.join(', ')}`)} <span class="hint">${total} in 24 h</span>`
+  const description = `${total} rejections in 24 hours, by hour: ${rejections.perHour.join(', ')}`
+  return html`!${sparkline(rejections.perHour, description)}<br><span class="hint">${rejections.perHour.at(-1) ?? 0} in the last hour, ${total} in 24 h</span>`
 }

@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
 import type { Api } from './api.ts'
 import { barChart, rangeChart } from './charts.ts'
-import { durationText } from './durations.ts'
 import { type Html, shortTime, table, text } from './layout.ts'
+import { durationText, numberText } from './numbers.ts'
 
 interface Summary {
   verified: number | null
@@ -38,7 +38,7 @@ function panel(period: Period, statistics: Statistics): Html {
   const counting = isComplete ? '' : '<p class="hint">Still counting: older times are missing.</p>'
   return html`<section class="panel" aria-labelledby="${period}">
 <h3 id="${period}">${PERIODS[period]}</h3>
-<dl class="figures"><div><dt>Verified</dt><dd>${verified ?? 0}</dd></div>
+<dl class="figures"><div><dt>Verified</dt><dd>${numberText(verified ?? 0)}</dd></div>
 <div><dt>Half took up to</dt><dd>${durationText(p50Seconds)}</dd></div>
 <div><dt>99 % took up to</dt><dd>${durationText(p99Seconds)}</dd></div></dl>
 !${verified === 0 ? empty(isComplete) : charts(period, statistics)}!${counting}</section>`

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { busyDay, NOW } from '../support/busy-day.ts'
 import { API_KEY, type Service, startService } from '../support/service.ts'
 
 /** Debian's. */
@@ -27,9 +28,9 @@ async function open(t: Test, service: Service, options: BrowserContextOptions = 
   return { page, complaints }
 }
 
-async function signIn(page: Page): Promise<void> {
+async function signIn(page: Page, apiKey = API_KEY): Promise<void> {
   await page.goto('/dashboard')
-  await page.getByLabel('API key').fill(API_KEY)
+  await page.getByLabel('API key').fill(apiKey)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('heading', { name: 'Now' }).waitFor()
 }
@@ -53,19 +54,30 @@ async function busyService(t: Test): Promise<{ service: Service; id: string }> {
   return { service, id }
 }
 
-for (const colorScheme of ['light', 'dark'] as const)
-  t.test(`every page is accessible, ${colorScheme}, and reports no error`, { skip }, async (t) => {
-    const { service, id } = await busyService(t)
-    const { page, complaints } = await open(t, service, { colorScheme })
-    await page.goto('/dashboard/sign-in')
-    t.same(await violationsOf(page), [])
-    await signIn(page)
-    for (const path of ['/dashboard', '/dashboard/revocations', `/dashboard/revocations/${id}`]) {
-      await page.goto(path)
-      t.same(await violationsOf(page), [], path)
+/** Where screenshots are written: see `npm run screenshots`. */
+const SCREENSHOTS = process.env.SCREENSHOTS
+/** Of each page, the height of its screenshot, if it is in the documentation. */
+const PAGES = { now: 1_000, revocations: 640, revocation: null, senders: 640, audit: null, 'sign-in': null }
+
+t.test('every page is accessible, light and dark, and reports no error', { skip }, async (t) => {
+  const { service, apiKey, id } = await busyDay(t)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const size = { viewport: { width: 1_280, height: 800 } }
+    const place = { locale: 'en-GB', timezoneId: 'Europe/Berlin' }
+    const { page, complaints } = await open(t, service, { colorScheme, ...size, ...place })
+    await page.clock.setFixedTime(NOW)
+    await signIn(page, apiKey)
+    for (const [name, height] of Object.entries(PAGES)) {
+      const path = { now: '', revocation: `/revocations/${id}` }[name] ?? `/${name}`
+      await page.goto(`/dashboard${path}`)
+      t.same(await violationsOf(page), [], `${name} ${colorScheme}`)
+      if (!SCREENSHOTS || height === null) continue
+      await page.setViewportSize({ width: 1_280, height })
+      await page.screenshot({ path: `${SCREENSHOTS}/dashboard-${name}-${colorScheme}.png` })
     }
     t.same(complaints, [])
-  })
+  }
+})
 
 t.test('a page shows what happens without being loaded again', { skip }, async (t) => {
   const service = await startService(t)

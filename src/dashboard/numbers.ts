@@ -13,3 +13,10 @@ export function durationText(seconds: number | null): string {
   if (seconds < 0.1) return '< 0.1 s'
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ${name}`
 }
+
+const DIGITS = new Intl.NumberFormat('en')
+
+/** A number with its digits in groups, such as `7,786`. */
+export function numberText(value: number): string {
+  return DIGITS.format(value)
+}
