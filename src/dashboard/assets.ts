@@ -26,7 +26,7 @@ main { max-width: 84rem; margin: 0 auto; padding: 1.5rem; }
 main:focus { outline: none; }
 h1 { font-size: 1.5rem; line-height: 1.2; letter-spacing: -.015em; margin: 0 0 1.25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.125rem; line-height: 1.3; margin: 2rem 0 .75rem; } h3 { font-size: .9375rem; margin: 0; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(10rem, 100%), 1fr)); gap: .75rem; margin: 0; padding: 0;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .75rem; margin: 0; padding: 0;
   list-style: none; }
 .tiles li, .panel, .filters, .state { background: var(--panel); border: 1px solid var(--line); border-radius: .6rem; }
 .tiles li { display: flex; flex-direction: column-reverse; padding: .75rem 1rem; color: var(--muted); }
@@ -66,6 +66,7 @@ input, select, button { font: inherit; color: inherit; background: var(--page); 
 .fields input, .fields select { width: 100%; }
 ::placeholder { color: var(--muted); opacity: 1; }
 button { cursor: pointer; background: var(--panel); font-weight: 500; } button:hover { background: var(--shade); }
+.sign-in { max-width: 24rem; } .sign-in input { width: 100%; } .sign-in p { margin: 0 0 1rem; }
 .primary { color: var(--on-link); background: var(--link); border-color: var(--link); }
 .primary:hover { background: var(--link); text-decoration: underline; }
 .empty, .hint { color: var(--muted); } .hint { font-size: .8125rem; } .bad { color: var(--bad); } .good { color: var(--good); }
@@ -76,7 +77,8 @@ p.empty { padding: 1.25rem; border: 1px dashed var(--line); border-radius: .6rem
 .live { max-width: 84rem; margin: 0 auto; padding: 0 1.5rem 1.5rem; color: var(--muted); font-size: .8125rem; min-height: 2.5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1.5rem; } dt { color: var(--muted); } dd { margin: 0; }
 @media (max-width: 40rem) { main { padding: 1rem; } header { padding: .5rem 1rem; } .live { padding: 0 1rem 1rem; }
-  dl:not(.figures) { grid-template-columns: 1fr; } dl:not(.figures) dd { margin-bottom: .5rem; } th, td { padding: .4rem .75rem; } }
+  dl:not(.figures) { grid-template-columns: 1fr; } dl:not(.figures) dd { margin-bottom: .5rem; } th, td { padding: .4rem .75rem; }
+  table { min-width: 34rem; } header form { margin-left: 0; } }
 @media (prefers-reduced-motion: no-preference) { a, button { transition: background-color .1s; } }
 @media (forced-colors: active) { .bar, .range { fill: CanvasText; } .p50, .p99, .grid { stroke: CanvasText; }
   .range { fill-opacity: .3; } .scale text { fill: CanvasText; } nav a[aria-current] { text-decoration: underline; } }

@@ -132,9 +132,9 @@ function send(reply: FastifyReply, options: PageOptions): FastifyReply {
 function sendSignIn(reply: FastifyReply, error: ApiError | null): FastifyReply {
   const token = reply.generateCsrf()
   const problem = error ? problemBox(error.problem) : ''
-  const content: Html = html`!${problem}<form method="post" action="${PREFIX}/sign-in">!${csrfField(token)}
+  const content: Html = html`!${problem}<form class="panel sign-in" method="post" action="${PREFIX}/sign-in">!${csrfField(token)}
 <p><label for="key">API key with the role read</label><input id="key" name="key" type="password" autocomplete="current-password" required maxlength="1024"></p>
-<button>Sign in</button></form>`
+<button class="primary">Sign in</button></form>`
   return send(reply, { title: 'Sign in', section: null, csrf: token, content })
 }
 

@@ -71,7 +71,7 @@ async function nowContent(api: Api): Promise<Html> {
   return html`<ul class="tiles">
 !${tile('Queued', queued, '?status=queued')}!${tile('Running', running, '?status=running')}
 !${tile(
-    'Tokens to revoke, as counted',
+    'Tokens to revoke',
     sum(({ remainingTokens }) => remainingTokens),
   )}
 !${tile('Held', shown(held), '?status=held', (held?.value ?? 0) > 0)}
@@ -137,7 +137,7 @@ function budgetTable(tenants: readonly Tenant[]): Html {
       isNumber: true,
       cell: (row: Row) => text(`${of(row).available} of ${of(row).perWindow}`),
     },
-    { name: `${name} blocked until`, cell: (row: Row) => blocked(of(row)) },
+    { name: `${name} blocked`, cell: (row: Row) => blocked(of(row)) },
   ]
   return table(
     'Budget of each OAuth client, in calls per window',
@@ -157,8 +157,8 @@ function budgetTable(tenants: readonly Tenant[]): Html {
 }
 
 function blocked({ blockedUntil, nextAt }: Budget): Html {
-  if (blockedUntil !== null) return html`<span class="bad">429:</span> !${time(blockedUntil)}`
-  return nextAt === null ? '<span class="hint">not blocked</span>' : html`used up: !${time(nextAt)}`
+  if (blockedUntil !== null) return html`<span class="bad">blocked</span> until !${time(blockedUntil)}`
+  return nextAt === null ? '<span class="hint">not blocked</span>' : html`used up until !${time(nextAt)}`
 }
 
 const WAITS: Record<string, string> = {

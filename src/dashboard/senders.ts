@@ -68,7 +68,7 @@ const tenantsOf = (tenants: string[] | null) => text(tenants === null ? 'all' : 
 const REQUESTS: readonly Column<Sender>[] = [
   { name: 'Last accepted', cell: ({ lastAcceptedAt }) => time(lastAcceptedAt) },
   { name: 'Last rejected', cell: (sender) => lastRejection(sender) },
-  { name: 'Rejections per hour', cell: ({ rejections }) => history(rejections) },
+  { name: 'Authenticated rejections', cell: ({ rejections }) => history(rejections) },
 ]
 
 const SOURCES: readonly Column<Senders['sources'][number]>[] = [
