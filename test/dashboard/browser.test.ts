@@ -45,6 +45,11 @@ async function violationsOf(page: Page): Promise<string[]> {
   )
 }
 
+function abortable() {
+  const controller = new AbortController()
+  return { signal: controller.signal, abort: () => controller.abort() }
+}
+
 async function busyService(t: Test): Promise<{ service: Service; id: string }> {
   const service = await startService(t)
   const user = service.userWithTokens(2)
@@ -91,6 +96,58 @@ t.test('a page shows what happens without being loaded again', { skip }, async (
   t.same(complaints, [])
 })
 
+t.test('an update keeps the focus, and what was opened', { skip }, async (t) => {
+  const service = await startService(t)
+  await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+  const { page } = await open(t, service)
+  await signIn(page)
+  await page.goto('/dashboard/audit')
+  await page.getByText('Show', { exact: true }).first().click()
+  const shown = page.locator('td details[open]')
+  const text = await shown.textContent()
+  await service.call('POST', '/logout-hook', { body: { userId: 'ben' } })
+  await page.getByRole('link', { name: 'ben' }).first().waitFor()
+  t.equal(await shown.textContent(), text)
+  t.equal(await page.evaluate('document.activeElement.tagName'), 'SUMMARY')
+  t.equal(await page.evaluate('document.activeElement.parentElement.open'), true)
+})
+
+t.test('with too many open pages, a page says so and updates calmly', { skip }, async (t) => {
+  const service = await startService(t)
+  const { page } = await open(t, service)
+  await signIn(page)
+  const cookies = await page.context().cookies()
+  const headers = { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; ') }
+  const { signal, abort } = abortable()
+  t.teardown(abort)
+  await page.goto('about:blank')
+  for (let opened = 0; opened < 30; ) {
+    const { status } = await fetch(`${service.url}/dashboard/events`, { headers, signal })
+    if (status === 200) opened += 1
+  }
+  await page.clock.install()
+  await page.goto('/dashboard/revocations')
+  await page.getByText('Live updates are off').waitFor()
+  await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+  t.equal(await page.getByRole('link', { name: 'ann' }).count(), 0)
+  await page.clock.fastForward(30_000)
+  await page.getByRole('link', { name: 'ann' }).waitFor()
+})
+
+t.test('filters suggest what is configured', { skip }, async (t) => {
+  const service = await startService(t)
+  const { page } = await open(t, service)
+  await signIn(page)
+  await page.goto('/dashboard/revocations')
+  const suggested = 'document.getElementById("tenant").list.options[0].value'
+  t.equal(await page.evaluate(suggested), 'default')
+  await page.getByText('More filters').click()
+  await page.getByLabel('Accepted since').fill('nonsense')
+  await page.getByRole('button', { name: 'Search' }).click()
+  await page.getByRole('alert').waitFor()
+  t.match(await page.getByRole('alert').textContent(), 'The request is invalid')
+})
+
 t.test('the keyboard suffices', { skip }, async (t) => {
   const { service } = await busyService(t)
   const { page } = await open(t, service)
@@ -125,7 +182,7 @@ t.test('on a narrow screen, nothing is cut off', { skip }, async (t) => {
   const { service } = await busyService(t)
   const { page } = await open(t, service, { viewport: { width: 320, height: 640 } })
   await signIn(page)
-  for (const path of ['/dashboard', '/dashboard/revocations']) {
+  for (const path of ['', '/revocations', '/senders', '/audit'].map((path) => `/dashboard${path}`)) {
     await page.goto(path)
     t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false, path)
   }
