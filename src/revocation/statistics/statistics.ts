@@ -12,7 +12,7 @@ const OPEN_MINUTES = 5
 /** After each statement, reading pauses for 4 times as long. */
 const PAUSE_FACTOR = 4
 /** Requests wait for a reading for this long. Then they get what is known. */
-const WAIT_MS = 250
+const WAIT_MS = 100
 /** The open minutes are read again after this time. */
 const FRESH_MS = 5_000
 /** Of keys that are restricted to different tenants. Each has up to 1.4 MB. */

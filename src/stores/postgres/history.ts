@@ -27,6 +27,7 @@ export const POSTGRES_SEARCH: SearchDialect = {
 
 export const POSTGRES_VERIFIED: VerifiedDialect = {
   ...POSTGRES_AUDIT,
+  revocations: 'curfew.revocations',
   verifiedAt: VERIFIED_AT,
   beganAt: `coalesce((hold::jsonb #>> '{decision,at}')::bigint, accepted_at)`,
   integer: (expression) => `floor(${expression})::bigint`,

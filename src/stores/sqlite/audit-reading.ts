@@ -27,8 +27,9 @@ export const SQLITE_AUDIT: AuditDialect = {
 
 export const SQLITE_VERIFIED: VerifiedDialect = {
   ...SQLITE_AUDIT,
-  verifiedAt: 'verified_at',
-  beganAt: 'began_at',
+  revocations: 'revocations INDEXED BY revocations_verified',
+  verifiedAt: `(proof ->> '$.at')`,
+  beganAt: `ifnull(hold ->> '$.decision.at', accepted_at)`,
   integer: (expression) => `CAST(${expression} AS INTEGER)`,
   larger: (one, other) => `max(${one}, ${other})`,
 }

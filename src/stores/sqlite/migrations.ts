@@ -299,13 +299,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX batch_members_revocation ON batch_members (revocation_id);
   `,
   `
-  -- For statistics: when a revocation was verified, and when Curfew could begin. The index has all that they read. Accepts and
-  -- attempts do not write it.
-  ALTER TABLE revocations ADD COLUMN verified_at INTEGER AS (
-    iif(verified = 1 AND status = 'completed' AND verification_due_at IS NULL, proof ->> '$.at', NULL)
-  ) VIRTUAL;
-  ALTER TABLE revocations ADD COLUMN began_at INTEGER AS (ifnull(hold ->> '$.decision.at', accepted_at)) VIRTUAL;
-  CREATE INDEX revocations_verified ON revocations (verified_at, began_at, tenant) WHERE verified_at IS NOT NULL;
+  -- For statistics: when a revocation was verified. Accepts and attempts do not write it.
+  CREATE INDEX revocations_verified ON revocations (proof ->> '$.at')
+    WHERE verified = 1 AND status = 'completed' AND verification_due_at IS NULL;
 
   -- For the rejections of the last day.
   CREATE INDEX audit_entries_rejected ON audit_entries (at) WHERE event = 'request-rejected';

@@ -1,15 +1,14 @@
 import type { ConcurrentIndex } from '../concurrent-indexes.ts'
 
-/** When a revocation was verified; null if it is not. */
-export const VERIFIED_AT = `(CASE WHEN verified = 1 AND status = 'completed' AND verification_due_at IS NULL
-  THEN (proof::jsonb ->> 'at')::bigint END)`
+/** When the listing that proves a revocation began. */
+export const VERIFIED_AT = `((proof::jsonb ->> 'at')::bigint)`
 
 /** For statistics and for the rejections of the last day. Accepts and attempts do not write them. */
 export const STATISTICS_INDEXES: readonly ConcurrentIndex[] = [
   {
     table: 'revocations',
     name: 'revocations_verified',
-    definition: `(${VERIFIED_AT}) WHERE ${VERIFIED_AT} IS NOT NULL`,
+    definition: `(${VERIFIED_AT}) WHERE verified = 1 AND status = 'completed' AND verification_due_at IS NULL`,
   },
   {
     table: 'audit_entries',
