@@ -6,6 +6,7 @@ import { accept } from './accept.ts'
 import { audit } from './audit.ts'
 import { backlog } from './backlog.ts'
 import { before, rowsOf } from './changes.ts'
+import { dashboard } from './dashboard.ts'
 import { deletes } from './deletes.ts'
 import { drain } from './drain.ts'
 import { estimates } from './estimates.ts'
@@ -81,6 +82,7 @@ const BENCHES = [
   loggedOut,
   million,
   search,
+  dashboard,
   order,
   estimates,
   pickup,

@@ -21,12 +21,13 @@ const PROOF: Proof = {
 }
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** Revocations of the last 30 days, oldest first: 1 in 100 has failed, 1 in 100 waits. */
-export function* revocations(count: number, now = Date.now()): Generator<Revocation[]> {
-  const start = now - DAYS * DAY_MS + DAY_MS
+/** Revocations of the last 29 days, or of `spanMs`, oldest first: 1 in 100 has failed, 1 in 100 waits. */
+export function* revocations(count: number, spanMs = (DAYS - 1) * DAY_MS): Generator<Revocation[]> {
+  const now = Date.now()
+  const start = now - spanMs
   for (let first = 0; first < count; first += ROWS_AT_ONCE)
     yield Array.from({ length: Math.min(ROWS_AT_ONCE, count - first) }, (_, index) =>
-      revocation(first + index, Math.floor(start + ((first + index) / count) * (DAYS - 1) * DAY_MS), now),
+      revocation(first + index, Math.floor(start + ((first + index) / count) * spanMs), now),
     )
 }
 
@@ -55,7 +56,7 @@ function revocation(index: number, at: number, now: number): Revocation {
   const ended = { ...base, completedAt: at + 500, verificationDueAt: null, resolved: [`u${index % USERS}`] }
   if (index % 100 === 1) return { ...ended, status: 'failed', error: failure(index) }
   const outcome = index % 25 === 2 ? 'no-such-user' : index % 3 === 0 ? 'nothing-to-revoke' : 'revoked'
-  return { ...ended, status: 'completed', outcome, verified: true, proof: PROOF }
+  return { ...ended, status: 'completed', outcome, verified: true, proof: { ...PROOF, at: at + 6_000 } }
 }
 
 const failure = (index: number) =>
@@ -65,7 +66,7 @@ const failure = (index: number) =>
   }) as const
 
 /** Fills a new SQLite file. */
-export async function fillSqlite(path: string, count: number): Promise<void> {
+export async function fillSqlite(path: string, count: number, spanMs?: number): Promise<void> {
   await openSqliteStore(path).close()
   const database = new DatabaseSync(path)
   database.exec('PRAGMA synchronous = OFF')
@@ -73,7 +74,7 @@ export async function fillSqlite(path: string, count: number): Promise<void> {
     `INSERT INTO revocations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
   )
   const resolve = database.prepare('INSERT INTO resolved_users (user_id, revocation_id) VALUES (?, ?)')
-  for (const some of revocations(count)) {
+  for (const some of revocations(count, spanMs)) {
     database.exec('BEGIN')
     for (const one of some) {
       insert.run(...toValues(one))
@@ -85,10 +86,10 @@ export async function fillSqlite(path: string, count: number): Promise<void> {
 }
 
 /** Fills an empty database. */
-export async function fillPostgres({ url, query }: Postgres, count: number): Promise<void> {
+export async function fillPostgres({ url, query }: Postgres, count: number, spanMs?: number): Promise<void> {
   await (await openPostgresStore(url, { connections: 2, clock: systemClock, log: SILENT })).close()
   const names = COLUMNS.join(', ')
-  for (const some of revocations(count)) {
+  for (const some of revocations(count, spanMs)) {
     await query(
       `INSERT INTO curfew.revocations (${names}) SELECT ${names} FROM json_populate_recordset(NULL::curfew.revocations, $1)`,
       [JSON.stringify(some.map(toRow))],

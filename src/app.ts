@@ -19,8 +19,10 @@ import { EventFeed } from './revocation/audit/event-feed.ts'
 import { startSigning } from './revocation/audit/signing.ts'
 import { TrailCheck } from './revocation/audit/trail-check.ts'
 import { startRetention } from './revocation/retention.ts'
+import { Statistics } from './revocation/statistics/statistics.ts'
 import { UNTRACED } from './revocation/tracing.ts'
 import audit from './routes/audit.ts'
+import auditCheck from './routes/audit-check.ts'
 import backups from './routes/backups.ts'
 import batches from './routes/batches.ts'
 import bulk from './routes/bulk.ts'
@@ -37,8 +39,11 @@ import reload, { logWarnings } from './routes/reload.ts'
 import retry from './routes/retry.ts'
 import revocations from './routes/revocations.ts'
 import revokeAll from './routes/revoke-all.ts'
+import sendersRoute from './routes/senders.ts'
 import sessions from './routes/sessions.ts'
+import statisticsRoute from './routes/statistics.ts'
 import status from './routes/status.ts'
+import suggestions from './routes/suggestions.ts'
 import timeline from './routes/timeline.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
@@ -146,12 +151,15 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(batches, { store, estimates, tenants })
   await app.register(key, { senders, brake: config.massRevocation })
   await app.register(status, { estimates, tenants, clock })
+  const statistics = new Statistics({ store, clock, log: app.log })
+  await app.register(statisticsRoute, { statistics, tenants, clock })
   await app.register(retry, { store, wake: worker.wake, tenants, clock })
   await app.register(held, {
     ...{ store, waiters, tenants, clock },
     wake: worker.wake,
     onWithdrawn: worker.withdraw,
   })
+  const senderOptions = { senders, sources, last, tenants }
   await app.register(health, {
     store,
     tenants,
@@ -159,7 +167,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     sources,
     senders,
     trail,
-    viewSenders: (sender) => sendersVisibleTo(sender, { senders, sources, last, tenants }),
+    viewSenders: (sender) => sendersVisibleTo(sender, senderOptions),
     clock,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
@@ -167,10 +175,14 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(metricsRoute, {
     ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, clock },
   })
+  const isAudited = config.auditRetentionDays > 0
+  await app.register(sendersRoute, { ...senderOptions, audit: store.audit, isAudited, clock })
+  await app.register(suggestions, senderOptions)
   await app.register(audit, { audit: store.audit })
+  await app.register(auditCheck, { trail })
   await app.register(timeline, { store, audit: store.audit })
   const feed = new EventFeed({ audit: store.audit, clock, log: app.log })
-  await app.register(events, { feed, isOn: config.auditRetentionDays > 0, clock })
+  await app.register(events, { feed, isOn: isAudited, clock })
   await app.register(erasures, { audit: store.audit, tenants, clock })
 
   // Change the configuration
@@ -192,7 +204,8 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     components.brakeLog.stop()
     senders.stop()
     const runs = worker.stop()
-    stopped = Promise.all([runs, tenants.stop(), sources.stop(), trail?.stop(), listener?.close()])
+    const reading = [trail?.stop(), statistics.stop()]
+    stopped = Promise.all([runs, tenants.stop(), sources.stop(), ...reading, listener?.close()])
     waiters.close()
   })
   app.addHook('onClose', async () => {

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CurfewError } from '../base/errors.ts'
 import { clientAddress } from '../http/client-address.ts'
@@ -21,11 +22,14 @@ export interface ApiProblem {
 export class ApiError extends Error {
   readonly status: number
   readonly problem: ApiProblem
+  /** The header, if there is one. */
+  readonly retryAfter: string | undefined
 
-  constructor(status: number, problem: ApiProblem) {
+  constructor(status: number, problem: ApiProblem, retryAfter?: string) {
     super(problem.title)
     this.status = status
     this.problem = problem
+    this.retryAfter = retryAfter
   }
 }
 
@@ -82,7 +86,7 @@ export class Api {
     const stream = response.stream()
     if (response.statusCode !== 200) {
       const text = (await stream.toArray()).join('')
-      throw new ApiError(response.statusCode, JSON.parse(text))
+      throw new ApiError(response.statusCode, JSON.parse(text), retryAfterOf(response))
     }
     stream.on('data', onChunk).once('close', onEnd)
     // As if the connection was closed: the route is notified only by its response.
@@ -103,8 +107,13 @@ export class Api {
     if (response.statusCode >= 200 && response.statusCode < 300) return answer as Body
     // Readiness is an answer, too.
     if (response.statusCode === 503 && 'checks' in answer) return answer as Body
-    throw new ApiError(response.statusCode, answer as ApiProblem)
+    throw new ApiError(response.statusCode, answer as ApiProblem, retryAfterOf(response))
   }
+}
+
+function retryAfterOf({ headers }: { headers: OutgoingHttpHeaders }): string | undefined {
+  const value = headers['retry-after']
+  return value === undefined ? undefined : String(value)
 }
 
 function withQuery(path: string, query: Record<string, string | undefined>): string {

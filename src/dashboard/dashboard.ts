@@ -13,8 +13,7 @@ import type { Role } from '../base/role.ts'
 import { pageHeaders } from '../http/page-headers.ts'
 import { sendProblem, toCurfewError, toProblem } from '../http/problems.ts'
 import { Api, ApiError, type ApiProblem } from './api.ts'
-import { SCRIPT, STYLE } from './assets.ts'
-import { FORMS_SCRIPT } from './forms-script.ts'
+import { ASSETS } from './assets.ts'
 import { csrfField, type Html, type PageOptions, PREFIX, page, problemBox } from './layout.ts'
 import { type Operator, signIn } from './operator.ts'
 import { PAGES } from './pages.ts'
@@ -83,16 +82,10 @@ export async function dashboard(
     return sendError(thrown, request, reply)
   })
 
-  app.get(`${PREFIX}/style.css`, route, async (_request, reply) =>
-    reply.type('text/css; charset=utf-8').send(STYLE),
-  )
-  app.get(`${PREFIX}/live.js`, route, async (_request, reply) =>
-    reply.type('text/javascript; charset=utf-8').send(SCRIPT),
-  )
-
-  app.get(`${PREFIX}/forms.js`, route, async (_request, reply) =>
-    reply.type('text/javascript; charset=utf-8').send(FORMS_SCRIPT),
-  )
+  for (const { path, type, content } of ASSETS)
+    app.get(`${PREFIX}${path}`, route, async (_request, reply) =>
+      reply.headers(CACHED).type(type).send(content),
+    )
 
   app.get(SIGN_IN, route, async (_request, reply) => sendSignIn(reply, null))
   app.post(SIGN_IN, { ...route, preValidation: app.csrfProtection }, async (request, reply) => {
@@ -164,6 +157,9 @@ function operatorOf({ operator }: FastifyRequest): Operator {
   return operator
 }
 
+/** The address of an asset changes with its content. */
+const CACHED = { 'cache-control': 'public, max-age=31536000, immutable' }
+
 const HEADERS = pageHeaders({ styleSrc: ["'self'"], imgSrc: ['data:'], formAction: ["'self'"] })
 
 function send(reply: FastifyReply, options: PageOptions): FastifyReply {
@@ -173,9 +169,9 @@ function send(reply: FastifyReply, options: PageOptions): FastifyReply {
 function sendSignIn(reply: FastifyReply, refused: ApiProblem | null): FastifyReply {
   const token = reply.generateCsrf()
   const problem = refused ? problemBox(refused) : ''
-  const content: Html = html`!${problem}<form method="post" action="${SIGN_IN}">!${csrfField(token)}
+  const content: Html = html`!${problem}<form class="panel sign-in" method="post" action="${SIGN_IN}">!${csrfField(token)}
 <p><label for="key">API key with the role read</label><input id="key" name="key" type="password" autocomplete="current-password" required maxlength="1024"></p>
-<button>Sign in</button></form>`
+<button class="primary">Sign in</button></form>`
   return send(reply, { title: 'Sign in', section: null, operator: null, csrf: token, content })
 }
 
@@ -185,6 +181,7 @@ function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply
   if (!request.cookies) return sendProblem(thrown, request, reply)
   const answer = answerTo(thrown)
   if (answer.status >= 500 && !(thrown instanceof ApiError)) return sendProblem(thrown, request, reply)
+  if (answer.retryAfter) reply.header('retry-after', answer.retryAfter)
   return send(reply.code(answer.status), {
     title: 'Error',
     section: null,
@@ -194,9 +191,9 @@ function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply
   })
 }
 
-function answerTo(thrown: unknown): Pick<ApiError, 'status' | 'problem'> {
+function answerTo(thrown: unknown): Pick<ApiError, 'status' | 'problem' | 'retryAfter'> {
   if (thrown instanceof ApiError) return thrown
   const isCsrf = thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('FST_CSRF_')
   const problem = toProblem(isCsrf ? new CurfewError('CURFEW_FORM_INVALID') : toCurfewError(thrown))
-  return { status: problem.status, problem }
+  return { status: problem.status, problem, retryAfter: undefined }
 }

@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import { VERSION } from './assets.ts'
 import type { Operator } from './operator.ts'
 
 export const PREFIX = '/dashboard'
@@ -23,6 +24,8 @@ const SECTIONS = {
   revocations: { path: '/revocations', name: 'Revocations' },
   failed: { path: '/failed', name: 'Failed' },
   revoke: { path: '/revoke', name: 'Revoke' },
+  senders: { path: '/senders', name: 'Sources and keys' },
+  audit: { path: '/audit', name: 'Audit trail' },
 } as const
 
 export type Section = keyof typeof SECTIONS
@@ -36,10 +39,10 @@ export function page({ title, section, operator, isLive = false, csrf, content }
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title} – Curfew</title>
-<link rel="stylesheet" href="${PREFIX}/style.css">
+<link rel="stylesheet" href="${PREFIX}/style.css?v=${VERSION}">
 <link rel="icon" href="data:,">
-<script src="${PREFIX}/live.js" defer></script>
-<script src="${PREFIX}/forms.js" defer></script>
+<script src="${PREFIX}/live.js?v=${VERSION}" defer></script>
+<script src="${PREFIX}/forms.js?v=${VERSION}" defer></script>
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>
@@ -51,6 +54,7 @@ export function page({ title, section, operator, isLive = false, csrf, content }
 !${operator?.expiresSoonAt ? expiryNotice(operator.expiresSoonAt) : ''}<h1>${title}</h1>
 !${content}
 </main>
+<p id="live" class="live" role="status"></p>
 </body>
 </html>`
 }
@@ -78,6 +82,25 @@ export function csrfField(csrf: string): Html {
 export function time(at: string | null, otherwise = '–'): Html {
   if (at === null) return html`${otherwise}`
   return html`<time datetime="${at}" title="${at}">${at.slice(0, 19).replace('T', ' ')} UTC</time>`
+}
+
+/** The time of day; see `time`. */
+export function shortTime(at: string | null): Html {
+  if (at === null) return '–'
+  return html`<time datetime="${at}" title="${at}" data-short>${at.slice(11, 16)} UTC</time>`
+}
+
+/** A link to the next page of a list; nothing on the last one. @param path below `/dashboard` */
+export function older(
+  path: string,
+  filters: Readonly<Record<string, string | undefined>>,
+  nextCursor: string | null,
+): Html {
+  if (nextCursor === null) return ''
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries({ ...filters, cursor: nextCursor }))
+    if (value) query.set(name, value)
+  return html`<p><a rel="next" href="${PREFIX}${path}?${query}">Older</a></p>`
 }
 
 export interface Column<Row> {

@@ -1,19 +1,38 @@
 import { html } from 'ghtml'
 import type { Api } from './api.ts'
 import { type Html, PREFIX, table, text, time } from './layout.ts'
+import { numberText } from './numbers.ts'
 import type { Page } from './page.ts'
+import { statisticsContent } from './statistics.ts'
 
 interface Backlog {
   queued: number
   running: number
 }
 
+/** Calls to Qlik Cloud of one tier. */
+interface Budget {
+  available: number
+  perWindow: number
+  nextAt: string | null
+  blockedUntil: string | null
+}
+
+interface Client {
+  client: string
+  isRefused: boolean
+  reads: Budget
+  revocations: Budget
+}
+
+/** A page with all of thousands would be slow, and hard to read. */
+const MAX_TENANTS = 100
+
 interface Tenant {
   tenant: string
   backlog: Record<'security' | 'logout' | 'session-expired', Backlog>
   remainingTokens: number
-  permits: { available: number; perWindow: number; nextAt: string | null } | null
-  blockedUntil: string | null
+  clients: Client[]
   estimatedCompletionAt: string | null
   oldestQueuedAt: string | null
   waitingFor: { what: string; until: string | null } | null
@@ -39,73 +58,107 @@ export const nowPage: Page = {
 async function nowContent(api: Api): Promise<Html> {
   const count = (query: Record<string, string>) =>
     api.get<Counted>('/revocations', { ...query, limit: '1', count: 'true' }).then(({ count }) => count)
-  const [status, readiness, failed, held] = await Promise.all([
+  const [{ tenants }, readiness, failed, held, statistics] = await Promise.all([
     api.get<{ tenants: Tenant[] }>('/status'),
     api.get<Readiness>('/health/ready'),
     count({ status: 'failed' }),
     count({ status: 'held' }),
+    statisticsContent(api),
   ])
-  const { tenants } = status
   const sum = (of: (tenant: Tenant) => number) => tenants.reduce((total, one) => total + of(one), 0)
-  return html`
-<ul class="tiles">
+  const queued = sum((one) => total(one, 'queued'))
+  const running = sum((one) => total(one, 'running'))
+  return html`<ul class="tiles">
+!${tile('Queued', queued, '?status=queued')}!${tile('Running', running, '?status=running')}
 !${tile(
-    'queued',
-    sum((one) => total(one, 'queued')),
-    '?status=queued',
-  )}
-!${tile(
-    'running',
-    sum((one) => total(one, 'running')),
-    '?status=running',
-  )}
-!${tile(
-    'tokens to revoke, as far as known',
+    'Tokens to revoke',
     sum(({ remainingTokens }) => remainingTokens),
   )}
-!${tile('held', shown(held), '?status=held', (held?.value ?? 0) > 0)}
-!${tile('failed', shown(failed), '?status=failed', (failed?.value ?? 0) > 0)}
+!${tile('Held', shown(held), '?status=held', (held?.value ?? 0) > 0)}
+!${tile('Failed', shown(failed), '?status=failed', (failed?.value ?? 0) > 0)}
 </ul>
-!${tenantTable(tenants)}
-!${checkTable(readiness)}`
+!${checks(readiness)}
+!${statistics}
+!${tenantTables(tenants)}`
 }
 
 function tile(name: string, value: number | string, query: string | null = null, isBad = false): Html {
   const label = query === null ? text(name) : html`<a href="${PREFIX}/revocations${query}">${name}</a>`
-  return html`<li><b!${isBad ? ' class="bad"' : ''}>${value}</b>!${label}</li>`
+  return html`<li><b!${isBad ? ' class="bad"' : ''}>${typeof value === 'number' ? numberText(value) : value}</b>!${label}</li>`
 }
 
 function shown(count: Counted['count']): string {
-  return count ? `${count.value}${count.isExact ? '' : '+'}` : '–'
+  return count ? `${numberText(count.value)}${count.isExact ? '' : '+'}` : '–'
 }
 
 function total({ backlog }: Tenant, of: keyof Backlog): number {
   return Object.values(backlog).reduce((sum, counts) => sum + counts[of], 0)
 }
 
-function tenantTable(tenants: readonly Tenant[]): Html {
-  const queued = (reason: keyof Tenant['backlog']) => ({
-    name: `${reason}, queued`,
+/** Those with the longest backlog. */
+function tenantTables(tenants: readonly Tenant[]): Html {
+  const unended = (one: Tenant) => total(one, 'queued') + total(one, 'running')
+  const first = tenants.toSorted((one, other) => unended(other) - unended(one)).slice(0, MAX_TENANTS)
+  const rest = tenants.length - first.length
+  const more = rest > 0 ? html`<p class="hint">${rest} more tenants have a shorter backlog.</p>` : ''
+  return html`!${backlogTable(first)}!${more}!${budgetTable(first)}`
+}
+
+function backlogTable(tenants: readonly Tenant[]): Html {
+  const queued = (reason: keyof Tenant['backlog'], name: string) => ({
+    name,
     isNumber: true,
     cell: ({ backlog }: Tenant) => text(backlog[reason].queued),
   })
   return table(
-    'Tenants',
+    'Backlog of each tenant',
     [
-      { name: 'Tenant', cell: ({ tenant }) => text(tenant) },
-      ...(['security', 'logout', 'session-expired'] as const).map(queued),
+      { name: 'Tenant', cell: ({ tenant }) => html`<b>${tenant}</b>` },
+      queued('security', 'Security'),
+      queued('logout', 'Logout'),
+      queued('session-expired', 'Session expired'),
       { name: 'Running', isNumber: true, cell: (one) => text(total(one, 'running')) },
-      {
-        name: 'Deletes available',
-        isNumber: true,
-        cell: ({ permits }) => text(permits && `${permits.available} of ${permits.perWindow}`),
-      },
+      { name: 'Tokens', isNumber: true, cell: ({ remainingTokens }) => text(remainingTokens) },
       { name: 'Oldest since', cell: ({ oldestQueuedAt }) => time(oldestQueuedAt) },
-      { name: 'Empty at', cell: (one) => emptyAt(one) },
+      { name: 'Done at', cell: (one) => emptyAt(one) },
     ],
     tenants,
     'No tenant is in use. Send a logout, and it appears here.',
   )
+}
+
+function budgetTable(tenants: readonly Tenant[]): Html {
+  const rows = tenants.flatMap(({ tenant, clients }) => clients.map((client) => ({ tenant, ...client })))
+  if (rows.length === 0) return ''
+  type Row = (typeof rows)[number]
+  const columnsOf = (name: string, of: (row: Row) => Budget) => [
+    {
+      name: `${name} available`,
+      isNumber: true,
+      cell: (row: Row) => text(`${of(row).available} of ${of(row).perWindow}`),
+    },
+    { name: `${name} blocked`, cell: (row: Row) => blocked(of(row)) },
+  ]
+  return table(
+    'Budget of each OAuth client, in calls per window',
+    [
+      { name: 'Tenant', cell: ({ tenant }: Row) => html`<b>${tenant}</b>` },
+      {
+        name: 'Client',
+        cell: ({ client, isRefused }: Row) =>
+          html`<code>${client}</code>!${isRefused ? '<br><span class="bad">refused by Qlik Cloud</span>' : ''}`,
+      },
+      ...columnsOf('Tier 1, reads:', ({ reads }) => reads),
+      ...columnsOf('Tier 2, revocations:', ({ revocations }) => revocations),
+    ],
+    rows,
+    '',
+  )
+}
+
+function blocked({ blockedUntil, nextAt }: Budget): Html {
+  if (blockedUntil !== null) return html`<span class="bad">blocked</span> until !${time(blockedUntil)}`
+  return nextAt === null ? '<span class="hint">not blocked</span>' : html`used up until !${time(nextAt)}`
 }
 
 const WAITS: Record<string, string> = {
@@ -123,8 +176,9 @@ function emptyAt({ estimatedCompletionAt, waitingFor }: Tenant): Html {
   return `${time(estimatedCompletionAt)}${wait ?? ''}`
 }
 
-function checkTable({ checks = [] }: Readiness): Html {
+function checks({ checks = [] }: Readiness): Html {
   const others = checks.filter(({ status }) => status !== 'ok')
+  if (others.length === 0) return '<p class="good">All checks are ok.</p>'
   return table(
     'Checks that need attention',
     [
@@ -133,6 +187,6 @@ function checkTable({ checks = [] }: Readiness): Html {
       { name: 'Detail', cell: ({ detail }) => text(detail) },
     ],
     others,
-    '<span class="good">All checks are ok.</span>',
+    '',
   )
 }

@@ -1,3 +1,4 @@
+import { auditPage } from './audit.ts'
 import { batchPage } from './batch.ts'
 import { changePage, confirmPage } from './change.ts'
 import { failedPage } from './failed.ts'
@@ -7,6 +8,7 @@ import { revocationPage } from './revocation.ts'
 import { revocationsPage } from './revocations.ts'
 import { previewPage, revokePage } from './revoke.ts'
 import { sendPage } from './send.ts'
+import { sendersPage } from './senders.ts'
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
@@ -14,4 +16,6 @@ export const PAGES: readonly Page[] = [
   ...[revocationsPage, revocationPage, confirmPage, changePage, batchPage],
   failedPage,
   ...[revokePage, previewPage, sendPage],
+  sendersPage,
+  auditPage,
 ]

@@ -3,21 +3,10 @@ import { z } from 'zod'
 import type { Revocation } from '../client/types.ts'
 import { ACTIONS, buttons, hiddenFields } from './actions.ts'
 import { checked } from './checked.ts'
-import { FILTERS, type Filter, Filters, toField } from './filters.ts'
-import { type Column, csrfField, type Html, PREFIX, table, text, time } from './layout.ts'
+import { type Field, filterForm, type Suggestions, TIME_HINT } from './filter-form.ts'
+import { Filters, toField } from './filters.ts'
+import { type Column, csrfField, type Html, older, PREFIX, table, text, time } from './layout.ts'
 import type { Page, PageRequest } from './page.ts'
-
-const CHOICES: Partial<Record<Filter, readonly string[]>> = {
-  status: ['queued', 'running', 'held', 'completed', 'failed', 'superseded', 'cancelled'],
-  reason: ['security', 'logout', 'session-expired'],
-}
-
-const NAMES: Partial<Record<Filter, string>> = {
-  email: 'E-mail',
-  userId: 'Qlik user id',
-  key: 'Key',
-  code: 'Error code',
-}
 
 interface Listed {
   items: Revocation[]
@@ -38,21 +27,20 @@ export const revocationsPage: Page = {
 async function revocationsContent({ api, query, mayOperate, csrf }: PageRequest): Promise<Html> {
   const filters = checked(Filters, query)
   const { cursor } = checked(Cursor, query)
-  const { items, nextCursor, count } = await api.get<Listed>('/revocations', {
-    ...filters,
-    cursor,
-    limit: '50',
-    count: 'true',
-  })
+  const [{ items, nextCursor, count }, suggestions] = await Promise.all([
+    api.get<Listed>('/revocations', { ...filters, cursor, limit: '50', count: 'true' }),
+    api.get<Suggestions>('/suggestions'),
+  ])
   const found = count ? `${count.isExact ? '' : 'more than '}${count.value}` : ''
-  const more =
-    nextCursor &&
-    html`<p><a rel="next" href="${PREFIX}/revocations?${new URLSearchParams({ ...filters, cursor: nextCursor })}">Older</a></p>`
   const hasActions = mayOperate && items.length > 0
   const columns = hasActions ? [SELECT, ...COLUMNS] : COLUMNS
-  const listed = table('Revocations, newest first', columns, items, 'No revocation matches. Remove a filter.')
-  return html`!${filterForm(filters)}<p role="status">${found} found</p>
-!${hasActions ? selectionForm(filters, found, listed, csrf) : listed}!${more ?? ''}`
+  const none =
+    Object.keys(filters).length > 0
+      ? 'No revocation matches. Remove a filter.'
+      : 'No revocation yet. Send a logout, and it appears here.'
+  const listed = table('Revocations, newest first', columns, items, none)
+  return html`!${filterForm('/revocations', fieldsOf(suggestions), filters)}<p role="status" class="count">${found} found</p>
+!${hasActions ? selectionForm(filters, found, listed, csrf) : listed}!${older('/revocations', filters, nextCursor)}`
 }
 
 /** The API requires a filter, so that nothing is changed by leaving one out. */
@@ -73,26 +61,31 @@ const SELECT: Column<Revocation> = {
     html`<input type="checkbox" name="ids" value="${one.id}" aria-label="Select ${nameOf(one)}">`,
 }
 
-function filterForm(filters: Filters): Html {
-  const fields = FILTERS.map((name) => {
-    const label = NAMES[name] ?? `${name[0]?.toUpperCase()}${name.slice(1)}`
-    return html`<div><label for="${name}">${label}</label>!${fieldOf(name, filters[name] ?? '')}</div>`
-  })
-  return html`<form class="filters" method="get" action="${PREFIX}/revocations">!${fields.join('')}<button>Search</button>
-<a href="${PREFIX}/revocations">Clear</a></form>`
-}
-
-function fieldOf(name: Filter, value: string): Html {
-  const choices = CHOICES[name]
-  if (!choices) {
-    const example = name === 'since' || name === 'until' ? ' placeholder="2026-11-28T12:00:00Z"' : ''
-    return html`<input id="${name}" name="${name}" value="${value}" maxlength="255"!${example}>`
-  }
-  const options = ['', ...choices].map(
-    (one) =>
-      html`<option value="${one}"!${one === value ? ' selected' : ''}>${one === '' ? 'any' : one}</option>`,
-  )
-  return html`<select id="${name}" name="${name}">!${options.join('')}</select>`
+function fieldsOf({ tenant, source, key, code }: Suggestions): Field[] {
+  return [
+    { name: 'email', label: 'E-mail' },
+    {
+      name: 'status',
+      label: 'Status',
+      choices: ['queued', 'running', 'held', 'completed', 'failed', 'superseded', 'cancelled'],
+    },
+    { name: 'code', label: 'Error code', suggestions: code },
+    { name: 'tenant', label: 'Tenant', suggestions: tenant },
+    { name: 'subject', label: 'Subject', isRare: true },
+    { name: 'userId', label: 'Qlik user id', isRare: true },
+    { name: 'source', label: 'Source', suggestions: source, isRare: true },
+    { name: 'key', label: 'Key', suggestions: key, isRare: true },
+    { name: 'reason', label: 'Reason', choices: ['security', 'logout', 'session-expired'], isRare: true },
+    {
+      name: 'outcome',
+      label: 'Outcome',
+      choices: ['revoked', 'nothing-to-revoke', 'no-such-user', 'none-visible'],
+      isRare: true,
+    },
+    { name: 'batch', label: 'Batch', isRare: true },
+    { name: 'since', label: 'Accepted since', hint: TIME_HINT, isRare: true },
+    { name: 'until', label: 'Accepted before', hint: TIME_HINT, isRare: true },
+  ]
 }
 
 const COLUMNS: readonly Column<Revocation>[] = [

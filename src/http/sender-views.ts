@@ -4,7 +4,7 @@ import { isoTime } from '../base/iso-time.ts'
 import { OPERATORS_ROLES, ROLES } from '../base/role.ts'
 import type { SourceEntry } from '../base/source-entry.ts'
 import { type ApiKey, senderOf } from './api-key.ts'
-import type { LastRequest, LastRequests } from './last-requests.ts'
+import type { ConfiguredSender, LastRequest, LastRequests } from './last-requests.ts'
 import type { Sender, Senders } from './senders.ts'
 
 const time = z.iso.datetime().nullable()
@@ -37,11 +37,16 @@ const ApiKeyView = z.object({
 const WebhookSecretView = z.object({ name: z.string(), tenants, ...lastRequest })
 const SourceView = z.object({ name: z.string(), kind: z.string(), ...lastRequest })
 
-export const SenderViews = z.object({
-  apiKeys: z.array(ApiKeyView),
-  webhookSecrets: z.array(WebhookSecretView),
-  sources: z.array(SourceView),
-})
+/** The shape of `sendersVisibleTo`, with more members of each sender. */
+export function senderViews<More extends z.ZodRawShape>(more: More) {
+  return {
+    apiKeys: z.array(ApiKeyView.extend(more)),
+    webhookSecrets: z.array(WebhookSecretView.extend(more)),
+    sources: z.array(SourceView.extend(more)),
+  }
+}
+
+export const SenderViews = z.object(senderViews({}))
 export type SenderViews = z.infer<typeof SenderViews>
 
 export interface SenderViewsOptions {
@@ -55,31 +60,37 @@ export interface SenderViewsOptions {
 /**
  * The senders that an operator can see; an empty object for other senders. The roles `operate` and `admin` see senders; a key
  * that is restricted to tenants sees only senders restricted to these tenants.
+ * @param more further members of each sender
  */
-export function sendersVisibleTo(
+export function sendersVisibleTo<More extends object = object>(
   sender: Sender | null,
   { senders, sources, last, tenants }: SenderViewsOptions,
-): Partial<SenderViews> {
+  more: (of: ConfiguredSender) => More = () => ({}) as More,
+) {
   if (!sender?.roles.some((role) => OPERATORS_ROLES.includes(role))) return {}
   const isVisible = (own: readonly string[] | null) =>
     sender.tenants === null || own?.every((name) => sender.tenants?.includes(name)) === true
+  const lastOf = (of: ConfiguredSender) => ({ ...viewOf(last.of(of)), ...more(of) })
   return {
     apiKeys: senders
       .apiKeys()
       .filter((key) => isVisible(key.tenants))
-      .map((key) => apiKeyView(key, last)),
+      .map((key) => ({
+        ...apiKeyView(key),
+        ...lastOf({ kind: 'api-key', id: senderOf(key).fingerprint }),
+      })),
     webhookSecrets: senders
       .webhookSecrets()
       .filter((secret) => isVisible(secret.tenants))
       .map(({ name, tenants, fingerprint }) => ({
         name,
         tenants: tenants && [...tenants],
-        ...viewOf(last.of({ kind: 'webhook', id: fingerprint })),
+        ...lastOf({ kind: 'webhook', id: fingerprint }),
       })),
     sources: sources
       .entries()
       .filter((entry) => isVisible(tenantsOf(entry, tenants.names())))
-      .map(({ name, kind }) => ({ name, kind, ...viewOf(last.of({ kind: 'source', id: name })) })),
+      .map(({ name, kind }) => ({ name, kind, ...lastOf({ kind: 'source', id: name }) })),
   }
 }
 
@@ -93,7 +104,7 @@ function tenantsOf(
   return only === undefined ? null : [only]
 }
 
-function apiKeyView(key: ApiKey, last: Pick<LastRequests, 'of'>): z.infer<typeof ApiKeyView> {
+function apiKeyView(key: ApiKey) {
   const { name, roles, tenants, notBefore, expiresAt, lastUsedAt } = key
   return {
     name,
@@ -102,7 +113,6 @@ function apiKeyView(key: ApiKey, last: Pick<LastRequests, 'of'>): z.infer<typeof
     notBefore: isoTime(notBefore),
     expiresAt: isoTime(expiresAt),
     lastUsedAt: isoTime(lastUsedAt),
-    ...viewOf(last.of({ kind: 'api-key', id: senderOf(key).fingerprint })),
   }
 }
 

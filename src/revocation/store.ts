@@ -12,6 +12,7 @@ import type { HeldStore } from './store/held-store.ts'
 import type { RunStore } from './store/run-store.ts'
 import type { SessionStore } from './store/session-store.ts'
 import type { SizeStore } from './store/size-store.ts'
+import type { StatisticsStore } from './store/statistics-store.ts'
 import type { Found } from './transitions.ts'
 
 export interface Accepted {
@@ -119,6 +120,7 @@ export interface RevocationStore
   extends RunStore,
     ConfirmationStore,
     SizeStore,
+    StatisticsStore,
     HeldStore,
     SessionStore,
     BatchStore {

@@ -10,6 +10,9 @@ import { type EventFeed, EventId, type FeedEvent, type Subscriber } from '../rev
 import { mayUse } from '../revocation/tenant-bounds.ts'
 
 const MAX_STREAMS = 50
+/** So that one key leaves room for others. Each open page of the dashboard is a stream. */
+const MAX_STREAMS_PER_KEY = 30
+const RETRY_AFTER_S = 60
 /** Proxies and clients close silent connections, and Curfew does after 45 s. */
 const KEEP_ALIVE_MS = 15_000
 /** Then the client connects again, and its API key is checked again. */
@@ -27,6 +30,26 @@ export interface EventRoutesOptions {
 /** `GET /events`: server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, isOn, clock }) => {
   app.addHook('preClose', async () => feed.close())
+
+  /** The number of streams of each key. */
+  const open = new Map<string, number>()
+  /** @returns to be called at the end of the stream */
+  const enter = (key: string): (() => void) => {
+    const own = open.get(key) ?? 0
+    const isFull = [...open.values()].reduce((sum, count) => sum + count, 0) >= MAX_STREAMS
+    if (isFull || own >= MAX_STREAMS_PER_KEY)
+      throw new CurfewError(
+        'CURFEW_OVERLOADED',
+        isFull ? 'Too many event streams are open.' : 'Too many event streams of this API key are open.',
+        { retryAfterSeconds: RETRY_AFTER_S },
+      )
+    open.set(key, own + 1)
+    return () => {
+      const left = (open.get(key) ?? 0) - 1
+      if (left > 0) open.set(key, left)
+      else open.delete(key)
+    }
+  }
 
   app.get(
     '/events',
@@ -57,9 +80,8 @@ const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, is
     },
     async (request, reply) => {
       if (!isOn) throw new CurfewError('CURFEW_NO_AUDIT_TRAIL')
-      if (feed.subscribers >= MAX_STREAMS)
-        throw new CurfewError('CURFEW_OVERLOADED', undefined, { retryAfterSeconds: 60 })
       const sender = provenSender(request)
+      const leave = enter(sender.fingerprint)
       const stream = new PassThrough()
       const write = (text: string) => {
         if (stream.writableEnded) return
@@ -76,7 +98,11 @@ const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, is
       }
       write(': connected\n\n')
       const after = request.headers['last-event-id'] ?? null
-      const stop = await feed.subscribe(subscriber, { after, tenants: sender.tenants ?? undefined })
+      const subscription = feed.subscribe(subscriber, { after, tenants: sender.tenants ?? undefined })
+      const stop = await subscription.catch((error) => {
+        leave()
+        throw error
+      })
       const cancelEnd = clock.after(LONGEST_MS, () => stream.end())
       let cancelKeepAlive = () => {}
       const keepAlive = () => {
@@ -87,6 +113,7 @@ const events: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { feed, is
       }
       keepAlive()
       stream.once('close', () => {
+        leave()
         stop()
         cancelEnd()
         cancelKeepAlive()

@@ -6,6 +6,8 @@ import { CurfewError } from '../base/errors.ts'
 import { isoTime } from '../base/iso-time.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
+import type { Tier } from '../qlik/budget/permit-log.ts'
+import { classOf } from '../qlik/pool.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 import type { Estimates } from '../revocation/estimates.ts'
 import { Identifier } from '../revocation/signal.ts'
@@ -25,6 +27,28 @@ const Backlog = z
   })
   .meta({ id: 'Backlog' })
 
+const Budget = z
+  .object({
+    available: count.describe('Number of calls that can start now'),
+    perWindow: count.describe('Number of calls in any window'),
+    nextAt: time.describe('When the next call can start; null if one can now'),
+    blockedUntil: time.describe(
+      'Until when a 429 response of Qlik Cloud blocks the calls; null if none does',
+    ),
+  })
+  .meta({ id: 'Budget' })
+
+const ClientView = z
+  .object({
+    client: z.string().describe('Id of the OAuth client'),
+    isRefused: z
+      .boolean()
+      .describe('Whether it is not used: Qlik Cloud refuses it, or it lacks its role or scope'),
+    reads: Budget.describe('Tier 1: listing tokens and finding users'),
+    revocations: Budget.describe('Tier 2: revoking tokens and requesting access tokens'),
+  })
+  .meta({ id: 'ClientBudgets' })
+
 const TenantView = z
   .object({
     tenant: z.string(),
@@ -43,6 +67,9 @@ const TenantView = z
     blockedUntil: time.describe(
       'Until when 429 responses of Qlik Cloud block the reads or the revocations of all clients; null if they do not',
     ),
+    clients: z
+      .array(ClientView)
+      .describe('What the rate limits of each OAuth client allow; empty while the tenant is not in use'),
     estimatedCompletionAt: time.describe(
       'When the backlog is expected to be empty; null if it is empty, or if no revocation can proceed: then `waitingFor` gives the reason',
     ),
@@ -53,7 +80,7 @@ const TenantView = z
 
 export interface StatusOptions {
   estimates: Pick<Estimates, 'refresh' | 'tenants' | 'statusOf'>
-  tenants: Pick<Tenants, 'opened' | 'has'>
+  tenants: Pick<Tenants, 'opened' | 'has' | 'ifOpen' | 'clientBlockedUntil'>
   clock: Pick<Clock, 'now'>
 }
 
@@ -91,12 +118,12 @@ const status: FastifyPluginAsyncZod<StatusOptions> = async (app, { estimates, te
         throw new CurfewError('CURFEW_UNKNOWN_TENANT')
       const names = tenant === undefined ? [...inUse].filter((name) => mayUse(sender, name)).sort() : [tenant]
       const at = new Date(clock.now()).toISOString()
-      return { at, tenants: names.map((name) => show(estimates.statusOf(name))) }
+      return { at, tenants: names.map((name) => show(estimates.statusOf(name), clientsOf(name, tenants))) }
     },
   )
 }
 
-function show(status: TenantStatus): z.infer<typeof TenantView> {
+function show(status: TenantStatus, clients: z.infer<typeof ClientView>[]): z.infer<typeof TenantView> {
   const { tenant, backlog, outlook, blockedUntil, emptyAt, oldestQueuedAt } = status
   return {
     tenant,
@@ -112,10 +139,28 @@ function show(status: TenantStatus): z.infer<typeof TenantView> {
       nextAt: isoTime(outlook.nextPermitAt),
     },
     blockedUntil: isoTime(blockedUntil),
+    clients,
     estimatedCompletionAt: isoTime(emptyAt),
     oldestQueuedAt: isoTime(oldestQueuedAt),
     waitingFor: waitOf(status),
   }
+}
+
+function clientsOf(name: string, tenants: StatusOptions['tenants']): z.infer<typeof ClientView>[] {
+  const clients = tenants.ifOpen(name)?.pool.clients ?? []
+  return clients.map((client) => {
+    const { clientId, budget } = client
+    const of = (tier: Tier) => {
+      const blockedUntil = tenants.clientBlockedUntil(name, clientId, tier)
+      return {
+        available: budget.remaining(tier),
+        perWindow: budget.limitOf(tier).limit,
+        nextAt: isoTime(budget.usedUpUntil(tier) ?? blockedUntil),
+        blockedUntil: isoTime(blockedUntil),
+      }
+    }
+    return { client: clientId, isRefused: classOf(client) === 'out', reads: of(1), revocations: of(2) }
+  })
 }
 
 function countsOf({ queued, running, knownTokens, uncounted }: TenantStatus['backlog']['logout']) {

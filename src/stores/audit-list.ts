@@ -109,6 +109,9 @@ function windowOf({ query, after, rows, dialect }: Search, size: number, part: n
   ]
   const [first, ...more] = indexed.filter(([value]) => value !== undefined)
   const inside = first ? [first[1]()] : []
+  // A literal: the index contains only these.
+  const isByEvent = !first && event === 'request-rejected'
+  if (isByEvent) inside.push(`event = 'request-rejected'`)
   if (part !== null) inside.push(`${userPart} = ${bind(part)}`)
   const time = first ? timeInIndex : 'at'
   if (from !== undefined) inside.push(`${time} >= ${bind(from)}`)
@@ -123,7 +126,7 @@ function windowOf({ query, after, rows, dialect }: Search, size: number, part: n
   if (inside.length === 0) inside.push(`${time} <= ${bind(Number.MAX_SAFE_INTEGER)}`)
   const insideValues = [...values]
   const others = more.map(([, condition]) => condition())
-  if (event !== undefined) others.push(`event = ${bind(event)}`)
+  if (event !== undefined && !isByEvent) others.push(`event = ${bind(event)}`)
   if (tenants) others.push(isIn('tenant', bind(list(tenants))))
 
   const of = (columns: string) =>

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { busyDay, NOW } from '../support/busy-day.ts'
 import { open, signIn, skip, violationsOf } from '../support/chromium.ts'
 import { API_KEY, type Service, startService } from '../support/service.ts'
 
@@ -11,30 +12,100 @@ async function busyService(t: Test): Promise<{ service: Service; id: string }> {
   return { service, id }
 }
 
-for (const colorScheme of ['light', 'dark'] as const)
-  t.test(`every page is accessible, ${colorScheme}, and reports no error`, { skip }, async (t) => {
-    const { service, id } = await busyService(t)
-    const { page, complaints } = await open(t, service, { colorScheme })
-    await page.goto('/dashboard/sign-in')
-    t.same(await violationsOf(page), [])
-    await signIn(page)
-    for (const path of ['/dashboard', '/dashboard/revocations', `/dashboard/revocations/${id}`]) {
-      await page.goto(path)
-      t.same(await violationsOf(page), [], path)
+/** Where screenshots are written: see `npm run screenshots`. */
+const SCREENSHOTS = process.env.SCREENSHOTS
+/** Of each page, the height of its screenshot, if it is in the documentation. */
+const PAGES = {
+  now: 1_000,
+  revocations: null,
+  revocation: null,
+  failed: null,
+  revoke: null,
+  senders: 640,
+  audit: null,
+  'sign-in': null,
+}
+
+t.test('every page is accessible, light and dark, and reports no error', { skip }, async (t) => {
+  const { service, apiKey, id } = await busyDay(t)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const size = { viewport: { width: 1_280, height: 800 } }
+    const place = { locale: 'en-GB', timezoneId: 'Europe/Berlin' }
+    const { page, complaints } = await open(t, service, { colorScheme, ...size, ...place })
+    await page.clock.setFixedTime(NOW)
+    await signIn(page, apiKey)
+    for (const [name, height] of Object.entries(PAGES)) {
+      const path = { now: '', revocation: `/revocations/${id}` }[name] ?? `/${name}`
+      await page.goto(`/dashboard${path}`)
+      t.same(await violationsOf(page), [], `${name} ${colorScheme}`)
+      if (!SCREENSHOTS || height === null) continue
+      await page.setViewportSize({ width: 1_280, height })
+      await page.screenshot({ path: `${SCREENSHOTS}/dashboard-${name}-${colorScheme}.png` })
     }
     t.same(complaints, [])
-  })
+  }
+})
 
 t.test('a page shows what happens without being loaded again', { skip }, async (t) => {
   const service = await startService(t)
   const { page, complaints } = await open(t, service)
   await signIn(page)
   await page.goto('/dashboard/revocations')
-  await page.getByText('No revocation matches').waitFor()
+  await page.getByText('No revocation yet').waitFor()
   await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
   await page.getByRole('link', { name: 'ann' }).waitFor()
   t.equal(await page.getByText('1 found').count(), 1)
   t.same(complaints, [])
+})
+
+t.test('an update keeps the focus, and what was opened', { skip }, async (t) => {
+  const service = await startService(t)
+  await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+  const { page } = await open(t, service)
+  await signIn(page)
+  await page.goto('/dashboard/audit')
+  await page.getByText('Show', { exact: true }).first().click()
+  const shown = page.locator('td details[open]')
+  const text = await shown.textContent()
+  await service.call('POST', '/logout-hook', { body: { userId: 'ben' } })
+  await page.getByRole('link', { name: 'ben' }).first().waitFor()
+  t.equal(await shown.textContent(), text)
+  t.equal(await page.evaluate('document.activeElement.tagName'), 'SUMMARY')
+  t.equal(await page.evaluate('document.activeElement.parentElement.open'), true)
+})
+
+t.test('with too many open pages, a page says so and updates calmly', { skip }, async (t) => {
+  const service = await startService(t)
+  const { page } = await open(t, service)
+  await signIn(page)
+  const cookies = await page.context().cookies()
+  const headers = { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; ') }
+  await page.goto('about:blank')
+  for (let opened = 0; opened < 30; ) {
+    const { status } = await fetch(`${service.url}/dashboard/events`, { headers })
+    if (status === 200) opened += 1
+  }
+  await page.clock.install()
+  await page.goto('/dashboard/revocations')
+  await page.getByText('Live updates are off').waitFor()
+  await service.call('POST', '/logout-hook', { body: { userId: 'ann' } })
+  t.equal(await page.getByRole('link', { name: 'ann' }).count(), 0)
+  await page.clock.fastForward(30_000)
+  await page.getByRole('link', { name: 'ann' }).waitFor()
+})
+
+t.test('filters suggest what is configured', { skip }, async (t) => {
+  const service = await startService(t)
+  const { page } = await open(t, service)
+  await signIn(page)
+  await page.goto('/dashboard/revocations')
+  const suggested = 'document.getElementById("tenant").list.options[0].value'
+  t.equal(await page.evaluate(suggested), 'default')
+  await page.getByText('More filters').click()
+  await page.getByLabel('Accepted since').fill('nonsense')
+  await page.getByRole('button', { name: 'Search' }).click()
+  await page.getByRole('alert').waitFor()
+  t.match(await page.getByRole('alert').textContent(), 'The request is invalid')
 })
 
 t.test('the keyboard suffices', { skip }, async (t) => {
@@ -71,7 +142,7 @@ t.test('on a narrow screen, nothing is cut off', { skip }, async (t) => {
   const { service } = await busyService(t)
   const { page } = await open(t, service, { viewport: { width: 320, height: 640 } })
   await signIn(page)
-  for (const path of ['/dashboard', '/dashboard/revocations']) {
+  for (const path of ['', '/revocations', '/senders', '/audit'].map((path) => `/dashboard${path}`)) {
     await page.goto(path)
     t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false, path)
   }

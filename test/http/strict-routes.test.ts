@@ -23,6 +23,9 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'GET /key': { path: '/key' },
   'GET /batches/:id': { path: '/batches/b1' },
   'GET /status': { path: '/status' },
+  'GET /statistics': { path: '/statistics' },
+  'GET /senders': { path: '/senders' },
+  'GET /suggestions': { path: '/suggestions' },
   'GET /revocations/:id': { path: `/revocations/${ID}` },
   'GET /revocations/:id/timeline': { path: `/revocations/${ID}/timeline` },
   'DELETE /revocations/:id': { path: `/revocations/${ID}` },
@@ -36,6 +39,7 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'DELETE /sessions': { path: '/sessions', body: { sid: 's1' } },
   'GET /events': { path: '/events' },
   'GET /audit': { path: '/audit' },
+  'GET /audit/check': { path: '/audit/check' },
   'GET /audit/export': { path: '/audit/export' },
   'POST /erasures': { path: '/erasures', body: { userId: 'u1' } },
   'GET /erasures/:id': { path: `/erasures/${ID}` },
@@ -66,6 +70,7 @@ const OF_SOURCES = [
 /** Pages for people, which ignore what they do not know. Their forms carry a token: test/dashboard/sign-in.test.ts. */
 const OF_DASHBOARD = [
   'GET /dashboard',
+  'GET /dashboard/audit',
   'GET /dashboard/batches/:id',
   'GET /dashboard/events',
   'GET /dashboard/failed',
@@ -74,6 +79,7 @@ const OF_DASHBOARD = [
   'GET /dashboard/revocations',
   'GET /dashboard/revocations/:id',
   'GET /dashboard/revoke',
+  'GET /dashboard/senders',
   'GET /dashboard/sign-in',
   'GET /dashboard/style.css',
   'POST /dashboard/revocations/change',

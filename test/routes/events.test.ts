@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { configurationFile, entryFor } from '../support/config-file.ts'
 import { KEY } from '../support/configuration.ts'
 import { isProblem } from '../support/problems.ts'
-import { API_KEY, type Service, startService } from '../support/service.ts'
+import { API_KEY, OTHER_API_KEY, type Service, startService } from '../support/service.ts'
 
 interface ServerSentEvent {
   id: string | undefined
@@ -93,6 +93,28 @@ t.test('a shutdown ends the stream', async (t) => {
   const ended = upTo(events, 'never')
   await service.app.close()
   t.same(await ended, [])
+})
+
+t.test('streams are limited, in total and for each key, and other requests continue', async (t) => {
+  const service = await startService(t)
+  // More would be refused as connections.
+  const connections = Array.from({ length: 200 }, () => connect(t, service))
+  const answered = await Promise.all(connections)
+  const accepted = answered.filter(({ response }) => response.status === 200)
+  t.equal(accepted.length, 30)
+  const refused = answered.find(({ response }) => response.status !== 200)
+  t.match(await refused?.response.json(), { code: 'CURFEW_OVERLOADED', detail: /of this API key/ })
+  t.equal(refused?.response.headers.get('retry-after'), '60')
+  const other = { authorization: `Bearer ${OTHER_API_KEY}` }
+  const others = await Promise.all(Array.from({ length: 40 }, () => connect(t, service, other)))
+  t.equal(others.filter(({ response }) => response.status === 200).length, 20)
+  t.equal((await service.call('GET', '/status')).status, 200)
+  for (const { close } of accepted) close()
+  const again = async (): Promise<void> => {
+    const { response } = await connect(t, service)
+    if (response.status !== 200) await again()
+  }
+  await again()
 })
 
 t.test('invalid requests are refused', async (t) => {

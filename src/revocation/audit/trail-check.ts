@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { paced, pause } from '../../base/pause.ts'
 import type { AuditReading, ChainSpan } from './audit-log.ts'
-import type { Head, StoredEntry } from './entry.ts'
+import { entryOf, type Head, type StoredEntry } from './entry.ts'
 import { exportedLine, readLine } from './exported-line.ts'
 import type { Problem } from './finding.ts'
 
@@ -17,6 +17,18 @@ export interface TrailProblem {
   writer: string
   sequence: number
 }
+
+/** How far the check of a chain has come. */
+export interface CheckedChain {
+  writer: string
+  /** The last intact entry: its position, and its time in ms since the epoch. Null if none was checked. */
+  last: { sequence: number; at: number } | null
+  /** The first problem; null if there is none. The chain is not checked further. */
+  problem: TrailProblem | null
+}
+
+/** The last intact entry of a chain. */
+type Checked = Head & Pick<StoredEntry, 'text'>
 
 export interface TrailCheckOptions {
   audit: Pick<AuditReading, 'spans' | 'page'>
@@ -32,7 +44,7 @@ export class TrailCheck {
   readonly #options: TrailCheckOptions
   readonly #stop = new AbortController()
   /** The last intact entry of each chain. */
-  readonly #heads = new Map<string, Head>()
+  readonly #heads = new Map<string, Checked>()
   /** The first problem of each damaged chain, which is not read further. */
   readonly #problems = new Map<string, TrailProblem>()
   #checkedAt: number | null = null
@@ -49,6 +61,16 @@ export class TrailCheck {
 
   get problems(): readonly TrailProblem[] {
     return [...this.#problems.values()]
+  }
+
+  /** The chains of which an entry was checked. */
+  get chains(): readonly CheckedChain[] {
+    const writers = new Set([...this.#heads.keys(), ...this.#problems.keys()])
+    return [...writers].sort().map((writer) => {
+      const head = this.#heads.get(writer)
+      const last = head ? { sequence: head.sequence, at: entryOf(head.text)?.at ?? 0 } : null
+      return { writer, last, problem: this.#problems.get(writer) ?? null }
+    })
   }
 
   /** A warning for readiness. It is public, so it does not name entries. */
@@ -99,33 +121,36 @@ export class TrailCheck {
     let head = this.#headFrom(writer, first)
     if (head && head.sequence > last) return this.#report('end-missing', writer, last + 1)
     while (!this.#isStopping && (head?.sequence ?? 0) < last) {
-      const before = head ?? { writer, sequence: first - 1, hash: null }
-      head = await paced(PAUSE_FACTOR, () => this.#checkPage(before), clock, this.#stop.signal)
+      const before = head
+      const after = before ?? { writer, sequence: first - 1 }
+      head = await paced(PAUSE_FACTOR, () => this.#checkPage(after, before), clock, this.#stop.signal)
       if (head === null) return
     }
   }
 
-  /** Returns the last entry of the page; null if the chain is not read further. */
-  async #checkPage(before: Omit<Head, 'hash'> & { hash: string | null }): Promise<Head | null> {
-    const { writer, sequence, hash } = before
-    const page = await this.#options.audit.page({ writer, sequence }, ENTRIES_A_PAGE)
-    let head = hash === null ? null : { writer, sequence, hash }
-    // None if retention has removed the rest of the chain.
-    for (const entry of page.filter((entry) => entry.writer === writer)) {
+  /** Checks a page, which begins after `before` if that is known. Returns its last entry; null if the chain is not read further. */
+  async #checkPage(after: Omit<Head, 'hash'>, before: Checked | null): Promise<Checked | null> {
+    const { writer } = after
+    const page = await this.#options.audit.page(after, ENTRIES_A_PAGE)
+    const entries = page.filter((entry) => entry.writer === writer)
+    // Retention has removed the rest of the chain.
+    if (entries.length === 0) return null
+    let head = before
+    for (const entry of entries) {
       const problem = problemOf(entry, head)
       if (problem === 'missing' && (await this.#wasRemoved(entry))) head = null
       else if (problem) {
         this.#report(problem, writer, entry.sequence)
         return null
       }
-      head = { writer, sequence: entry.sequence, hash: entry.hash }
+      head = { writer, sequence: entry.sequence, hash: entry.hash, text: entry.text }
       this.#heads.set(writer, head)
     }
-    return head?.sequence === sequence ? null : head
+    return head
   }
 
   /** The last intact entry, unless retention has removed entries after it. */
-  #headFrom(writer: string, first: number): Head | null {
+  #headFrom(writer: string, first: number): Checked | null {
     const head = this.#heads.get(writer)
     return head && head.sequence >= first - 1 ? head : null
   }

@@ -3,8 +3,10 @@ import { type Revocation, Status } from '../../revocation/revocation.ts'
 import { type BacklogCount, type MatchCount, type RevocationQuery, UNENDED } from '../../revocation/store.ts'
 import { toRevocation, toRow } from '../rows.ts'
 import { countOf, pageOf, type SearchDialect, type Statement, searchParts } from '../search.ts'
+import type { VerifiedDialect } from '../verified.ts'
 import { POSTGRES_AUDIT } from './audit-reading.ts'
 import type { Query } from './database.ts'
+import { VERIFIED_AT } from './steps/statistics.ts'
 
 const PURGED_AT_ONCE = 500
 
@@ -24,6 +26,15 @@ export const POSTGRES_SEARCH: SearchDialect = {
 }
 
 export const POSTGRES_FAILURES = { ...POSTGRES_AUDIT, failures: 'curfew.revocations' }
+
+export const POSTGRES_VERIFIED: VerifiedDialect = {
+  ...POSTGRES_AUDIT,
+  revocations: 'curfew.revocations',
+  verifiedAt: VERIFIED_AT,
+  beganAt: `coalesce((hold::jsonb #>> '{decision,at}')::bigint, accepted_at)`,
+  integer: (expression) => `floor(${expression})::bigint`,
+  larger: (one, other) => `greatest(${one}, ${other})`,
+}
 
 /** How a replay key is stored. */
 type StoredAs = (key: ReplayKey) => string

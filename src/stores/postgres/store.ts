@@ -8,6 +8,7 @@ import { memberSince, readBatch } from '../batch-reading.ts'
 import { countFailures, failureCodes } from '../failure-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store, StoreOptions } from '../store.ts'
+import { readVerified } from '../verified.ts'
 import { acceptBatches } from './accept.ts'
 import { postgresAudit } from './audit.ts'
 import { POSTGRES_AUDIT } from './audit-reading.ts'
@@ -19,7 +20,7 @@ import { PostgresConfirmations } from './confirmations.ts'
 import { PostgresDatabase, UNSYNCED } from './database.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { cancel, release } from './held.ts'
-import { POSTGRES_FAILURES, postgresHistory } from './history.ts'
+import { POSTGRES_FAILURES, POSTGRES_VERIFIED, postgresHistory } from './history.ts'
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
@@ -209,6 +210,8 @@ export class PostgresStore implements Store {
 
   countFailures: Store['countFailures'] = (query) =>
     countFailures(query, this.#database.query, POSTGRES_FAILURES)
+
+  verified: Store['verified'] = (query) => readVerified(query, this.#database.query, POSTGRES_VERIFIED)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#database.query, POSTGRES_AUDIT)
 

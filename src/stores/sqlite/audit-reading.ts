@@ -5,6 +5,7 @@ import type { AuditDialect, Rows } from '../audit-dialect.ts'
 import { listAudit } from '../audit-list.ts'
 import { toStoredEntry } from '../audit-row.ts'
 import { spansStatement, toSpan } from '../audit-spans.ts'
+import type { VerifiedDialect } from '../verified.ts'
 import { prepareOn } from './prepared.ts'
 
 export const SQLITE_AUDIT: AuditDialect = {
@@ -22,6 +23,15 @@ export const SQLITE_AUDIT: AuditDialect = {
     return `(SELECT ${names.join(', ')} FROM json_each(${parameter}))`
   },
   userPart: '(sequence >> 10)',
+}
+
+export const SQLITE_VERIFIED: VerifiedDialect = {
+  ...SQLITE_AUDIT,
+  revocations: 'revocations INDEXED BY revocations_verified',
+  verifiedAt: `(proof ->> '$.at')`,
+  beganAt: `ifnull(hold ->> '$.decision.at', accepted_at)`,
+  integer: (expression) => `CAST(${expression} AS INTEGER)`,
+  larger: (one, other) => `max(${one}, ${other})`,
 }
 
 type Read = <T>(work: () => T) => Promise<T>

@@ -307,4 +307,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX revocations_failures ON revocations (error_code, tenant, status, superseded_by)
     WHERE status = 'failed' AND superseded_by IS NULL;
   `,
+  `
+  -- For statistics: when a revocation was verified. Accepts and attempts do not write it.
+  CREATE INDEX revocations_verified ON revocations (proof ->> '$.at')
+    WHERE verified = 1 AND status = 'completed' AND verification_due_at IS NULL;
+
+  -- For the rejections of the last day.
+  CREATE INDEX audit_entries_rejected ON audit_entries (at) WHERE event = 'request-rejected';
+  `,
 ]

@@ -16,9 +16,10 @@ import { memberSince, readBatch } from '../batch-reading.ts'
 import { countFailures, failureCodes } from '../failure-reading.ts'
 import { purgeAll } from '../purge-all.ts'
 import type { Store } from '../store.ts'
+import { readVerified } from '../verified.ts'
 import { acceptInParts } from './accept-in-parts.ts'
 import { sqliteAudit } from './audit.ts'
-import { SQLITE_AUDIT, sqliteRows } from './audit-reading.ts'
+import { SQLITE_AUDIT, SQLITE_VERIFIED, sqliteRows } from './audit-reading.ts'
 import { SqliteAuditWriting } from './audit-writing.ts'
 import { backUp } from './backup.ts'
 import { SqliteBrake } from './brake.ts'
@@ -215,6 +216,8 @@ export class SqliteStore implements Store {
   failureCodes: Store['failureCodes'] = () => failureCodes(this.#rows, SQLITE_FAILURES)
 
   countFailures: Store['countFailures'] = (query) => countFailures(query, this.#rows, SQLITE_FAILURES)
+
+  verified: Store['verified'] = (query) => readVerified(query, this.#rows, SQLITE_VERIFIED)
 
   readBatch: Store['readBatch'] = (batch) => readBatch(batch, this.#rows, SQLITE_AUDIT)
 

@@ -95,7 +95,7 @@ t.test('a trail of an unreleased version gets the indexes of a new one', async (
   const fresh = await jobTables(t, server)
   await fresh.open()
   const created = await fresh.query(indexes)
-  t.equal(created.length, 5)
+  t.equal(created.length, 6)
   for (const version of [9, 10]) {
     const { query, open } = await jobTables(t, server)
     await query('CREATE SCHEMA curfew')
