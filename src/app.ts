@@ -76,8 +76,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   logWarnings(app.log, config)
   const components = await createComponents(config, { parts, metrics, clock, random, log: app.log })
   const { store, tenants, senders, sources, worker, waiters, estimates } = components
+  const { outbox, notifications, receivers } = components
   const { deprecations, last, recorder, accept, findWait, dryRun, onRejected } = components
-  const inbound = { accept, waiters, estimate: estimates.estimate, findWait, dryRun, tenants, clock }
+  const inbound = { accept, waiters, estimate: estimates.estimate, findWait, dryRun, tenants, outbox, clock }
 
   // Receive
   await app.register(lifecycle)
@@ -118,6 +119,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     stopSigning = startSigning({ ...config, audit: store.audit, clock, log: app.log })
     stopRetention = startRetention({ ...config, store, clock, log: app.log })
     trail?.start()
+    notifications?.start()
   })
 
   // Report
@@ -141,13 +143,14 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     sources,
     senders,
     trail,
+    notifications,
     viewSenders: (sender) => sendersVisibleTo(sender, { senders, sources, last, tenants }),
     clock,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, {
-    ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, clock },
+    ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, outbox, clock },
   })
   await app.register(audit, { audit: store.audit })
   await app.register(timeline, { store, audit: store.audit })
@@ -156,7 +159,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(erasures, { audit: store.audit, tenants, clock })
 
   // Change the configuration
-  await app.register(reload, { load, initial: config, tenants, senders, sources, recorder, log: app.log })
+  await app.register(reload, {
+    ...{ load, initial: config, tenants, senders, sources, receivers, recorder, log: app.log },
+  })
+
+  if (notifications) await app.register(notifications.routes)
 
   if (store.backup) await app.register(backups, { backup: store.backup, recorder, log: app.log })
 
@@ -178,6 +185,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   app.addHook('onClose', async () => {
     await stopped
+    await notifications?.stop()
     await recorder.flushed()
     await store.close()
   })

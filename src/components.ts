@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Clock } from './base/clock.ts'
+import { CurfewError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
 import type { Config } from './config/load-config.ts'
 import type { DashboardOptions } from './dashboard/dashboard.ts'
@@ -8,6 +9,7 @@ import { createRejectionAudit } from './http/rejection-audit.ts'
 import { type Rejection, rejectionOfEvents } from './http/rejections.ts'
 import { createReportRejection } from './http/report-rejection.ts'
 import { Senders } from './http/senders.ts'
+import type { Notifications, NotificationsPart } from './notifications/part.ts'
 import { Deprecations } from './qlik/deprecations.ts'
 import { outlookOf, tierOf } from './qlik/outlook.ts'
 import { Tenants } from './qlik/tenants.ts'
@@ -19,6 +21,8 @@ import { Estimates } from './revocation/estimates.ts'
 import { userKey } from './revocation/keys.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
+import type { ReceiversConfig } from './revocation/notification.ts'
+import { Outbox } from './revocation/outbox.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait } from './revocation/waiting-for.ts'
 import { Worker } from './revocation/worker.ts'
@@ -36,6 +40,8 @@ export interface Parts {
   sources?: readonly SourcePart[]
   /** The pages for operators. */
   dashboard?: FastifyPluginAsync<DashboardOptions>
+  /** Notifies the receivers of CONFIG_FILE. */
+  notifications?: NotificationsPart
 }
 
 export interface ComponentOptions {
@@ -54,12 +60,14 @@ export async function createComponents(
   config: Config,
   { parts, metrics, clock, random, log }: ComponentOptions,
 ) {
+  const outbox = new Outbox()
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
     audit: config.auditRetentionDays > 0,
     clock,
     log,
     massRevocation: config.massRevocation,
+    outbox,
   })
   const deprecations = new Deprecations({ clock, log })
   const tenants = new Tenants(config.tenants, {
@@ -73,11 +81,17 @@ export async function createComponents(
   })
   const last = new LastRequests(clock)
   const recorder = new Recorder({ audit: store.audit, clock, log })
+  const notifications = parts.notifications?.({
+    ...{ store: store.notifications, outbox, recorder, clock, random, log },
+    onAttempt: metrics.notified,
+  })
+  const receivers = receiversOf(notifications, config.receivers)
   const reportRejection = createReportRejection({ clock, log, last, count: metrics.rejected })
   const auditRejection = createRejectionAudit(recorder)
   const onRejected = (rejection: Rejection) => {
     reportRejection(rejection)
     auditRejection(rejection)
+    notifications?.noteRejection(rejection)
   }
   const senders = new Senders(config.senders, { clock, log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
@@ -151,6 +165,9 @@ export async function createComponents(
     deprecations,
     last,
     recorder,
+    outbox,
+    notifications,
+    receivers,
     onRejected,
     senders,
     waiters,
@@ -163,4 +180,20 @@ export async function createComponents(
     sources,
     dryRun,
   }
+}
+
+/** The receivers as a reload replaces them. @throws CURFEW_CONFIG_INVALID if there are some, but nothing to notify them */
+function receiversOf(notifications: Notifications | undefined, initial: ReceiversConfig) {
+  const receivers = {
+    replace(config: ReceiversConfig): void {
+      if (!notifications && config.list.length > 0)
+        throw new CurfewError(
+          'CURFEW_CONFIG_INVALID',
+          'CONFIG_FILE /receivers: this build has no notifications',
+        )
+      notifications?.replace(config)
+    },
+  }
+  receivers.replace(initial)
+  return receivers
 }
