@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { testClock } from '../support/clock.ts'
-import { configurationFile } from '../support/config-file.ts'
+import { configurationFile, mistakesIn } from '../support/config-file.ts'
+import { keysOf } from '../support/configuration.ts'
 import { startReceiver, verified } from '../support/receiver.ts'
 import { RECEIVER_SECRET } from '../support/receivers.ts'
 import { startService } from '../support/service.ts'
@@ -155,8 +156,31 @@ t.test('a reload removes a receiver, and its notifications wait for its return',
 
 t.test('the configuration refuses addresses that are not public, unless they are listed', async (t) => {
   const receivers = [{ name: 'a', url: 'https://127.0.0.1/', secret: RECEIVER_SECRET }]
-  const load = (content: object) =>
-    startService(t, { environment: { CONFIG_FILE: configurationFile(t, content).path } })
-  await t.rejects(load({ receivers }), { code: 'CURFEW_CONFIG_INVALID' })
-  await t.resolves(load({ receivers, receiverNetworks: ['127.0.0.0/8'] }))
+  const expected = 'expected a public address, or one in receiverNetworks'
+  t.same(await mistakesIn(t, { receivers }), [{ key: 'CONFIG_FILE /receivers/0/url', expected }])
+  t.same(await mistakesIn(t, { receivers, receiverNetworks: ['127.0.0.0/8'] }), [])
+})
+
+t.test('the configuration reports mistakes of receivers by position', async (t) => {
+  const good = { name: 'a', url: 'https://siem.example.com/', secret: RECEIVER_SECRET }
+  const receivers = [
+    good,
+    { ...good, url: 'http://siem.example.com/' },
+    { ...good, name: 'c', secret: 'short' },
+    { ...good, name: 'd', events: ['revocation.started'], tenants: ['nobody'] },
+    { ...good, name: 'e', tenants: ['default'], events: ['source.rejected'] },
+    { ...good, name: 'f', secretFile: 'f' },
+  ]
+  const mistakes = await mistakesIn(t, { receivers, receiverNetworks: ['0.0.0.0/0'] })
+  t.same(keysOf(mistakes).sort(), [
+    'CONFIG_FILE /receiverNetworks/0',
+    'CONFIG_FILE /receivers/1/name',
+    'CONFIG_FILE /receivers/1/url',
+    'CONFIG_FILE /receivers/2/secret',
+    'CONFIG_FILE /receivers/3/events/0',
+    'CONFIG_FILE /receivers/3/tenants/0',
+    'CONFIG_FILE /receivers/4/events/0',
+    'CONFIG_FILE /receivers/5',
+    'CONFIG_FILE /receivers/5/secretFile',
+  ])
 })
