@@ -25,7 +25,7 @@ export interface Receiver {
   got(count: number): Promise<readonly Delivered[]>
 }
 
-export async function startReceiver(t: Test, host = '127.0.0.1'): Promise<Receiver> {
+export async function startReceiver(t: Test, host = '127.0.0.1', at = 0): Promise<Receiver> {
   const requests: Delivered[] = []
   let waiters: (() => void)[] = []
   const server = createServer(async (request, response) => {
@@ -36,7 +36,7 @@ export async function startReceiver(t: Test, host = '127.0.0.1'): Promise<Receiv
     receiver.answer(response, delivered)
     for (const waiter of waiters.splice(0)) waiter()
   })
-  server.listen(0, host)
+  server.listen(at, host)
   await once(server, 'listening')
   t.teardown(() => {
     waiters = []
