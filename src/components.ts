@@ -9,7 +9,7 @@ import { createRejectionAudit } from './http/rejection-audit.ts'
 import { type Rejection, rejectionOfEvents } from './http/rejections.ts'
 import { createReportRejection } from './http/report-rejection.ts'
 import { Senders } from './http/senders.ts'
-import type { Notifications, NotificationsPart } from './notifications/part.ts'
+import type { NotificationsPart } from './notifications/part.ts'
 import { Deprecations } from './qlik/deprecations.ts'
 import { outlookOf, tierOf } from './qlik/outlook.ts'
 import { Tenants } from './qlik/tenants.ts'
@@ -60,6 +60,7 @@ export async function createComponents(
   config: Config,
   { parts, metrics, clock, random, log }: ComponentOptions,
 ) {
+  requireNotifications(parts, config.receivers)
   const outbox = new Outbox()
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
@@ -85,7 +86,13 @@ export async function createComponents(
     ...{ store: store.notifications, outbox, recorder, clock, random, log },
     onAttempt: metrics.notified,
   })
-  const receivers = receiversOf(notifications, config.receivers)
+  notifications?.replace(config.receivers)
+  const receivers = {
+    replace(config: ReceiversConfig): void {
+      requireNotifications(parts, config)
+      notifications?.replace(config)
+    },
+  }
   const reportRejection = createReportRejection({ clock, log, last, count: metrics.rejected })
   const auditRejection = createRejectionAudit(recorder)
   const onRejected = (rejection: Rejection) => {
@@ -182,18 +189,8 @@ export async function createComponents(
   }
 }
 
-/** The receivers as a reload replaces them. @throws CURFEW_CONFIG_INVALID if there are some, but nothing to notify them */
-function receiversOf(notifications: Notifications | undefined, initial: ReceiversConfig) {
-  const receivers = {
-    replace(config: ReceiversConfig): void {
-      if (!notifications && config.list.length > 0)
-        throw new CurfewError(
-          'CURFEW_CONFIG_INVALID',
-          'CONFIG_FILE /receivers: this build has no notifications',
-        )
-      notifications?.replace(config)
-    },
-  }
-  receivers.replace(initial)
-  return receivers
+/** @throws CURFEW_CONFIG_INVALID if there are receivers, but nothing that notifies them */
+function requireNotifications({ notifications }: Parts, { list }: ReceiversConfig): void {
+  if (!notifications && list.length > 0)
+    throw new CurfewError('CURFEW_CONFIG_INVALID', 'CONFIG_FILE /receivers: this build has no notifications')
 }

@@ -61,9 +61,7 @@ t.test('a receiver that has fallen behind is a warning', async (t) => {
     clock.leap(HOUR_MS / 10)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
-  t.match(deliveries.checks(), [
-    { name: 'receiver:siem', status: 'warning', detail: /: CURFEW_RECEIVER_/ },
-  ])
+  t.match(deliveries.checks(), [{ name: 'receiver:siem', status: 'warning', detail: /: CURFEW_RECEIVER_/ }])
 })
 
 t.test('a reload keeps the state of unchanged receivers, and forgets that of changed ones', async (t) => {
