@@ -75,7 +75,7 @@ t.test('everything is delivered, a limited number at a time', async (t) => {
 })
 
 t.test('a receiver that is down costs one attempt per minute, and recovers', async (t) => {
-  const { clock, queue, attempts, state, settle, lines, results } = await start(t, 100)
+  const { clock, queue, store, attempts, state, settle, lines, results } = await start(t, 100)
   state.answer = async () => failure('CURFEW_RECEIVER_STATUS')
   await settle()
   const first = attempts.length
@@ -86,6 +86,9 @@ t.test('a receiver that is down costs one attempt per minute, and recovers', asy
     await settle()
     t.equal(attempts.length, first + minute)
   }
+  const { items } = await store.notifications.list({ limit: 200 })
+  const claims = items.reduce((sum, one) => sum + one.attempts, 0)
+  t.equal(claims, attempts.length, 'nothing is claimed in vain')
   state.answer = async () => OK
   clock.leap(61_000)
   await settle()
