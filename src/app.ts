@@ -19,6 +19,7 @@ import { EventFeed } from './revocation/audit/event-feed.ts'
 import { startSigning } from './revocation/audit/signing.ts'
 import { TrailCheck } from './revocation/audit/trail-check.ts'
 import { startRetention } from './revocation/retention.ts'
+import { UNTRACED } from './revocation/tracing.ts'
 import audit from './routes/audit.ts'
 import backups from './routes/backups.ts'
 import batches from './routes/batches.ts'
@@ -37,6 +38,7 @@ import revokeAll from './routes/revoke-all.ts'
 import sessions from './routes/sessions.ts'
 import status from './routes/status.ts'
 import timeline from './routes/timeline.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 export interface AppOptions {
   /** None by default. */
@@ -48,6 +50,8 @@ export interface AppOptions {
   random?: () => number
   /** Receives the log instead of standard output. */
   logStream?: LogStream
+  /** Traces; none by default. It is not stopped with the service. */
+  telemetry?: Telemetry | null
   /** Memory in use, and its limits; by default of this process. */
   memory?: () => MemoryUse[]
   /** Median delay of the event loop in ms since the last call; by default of this process. */
@@ -67,20 +71,30 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     clock = systemClock,
     random = Math.random,
     logStream,
+    telemetry = null,
     loopDelay,
     memory = processMemory(config.memoryLimitMb * 1024 * 1024),
   } = options
   const metrics = createMetrics()
   const listener = config.operators && new OperatorsListener(config.operators)
-  const app = createServer({ ...config, listener, logStream, clock, refused: metrics.refused })
+  const app = createServer({
+    ...{ ...config, listener, logStream, clock },
+    logFields: telemetry?.logFields,
+    refused: metrics.refused,
+  })
   logWarnings(app.log, config)
-  const components = await createComponents(config, { parts, metrics, clock, random, log: app.log })
+  const components = await createComponents(config, {
+    ...{ parts, metrics, clock, random },
+    tracing: telemetry?.tracing ?? UNTRACED,
+    log: app.log,
+  })
   const { store, tenants, senders, sources, worker, waiters, estimates } = components
   const { outbox, notifications, receivers } = components
   const { deprecations, last, recorder, accept, findWait, dryRun, onRejected } = components
   const inbound = { accept, waiters, estimate: estimates.estimate, findWait, dryRun, tenants, outbox, clock }
 
   // Receive
+  await telemetry?.instrument(app)
   await app.register(lifecycle)
   await app.register(problems)
   await app.register(rejections, {

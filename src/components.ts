@@ -23,6 +23,7 @@ import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
 import type { ReceiversConfig } from './revocation/notification.ts'
 import { Outbox } from './revocation/outbox.ts'
+import type { Tracing } from './revocation/tracing.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait } from './revocation/waiting-for.ts'
 import { Worker } from './revocation/worker.ts'
@@ -31,6 +32,7 @@ import type { SourcePart } from './sources/common/part.ts'
 import { Sources } from './sources/sources.ts'
 import { openStore } from './stores/open-store.ts'
 import type { StorePart } from './stores/store.ts'
+import type { TelemetryPart } from './telemetry/telemetry.ts'
 
 /** The optional parts of the service: see `parts.ts`. */
 export interface Parts {
@@ -42,6 +44,8 @@ export interface Parts {
   dashboard?: FastifyPluginAsync<DashboardOptions>
   /** Notifies the receivers of CONFIG_FILE. */
   notifications?: NotificationsPart
+  /** Traces for an OpenTelemetry collector. */
+  telemetry?: TelemetryPart
 }
 
 export interface ComponentOptions {
@@ -49,6 +53,7 @@ export interface ComponentOptions {
   metrics: Metrics
   clock: Clock
   random: () => number
+  tracing: Tracing
   log: Log & { debug(details: object, message: string): void }
 }
 
@@ -58,7 +63,7 @@ export interface ComponentOptions {
  */
 export async function createComponents(
   config: Config,
-  { parts, metrics, clock, random, log }: ComponentOptions,
+  { parts, metrics, clock, random, tracing, log }: ComponentOptions,
 ) {
   requireNotifications(parts, config.receivers)
   const outbox = new Outbox()
@@ -116,6 +121,7 @@ export async function createComponents(
     clock,
     log,
     random,
+    tracing,
     // Twice the number of calls in flight: some runs list while others revoke.
     runsPerTenant: () => 2 * tenants.highestConcurrency,
     allowance: (tenant) => tenants.ifOpen(tenant)?.pool.allowance() ?? null,
@@ -136,6 +142,7 @@ export async function createComponents(
     store,
     tenants,
     clock,
+    tracing,
     onAccepted: (signals, accepted, origin) => {
       const { revocations, replayed } = accepted
       if (!replayed) lateTimes.note(revocations)

@@ -13,14 +13,16 @@ export interface Log {
 /**
  * Curfew's pino options: JSON lines. Requests and answers are not logged, because paths hold user ids. Errors are
  * logged without content of requests or of Qlik's responses (`safeError`).
+ * @param fields adds members to every line; none by default
  */
-export function loggerOptions(level: string): LoggerOptions {
+export function loggerOptions(level: string, fields?: () => object): LoggerOptions {
   return {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: (error: unknown) => safeError(error) },
     hooks: { logMethod: logMethod() },
+    ...(fields ? { mixin: fields } : {}),
   }
 }
 

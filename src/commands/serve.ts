@@ -7,6 +7,7 @@ import { CommandError } from '../cli/command-error.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { type Config, loadConfig } from '../config/load-config.ts'
 import { parts } from '../parts.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 type App = Awaited<ReturnType<typeof buildApp>>
 
@@ -25,12 +26,14 @@ async function serve(): Promise<void> {
   const load = () => loadConfig(process.env, parts.sources)
   const config = await load()
   const output = new LogOutput(process.stdout)
-  const app = await buildApp(config, { parts, load, logStream: (await terminalLog(output)) ?? output })
+  const telemetry = await parts.telemetry.start(process.env)
+  const logStream = (await terminalLog(output)) ?? output
+  const app = await buildApp(config, { parts, load, logStream, telemetry })
   output.onLost((lines) => {
     app.log.warn({ lines }, 'log lines were dropped: the reader of the log was too slow')
   })
   reloadOnSignal(app)
-  stopOnSignals(app, config, output)
+  stopOnSignals(app, config, { output, telemetry })
   await app.listen({ host: config.host, port: config.port })
   // Last: probes of this listener succeed only if senders are served, too.
   const operatorsAddress = await app.listenForOperators().catch((error) => {
@@ -67,11 +70,17 @@ const FORWARDED_WITHIN_MS = 1_000
 /** How long the shutdown waits for the reader of the log. */
 const LAST_LINES_MS = 1_000
 
+/** What is written until the end. */
+interface Outputs {
+  output: LogOutput
+  telemetry: Telemetry | null
+}
+
 /**
  * The first signal drains the replica, then closes it gracefully; a later one ends the process at once. During the drain it
  * reports that it is not ready and still serves, until proxies stop sending: after closing, connections are refused.
  */
-function stopOnSignals(app: App, config: Config, output: LogOutput): void {
+function stopOnSignals(app: App, config: Config, { output, telemetry }: Outputs): void {
   const { shutdownDrainMs: drainMs, shutdownGraceMs: graceMs } = config
   let mayForce = false
   const stop = (signal: NodeJS.Signals) => {
@@ -100,6 +109,7 @@ function stopOnSignals(app: App, config: Config, output: LogOutput): void {
         },
       )
       .then(async (code) => {
+        await telemetry?.stop()
         await output.flushed(LAST_LINES_MS)
         process.exit(code)
       })

@@ -11,13 +11,10 @@ import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import { pageHeaders } from '../http/page-headers.ts'
 import { sendProblem, toProblem } from '../http/problems.ts'
-import { invalidRequest } from '../http/validate.ts'
 import { Api, ApiError } from './api.ts'
 import { SCRIPT, STYLE } from './assets.ts'
 import { csrfField, type Html, type PageOptions, PREFIX, page, problemBox } from './layout.ts'
-import { nowContent } from './now.ts'
-import { revocationContent } from './revocation.ts'
-import { FILTERS, type Filters, revocationsContent } from './revocations.ts'
+import { PAGES } from './pages.ts'
 import { DashboardSessions, SESSION_MS } from './session.ts'
 
 const COOKIE = 'curfew-session'
@@ -34,9 +31,6 @@ export interface DashboardOptions {
 
 const route = { schema: { hide: true }, config: { isForOperators: true } }
 const SignIn = z.object({ key: z.string().min(1).max(1_024) })
-const Search = z.object(
-  Object.fromEntries([...FILTERS, 'cursor'].map((name) => [name, z.string().max(255).optional()])),
-)
 
 /** The pages for operators below `/dashboard`. They read everything through Curfew's own API. */
 export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }: DashboardOptions) {
@@ -98,35 +92,19 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
     reply.clearCookie(COOKIE, cookieOf(request)).redirect(`${PREFIX}/sign-in`, 303),
   )
 
-  app.get(
-    PREFIX,
-    route,
-    signedIn(async (api, _request, reply) =>
-      send(reply, { title: 'Now', section: 'now', content: await nowContent(api) }),
-    ),
-  )
-  app.get(
-    `${PREFIX}/revocations`,
-    route,
-    signedIn(async (api, request, reply) => {
-      const { data, error } = Search.safeParse(request.query)
-      if (error) throw new ApiError(400, toProblem(invalidRequest(error)))
-      const filters: Filters = data
-      return send(reply, {
-        title: 'Revocations',
-        section: 'revocations',
-        content: await revocationsContent(api, filters),
-      })
-    }),
-  )
-  app.get<{ Params: { id: string } }>(
-    `${PREFIX}/revocations/:id`,
-    route,
-    signedIn(async (api, request, reply) => {
-      const { id } = z.object({ id: z.string() }).parse(request.params)
-      return send(reply, { section: 'revocations', ...(await revocationContent(api, id)) })
-    }),
-  )
+  for (const { method, path, section, handle } of PAGES)
+    app.route({
+      ...route,
+      method,
+      url: `${PREFIX}${path}`,
+      ...(method === 'POST' ? { preValidation: app.csrfProtection } : {}),
+      handler: signedIn(async (api, { params, query, body }, reply) => {
+        const csrf = reply.generateCsrf()
+        const answer = await handle({ api, params, query, form: body, csrf })
+        if ('redirect' in answer) return reply.redirect(answer.redirect, 303)
+        return send(reply, { ...answer, section, csrf })
+      }),
+    })
   app.get(
     `${PREFIX}/events`,
     { ...route, exposeHeadRoute: false },
@@ -144,8 +122,8 @@ export async function dashboard(app: FastifyInstance, { secret, hasKeys, clock }
 
 const HEADERS = pageHeaders({ styleSrc: ["'self'"], imgSrc: ['data:'], formAction: ["'self'"] })
 
-function send(reply: FastifyReply, options: Omit<PageOptions, 'csrf'>): FastifyReply {
-  return reply.type('text/html; charset=utf-8').send(page({ ...options, csrf: reply.generateCsrf() }))
+function send(reply: FastifyReply, options: PageOptions): FastifyReply {
+  return reply.type('text/html; charset=utf-8').send(page(options))
 }
 
 function sendSignIn(reply: FastifyReply, error: ApiError | null): FastifyReply {
@@ -154,9 +132,7 @@ function sendSignIn(reply: FastifyReply, error: ApiError | null): FastifyReply {
   const content: Html = html`!${problem}<form method="post" action="${PREFIX}/sign-in">!${csrfField(token)}
 <p><label for="key">API key with the role read</label><input id="key" name="key" type="password" autocomplete="current-password" required maxlength="1024"></p>
 <button>Sign in</button></form>`
-  return reply
-    .type('text/html; charset=utf-8')
-    .send(page({ title: 'Sign in', section: null, csrf: token, content }))
+  return send(reply, { title: 'Sign in', section: null, csrf: token, content })
 }
 
 /** Shows what is refused, with what to do. */
@@ -167,6 +143,7 @@ function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply
   return send(reply.code(status), {
     title: 'Error',
     section: 'now',
+    csrf: reply.generateCsrf(),
     content: problemBox(problem),
   })
 }

@@ -8,7 +8,7 @@ export type Html = string
 export interface PageOptions {
   title: string
   /** The section that the navigation marks. Null for pages without navigation. */
-  section: keyof typeof SECTIONS | null
+  section: Section | null
   csrf: string
   content: Html
 }
@@ -17,6 +17,8 @@ const SECTIONS = {
   now: { path: '', name: 'Now' },
   revocations: { path: '/revocations', name: 'Revocations' },
 } as const
+
+export type Section = keyof typeof SECTIONS
 
 /** A complete page. */
 export function page({ title, section, csrf, content }: PageOptions): Html {
@@ -45,7 +47,7 @@ export function page({ title, section, csrf, content }: PageOptions): Html {
 </html>`
 }
 
-function navigation(section: keyof typeof SECTIONS, csrf: string): Html {
+function navigation(section: Section, csrf: string): Html {
   const links = Object.entries(SECTIONS).map(
     ([key, { path, name }]) =>
       html`<li><a href="${PREFIX}${path}" !${key === section ? 'aria-current="page"' : ''}>${name}</a></li>`,

@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import type { Api } from './api.ts'
 import { type Html, PREFIX, table, text, time } from './layout.ts'
+import type { Page } from './page.ts'
 
 interface Backlog {
   queued: number
@@ -27,8 +28,15 @@ interface Readiness {
   checks?: { name: string; status: string; detail?: string }[]
 }
 
-/** The section Now: what is waiting, until when, and what needs the operator. */
-export async function nowContent(api: Api): Promise<Html> {
+/** What is waiting, until when, and what needs the operator. */
+export const nowPage: Page = {
+  method: 'GET',
+  path: '',
+  section: 'now',
+  handle: async ({ api }) => ({ title: 'Now', content: await nowContent(api) }),
+}
+
+async function nowContent(api: Api): Promise<Html> {
   const count = (query: Record<string, string>) =>
     api.get<Counted>('/revocations', { ...query, limit: '1', count: 'true' }).then(({ count }) => count)
   const [status, readiness, failed, held] = await Promise.all([

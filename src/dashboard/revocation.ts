@@ -1,11 +1,23 @@
 import { html } from 'ghtml'
+import { z } from 'zod'
 import type { Revocation, TimelineItem } from '../client/types.ts'
 import type { Api } from './api.ts'
+import { checked } from './checked.ts'
 import { type Html, problemBox, table, text, time } from './layout.ts'
+import type { Page } from './page.ts'
 import { nameOf, stateOf } from './revocations.ts'
 
+const Params = z.object({ id: z.string() })
+
 /** One revocation: its state, why, and what happened to it. */
-export async function revocationContent(api: Api, id: string): Promise<{ title: string; content: Html }> {
+export const revocationPage: Page = {
+  method: 'GET',
+  path: '/revocations/:id',
+  section: 'revocations',
+  handle: ({ api, params }) => revocationContent(api, checked(Params, params).id),
+}
+
+async function revocationContent(api: Api, id: string): Promise<{ title: string; content: Html }> {
   const path = `/revocations/${encodeURIComponent(id)}`
   const [revocation, { items }] = await Promise.all([
     api.get<Revocation>(path),

@@ -1,7 +1,10 @@
 import { html } from 'ghtml'
+import { z } from 'zod'
 import type { Revocation } from '../client/types.ts'
 import type { Api } from './api.ts'
+import { checked } from './checked.ts'
 import { type Column, type Html, PREFIX, table, text, time } from './layout.ts'
+import type { Page } from './page.ts'
 
 /** The filters of `GET /revocations`. */
 export const FILTERS = [
@@ -39,8 +42,22 @@ interface Listed {
   count?: { value: number; isExact: boolean }
 }
 
-/** The section Revocations: a search. */
-export async function revocationsContent(api: Api, filters: Filters): Promise<Html> {
+const Search = z.object(
+  Object.fromEntries([...FILTERS, 'cursor'].map((name) => [name, z.string().max(255).optional()])),
+)
+
+/** A search. */
+export const revocationsPage: Page = {
+  method: 'GET',
+  path: '/revocations',
+  section: 'revocations',
+  handle: async ({ api, query }) => ({
+    title: 'Revocations',
+    content: await revocationsContent(api, checked(Search, query)),
+  }),
+}
+
+async function revocationsContent(api: Api, filters: Filters): Promise<Html> {
   const { items, nextCursor, count } = await api.get<Listed>('/revocations', {
     ...filters,
     limit: '50',

@@ -19,6 +19,8 @@ export interface ServerOptions {
   /** Null if operators have no listener of their own. */
   listener: OperatorsListener | null
   logStream: LogStream | undefined
+  /** Adds members to every line of the log. */
+  logFields?: (() => object) | undefined
   clock: Clock
   refused: CountRefusal
 }
@@ -30,6 +32,7 @@ export function createServer({
   trustProxy,
   listener,
   logStream,
+  logFields,
   clock,
   refused,
 }: ServerOptions): FastifyInstance {
@@ -43,7 +46,7 @@ export function createServer({
       return publicServer(handler)
     },
     trustProxy: trustProxy.length > 0 ? trustProxy : false,
-    logger: { ...loggerOptions(logLevel), ...(logStream ? { stream: logStream } : {}) },
+    logger: { ...loggerOptions(logLevel, logFields), ...(logStream ? { stream: logStream } : {}) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
     // Longer than any URL Node accepts: routes check the length of ids after authentication.

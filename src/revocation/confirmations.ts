@@ -10,6 +10,7 @@ import { type Run, Runs } from './runs.ts'
 import { urgencyOf } from './schedule.ts'
 import { CONFIRMATION_LEASE_MS } from './store/confirmation-store.ts'
 import type { RevocationStore } from './store.ts'
+import { type Tracing, UNTRACED } from './tracing.ts'
 import type { Confirmation, MeasuredTime } from './transitions.ts'
 import { untilStored } from './until-stored.ts'
 
@@ -22,6 +23,8 @@ export interface ConfirmationsOptions {
   log: Log
   /** A number from 0 up to 1, for the jitter. */
   random: () => number
+  /** By default, nothing is traced. */
+  tracing?: Tracing
   /** Maximum concurrent confirming listings per tenant. */
   runsPerTenant: () => number
   /** Called after a confirming listing has durably changed a revocation. */
@@ -36,11 +39,13 @@ export interface ConfirmationsOptions {
  */
 export class Confirmations {
   readonly #options: ConfirmationsOptions
+  readonly #tracing: Tracing
   readonly #runs: Runs
   readonly #underWay = new Set<Promise<void>>()
 
   constructor(options: ConfirmationsOptions) {
     this.#options = options
+    this.#tracing = options.tracing ?? UNTRACED
     this.#runs = new Runs(options.runsPerTenant)
   }
 
@@ -74,7 +79,8 @@ export class Confirmations {
   #run(revocation: Revocation): void {
     const run = this.#runs.begin(revocation)
     const { log, onDone } = this.#options
-    const work = this.#confirm(run)
+    const work = this.#tracing
+      .run('confirm', revocation, () => this.#confirm(run))
       .catch((error) => log.error({ err: error, id: revocation.id }, 'confirming listing failed'))
       .finally(() => {
         this.#runs.end(run)
@@ -107,7 +113,10 @@ export class Confirmations {
   ): Promise<void> {
     const { store, log, onConfirmed } = this.#options
     const confirmed = await store.confirm(id, confirmation)
-    if (!confirmed || isEarly) return
+    if (!confirmed) return
+    const { status, outcome, error } = confirmed
+    this.#tracing.noteOutcome({ status, outcome, verified: isVerified(confirmed), code: error?.code })
+    if (isEarly) return
     if (confirmation.found === 'unknown') {
       const { code, detail } = confirmation.error ?? {}
       log.warn({ id, tenant, code, detail }, 'confirming listing failed')

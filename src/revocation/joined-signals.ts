@@ -5,7 +5,7 @@ import * as times from './signal-time.ts'
 
 /**
  * A queued revocation after another signal for the same user and device type joined it: the latest time, the highest
- * urgency and the widest scope win, and the 24-hour limit starts over. Its due time does not change.
+ * urgency and the widest scope win, and the 24-hour limit starts over. Its due time does not change, nor does its trace.
  */
 export function join(queued: Revocation, signal: Signal | Revocation): Revocation {
   return {
@@ -16,6 +16,7 @@ export function join(queued: Revocation, signal: Signal | Revocation): Revocatio
     ...joinTimes(queued, signal),
     otherSenders: joinSenders(queued, signal),
     notify: [...new Set([...queued.notify, ...(signal.notify ?? [])])],
+    traceparent: queued.traceparent ?? signal.traceparent ?? null,
     hold: queued.hold ?? ('hold' in signal ? signal.hold : null),
     failingSince: null,
   }

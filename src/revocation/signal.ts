@@ -74,6 +74,11 @@ export const Signal = z.object({
   sender: z.string().nullable().default(null),
   /** Names of receivers that are notified of the revocation in addition to those of all revocations. */
   notify: z.array(z.string()).default([]),
+  /**
+   * The trace to which its runs belong, as a header of W3C Trace Context; null if the signal was not sampled, or telemetry
+   * is off.
+   */
+  traceparent: z.string().nullable().default(null),
 })
 /** Members with a default may be omitted. */
 export type Signal = z.input<typeof Signal>

@@ -1,22 +1,20 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { pause } from '../base/pause.ts'
-import { identify } from './identify.ts'
-import { pages } from './listing.ts'
+import { paced } from '../base/pause.ts'
 import type { CallOptions, QlikTenant, QlikTenants } from './qlik-tenant.ts'
 import { requirePower } from './require-power.ts'
-import { concernsOneUser } from './retry-policy.ts'
 import { type Place, urgencyOf } from './schedule.ts'
 import { REASONS, type Reason } from './signal.ts'
 import type { Sized, Unsized } from './store/size-store.ts'
 import type { RevocationStore } from './store.ts'
 import { type Allowance, planSurvey } from './survey-plan.ts'
+import { sizeOf } from './survey-size.ts'
 
 /** The most revocations that one plan considers. */
 const READ_AT_ONCE = 1_000
 /** How many are counted before their sizes are stored: one statement, which delays signals that arrive. */
 const NOTED_AT_ONCE = 50
-/** After storing sizes, the survey pauses for three times as long. */
+/** Storing sizes takes up to a quarter of the store's time: the rest is for signals and runs. */
 const PAUSE_FACTOR = 3
 const CONCURRENCY = 8
 /** The process that holds the reservation may have ended. */
@@ -203,50 +201,8 @@ export class TokenSurvey {
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, lane))
-    return sizes.length > 0 ? this.#store(sizes) : 0
-  }
-
-  /** Pauses for a multiple of the time that the store worked, which leaves most of its time to signals and runs. */
-  async #store(sizes: readonly Sized[]): Promise<number> {
+    if (sizes.length === 0) return 0
     const { store, clock } = this.#options
-    const startedAt = clock.monotonic()
-    const stored = await store.noteSizes(sizes)
-    await pause(PAUSE_FACTOR * (clock.monotonic() - startedAt), clock, this.#stop.signal)
-    return stored
+    return paced(PAUSE_FACTOR, () => store.noteSizes(sizes), clock, this.#stop.signal)
   }
-}
-
-interface Counting {
-  tenant: QlikTenant
-  ownUserIds: ReadonlySet<string>
-  /** The number of tokens of each user; null if it must be looked up. */
-  counts: ReadonlyMap<string, number> | null
-  call: CallOptions
-}
-
-/** The number of tokens of a revocation's users; null if its name cannot be resolved. */
-async function sizeOf(
-  { user, resolved }: Unsized,
-  { tenant, ownUserIds, counts, call }: Counting,
-): Promise<number | null> {
-  const found =
-    resolved.length > 0
-      ? { ids: resolved }
-      : await identify(user, ownUserIds, tenant, call).catch(onlyOneUser)
-  if (found === null) return null
-  let size = 0
-  for (const id of found.ids) size += counts ? (counts.get(id) ?? 0) : await countTokens(tenant, id, call)
-  return size
-}
-
-async function countTokens(tenant: QlikTenant, userId: string, call: CallOptions): Promise<number> {
-  let count = 0
-  for await (const { tokens } of pages(tenant, userId, call)) count += tokens.length
-  return count
-}
-
-/** An error that concerns one user is reported by the user's run. */
-function onlyOneUser(error: unknown): null {
-  if (concernsOneUser(error)) return null
-  throw error
 }

@@ -41,7 +41,10 @@ import { covers, type SignalTime, signalTimeOf } from './signal-time.ts'
 const INITIAL = initialValues()
 
 /** The defaults of all members: a revocation before any event. */
-function initialValues(): Omit<Revocation, Exclude<keyof Signal, 'signalTime' | 'sender' | 'notify'> | 'id'> {
+function initialValues(): Omit<
+  Revocation,
+  Exclude<keyof Signal, 'signalTime' | 'sender' | 'traceparent' | 'notify'> | 'id'
+> {
   const signal = { tenant: '', user: { kind: 'userId', value: '' }, source: '', reason: 'logout' }
   const times = { scope: 'all', deviceType: null, occurredAt: 0, acceptedAt: 0 }
   const { id: _, ...all } = Revocation.parse({ id: '', ...signal, ...times })

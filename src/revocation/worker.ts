@@ -19,6 +19,7 @@ import type { RevocationStore } from './store.ts'
 import type { Allowance } from './survey-plan.ts'
 import { Tallies } from './tallies.ts'
 import { TokenSurvey } from './token-survey.ts'
+import { type Tracing, UNTRACED } from './tracing.ts'
 import * as transitions from './transitions.ts'
 import { STORE_RETRY_MS, untilStored } from './until-stored.ts'
 import type { Hindrance } from './waiting-for.ts'
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   log: Log
   /** A number from 0 up to 1, for the jitter. */
   random: () => number
+  /** By default, nothing is traced. */
+  tracing?: Tracing
   /**
    * Maximum concurrent revocations per tenant, for each reason separately: revocations that wait for the budget must
    * not keep a more urgent one from starting.
@@ -58,6 +61,7 @@ interface Done {
 /** Claims queued revocations, runs them, and reports the results to the store. Knows neither HTTP nor SQL. */
 export class Worker {
   readonly #options: WorkerOptions
+  readonly #tracing: Tracing
   readonly #now: () => number
   readonly #runs: Runs
   readonly #overtaken: OvertakenRuns
@@ -75,8 +79,10 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     const { store, tenants, clock, log, random, runsPerTenant, onConfirmed, allowance = () => null } = options
+    const { tracing = UNTRACED } = options
     const now = steadyNow(clock)
     this.#options = options
+    this.#tracing = tracing
     this.#now = now
     this.#runs = new Runs(runsPerTenant, (tenant) => allowance(tenant)?.permitsPerWindow ?? 0)
     this.#overtaken = new OvertakenRuns({ store, runs: this.#runs, clock, now })
@@ -88,7 +94,7 @@ export class Worker {
     this.#tallies = new Tallies(clock)
     this.#locks = new LockWaits(clock)
     this.#confirmations = new Confirmations({
-      ...{ store, tenants, clock, now, log, random, runsPerTenant, onConfirmed },
+      ...{ store, tenants, clock, now, log, random, tracing, runsPerTenant, onConfirmed },
       onDone: this.wake,
     })
   }
@@ -118,10 +124,13 @@ export class Worker {
   readonly wake = (): void => {
     if (this.#isStopping) return
     this.#claimAgain = true
-    this.#claiming ??= this.#claimWhatIsDue().finally(() => {
-      this.#claiming = null
-      if (this.#claimAgain) this.wake()
-    })
+    // Not in the trace of the request that wakes it.
+    this.#claiming ??= this.#tracing
+      .detached(() => this.#claimWhatIsDue())
+      .finally(() => {
+        this.#claiming = null
+        if (this.#claimAgain) this.wake()
+      })
   }
 
   /**
@@ -199,14 +208,16 @@ export class Worker {
     const { signal } = run.stop
     if (this.#isStopping) run.stop.abort()
     const storing = { runs: this.#runs, clock, log, isStopping: () => this.#isStopping }
-    const work = this.#attempt(run)
-      .then((done) => untilStored(run, () => this.#report(revocation, done, signal), storing))
-      .finally(() => {
-        this.#runs.end(run)
-        this.#underWay.delete(work)
-        this.#locks.noteEnd()
-        this.wake()
-      })
+    const revoke = async () => {
+      const done = await this.#attempt(run)
+      await untilStored(run, () => this.#report(revocation, done, signal), storing)
+    }
+    const work = this.#tracing.run('revoke', revocation, revoke).finally(() => {
+      this.#runs.end(run)
+      this.#underWay.delete(work)
+      this.#locks.noteEnd()
+      this.wake()
+    })
     this.#underWay.add(work)
   }
 
@@ -263,6 +274,7 @@ export class Worker {
       const failed = isNewFailure(revocation, report)
         ? [attemptEvent(revocation, report.waiting, history)]
         : []
+      this.#tracing.noteOutcome({ status: 'queued', tokens: result.tokens, code: report.failure?.code })
       return store.putBack(id, report.waiting, [...events, ...failed])
     }
     if (await store.end(id, { ...report.ending, history }, events))
@@ -278,7 +290,8 @@ export class Worker {
 
   #noteEnd(revocation: Revocation): void {
     const { log, onEnded } = this.#options
-    const { id, status, outcome, tokens, attempts } = revocation
+    const { id, status, outcome, tokens, attempts, error } = revocation
+    this.#tracing.noteOutcome({ status, outcome, tokens, verified: revocation.verified, code: error?.code })
     log.info({ id, tenant: revocation.tenant, status, outcome, tokens, attempts }, 'revocation ended')
     onEnded(revocation)
   }

@@ -79,13 +79,13 @@ t.test('sizes are stored in parts, with a pause of three times as long as each p
     return sizes.length
   }
   surveyOf(t, usersOf(120), { noteSizes }, clock)
-  t.equal(await clock.timerOf('revocation/token-survey.ts'), 300)
+  t.equal(await clock.timerOf('base/pause.ts'), 300)
   t.same(noted, [50])
   clock.advance(300)
-  t.equal(await clock.timerOf('revocation/token-survey.ts'), 600)
+  t.equal(await clock.timerOf('base/pause.ts'), 600)
   t.same(noted, [50, 50])
   clock.advance(600)
-  t.equal(await clock.timerOf('revocation/token-survey.ts'), 900)
+  t.equal(await clock.timerOf('base/pause.ts'), 900)
   t.same(noted, [50, 50, 20])
 })
 

@@ -15,6 +15,7 @@ import { PROOFS } from './steps/proofs.ts'
 import { SEARCH } from './steps/search.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
 import { SIZES } from './steps/sizes.ts'
+import { TRACES } from './steps/traces.ts'
 
 /**
  * The schema as numbered steps. The statements of a released step never change; a change is a new step. A release with
@@ -36,6 +37,7 @@ export const MIGRATIONS: readonly string[] = [
   SEARCH,
   BATCHES,
   BATCHES_OF_REVOCATIONS,
+  TRACES,
   NOTIFICATIONS,
 ]
 

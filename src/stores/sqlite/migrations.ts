@@ -299,6 +299,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX batch_members_revocation ON batch_members (revocation_id);
   `,
   `
+  -- The trace to which the runs belong.
+  ALTER TABLE revocations ADD COLUMN traceparent TEXT;
+  `,
+  `
   -- The receivers that the signals of a revocation name.
   ALTER TABLE revocations ADD COLUMN notify TEXT NOT NULL DEFAULT '[]';
 

@@ -11,7 +11,8 @@ import { aSignal } from '../../support/signals.ts'
 const A = 'aaaaaaaa-0000-4000-8000-000000000000'
 const B = 'bbbbbbbb-0000-4000-8000-000000000000'
 const TEN_MINUTES_MS = 10 * 60_000
-const PROCESSED = 'revocation/audit/trail-check.ts'
+/** Where the timers of the check are set. */
+const PROCESSED = 'base/pause.ts'
 /** What each page takes in these tests. */
 const PAGE_MS = 10
 
