@@ -96,8 +96,9 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     log: app.log,
   })
   const { store, tenants, senders, sources, worker, waiters, estimates } = components
+  const { outbox, notifications, receivers } = components
   const { deprecations, last, recorder, accept, findWait, dryRun, onRejected } = components
-  const inbound = { accept, waiters, estimate: estimates.estimate, findWait, dryRun, tenants, clock }
+  const inbound = { accept, waiters, estimate: estimates.estimate, findWait, dryRun, tenants, outbox, clock }
 
   // Receive
   await telemetry?.instrument(app)
@@ -139,6 +140,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     stopSigning = startSigning({ ...config, audit: store.audit, clock, log: app.log })
     stopRetention = startRetention({ ...config, store, clock, log: app.log })
     trail?.start()
+    notifications?.start()
   })
 
   // Report
@@ -167,13 +169,14 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     sources,
     senders,
     trail,
+    notifications,
     viewSenders: (sender) => sendersVisibleTo(sender, senderOptions),
     clock,
     isStopping: app.lifecycle.isStopping,
     isClaimFailing: worker.isFailing,
   })
   await app.register(metricsRoute, {
-    ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, clock },
+    ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, outbox, clock },
   })
   const isAudited = config.auditRetentionDays > 0
   await app.register(sendersRoute, { ...senderOptions, audit: store.audit, isAudited, clock })
@@ -186,7 +189,11 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   await app.register(erasures, { audit: store.audit, tenants, clock })
 
   // Change the configuration
-  await app.register(reload, { load, initial: config, tenants, senders, sources, recorder, log: app.log })
+  await app.register(reload, {
+    ...{ load, initial: config, tenants, senders, sources, receivers, recorder, log: app.log },
+  })
+
+  if (notifications) await app.register(notifications.routes)
 
   if (store.backup) await app.register(backups, { backup: store.backup, recorder, log: app.log })
 
@@ -210,6 +217,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   app.addHook('onClose', async () => {
     await stopped
+    await notifications?.stop()
     await recorder.flushed()
     await store.close()
   })

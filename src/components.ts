@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Clock } from './base/clock.ts'
+import { CurfewError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
 import type { Config } from './config/load-config.ts'
 import type { DashboardOptions } from './dashboard/dashboard.ts'
@@ -8,6 +9,7 @@ import { createRejectionAudit } from './http/rejection-audit.ts'
 import { type Rejection, rejectionOfEvents } from './http/rejections.ts'
 import { createReportRejection } from './http/report-rejection.ts'
 import { Senders } from './http/senders.ts'
+import type { NotificationsPart } from './notifications/part.ts'
 import { Deprecations } from './qlik/deprecations.ts'
 import { outlookOf, tierOf } from './qlik/outlook.ts'
 import { Tenants } from './qlik/tenants.ts'
@@ -19,6 +21,8 @@ import { Estimates } from './revocation/estimates.ts'
 import { userKey } from './revocation/keys.ts'
 import { createKnowsUser } from './revocation/knows-user.ts'
 import { LateTimes } from './revocation/late-times.ts'
+import type { ReceiversConfig } from './revocation/notification.ts'
+import { Outbox } from './revocation/outbox.ts'
 import type { Tracing } from './revocation/tracing.ts'
 import { Waiters } from './revocation/waiters.ts'
 import { createFindWait } from './revocation/waiting-for.ts'
@@ -38,6 +42,8 @@ export interface Parts {
   sources?: readonly SourcePart[]
   /** The pages for operators. */
   dashboard?: FastifyPluginAsync<DashboardOptions>
+  /** Notifies the receivers of CONFIG_FILE. */
+  notifications?: NotificationsPart
   /** Traces for an OpenTelemetry collector. */
   telemetry?: TelemetryPart
 }
@@ -59,12 +65,15 @@ export async function createComponents(
   config: Config,
   { parts, metrics, clock, random, tracing, log }: ComponentOptions,
 ) {
+  requireNotifications(parts, config.receivers)
+  const outbox = new Outbox()
   const store = await openStore(config.databaseUrl, parts.stores ?? [], {
     connections: config.databaseConnections,
     audit: config.auditRetentionDays > 0,
     clock,
     log,
     massRevocation: config.massRevocation,
+    outbox,
   })
   const deprecations = new Deprecations({ clock, log })
   const tenants = new Tenants(config.tenants, {
@@ -78,11 +87,23 @@ export async function createComponents(
   })
   const last = new LastRequests(clock)
   const recorder = new Recorder({ audit: store.audit, clock, log })
+  const notifications = parts.notifications?.({
+    ...{ store: store.notifications, outbox, recorder, clock, random, log },
+    onAttempt: metrics.notified,
+  })
+  notifications?.replace(config.receivers)
+  const receivers = {
+    replace(config: ReceiversConfig): void {
+      requireNotifications(parts, config)
+      notifications?.replace(config)
+    },
+  }
   const reportRejection = createReportRejection({ clock, log, last, count: metrics.rejected })
   const auditRejection = createRejectionAudit(recorder)
   const onRejected = (rejection: Rejection) => {
     reportRejection(rejection)
     auditRejection(rejection)
+    notifications?.noteRejection(rejection)
   }
   const senders = new Senders(config.senders, { clock, log, refused: metrics.refused })
   const waiters = new Waiters(store, clock)
@@ -158,6 +179,9 @@ export async function createComponents(
     deprecations,
     last,
     recorder,
+    outbox,
+    notifications,
+    receivers,
     onRejected,
     senders,
     waiters,
@@ -170,4 +194,10 @@ export async function createComponents(
     sources,
     dryRun,
   }
+}
+
+/** @throws CURFEW_CONFIG_INVALID if there are receivers, but nothing that notifies them */
+function requireNotifications({ notifications }: Parts, { list }: ReceiversConfig): void {
+  if (!notifications && list.length > 0)
+    throw new CurfewError('CURFEW_CONFIG_INVALID', 'CONFIG_FILE /receivers: this build has no notifications')
 }

@@ -1,5 +1,6 @@
 import type { Parts } from './components.ts'
 import { dashboard } from './dashboard/dashboard.ts'
+import { notifications } from './notifications/part.ts'
 import { backChannelLogout } from './sources/back-channel-logout/part.ts'
 import { globalTokenRevocation } from './sources/global-token-revocation/part.ts'
 import { sharedSignals } from './sources/shared-signals/part.ts'
@@ -11,6 +12,7 @@ import { telemetry } from './telemetry/part.ts'
 export const parts = {
   stores: [postgres],
   dashboard,
+  notifications,
   telemetry,
   sources: [backChannelLogout, globalTokenRevocation, sharedSignals, webhooks],
 } as const satisfies Parts

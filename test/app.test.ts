@@ -4,6 +4,7 @@ import { loadConfig } from '../src/config/load-config.ts'
 import { startSandbox } from '../src/sandbox/sandbox.ts'
 import { configurationFile } from './support/config-file.ts'
 import { rejection } from './support/events.ts'
+import { RECEIVER_SECRET } from './support/receivers.ts'
 import { environmentFor, startService } from './support/service.ts'
 
 t.test('without any optional part, a logout revokes the tokens of the user', async (t) => {
@@ -12,6 +13,9 @@ t.test('without any optional part, a logout revokes the tokens of the user', asy
   t.match(await revoke({ userId: user.id }), { status: 'completed', tokens: { revoked: 3 }, verified: true })
   t.same(sandbox.tenant.tokensOf(user.id), [])
   t.equal((await call('POST', '/sources/any/events')).status, 404)
+  t.equal((await call('GET', '/receivers')).status, 404)
+  const named = await call('POST', '/logout-hook', { body: { userId: user.id, notify: 'siem' } })
+  t.match(named, { status: 400, json: { code: 'CURFEW_UNKNOWN_RECEIVER' } })
   t.match((await call('PUT', '/sessions/s1', { body: { userId: user.id } })).json, {
     code: 'CURFEW_REQUEST_INVALID',
     errors: [{ expected: /none is configured$/ }],
@@ -30,4 +34,8 @@ t.test('a configuration that needs a missing part is rejected', async (t) => {
     code: 'CURFEW_CONFIG_INVALID',
     members: [{ member: /^CONFIG_FILE \/sources\/0/, expected: /this build has none/ }],
   })
+  const receiver = { name: 'siem', url: 'https://siem.example.com/', secret: RECEIVER_SECRET }
+  const { path: file } = configurationFile(t, { receivers: [receiver] })
+  const notifying = await loadConfig({ ...environment, CONFIG_FILE: file })
+  t.match(await rejection(buildApp(notifying)), { code: 'CURFEW_CONFIG_INVALID', message: /receivers/ })
 })

@@ -34,13 +34,17 @@ const RULES: Record<string, RegExp> = {
     /^dashboard\/\S+ (?!(dashboard|base|http)\/|client\/types\.ts|pkg:)/,
   '`dashboard` is imported only by `parts`, and its type by `components`.':
     /^(?!(parts|components)\.ts|dashboard\/)\S+ dashboard\//,
+  '`notifications` imports only `base`, `http` and `revocation`.':
+    /^notifications\/\S+ (?!(notifications|base|http|revocation)\/|pkg:)/,
+  '`notifications` is imported only by `parts`, and its types by `components`.':
+    /^(?!(parts|components)\.ts|notifications\/)\S+ notifications\//,
   '`telemetry` imports only `base` and `revocation`.':
     /^telemetry\/\S+ (?!(telemetry|base|revocation)\/|pkg:)/,
   '`telemetry` is imported only by `parts`, and its types by `app`, `components` and `commands/serve`.':
     /^(?!(parts|app|components|commands\/serve)\.ts|telemetry\/)\S+ telemetry\//,
   'Only `telemetry` imports OpenTelemetry.': /^(?!telemetry\/)\S+ pkg:@(opentelemetry\/|fastify\/otel)/,
-  'Only `app`, `components`, `http`, `routes`, `dashboard`, `telemetry`, `sandbox`, and the files `route` and `refusal` of `sources` import fastify; `config` reads the environment with @fastify/env.':
-    /^(?!(http|routes|dashboard|telemetry|sandbox)\/|(app|components|config\/read-environment|sources\/[^/]+\/(route|refusal))\.ts)\S+ pkg:@?fastify/,
+  'Only `app`, `components`, `http`, `routes`, `dashboard`, `telemetry`, `sandbox`, the files `route` and `refusal` of `sources`, and `part` and `routes` of `notifications` import fastify; `config` reads the environment with @fastify/env.':
+    /^(?!(http|routes|dashboard|telemetry|sandbox)\/|(app|components|config\/read-environment|sources\/[^/]+\/(route|refusal)|notifications\/(part|routes))\.ts)\S+ pkg:@?fastify/,
   'Only `cli` and `commands` import `sandbox`.': /^(?!(sandbox|cli|commands)\/)\S+ sandbox\//,
   '`client` imports only modules of Node.': /^client\/\S+ (?!client\/|pkg:(node:|curfew\/client))/,
   '`cli` imports only `base`, `client`, and what it loads on demand: `commands` and `sandbox`.':

@@ -110,6 +110,16 @@ const FIRING: Record<
     values: '0x80 1x10',
     labels: { tenant: 'a' },
   },
+  CurfewNotificationsLate: {
+    series: 'curfew_notifications_oldest_pending_seconds{receiver="siem"}',
+    values: '7200x90',
+    labels: { receiver: 'siem' },
+  },
+  CurfewNotificationsGivenUp: {
+    series: 'curfew_notifications_total{receiver="siem",type="revocation.failed",result="failed"}',
+    values: '0x80 1x10',
+    labels: { receiver: 'siem' },
+  },
   CurfewOldestQueuedTooLong: {
     series: 'curfew_oldest_queued_seconds{tenant="a"}',
     values: '0+60x90',

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
-import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isDigest } from './api-key-digest.ts'
+import { isNetwork } from './public-addresses.ts'
 
 // The formats of configured values, the same in the environment and in CONFIG_FILE.
 
@@ -78,11 +78,7 @@ function isApiKey(text: string): boolean {
 
 /** An IP address or network, or a name of @fastify/proxy-addr for a group of them. A network of all addresses trusts anyone. */
 function isProxy(text: string): boolean {
-  if (/^(loopback|linklocal|uniquelocal)$/.test(text)) return true
-  const [address = '', bits, ...more] = text.split('/')
-  const version = isIP(address)
-  if (version === 0 || more.length > 0) return false
-  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return /^(loopback|linklocal|uniquelocal)$/.test(text) || isNetwork(text)
 }
 
 function isEd25519Key(text: string): boolean {
@@ -112,6 +108,11 @@ export const FORMATS = {
     isValid: isProxy,
     expected: 'expected IP addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal',
   },
+  network: {
+    isValid: isNetwork,
+    expected: 'expected an IP address, or a network such as 10.0.0.0/8',
+  },
+  secureAddress: { isValid: isSecureAddress, expected: 'expected https://… (http on loopback only)' },
   text: { isValid: (text) => text !== '', expected: 'expected a string that is not empty' },
   databaseUrl: {
     isValid: isDatabaseUrl,

@@ -1,3 +1,4 @@
+import { NOTIFICATION_ERRORS } from './error-table/notifications.ts'
 import { PROCESS_ERRORS } from './error-table/process.ts'
 import { QLIK_CLOUD_ERRORS } from './error-table/qlik-cloud.ts'
 import { REQUEST_ERRORS } from './error-table/requests.ts'
@@ -13,6 +14,7 @@ export const ERRORS = {
   ...SOURCE_ERRORS,
   ...QLIK_CLOUD_ERRORS,
   ...REVOCATION_ERRORS,
+  ...NOTIFICATION_ERRORS,
   ...PROCESS_ERRORS,
 } as const
 

@@ -93,7 +93,7 @@ export function requireCurrent({ timestamp }: SignedHeaders, now: number): void 
 
 /**
  * The headers of a signed webhook (Standard Webhooks 1.0.0).
- * @param secret `whsec_` followed by the key in base64
+ * @param secret `whsec_` followed by the key in base64; several during a rotation, each of which signs
  * @param now ms since the epoch
  */
 export function signWebhook({
@@ -102,13 +102,15 @@ export function signWebhook({
   body,
   now,
 }: {
-  secret: string
+  secret: string | readonly string[]
   id: string
   body: string
   now: number
 }) {
   const timestamp = String(Math.floor(now / 1000))
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
-  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` }
+  const signatures = [secret].flat().map((one) => {
+    const hmac = createHmac('sha256', webhookKey(one)).update(`${id}.${timestamp}.${body}`)
+    return `v1,${hmac.digest('base64')}`
+  })
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { addDecisions } from './decision-commands.ts'
 import { addVerifyAudit } from './local-commands.ts'
+import { addNotifications } from './notification-commands.ts'
 import { env, examples, loadEnvironment, onService, wholeNumber } from './options.ts'
 
 const TENANT = ['--tenant <name>', 'name of the tenant; the default tenant if omitted'] as const
@@ -15,6 +16,7 @@ export function addOperatorCommands(program: Command): void {
   addRevoke(program)
   addBatch(program)
   addDecisions(program)
+  addNotifications(program)
   addAudit(program)
   addBackup(program)
   addTry(program)

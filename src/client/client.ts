@@ -64,9 +64,19 @@ export class CurfewClient {
       occurredAt = new Date(),
       reason = 'logout',
     } = options
-    const { tenant, deviceType, scope } = options
+    const { tenant, deviceType, scope, notify } = options
     const { userId, subject, email } = user
-    const body = JSON.stringify({ userId, subject, email, reason, occurredAt, tenant, deviceType, scope })
+    const body = JSON.stringify({
+      userId,
+      subject,
+      email,
+      reason,
+      occurredAt,
+      tenant,
+      deviceType,
+      scope,
+      notify,
+    })
     const { result, attempts } = await withRetries(this.#limitsFor(waitSeconds), async (timeoutMs) => {
       const sent = await this.#attempt('POST', '/logout-hook', {
         headers: {
@@ -97,9 +107,9 @@ export class CurfewClient {
     users: readonly User[],
     { idempotencyKey = randomUUID(), occurredAt = new Date(), ...details }: RevokeUsersOptions = {},
   ): Promise<RevokedUsers> {
-    const { reason, scope, tenant, deviceType, batch } = details
+    const { reason, scope, tenant, deviceType, notify, batch } = details
     const named = users.map(({ userId, subject, email }) => ({ userId, subject, email }))
-    const body = { users: named, reason, occurredAt, scope, tenant, deviceType, batch }
+    const body = { users: named, reason, occurredAt, scope, tenant, deviceType, notify, batch }
     return this.call('POST', '/revocations', { body, idempotencyKey })
   }
 

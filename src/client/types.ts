@@ -38,6 +38,8 @@ export interface SignalOptions {
   /** Revoke only tokens of this device type. */
   deviceType?: string | undefined
   scope?: 'issued-before' | 'all' | undefined
+  /** Name of a receiver to notify of the revocation, in addition to those of all revocations. */
+  notify?: string | undefined
   /**
    * Identifies the signal: the same id with the same user, reason and time is the same logout. Curfew remembers it for three
    * days if the request is signed, and for 10 minutes with an API key. A new one by default.
@@ -103,7 +105,7 @@ export interface TimelineItem {
 }
 
 export interface RevokeUsersOptions
-  extends Pick<SignalOptions, 'occurredAt' | 'tenant' | 'deviceType' | 'scope'> {
+  extends Pick<SignalOptions, 'occurredAt' | 'tenant' | 'deviceType' | 'scope' | 'notify'> {
   /** Default: `security` */
   reason?: Reason | undefined
   /**

@@ -49,6 +49,7 @@ export async function migrateStoreCommand(
     ['user sessions', result.sessions],
     ['rate budgets', result.budgets],
     ['revocations of batches', result.members],
+    ['notifications of receivers', result.notifications],
     ['entries of the audit trail', result.entries],
   ] as const
   print('Done.')

@@ -9,11 +9,12 @@ export type CountedChanges = Record<keyof NamedChanges, number>
 
 export interface SenderChanges {
   sources: NamedChanges
+  receivers: NamedChanges
   apiKeys: CountedChanges
   webhookSecrets: CountedChanges
 }
 
-type Senders = Pick<Reloadable, 'sources' | 'senders'>
+type Senders = Pick<Reloadable, 'sources' | 'senders' | 'receivers'>
 
 /**
  * How the senders differ between two configurations. A source counts as changed also if only the content of its secret
@@ -28,6 +29,7 @@ export function senderChanges(before: Senders, after: Senders): SenderChanges {
   )
   return {
     sources: changesBy(before.sources, after.sources, ({ name }) => name),
+    receivers: changesBy(before.receivers.list, after.receivers.list, ({ name }) => name),
     apiKeys: countsOf(apiKeys),
     webhookSecrets: countsOf(webhookSecrets),
   }
@@ -50,6 +52,7 @@ export function namedChanges(before: Reloadable, after: Reloadable) {
       ({ senders }) => senders.apiKeys,
       ({ digest }) => digest,
     ),
+    receivers: named(({ receivers }) => receivers.list),
     sources: named(({ sources }) => sources),
     tenants: named(({ tenants }) => tenants),
     webhookSecrets: named(

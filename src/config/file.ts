@@ -8,6 +8,7 @@ import type { SourceKinds } from '../base/source-entry.ts'
 import type { ClientConfig, TenantConfig } from '../qlik/tenant-config.ts'
 import { type CredentialEntry, entryCredentials } from './credentials.ts'
 import type { Mistake, Variables } from './read-environment.ts'
+import { toReceivers } from './receivers.ts'
 import { wrongReferences } from './references.ts'
 import { type ConfigFile, configFileSchema, type ValueReaders } from './schema.ts'
 import type { Reloadable } from './types.ts'
@@ -24,6 +25,7 @@ export interface FilePart {
   tenants: TenantConfig[]
   sources: Reloadable['sources']
   senders: Reloadable['senders']
+  receivers: Reloadable['receivers']
   warnings: Mistake[]
 }
 
@@ -104,7 +106,7 @@ function mistakeAt(member: string, message: string): Mistake {
 
 /** The configuration in the file. `defaults` apply to the tenants that do not set their own. */
 export function fromFile(
-  { clients, tenants, apiKeys, webhookSecrets, sources }: ConfigFile,
+  { clients, tenants, apiKeys, webhookSecrets, sources, receivers, receiverNetworks }: ConfigFile,
   defaults: TenantDefaults,
 ): FilePart {
   const toTenant = (tenant: ConfigFile['tenants'][number]): TenantConfig => {
@@ -134,6 +136,7 @@ export function fromFile(
   return {
     tenants: tenants.map(toTenant),
     sources,
+    receivers: toReceivers(receivers, receiverNetworks),
     senders: {
       apiKeys: apiKeys.map((one, index) => ({
         name: one.name ?? `apiKeys[${index}]`,

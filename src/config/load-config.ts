@@ -10,6 +10,7 @@ import { clashesOf, type FilePart, fromFile, readConfigFile, type TenantDefaults
 import { operatorsMistakes } from './listeners.ts'
 import { misspelt } from './misspelt.ts'
 import { type Given, type Mistake, readEnvironment, type Variables } from './read-environment.ts'
+import { receiverMistakes } from './receivers.ts'
 import { type ConfigFile, MAX_WEBHOOK_SECRETS } from './schema.ts'
 import type { Config } from './types.ts'
 import { weakSecrets } from './weak-secrets.ts'
@@ -26,7 +27,15 @@ const TENANT_KEYS = [
 const SENDER_KEYS = ['WEBHOOK_SECRETS', 'API_KEYS'] as const
 /** All variables that Curfew reads. */
 const KEYS = [...Object.keys(Environment.shape), ...SECRETS.map((key) => `${key}_FILE`)]
-const NO_FILE: ConfigFile = { clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] }
+const NO_FILE: ConfigFile = {
+  clients: {},
+  tenants: [],
+  apiKeys: [],
+  webhookSecrets: [],
+  sources: [],
+  receivers: [],
+  receiverNetworks: [],
+}
 
 const MAX_REPORTED_MISTAKES = 50
 
@@ -111,7 +120,11 @@ function missingSenders(given: Given, file: ConfigFile | null): Mistake[] {
 function toConfig(values: Environment, credentials: OwnCredentials, file: ConfigFile): Config {
   const own = ownPart(values, credentials)
   const more = fromFile(file, defaultsOf(values))
-  const mistakes = [...clashesOf(own, more), ...weakSecrets(values, file)]
+  const mistakes = [
+    ...clashesOf(own, more),
+    ...weakSecrets(values, file),
+    ...receiverMistakes(more.receivers),
+  ]
   const webhookSecrets = [...own.senders.webhookSecrets, ...more.senders.webhookSecrets]
   if (webhookSecrets.length > MAX_WEBHOOK_SECRETS) {
     const expected = `expected at most ${MAX_WEBHOOK_SECRETS} webhook secrets in total`
@@ -128,6 +141,7 @@ function toConfig(values: Environment, credentials: OwnCredentials, file: Config
     tenants: [first, ...others],
     senders: { apiKeys: [...own.senders.apiKeys, ...more.senders.apiKeys], webhookSecrets },
     sources: more.sources,
+    receivers: more.receivers,
     warnings: [...own.warnings, ...more.warnings],
     trustProxy: split(values.TRUST_PROXY),
     maxConnections: values.MAX_CONNECTIONS,
@@ -163,6 +177,7 @@ function ownPart(values: Environment, { credentials, warnings }: OwnCredentials)
         ]
       : [],
     sources: [],
+    receivers: { list: [], networks: [] },
     senders: {
       apiKeys: split(values.API_KEYS).map((key, index) => ({
         name: `API_KEYS[${index}]`,

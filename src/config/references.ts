@@ -24,8 +24,13 @@ const References = z
     apiKeys: Restricted,
     webhookSecrets: Restricted,
     sources: z.array(Source.catch({})).catch([]),
+    receivers: z
+      .array(
+        z.looseObject({ name: anything, tenants: texts, events: texts }).catch({ tenants: [], events: [] }),
+      )
+      .catch([]),
   })
-  .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [] })
+  .catch({ clients: {}, tenants: [], apiKeys: [], webhookSecrets: [], sources: [], receivers: [] })
 
 type Note = (expected: string, ...path: PropertyKey[]) => void
 
@@ -74,6 +79,16 @@ export function wrongReferences(json: unknown, named: readonly string[]): Invali
     for (const [position, name] of (source.tenants ?? []).entries())
       noteUnknown(name, 'sources', index, 'tenants', position)
     noteContradictions(source, (expected, member) => note(expected, 'sources', index, member))
+  }
+  const receiverNames = new Set<unknown>()
+  for (const [index, { name, tenants, events }] of references.receivers.entries()) {
+    if (typeof name === 'string' && receiverNames.has(name))
+      note('expected a unique name', 'receivers', index, 'name')
+    receiverNames.add(name)
+    for (const [position, one] of tenants.entries()) noteUnknown(one, 'receivers', index, 'tenants', position)
+    const rejected = events.indexOf('source.rejected')
+    if (tenants.length > 0 && rejected !== -1)
+      note('expected events of revocations: tenants is set', 'receivers', index, 'events', rejected)
   }
   return wrong
 }

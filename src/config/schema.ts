@@ -4,6 +4,7 @@ import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import { ROLES } from '../base/role.ts'
 import type { SecretFile } from '../base/secret-file.ts'
 import type { SourceEntry, SourceKinds, ValueSchemas } from '../base/source-entry.ts'
+import { NOTIFICATION_TYPES } from '../revocation/notification.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
 
@@ -18,6 +19,10 @@ export const MAX_WEBHOOK_SECRETS = 1_000
 
 /** Each source has its own path, so a request never tries several. */
 const MAX_SOURCES = 1_000
+
+/** Each has connections of its own. */
+const MAX_RECEIVERS = 20
+const MAX_RECEIVER_NETWORKS = 100
 
 /** Reads the values that the configuration file only refers to. */
 export interface ValueReaders {
@@ -59,6 +64,16 @@ export function configFileSchema(readers: ValueReaders, sourceKinds: readonly So
       .max(MAX_SOURCES)
       .default([])
       .describe('Identity providers and other services that report logouts'),
+    receivers: z
+      .array(receiverSchema(valuesFrom(readers)))
+      .max(MAX_RECEIVERS)
+      .default([])
+      .describe('Services that are notified of revocations'),
+    receiverNetworks: z
+      .array(z.string().refine(FORMATS.network.isValid, FORMATS.network.expected))
+      .max(MAX_RECEIVER_NETWORKS)
+      .default([])
+      .describe('Addresses and networks that are not public and that receivers may be in; none by default'),
   })
 }
 export type ConfigFile = z.infer<ReturnType<typeof configFileSchema>>
@@ -174,6 +189,46 @@ function senderSchemas(readers: ValueReaders) {
     ),
     webhookSecrets: z.array(oneWay(webhookSecret, [['secret'], ['secretFile']])),
   }
+}
+
+function receiverSchema({ inline, fromFile }: ValueSchemas) {
+  const receiver = z.strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected up to 63 lower case letters, digits and hyphens')
+      .describe('Name of the receiver, in `notify`, in the API and in metrics'),
+    url: inline(FORMATS.secureAddress).describe(`Where notifications are posted: https://…, or ${VARIABLE}`),
+    secret: inline(FORMATS.webhookSecret)
+      .optional()
+      .describe(`Signs notifications (Standard Webhooks): whsec_…, or ${VARIABLE}`),
+    secretFile: fromFile(FORMATS.webhookSecret).optional().describe('Path of a file that holds the secret'),
+    previousSecret: inline(FORMATS.webhookSecret)
+      .optional()
+      .describe('During a rotation: signs notifications, too'),
+    previousSecretFile: fromFile(FORMATS.webhookSecret)
+      .optional()
+      .describe('Path of a file that holds the previous secret'),
+    events: z
+      .array(z.enum(NOTIFICATION_TYPES))
+      .min(1)
+      .optional()
+      .describe('What it is notified of; everything by default'),
+    tenants: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe('Names of the tenants whose revocations it is notified of; all tenants by default'),
+    onlyIfNamed: z
+      .boolean()
+      .optional()
+      .describe('Notifies it only of revocations whose signals name it in `notify`; false by default'),
+  })
+  return oneWay(receiver, [
+    ['secret'],
+    ['secretFile'],
+    ['secret', 'previousSecret'],
+    ['secretFile', 'previousSecretFile'],
+  ])
 }
 
 /** The schema of an entry in `sources`, selected by `kind`. */

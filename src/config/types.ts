@@ -2,6 +2,7 @@ import type { SourceEntry } from '../base/source-entry.ts'
 import type { SendersConfig } from '../http/senders.ts'
 import type { TenantConfig } from '../qlik/tenant-config.ts'
 import type { BrakeLimits } from '../revocation/mass-brake.ts'
+import type { ReceiversConfig } from '../revocation/notification.ts'
 import type { Environment } from './environment.ts'
 import type { Mistake } from './read-environment.ts'
 
@@ -12,6 +13,8 @@ export interface Reloadable {
   senders: SendersConfig
   /** Identity providers and other services that report logouts. */
   sources: SourceEntry[]
+  /** Services that are notified. */
+  receivers: ReceiversConfig
   /** Keys that work but should be changed, and the expected value. Never contains the configured value. */
   warnings: Mistake[]
 }

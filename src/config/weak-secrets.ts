@@ -67,6 +67,7 @@ export function weakSecrets(values: Secrets, file: ConfigFile): Mistake[] {
     ['clients', Object.entries(file.clients)],
     ['tenants', [...file.tenants.entries()]],
     ['sources', [...file.sources.entries()]],
+    ['receivers', [...file.receivers.entries()]],
   ] as const)
     for (const [name, entry] of entries) check(inFile(list, name), ...secretsIn(entry))
   return mistakes

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Accept } from '../revocation/accept.ts'
 import type { DryRun } from '../revocation/dry-run.ts'
 import type { Estimate } from '../revocation/estimate.ts'
+import type { Outbox } from '../revocation/outbox.ts'
 import type { ReplayKey } from '../revocation/replay.ts'
 import { hasEnded, isSettled, type Revocation } from '../revocation/revocation.ts'
 import { type RevocationView, view } from '../revocation/revocation-view.ts'
@@ -30,6 +31,8 @@ export interface InboundOptions {
   dryRun: DryRun
   findWait: FindWait
   tenants: TenantNames
+  /** The receivers that a signal may name. */
+  outbox: Pick<Outbox, 'named'>
   clock: Clock
 }
 

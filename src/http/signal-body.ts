@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { invalidMember } from '../base/errors.ts'
+import type { Outbox } from '../revocation/outbox.ts'
 import {
   DeviceType,
   defaultScope,
@@ -34,6 +35,11 @@ export const SignalDetails = z.strictObject({
       'otherwise those granted before',
   ),
   deviceType: DeviceType.optional().describe('Revoke only tokens of this device type'),
+  notify: z
+    .string()
+    .max(63)
+    .optional()
+    .describe('Name of a receiver to notify of this revocation, in addition to those of all revocations'),
 })
 export type SignalDetails = z.infer<typeof SignalDetails>
 
@@ -80,25 +86,27 @@ export interface SignalOrigin {
   defaultReason: Reason
   sender: Pick<Sender, 'tenants'>
   tenants: TenantNames
+  outbox: Pick<Outbox, 'named'>
   /** ms since the epoch. */
   now: number
 }
 
 /**
  * Builds the signal of an authenticated and valid request.
- * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT
+ * @throws CURFEW_REQUEST_INVALID, CURFEW_UNKNOWN_TENANT, CURFEW_UNKNOWN_RECEIVER
  */
 export function toSignal(
   details: SignalDetails,
-  { user, source, defaultReason, sender, tenants, now }: SignalOrigin,
+  { user, source, defaultReason, sender, tenants, outbox, now }: SignalOrigin,
 ): Signal {
   const occurredAt = details.occurredAt === undefined ? now : Date.parse(details.occurredAt)
   if (occurredAt > now + FUTURE_TOLERANCE_MS) {
     throw invalidMember('/occurredAt', 'expected a time that is not in the future')
   }
   const reason = details.reason ?? defaultReason
+  const tenant = tenantFor(details.tenant, sender, tenants)
   return {
-    tenant: tenantFor(details.tenant, sender, tenants),
+    tenant,
     user,
     source,
     reason,
@@ -106,5 +114,6 @@ export function toSignal(
     deviceType: details.deviceType ?? null,
     occurredAt,
     acceptedAt: now,
+    notify: outbox.named(details.notify, tenant),
   }
 }

@@ -15,6 +15,7 @@ export function join(queued: Revocation, signal: Signal | Revocation): Revocatio
     occurredAt: Math.max(queued.occurredAt, signal.occurredAt),
     ...joinTimes(queued, signal),
     otherSenders: joinSenders(queued, signal),
+    notify: [...new Set([...queued.notify, ...(signal.notify ?? [])])],
     traceparent: queued.traceparent ?? signal.traceparent ?? null,
     hold: queued.hold ?? ('hold' in signal ? signal.hold : null),
     failingSince: null,

@@ -41,6 +41,10 @@ export const RevocationView = z
     reason: Reason,
     scope: Scope,
     deviceType: z.string().optional(),
+    notify: z
+      .array(z.string())
+      .optional()
+      .describe('The receivers that its signals name; omitted if they name none'),
     status: StatusView,
     outcome: OutcomeView.nullable(),
     tokens: z.object({
@@ -87,7 +91,7 @@ export function view(
   estimatedCompletionAt: number | null,
   waitingFor: WaitingFor | null,
 ): RevocationView {
-  const { user, tokens, error, deviceType, proof, resolved, hold } = revocation
+  const { user, tokens, error, deviceType, notify, proof, resolved, hold } = revocation
   const found = tokens.revoked + tokens.alreadyGone + tokens.kept + tokens.remaining
   return {
     id: revocation.id,
@@ -98,6 +102,7 @@ export function view(
     reason: revocation.reason,
     scope: revocation.scope,
     ...(deviceType === null ? {} : { deviceType }),
+    ...(notify.length > 0 ? { notify } : {}),
     status: statusOf(revocation),
     outcome: outcomeOf(revocation),
     tokens: { found, ...tokens, undecided: revocation.undecided },

@@ -72,6 +72,8 @@ export const Signal = z.object({
   signalTime: SignalTime.nullable().default(null),
   /** The sender's kind and name, see `nameOf`; null if Curfew requests it, or a version accepted it that did not record it. */
   sender: z.string().nullable().default(null),
+  /** Names of receivers that are notified of the revocation in addition to those of all revocations. */
+  notify: z.array(z.string()).default([]),
   /**
    * The trace to which its runs belong, as a header of W3C Trace Context; null if the signal was not sampled, or telemetry
    * is off.

@@ -9,6 +9,7 @@ import type { SignalTime } from './signal-time.ts'
 import type { BatchStore } from './store/batch-store.ts'
 import type { ConfirmationStore } from './store/confirmation-store.ts'
 import type { HeldStore } from './store/held-store.ts'
+import type { NotificationStore } from './store/notification-store.ts'
 import type { RunStore } from './store/run-store.ts'
 import type { SessionStore } from './store/session-store.ts'
 import type { SizeStore } from './store/size-store.ts'
@@ -125,6 +126,8 @@ export interface RevocationStore
     SessionStore,
     BatchStore {
   audit: AuditLog
+
+  notifications: NotificationStore
 
   /**
    * The store's clock: the database's if processes share one, otherwise the steady clock of this process. Null if

@@ -43,7 +43,7 @@ const INITIAL = initialValues()
 /** The defaults of all members: a revocation before any event. */
 function initialValues(): Omit<
   Revocation,
-  Exclude<keyof Signal, 'signalTime' | 'sender' | 'traceparent'> | 'id'
+  Exclude<keyof Signal, 'signalTime' | 'sender' | 'traceparent' | 'notify'> | 'id'
 > {
   const signal = { tenant: '', user: { kind: 'userId', value: '' }, source: '', reason: 'logout' }
   const times = { scope: 'all', deviceType: null, occurredAt: 0, acceptedAt: 0 }

@@ -54,7 +54,7 @@ const BulkDryRun = z.object({ items: z.array(z.union([z.object({ index, dryRun: 
 
 /** `POST /revocations`: many users in one request, all durable when it is answered. */
 const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { accept, findWait, dryRun, tenants, clock } = options
+  const { accept, findWait, dryRun, tenants, outbox, clock } = options
 
   app.post(
     '/revocations',
@@ -87,7 +87,7 @@ const bulk: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
       const sender = provenSender(request)
       const tenant = tenantFor(details.tenant, sender, tenants)
       const toOne = (user: UserReference) =>
-        toSignal(details, { user, source: 'bulk', defaultReason: 'security', sender, tenants, now })
+        toSignal(details, { user, source: 'bulk', defaultReason: 'security', sender, tenants, outbox, now })
       const checked = await mapInTurns(users, (user) => User.safeParse(user))
       const signals = checked.flatMap(({ data }) => (data ? [toOne(userOf(data))] : []))
       if (isDry) {

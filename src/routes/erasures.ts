@@ -33,6 +33,7 @@ const ErasureAnswer = z.object({
   revocations: count.describe('Deleted revocations'),
   sessions: count.describe('Deleted sessions'),
   replays: count.describe('Stored answers to repeated requests without the user now'),
+  notifications: count.describe('Notifications about the user, also those that were not delivered'),
   pending: count.describe('Revocations that still need the name'),
   action: z.string().nullable().describe('What to do about pending revocations; null if there are none'),
 })

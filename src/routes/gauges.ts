@@ -9,12 +9,15 @@ import type { HttpQlikTenant } from '../qlik/tenant.ts'
 import type { Tenants } from '../qlik/tenants.ts'
 import type { TrailCheck } from '../revocation/audit/trail-check.ts'
 import type { Estimates } from '../revocation/estimates.ts'
+import type { Outbox } from '../revocation/outbox.ts'
+import type { ReceiverBacklog } from '../revocation/store/notification-store.ts'
 import type { BacklogCount } from '../revocation/store.ts'
 import type { TenantStatus } from '../revocation/tenant-status.ts'
 import type { Store } from '../stores/store.ts'
 
 export interface GaugeOptions {
-  store: Pick<Store, 'backlog' | 'freeBytes'>
+  store: Pick<Store, 'backlog' | 'freeBytes' | 'notifications'>
+  outbox: Pick<Outbox, 'receivers'>
   tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit' | 'refreshBudgets'>
   estimates: Pick<Estimates, 'refresh' | 'statusOf'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
@@ -32,6 +35,8 @@ interface Scrape {
   opened: readonly HttpQlikTenant[]
   /** Null if unknown. */
   freeBytes: number | null
+  /** Of the configured receivers. */
+  receivers: readonly ReceiverBacklog[]
 }
 
 type Fill<Label extends string> = (
@@ -76,18 +81,20 @@ export function createGauges(registry: Registry, options: GaugeOptions): () => P
   addDeprecations(gauges, options)
   addKeys(gauges, options)
   addStorage(gauges, options)
+  addReceivers(gauges, options)
 
   return async () => {
-    const [backlog, freeBytes = null] = await Promise.all([
+    const [backlog, freeBytes = null, receivers] = await Promise.all([
       store.backlog(),
       store.freeBytes?.(),
+      receiversOf(options),
       tenants.refreshBudgets(),
       estimates.refresh(),
     ])
     const opened = [...tenants.opened()]
     const names = new Set([...opened.map(({ name }) => name), ...backlog.map(({ tenant }) => tenant)])
     const inUse = [...names].map((tenant) => ({ tenant, status: estimates.statusOf(tenant) }))
-    gauges.fill({ backlog, inUse, opened, freeBytes })
+    gauges.fill({ backlog, inUse, opened, freeBytes, receivers })
   }
 }
 
@@ -235,5 +242,36 @@ function addStorage(gauges: Gauges, { store, trail }: GaugeOptions): void {
     'curfew_audit_trail_checked_timestamp_seconds',
     'Time of the last complete check of the audit trail; 0 if none is complete.',
     () => (trail.checkedAt ?? 0) / 1000,
+  )
+}
+
+/** Without receivers, nothing is read. */
+async function receiversOf({ store, outbox }: GaugeOptions): Promise<ReceiverBacklog[]> {
+  const receivers = outbox.receivers()
+  if (receivers.length === 0) return []
+  const backlog = await store.notifications.backlog()
+  const none = { pending: 0, failed: 0, oldestPendingAt: null }
+  return receivers.map(
+    ({ name }) => backlog.find(({ receiver }) => receiver === name) ?? { receiver: name, ...none },
+  )
+}
+
+function addReceivers(gauges: Gauges, { clock }: GaugeOptions): void {
+  gauges.add(
+    'curfew_notifications_pending',
+    'Notifications that are not delivered yet.',
+    ['receiver'],
+    (set, { receivers }) => {
+      for (const { receiver, pending } of receivers) set({ receiver }, pending)
+    },
+  )
+  gauges.add(
+    'curfew_notifications_oldest_pending_seconds',
+    'Time since the oldest notification that is not delivered yet; 0 if all are.',
+    ['receiver'],
+    (set, { receivers }) => {
+      for (const { receiver, oldestPendingAt: at } of receivers)
+        set({ receiver }, at === null ? 0 : Math.max(0, clock.now() - at) / 1000)
+    },
   )
 }

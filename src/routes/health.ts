@@ -28,6 +28,8 @@ export interface HealthOptions {
   sources: { checks(): Check[] }
   /** Null if the audit trail is turned off. */
   trail: { checks(): Check[] } | null
+  /** Absent if the part is left out. */
+  notifications?: { checks(): Check[] } | undefined
   senders: Pick<Senders, 'apiKeys' | 'byApiKey'>
   /** What this sender can see of all senders. */
   viewSenders: (sender: Sender | null) => Partial<SenderViews>
@@ -42,7 +44,19 @@ export interface HealthOptions {
  */
 const health: FastifyPluginAsyncZod<HealthOptions> = async (
   app,
-  { store, tenants, deprecations, sources, senders, trail, viewSenders, clock, isStopping, isClaimFailing },
+  {
+    store,
+    tenants,
+    deprecations,
+    sources,
+    senders,
+    trail,
+    notifications,
+    viewSenders,
+    clock,
+    isStopping,
+    isClaimFailing,
+  },
 ) => {
   const options = { logLevel: 'silent' as const, config: { isProbe: true } }
   // Each check asks the store, and there can be thousands of tenants.
@@ -61,6 +75,7 @@ const health: FastifyPluginAsyncZod<HealthOptions> = async (
     ...sources.checks(),
     ...expiryChecks(senders.apiKeys(), clock.now()),
     ...(trail?.checks() ?? []),
+    ...(notifications?.checks() ?? []),
   ]
 
   app.get(

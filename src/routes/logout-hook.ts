@@ -33,7 +33,7 @@ const LogoutQuery = SignalQuery.extend({
 
 /** `POST /logout-hook`: a web back end or session store reports that a user has logged out. */
 const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { dryRun, tenants, clock } = options
+  const { dryRun, tenants, outbox, clock } = options
 
   app.post(
     '/logout-hook',
@@ -66,6 +66,7 @@ const logoutHook: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =
         defaultReason: 'logout',
         sender: provenSender(request),
         tenants,
+        outbox,
         now: clock.now(),
       })
       if (isDry) return previewSignal(request, signal, dryRun)

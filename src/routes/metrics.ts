@@ -7,6 +7,7 @@ import { TokenBucket } from '../base/token-bucket.ts'
 import { REFUSALS, type Refusal } from '../http/refusals.ts'
 import type { Rejection } from '../http/rejections.ts'
 import type { Route } from '../qlik/http.ts'
+import type { NotificationType, ReceiverConfig } from '../revocation/notification.ts'
 import { hasEnded, isSettled, isVerified, type Revocation } from '../revocation/revocation.ts'
 import { outcomeOf } from '../revocation/revocation-view.ts'
 import { createGauges, type GaugeOptions } from './gauges.ts'
@@ -78,6 +79,12 @@ export function createMetrics() {
     labelNames: ['route'],
     registers,
   })
+  const notifications = new Counter({
+    name: 'curfew_notifications_total',
+    help: 'Attempts to notify receivers: delivered, retried later, or given up (failed).',
+    labelNames: ['receiver', 'type', 'result'],
+    registers,
+  })
   const refusals = new Counter({
     name: 'curfew_refusals_total',
     help: 'Connections and requests that a limit for unauthenticated clients refused.',
@@ -94,12 +101,18 @@ export function createMetrics() {
      * Creates the series that alerts watch: Prometheus does not see the first increase of a series that begins with it, nor
      * the silence of a source without one.
      */
-    expect(sources: Iterable<{ name: string }>, tenants: Iterable<{ name: string }>): void {
+    expect(
+      sources: Iterable<{ name: string }>,
+      tenants: Iterable<{ name: string }>,
+      receivers: Iterable<Pick<ReceiverConfig, 'name' | 'events'>>,
+    ): void {
       for (const { name } of sources) signals.inc({ source: name, result: 'accepted' }, 0)
       for (const { name: tenant } of tenants) {
         revocations.inc({ tenant, status: 'failed', outcome: '' }, 0)
         verifications.inc({ tenant, result: 'unverified' }, 0)
       }
+      for (const { name: receiver, events } of receivers)
+        for (const type of events) notifications.inc({ receiver, type, result: 'failed' }, 0)
     },
     rejected({ source, code, isSignal, events }: Pick<Rejection, 'source' | 'code' | 'isSignal' | 'events'>) {
       rejections.inc({ source, reason: code }, events ?? 1)
@@ -107,6 +120,8 @@ export function createMetrics() {
       if (isSignal && source !== 'unknown' && code !== 'CURFEW_TOKEN_REPLAYED')
         signals.inc({ source, result: 'rejected' }, events ?? 1)
     },
+    notified: (receiver: string, type: NotificationType, result: 'delivered' | 'retried' | 'failed') =>
+      notifications.inc({ receiver, type, result }),
     held: (source: string) => held.inc({ source }),
     ended(revocation: Revocation) {
       const { tenant, status, completedAt } = revocation
@@ -173,7 +188,7 @@ export default async function metricsRoute(
   )
 
   async function expose(): Promise<Buffer> {
-    metrics.expect(sources.entries(), options.tenants.opened())
+    metrics.expect(sources.entries(), options.tenants.opened(), options.outbox.receivers())
     await readGauges()
     // One buffer for all responses that are not read yet.
     return Buffer.from(await registry.metrics())

@@ -20,6 +20,7 @@ const Reloaded = z.object({
   tenants: count.describe('Number of configured tenants; the next three count tenants, too'),
   ...changes,
   sources: z.object({ added: names, removed: names, changed: names }).describe('Names of sources'),
+  receivers: z.object({ added: names, removed: names, changed: names }).describe('Names of receivers'),
   apiKeys: z.object(changes),
   webhookSecrets: z.object(changes),
 })
@@ -44,6 +45,7 @@ export interface ReloadOptions {
   tenants: Pick<Tenants, 'replace'>
   senders: Pick<Senders, 'replace'>
   sources: { replace(sources: Reloadable['sources']): void }
+  receivers: { replace(receivers: Reloadable['receivers']): void }
   recorder: Pick<Recorder, 'note'>
   log: Log
 }
@@ -60,6 +62,7 @@ export function createReload({
   tenants,
   senders,
   sources,
+  receivers,
   recorder,
   log,
 }: ReloadOptions): (origin?: Origin) => Promise<Reloaded> {
@@ -70,6 +73,8 @@ export function createReload({
     try {
       const config = await load()
       // No await in between, so every request sees either the old or the new configuration.
+      // First, because it can be refused.
+      receivers.replace(config.receivers)
       const tenantChanges = tenants.replace(config.tenants)
       senders.replace(config.senders)
       sources.replace(config.sources)
@@ -107,7 +112,7 @@ const reload: FastifyPluginAsyncZod<ReloadOptions> = async (app, options) => {
         operationId: 'reloadConfiguration',
         summary: 'Reload the configuration',
         description:
-          'Reloads tenants, sources, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything ' +
+          'Reloads tenants, sources, receivers, API keys and webhook secrets from CONFIG_FILE and from secret files. If anything ' +
           'is invalid, nothing changes. The API key must not be restricted to certain tenants.',
         tags: ['operations'],
         security: [{ apiKey: [] }],

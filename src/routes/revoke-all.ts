@@ -16,7 +16,7 @@ const EXAMPLES = {
 
 /** `POST /users/:id/revoke-all`: ends the access of a user, given the Qlik user id. */
 const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) => {
-  const { tenants, clock, dryRun } = options
+  const { tenants, outbox, clock, dryRun } = options
 
   app.post(
     '/users/:id/revoke-all',
@@ -54,6 +54,7 @@ const revokeAll: FastifyPluginAsyncZod<InboundOptions> = async (app, options) =>
           defaultReason: 'security',
           sender: provenSender(request),
           tenants,
+          outbox,
           now: clock.now(),
         },
       )

@@ -20,6 +20,7 @@ const EntryRow = z.object({
 })
 const Place = z.object({ at: z.number(), writer: z.string(), sequence: z.number() })
 const SessionRow = z.object({ tenant: z.string(), source: z.string().optional(), sid: z.string() })
+const NotificationRow = z.object({ id: z.string() })
 const ReplayRow = z.object({ key: z.string(), answer: z.string() })
 
 export type FoundRevocation = z.infer<typeof RevocationRow>
@@ -182,6 +183,19 @@ export class ErasureSearch {
       this.#dialect,
     ))
       for (const row of part) yield ReplayRow.parse(row)
+  }
+
+  /** Notifications about the user. */
+  async *notifications(names: readonly UserReference[]): AsyncGenerator<{ id: string }> {
+    const { isIn, lower, list } = this.#dialect
+    const values = list(names.map(({ value }) => lowerAscii(value)))
+    const found = this.#scan('notifications', ['id'], 'id, user_kind, user_value', (bind) =>
+      isIn(lower('user_value'), bind(values)),
+    )
+    for await (const row of found) {
+      const user = Named.parse(row)
+      if (names.some((name) => isSameUser(name, user))) yield NotificationRow.parse(row)
+    }
   }
 
   async *#scanEntries(condition: (bind: Bind) => string): AsyncGenerator<FoundEntry> {

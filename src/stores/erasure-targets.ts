@@ -5,7 +5,7 @@ import { type FoundSession, SETTLED } from './erasure-search.ts'
 export type Counts = Omit<Erased, 'pending'>
 
 export function noCounts(): Counts {
-  return { entries: 0, revocations: 0, sessions: 0, replays: 0 }
+  return { entries: 0, revocations: 0, sessions: 0, replays: 0, notifications: 0 }
 }
 
 /** What one transaction erases. */
@@ -17,10 +17,11 @@ export interface Targets {
   unsourced: FoundSession[]
   /** Stored answers, before and after. */
   replays: { key: string; before: string; after: string }[]
+  notifications: { id: string }[]
 }
 
 export function emptyTargets(): Targets {
-  return { entries: [], revocations: [], sessions: [], unsourced: [], replays: [] }
+  return { entries: [], revocations: [], sessions: [], unsourced: [], replays: [], notifications: [] }
 }
 
 /** A statement that returns one row for each row that it erases. */
@@ -65,6 +66,11 @@ export function statementsFor(targets: Targets, { table, parameter, records }: A
       `UPDATE ${table('replays')} AS known SET answer = given.after
        FROM (SELECT * FROM ${given({ key: 'text', before: 'text', after: 'text' })}) AS given
        WHERE known.key = given.key AND known.answer = given.before RETURNING 1`,
+    ],
+    [
+      'notifications',
+      targets.notifications,
+      `DELETE FROM ${table('notifications')} WHERE id IN (SELECT id FROM ${given({ id: 'uuid' })}) RETURNING 1`,
     ],
   ]
   return all.flatMap(([of, rows, text]) =>

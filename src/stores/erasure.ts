@@ -101,6 +101,7 @@ async function* targetsOf(
     const after = withoutNames(answer, tenant, names)
     if (after !== answer) yield (to) => to.replays.push({ key, before: answer, after })
   }
+  for await (const { id } of search.notifications(names)) yield (to) => to.notifications.push({ id })
   for (const isLink of [false, true]) {
     for (const name of names.toReversed()) {
       for await (const entry of search.entries(name))

@@ -17,6 +17,7 @@ export async function openStore(
     return openSqliteStore(file, options.clock, options.log, {
       audit,
       massRevocation: options.massRevocation,
+      outbox: options.outbox,
     })
   const scheme = url.slice(0, url.indexOf(':') + 1)
   const part = parts.find(({ schemes }) => schemes.includes(scheme))

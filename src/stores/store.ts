@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Permits } from '../qlik/budget/permit-log.ts'
 import type { BrakeLimits } from '../revocation/mass-brake.ts'
+import type { Outbox } from '../revocation/outbox.ts'
 import type { RevocationStore } from '../revocation/store.ts'
 
 /** Keeps revocations, and the permits for calls to Qlik Cloud. */
@@ -28,6 +29,8 @@ export interface StoreOptions {
   log: Log
   /** The brake on mass revocation; by default there is no limit. */
   massRevocation?: BrakeLimits
+  /** Decides which notifications changes cause; by default none. */
+  outbox?: Outbox
 }
 
 /** An optional store: a folder, and a line in `src/parts.ts`. */

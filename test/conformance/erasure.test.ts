@@ -72,12 +72,12 @@ eachStore(async (t, opened) => {
       /ann@|s1"|"u1"/i,
     )
     const last = (await entriesOf(store)).find(({ event }) => event === 'erased')
-    const { entries, revocations, sessions, replays, pending } = erased
+    const { entries, revocations, sessions, replays, notifications, pending } = erased
     t.match(last, { tenant: 'default', at: T0 + 5, by: { name: 'backend' }, personal: null })
-    t.same(last?.details, { entries, revocations, sessions, replays, pending })
+    t.same(last?.details, { entries, revocations, sessions, replays, notifications, pending })
     t.equal((await storedEntries(store.audit)).length, before + 1)
     const again = await store.audit.erase({ tenant: 'default', user: subject('s1') }, T0 + 6)
-    t.same(again, { entries: 0, revocations: 0, sessions: 0, replays: 0, pending: 0 })
+    t.same(again, { entries: 0, revocations: 0, sessions: 0, replays: 0, notifications: 0, pending: 0 })
   })
 
   t.test('names are found in the audit trail, even if the revocations were deleted', async (t) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { BrakeLimits } from '../../src/revocation/mass-brake.ts'
+import type { Outbox } from '../../src/revocation/outbox.ts'
 import type { Proof } from '../../src/revocation/proof.ts'
 import type { Revocation } from '../../src/revocation/revocation.ts'
 import type { Room } from '../../src/revocation/schedule.ts'
@@ -15,15 +16,18 @@ import { temporaryFolder } from '../support/service.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
 interface StoreKind {
-  open: (t: Test, massRevocation?: BrakeLimits) => Promise<RevocationStore>
+  open: (t: Test, massRevocation?: BrakeLimits, outbox?: Outbox) => Promise<RevocationStore>
   /** Makes everything due that waits for `ms`, if the store uses its own clock. */
   pass: (store: RevocationStore, ms: number) => Promise<void>
 }
 
 function sqlite(): StoreKind {
   return {
-    open: async (t, massRevocation) =>
-      openSqliteStore(join(temporaryFolder(t), 'curfew.db'), fakeClock(T0), undefined, { massRevocation }),
+    open: async (t, massRevocation, outbox) =>
+      openSqliteStore(join(temporaryFolder(t), 'curfew.db'), fakeClock(T0), undefined, {
+        massRevocation,
+        outbox,
+      }),
     pass: async () => {},
   }
 }
@@ -32,12 +36,13 @@ async function postgres(t: Test): Promise<StoreKind> {
   const server = await startPostgres(t)
   const urls = new Map<RevocationStore, string>()
   return {
-    async open(_t, massRevocation) {
+    async open(_t, massRevocation, outbox) {
       const url = await server.createDatabase()
       const options = { connections: 5, clock: fakeClock(T0), log: SILENT }
       const store = await openPostgresStore(url, {
         ...options,
         ...(massRevocation ? { massRevocation } : {}),
+        ...(outbox ? { outbox } : {}),
       })
       urls.set(store, url)
       return store
@@ -52,15 +57,15 @@ async function postgres(t: Test): Promise<StoreKind> {
 export const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Opens an empty store and closes it when the test ends. */
-export type Opened = (t: Test, massRevocation?: BrakeLimits) => Promise<RevocationStore>
+export type Opened = (t: Test, massRevocation?: BrakeLimits, outbox?: Outbox) => Promise<RevocationStore>
 
 /** Runs the tests of the `RevocationStore` contract against every store. */
 export function eachStore(tests: (t: Test, opened: Opened, pass: StoreKind['pass']) => Promise<void>): void {
   for (const [name, kind] of Object.entries({ sqlite, postgres })) {
     t.test(name, async (t) => {
       const { open, pass } = await kind(t)
-      const opened: Opened = async (t, massRevocation) => {
-        const store = await open(t, massRevocation)
+      const opened: Opened = async (t, massRevocation, outbox) => {
+        const store = await open(t, massRevocation, outbox)
         t.teardown(() => store.close())
         return store
       }

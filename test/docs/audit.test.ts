@@ -10,6 +10,7 @@ import { chainStarted, signalEvent } from '../../src/revocation/audit/events.ts'
 import { exportedLine } from '../../src/revocation/audit/exported-line.ts'
 import { PROBLEMS } from '../../src/revocation/audit/finding.ts'
 import { headsSigned } from '../../src/revocation/audit/signed-heads.ts'
+import { newRevocation } from '../../src/revocation/transitions.ts'
 import { Trail, verifyLines } from '../support/audit-export.ts'
 import { read } from '../support/deployment.ts'
 import { temporaryFolder } from '../support/service.ts'
@@ -35,9 +36,10 @@ t.test('the example is what Curfew writes, byte by byte', async (t) => {
   const user = { kind: 'email', value: 'ann@example.com' } as const
   const id = '01f7dd5c-5d0c-7c4e-9d0e-3b1f0c9a7e21'
   const origin = { kind: 'api-key', name: 'crm', id: '0f1e2d3c4b5a6978', address: '192.0.2.10' } as const
+  const signal = aSignal({ user, occurredAt: at })
   const events = [
     chainStarted([]),
-    signalEvent(aSignal({ user, occurredAt: at }), { id, hasJoined: false }, origin),
+    signalEvent(signal, { revocation: newRevocation(id, signal), hasJoined: false }, origin),
   ]
   const end = emptyChain('9b2f6c1e-4d3a-4f70-8a5b-6c7d8e9f0a1b')
   const { entries } = append(end, events, at, () => '00112233445566778899aabbccddeeff'.repeat(2))

@@ -10,6 +10,8 @@ import { testClock } from '../support/clock.ts'
 import { read } from '../support/deployment.ts'
 import { type Player, tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { RECEIVER_SECRET } from '../support/receivers.ts'
 import { API_KEY, startService } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
 
@@ -193,11 +195,15 @@ async function startForExamples(t: Test) {
   }
   const [clerk, hook] = ['clerk', 'okta-event-hook'].map((kind) => VENDORS.find((one) => one.kind === kind))
   if (!clerk || !hook) throw new Error('No such vendors')
-  const service = await startWithSources(t, [
-    ...entries,
-    { name: 'users', kind: 'clerk', secret: clerk.secret },
-    { name: 'hooks', kind: 'okta-event-hook', secret: hook.secret, ...hook.entry },
-  ])
+  const service = await startWithSources(
+    t,
+    [
+      ...entries,
+      { name: 'users', kind: 'clerk', secret: clerk.secret },
+      { name: 'hooks', kind: 'okta-event-hook', secret: hook.secret, ...hook.entry },
+    ],
+    { receivers: [{ name: 'siem', url: (await startReceiver(t)).url, secret: RECEIVER_SECRET }] },
+  )
   const event = JSON.stringify(clerk.sample(randomUUID()))
   const proof = await clerk.sign(event, { secret: clerk.secret, at: Date.now() })
   const logout = new URLSearchParams((await signed('oidc-back-channel-logout')).body).get('logout_token')

@@ -7,6 +7,8 @@ import { VENDORS } from '../../src/sandbox/identity-provider/vendors.ts'
 import { read } from '../support/deployment.ts'
 import { tokenPlayers } from '../support/every-kind.ts'
 import { startIssuer } from '../support/issuer.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { RECEIVER_SECRET } from '../support/receivers.ts'
 import { startService, temporaryFolder } from '../support/service.ts'
 import { startWithSources } from '../support/source-service.ts'
 
@@ -110,10 +112,14 @@ t.test('the service accepts the examples', async (t) => {
   const players = tokenPlayers(await startIssuer(t))
   const login = players.find(({ kind }) => kind === 'oidc-back-channel-logout')
   if (!clerk || !login) throw new Error('No such source')
-  const service = await startWithSources(t, [
-    { ...login.entry, name: 'login' },
-    { name: 'clerk', kind: 'clerk', secret: clerk.secret },
-  ])
+  const service = await startWithSources(
+    t,
+    [
+      { ...login.entry, name: 'login' },
+      { name: 'clerk', kind: 'clerk', secret: clerk.secret },
+    ],
+    { receivers: [{ name: 'siem', url: (await startReceiver(t)).url, secret: RECEIVER_SECRET }] },
+  )
   const operations = operationsOf((await service.call('GET', '/openapi.json')).json)
   const own = operations.filter(({ operation }) => operation.security.some((one: Json) => one.apiKey))
   let sent = 0

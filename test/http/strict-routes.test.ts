@@ -45,6 +45,11 @@ const OWN: Record<string, { path: string; body?: object }> = {
   'GET /erasures/:id': { path: `/erasures/${ID}` },
   'POST /config/reload': { path: '/config/reload' },
   'POST /backups': { path: '/backups' },
+  'GET /notifications': { path: '/notifications' },
+  'POST /notifications/:id/redeliver': { path: `/notifications/${ID}/redeliver` },
+  'POST /notifications/redeliver': { path: '/notifications/redeliver', body: { receiver: 'siem' } },
+  'GET /receivers': { path: '/receivers' },
+  'POST /receivers/:name/test': { path: '/receivers/siem/test' },
 }
 
 /** Routes for probes, Prometheus and people, with a path of each. */

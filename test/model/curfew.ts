@@ -9,6 +9,7 @@ import { Tenants } from '../../src/qlik/tenants.ts'
 import { type Accept, createAccept } from '../../src/revocation/accept.ts'
 import { createDryRun, type DryRun } from '../../src/revocation/dry-run.ts'
 import { LateTimes } from '../../src/revocation/late-times.ts'
+import { Outbox } from '../../src/revocation/outbox.ts'
 import type { Reason, Signal, UserReference } from '../../src/revocation/signal.ts'
 import type { Accepted, RevocationStore } from '../../src/revocation/store.ts'
 import { Worker } from '../../src/revocation/worker.ts'
@@ -111,6 +112,7 @@ export class Curfew {
         defaultReason,
         sender: { tenants: null },
         tenants: this.#tenants,
+        outbox: new Outbox(),
         now: this.clock.now(),
       }),
     )

@@ -27,3 +27,10 @@ t.test('joining keeps the wait and restarts the 24 hours', async (t) => {
   const waiting = { ...queued(), nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: T0 }
   t.match(join(waiting, aSignal()), { nextAttemptAt: T0 + 9, attempts: 3, fruitless: 2, failingSince: null })
 })
+
+t.test('the receivers of all signals are notified', async (t) => {
+  const one = join(queued({ notify: ['siem'] }), aSignal({ notify: ['crm'] }))
+  t.same(one.notify, ['siem', 'crm'])
+  t.same(join(one, aSignal({ notify: ['crm'] })).notify, ['siem', 'crm'])
+  t.same(join(queued(), one).notify, ['siem', 'crm'], 'a revocation that joins another one')
+})

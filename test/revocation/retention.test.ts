@@ -42,6 +42,7 @@ t.test('it logs a failure, continues, and stops on request', async (t) => {
         if (result instanceof Error) throw result
         return result ?? 0
       },
+      notifications: { purge: async () => 0 },
       audit: {
         purge: async (before) => {
           entriesBefore.push(before)

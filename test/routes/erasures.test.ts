@@ -9,7 +9,7 @@ import type { Erased } from '../../src/revocation/audit/audit-log.ts'
 import erasures from '../../src/routes/erasures.ts'
 import { fakeClock } from '../support/clock.ts'
 
-const ERASED: Erased = { entries: 7, revocations: 2, sessions: 1, replays: 0, pending: 1 }
+const ERASED: Erased = { entries: 7, revocations: 2, sessions: 1, replays: 0, notifications: 0, pending: 1 }
 const ANSWER_WITHIN_MS = 20_000
 
 /** The routes, with erasures that end when the test ends them. */

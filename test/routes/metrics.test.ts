@@ -15,7 +15,7 @@ t.test('every metric is there from the start', async (t) => {
   t.equal(status, 200)
   t.match(headers.get('content-type'), /^text\/plain; version=/)
   // Their names, types and labels: test/docs/metrics.test.ts.
-  t.equal([...text.matchAll(/^# TYPE (\S+) (counter|gauge|histogram)$/gm)].length, 25)
+  t.equal([...text.matchAll(/^# TYPE (\S+) (counter|gauge|histogram)$/gm)].length, 28)
 })
 
 t.test('events are counted', async (t) => {

@@ -179,6 +179,7 @@ t.test('concurrent reloads run one after the other, and each reports only its ow
     },
     senders: { replace: () => {} },
     sources: { replace: () => {} },
+    receivers: { replace: () => {} },
     recorder: { note: () => {} },
     log: { info: () => {}, warn: () => {}, error: () => {} },
   })

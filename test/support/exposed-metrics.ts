@@ -1,4 +1,6 @@
 import type { Test } from 'tap'
+import { configurationFile } from './config-file.ts'
+import { RECEIVER_SECRET } from './receivers.ts'
 import { type Service, startService } from './service.ts'
 
 export interface Exposed {
@@ -26,7 +28,11 @@ export async function exposedBy({ call }: Service): Promise<Map<string, Exposed>
 
 /** A service that has counted something in every metric. */
 export async function busyService(t: Test): Promise<Service> {
-  const service = await startService(t, { environment: { MASS_REVOCATION_USERS: '3' } })
+  // Nothing listens there.
+  const receiver = { name: 'siem', url: 'http://127.0.0.1:9/', secret: RECEIVER_SECRET }
+  const file = configurationFile(t, { receivers: [receiver], receiverNetworks: ['127.0.0.1'] })
+  const environment = { MASS_REVOCATION_USERS: '3', CONFIG_FILE: file.path }
+  const service = await startService(t, { environment })
   const { tenant } = service.sandbox
   tenant.deprecations.add({ route: 'list', sunset: 'Tue, 30 Nov 2027 00:00:00 GMT' })
   const { id } = service.userWithTokens(2)

@@ -10,20 +10,22 @@ export interface SourceService extends Service {
 
 export interface SourceServiceOptions extends ServiceOptions {
   tenants?: readonly object[]
+  receivers?: readonly object[]
 }
 
 export async function startWithSources(
   t: Test,
   sources: readonly object[],
-  { tenants = [], ...options }: SourceServiceOptions = {},
+  { tenants = [], receivers = [], ...options }: SourceServiceOptions = {},
 ): Promise<SourceService> {
-  const file = configurationFile(t, { tenants, sources })
+  const rest = { tenants, receivers, receiverNetworks: ['127.0.0.1'] }
+  const file = configurationFile(t, { ...rest, sources })
   const environment = { CONFIG_FILE: file.path, ...options.environment }
   const service = await startService(t, { ...options, environment })
   return {
     ...service,
     configure(others) {
-      file.write({ tenants, sources: others })
+      file.write({ ...rest, sources: others })
       return service.call('POST', '/config/reload')
     },
   }

@@ -34,6 +34,8 @@ export interface Erased {
   revocations: number
   sessions: number
   replays: number
+  /** Notifications about the user, those that were not delivered included. */
+  notifications: number
   /** Revocations that have not settled, so their personal data is still needed. */
   pending: number
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jsonOrUndefined } from '../../base/json-or-undefined.ts'
+import type { Revocation } from '../revocation.ts'
 import { UserReference } from '../signal.ts'
 
 /** Everything that the audit trail records. docs/audit.md describes each event and its details. */
@@ -16,6 +17,7 @@ export const EVENTS = [
   'cancelled',
   'config-reloaded',
   'backup-made',
+  'redelivered',
   'tokens-revoked',
   'attempt-failed',
   'revocation-ended',
@@ -110,6 +112,8 @@ export interface AuditEvent {
   details: Details
   /** Without the salt. */
   personal: Omit<PrivatePart, 'salt'> | null
+  /** The revocation as the change leaves it. Not recorded: for the notifications of receivers. */
+  changed?: Revocation
 }
 
 /** Records events in the caller's transaction. `at`: ms since the epoch. */

@@ -37,11 +37,13 @@ function requested(signal: Signal): Pick<AuditEvent, 'tenant' | 'details' | 'per
 /** A signal created a revocation, joined the one queued for its user, or is held by the brake on mass revocation. */
 export function signalEvent(
   signal: Signal,
-  { id, hasJoined, isHeld = false }: { id: string; hasJoined: boolean; isHeld?: boolean },
+  { revocation, hasJoined, isHeld = false }: { revocation: Revocation; hasJoined: boolean; isHeld?: boolean },
   origin?: Origin,
 ): AuditEvent {
   const event = isHeld ? 'held' : hasJoined ? 'signal-joined' : 'signal-accepted'
-  return { event, ...sentBy(origin), revocation: id, ...requested(signal) }
+  // Receivers are notified once of a held revocation, and not of a queued one.
+  const changed = isHeld && !hasJoined ? { changed: revocation } : {}
+  return { event, ...sentBy(origin), revocation: revocation.id, ...requested(signal), ...changed }
 }
 
 export function dryRunEvent(signal: Signal, origin: Origin): AuditEvent {
@@ -99,7 +101,7 @@ export function decisionEvent(
 export function endEvents(ended: Revocation, history?: RunHistory): AuditEvent[] {
   const { status, outcome, tokens, attempts, error } = ended
   const details = { status, outcome, tokens, attempts, error: error?.code ?? null, ...detailsOf(history) }
-  const event: AuditEvent = { ...about(ended), event: 'revocation-ended', details }
+  const event: AuditEvent = { ...about(ended), event: 'revocation-ended', details, changed: ended }
   return status === 'completed' ? [event, ...proofEvents(ended)] : [event]
 }
 
@@ -127,7 +129,7 @@ export function proofEvents(completed: Revocation): AuditEvent[] {
   const { proof, undecided, tokens, error } = completed
   const event = isVerified(completed) ? 'revocation-verified' : 'revocation-unverified'
   const details = { proof: wellFormed(proof), undecided, kept: tokens.kept, error: error?.code ?? null }
-  return [{ ...about(completed), event, details }]
+  return [{ ...about(completed), event, details, changed: completed }]
 }
 
 /** The granted scope comes from outside, and only well-formed text has a canonical form. */

@@ -11,6 +11,7 @@ import { postgresSessions } from '../postgres/sessions.ts'
 import { asCurfewError } from '../sqlite/errors.ts'
 import { importChains, importEntries } from './audit-import.ts'
 import { importBatchMembers } from './batch-import.ts'
+import { importNotifications } from './notification-import.ts'
 import {
   importBudget,
   importEnded,
@@ -49,6 +50,8 @@ export interface MigrateStoreResult extends Moved {
   budgets: number
   /** Members of batches. */
   members: number
+  /** Notifications of receivers. */
+  notifications: number
   /** Entries of the audit trail. */
   entries: number
 }
@@ -56,7 +59,7 @@ export interface MigrateStoreResult extends Moved {
 /**
  * Copies a SQLite store to PostgreSQL, where replicas may be running. The order is: spent budgets and learned limits
  * first, so that none is exceeded; then pending and held revocations, recorded answers, sessions, finished
- * revocations, batches, and the audit trail. Each page is one transaction with rows, jobs and joined ids. Rows that already
+ * revocations, batches, notifications, and the audit trail. Each page is one transaction with rows, jobs and joined ids. Rows that already
  * exist are skipped, so a run after an interruption continues where the last one stopped.
  * @throws CURFEW_STORE_LOCKED, CURFEW_STORE_NEWER, CURFEW_STORE_UNAVAILABLE
  */
@@ -113,12 +116,15 @@ export async function migrateStore(options: MigrateStoreOptions): Promise<Migrat
     let members = 0
     for (const some of source.batchMembers())
       members += await database.transaction((query) => importBatchMembers(query, some))
+    let notifications = 0
+    for (const some of source.notifications())
+      notifications += await database.transaction((query) => importNotifications(query, some))
     let entries = 0
     for (const some of source.auditEntries()) {
       entries += await database.transaction((query) => importEntries(query, some))
     }
     for (const some of source.auditChains()) await database.transaction((query) => importChains(query, some))
-    return { ...moved, replays, sessions, budgets: budgets.length, members, entries }
+    return { ...moved, replays, sessions, budgets: budgets.length, members, notifications, entries }
   } catch (error) {
     throw asCurfewError(error)
   } finally {

@@ -151,6 +151,8 @@ export function openSqliteSource(path: string, now: () => number) {
 
     batchMembers: () => inPages(database.prepare('SELECT * FROM batch_members')),
 
+    notifications: () => inPages(database.prepare('SELECT * FROM notifications')),
+
     /** The audit trail, in the order of the chains. */
     auditEntries: () => inPages(database.prepare('SELECT * FROM audit_entries ORDER BY writer, sequence')),
 

@@ -128,10 +128,11 @@ function noteSignals(
 ): void {
   for (const { request, signals } of requests) {
     const events = signals.flatMap((judged) => {
-      const id = revocationOf(judged)?.id
-      if (id === undefined) return []
-      const hasJoined = !insertedIds.delete(id)
-      return [signalEvent(judged.signal, { id, hasJoined, isHeld: judged.sender !== null }, request.origin)]
+      const revocation = revocationOf(judged)
+      if (!revocation) return []
+      const hasJoined = !insertedIds.delete(revocation.id)
+      const details = { revocation, hasJoined, isHeld: judged.sender !== null }
+      return [signalEvent(judged.signal, details, request.origin)]
     })
     note(events, request.now)
   }

@@ -4,8 +4,11 @@ import { append, type ChainEnd, emptyChain, type NewEntry } from '../../revocati
 import type { AuditEvent, Head, NoteEvents } from '../../revocation/audit/entry.ts'
 import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
 import { newSalt } from '../../revocation/audit/salt.ts'
+import { Outbox } from '../../revocation/outbox.ts'
 import { AUDIT_COLUMNS, toAuditValues, toHead } from '../audit-row.ts'
+import { type NotificationRow, toNotificationRow } from '../notifications.ts'
 import type { PostgresDatabase, Query } from './database.ts'
+import { insertNotifications } from './notifications.ts'
 
 interface Noted {
   events: readonly AuditEvent[]
@@ -20,15 +23,18 @@ const HEADS_LOCK = 4_283_307_232
  * transaction that it runs at the same time, so no transaction waits for another one: a transaction borrows an idle chain or
  * starts one, and returns it once the commit is known. Then the next entry continues from what was committed. If the
  * result of a commit is unknown, the chain is abandoned; the next chain that starts lists its end as the database has it.
+ * The notifications that the noted changes cause are written in the same way.
  */
 export class PostgresAuditWriting {
   readonly #database: Pick<PostgresDatabase, 'transaction'>
   readonly #isOn: boolean
+  readonly #outbox: Outbox
   readonly #idle: ChainEnd[] = []
 
-  constructor(database: Pick<PostgresDatabase, 'transaction'>, isOn: boolean) {
+  constructor(database: Pick<PostgresDatabase, 'transaction'>, isOn: boolean, outbox = new Outbox()) {
     this.#database = database
     this.#isOn = isOn
+    this.#outbox = outbox
   }
 
   /**
@@ -40,20 +46,26 @@ export class PostgresAuditWriting {
     options?: { mustSync: boolean },
   ): Promise<T> {
     let end: ChainEnd | null = null
+    let notifications: NotificationRow[] = []
     const result = await this.#database.transaction(async (query) => {
       // After a failed attempt, the chain that it borrowed is lost.
       end = null
       const noted: Noted[] = []
+      notifications = []
       const result = await work(query, (events, at) => {
         if (this.#isOn && events.length > 0) noted.push({ events, at })
+        for (const one of this.#outbox.of(events, at)) notifications.push(toNotificationRow(one))
       })
       // At the end, so that the row of the chain is locked only until the commit.
-      if (noted.length === 0) return result
+      if (noted.length + notifications.length === 0) return result
       if (options?.mustSync === false) await query('SET LOCAL synchronous_commit = on')
-      end = await this.#write(query, noted)
+      if (notifications.length > 0) await insertNotifications(query, notifications)
+      if (noted.length > 0) end = await this.#write(query, noted)
       return result
     }, options)
     if (end) this.#idle.push(end)
+    if (notifications.length > 0)
+      this.#outbox.onCommitted(new Set(notifications.map(({ receiver }) => String(receiver))))
     return result
   }
 

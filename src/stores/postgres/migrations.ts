@@ -10,6 +10,7 @@ import { BUDGETS } from './steps/budgets.ts'
 import { EARLIER_VERSIONS } from './steps/earlier-versions.ts'
 import { LEARNED_LIMITS } from './steps/learned-limits.ts'
 import { MASS_BRAKE } from './steps/mass-brake.ts'
+import { NOTIFICATIONS } from './steps/notifications.ts'
 import { PROOFS } from './steps/proofs.ts'
 import { SEARCH } from './steps/search.ts'
 import { SESSIONS_OF_SOURCES } from './steps/sessions-of-sources.ts'
@@ -37,6 +38,7 @@ export const MIGRATIONS: readonly string[] = [
   BATCHES,
   BATCHES_OF_REVOCATIONS,
   TRACES,
+  NOTIFICATIONS,
 ]
 
 /**

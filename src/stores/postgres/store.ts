@@ -2,7 +2,9 @@ import { steadyNow } from '../../base/clock.ts'
 import { CurfewError } from '../../base/errors.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import { NO_BRAKE } from '../../revocation/mass-brake.ts'
+import { Outbox } from '../../revocation/outbox.ts'
 import { REPLAY_WINDOW_MS, requireSameRequest } from '../../revocation/replay.ts'
+import type { NotificationStore } from '../../revocation/store/notification-store.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { memberSince, readBatch } from '../batch-reading.ts'
 import { countFailures, failureCodes } from '../failure-reading.ts'
@@ -24,6 +26,7 @@ import { POSTGRES_FAILURES, POSTGRES_VERIFIED, postgresHistory } from './history
 import { PostgresJobs } from './jobs.ts'
 import { PostgresListener } from './listener.ts'
 import { migrate } from './migrations.ts'
+import { postgresNotifications } from './notifications.ts'
 import { PostgresPermits } from './permits.ts'
 import { prepareTables } from './prepare-tables.ts'
 import { probe } from './probe.ts'
@@ -52,6 +55,7 @@ export async function openPostgresStore(url: string, options: StoreOptions): Pro
 export class PostgresStore implements Store {
   readonly permits: PostgresPermits
   readonly audit: AuditLog
+  readonly notifications: NotificationStore
   readonly #url: string
   readonly #database: PostgresDatabase
   readonly #trail: PostgresAuditWriting
@@ -73,14 +77,22 @@ export class PostgresStore implements Store {
   #isClosed = false
 
   constructor(url: string, options: StoreOptions) {
-    const { connections, clock, log, audit = true, massRevocation = NO_BRAKE } = options
+    const {
+      connections,
+      clock,
+      log,
+      audit = true,
+      massRevocation = NO_BRAKE,
+      outbox = new Outbox(),
+    } = options
     this.#url = url
     const writes = new Writes({ probe: () => probe(this.#database, this.#jobs, clock.now()), log })
     this.#writes = writes
     const database = new PostgresDatabase(url, connections, (error) => writes.failed(error))
     this.#database = database
-    this.#trail = new PostgresAuditWriting(database, audit)
+    this.#trail = new PostgresAuditWriting(database, audit, outbox)
     this.audit = postgresAudit(database, this.#trail)
+    this.notifications = postgresNotifications(database)
     this.#listener = new PostgresListener(url)
     // The worker compares the times of this store with the same clock.
     const now = steadyNow(clock)

@@ -52,7 +52,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     const revocation = queued
       ? sql.save(join(queued, signal))
       : sql.insert(transitions.newRevocation(uuidv7(signal.acceptedAt), signal))
-    audit([signalEvent(signal, { id: revocation.id, hasJoined: queued !== null }, origin)], now)
+    audit([signalEvent(signal, { revocation, hasJoined: queued !== null }, origin)], now)
     return revocation
   }
 
@@ -61,7 +61,7 @@ export function sqliteChanges(sql: ReturnType<typeof sqliteStatements>, audit: N
     const revocation = held
       ? sql.save(join(held, signal))
       : sql.insert(transitions.newHeld(uuidv7(signal.acceptedAt), signal, origin))
-    const details = { id: revocation.id, hasJoined: held !== null, isHeld: true }
+    const details = { revocation, hasJoined: held !== null, isHeld: true }
     audit([signalEvent(signal, details, origin)], now)
     return revocation
   }

@@ -315,4 +315,35 @@ export const MIGRATIONS: readonly string[] = [
   -- For the rejections of the last day.
   CREATE INDEX audit_entries_rejected ON audit_entries (at) WHERE event = 'request-rejected';
   `,
+  `
+  -- The receivers that the signals of a revocation name.
+  ALTER TABLE revocations ADD COLUMN notify TEXT NOT NULL DEFAULT '[]';
+
+  -- A row for each change and receiver, written in the transaction of the change. Erasure deletes the rows of a user.
+  CREATE TABLE notifications (
+    id TEXT PRIMARY KEY,
+    receiver TEXT NOT NULL,
+    type TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    tenant TEXT,
+    revocation_id TEXT,
+    user_kind TEXT,
+    user_value TEXT,
+    -- JSON, as it is sent.
+    data TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    -- A claim moves it to the end of its lease.
+    due_at INTEGER,
+    give_up_at INTEGER NOT NULL,
+    code TEXT,
+    http_status INTEGER,
+    attempted_at INTEGER,
+    ended_at INTEGER
+  ) STRICT;
+  CREATE INDEX notifications_pending ON notifications (receiver, due_at, at, give_up_at) WHERE status = 'pending';
+  CREATE INDEX notifications_failed ON notifications (receiver, at) WHERE status = 'failed';
+  CREATE INDEX notifications_ended ON notifications (status, ended_at) WHERE ended_at IS NOT NULL;
+  CREATE INDEX notifications_revocation ON notifications (revocation_id) WHERE revocation_id IS NOT NULL;
+  `,
 ]

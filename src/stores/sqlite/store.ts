@@ -7,8 +7,10 @@ import { steadyClock } from '../../base/steady-clock.ts'
 import type { AuditLog } from '../../revocation/audit/audit-log.ts'
 import type { AuditEvent, NoteEvents } from '../../revocation/audit/entry.ts'
 import { type BrakeLimits, NO_BRAKE } from '../../revocation/mass-brake.ts'
+import { Outbox } from '../../revocation/outbox.ts'
 import { REPLAY_WINDOW_MS } from '../../revocation/replay.ts'
 import type { Revocation } from '../../revocation/revocation.ts'
+import type { NotificationStore } from '../../revocation/store/notification-store.ts'
 import type { Watcher } from '../../revocation/store.ts'
 import { progress } from '../../revocation/transitions.ts'
 import type { Rows } from '../audit-dialect.ts'
@@ -27,6 +29,7 @@ import { sqliteChanges } from './changes.ts'
 import { type Damage, damageIn } from './damage.ts'
 import { type OpenOptions, openDatabase } from './database.ts'
 import { together } from './group-commit.ts'
+import { SqliteOutbox, sqliteNotifications } from './notifications.ts'
 import { SqlitePermitLog } from './permit-log.ts'
 import { sqliteQueue } from './queue.ts'
 import { sqliteSessions } from './sessions.ts'
@@ -46,7 +49,8 @@ export function openSqliteStore(
   {
     checkedAtStartBytes,
     ...options
-  }: Pick<SqliteStoreOptions, 'audit' | 'massRevocation'> & Pick<OpenOptions, 'checkedAtStartBytes'> = {},
+  }: Pick<SqliteStoreOptions, 'audit' | 'massRevocation' | 'outbox'> &
+    Pick<OpenOptions, 'checkedAtStartBytes'> = {},
 ): SqliteStore {
   let found: Damage | null = null
   let isChecked = true
@@ -75,6 +79,8 @@ interface SqliteStoreOptions {
   audit?: boolean | undefined
   /** By default there is no limit. */
   massRevocation?: BrakeLimits | undefined
+  /** By default it has no receivers. */
+  outbox?: Outbox | undefined
 }
 
 /**
@@ -85,6 +91,7 @@ export class SqliteStore implements Store {
   readonly accept: Store['accept']
   readonly permits: SqlitePermitLog
   readonly audit: AuditLog
+  readonly notifications: NotificationStore
   readonly #database: DatabaseSync
   readonly #sql: ReturnType<typeof sqliteStatements>
   readonly #changes: ReturnType<typeof sqliteChanges>
@@ -105,17 +112,21 @@ export class SqliteStore implements Store {
 
   constructor(database: DatabaseSync, options: SqliteStoreOptions) {
     const { path, clock, log, found, isChecked = true, audit = true, massRevocation = NO_BRAKE } = options
+    const outbox = new SqliteOutbox(database, options.outbox ?? new Outbox())
     this.#database = database
     this.#path = path
     this.#sql = sqliteStatements(database)
     this.#now = () => clock.now()
     this.#trail = new SqliteAuditWriting(database, audit)
     this.#brake = new SqliteBrake(database, massRevocation, clock)
-    const note: NoteEvents = (events, at) => this.#trail.note(events, at)
+    const note: NoteEvents = (events, at) => {
+      this.#trail.note(events, at)
+      outbox.note(events, at)
+    }
     this.#changes = sqliteChanges(this.#sql, note, this.#brake.brake)
     this.#sessions = sqliteSessions(database, note)
     const damage = found ?? damageIn(() => this.#brake.load(clock.now()))
-    const companion = together(this.#trail, this.#brake)
+    const companion = together(together(this.#trail, this.#brake), outbox)
     const transactions = new Transactions(database, {
       ...{ path, companion, clock, log, found: damage },
       isChecked: isChecked || damage !== null,
@@ -140,6 +151,10 @@ export class SqliteStore implements Store {
       writing: this.#trail,
       write: (work) => transactions.keep(work),
       read: (work) => transactions.read(work),
+    })
+    this.notifications = sqliteNotifications(database, {
+      rows: this.#rows,
+      write: (work, { mustSync }) => (mustSync ? transactions.keep(work) : transactions.writeUnsynced(work)),
     })
   }
 

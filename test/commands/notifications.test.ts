@@ -1,0 +1,58 @@
+import t, { type Test } from 'tap'
+import { configurationFile } from '../support/config-file.ts'
+import { runCommand } from '../support/process.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { RECEIVER_SECRET } from '../support/receivers.ts'
+import { API_KEY, startService } from '../support/service.ts'
+
+/** A service with a receiver that answers 500, and one notification that it has refused. */
+async function start(t: Test) {
+  const receiver = await startReceiver(t)
+  receiver.answer = (response) => void response.writeHead(500).end()
+  const entry = { name: 'siem', url: receiver.url, secret: RECEIVER_SECRET, events: ['revocation.completed'] }
+  const file = configurationFile(t, { receivers: [entry], receiverNetworks: ['127.0.0.1'] })
+  const service = await startService(t, { environment: { CONFIG_FILE: file.path } })
+  const environment = { CURFEW_URL: service.url, CURFEW_API_KEY: API_KEY }
+  const run = (...args: string[]) => runCommand(['notifications', ...args], environment)
+  return { receiver, service, run }
+}
+
+t.test('a refused notification is found, and sent again when the receiver works', async (t) => {
+  const { receiver, service, run } = await start(t)
+  t.match(await run('list'), { code: 0, stderr: 'No notifications.\n' })
+  await service.revoke({ email: 'nobody@example.com' })
+  await receiver.got(1)
+  let [item] = (await service.call('GET', '/notifications')).json.items
+  while (item.code === null) [item] = (await service.call('GET', '/notifications')).json.items
+  const listed = await run('list', '--receiver', 'siem')
+  t.match(listed.stdout, `${item.id}  siem  revocation.completed  pending`)
+  t.match(listed.stdout, 'attempt 1: CURFEW_RECEIVER_STATUS (HTTP 500)')
+  t.match(JSON.parse((await run('list', '--json')).stdout), { id: item.id })
+  const state = await run('receivers')
+  t.match(state.stdout, /^RECEIVER +STATE +WAITING/)
+  t.match(state.stdout, /siem +ok +1 .*CURFEW_RECEIVER_STATUS/)
+  t.match(await run('test', 'siem'), {
+    code: 1,
+    stdout: 'Not delivered: CURFEW_RECEIVER_STATUS (HTTP 500).\n',
+  })
+
+  receiver.answer = (response) => void response.writeHead(204).end()
+  t.match(await run('test', 'siem'), { code: 0, stdout: 'Delivered (HTTP 204).\n' })
+  t.match(await run('redeliver', item.id), { code: 0, stdout: '1 notification sent again.\n' })
+  const requests = await receiver.got(4)
+  t.equal(requests.at(-1)?.headers['webhook-id'], item.id)
+})
+
+t.test('all that failed of a receiver are counted before they are sent again', async (t) => {
+  const { run } = await start(t)
+  t.match(await run('redeliver', '--receiver', 'siem', '--dry-run', '--json'), {
+    stdout: JSON.stringify({ redelivered: 0, dryRun: true }, null, 2),
+  })
+  t.match(await run('redeliver', '--receiver', 'siem', '--yes'), {
+    code: 0,
+    stdout: '0 failed notifications of siem.\n',
+  })
+  t.match((await run('redeliver', '--receiver', 'other', '--yes')).stderr, 'CURFEW_UNKNOWN_RECEIVER')
+  for (const args of [[], ['id', '--receiver', 'siem'], ['id', '--dry-run']])
+    t.equal((await run('redeliver', ...args)).code, 64, args.join(' '))
+})
