@@ -14,6 +14,7 @@ import { fairness } from './fairness.ts'
 import { loggedOut } from './logged-out.ts'
 import { million } from './million.ts'
 import { order } from './order.ts'
+import { parts } from './parts.ts'
 import { pickup } from './pickup.ts'
 import { replays } from './replays.ts'
 import { revoke } from './revoke.ts'
@@ -88,6 +89,7 @@ const BENCHES = [
   pickup,
   sharedWindows,
   fairness,
+  parts,
   scale,
   sources,
 ]
