@@ -64,7 +64,7 @@ export class Api {
       query = {},
       idempotencyKey,
       ...request
-    }: { body: object; query?: Record<string, string | undefined>; idempotencyKey?: string },
+    }: { body?: object; query?: Record<string, string | undefined>; idempotencyKey?: string },
   ): Promise<Body> {
     const headers: Record<string, string> =
       idempotencyKey === undefined ? {} : { 'idempotency-key': `"${idempotencyKey}"` }

@@ -25,6 +25,7 @@ const SECTIONS = {
   failed: { path: '/failed', name: 'Failed' },
   revoke: { path: '/revoke', name: 'Revoke' },
   senders: { path: '/senders', name: 'Sources and keys' },
+  receivers: { path: '/receivers', name: 'Receivers' },
   audit: { path: '/audit', name: 'Audit trail' },
 } as const
 

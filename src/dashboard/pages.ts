@@ -4,6 +4,7 @@ import { changePage, confirmPage } from './change.ts'
 import { failedPage } from './failed.ts'
 import { nowPage } from './now.ts'
 import type { Page } from './page.ts'
+import { confirmRedeliveryPage, receiversPage, redeliverPage, testReceiverPage } from './receivers.ts'
 import { revocationPage } from './revocation.ts'
 import { revocationsPage } from './revocations.ts'
 import { previewPage, revokePage } from './revoke.ts'
@@ -17,5 +18,6 @@ export const PAGES: readonly Page[] = [
   failedPage,
   ...[revokePage, previewPage, sendPage],
   sendersPage,
+  ...[receiversPage, testReceiverPage, confirmRedeliveryPage, redeliverPage],
   auditPage,
 ]

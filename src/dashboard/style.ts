@@ -77,6 +77,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1.5rem; 
 .key { color: var(--muted); font-size: .875rem; }
 .notice { border-left: 4px solid var(--link); padding: .5rem 1rem; background: var(--panel); }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 1rem 0; }
+.inline { display: inline-block; margin: 0 .5rem .25rem 0; }
 textarea, progress { width: 100%; } [type=checkbox] { min-height: 0; width: 1.1rem; height: 1.1rem; vertical-align: middle; }
 dd { overflow-wrap: anywhere; }
 .needs-script { display: none; } .has-script .needs-script { display: block; }

@@ -22,6 +22,7 @@ const PAGES = {
   failed: null,
   revoke: null,
   senders: 640,
+  receivers: null,
   audit: null,
   'sign-in': null,
 }
