@@ -2,7 +2,10 @@ import { html } from 'ghtml'
 import { type Html, shortTime } from './layout.ts'
 import { durationText, numberText } from './numbers.ts'
 
-/** A chart over time: the positions are percentages, so that it fits every width without scaling its text. */
+/**
+ * A chart over time. All bars are one path: hundreds of elements would delay the first paint. The drawing is stretched to every
+ * width; its text is outside of it.
+ */
 export interface Chart {
   /** Unique in the page. */
   id: string
@@ -34,9 +37,9 @@ export function barChart({ values, ...chart }: Chart & { values: readonly (numbe
     text: numberText(value),
   }))
   const bars = values.map((value, index) =>
-    value ? bar(index, values.length, { from: 0, to: value / top, text: String(value) }) : '',
+    value ? barPath(index, values.length, { from: 0, to: value / top }) : '',
   )
-  return figure(chart, ticks, bars.join(''))
+  return figure(chart, ticks, path('bar', bars))
 }
 
 /** Two durations in seconds for each interval, the shorter one first; null if there is none. */
@@ -53,30 +56,35 @@ export function rangeChart({
     at: place(tick),
     text: durationText(tick),
   }))
-  const bars = ranges.map((range, index) => {
-    if (range === null) return ''
-    const [from, to] = [place(range[0]), place(range[1])]
-    const text = `median ${durationText(range[0])}, 99 % ${durationText(range[1])}`
-    return bar(index, ranges.length, { from, to, text, isRange: true })
-  })
-  return figure(chart, ticks, bars.join(''))
+  const paths = (shape: (index: number, range: readonly [number, number]) => string) =>
+    ranges.map((range, index) => (range ? shape(index, range) : ''))
+  const bars = paths((index, [from, to]) =>
+    barPath(index, ranges.length, { from: place(from), to: place(to) }),
+  )
+  const edges = (which: 0 | 1) => paths((index, range) => edgePath(index, ranges.length, place(range[which])))
+  return figure(chart, ticks, path('range', bars) + path('p99', edges(1)) + path('p50', edges(0)))
 }
 
-function bar(
-  index: number,
-  of: number,
-  { from, to, text, isRange = false }: { from: number; to: number; text: string; isRange?: boolean },
-): Html {
-  const [x, end] = [(index + (1 - BAR) / 2) / of, (index + (1 + BAR) / 2) / of]
-  const line = (at: number, name: string) =>
-    html`<line class="${name}" x1="${percent(x)}" x2="${percent(end)}" y1="${percent(1 - at)}" y2="${percent(1 - at)}"/>`
-  const edges = isRange ? line(to, 'p99') + line(from, 'p50') : ''
-  return html`<g><title>${text}</title><rect class="!${isRange ? 'range' : 'bar'}" x="${percent(x)}" width="${percent(end - x)}" y="${percent(1 - to)}" height="${percent(to - from)}"/>!${edges}</g>`
+/** In a drawing of 100 by 100. */
+const part = (value: number) => Number((value * 100).toFixed(2))
+const left = (index: number, of: number) => part((index + (1 - BAR) / 2) / of)
+
+function barPath(index: number, of: number, { from, to }: { from: number; to: number }): string {
+  const width = part(BAR / of)
+  return `M${left(index, of)} ${part(1 - to)}h${width}v${part(to - from)}h-${width}z`
 }
+
+function edgePath(index: number, of: number, at: number): string {
+  return `M${left(index, of)} ${part(1 - at)}h${part(BAR / of)}`
+}
+
+const path = (name: string, shapes: readonly string[]): Html =>
+  html`<path class="${name}" d="${shapes.join('')}"/>`
 
 function figure({ id, title, description, times }: Chart, ticks: readonly Tick[], content: Html): Html {
-  const grid = ticks.map(
-    ({ at }) => html`<line class="grid" x1="0" x2="100%" y1="${percent(1 - at)}" y2="${percent(1 - at)}"/>`,
+  const grid = path(
+    'grid',
+    ticks.map(({ at }) => `M0 ${part(1 - at)}h100`),
   )
   const labels = ticks.map(
     ({ at, text }) => html`<text x="100%" y="${percent(1 - at)}" dy=".35em" text-anchor="end">${text}</text>`,
@@ -84,7 +92,7 @@ function figure({ id, title, description, times }: Chart, ticks: readonly Tick[]
   const middle = times[Math.floor(times.length / 2)] ?? null
   return html`<figure class="chart"><figcaption>${title}</figcaption>
 <div class="plot"><svg class="scale" aria-hidden="true">!${labels.join('')}</svg>
-<svg class="area" role="img" aria-labelledby="${id}-title ${id}-description"><title id="${id}-title">${title}</title><desc id="${id}-description">${description} The numbers are in the table below.</desc>!${grid.join('')}!${content}</svg></div>
+<svg class="area" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-labelledby="${id}-title ${id}-description"><title id="${id}-title">${title}</title><desc id="${id}-description">${description} The numbers are in the table below.</desc>!${grid}!${content}</svg></div>
 <div class="axis"><span>!${shortTime(times[0] ?? null)}</span><span>!${shortTime(middle)}</span><span>now</span></div></figure>`
 }
 
@@ -98,9 +106,7 @@ function roundAbove(value: number): number {
 export function sparkline(values: readonly number[], description: string): Html {
   const most = Math.max(...values, 1)
   const bars = values.map((value, index) =>
-    value === 0
-      ? ''
-      : bar(index, values.length, { from: 0, to: Math.max(value / most, 0.08), text: String(value) }),
+    value === 0 ? '' : barPath(index, values.length, { from: 0, to: Math.max(value / most, 0.08) }),
   )
-  return html`<svg class="sparkline" role="img" aria-label="${description}"><line class="grid" x1="0" x2="100%" y1="100%" y2="100%"/>!${bars.join('')}</svg>`
+  return html`<svg class="sparkline" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="${description}">!${path('grid', ['M0 100h100'])}!${path('bar', bars)}</svg>`
 }

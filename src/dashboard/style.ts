@@ -38,7 +38,7 @@ h2 { font-size: 1.125rem; line-height: 1.3; margin: 2rem 0 .75rem; } h3 { font-s
 .plot { display: flex; gap: .5rem; padding: .5rem 0; }
 .plot svg { height: 6rem; overflow: visible; } .scale { flex: none; width: 3.25rem; } .area { flex: 1; min-width: 0; }
 .scale text { fill: var(--muted); font-size: .75rem; font-variant-numeric: tabular-nums; }
-.grid { stroke: var(--line); } .bar { fill: var(--bar); } .range { fill: var(--range); }
+.grid, .p50, .p99 { fill: none; vector-effect: non-scaling-stroke; } .grid { stroke: var(--line); } .bar { fill: var(--bar); } .range { fill: var(--range); }
 .p50, .p99 { stroke: var(--bar); stroke-width: 2; } .p99 { stroke-width: 1; }
 .axis { display: flex; justify-content: space-between; margin-left: 3.75rem; font-size: .75rem; color: var(--muted);
   font-variant-numeric: tabular-nums; }
