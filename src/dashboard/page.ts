@@ -13,8 +13,8 @@ export interface PageRequest extends Operator {
   clock: Clock
 }
 
-/** What a page shows, or where the browser goes instead (303). */
-export type PageAnswer = { title: string; content: Html } | { redirect: string }
+/** What a page shows, with status 200 by default, or where the browser goes instead (303). */
+export type PageAnswer = { title: string; content: Html; status?: number } | { redirect: string }
 
 /** A page for signed-in operators, or a form that they send to change something. */
 export interface Page {
@@ -24,6 +24,8 @@ export interface Page {
   section: Section
   /** The largest form. Default: 16 KiB, which has room for every filter and the ids of one page. */
   bodyLimitBytes?: number
+  /** Whether the page may be loaded again to show the current state. Default: if its method is GET */
+  isLive?: boolean
   /** @throws ApiError what the API refused, which is shown with what to do */
   handle: (request: PageRequest) => Promise<PageAnswer>
 }
