@@ -2,6 +2,9 @@ import type { Clock } from '../base/clock.ts'
 import type { Html, Section } from './layout.ts'
 import type { Operator } from './operator.ts'
 
+/** Rows of a list on one page. */
+export const PAGE_SIZE = 50
+
 /** A request for a page by a signed-in operator. Nothing of it is checked yet. */
 export interface PageRequest extends Operator {
   params: unknown

@@ -1,6 +1,9 @@
 import t, { type Test } from 'tap'
+import { Api, ApiError } from '../../src/dashboard/api.ts'
+import { changePage } from '../../src/dashboard/change.ts'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
 import { Browser, type Page, signedIn } from '../support/browser.ts'
+import { fakeClock } from '../support/clock.ts'
 import { nextCall } from '../support/events.ts'
 import { type Service, startService } from '../support/service.ts'
 
@@ -60,6 +63,43 @@ t.test('everything that matches is changed, except what arrives after the questi
   t.match(items, [{ entry: { by: { name: 'API_KEYS[0]' } } }, {}])
 })
 
+t.test(
+  'an end of the search that is still to come does not let in what arrives after the question',
+  async (t) => {
+    const service = await startService(t)
+    await failed(service, 1)
+    const browser = await signedIn(service)
+    const list = await browser.get('/dashboard/revocations?status=failed&until=2999-01-01T00:00:00%2B01:00')
+    const asked = await browser.send(list, CONFIRM, { action: 'retry', of: 'matching' })
+    const [later = ''] = await failed(service, 1)
+    t.match((await browser.send(asked, CHANGE)).text, '<h1>1 revocation retried</h1>')
+    t.equal((await statesOf(service))[later], 'failed')
+  },
+)
+
+t.test('what was changed before an error is shown, and can be continued', async (t) => {
+  const api: Api = Object.create(Api.prototype)
+  // A server that fails between two requests.
+  const post = async () => {
+    throw new ApiError(503, { code: 'CURFEW_STORE_UNAVAILABLE', title: 'Not stored' })
+  }
+  Object.assign(api, { post })
+  const key = { name: 'ops', roles: ['operate'], tenants: null, expiresAt: null, brake: null }
+  const form = { action: 'retry', of: 'matching', matching: 'status=failed', done: '1000', total: '1500' }
+  const request = {
+    ...{ api, key, mayOperate: true, expiresSoonAt: null, params: {}, query: {}, csrf: 'x' },
+    clock: fakeClock(),
+  }
+  const answer = await changePage.handle({ ...request, form: { ...form, cursor: 'c1' } })
+  t.match(answer, { status: 503, title: 'Retry: stopped' })
+  const { content } = answer as { content: string }
+  t.match(content, 'Not stored')
+  t.match(content, '1000 revocations retried so far, of about 1500.')
+  t.match(content, 'name="cursor" value="c1"')
+  t.notMatch(content, 'data-continues')
+  await t.rejects(changePage.handle({ ...request, form }), { message: 'Not stored' })
+})
+
 t.test('large changes continue, and add up', async (t) => {
   const service = await startService(t, { environment: { MASS_REVOCATION_USERS: '1' } })
   const users = Array.from({ length: 1_002 }, (_, index) => ({ userId: `u${index}` }))
@@ -103,6 +143,7 @@ t.test('what several senders requested is cancelled only with force', async (t) 
   const page = await browser.get(`/dashboard/revocations/${id}`)
   const asked = await browser.send(page, CONFIRM, { action: 'cancel' })
   t.match(asked.text, 'CURFEW_SEVERAL_SENDERS')
+  t.match(asked.text, ' Also cancel 1 that other senders requested, or that were requested before the batch')
   const refused = await browser.send(asked, CHANGE)
   t.match(refused.text, 'Nothing was cancelled')
   t.match((await browser.send(asked, CHANGE, { force: 'true' })).text, '<h1>1 revocation cancelled</h1>')
