@@ -38,7 +38,7 @@ declare module 'fastify' {
 /** Longer than any API key that Curfew creates. */
 const BODY_LIMIT_BYTES = 4_096
 /** See `Page`. */
-const FORM_LIMIT_BYTES = 16_384
+const FORM_LIMIT_BYTES = 32_768
 
 export interface DashboardOptions {
   /** Encrypts sessions, the same for all replicas; null for one of this process only. */

@@ -25,7 +25,7 @@ export interface Page {
   /** Below `/dashboard`, as Fastify writes it. */
   path: string
   section: Section
-  /** The largest form. Default: 16 KiB, which has room for every filter and the ids of one page. */
+  /** The largest form. Default: 32 KiB, which has room for every filter and the ids of one page. */
   bodyLimitBytes?: number
   /** Whether the page may be loaded again to show the current state. Default: if its method is GET */
   isLive?: boolean

@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap'
 import { Api, ApiError } from '../../src/dashboard/api.ts'
 import { changePage } from '../../src/dashboard/change.ts'
+import { OutcomeView, StatusView } from '../../src/revocation/revocation-view.ts'
+import { Reason } from '../../src/revocation/signal.ts'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
 import { Browser, type Page, signedIn } from '../support/browser.ts'
 import { fakeClock } from '../support/clock.ts'
@@ -98,6 +100,33 @@ t.test('what was changed before an error is shown, and can be continued', async 
   t.match(content, 'name="cursor" value="c1"')
   t.notMatch(content, 'data-continues')
   await t.rejects(changePage.handle({ ...request, form }), { message: 'Not stored' })
+})
+
+t.test('the search offers every state, reason and outcome', async (t) => {
+  const service = await startService(t)
+  const { text } = await (await signedIn(service)).get('/dashboard/revocations')
+  const expected = {
+    status: StatusView.options,
+    reason: Reason.options,
+    outcome: OutcomeView.options,
+  }
+  for (const [name, values] of Object.entries(expected)) {
+    const [, select = ''] = new RegExp(`<select id="${name}"[^>]*>(.*?)</select>`, 's').exec(text) ?? []
+    const offered = [...select.matchAll(/value="([^"]+)"/g)].map(([, value = '']) => value)
+    t.same(offered.toSorted(), [...values].toSorted(), name)
+  }
+})
+
+t.test('long filters of a search reach the action', async (t) => {
+  const service = await startService(t)
+  const ann = `${'字'.repeat(500)}@example.com`
+  await service.call('POST', '/logout-hook', { body: { email: ann } })
+  const browser = await signedIn(service)
+  const list = await browser.get(`/dashboard/revocations?${new URLSearchParams({ email: ann })}`)
+  t.match(list.text, '1 found')
+  const long = new URLSearchParams({ email: ann, source: '字'.repeat(512), key: '字'.repeat(512) })
+  const fields = { action: 'cancel', of: 'matching', matching: String(long) }
+  t.match((await browser.submit(list, CONFIRM, fields)).text, '<h1>Cancel 0 revocations?</h1>')
 })
 
 t.test('large changes continue, and add up', async (t) => {
