@@ -204,6 +204,7 @@ t.test('a revocation shows what is proven, who requested it, and what its state 
   await service.settled(id)
   const after = await browser.get(`/dashboard/revocations/${id}`)
   t.match(after.text, 'Proven: every token in scope is gone.')
+  t.match(after.text, `href="/dashboard/receivers?revocation=${id}"`)
   t.match(after.text, /A listing that began at <time.*showed no token in scope/s)
   t.notMatch(after.text, 'name="action"')
 })
