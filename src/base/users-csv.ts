@@ -14,11 +14,16 @@ export interface CsvUsers {
   users: NamedUser[]
   /** How many lines name a user again. */
   duplicates: number
+  /** The first ones. */
   broken: BrokenLine[]
+  /** How many there are. */
+  brokenCount: number
 }
 
 /** Fewer than a batch has room for: a resumed run may send a part again, whose users are counted twice. */
 export const MAX_USERS = 99_000
+/** More are only counted. */
+const BROKEN_KEPT = 50
 /** Reading one takes a few ms. */
 const PART_BYTES = 16 * 1024
 
@@ -32,36 +37,58 @@ const COLUMNS: ReadonlyArray<readonly [NameKind, readonly string[]]> = [
 /**
  * Users in a CSV file: with a heading, in the columns `userId`, `subject` or `email`; without one, in its only column.
  * Separators are comma, semicolon or tab; fields can be quoted (RFC 4180). Reads in parts, so that a service answers other
- * requests in the meantime.
+ * requests in the meantime. Stops at one user more than `MAX_USERS`.
  * @param kind of the names, or null for their column or form
  */
 export async function readUsersCsv(bytes: Uint8Array, kind: NameKind | null): Promise<CsvUsers> {
-  const broken: BrokenLine[] = []
-  if (!isUtf8(bytes))
-    return { users: [], duplicates: 0, broken: [{ line: 1, problem: 'the file is not UTF-8' }] }
+  const broken = new BrokenLines()
   const users = new Map<string, NamedUser>()
   let duplicates = 0
+  if (isUtf8(bytes)) {
+    const read = readerOf(kind, broken)
+    for await (const { record, line } of rowsIn(bytes, broken)) {
+      const user = read(record)
+      if (user === null) continue
+      if (typeof user === 'string') broken.add(line, user)
+      else {
+        const key = JSON.stringify(user)
+        if (users.has(key)) duplicates += 1
+        users.set(key, user)
+      }
+      if (users.size > MAX_USERS) break
+    }
+  } else broken.add(1, 'the file is not UTF-8')
+  return { users: [...users.values()], duplicates, broken: broken.first, brokenCount: broken.count }
+}
+
+/** A user, a problem, or null for the heading. */
+type Reading = NamedUser | string | null
+
+/** Reads one line after another. */
+function readerOf(kind: NameKind | null, broken: BrokenLines): (record: readonly string[]) => Reading {
   let columns: Column[] | null | undefined
-  for await (const { record, line } of rowsIn(bytes, broken)) {
+  return (record) => {
     if (columns === undefined) {
       const heading = columnsOf(record)
       columns = kind === null ? heading : (heading?.filter((column) => column.kind === kind) ?? null)
-      if (columns?.length === 0) broken.push({ line: 1, problem: `the heading has no column ${kind}` })
-      if (heading) continue
+      if (columns?.length === 0) broken.add(1, `the heading has no column ${kind}`)
+      if (heading) return null
     }
-    const user = columns ? userInColumns(record, columns) : userAlone(record, kind)
-    if (typeof user === 'string') {
-      broken.push({ line, problem: user })
-      continue
-    }
-    const key = JSON.stringify(user)
-    if (users.has(key)) duplicates += 1
-    users.set(key, user)
+    return columns ? userInColumns(record, columns) : userAlone(record, kind)
   }
-  return {
-    users: [...users.values()],
-    duplicates,
-    broken: broken.sort((one, other) => one.line - other.line),
+}
+
+class BrokenLines {
+  count = 0
+  readonly #kept: BrokenLine[] = []
+
+  add(line: number, problem: string): void {
+    this.count += 1
+    if (this.#kept.length < BROKEN_KEPT) this.#kept.push({ line, problem })
+  }
+
+  get first(): BrokenLine[] {
+    return this.#kept.toSorted((one, other) => one.line - other.line)
   }
 }
 
@@ -70,7 +97,7 @@ interface Row {
   line: number
 }
 
-async function* rowsIn(bytes: Uint8Array, broken: BrokenLine[]): AsyncGenerator<Row> {
+async function* rowsIn(bytes: Uint8Array, broken: BrokenLines): AsyncGenerator<Row> {
   const parser = parse({
     bom: true,
     delimiter: [',', ';', '\t'],
@@ -80,7 +107,7 @@ async function* rowsIn(bytes: Uint8Array, broken: BrokenLine[]): AsyncGenerator<
     skip_empty_lines: true,
     skip_records_with_error: true,
     on_skip: (error: CsvError | undefined) => {
-      if (error) broken.push({ line: Number(error.lines ?? 0), problem: problemOf(error) })
+      if (error) broken.add(Number(error.lines ?? 0), problemOf(error))
       return undefined
     },
   })
@@ -118,7 +145,7 @@ function userInColumns(record: readonly string[], columns: readonly Column[]): N
   const found = columns.find(({ index }) => (record[index] ?? '') !== '')
   if (!found) return 'the line names no user'
   const name = record[found.index] ?? ''
-  return problemWith(name) ?? mistakeIn(found.kind, name) ?? { [found.kind]: name }
+  return problemIn(name) ?? mistakeIn(found.kind, name) ?? { [found.kind]: name }
 }
 
 function userAlone(record: readonly string[], kind: NameKind | null): NamedUser | string {
@@ -126,7 +153,12 @@ function userAlone(record: readonly string[], kind: NameKind | null): NamedUser 
   if (others.some((cell) => cell !== ''))
     return 'expected one column, or a heading with userId, subject or email'
   const user = userNamed(name, kind)
-  return problemWith(name) ?? (user.email === undefined ? user : (mistakeIn('email', name) ?? user))
+  return problemIn(name) ?? (user.email === undefined ? user : (mistakeIn('email', name) ?? user))
+}
+
+/** Browsers put U+FFFD in the place of bytes that are not UTF-8. */
+function problemIn(name: string): string | null {
+  return name.includes('\uFFFD') ? 'the file is not UTF-8' : problemWith(name)
 }
 
 function mistakeIn(kind: NameKind, name: string): string | null {

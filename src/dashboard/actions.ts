@@ -4,6 +4,7 @@ import { ERRORS, type ErrorCode } from '../base/errors.ts'
 import type { Revocation } from '../client/types.ts'
 import { type Filters, FiltersField, toField } from './filters.ts'
 import { csrfField, type Html, PREFIX, table, text } from './layout.ts'
+import { PAGE_SIZE } from './page.ts'
 
 /** What an operator does with revocations. */
 export const ACTIONS = ['retry', 'cancel', 'release'] as const
@@ -23,9 +24,6 @@ export const WORDS = {
   },
 } as const satisfies Record<Action, { name: string; done: string; effect: string }>
 
-/** As many as a page shows. */
-export const MAX_SELECTED = 50
-
 /** The fields of a form that chooses an action and revocations. */
 export const Selection = z.object({
   action: z.enum(ACTIONS),
@@ -33,7 +31,7 @@ export const Selection = z.object({
   /** One check box sends a text, several a list. */
   ids: z
     .union([z.string().transform((id) => [id]), z.array(z.string())])
-    .pipe(z.array(z.uuid('expected the id of a revocation')).max(MAX_SELECTED))
+    .pipe(z.array(z.uuid('expected the id of a revocation')).max(PAGE_SIZE))
     .default([]),
   matching: FiltersField.default({}),
 })
@@ -52,24 +50,25 @@ export function hiddenFields(fields: readonly (readonly [string, string])[]): Ht
 
 /** A form that offers actions with what a search finds. */
 export function matchingForm(matching: Filters, actions: readonly Action[], csrf: string): Html {
-  return html`<form class="actions" method="post" action="${PREFIX}/revocations/confirm">!${csrfField(csrf)}!${hiddenFields(
-    [
-      ['of', 'matching'],
-      ['matching', toField(matching)],
-    ],
-  )}!${buttons(actions)}</form>`
+  const fields = hiddenFields([
+    ['of', 'matching'],
+    ['matching', toField(matching)],
+  ])
+  return actionForm(fields, actions, csrf)
 }
 
 /** A form that offers the actions that the state of a revocation allows. */
 export function formOf(revocation: Revocation, csrf: string): Html {
-  const actions = actionsFor(revocation)
+  const fields = hiddenFields([
+    ['of', 'selected'],
+    ['ids', revocation.id],
+  ])
+  return actionForm(fields, actionsFor(revocation), csrf)
+}
+
+function actionForm(fields: Html, actions: readonly Action[], csrf: string): Html {
   if (actions.length === 0) return ''
-  return html`<form class="actions" method="post" action="${PREFIX}/revocations/confirm">!${csrfField(csrf)}!${hiddenFields(
-    [
-      ['of', 'selected'],
-      ['ids', revocation.id],
-    ],
-  )}!${buttons(actions)}</form>`
+  return html`<form class="actions" method="post" action="${PREFIX}/revocations/confirm">!${csrfField(csrf)}!${fields}!${buttons(actions)}</form>`
 }
 
 export function buttons(actions: readonly Action[]): Html {

@@ -3,12 +3,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CurfewError } from '../base/errors.ts'
 import { clientAddress } from '../http/client-address.ts'
 
-/** An answer of Curfew's API. */
-export interface ApiAnswer<Body> {
-  status: number
-  body: Body
-}
-
 /** A problem (RFC 9457), as the API returns it. */
 export interface ApiProblem {
   code: string

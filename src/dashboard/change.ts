@@ -16,7 +16,8 @@ import { type Api, ApiError } from './api.ts'
 import { checked } from './checked.ts'
 import { toField } from './filters.ts'
 import { csrfField, type Html, PREFIX, problemBox } from './layout.ts'
-import type { Page } from './page.ts'
+import type { Page, PageAnswer } from './page.ts'
+import { progressPage } from './progress.ts'
 
 /** Refusals that `force` overrides. */
 const FORCIBLE = ['CURFEW_SEVERAL_SENDERS', 'CURFEW_OLDER_THAN_BATCH']
@@ -51,20 +52,23 @@ export const changePage: Page = {
   section: 'revocations',
   handle: async ({ api, form, csrf }) => {
     const selection = selectionIn(form)
-    const { force, cursor, ...before } = checked(Progress, form)
-    const answer = await call(api, selection, { force, cursor })
-    const after = {
-      ...before,
-      done: before.done + changedIn(answer),
-      joined: before.joined + (answer.joined ?? 0),
-      refused: sum(before.refused, answer.refused),
-    }
-    const { name, done } = WORDS[selection.action]
-    if (answer.nextCursor === null)
-      return { title: `${count(after.done, 'revocation')} ${done}`, content: result(selection, after) }
-    return {
-      title: `${name}: in progress`,
-      content: continuation(selection, { ...after, force, cursor: answer.nextCursor }, csrf),
+    const before = checked(Progress, form)
+    const { force, cursor } = before
+    try {
+      const answer = await call(api, selection, { force, cursor })
+      const after = {
+        ...before,
+        done: before.done + changedIn(answer),
+        joined: before.joined + (answer.joined ?? 0),
+        refused: sum(before.refused, answer.refused),
+      }
+      const title = `${count(after.done, 'revocation')} ${WORDS[selection.action].done}`
+      if (answer.nextCursor === null) return { title, content: result(selection, after) }
+      return continuation(selection, { ...after, cursor: answer.nextCursor }, null, csrf)
+    } catch (error) {
+      // What was done before must not be lost from view.
+      if (!(error instanceof ApiError) || cursor === undefined) throw error
+      return continuation(selection, before, error, csrf)
     }
   },
 }
@@ -112,9 +116,12 @@ function confirmation(selection: Selection, answer: ChangedRevocations, csrf: st
   const others = of === 'selected' ? ids.length - changed - refused : 0
   const forcible = FORCIBLE.reduce((all, code) => all + (answer.refused[code] ?? 0), 0)
   const states = Object.entries(answer.byStatus).map(([status, one]) => html`<li>${one} ${status}</li>`)
-  const force = html`<p><label><input type="checkbox" name="force" value="true"> Also ${count(forcible, 'revocation')} that other senders requested, too</label></p>`
-  // What arrives while the operator decides was not counted. By the clock of the API.
-  const counted: Selection = { ...selection, matching: { ...matching, until: matching.until ?? answer.at } }
+  const atLeast = answer.nextCursor === null ? '' : 'at least '
+  const force = html`<p><label><input type="checkbox" name="force" value="true"> Also cancel ${atLeast}${forcible} that other senders requested, or that were requested before the batch</label></p>`
+  const counted: Selection = {
+    ...selection,
+    matching: { ...matching, until: earlier(matching.until, answer.at) },
+  }
   const isPossible = changed > 0 || forcible > 0 || answer.nextCursor !== null
   return html`
 !${states.length > 0 ? html`<p>Found in these states:</p><ul>!${states.join('')}</ul>` : ''}
@@ -130,31 +137,42 @@ function confirmation(selection: Selection, answer: ChangedRevocations, csrf: st
   }`
 }
 
+/** What arrives while the operator decides was not counted: `at` is the time of the dry run, by the clock of the API. */
+function earlier(until: string | undefined, at: string): string {
+  return until !== undefined && Date.parse(until) < Date.parse(at) ? until : at
+}
+
 function backTo({ of, ids, matching }: Selection): Html {
   const [only, ...others] = of === 'selected' ? ids : []
   if (only !== undefined && others.length === 0) return html`${PREFIX}/revocations/${only}`
   return html`${PREFIX}/revocations?${of === 'matching' ? toField(matching) : ''}`
 }
 
-function continuation(selection: Selection, progress: Progress, csrf: string): Html {
+function continuation(
+  selection: Selection,
+  progress: Progress,
+  problem: ApiError | null,
+  csrf: string,
+): PageAnswer {
   const { force, cursor, total, done, joined, refused } = progress
-  const fields = {
-    cursor,
-    force,
-    total,
-    done,
-    joined,
-    refused: toCountsField(refused),
-  }
+  const fields = { cursor, force, total, done, joined, refused: toCountsField(refused) }
   const given = Object.entries(fields).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, String(value)]],
   )
-  const { done: word } = WORDS[selection.action]
+  const { name, done: word } = WORDS[selection.action]
   const max = Math.max(total, done, 1)
-  return html`<p role="status">${count(done, 'revocation')} ${word} so far, of about ${max}.</p>
-<p><progress aria-label="Progress" max="${max}" value="${done}"></progress></p>
-<form method="post" action="${PREFIX}/revocations/change" data-continues>!${csrfField(csrf)}!${selectionFields(selection)}!${hiddenFields(given)}<button>Continue</button></form>
-<p>If you leave this page, the rest is left as it is.</p>`
+  return progressPage(
+    {
+      ...{ name, done, total: max, problem },
+      ...{
+        text: `${count(done, 'revocation')} ${word} so far, of about ${max}.`,
+        path: '/revocations/change',
+      },
+      fields: html`!${selectionFields(selection)}!${hiddenFields(given)}`,
+      rest: 'If you leave this page, the rest is left as it is.',
+    },
+    csrf,
+  )
 }
 
 function result(selection: Selection, { done, joined, refused }: Omit<Progress, 'force' | 'cursor'>): Html {

@@ -21,13 +21,13 @@ export type Filters = Partial<Record<Filter, string>>
 
 /** The fields of a search form. Empty ones are omitted. */
 export const Filters = z
-  .object(Object.fromEntries(FILTERS.map((name) => [name, z.string().max(255).optional()])))
+  .object(Object.fromEntries(FILTERS.map((name) => [name, z.string().max(512).optional()])))
   .transform(
     (fields): Filters => Object.fromEntries(Object.entries(fields).filter(([, value]) => Boolean(value))),
   )
 
-/** The longest field with filters: see `toField`. */
-const MAX_FIELD_LENGTH = 8_192
+/** The longest field with filters: as long as the query of a request can be. See `toField`. */
+const MAX_FIELD_LENGTH = 16_384
 
 /** Filters in one field of a form. */
 export const FiltersField = z

@@ -138,7 +138,11 @@ export interface Problem {
   errors?: readonly { member: string; expected: string }[] | undefined
 }
 
-export function problemBox({ title, detail, action, errors = [] }: Problem): Html {
+/** @param role empty for a fact of a live page, which is not announced again and again */
+export function problemBox(
+  { title, detail, action, errors = [] }: Problem,
+  role: 'alert' | '' = 'alert',
+): Html {
   const members = errors.map(({ member, expected }) => html`<li><code>${member}</code>: ${expected}</li>`)
-  return html`<div class="problem" role="alert"><strong>${title}</strong>!${detail ? html`<p>${detail}</p>` : ''}!${action ? html`<p>${action}</p>` : ''}!${members.length > 0 ? html`<ul>!${members.join('')}</ul>` : ''}</div>`
+  return html`<div class="problem"!${role && html` role="${role}"`}><strong>${title}</strong>!${detail ? html`<p>${detail}</p>` : ''}!${action ? html`<p>${action}</p>` : ''}!${members.length > 0 ? html`<ul>!${members.join('')}</ul>` : ''}</div>`
 }

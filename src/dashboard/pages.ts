@@ -14,10 +14,19 @@ import { sendersPage } from './senders.ts'
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
   nowPage,
-  ...[revocationsPage, revocationPage, confirmPage, changePage, batchPage],
+  revocationsPage,
+  revocationPage,
+  confirmPage,
+  changePage,
+  batchPage,
   failedPage,
-  ...[revokePage, previewPage, sendPage],
+  revokePage,
+  previewPage,
+  sendPage,
   sendersPage,
-  ...[receiversPage, testReceiverPage, confirmRedeliveryPage, redeliverPage],
+  receiversPage,
+  testReceiverPage,
+  confirmRedeliveryPage,
+  redeliverPage,
   auditPage,
 ]

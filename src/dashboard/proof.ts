@@ -12,12 +12,13 @@ const ROLES: Readonly<Record<string, string>> = {
   'others-seen': 'It listed tokens of another user with the same scope.',
 }
 
-/** What is proven about a revocation, in sentences. It follows the table in docs/proof.md, and adds nothing to it. */
+/** What is proven about a revocation, in sentences. It follows the rule in docs/proof.md, and adds nothing to it. */
 export function proofInWords(revocation: Revocation): Html {
   const { status, verified, proof } = revocation
   if (verified && proof !== null)
     return html`<p class="good">Proven: every token in scope is gone.</p><p>!${evidence(proof, 'showed no token in scope')}
 The tenant's clock was then certainly more than five seconds past the signal.!${several(revocation)}!${kept(revocation)}</p>`
+  if (verified) return '<p class="good">Verified.</p><p>There is no record of the listing that proved it.</p>'
   if (status === 'completed')
     return html`<p>Not proven. !${doubt(revocation)}</p>!${proof ? html`<p>!${evidence(proof, 'showed no token in scope')}</p>` : ''}`
   return html`<p>Not proven: the revocation is not completed.</p>`
@@ -31,15 +32,18 @@ function evidence({ at, pages, listings, client, role }: Proof, what: string): H
   return html`A listing that began at !${time(at)} ${what}. !${extent} The OAuth client <code>${client}</code> made it. !${ROLES[role] ?? 'It is not known whether it sees the tokens of other users.'}`
 }
 
-/** The first reason that applies, as in docs/proof.md. */
+/**
+ * One reason that applies. Without a role, Curfew does not ask whether the user exists, so this comes first. See the rule in
+ * docs/proof.md.
+ */
 function doubt({ user, outcome, tokens, proof, verificationDueAt }: Revocation): Html {
   if (outcome === 'no-matching-user')
     return html`No user of the tenant has this name, so there was nothing to list.`
   if (proof === null) return html`There is no record of the listing.`
-  if (!proof.userExists)
-    return html`The tenant has no user ${user.userId ?? ''}, and for such an id Qlik returns an empty list, too.`
   if (proof.role === 'not-reported')
     return html`Qlik does not report the role of the OAuth client, and a client without it gets an empty list, too.`
+  if (!proof.userExists)
+    return html`The tenant has no user ${user.userId ?? ''}, and for such an id Qlik returns an empty list, too.`
   if (proof.pages > 1 && proof.listings < 2)
     return html`Tokens can have moved between the pages of the listing.`
   if (tokens.undecided > 0)

@@ -37,7 +37,8 @@ async function revocationContent({
   return {
     title: nameOf(revocation),
     content: html`!${facts(revocation, items)}!${failure(revocation)}!${mayOperate ? formOf(revocation, csrf) : ''}
-<h2>Proof</h2>!${proofInWords(revocation)}!${timeline(items)}`,
+<h2>Proof</h2>!${proofInWords(revocation)}!${timeline(items)}
+<p><a href="${PREFIX}/receivers?revocation=${revocation.id}">Its notifications</a></p>`,
   }
 }
 
@@ -52,7 +53,8 @@ function facts(one: Revocation, items: readonly TimelineItem[]): Html {
     ['Session ended', time(one.occurredAt)],
     ['Accepted', time(one.acceptedAt)],
     ['Completed', time(one.completedAt)],
-    ['Expected', time(one.estimatedCompletionAt)],
+    ['Expected completion', time(one.estimatedCompletionAt)],
+    ['Next attempt', time(one.nextAttemptAt)],
     ['Confirming listing', time(one.verificationDueAt)],
     [
       'Tokens',
@@ -89,7 +91,7 @@ function senderOf({ by, address }: TimelineItem): string {
 
 function failure({ error }: Revocation): Html {
   return error
-    ? problemBox({ title: `${error.code}: ${error.title}`, detail: error.detail, action: error.action })
+    ? problemBox({ title: `${error.code}: ${error.title}`, detail: error.detail, action: error.action }, '')
     : ''
 }
 

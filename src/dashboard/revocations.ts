@@ -1,12 +1,13 @@
 import { html } from 'ghtml'
 import { z } from 'zod'
+import { textOfUser } from '../base/user-name.ts'
 import type { Revocation } from '../client/types.ts'
 import { ACTIONS, buttons, hiddenFields } from './actions.ts'
 import { checked } from './checked.ts'
 import { type Field, filterForm, type Suggestions, TIME_HINT } from './filter-form.ts'
 import { Filters, toField } from './filters.ts'
 import { type Column, csrfField, type Html, older, PREFIX, table, text, time } from './layout.ts'
-import type { Page, PageRequest } from './page.ts'
+import { PAGE_SIZE, type Page, type PageRequest } from './page.ts'
 
 interface Listed {
   items: Revocation[]
@@ -28,7 +29,7 @@ async function revocationsContent({ api, query, mayOperate, csrf }: PageRequest)
   const filters = checked(Filters, query)
   const { cursor } = checked(Cursor, query)
   const [{ items, nextCursor, count }, suggestions] = await Promise.all([
-    api.get<Listed>('/revocations', { ...filters, cursor, limit: '50', count: 'true' }),
+    api.get<Listed>('/revocations', { ...filters, cursor, limit: String(PAGE_SIZE), count: 'true' }),
     api.get<Suggestions>('/suggestions'),
   ])
   const found = count ? `${count.isExact ? '' : 'more than '}${count.value}` : ''
@@ -79,7 +80,7 @@ function fieldsOf({ tenant, source, key, code }: Suggestions): Field[] {
     {
       name: 'outcome',
       label: 'Outcome',
-      choices: ['revoked', 'nothing-to-revoke', 'no-such-user', 'none-visible'],
+      choices: ['revoked', 'nothing-to-revoke', 'no-such-user', 'no-matching-user', 'none-visible'],
       isRare: true,
     },
     { name: 'batch', label: 'Batch', isRare: true },
@@ -108,7 +109,7 @@ const COLUMNS: readonly Column<Revocation>[] = [
 ]
 
 export function nameOf({ user }: Revocation): string {
-  return user.email ?? user.subject ?? user.userId ?? 'erased'
+  return textOfUser(user) || 'erased'
 }
 
 export function stateOf({ status, verified, error }: Revocation): Html {

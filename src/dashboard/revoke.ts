@@ -10,10 +10,9 @@ import { bodyFor, KINDS, type Naming, namingFields, namingIn, REASONS, USERS_LIM
 
 /** Each costs calls to Qlik Cloud while the operator waits. */
 const PREVIEWED = 10
-const BROKEN_SHOWN = 50
 
 const KIND_NAMES: Readonly<Record<(typeof KINDS)[number], string>> = {
-  '': 'by their form: @ is an e-mail address',
+  '': 'automatic: with @ an e-mail address, otherwise a Qlik user id',
   email: 'e-mail addresses',
   subject: 'subjects of the identity provider',
   userId: 'Qlik user ids',
@@ -24,6 +23,8 @@ export const revokePage: Page = {
   method: 'GET',
   path: '/revoke',
   section: 'revoke',
+  // It shows no state, and its fields must be kept.
+  isLive: false,
   handle: async ({ csrf }) => ({ title: 'Revoke', content: userForm(csrf) }),
 }
 
@@ -54,7 +55,7 @@ function userForm(csrf: string): Html {
 <p><label for="users">Users: one per line, or CSV with a heading (userId, subject or email)</label>
 <textarea id="users" name="users" rows="8" required></textarea></p>
 <p class="needs-script"><label for="file">CSV file</label><input id="file" type="file" accept=".csv,.txt,text/csv,text/plain" data-fills="users"></p>
-<div class="filters"><div><label for="kind">Names without a heading are</label><select id="kind" name="kind">!${kinds.join('')}</select></div>
+<div class="filters"><div><label for="kind">Names without a heading</label><select id="kind" name="kind">!${kinds.join('')}</select></div>
 <div><label for="tenant">Tenant, if not the default one</label><input id="tenant" name="tenant" maxlength="512"></div>
 <div><label for="reason">Reason</label><select id="reason" name="reason">!${reasons.join('')}</select></div>
 <button class="primary">Dry run</button></div></form>`
@@ -77,17 +78,21 @@ async function previewsOf(api: Api, naming: Naming): Promise<NamedPreview[]> {
   return items.map((item) => ({ ...item, name: textOfUser(users[item.index] ?? {}) }))
 }
 
-function readingOf({ named: { users, duplicates, broken }, tenant, reason }: Naming): Html {
-  const lines = broken.slice(0, BROKEN_SHOWN)
-  const more = broken.length > lines.length ? html`<p>… and ${broken.length - lines.length} more.</p>` : ''
-  return html`<p role="status">${count(users.length, 'user')}, ${count(duplicates, 'duplicate')}, ${count(broken.length, 'invalid line')}. Tenant: ${tenant || 'the default one'}. Reason: ${reason}.</p>
+function readingOf({
+  named: { users, duplicates, broken, brokenCount },
+  kind,
+  tenant,
+  reason,
+}: Naming): Html {
+  const more = brokenCount > broken.length ? html`<p>… and ${brokenCount - broken.length} more.</p>` : ''
+  return html`<p role="status">${count(users.length, 'user')}, ${count(duplicates, 'duplicate')}, ${count(brokenCount, 'invalid line')}. Names without a heading: ${KIND_NAMES[kind]}. Tenant: ${tenant || 'the default one'}. Reason: ${reason}.</p>
 !${table(
     'Invalid lines',
     [
       { name: 'Line', isNumber: true, cell: ({ line }) => text(line) },
       { name: 'Problem', cell: ({ problem }) => text(problem) },
     ],
-    lines,
+    broken,
     '',
   )}!${more}`
 }
@@ -120,22 +125,23 @@ function tokensIn(dryRun: Preview['dryRun']): string | undefined {
 function brakeNotice(users: number, { brake }: OperatorKey): Html {
   if (brake === null) return ''
   const minutes = Math.ceil(brake.windowMs / 60_000)
-  const rule = `A key that names more than ${brake.users} users in ${minutes} minutes is braked`
+  const rule = `The brake on mass revocation holds further signals of a key that names more than ${brake.users} users in ${minutes} minutes`
   return users > brake.users
-    ? html`<p class="notice">${rule}: of these users, at least ${users - brake.users} are held until an operator releases them.</p>`
-    : html`<p>${rule}: if this key has just named others, some of these users can be held until an operator releases them.</p>`
+    ? html`<p class="notice">${rule}. Of these users, at least ${users - brake.users} are held until an operator releases them.</p>`
+    : html`<p>${rule}. If this key has just named others, some of these users can be held until an operator releases them.</p>`
 }
 
 /** The id of the batch makes a form that is sent twice take effect once. */
 function sendForm(naming: Naming, at: string, csrf: string): Html {
-  const { users, broken } = naming.named
+  const { users, brokenCount } = naming.named
   const skip =
-    broken.length > 0
-      ? html`<p><label><input type="checkbox" required> Skip ${count(broken.length, 'invalid line')}</label></p>`
+    brokenCount > 0
+      ? html`<p><label><input type="checkbox" required> Skip ${count(brokenCount, 'invalid line')}</label></p>`
       : ''
   const fields = hiddenFields([
     ['batch', randomUUID()],
     ['at', at],
+    ['shownAt', at],
   ])
   return html`<form method="post" action="${PREFIX}/revoke/send">!${csrfField(csrf)}!${namingFields(naming)}!${fields}
 !${skip}<p><button class="primary">Revoke the tokens of ${count(users.length, 'user')}</button></p></form>`

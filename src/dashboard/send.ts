@@ -1,21 +1,27 @@
 import { hash } from 'node:crypto'
 import { html } from 'ghtml'
 import { z } from 'zod'
-import type { RevokedUsers } from '../client/types.ts'
+import type { Batch, RevokedUsers } from '../client/types.ts'
 import { CountsField, count, hiddenFields, refusedTable, shownNumber, toCountsField } from './actions.ts'
+import { ApiError } from './api.ts'
 import { checked } from './checked.ts'
-import { csrfField, type Html, PREFIX } from './layout.ts'
-import type { Page, PageRequest } from './page.ts'
+import { type Html, PREFIX } from './layout.ts'
+import type { Page, PageAnswer, PageRequest } from './page.ts'
+import { progressPage } from './progress.ts'
 import { bodyFor, type Naming, namingFields, namingIn, USERS_LIMIT_BYTES } from './users.ts'
 
 const USERS_PER_REQUEST = 500
 /** How long a page sends users before it reports its progress. */
 const TURN_MS = 5_000
+/** How long the API recognizes a request that is sent again, at least since the form was shown. */
+const RECOGNIZED_MS = 10 * 60_000
 
 /** What was sent before. Members of the batch can be sent again: each request has an idempotency key. */
 const Sending = z.object({
   batch: z.uuid(),
   at: z.iso.datetime(),
+  /** When the form was shown. */
+  shownAt: z.iso.datetime(),
   from: shownNumber,
   refused: CountsField,
 })
@@ -31,32 +37,60 @@ export const sendPage: Page = {
   handle: async (request) => {
     const naming = await namingIn(request.form)
     const before = checked(Sending, request.form)
+    const path = pathOf(before.batch, naming.tenant)
+    if (await wasSent(request, naming, before)) return { redirect: path }
     const after = await sendSome(request, naming, before)
     const total = naming.named.users.length
-    const path = pathOf(before.batch, naming.tenant)
-    if (after.from < total)
-      return { title: 'Revoke: in progress', content: continuation(naming, after, request.csrf) }
-    if (Object.keys(after.refused).length === 0) return { redirect: path }
-    return { title: `${count(total, 'user')} sent`, content: refusal(after, path) }
+    const refused = sumOf(after.refused)
+    if (after.from < total) return continuation(request, naming, after)
+    if (refused === 0) return { redirect: path }
+    return {
+      title: `${count(total - refused, 'user')} sent, ${refused} refused`,
+      content: refusal(after, path),
+    }
   },
 }
 
-async function sendSome({ api, clock }: PageRequest, naming: Naming, before: Sending): Promise<Sending> {
+/** Whether a form that is too old for its idempotency keys was sent before. */
+async function wasSent({ api, clock }: PageRequest, { tenant }: Naming, before: Sending): Promise<boolean> {
+  if (clock.now() - Date.parse(before.shownAt) < RECOGNIZED_MS) return false
+  try {
+    const { total } = await api.get<Batch>(`/batches/${before.batch}`, { tenant })
+    return total + sumOf(before.refused) > before.from
+  } catch (error) {
+    if (error instanceof ApiError && error.problem.code === 'CURFEW_UNKNOWN_BATCH') return false
+    throw error
+  }
+}
+
+type Sent = Sending & { problem: ApiError | null }
+
+/** @throws ApiError if nothing was sent, now or before */
+async function sendSome({ api, clock }: PageRequest, naming: Naming, before: Sending): Promise<Sent> {
   const { users } = naming.named
   const { batch, at: occurredAt } = before
   const refused = { ...before.refused }
   let { from } = before
   const endAt = clock.monotonic() + TURN_MS
-  do {
-    const part = users.slice(from, from + USERS_PER_REQUEST)
-    const { items } = await api.post<RevokedUsers>('/revocations', {
-      body: { ...bodyFor(part, naming), batch, occurredAt },
-      idempotencyKey: hash('sha256', `${batch} ${JSON.stringify(part)}`),
-    })
-    for (const { error } of items) if (error) refused[error.code] = (refused[error.code] ?? 0) + 1
-    from += part.length
-  } while (from < users.length && clock.monotonic() < endAt)
-  return { ...before, from, refused }
+  try {
+    do {
+      const part = users.slice(from, from + USERS_PER_REQUEST)
+      const { items } = await api.post<RevokedUsers>('/revocations', {
+        body: { ...bodyFor(part, naming), batch, occurredAt },
+        idempotencyKey: hash('sha256', `${batch} ${JSON.stringify(part)}`),
+      })
+      for (const { error } of items) if (error) refused[error.code] = (refused[error.code] ?? 0) + 1
+      from += part.length
+    } while (from < users.length && clock.monotonic() < endAt)
+  } catch (error) {
+    if (!(error instanceof ApiError) || from === 0) throw error
+    return { ...before, from, refused, problem: error }
+  }
+  return { ...before, from, refused, problem: null }
+}
+
+function sumOf(refused: Sending['refused']): number {
+  return Object.values(refused).reduce((all, one) => all + one, 0)
 }
 
 function pathOf(batch: string, tenant: string): string {
@@ -64,18 +98,25 @@ function pathOf(batch: string, tenant: string): string {
   return `${PREFIX}/batches/${batch}${query}`
 }
 
-function continuation(naming: Naming, { batch, at, from, refused }: Sending, csrf: string): Html {
+function continuation({ csrf, clock }: PageRequest, naming: Naming, sent: Sent): PageAnswer {
+  const { batch, at, from, refused, problem } = sent
   const total = naming.named.users.length
   const fields = hiddenFields([
     ['batch', batch],
     ['at', at],
+    ['shownAt', new Date(clock.now()).toISOString()],
     ['from', String(from)],
     ['refused', toCountsField(refused)],
   ])
-  return html`<p role="status">${from} of ${count(total, 'user')} sent.</p>
-<p><progress aria-label="Progress" max="${total}" value="${from}"></progress></p>
-<form method="post" action="${PREFIX}/revoke/send" data-continues>!${csrfField(csrf)}!${namingFields(naming)}!${fields}<button>Continue</button></form>
-<p>If you leave this page, the rest is not revoked.</p>`
+  return progressPage(
+    {
+      ...{ name: 'Revoke', done: from, total, problem },
+      ...{ text: `${from} of ${count(total, 'user')} sent.`, path: '/revoke/send' },
+      fields: html`!${namingFields(naming)}!${fields}`,
+      rest: html`If you leave this page, the rest is not revoked. <a href="${pathOf(batch, naming.tenant)}">The batch so far</a>`,
+    },
+    csrf,
+  )
 }
 
 function refusal({ refused }: Sending, path: string): Html {

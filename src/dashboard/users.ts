@@ -33,7 +33,7 @@ export async function namingIn(form: unknown): Promise<Naming> {
   if (users.length === 0 && broken.length === 0)
     throw refused('No user is named', 'Go back, and enter a user, or a CSV file.')
   if (users.length > MAX_USERS)
-    throw refused(`${users.length} users are named`, `Send up to ${MAX_USERS} users at a time.`)
+    throw refused(`More than ${MAX_USERS} users are named`, `Send up to ${MAX_USERS} users at a time.`)
   return { ...naming, named }
 }
 

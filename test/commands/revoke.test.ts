@@ -135,7 +135,7 @@ t.test('a file with more users than a batch has room for is refused as a whole',
   const csv = Array.from({ length: 99_001 }, (_, index) => `u${index}`).join('\n')
   const { code, stderr } = await run(service, ['--file', '-'], csv)
   t.equal(code, 65)
-  t.match(stderr, /^The file names 99,001 users\. Split it into files of up to 99,000 users\.\n$/)
+  t.match(stderr, /^The file names more than 99,000 users\. Split it into files of up to 99,000 users\.\n$/)
   t.same(await service.stored(), [])
 })
 

@@ -1,6 +1,11 @@
 import t, { type Test } from 'tap'
+import { Api, ApiError } from '../../src/dashboard/api.ts'
+import { changePage } from '../../src/dashboard/change.ts'
+import { OutcomeView, StatusView } from '../../src/revocation/revocation-view.ts'
+import { Reason } from '../../src/revocation/signal.ts'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
 import { Browser, type Page, signedIn } from '../support/browser.ts'
+import { fakeClock } from '../support/clock.ts'
 import { nextCall } from '../support/events.ts'
 import { type Service, startService } from '../support/service.ts'
 
@@ -60,6 +65,70 @@ t.test('everything that matches is changed, except what arrives after the questi
   t.match(items, [{ entry: { by: { name: 'API_KEYS[0]' } } }, {}])
 })
 
+t.test(
+  'an end of the search that is still to come does not let in what arrives after the question',
+  async (t) => {
+    const service = await startService(t)
+    await failed(service, 1)
+    const browser = await signedIn(service)
+    const list = await browser.get('/dashboard/revocations?status=failed&until=2999-01-01T00:00:00%2B01:00')
+    const asked = await browser.send(list, CONFIRM, { action: 'retry', of: 'matching' })
+    const [later = ''] = await failed(service, 1)
+    t.match((await browser.send(asked, CHANGE)).text, '<h1>1 revocation retried</h1>')
+    t.equal((await statesOf(service))[later], 'failed')
+  },
+)
+
+t.test('what was changed before an error is shown, and can be continued', async (t) => {
+  const api: Api = Object.create(Api.prototype)
+  // A server that fails between two requests.
+  const post = async () => {
+    throw new ApiError(503, { code: 'CURFEW_STORE_UNAVAILABLE', title: 'Not stored' })
+  }
+  Object.assign(api, { post })
+  const key = { name: 'ops', roles: ['operate'], tenants: null, expiresAt: null, brake: null }
+  const form = { action: 'retry', of: 'matching', matching: 'status=failed', done: '1000', total: '1500' }
+  const request = {
+    ...{ api, key, mayOperate: true, expiresSoonAt: null, params: {}, query: {}, csrf: 'x' },
+    clock: fakeClock(),
+  }
+  const answer = await changePage.handle({ ...request, form: { ...form, cursor: 'c1' } })
+  t.match(answer, { status: 503, title: 'Retry: stopped' })
+  const { content } = answer as { content: string }
+  t.match(content, 'Not stored')
+  t.match(content, '1000 revocations retried so far, of about 1500.')
+  t.match(content, 'name="cursor" value="c1"')
+  t.notMatch(content, 'data-continues')
+  await t.rejects(changePage.handle({ ...request, form }), { message: 'Not stored' })
+})
+
+t.test('the search offers every state, reason and outcome', async (t) => {
+  const service = await startService(t)
+  const { text } = await (await signedIn(service)).get('/dashboard/revocations')
+  const expected = {
+    status: StatusView.options,
+    reason: Reason.options,
+    outcome: OutcomeView.options,
+  }
+  for (const [name, values] of Object.entries(expected)) {
+    const [, select = ''] = new RegExp(`<select id="${name}"[^>]*>(.*?)</select>`, 's').exec(text) ?? []
+    const offered = [...select.matchAll(/value="([^"]+)"/g)].map(([, value = '']) => value)
+    t.same(offered.toSorted(), [...values].toSorted(), name)
+  }
+})
+
+t.test('long filters of a search reach the action', async (t) => {
+  const service = await startService(t)
+  const ann = `${'字'.repeat(500)}@example.com`
+  await service.call('POST', '/logout-hook', { body: { email: ann } })
+  const browser = await signedIn(service)
+  const list = await browser.get(`/dashboard/revocations?${new URLSearchParams({ email: ann })}`)
+  t.match(list.text, '1 found')
+  const long = new URLSearchParams({ email: ann, source: '字'.repeat(512), key: '字'.repeat(512) })
+  const fields = { action: 'cancel', of: 'matching', matching: String(long) }
+  t.match((await browser.submit(list, CONFIRM, fields)).text, '<h1>Cancel 0 revocations?</h1>')
+})
+
 t.test('large changes continue, and add up', async (t) => {
   const service = await startService(t, { environment: { MASS_REVOCATION_USERS: '1' } })
   const users = Array.from({ length: 1_002 }, (_, index) => ({ userId: `u${index}` }))
@@ -103,6 +172,7 @@ t.test('what several senders requested is cancelled only with force', async (t) 
   const page = await browser.get(`/dashboard/revocations/${id}`)
   const asked = await browser.send(page, CONFIRM, { action: 'cancel' })
   t.match(asked.text, 'CURFEW_SEVERAL_SENDERS')
+  t.match(asked.text, ' Also cancel 1 that other senders requested, or that were requested before the batch')
   const refused = await browser.send(asked, CHANGE)
   t.match(refused.text, 'Nothing was cancelled')
   t.match((await browser.send(asked, CHANGE, { force: 'true' })).text, '<h1>1 revocation cancelled</h1>')
@@ -134,6 +204,7 @@ t.test('a revocation shows what is proven, who requested it, and what its state 
   await service.settled(id)
   const after = await browser.get(`/dashboard/revocations/${id}`)
   t.match(after.text, 'Proven: every token in scope is gone.')
+  t.match(after.text, `href="/dashboard/receivers?revocation=${id}"`)
   t.match(after.text, /A listing that began at <time.*showed no token in scope/s)
   t.notMatch(after.text, 'name="action"')
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Revocation } from '../../src/client/types.ts'
 import { proofInWords } from '../../src/dashboard/proof.ts'
+import { provesGone, ROLES } from '../../src/revocation/proof.ts'
 
 const PROOF = {
   ...{ at: '2026-11-28T12:00:03.000Z', pages: 1, listings: 1, client: 'c1', scope: 'admin_classic' },
@@ -41,7 +42,8 @@ t.test('what is not verified is never called proven, and the reason is the first
       'No user of the tenant has this name',
     ],
     [wordsFor({ verified: false, proof: null }), 'There is no record of the listing'],
-    [unverified({ userExists: false, role: 'not-reported' }), 'The tenant has no user u1'],
+    [unverified({ userExists: false }), 'The tenant has no user u1'],
+    [unverified({ userExists: false, role: 'not-reported' }), 'Qlik does not report the role'],
     [unverified({ role: 'not-reported', pages: 2 }), 'Qlik does not report the role'],
     [unverified({ pages: 2 }, { tokens }), 'moved between the pages'],
     [unverified({}, { tokens, verificationDueAt: PROOF.at }), '2 kept tokens may have been granted before'],
@@ -54,5 +56,49 @@ t.test('what is not verified is never called proven, and the reason is the first
     t.match(words, /^Not proven/)
     t.match(words, reason)
     t.notMatch(words, 'is gone')
+  }
+})
+
+t.test('what is verified without a record of the listing is not called unproven', async (t) => {
+  t.match(wordsFor({ proof: null }), /^Verified\./)
+  t.notMatch(wordsFor({ proof: null }), 'Not proven')
+})
+
+/** Each state of a proof, with whether a confirming listing was late enough. */
+const STATES = ROLES.flatMap((role) =>
+  [true, false].flatMap((userExists) =>
+    [1, 2].flatMap((pages) =>
+      [1, 2].flatMap((listings) =>
+        [0, 1].flatMap((undecided) =>
+          [true, false].map((isConfirmed) => ({
+            proof: { ...PROOF, role, userExists, pages, listings },
+            ...{ undecided, isConfirmed },
+          })),
+        ),
+      ),
+    ),
+  ),
+)
+
+t.test('the words agree with the rule', async (t) => {
+  for (const { proof, undecided, isConfirmed } of STATES) {
+    const { role, userExists, pages, listings } = proof
+    const verified = provesGone({ ...proof, at: 0 }, { undecided, isConfirmed })
+    const tokens = { ...DONE.tokens, kept: undecided, undecided }
+    const words = wordsFor({ verified, proof, tokens })
+    const reasons: Record<string, boolean> = {
+      'Proven: every token in scope is gone': verified,
+      'Qlik does not report the role': role === 'not-reported',
+      'The tenant has no user': !userExists,
+      'moved between the pages': pages > 1 && listings < 2,
+      'kept token may have been granted': undecided > 0,
+      'No listing that was late enough': !isConfirmed,
+    }
+    const given = Object.keys(reasons).filter((reason) => words.includes(reason))
+    t.same(
+      given.map((reason) => reasons[reason]),
+      [true],
+      JSON.stringify({ role, userExists, pages, listings, undecided, isConfirmed }),
+    )
   }
 })

@@ -1,4 +1,7 @@
 import t, { type Test } from 'tap'
+import { Api, ApiError } from '../../src/dashboard/api.ts'
+import { sendPage } from '../../src/dashboard/send.ts'
+import { REPLAY_WINDOW_MS } from '../../src/revocation/replay.ts'
 import { keyOf, startWithKeys } from '../support/api-keys.ts'
 import { type Browser, type Page, signedIn } from '../support/browser.ts'
 import { fakeClock } from '../support/clock.ts'
@@ -41,7 +44,8 @@ t.test('a CSV file is read, and its invalid lines and duplicates are named', asy
   const csv =
     'Name;E-Mail;User Id\r\nAnn;ann@example.com;\r\nBen;;u2\r\nAnn;ann@example.com;\r\n;;\r\n<b>;no address;\r\n'
   const asked = await preview(browser, csv, { reason: 'logout' })
-  t.match(asked.text, '2 users, 1 duplicate, 2 invalid lines. Tenant: the default one. Reason: logout.')
+  t.match(asked.text, '2 users, 1 duplicate, 2 invalid lines. Names without a heading: automatic')
+  t.match(asked.text, 'Tenant: the default one. Reason: logout.')
   t.match(
     asked.text,
     /<td class="number">5<\/td><td>the line names no user<.*<td class="number">6<\/td><td>not an/s,
@@ -82,6 +86,111 @@ t.test('many users are sent in turns, which add up to one batch', async (t) => {
   const id = String(page.location?.split('/').pop())
   t.match((await service.call('GET', `/batches/${id}`)).json, { total: 1_100 })
 })
+
+t.test('a form that is sent again later revokes nothing again', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, { clock, sandbox: { now: clock.now } })
+  const browser = await signedIn(service)
+  const asked = await preview(browser, 'u1\nu2')
+  // The operator thinks about it.
+  clock.leap(REPLAY_WINDOW_MS - 1)
+  const sent = await browser.send(asked, SEND)
+  t.equal(sent.status, 303)
+  for (const { id } of await service.stored()) await service.ended(id)
+  for (const ms of [REPLAY_WINDOW_MS - 1, 2]) {
+    clock.leap(ms)
+    t.equal((await browser.send(asked, SEND)).location, sent.location)
+    t.equal((await service.stored()).length, 2)
+  }
+  const late = await preview(browser, 'u1')
+  clock.leap(2 * REPLAY_WINDOW_MS)
+  t.not((await browser.send(late, SEND)).location, sent.location)
+  t.equal((await service.stored()).length, 3, 'a form that was never sent can be sent late')
+})
+
+t.test('a form that continues can be sent late', async (t) => {
+  const clock = fakeClock()
+  const service = await startService(t, { clock, sandbox: { now: clock.now } })
+  const browser = await signedIn(service)
+  const asked = await preview(browser, Array.from({ length: 501 }, (_, index) => `user-${index}`).join('\n'))
+  const { monotonic } = clock
+  let now = monotonic()
+  clock.monotonic = () => (now += 6_000)
+  const page = await browser.send(asked, SEND)
+  t.match(page.text, '500 of 501 users sent.')
+  clock.monotonic = monotonic
+  clock.leap(2 * REPLAY_WINDOW_MS)
+  const { location } = await browser.send(page, SEND)
+  const batch = async () => (await service.call('GET', `/batches/${location?.split('/').pop()}`)).json
+  t.match(await batch(), { total: 501 })
+})
+
+t.test('what was sent before an error is shown, and can be continued', async (t) => {
+  const clock = fakeClock()
+  const api: Api = Object.create(Api.prototype)
+  let calls = 0
+  // A server that fails between two parts.
+  Object.assign(api, {
+    post: async () => {
+      calls += 1
+      if (calls > 1) throw new ApiError(503, { code: 'CURFEW_STORE_UNAVAILABLE', title: 'Not stored' })
+      return { items: [] }
+    },
+  })
+  const at = new Date(clock.now()).toISOString()
+  const form = {
+    ...{ users: Array.from({ length: 900 }, (_, index) => `u${index}`).join('\n'), reason: 'security' },
+    ...{ batch: '6f1c6f0a-0a3d-4a45-9d4e-5f1f7b1c2d3e', at, shownAt: at },
+  }
+  const operator = { api, key: KEY, mayOperate: true, expiresSoonAt: null }
+  const request = { ...operator, params: {}, query: {}, form, csrf: 'x', clock }
+  const answer = await sendPage.handle(request)
+  t.match(answer, { status: 503, title: 'Revoke: stopped' })
+  const { content } = answer as { content: string }
+  t.match(content, 'Not stored')
+  t.match(content, '500 of 900 users sent.')
+  t.match(content, /name="from" value="500"/)
+  t.match(content, '/dashboard/batches/6f1c6f0a')
+  t.notMatch(content, 'data-continues')
+  // Nothing was sent.
+  await t.rejects(sendPage.handle(request), { message: 'Not stored' })
+  // Another request has sent the next part.
+  clock.leap(REPLAY_WINDOW_MS)
+  Object.assign(api, { get: async () => ({ total: 900 }) })
+  const later = { ...request, form: { ...form, from: '500' } }
+  t.match(await sendPage.handle(later), { redirect: /batches/ })
+})
+
+const KEY = { name: 'ops', roles: ['read', 'operate'], tenants: null, expiresAt: null, brake: null }
+
+t.test('users that are refused do not count as sent', async (t) => {
+  const service = await startService(t)
+  const browser = await signedIn(service)
+  const asked = await preview(browser, 'u1\nu2')
+  const sent = await browser.send(asked, SEND, { refused: 'CURFEW_REQUEST_INVALID=1' })
+  t.match(sent.text, '<h1>1 user sent, 1 refused</h1>')
+})
+
+t.test('names that were not UTF-8 are invalid, and other columns do not matter', async (t) => {
+  const service = await startService(t)
+  const browser = await signedIn(service)
+  const asked = await preview(browser, 'subject;name\nJ\uFFFDrg;x\nann;J\uFFFDrg')
+  t.match(asked.text, '1 user, 0 duplicates, 1 invalid line.')
+  t.match(asked.text, 'the file is not UTF-8')
+})
+
+t.test(
+  'more users than a batch has room for are refused, and invalid lines beyond the first are counted',
+  async (t) => {
+    const service = await startService(t)
+    const browser = await signedIn(service)
+    const names = Array.from({ length: 99_001 }, (_, index) => `u${index}`).join('\n')
+    await isRefused(t, preview(browser, `${names}\n"`), 400, 'More than 99000 users are named')
+    const asked = await preview(browser, `u1${'\n@'.repeat(60)}`)
+    t.match(asked.text, '1 user, 0 duplicates, 60 invalid lines')
+    t.match(asked.text, '… and 10 more.')
+  },
+)
 
 t.test('the brake on mass revocation is announced', async (t) => {
   const environment = { MASS_REVOCATION_USERS: '1' }

@@ -62,6 +62,27 @@ t.test('forms without the token of the page are refused', async (t) => {
   t.ok(await isSignedIn(signedIn))
 })
 
+t.test('a token of another session is refused, even if its cookie was planted', async (t) => {
+  const service = await startService(t)
+  const victim = await signIn(service)
+  const attacker = await signIn(service)
+  const theirs = await attacker.get('/dashboard')
+  // As a host of the same site can.
+  victim.setCookie('_csrf', String(attacker.cookies.get('_csrf')))
+  t.equal((await victim.submit(theirs, '/dashboard/sign-out')).status, 403)
+  t.equal((await attacker.submit(theirs, '/dashboard/sign-out')).status, 303)
+})
+
+t.test('cookies that are set over https are sent only over https', async (t) => {
+  const service = await startService(t, { environment: { TRUST_PROXY: '127.0.0.1' } })
+  const headers = { 'x-forwarded-proto': 'https' }
+  const response = await fetch(`${service.url}/dashboard/sign-in`, { headers })
+  t.match(
+    response.headers.getSetCookie().join('\n'),
+    /^_csrf=\S+; Path=\/dashboard; HttpOnly; Secure; SameSite=Strict$/m,
+  )
+})
+
 t.test('a key without the role read cannot sign in, and is told why', async (t) => {
   const service = await startWithKeys(t, { signals: { roles: ['signal'] } })
   const browser = new Browser(service.url)

@@ -93,7 +93,7 @@ export const REQUEST_ERRORS = {
   CURFEW_READ_ONLY: {
     status: 403,
     title: 'The dashboard is read-only',
-    action: 'Use the command line, or ask whoever configures Curfew to turn DASHBOARD_READ_ONLY off.',
+    action: 'Use the command line, or set DASHBOARD_READ_ONLY to false.',
   },
   CURFEW_UNKNOWN_REVOCATION: {
     status: 404,

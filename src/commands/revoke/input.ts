@@ -3,14 +3,12 @@ import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { UsageError } from '../../base/errors.ts'
 import { problemWith, userNamed } from '../../base/user-name.ts'
-import { type BrokenLine, MAX_USERS, readUsersCsv } from '../../base/users-csv.ts'
+import { type CsvUsers, MAX_USERS, readUsersCsv } from '../../base/users-csv.ts'
 import { CommandError } from '../../cli/command-error.ts'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { count, note } from '../../cli/terminal.ts'
 import { kindOf } from '../../cli/user.ts'
 import type { Reason, User } from '../../client/client.ts'
-
-const MAX_BROKEN_SHOWN = 50
 
 export interface RevokeOptions {
   file?: string
@@ -50,12 +48,13 @@ export async function readUsers(names: string[], options: RevokeOptions): Promis
     return { users: names.map((name) => userNamed(name, kind)), progressPath: null }
   }
   const bytes = await contentOf(file)
-  const { users, broken } = await readUsersCsv(bytes, kind)
-  if (broken.length > 0) reportBroken(file, broken, options)
+  const read = await readUsersCsv(bytes, kind)
+  const { users } = read
+  if (read.brokenCount > 0) reportBroken(file, read, options)
   if (users.length === 0) throw new CommandError('The file names no users.', EXIT.data)
   if (users.length > MAX_USERS)
     throw new CommandError(
-      `The file names ${count(users.length, 'user')}. Split it into files of up to ${count(MAX_USERS, 'user')}.`,
+      `The file names more than ${count(MAX_USERS, 'user')}. Split it into files of up to ${count(MAX_USERS, 'user')}.`,
       EXIT.data,
     )
   const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 12)
@@ -72,15 +71,19 @@ async function contentOf(file: string): Promise<Uint8Array> {
 }
 
 /** @throws CommandError unless `--skip-invalid` is given */
-function reportBroken(file: string, broken: BrokenLine[], { skipInvalid, json }: RevokeOptions): void {
+function reportBroken(
+  file: string,
+  { broken, brokenCount }: CsvUsers,
+  { skipInvalid, json }: RevokeOptions,
+): void {
   const name = file === '-' ? 'standard input' : file
-  const lines = broken.slice(0, MAX_BROKEN_SHOWN).map(({ line, problem }) => `${name}:${line}: ${problem}`)
-  if (broken.length > MAX_BROKEN_SHOWN) lines.push(`… and ${broken.length - MAX_BROKEN_SHOWN} more`)
+  const lines = broken.map(({ line, problem }) => `${name}:${line}: ${problem}`)
+  if (brokenCount > broken.length) lines.push(`… and ${brokenCount - broken.length} more`)
   const text = lines.join('\n')
   if (!skipInvalid)
     throw new CommandError(
-      `${text}\nNothing was done. Correct ${count(broken.length, 'line')}, or skip them with --skip-invalid.`,
+      `${text}\nNothing was done. Correct ${count(brokenCount, 'line')}, or skip them with --skip-invalid.`,
       EXIT.data,
     )
-  if (!json) note(`${text}\nSkipped: ${count(broken.length, 'line')}.`)
+  if (!json) note(`${text}\nSkipped: ${count(brokenCount, 'line')}.`)
 }
