@@ -5,7 +5,7 @@ import { type Api, ApiError } from './api.ts'
 import { checked } from './checked.ts'
 import { type Field, filterForm } from './filter-form.ts'
 import { type Column, csrfField, type Html, older, PREFIX, table, text, time } from './layout.ts'
-import type { Page, PageRequest } from './page.ts'
+import { PAGE_SIZE, type Page, type PageRequest } from './page.ts'
 
 /** An item of `GET /receivers`. */
 interface Receiver {
@@ -62,7 +62,7 @@ async function receiversContent({ api, query, mayOperate, csrf }: PageRequest): 
     visibleReceivers(api),
     api.get<{ items: Notification[]; nextCursor: string | null }>('/notifications', {
       ...filters,
-      limit: '50',
+      limit: String(PAGE_SIZE),
     }),
   ])
   const names = receivers?.map(({ name }) => name)
