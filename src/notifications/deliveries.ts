@@ -134,23 +134,11 @@ export class Deliveries {
     const { clock } = this.#options
     this.wake(this.#queues.keys())
     if (this.#polls % POLLS_PER_COUNT === 0) {
-      await this.#attempt('notifications could not be given up; retrying', () => this.#giveUp())
-      await this.#attempt('waiting notifications could not be counted; retrying', () => this.#count())
+      await this.#giveUp()
+      await this.#count()
     }
     this.#polls += 1
     if (this.#isStarted) this.#cancelTimer = clock.after(POLL_EVERY_MS, () => void this.#poll())
-  }
-
-  async #attempt(failure: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      if (this.#isStarted) this.#options.log.error({ err: error }, failure)
-    }
-  }
-
-  async #count(): Promise<void> {
-    this.#backlog = await this.#options.store.backlog()
   }
 
   /** Ends what has waited for three days, also for receivers that were removed. */
@@ -158,12 +146,25 @@ export class Deliveries {
     const { store, now, clock, log, onAttempt } = this.#options
     if (clock.monotonic() - this.#startedAt < GRACE_MS) return
     let notifications = 0
-    while (this.#isStarted) {
-      const ended = await store.giveUp(now(), 'CURFEW_RECEIVER_UNAVAILABLE')
-      for (const { receiver, type } of ended) onAttempt(receiver, type, 'failed')
-      notifications += ended.length
-      if (ended.length === 0) break
+    try {
+      for (let wereThere = true; wereThere && this.#isStarted; ) {
+        const ended = await store.giveUp(now(), 'CURFEW_RECEIVER_UNAVAILABLE')
+        for (const { receiver, type } of ended) onAttempt(receiver, type, 'failed')
+        notifications += ended.length
+        wereThere = ended.length > 0
+      }
+    } catch (error) {
+      if (this.#isStarted) log.error({ err: error }, 'notifications could not be given up; retrying')
     }
     if (notifications > 0) log.warn({ notifications }, 'notifications were given up after three days')
+  }
+
+  async #count(): Promise<void> {
+    const { store, log } = this.#options
+    try {
+      this.#backlog = await store.backlog()
+    } catch (error) {
+      if (this.#isStarted) log.error({ err: error }, 'waiting notifications could not be counted; retrying')
+    }
   }
 }

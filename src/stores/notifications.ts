@@ -123,7 +123,9 @@ export function notificationStore({
         true,
         (bind) => `UPDATE ${table} SET ${again(bind, now)} WHERE id = ${bind(id)}
           AND NOT (status = 'pending' AND attempts > 0
-            AND due_at > ${bind(now)} AND due_at <= ${bind(now + NOTIFICATION_LEASE_MS)}) RETURNING 1`,
+            AND due_at > ${bind(now)} AND due_at <= ${bind(now + NOTIFICATION_LEASE_MS)}
+            -- Otherwise it waits after a failure that was reported within the time of a lease.
+            AND (attempted_at IS NULL OR attempted_at <= due_at - ${NOTIFICATION_LEASE_MS})) RETURNING 1`,
       )
       return changed.length > 0
     },

@@ -163,7 +163,7 @@ eachStore(async (t, opened) => {
     t.equal(await store.notifications.redeliver(id, T0 + 10), false, 'it is being sent')
     t.match(await store.notifications.get(id), { attempts: 1, dueAt: T0 + 9 + NOTIFICATION_LEASE_MS })
     await store.notifications.report(existing(again[0]), {
-      ...{ status: 'retry', at: T0 + 10, httpStatus: 500, code: 'CURFEW_X', dueAt: T0 + 3_600_000 },
+      ...{ status: 'retry', at: T0 + 10, httpStatus: 500, code: 'CURFEW_X', dueAt: T0 + 5_010 },
     })
     t.equal(await store.notifications.redeliver(id, T0 + 10), true)
     t.match(await store.notifications.get(id), { attempts: 0, dueAt: T0 + 10 })

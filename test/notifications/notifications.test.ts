@@ -114,7 +114,7 @@ t.test('an operator sends again what a receiver has refused', async (t) => {
   const none = await service.call('POST', '/notifications/redeliver?dryRun=true', {
     body: { receiver: 'siem' },
   })
-  t.same(none.json, { redelivered: 0, dryRun: true })
+  t.same(none.json, { redelivered: 0, more: false, dryRun: true })
   const other = await service.call('POST', '/notifications/redeliver', { body: { receiver: 'other' } })
   t.match(other, { status: 400, json: { code: 'CURFEW_UNKNOWN_RECEIVER' } })
 })
