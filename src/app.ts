@@ -177,6 +177,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
   })
   await app.register(metricsRoute, {
     ...{ metrics, store, tenants, estimates, deprecations, senders, sources, trail, outbox, clock },
+    ...{ notifications },
   })
   const isAudited = config.auditRetentionDays > 0
   await app.register(sendersRoute, { ...senderOptions, audit: store.audit, isAudited, clock })

@@ -88,7 +88,7 @@ export async function createComponents(
   const last = new LastRequests(clock)
   const recorder = new Recorder({ audit: store.audit, clock, log })
   const notifications = parts.notifications?.({
-    ...{ store: store.notifications, outbox, recorder, clock, random, log },
+    ...{ store: store.notifications, outbox, recorder, clock, random, tracing, log },
     onAttempt: metrics.notified,
   })
   notifications?.replace(config.receivers)

@@ -111,7 +111,7 @@ export async function redeliverCommand(ids: string[], options: RedeliverOptions)
       : print(`${count(items.length, 'notification')} sent again.`)
   }
   const request = (isDry: boolean) =>
-    client.call<{ redelivered: number }>('POST', '/notifications/redeliver', {
+    client.call<{ redelivered: number; more: boolean }>('POST', '/notifications/redeliver', {
       query: { dryRun: String(isDry) },
       body: { receiver, since },
     })
@@ -121,7 +121,12 @@ export async function redeliverCommand(ids: string[], options: RedeliverOptions)
       ? printJson({ redelivered: dryRun ? found : 0, dryRun: dryRun === true })
       : print(`${count(found, 'failed notification')} of ${receiver}.`)
   await confirm(`Send ${count(found, 'failed notification')} to ${receiver} again?`, { yes })
-  const { redelivered } = await request(false)
+  let redelivered = 0
+  for (let more = true; more; ) {
+    const answer = await request(false)
+    redelivered += answer.redelivered
+    more = answer.more
+  }
   if (json) return printJson({ redelivered, dryRun: false })
   print(`${count(redelivered, 'notification')} sent again.`)
 }

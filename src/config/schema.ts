@@ -4,7 +4,7 @@ import { isPlaceholder, PLACEHOLDER } from '../base/placeholder.ts'
 import { ROLES } from '../base/role.ts'
 import type { SecretFile } from '../base/secret-file.ts'
 import type { SourceEntry, SourceKinds, ValueSchemas } from '../base/source-entry.ts'
-import { NOTIFICATION_TYPES } from '../revocation/notification.ts'
+import { NOTIFICATION_TYPES, ReceiverName } from '../revocation/notification.ts'
 import { Identifier } from '../revocation/signal.ts'
 import { CREDENTIAL_WAYS, credentialMembers } from './credentials.ts'
 
@@ -193,10 +193,7 @@ function senderSchemas(readers: ValueReaders) {
 
 function receiverSchema({ inline, fromFile }: ValueSchemas) {
   const receiver = z.strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected up to 63 lower case letters, digits and hyphens')
-      .describe('Name of the receiver, in `notify`, in the API and in metrics'),
+    name: ReceiverName.describe('Name of the receiver, in `notify`, in the API and in metrics'),
     url: inline(FORMATS.secureAddress).describe(`Where notifications are posted: https://…, or ${VARIABLE}`),
     secret: inline(FORMATS.webhookSecret)
       .optional()

@@ -38,7 +38,7 @@ interface Notification {
 
 const STATES = {
   ok: 'works',
-  open: 'fails: tried once a minute',
+  failing: 'fails: tried once a minute',
   paused: 'paused: it responded with 410',
   removed: 'no longer configured',
 }
@@ -164,7 +164,7 @@ function button(path: string, name: string, fields: Record<string, string>, csrf
   return html`<form class="inline" method="post" action="${PREFIX}${path}">!${csrfField(csrf)}!${hiddenFields(Object.entries(fields))}<button>${name}</button></form>`
 }
 
-const Named = z.object({ receiver: z.string().max(63) })
+const Named = z.object({ receiver: z.string().max(255) })
 const One = z.object({ id: z.uuid('expected the id of a notification') })
 
 /** Shows how many failed notifications of a receiver would be sent again, and asks. */
@@ -195,7 +195,13 @@ export const redeliverPage: Page = {
       const { receiver } = await api.post<Notification>(`/notifications/${one.id}/redeliver`, {})
       return { redirect: `${PREFIX}/receivers?${new URLSearchParams({ receiver })}` }
     }
-    const { redelivered } = await redeliver(api, checked(Named, form))
+    const body = checked(Named, form)
+    let redelivered = 0
+    for (let more = true; more; ) {
+      const answer = await redeliver(api, body)
+      redelivered += answer.redelivered
+      more = answer.more
+    }
     return {
       title: `${count(redelivered, 'notification')} will be sent again`,
       content: html`<p>!${BACK}</p>`,
@@ -224,5 +230,5 @@ export const testReceiverPage: Page = {
 const BACK = html`<a href="${PREFIX}/receivers">Back to the receivers</a>`
 
 function redeliver(api: Api, body: object, query: Record<string, string> = {}) {
-  return api.post<{ redelivered: number }>('/notifications/redeliver', { body, query })
+  return api.post<{ redelivered: number; more: boolean }>('/notifications/redeliver', { body, query })
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { invalidMember } from '../base/errors.ts'
+import { ReceiverName } from '../revocation/notification.ts'
 import type { Outbox } from '../revocation/outbox.ts'
 import {
   DeviceType,
@@ -35,11 +36,9 @@ export const SignalDetails = z.strictObject({
       'otherwise those granted before',
   ),
   deviceType: DeviceType.optional().describe('Revoke only tokens of this device type'),
-  notify: z
-    .string()
-    .max(63)
-    .optional()
-    .describe('Name of a receiver to notify of this revocation, in addition to those of all revocations'),
+  notify: ReceiverName.optional().describe(
+    'Name of a receiver to notify of this revocation, in addition to those of all revocations',
+  ),
 })
 export type SignalDetails = z.infer<typeof SignalDetails>
 

@@ -1,13 +1,14 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Check } from '../base/check.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, steadyNow } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { isRefusal } from '../http/rejection-audit.ts'
 import type { Rejection } from '../http/rejections.ts'
 import type { Recorder } from '../revocation/audit/recorder.ts'
 import type { NewNotification, ReceiversConfig } from '../revocation/notification.ts'
 import type { Outbox } from '../revocation/outbox.ts'
-import type { NotificationStore } from '../revocation/store/notification-store.ts'
+import type { NotificationStore, ReceiverBacklog } from '../revocation/store/notification-store.ts'
+import type { Tracing } from '../revocation/tracing.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { LookupAll } from './public-lookup.ts'
 import type { ReceiverQueueOptions } from './receiver-queue.ts'
@@ -20,6 +21,7 @@ export interface NotificationsOptions {
   recorder: Pick<Recorder, 'note'>
   clock: Clock
   random: () => number
+  tracing: Pick<Tracing, 'detached'>
   log: Log
   onAttempt: ReceiverQueueOptions['onAttempt']
   /** Resolves the names of receivers instead of the system. */
@@ -34,6 +36,8 @@ export interface Notifications {
   /** Called for each request or event that is rejected. */
   noteRejection(rejection: Pick<Rejection, 'source' | 'code' | 'isSignal' | 'events'>): void
   start(): void
+  /** What waited for each receiver within the last minute; empty until it is known. */
+  backlog(): readonly ReceiverBacklog[]
   /** Its checks for readiness. */
   checks(): Check[]
   stop(): Promise<void>
@@ -44,7 +48,8 @@ export type NotificationsPart = (options: NotificationsOptions) => Notifications
 
 /** Without receivers it only answers its routes: nothing else is loaded, and nothing runs. */
 export const notifications: NotificationsPart = (options) => {
-  const { store, outbox, clock, log } = options
+  const { store, outbox, clock, tracing, log } = options
+  const now = steadyNow(clock)
   let config: ReceiversConfig = { list: [], networks: [] }
   let loading: Promise<Deliveries> | null = null
   let deliveries: Deliveries | null = null
@@ -53,17 +58,19 @@ export const notifications: NotificationsPart = (options) => {
   let adding: Promise<void> = Promise.resolve()
 
   const add = (some: readonly NewNotification[]) => {
-    const added = store.add(some).then(
-      () => deliveries?.wake(some.map(({ receiver }) => receiver)),
-      (error) => log.error({ err: error, lost: some.length }, 'notifications of rejected signals are lost'),
+    const added = tracing.detached(() =>
+      store.add(some).then(
+        () => deliveries?.wake(some.map(({ receiver }) => receiver)),
+        (error) => log.error({ err: error, lost: some.length }, 'notifications of rejected signals are lost'),
+      ),
     )
     adding = Promise.all([adding, added]).then(() => {})
   }
-  const rejected = new RejectedSources({ receivers: () => outbox.receivers(), add, clock })
+  const rejected = new RejectedSources({ receivers: () => outbox.receivers(), add, now, clock })
 
   async function load(): Promise<Deliveries> {
     const { Deliveries } = await import('./deliveries.ts')
-    deliveries = new Deliveries(options)
+    deliveries = new Deliveries({ ...options, now })
     return deliveries
   }
 
@@ -74,12 +81,12 @@ export const notifications: NotificationsPart = (options) => {
     const loaded = await loading
     if (isStopped) return
     loaded.replace(config)
-    outbox.onCommitted = (receivers) => loaded.wake(receivers)
-    if (isStarted) loaded.start()
+    outbox.onCommitted = (receivers) => tracing.detached(() => loaded.wake(receivers))
+    if (isStarted) tracing.detached(() => loaded.start())
   }
 
   return {
-    routes: notificationRoutes({ ...options, deliveries: () => deliveries }),
+    routes: notificationRoutes({ ...options, now, deliveries: () => deliveries }),
     replace(receivers) {
       config = receivers
       outbox.replace(receivers.list)
@@ -92,6 +99,7 @@ export const notifications: NotificationsPart = (options) => {
       isStarted = true
       void apply()
     },
+    backlog: () => deliveries?.backlog() ?? [],
     checks: () => deliveries?.checks() ?? [],
     async stop() {
       isStopped = true

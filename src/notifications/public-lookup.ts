@@ -17,14 +17,32 @@ export type LookupAll = (
  * checked: a name that resolves to another address a moment later (DNS rebinding) gains nothing.
  */
 export function publicLookup(allowed: BlockList, lookup: LookupAll = systemLookup): LookupFunction {
+  const lookupOnce = oneAtATime(lookup)
   return (hostname, options, callback) => {
-    lookup(hostname, { all: true }, (error, addresses) => {
+    lookupOnce(hostname, (error, addresses) => {
       if (error) return callback(error, [])
       const usable = addresses.filter(({ address }) => isAllowedAddress(address, allowed))
       const [first] = usable
       if (!first) return callback(new RefusedAddress(), [])
       if (options.all) callback(null, usable)
       else callback(null, first.address, first.family)
+    })
+  }
+}
+
+type LookedUp = Parameters<LookupAll>[2]
+
+/** Concurrent lookups of a name share one: the system's run on four threads, which lookups of Qlik Cloud need, too. */
+function oneAtATime(lookup: LookupAll): (hostname: string, callback: LookedUp) => void {
+  const waiting = new Map<string, LookedUp[]>()
+  return (hostname, callback) => {
+    const others = waiting.get(hostname)
+    if (others) return void others.push(callback)
+    const callbacks = [callback]
+    waiting.set(hostname, callbacks)
+    lookup(hostname, { all: true }, (...result) => {
+      waiting.delete(hostname)
+      for (const one of callbacks) one(...result)
     })
   }
 }

@@ -14,7 +14,9 @@ export interface RejectedSourcesOptions {
   receivers: () => readonly ReceiverConfig[]
   /** Stores notifications. Never rejects. */
   add: (notifications: readonly NewNotification[]) => void
-  clock: Pick<Clock, 'now' | 'after'>
+  /** For times that are stored: `steadyNow`. */
+  now: () => number
+  clock: Pick<Clock, 'after'>
 }
 
 /**
@@ -33,7 +35,7 @@ export class RejectedSources {
   /** @param source one of a limited number of names */
   note(source: string, code: ErrorCode, count: number): void {
     if (this.#wanting().length === 0) return
-    const now = this.#options.clock.now()
+    const now = this.#options.now()
     const recent = this.#recent.get(source)
     if (!recent) {
       this.#report(source, { from: now, count, codes: new Map([[code, count]]) })
@@ -64,8 +66,8 @@ export class RejectedSources {
   }
 
   #add(source: string, { from, count, codes }: Rejected): void {
-    const { clock, add } = this.#options
-    const at = clock.now()
+    const { now, add } = this.#options
+    const at = now()
     const times = { from: new Date(from).toISOString(), until: new Date(at).toISOString() }
     const data = JSON.stringify({ source, count, codes: Object.fromEntries(codes), ...times })
     const about = { tenant: null, revocation: null, user: null }

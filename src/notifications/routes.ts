@@ -1,16 +1,16 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Clock } from '../base/clock.ts'
 import { CurfewError } from '../base/errors.ts'
 import { PROVEN, provenSender, requireUnrestricted } from '../http/authenticate.ts'
+import { flag } from '../http/flag.ts'
 import { originOf } from '../http/origin-of.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { queryTime } from '../http/query-time.ts'
 import { operatorEvent } from '../revocation/audit/events.ts'
 import type { Recorder } from '../revocation/audit/recorder.ts'
 import { uuidv7 } from '../revocation/id.ts'
-import { NotificationStatus, NotificationType, TEST_TYPE } from '../revocation/notification.ts'
+import { NotificationStatus, NotificationType, ReceiverName, TEST_TYPE } from '../revocation/notification.ts'
 import type { Outbox } from '../revocation/outbox.ts'
 import type { NotificationStore } from '../revocation/store/notification-store.ts'
 import { mayUse } from '../revocation/tenant-bounds.ts'
@@ -21,12 +21,16 @@ export interface NotificationRoutesOptions {
   store: NotificationStore
   outbox: Outbox
   recorder: Pick<Recorder, 'note'>
-  clock: Clock
+  /** `steadyNow`. */
+  now: () => number
   /** Null until there are receivers. */
   deliveries: () => Deliveries | null
 }
 
-const Name = z.string().max(63).describe('Name of the receiver')
+/** Failed notifications are sent again by up to this many per request: each is a row of one transaction. */
+const MOST_REDELIVERED = 1_000
+
+const Name = ReceiverName.describe('Name of the receiver')
 const Filters = z.strictObject({
   receiver: Name.optional().describe('Only notifications of this receiver'),
   status: NotificationStatus.optional().describe('Only notifications in this state'),
@@ -48,13 +52,14 @@ const RedeliverBody = z.strictObject({
   since: queryTime.describe('Only those that happened at or after this time (ISO 8601)'),
 })
 const RedeliverQuery = z.strictObject({
-  dryRun: z
-    .stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] })
-    .default(false)
-    .describe('Report how many would be sent again, and change nothing'),
+  dryRun: flag.describe('Report how many would be sent again, up to 10,000, and change nothing'),
 })
 const count = z.number().int().min(0)
-const Redelivered = z.object({ redelivered: count, dryRun: z.boolean() })
+const Redelivered = z.object({
+  redelivered: count,
+  more: z.boolean().describe('Whether there may be more: repeat the request'),
+  dryRun: z.boolean(),
+})
 const Tried = z.object({
   delivered: z.boolean(),
   httpStatus: count.nullable().describe('Of the response; null if there was none'),
@@ -66,13 +71,7 @@ const reading = { senders: ['api-key'], role: 'read', isForOperators: true } as 
 const operating = { senders: ['api-key'], role: 'operate', isForOperators: true } as const
 
 /** The routes about notifications and their receivers. */
-export function notificationRoutes({
-  store,
-  outbox,
-  recorder,
-  clock,
-  deliveries,
-}: NotificationRoutesOptions) {
+export function notificationRoutes({ store, outbox, recorder, now, deliveries }: NotificationRoutesOptions) {
   const isConfigured = (name: string) => outbox.receivers().some((one) => one.name === name)
   const requireConfigured = (name: string) => {
     if (!isConfigured(name)) throw new CurfewError('CURFEW_UNKNOWN_RECEIVER')
@@ -110,7 +109,8 @@ export function notificationRoutes({
           operationId: 'redeliverNotification',
           summary: 'Send a notification again',
           description:
-            'Whatever its state, and with the same `webhook-id`. It is retried for three days again.',
+            'Whatever its state, and with the same `webhook-id`. It is retried for three days again. One that is being sent, ' +
+            'or is due within a minute, is left as it is.',
           params: z.object({ id: z.uuid('expected the id of a notification') }),
           response: { 200: NotificationView.describe('It is due now'), default: problemAnswer },
         },
@@ -121,16 +121,17 @@ export function notificationRoutes({
         const { tenants } = provenSender(request)
         const isVisible =
           found && (found.tenant === null ? tenants === null : mayUse({ tenants }, found.tenant))
-        if (!isVisible) throw new CurfewError('CURFEW_NOTIFICATION_NOT_FOUND')
+        if (!isVisible) throw new CurfewError('CURFEW_UNKNOWN_NOTIFICATION')
         const { receiver, tenant, revocation } = found
         requireConfigured(receiver)
-        await store.redeliver(id, clock.now())
-        const event = operatorEvent('redelivered', { receiver, notification: id }, originOf(request))
-        recorder.note({ ...event, tenant, revocation })
+        if (await store.redeliver(id, now())) {
+          const event = operatorEvent('redelivered', { receiver, notification: id }, originOf(request))
+          recorder.note({ ...event, tenant, revocation })
+        }
         const changed = await store.get(id)
         deliveries()?.wake([receiver])
         // Erased in the meantime.
-        if (!changed) throw new CurfewError('CURFEW_NOTIFICATION_NOT_FOUND')
+        if (!changed) throw new CurfewError('CURFEW_UNKNOWN_NOTIFICATION')
         return notificationView(changed)
       },
     )
@@ -143,7 +144,8 @@ export function notificationRoutes({
           ...shared,
           operationId: 'redeliverNotifications',
           summary: 'Send all failed notifications of a receiver again',
-          description: 'Requires an API key that is not restricted to certain tenants.',
+          description:
+            'Up to 1,000 per request. Requires an API key that is not restricted to certain tenants.',
           querystring: RedeliverQuery,
           body: RedeliverBody,
           response: { 200: Redelivered.describe('They are due now'), default: problemAnswer },
@@ -164,11 +166,11 @@ export function notificationRoutes({
         const { dryRun } = request.query
         requireConfigured(receiver)
         const query = { receiver, since: since === undefined ? 0 : Date.parse(since) }
-        if (dryRun) return { redelivered: await store.countFailed(query), dryRun }
-        const redelivered = await store.redeliverFailed(query, clock.now())
+        if (dryRun) return { redelivered: await store.countFailed(query), more: false, dryRun }
+        const redelivered = await store.redeliverFailed(query, now(), MOST_REDELIVERED)
         recorder.note(operatorEvent('redelivered', { receiver, count: redelivered }, originOf(request)))
         deliveries()?.wake([receiver])
-        return { redelivered, dryRun }
+        return { redelivered, more: redelivered === MOST_REDELIVERED, dryRun }
       },
     )
 
@@ -217,7 +219,7 @@ export function notificationRoutes({
       async (request) => {
         requireUnrestricted(request)
         const { name } = request.params
-        const at = clock.now()
+        const at = now()
         const data = JSON.stringify({ receiver: name })
         const sent = await deliveries()?.try(name, { id: uuidv7(at), type: TEST_TYPE, at, data })
         if (!sent) throw new CurfewError('CURFEW_UNKNOWN_RECEIVER')

@@ -53,12 +53,16 @@ export interface SenderOptions {
  */
 export function createSend({ clock, networks, lookup }: SenderOptions): {
   send: Send
+  /** Sends nothing more. Attempts in flight go on. */
   close: () => Promise<void>
+  /** Ends attempts in flight, too. */
+  destroy: () => Promise<void>
 } {
   const allowed = networksOf(networks)
   const agent = new Agent({
-    // One limit for the whole attempt.
-    connect: { lookup: publicLookup(allowed, lookup), timeout: 0 },
+    // Closes what has not connected by then. `post` limits the whole attempt.
+    connect: { lookup: publicLookup(allowed, lookup), timeout: TIMEOUT_MS },
+    allowH2: false,
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -66,11 +70,17 @@ export function createSend({ clock, networks, lookup }: SenderOptions): {
 
   async function post(url: string, headers: Record<string, string>, body: string): Promise<Sent> {
     const abort = new AbortController()
-    const cancel = clock.after(TIMEOUT_MS, () => abort.abort(new AttemptTimeout()))
+    const timeout = Promise.withResolvers<never>()
+    const cancel = clock.after(TIMEOUT_MS, () => {
+      timeout.reject(new AttemptTimeout())
+      abort.abort()
+    })
     try {
-      const response = await request(url, {
-        ...{ dispatcher: agent, method: 'POST', headers, body, signal: abort.signal },
-      })
+      // The signal has no effect before the connection is ready.
+      const response = await Promise.race([
+        request(url, { dispatcher: agent, method: 'POST', headers, body, signal: abort.signal }),
+        timeout.promise,
+      ])
       const sent = judge(response.statusCode, response.headers['retry-after'], clock.now())
       // The status decides, however the body ends.
       await response.body.dump({ limit: LARGEST_RESPONSE_BYTES, signal: abort.signal }).catch(() => {})
@@ -93,7 +103,8 @@ export function createSend({ clock, networks, lookup }: SenderOptions): {
       const signed = signWebhook({ secret: secrets, id, body, now: clock.now() })
       return post(url, { ...signed, 'content-type': 'application/json', 'user-agent': 'curfew' }, body)
     },
-    close: () => agent.destroy(),
+    close: () => agent.close(),
+    destroy: () => agent.destroy(),
   }
 }
 

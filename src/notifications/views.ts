@@ -51,15 +51,17 @@ export const ReceiverView = z
     tenants: z.array(z.string()).nullable(),
     onlyIfNamed: z.boolean(),
     state: z
-      .enum(['ok', 'open', 'paused', 'removed'])
+      .enum(['ok', 'failing', 'paused', 'removed'])
       .describe(
-        'Of this replica. `open`: it fails, and is tried once a minute. `paused`: it responded with 410. `removed`: it is no longer configured',
+        'Of this replica. `failing`: it is tried once a minute. `paused`: it responded with 410. `removed`: it is no longer configured',
       ),
     lastDeliveredAt: time.nullable().describe('By this replica since its start'),
     lastFailure: z.object({ at: time, code: z.string(), httpStatus: count.nullable() }).nullable(),
-    pending: count,
-    failed: count,
-    oldestPendingAt: time.nullable(),
+    pending: count.describe('Counted up to 10,000'),
+    failed: count.describe('Counted up to 10,000'),
+    oldestPendingAt: time
+      .nullable()
+      .describe('Since when the oldest pending one waits: since it happened, or was sent again'),
   })
   .meta({ id: 'Receiver', description: 'A receiver of notifications' })
 export type ReceiverView = z.infer<typeof ReceiverView>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { AuditEvent } from './audit/entry.ts'
 import { RevocationView, view } from './revocation-view.ts'
+import { mayUse } from './tenant-bounds.ts'
 
 /** What receivers can be notified of. `revocation.unverified`: completed, and no listing could prove it within 24 hours. */
 export const NOTIFICATION_TYPES = [
@@ -16,6 +17,11 @@ export type NotificationType = z.infer<typeof NotificationType>
 
 /** The type of the message that an operator sends to try a receiver. It is not stored. */
 export const TEST_TYPE = 'curfew.test'
+
+/** A receiver's name, as configured and as signals name it. */
+export const ReceiverName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected up to 63 lower case letters, digits and hyphens')
 
 /** A service that is notified, as configured. */
 export interface ReceiverConfig {
@@ -37,7 +43,7 @@ export interface ReceiversConfig {
   networks: readonly string[]
 }
 
-/** A stored notification. */
+/** The state of a stored notification. */
 export const NotificationStatus = z.enum(['pending', 'delivered', 'failed'])
 export type NotificationStatus = z.infer<typeof NotificationStatus>
 
@@ -87,7 +93,7 @@ export function notificationsOf(
     const wanting = receivers.filter(
       ({ name, events, tenants, onlyIfNamed }) =>
         events.includes(type) &&
-        (tenants === null || tenants.includes(tenant)) &&
+        mayUse({ tenants }, tenant) &&
         (!onlyIfNamed || changed.notify.includes(name)),
     )
     if (wanting.length === 0) return []

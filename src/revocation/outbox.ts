@@ -1,6 +1,7 @@
 import { CurfewError } from '../base/errors.ts'
 import type { AuditEvent } from './audit/entry.ts'
 import { type NewNotification, notificationsOf, type ReceiverConfig } from './notification.ts'
+import { mayUse } from './tenant-bounds.ts'
 
 /**
  * Decides which notifications the changes of a transaction cause. The store writes them in the same transaction. Without
@@ -31,7 +32,7 @@ export class Outbox {
   named(name: string | undefined, tenant: string): string[] {
     if (name === undefined) return []
     const receiver = this.#receivers.find((one) => one.name === name)
-    if (receiver && (receiver.tenants === null || receiver.tenants.includes(tenant))) return [name]
+    if (receiver && mayUse(receiver, tenant)) return [name]
     throw new CurfewError('CURFEW_UNKNOWN_RECEIVER')
   }
 }

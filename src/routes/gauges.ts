@@ -16,8 +16,10 @@ import type { TenantStatus } from '../revocation/tenant-status.ts'
 import type { Store } from '../stores/store.ts'
 
 export interface GaugeOptions {
-  store: Pick<Store, 'backlog' | 'freeBytes' | 'notifications'>
+  store: Pick<Store, 'backlog' | 'freeBytes'>
   outbox: Pick<Outbox, 'receivers'>
+  /** Absent if the part is left out. */
+  notifications?: { backlog(): readonly ReceiverBacklog[] } | undefined
   tenants: Pick<Tenants, 'opened' | 'clientBlockedUntil' | 'learnedLimit' | 'minuteLimit' | 'refreshBudgets'>
   estimates: Pick<Estimates, 'refresh' | 'statusOf'>
   deprecations: Pick<Deprecations, 'tenants' | 'of'>
@@ -84,13 +86,13 @@ export function createGauges(registry: Registry, options: GaugeOptions): () => P
   addReceivers(gauges, options)
 
   return async () => {
-    const [backlog, freeBytes = null, receivers] = await Promise.all([
+    const [backlog, freeBytes = null] = await Promise.all([
       store.backlog(),
       store.freeBytes?.(),
-      receiversOf(options),
       tenants.refreshBudgets(),
       estimates.refresh(),
     ])
+    const receivers = receiversOf(options)
     const opened = [...tenants.opened()]
     const names = new Set([...opened.map(({ name }) => name), ...backlog.map(({ tenant }) => tenant)])
     const inUse = [...names].map((tenant) => ({ tenant, status: estimates.statusOf(tenant) }))
@@ -245,21 +247,19 @@ function addStorage(gauges: Gauges, { store, trail }: GaugeOptions): void {
   )
 }
 
-/** Without receivers, nothing is read. */
-async function receiversOf({ store, outbox }: GaugeOptions): Promise<ReceiverBacklog[]> {
-  const receivers = outbox.receivers()
-  if (receivers.length === 0) return []
-  const backlog = await store.notifications.backlog()
+/** As the part has counted it: a scrape must not read a long table. */
+function receiversOf({ notifications, outbox }: GaugeOptions): ReceiverBacklog[] {
+  const backlog = notifications?.backlog() ?? []
   const none = { pending: 0, failed: 0, oldestPendingAt: null }
-  return receivers.map(
-    ({ name }) => backlog.find(({ receiver }) => receiver === name) ?? { receiver: name, ...none },
-  )
+  return outbox
+    .receivers()
+    .map(({ name }) => backlog.find(({ receiver }) => receiver === name) ?? { receiver: name, ...none })
 }
 
 function addReceivers(gauges: Gauges, { clock }: GaugeOptions): void {
   gauges.add(
     'curfew_notifications_pending',
-    'Notifications that are not delivered yet.',
+    'Notifications that are not delivered yet, counted once a minute up to 10,000.',
     ['receiver'],
     (set, { receivers }) => {
       for (const { receiver, pending } of receivers) set({ receiver }, pending)
@@ -267,7 +267,7 @@ function addReceivers(gauges: Gauges, { clock }: GaugeOptions): void {
   )
   gauges.add(
     'curfew_notifications_oldest_pending_seconds',
-    'Time since the oldest notification that is not delivered yet; 0 if all are.',
+    'Time for which the oldest notification that is not delivered yet has been waiting; 0 if all are.',
     ['receiver'],
     (set, { receivers }) => {
       for (const { receiver, oldestPendingAt: at } of receivers)

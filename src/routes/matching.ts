@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { invalidMember } from '../base/errors.ts'
 import { provenSender } from '../http/authenticate.ts'
+import { flag } from '../http/flag.ts'
 import { changeMatching, type MatchingOptions } from '../revocation/change-matching.ts'
 import { Status } from '../revocation/revocation.ts'
 import type { Change, RevocationStore } from '../revocation/store.ts'
@@ -34,8 +35,6 @@ export const Matching = RevocationSearch.omit({ count: true, limit: true, cursor
   )
   .meta({ minProperties: 1 })
   .describe('Revocations that match these filters of `GET /revocations`; at least one is required')
-
-const flag = z.stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] }).default(false)
 
 /** The query of requests that change all revocations that match. */
 export const MatchingQuery = z.strictObject({

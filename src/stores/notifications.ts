@@ -1,102 +1,28 @@
 import { z } from 'zod'
-import { uuidv7 } from '../revocation/id.ts'
-import { type NewNotification, NotificationStatus, NotificationType } from '../revocation/notification.ts'
+import { type NotificationStatus, NotificationType } from '../revocation/notification.ts'
 import {
-  type ClaimedNotification,
   DELIVERED_KEPT_MS,
   GIVE_UP_NOTIFICATION_AFTER_MS,
+  MOST_COUNTED,
   NOTIFICATION_LEASE_MS,
-  type Notification,
   type NotificationQuery,
   type NotificationResult,
   type NotificationStore,
   type RedeliverQuery,
 } from '../revocation/store/notification-store.ts'
 import { type AuditDialect, type Rows, WINDOW } from './audit-dialect.ts'
+import { ClaimedRow, type NotificationRow, toNotification, toNotificationRow } from './notification-rows.ts'
 import { purgeAll } from './purge-all.ts'
 import { type Bind, bound } from './windows.ts'
 
-/** The columns that a new row sets, in both stores. */
-export const NEW_NOTIFICATION_COLUMNS = [
-  'id',
-  'receiver',
-  'type',
-  'at',
-  'tenant',
-  'revocation_id',
-  'user_kind',
-  'user_value',
-  'data',
-  'due_at',
-  'give_up_at',
-] as const
-
-export type NotificationRow = Record<(typeof NEW_NOTIFICATION_COLUMNS)[number], string | number | null>
-
-export function toNotificationRow({
-  receiver,
-  type,
-  at,
-  tenant,
-  revocation,
-  user,
-  data,
-}: NewNotification): NotificationRow {
-  return {
-    ...{ id: uuidv7(at), receiver, type, at, tenant, revocation_id: revocation },
-    ...{ user_kind: user?.kind ?? null, user_value: user?.value ?? null, data },
-    ...{ due_at: at, give_up_at: at + GIVE_UP_NOTIFICATION_AFTER_MS },
-  }
-}
-
-const time = z.number()
-const Row = z
-  .object({
-    id: z.string(),
-    receiver: z.string(),
-    type: NotificationType,
-    at: time,
-    tenant: z.string().nullable(),
-    revocation_id: z.string().nullable(),
-    data: z.string(),
-    status: NotificationStatus,
-    attempts: z.number(),
-    due_at: time.nullable(),
-    give_up_at: time,
-    code: z.string().nullable(),
-    http_status: z.number().nullable(),
-    attempted_at: time.nullable(),
-    ended_at: time.nullable(),
-  })
-  .transform(
-    ({
-      revocation_id,
-      due_at,
-      give_up_at,
-      http_status,
-      attempted_at,
-      ended_at,
-      ...row
-    }): ClaimedNotification => ({
-      ...row,
-      revocation: revocation_id,
-      dueAt: due_at,
-      giveUpAt: give_up_at,
-      httpStatus: http_status,
-      attemptedAt: attempted_at,
-      endedAt: ended_at,
-    }),
-  )
-
-function toNotification(row: unknown): Notification {
-  const { data: _, ...notification } = Row.parse(row)
-  return notification
-}
-
-const BacklogRow = z.object({ receiver: z.string(), count: z.number(), oldest: time })
+const BacklogRow = z.object({
+  receiver: z.string(),
+  count: z.number(),
+  give_up_at: z.number().nullable(),
+})
 
 const CHANGED_AT_ONCE = 500
-/** More than a receiver gets at once, so that a lease never ends because of the sweep. */
+/** More than a receiver gets at once, so that no attempt is given up while it is in flight. */
 const GRACE_MS = 10 * NOTIFICATION_LEASE_MS
 
 export interface NotificationSql {
@@ -105,8 +31,8 @@ export interface NotificationSql {
   /** Runs a statement that writes, in a transaction. @param mustSync whether a power cut must not undo it */
   write: (text: string, values: unknown[], options: { mustSync: boolean }) => ReturnType<Rows>
   insert: (rows: readonly NotificationRow[]) => Promise<void>
-  /** What follows a selection of rows to change, so that processes do not wait for each other. */
-  skipLocked: string
+  /** A condition: the id is one of those that the statement selects to change. Processes do not wait for each other. */
+  isSelected: (statement: string) => string
 }
 
 /** See `NotificationStore`. The statements of both stores. */
@@ -115,14 +41,14 @@ export function notificationStore({
   rows,
   write,
   insert,
-  skipLocked,
+  isSelected,
 }: NotificationSql): NotificationStore {
   const table = dialect.table('notifications')
   const change = (mustSync: boolean, text: (bind: Bind) => string) =>
     bound((statement, values) => write(statement, values, { mustSync }), dialect, text)
   const read = (text: (bind: Bind) => string) => bound(rows, dialect, text)
-  const some = (condition: string, order = '') =>
-    `id IN (SELECT id FROM ${table} WHERE ${condition} ${order} LIMIT ${CHANGED_AT_ONCE} ${skipLocked})`
+  const some = (condition: string, limit = CHANGED_AT_ONCE) =>
+    isSelected(`SELECT id FROM ${table} WHERE ${condition} LIMIT ${limit}`)
   const again = (bind: Bind, now: number) =>
     `status = 'pending', attempts = 0, due_at = ${bind(now)}, ended_at = NULL, code = NULL, http_status = NULL,
      give_up_at = ${bind(now + GIVE_UP_NOTIFICATION_AFTER_MS)}`
@@ -144,11 +70,12 @@ export function notificationStore({
       const claimed = await change(
         false,
         (bind) => `UPDATE ${table} SET attempts = attempts + 1, due_at = ${bind(now + NOTIFICATION_LEASE_MS)}
-          WHERE id IN (SELECT id FROM ${table}
-            WHERE status = 'pending' AND receiver = ${bind(receiver)} AND due_at <= ${bind(now)}
-            ORDER BY due_at LIMIT ${bind(limit)} ${skipLocked}) RETURNING *`,
+          WHERE ${some(
+            `status = 'pending' AND receiver = ${bind(receiver)} AND due_at <= ${bind(now)} ORDER BY due_at`,
+            limit,
+          )} RETURNING *`,
       )
-      return claimed.map((row) => Row.parse(row))
+      return claimed.map((row) => ClaimedRow.parse(row))
     },
 
     async report({ id, attempts }, result) {
@@ -165,7 +92,7 @@ export function notificationStore({
 
     async giveUp(now, code) {
       const ended = await change(
-        true,
+        false,
         (bind) => `UPDATE ${table}
           SET status = 'failed', due_at = NULL, ended_at = ${bind(now)}, code = coalesce(code, ${bind(code)})
           WHERE ${some(`status = 'pending' AND give_up_at <= ${bind(now - GRACE_MS)}`)} RETURNING receiver, type`,
@@ -194,50 +121,79 @@ export function notificationStore({
     async redeliver(id, now) {
       const changed = await change(
         true,
-        (bind) => `UPDATE ${table} SET ${again(bind, now)} WHERE id = ${bind(id)} RETURNING 1`,
+        (bind) => `UPDATE ${table} SET ${again(bind, now)} WHERE id = ${bind(id)}
+          AND NOT (status = 'pending' AND attempts > 0
+            AND due_at > ${bind(now)} AND due_at <= ${bind(now + NOTIFICATION_LEASE_MS)}
+            -- Otherwise it waits after a failure that was reported within the time of a lease.
+            AND (attempted_at IS NULL OR attempted_at <= due_at - ${NOTIFICATION_LEASE_MS})) RETURNING 1`,
       )
       return changed.length > 0
     },
 
-    redeliverFailed: (query, now) =>
-      purgeAll(async () => {
-        const changed = await change(
-          true,
-          (bind) => `UPDATE ${table} SET ${again(bind, now)} WHERE ${some(failed(bind, query))} RETURNING 1`,
-        )
-        return changed.length
-      }),
+    async redeliverFailed(query, now, limit) {
+      const changed = await change(
+        true,
+        (bind) =>
+          `UPDATE ${table} SET ${again(bind, now)} WHERE ${some(failed(bind, query), limit)} RETURNING 1`,
+      )
+      return changed.length
+    },
 
     async countFailed(query) {
       const [row] = await read(
-        (bind) => `SELECT count(*) AS count FROM ${table} WHERE ${failed(bind, query)}`,
+        (bind) => `SELECT count(*) AS count FROM (
+          SELECT 1 FROM ${table} WHERE ${failed(bind, query)} LIMIT ${MOST_COUNTED}) AS counted`,
       )
       return Number(row?.count)
     },
 
     async backlog() {
-      const of = async (status: NotificationStatus) => {
-        const counted = await read(
-          () => `SELECT receiver, count(*) AS count, min(at) AS oldest FROM ${table}
-            WHERE status = '${status}' GROUP BY receiver`,
-        )
+      const of = async (status: NotificationStatus, first: string) => {
+        const counted = await read(() => backlogStatement(table, status, first))
         return new Map(counted.map((row) => BacklogRow.parse(row)).map((row) => [row.receiver, row]))
       }
-      const [pending, ended] = await Promise.all([of('pending'), of('failed')])
-      return [...new Set([...pending.keys(), ...ended.keys()])].map((receiver) => ({
-        receiver,
-        pending: pending.get(receiver)?.count ?? 0,
-        failed: ended.get(receiver)?.count ?? 0,
-        oldestPendingAt: pending.get(receiver)?.oldest ?? null,
-      }))
+      const [pending, ended] = await Promise.all([of('pending', 'due_at'), of('failed', 'at')])
+      return [...new Set([...pending.keys(), ...ended.keys()])].map((receiver) => {
+        const giveUpAt = pending.get(receiver)?.give_up_at ?? null
+        return {
+          receiver,
+          pending: pending.get(receiver)?.count ?? 0,
+          failed: ended.get(receiver)?.count ?? 0,
+          oldestPendingAt: giveUpAt === null ? null : giveUpAt - GIVE_UP_NOTIFICATION_AFTER_MS,
+        }
+      })
     },
 
-    async purge(failedBefore, now) {
-      const ended = (status: NotificationStatus, before: number) =>
-        remove((bind) => `status = '${status}' AND ended_at < ${bind(before)}`)
-      return (await ended('delivered', now - DELIVERED_KEPT_MS)) + (await ended('failed', failedBefore))
+    async purge(before, now) {
+      const ended = (status: NotificationStatus, time: number) =>
+        remove((bind) => `status = '${status}' AND ended_at < ${bind(time)}`)
+      const delivered = await ended('delivered', Math.max(before, now - DELIVERED_KEPT_MS))
+      const failed = await ended('failed', before)
+      // Without receivers, nothing gives up what was pending.
+      const pending = await remove((bind) => `status = 'pending' AND give_up_at < ${bind(before)}`)
+      return delivered + failed + pending
     },
   }
+}
+
+/**
+ * Of each receiver, reads up to `MOST_COUNTED` rows of the index that begins with the receiver and `first`. The names come from
+ * the index, too, one by one: to group all rows would read all of them.
+ */
+function backlogStatement(table: string, status: NotificationStatus, first: string): string {
+  const next = (condition: string) =>
+    `SELECT min(receiver) FROM ${table} WHERE status = '${status}' ${condition}`
+  const of = (value: string, column: string) =>
+    `(SELECT ${value} FROM (SELECT ${column} FROM ${table}
+      WHERE status = '${status}' AND receiver = names.receiver ORDER BY ${first} LIMIT ${MOST_COUNTED}) AS counted)`
+  const oldest = status === 'pending' ? of('min(give_up_at)', 'give_up_at') : 'NULL'
+  return `WITH RECURSIVE names (receiver) AS (
+      ${next('')}
+      UNION ALL
+      SELECT (${next('AND receiver > names.receiver')}) FROM names WHERE names.receiver IS NOT NULL
+    )
+    SELECT receiver, ${of('count(*)', 'receiver')} AS count, ${oldest} AS give_up_at
+    FROM names WHERE receiver IS NOT NULL`
 }
 
 function afterAttempt(result: NotificationResult) {

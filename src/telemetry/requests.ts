@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { SENDER } from './exported-spans.ts'
 
 /** Without sender, or with others on the page: probes, documentation, and the dashboard, which calls the API. */
-const UNTRACED = /^\/(health|metrics|docs|openapi|dashboard)\b/
+const IGNORED_PATHS = /^\/(health|metrics|docs|openapi|dashboard)\b/
 
 /**
  * Adds a server span to each request, which continues the trace of `traceparent`. Only one span: those of hooks and
@@ -15,7 +15,7 @@ export async function instrumentRequests(app: FastifyInstance): Promise<() => vo
     instrumentHooks: false,
     instrumentHandler: false,
     recordExceptions: false,
-    ignorePaths: ({ url }) => UNTRACED.test(url),
+    ignorePaths: ({ url }) => IGNORED_PATHS.test(url),
     requestHook: (span, { method, routeOptions }) =>
       span.updateName(`${method} ${routeOptions.url ?? ''}`.trimEnd()),
   })

@@ -1,11 +1,11 @@
 import { type Context, createContextKey, type Span, TraceFlags, trace } from '@opentelemetry/api'
 
-/** A user may have 20,000 tokens, each of which is a call to Qlik. */
+/** A user may have 20,000 tokens, each of which is a call to Qlik, and a request may have 1,000 users. */
 const MAX_SPANS = 200
 /** In addition, so that the failures of a long run are visible. */
 const MAX_FAILED_SPANS = 50
 
-/** The span of a run, and a limit of the spans below it. */
+/** The span of a run, or of a request with several signals, and a limit of the spans that it causes. */
 export class RunSpans {
   readonly span: Span
   #left = MAX_SPANS

@@ -36,11 +36,13 @@ export const tracing: Tracing = {
         ? signalAttributes(signals[0])
         : { 'messaging.batch.message_count': signals.length }),
     })
-    const created = signals.length === 1 ? [span] : signals.map((signal) => startCreate(signal, span))
+    const several = new RunSpans(span)
+    const created = signals.length === 1 ? [span] : signals.map((signal) => startCreate(signal, several))
     const traced = signals.map((signal, index) => ({ ...signal, traceparent: traceparentOf(created[index]) }))
     return inSpan(trace.setSpan(around, span), span, async () => {
       const accepted = await work(traced)
       noteAccepted(span, created, accepted)
+      noteDropped(several)
       return accepted
     })
   },
@@ -53,7 +55,7 @@ export const tracing: Tracing = {
     const run = new RunSpans(span)
     await inSpan(withRun(trace.setSpan(around, span), run), span, async () => {
       await work()
-      if (run.dropped > 0) span.setAttribute('curfew.spans.dropped', run.dropped)
+      noteDropped(run)
     })
   },
 
@@ -76,13 +78,13 @@ function start(operation: string, kind: SpanKind, parent: Context, attributes: A
   )
 }
 
-/** The root of the trace of one of several signals, linked to the request that brought them. */
-function startCreate(signal: Signal, request: Span): Span {
-  const span = start('create', SpanKind.PRODUCER, ROOT_CONTEXT, {
+/** The root of the trace of one of several signals, linked to the request that brought them, which limits their number. */
+function startCreate(signal: Signal, request: RunSpans): Span {
+  const span = start('create', SpanKind.PRODUCER, withRun(ROOT_CONTEXT, request), {
     'messaging.operation.type': 'create',
     ...signalAttributes(signal),
   })
-  return span.addLink({ context: request.spanContext() })
+  return span.addLink({ context: request.span.spanContext() })
 }
 
 function signalAttributes(signal: Signal | undefined): Attributes {
@@ -140,6 +142,10 @@ function noteRevocation(span: Span, { id, status, traceparent }: Revocation): vo
   span.setAttributes({ 'messaging.message.id': id, 'curfew.status': status })
   const parent = traceparent === null ? null : traceParentOf(traceparent)
   if (parent && parent.spanId !== span.spanContext().spanId) span.addLink({ context: parent })
+}
+
+function noteDropped({ span, dropped }: RunSpans): void {
+  if (dropped > 0) span.setAttribute('curfew.spans.dropped', dropped)
 }
 
 /** Null if the span is not sampled: then nothing about its signal is recorded later either. */

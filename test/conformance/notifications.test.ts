@@ -2,6 +2,7 @@ import { RevocationData } from '../../src/revocation/notification.ts'
 import {
   DELIVERED_KEPT_MS,
   GIVE_UP_NOTIFICATION_AFTER_MS,
+  MOST_COUNTED,
   NOTIFICATION_LEASE_MS,
 } from '../../src/revocation/store/notification-store.ts'
 import type { RevocationStore } from '../../src/revocation/store.ts'
@@ -146,8 +147,10 @@ eachStore(async (t, opened) => {
     const failed = { receiver: 'siem', since: T0 }
     t.equal(await store.notifications.countFailed(failed), 2)
     t.equal(await store.notifications.countFailed({ ...failed, since: T0 + 1 }), 0)
-    t.equal(await store.notifications.redeliverFailed({ ...failed, receiver: 'other' }, T0 + 9), 0)
-    t.equal(await store.notifications.redeliverFailed(failed, T0 + 9), 2)
+    t.equal(await store.notifications.redeliverFailed({ ...failed, receiver: 'other' }, T0 + 9, 9), 0)
+    t.equal(await store.notifications.redeliverFailed(failed, T0 + 9, 1), 1)
+    t.equal(await store.notifications.redeliverFailed(failed, T0 + 9, 9), 1)
+    t.match(await store.notifications.backlog(), [{ pending: 2, failed: 0, oldestPendingAt: T0 + 9 }])
     const again = await store.notifications.claim('siem', T0 + 9, 10)
     const expected = {
       attempts: 1,
@@ -156,7 +159,14 @@ eachStore(async (t, opened) => {
       giveUpAt: T0 + 9 + GIVE_UP_NOTIFICATION_AFTER_MS,
     }
     t.match(again, [expected, expected])
-    t.equal(await store.notifications.redeliver(existing(again[0]).id, T0 + 10), true)
+    const { id } = existing(again[0])
+    t.equal(await store.notifications.redeliver(id, T0 + 10), false, 'it is being sent')
+    t.match(await store.notifications.get(id), { attempts: 1, dueAt: T0 + 9 + NOTIFICATION_LEASE_MS })
+    await store.notifications.report(existing(again[0]), {
+      ...{ status: 'retry', at: T0 + 10, httpStatus: 500, code: 'CURFEW_X', dueAt: T0 + 5_010 },
+    })
+    t.equal(await store.notifications.redeliver(id, T0 + 10), true)
+    t.match(await store.notifications.get(id), { attempts: 0, dueAt: T0 + 10 })
     t.equal(await store.notifications.redeliver('01f7dd5c-5d0c-7c4e-9d0e-3b1f0c9a7e21', T0), false)
   })
 
@@ -213,5 +223,40 @@ eachStore(async (t, opened) => {
     t.equal(await store.notifications.purge(T0, T0 + DELIVERED_KEPT_MS + 1), 1)
     t.equal(await store.notifications.purge(T0 + 1, T0 + DELIVERED_KEPT_MS + 1), 1)
     t.match((await store.notifications.list({ limit: 9 })).items, [{ status: 'pending' }])
+    const end = T0 + GIVE_UP_NOTIFICATION_AFTER_MS
+    t.equal(await store.notifications.purge(end, end), 0)
+    t.equal(await store.notifications.purge(end + 1, end + 1), 1, 'what nothing has given up')
+  })
+
+  t.test('what is delivered is kept no longer than what failed', async (t) => {
+    const store = await opened(t, undefined, outboxFor(aReceiver({ events: ['revocation.completed'] })))
+    await ended(store)
+    const [one] = await store.notifications.claim('siem', T0, 1)
+    await store.notifications.report(existing(one), { status: 'delivered', at: T0, httpStatus: 204 })
+    t.equal(await store.notifications.purge(T0, T0 + 2), 0)
+    t.equal(await store.notifications.purge(T0 + 1, T0 + 2), 1)
+  })
+
+  t.test('what waits is counted for each receiver, up to a limit', async (t) => {
+    const store = await opened(t)
+    const about = { type: 'source.rejected', tenant: null, revocation: null, user: null, data: '{}' } as const
+    const add = (receiver: string, count: number, at: number) =>
+      store.notifications.add(Array.from({ length: count }, () => ({ receiver, at, ...about })))
+    t.same(await store.notifications.backlog(), [])
+    await add('a', MOST_COUNTED + 1, T0 + 1)
+    await add('b', 2, T0 + 2)
+    await add('c', 1, T0 + 3)
+    const [c] = await store.notifications.claim('c', T0 + 3, 1)
+    const failure = { status: 'failed', at: T0 + 3, httpStatus: null, code: 'CURFEW_X' } as const
+    await store.notifications.report(existing(c), failure)
+    const backlog = await store.notifications.backlog()
+    t.same(
+      backlog.toSorted((one, other) => one.receiver.localeCompare(other.receiver)),
+      [
+        { receiver: 'a', pending: MOST_COUNTED, failed: 0, oldestPendingAt: T0 + 1 },
+        { receiver: 'b', pending: 2, failed: 0, oldestPendingAt: T0 + 2 },
+        { receiver: 'c', pending: 0, failed: 1, oldestPendingAt: null },
+      ],
+    )
   })
 })

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { steadyNow } from '../../src/base/clock.ts'
 import { Deliveries } from '../../src/notifications/deliveries.ts'
 import { openSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { fakeClock } from '../support/clock.ts'
@@ -12,16 +13,18 @@ const ABOUT = { type: 'source.rejected', tenant: null, revocation: null, user: n
 
 function start(t: Test) {
   const clock = fakeClock(T0)
-  // The library of the circuit reads the wall clock itself.
-  t.intercept(Date, 'now', { value: clock.now, configurable: true, writable: true })
   const store = openSqliteStore(databaseUrl(t).slice('sqlite:'.length), clock).notifications
   const results: string[] = []
   const deliveries = new Deliveries({
-    ...{ store, clock, random: () => 0.5 },
+    ...{ store, now: steadyNow(clock), clock, random: () => 0.5 },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     onAttempt: (receiver, _type, result) => void results.push(`${receiver} ${result}`),
   })
-  t.teardown(() => deliveries.stop())
+  t.teardown(async () => {
+    const stopped = deliveries.stop()
+    clock.advance(2_000)
+    await stopped
+  })
   const add = (receiver: string) => store.add([{ receiver, at: clock.now(), ...ABOUT }])
   /** Resolves when this many attempts were reported. */
   const reported = async (count: number) => {
@@ -57,7 +60,7 @@ t.test('a receiver that has fallen behind is a warning', async (t) => {
   deliveries.start()
   await reported(1)
   t.same(deliveries.checks(), [])
-  for (let looks = 0; looks <= 12 || deliveries.checks().length === 0; looks += 1) {
+  for (let polls = 0; polls <= 12 || deliveries.checks().length === 0; polls += 1) {
     clock.leap(HOUR_MS / 10)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
@@ -87,14 +90,69 @@ t.test('a reload keeps the state of unchanged receivers, and forgets that of cha
   t.equal(deliveries.healthOf('siem'), null)
 })
 
-t.test('what waits for a removed receiver is given up after three days', async (t) => {
+t.test('what waits for a removed receiver is given up after three days, all of it', async (t) => {
   const { clock, deliveries, store, add, reported, results } = start(t)
+  await store.add(Array.from({ length: 1_200 }, () => ({ receiver: 'gone', at: clock.now(), ...ABOUT })))
   await add('gone')
   clock.leap(73 * HOUR_MS)
   deliveries.start()
-  await reported(1)
-  t.same(results, ['gone failed'])
+  for (let polls = 0; results.length === 0; polls += 1) {
+    clock.leap(10_000)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    if (polls === 30) t.same(results, [], 'not in the first minutes')
+  }
+  await reported(1_201)
+  t.ok(results.every((result) => result === 'gone failed'))
   t.match((await store.list({ limit: 1 })).items, [{ status: 'failed', code: 'CURFEW_RECEIVER_UNAVAILABLE' }])
+})
+
+t.test('after a downtime of more than three days, everything is tried once', async (t) => {
+  const { clock, deliveries, add, reported, results } = start(t)
+  const receiver = await startReceiver(t)
+  await add('siem')
+  clock.leap(100 * HOUR_MS)
+  deliveries.replace({ list: [aReceiver({ url: receiver.url })], networks: ['127.0.0.1'] })
+  deliveries.start()
+  await reported(1)
+  t.same(results, ['siem delivered'])
+})
+
+t.test('a clock that is set back does not stop deliveries', async (t) => {
+  const { clock, deliveries, add, reported, results } = start(t)
+  const receiver = await startReceiver(t)
+  deliveries.replace({ list: [aReceiver({ url: receiver.url })], networks: ['127.0.0.1'] })
+  deliveries.start()
+  await add('siem')
+  clock.jump(-HOUR_MS)
+  deliveries.wake(['siem'])
+  await reported(1)
+  t.same(results, ['siem delivered'])
+})
+
+t.test('attempts in flight are recorded when networks change, and at a stop', async (t) => {
+  const { clock, deliveries, store, add } = start(t)
+  const receiver = await startReceiver(t)
+  const answers: (() => void)[] = []
+  receiver.answer = (response) => void answers.push(() => response.writeHead(204).end())
+  const list = [aReceiver({ url: receiver.url })]
+  deliveries.replace({ list, networks: ['127.0.0.1'] })
+  const statuses = async () => (await store.list({ limit: 9 })).items.map(({ status }) => status)
+  await add('siem')
+  deliveries.start()
+  await receiver.got(1)
+  deliveries.replace({ list, networks: ['127.0.0.1', '10.0.0.0/8'] })
+  answers[0]?.()
+  while (!(await statuses()).includes('delivered')) await new Promise((resolve) => setImmediate(resolve))
+  for (const _ of [1, 2]) await add('siem')
+  deliveries.wake(['siem'])
+  await receiver.got(3)
+  const stopped = deliveries.stop()
+  answers[1]?.()
+  while ((await statuses()).filter((one) => one === 'delivered').length < 2)
+    await new Promise((resolve) => setImmediate(resolve))
+  clock.advance(2_000)
+  await stopped
+  t.same((await statuses()).toSorted(), ['delivered', 'delivered', 'pending'], 'it waits 2 s')
 })
 
 t.test('a removed network is refused at once', async (t) => {

@@ -110,11 +110,11 @@ t.test('an operator sends again what a receiver has refused', async (t) => {
   t.match(json.items, [{ entry: { details: { receiver: 'siem', notification: refused.id } } }])
   const missing = '01f7dd5c-5d0c-7c4e-9d0e-3b1f0c9a7e21'
   const unknown = await service.call('POST', `/notifications/${missing}/redeliver`)
-  t.match(unknown, { status: 404, json: { code: 'CURFEW_NOTIFICATION_NOT_FOUND' } })
+  t.match(unknown, { status: 404, json: { code: 'CURFEW_UNKNOWN_NOTIFICATION' } })
   const none = await service.call('POST', '/notifications/redeliver?dryRun=true', {
     body: { receiver: 'siem' },
   })
-  t.same(none.json, { redelivered: 0, dryRun: true })
+  t.same(none.json, { redelivered: 0, more: false, dryRun: true })
   const other = await service.call('POST', '/notifications/redeliver', { body: { receiver: 'other' } })
   t.match(other, { status: 400, json: { code: 'CURFEW_UNKNOWN_RECEIVER' } })
 })

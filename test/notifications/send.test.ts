@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { LookupAll } from '../../src/notifications/public-lookup.ts'
 import { createSend } from '../../src/notifications/send.ts'
@@ -11,8 +13,8 @@ const LOOPBACK = ['127.0.0.1']
 /** Sends one message to a receiver that closes with the test. */
 function sender(t: Test, { networks = LOOPBACK, lookup }: { networks?: string[]; lookup?: LookupAll } = {}) {
   const clock = fakeClock()
-  const { send, close } = createSend({ clock, networks, lookup })
-  t.teardown(close)
+  const { send, destroy } = createSend({ clock, networks, lookup })
+  t.teardown(destroy)
   return { clock, send: (url: string) => send({ url, secrets: [RECEIVER_SECRET] }, MESSAGE) }
 }
 
@@ -61,6 +63,45 @@ t.test('a receiver that does not answer is abandoned after 15 s', async (t) => {
   t.equal(first, 'waits')
   clock.advance(1)
   t.same(await sent, { ok: false, code: 'CURFEW_RECEIVER_TIMEOUT', httpStatus: null, askedMs: 0 })
+})
+
+t.test('a connection that is never ready is abandoned after 15 s', async (t) => {
+  const sockets: Socket[] = []
+  const silent = createServer((socket) => {
+    sockets.push(socket)
+    socket.on('error', () => {})
+  }).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  })
+  const timeout = { ok: false, code: 'CURFEW_RECEIVER_TIMEOUT', httpStatus: null, askedMs: 0 }
+  const { send, clock } = sender(t)
+  const connected = once(silent, 'connection')
+  const sent = send(`https://127.0.0.1:${(silent.address() as AddressInfo).port}/`)
+  await connected
+  clock.advance(15_000)
+  t.same(await sent, timeout, 'no answer to the TLS hello')
+
+  const asked = Promise.withResolvers<void>()
+  const unresolved = sender(t, { lookup: () => asked.resolve() })
+  const looking = unresolved.send('http://hooks.example.com/')
+  await asked.promise
+  unresolved.clock.advance(15_000)
+  t.same(await looking, timeout, 'no answer to the lookup')
+})
+
+t.test('attempts that start together look a name up once', async (t) => {
+  const receiver = await startReceiver(t)
+  const answers: Parameters<LookupAll>[2][] = []
+  const { send } = sender(t, { lookup: (_hostname, _options, callback) => void answers.push(callback) })
+  const all = Array.from({ length: 8 }, () => send(`http://hooks.example.com:${receiver.port}/`))
+  while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(answers.length, 1)
+  answers[0]?.(null, [{ address: '127.0.0.1', family: 4 }])
+  t.ok((await Promise.all(all)).every(({ ok }) => ok))
 })
 
 t.test('a huge answer is not read to its end, and counts by its status', async (t) => {

@@ -1,12 +1,14 @@
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
 import t from 'tap'
+import type { Revocation } from '../../src/revocation/revocation.ts'
 import { templateOf } from '../../src/telemetry/calls.ts'
 import { ExportedSpans } from '../../src/telemetry/exported-spans.ts'
 import { Problems } from '../../src/telemetry/problems.ts'
 import { RunSpans, withRun } from '../../src/telemetry/run-spans.ts'
 import { tracing } from '../../src/telemetry/tracing.ts'
 import { fakeClock } from '../support/clock.ts'
+import { AN_ORIGIN, aSignal } from '../support/signals.ts'
 
 function setUp() {
   const exporter = new InMemorySpanExporter()
@@ -160,5 +162,28 @@ t.test(
         { status: 503, leftOut: 2, err: error },
       ],
     )
+  },
+)
+
+t.test(
+  'a request with many signals exports a limited number of them, and each continues its trace',
+  async (t) => {
+    const { provider, exported } = setUp()
+    provider.register()
+    t.teardown(() => {
+      for (const api of [trace, context]) api.disable()
+    })
+    const signals = Array.from({ length: 300 }, (_, index) => aSignal({ userId: `u${index}` }))
+    const traces = new Set<string | null>()
+    const stored = { id: 'r1', status: 'queued', traceparent: null } as Revocation
+    await tracing.accept(signals, AN_ORIGIN, async (traced) => {
+      for (const { traceparent } of traced) traces.add(traceparent ?? null)
+      return { revocations: traced.map(() => stored), replayed: false }
+    })
+    t.equal(exported().filter(({ name }) => name === 'create revocations').length, 200)
+    const request = exported().find(({ name }) => name === 'accept revocations')
+    t.equal(request?.attributes['curfew.spans.dropped'], 100)
+    t.equal(traces.size, 300)
+    t.notOk(traces.has(null))
   },
 )

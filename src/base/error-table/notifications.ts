@@ -7,7 +7,7 @@ export const NOTIFICATION_ERRORS = {
     title: 'No receiver of notifications has this name, or it is not notified of this tenant',
     action: 'Send the name of an entry in "receivers" of CONFIG_FILE, or omit "notify".',
   },
-  CURFEW_NOTIFICATION_NOT_FOUND: {
+  CURFEW_UNKNOWN_NOTIFICATION: {
     status: 404,
     title: 'There is no such notification',
     action: 'List them with GET /notifications. Delivered ones are deleted after three days.',

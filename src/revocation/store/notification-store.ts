@@ -4,7 +4,7 @@ import type { NewNotification, NotificationStatus, NotificationType } from '../n
 export const NOTIFICATION_LEASE_MS = 60_000
 /** How long a notification is retried. */
 export const GIVE_UP_NOTIFICATION_AFTER_MS = 3 * 24 * 60 * 60_000
-/** How long a delivered notification is kept. Failed ones are kept as long as ended revocations. */
+/** How long a delivered notification is kept at most. Failed ones are kept as long as ended revocations. */
 export const DELIVERED_KEPT_MS = 3 * 24 * 60 * 60_000
 
 /** A stored notification. Times in ms since the epoch. */
@@ -52,12 +52,15 @@ export interface NotificationQuery {
   cursor?: string | undefined
 }
 
-/** The notifications of one receiver. */
+/** Waiting and failed notifications are counted up to here. */
+export const MOST_COUNTED = 10_000
+
+/** The notifications of one receiver, each number up to `MOST_COUNTED`. */
 export interface ReceiverBacklog {
   receiver: string
   pending: number
   failed: number
-  /** When the oldest pending one happened. */
+  /** Since when the oldest pending one has been waiting: since it happened, or since it was sent again. */
   oldestPendingAt: number | null
 }
 
@@ -82,7 +85,10 @@ export interface NotificationStore {
   /** Stores the result of an attempt. No effect if the notification was claimed again, or erased, in the meantime. */
   report(claimed: Pick<Notification, 'id' | 'attempts'>, result: NotificationResult): Promise<void>
 
-  /** Ends pending notifications whose time is over, whoever they are for: their receiver was not available. */
+  /**
+   * Ends some pending notifications whose time is over, whoever they are for: their receiver was not available. Call it until
+   * none is returned.
+   */
   giveUp(now: number, code: string): Promise<{ receiver: string; type: NotificationType }[]>
 
   /** One notification; null if there is none. */
@@ -91,17 +97,24 @@ export interface NotificationStore {
   /** Newest first. `nextCursor` is null on the last page. */
   list(query: NotificationQuery): Promise<{ items: Notification[]; nextCursor: string | null }>
 
-  /** Makes a notification pending again, due now, for another three days. @returns whether it exists */
+  /**
+   * Makes a notification pending again, due now, for another three days. One that is being sent, or is due within the time of a
+   * lease, is left as it is. @returns whether it was changed
+   */
   redeliver(id: string, now: number): Promise<boolean>
 
-  /** The same for failed notifications of a receiver. @returns their number */
-  redeliverFailed(query: RedeliverQuery, now: number): Promise<number>
+  /** The same for failed notifications of a receiver, at most `limit`. @returns their number */
+  redeliverFailed(query: RedeliverQuery, now: number, limit: number): Promise<number>
 
+  /** Counts up to `MOST_COUNTED`. */
   countFailed(query: RedeliverQuery): Promise<number>
 
   /** Of each receiver with notifications that are pending or failed. */
   backlog(): Promise<ReceiverBacklog[]>
 
-  /** Deletes delivered ones after `DELIVERED_KEPT_MS`, and failed ones that ended before; returns their number. */
-  purge(failedBefore: number, now: number): Promise<number>
+  /**
+   * Deletes those that ended before this time, delivered ones after `DELIVERED_KEPT_MS` at the latest, and pending ones that
+   * nothing has given up; returns their number.
+   */
+  purge(before: number, now: number): Promise<number>
 }

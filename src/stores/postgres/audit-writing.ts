@@ -6,7 +6,7 @@ import { chainStarted, headsListed } from '../../revocation/audit/events.ts'
 import { newSalt } from '../../revocation/audit/salt.ts'
 import { Outbox } from '../../revocation/outbox.ts'
 import { AUDIT_COLUMNS, toAuditValues, toHead } from '../audit-row.ts'
-import { type NotificationRow, toNotificationRow } from '../notifications.ts'
+import { type NotificationRow, toNotificationRow } from '../notification-rows.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import { insertNotifications } from './notifications.ts'
 

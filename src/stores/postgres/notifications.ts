@@ -1,5 +1,6 @@
 import type { NotificationStore } from '../../revocation/store/notification-store.ts'
-import { NEW_NOTIFICATION_COLUMNS, type NotificationRow, notificationStore } from '../notifications.ts'
+import { NEW_NOTIFICATION_COLUMNS, type NotificationRow } from '../notification-rows.ts'
+import { notificationStore } from '../notifications.ts'
 import { POSTGRES_AUDIT } from './audit-reading.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import { isUuid } from './statements.ts'
@@ -22,7 +23,8 @@ export function postgresNotifications(database: PostgresDatabase): NotificationS
     rows: database.query,
     write: (text, values, options) => database.transaction((query) => query(text, values), options),
     insert: (rows) => database.transaction((query) => insertNotifications(query, rows)),
-    skipLocked: 'FOR UPDATE SKIP LOCKED',
+    // An array, so that the selection runs once: in a join it could run again, and select more.
+    isSelected: (statement) => `id = ANY (ARRAY (${statement} FOR UPDATE SKIP LOCKED))`,
   })
   return { ...store, get: async (id) => (isUuid(id) ? store.get(id) : null) }
 }

@@ -341,7 +341,8 @@ export const MIGRATIONS: readonly string[] = [
     attempted_at INTEGER,
     ended_at INTEGER
   ) STRICT;
-  CREATE INDEX notifications_pending ON notifications (receiver, due_at, at, give_up_at) WHERE status = 'pending';
+  CREATE INDEX notifications_pending ON notifications (receiver, due_at, give_up_at) WHERE status = 'pending';
+  CREATE INDEX notifications_give_up ON notifications (give_up_at) WHERE status = 'pending';
   CREATE INDEX notifications_failed ON notifications (receiver, at) WHERE status = 'failed';
   CREATE INDEX notifications_ended ON notifications (status, ended_at) WHERE ended_at IS NOT NULL;
   CREATE INDEX notifications_revocation ON notifications (revocation_id) WHERE revocation_id IS NOT NULL;

@@ -3,12 +3,8 @@ import type { NoteEvents } from '../../revocation/audit/entry.ts'
 import type { Outbox } from '../../revocation/outbox.ts'
 import type { NotificationStore } from '../../revocation/store/notification-store.ts'
 import type { Rows } from '../audit-dialect.ts'
-import {
-  NEW_NOTIFICATION_COLUMNS,
-  type NotificationRow,
-  notificationStore,
-  toNotificationRow,
-} from '../notifications.ts'
+import { NEW_NOTIFICATION_COLUMNS, type NotificationRow, toNotificationRow } from '../notification-rows.ts'
+import { notificationStore } from '../notifications.ts'
 import { SQLITE_AUDIT } from './audit-reading.ts'
 import type { Companion } from './group-commit.ts'
 import { prepareOn } from './prepared.ts'
@@ -81,6 +77,6 @@ export function sqliteNotifications(
     rows,
     write: (text, values, options) => write(() => prepare(text).all(...(values as SQLInputValue[])), options),
     insert: (some) => write(() => insert(some), { mustSync: true }),
-    skipLocked: '',
+    isSelected: (statement) => `id IN (${statement})`,
   })
 }

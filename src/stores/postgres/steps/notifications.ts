@@ -25,8 +25,8 @@ CREATE TABLE curfew.notifications (
   attempted_at bigint,
   ended_at bigint
 );
-CREATE INDEX notifications_pending ON curfew.notifications (receiver, due_at, at, give_up_at)
-  WHERE status = 'pending';
+CREATE INDEX notifications_pending ON curfew.notifications (receiver, due_at, give_up_at) WHERE status = 'pending';
+CREATE INDEX notifications_give_up ON curfew.notifications (give_up_at) WHERE status = 'pending';
 CREATE INDEX notifications_failed ON curfew.notifications (receiver, at) WHERE status = 'failed';
 CREATE INDEX notifications_ended ON curfew.notifications (status, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX notifications_revocation ON curfew.notifications (revocation_id) WHERE revocation_id IS NOT NULL;
