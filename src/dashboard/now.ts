@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import { WAITS, type Wait } from '../base/waits.ts'
 import type { Api } from './api.ts'
 import { type Html, PREFIX, table, text, time } from './layout.ts'
 import { numberText } from './numbers.ts'
@@ -35,7 +36,7 @@ interface Tenant {
   clients: Client[]
   estimatedCompletionAt: string | null
   oldestQueuedAt: string | null
-  waitingFor: { what: string; until: string | null } | null
+  waitingFor: Wait | null
 }
 
 interface Counted {
@@ -161,18 +162,10 @@ function blocked({ blockedUntil, nextAt }: Budget): Html {
   return nextAt === null ? '<span class="hint">not blocked</span>' : html`used up until !${time(nextAt)}`
 }
 
-const WAITS: Record<string, string> = {
-  'qlik-rate-limit': 'Blocked by Qlik Cloud',
-  budget: 'Waits for the rate limit',
-  'tenant-failing': 'Its last calls failed',
-  'client-refused': 'Its OAuth client is refused',
-  'unknown-tenant': 'It is not configured',
-}
-
 function emptyAt({ estimatedCompletionAt, waitingFor }: Tenant): Html {
   const wait =
     waitingFor &&
-    html`<br>${WAITS[waitingFor.what] ?? waitingFor.what}!${waitingFor.until ? html` until !${time(waitingFor.until)}` : ''}`
+    html`<br>Waits for ${WAITS[waitingFor.what] ?? waitingFor.what}!${waitingFor.until ? html` until !${time(waitingFor.until)}` : ''}`
   return `${time(estimatedCompletionAt)}${wait ?? ''}`
 }
 
