@@ -1,4 +1,6 @@
 import t from 'tap'
+import type { PageRequest } from '../../src/dashboard/page.ts'
+import { sendersPage } from '../../src/dashboard/senders.ts'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
 import { signedIn } from '../support/browser.ts'
 import { testClock } from '../support/clock.ts'
@@ -137,6 +139,30 @@ t.test('Sources and keys shows rejections with their reason, to keys that may se
   const reader = await (await signedIn(service, keyOf('reader'))).get('/dashboard/senders')
   t.equal(reader.status, 200)
   t.match(reader.text, /with the role operate/)
+})
+
+t.test('Sources and keys does not call a sender free of rejections that were not counted', async (t) => {
+  const clock = testClock
+  const since = (ms: number) => new Date(clock.now() - ms).toISOString()
+  const show = async (perHour: number[], rejectionsSince: string, tenants: string[] | null = null) => {
+    const app = { name: 'app', kind: 'x', lastAcceptedAt: null, lastRejected: null }
+    const sources = tenants ? [] : [{ ...app, rejections: { perHour, last: null } }]
+    const api = { get: async () => ({ apiKeys: [], webhookSecrets: [], sources, rejectionsSince }) }
+    const request = { api, clock, key: { tenants } } as unknown as PageRequest
+    const answer = await sendersPage.handle(request)
+    return 'content' in answer ? answer.content : ''
+  }
+  const none = Array.from({ length: 24 }, () => 0)
+  const day = 24 * 60 * 60_000
+  t.match(await show(none, since(day)), '>none<')
+  const unknown = await show(none, since(day / 12))
+  t.match(unknown, 'not known before <time')
+  t.notMatch(unknown, '>none<')
+  t.match(await show([...none.slice(1), 5], since(day)), '5 in the last hour, 5 in 24 h')
+  const some = await show([...none.slice(1), 5_000], since(day / 12))
+  t.match(some, '5,000 since <time')
+  t.notMatch(some, '24 h')
+  t.match(await show(none, since(day), ['acme']), 'This key sees no source: it is restricted to tenants.')
 })
 
 t.test('the audit trail is searched, listed in pages, and leads to the revocation', async (t) => {
