@@ -116,7 +116,7 @@ t.test('Now shows how many users were logged out, and the budget of each client'
   // On a busy machine, the first page does not wait until everything is counted.
   while (!/<dt>Verified<\/dt><dd>1<\/dd>/.test(text)) text = await shown()
   t.match(text, /<svg class="area" role="img" aria-labelledby="hour-users-title hour-users-description">/)
-  t.match(text, /<td><code>\w+<\/code><\/td><td class="number">\d+ of 5000<\/td>/)
+  t.match(text, /<td><code>\w+<\/code><\/td><td class="number">[\d,]+ of 5,000<\/td>/)
 })
 
 t.test('filters suggest names, and keep what was entered', async (t) => {
