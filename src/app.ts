@@ -149,7 +149,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     wake: worker.wake,
     onWithdrawn: worker.withdraw,
   })
-  await app.register(failures, { store })
+  await app.register(failures, { store, clock })
   await app.register(batches, { store, estimates, tenants })
   await app.register(key, { senders, brake: config.massRevocation })
   await app.register(status, { estimates, tenants, clock })
@@ -194,6 +194,7 @@ export async function buildApp(config: Config, options: AppOptions = {}): Promis
     ...{ load, initial: config, tenants, senders, sources, receivers, recorder, log: app.log },
   })
 
+  // Notify
   if (notifications) await app.register(notifications.routes)
 
   if (store.backup) await app.register(backups, { backup: store.backup, recorder, log: app.log })

@@ -2,6 +2,11 @@ import { ERRORS, type ErrorCode } from './error-table.ts'
 
 export { ERRORS, type ErrorCode } from './error-table.ts'
 
+/** Whether something is a code of this version. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code)
+}
+
 /** One invalid member of a request. */
 export interface InvalidMember {
   /** JSON Pointer into the body, or the name of the header or parameter. */

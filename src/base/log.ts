@@ -1,5 +1,5 @@
 import pino, { type LogFn, type LoggerOptions } from 'pino'
-import { CurfewError, ERRORS, type ErrorCode, OwnError } from './errors.ts'
+import { CurfewError, ERRORS, type ErrorCode, isErrorCode, OwnError } from './errors.ts'
 
 /**
  * Writes lines to the log. `details` hold no user names; the message is constant, so that operators can search for it.
@@ -89,10 +89,6 @@ function codeOf(details: unknown): ErrorCode | null {
   if (!isObject(details)) return null
   if ('err' in details && details.err instanceof CurfewError) return details.err.code
   return 'code' in details && isErrorCode(details.code) ? details.code : null
-}
-
-function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(ERRORS, code)
 }
 
 function isObject(details: unknown): details is object {

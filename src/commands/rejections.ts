@@ -1,4 +1,4 @@
-import { ERRORS } from '../base/errors.ts'
+import { ERRORS, isErrorCode } from '../base/errors.ts'
 import { connect } from '../cli/connection.ts'
 import { count, note, print, printable, printJson, table } from '../cli/terminal.ts'
 import { timeText } from '../cli/times.ts'
@@ -66,7 +66,7 @@ function senderLines(senders: readonly RejectedSender[]): string[] {
 
 /** How often, why, and what to do. */
 function reasonLines({ source, code, count: times }: Reason): string[] {
-  const known = Object.hasOwn(ERRORS, code) ? ERRORS[code as keyof typeof ERRORS] : null
+  const known = isErrorCode(code) ? ERRORS[code] : null
   const first = `${count(times, 'rejection')} at ${printable(source)}: ${printable(code)}`
   return known ? [`${first}: ${known.title}.`, `    ${known.action}`] : [first]
 }

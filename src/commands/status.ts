@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Wait } from '../base/waits.ts'
 import { clientFor, readConnection } from '../cli/connection.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { failureOf } from '../cli/failure.ts'
 import { count, note, paint, print, printable, printJson, table } from '../cli/terminal.ts'
 import { comingText, timeText } from '../cli/times.ts'
-import { type Wait, waitText } from '../cli/waits.ts'
+import { waitText } from '../cli/waits.ts'
 import { CurfewApiError, type CurfewClient, type Revocation } from '../client/client.ts'
 import { type Check, metricsOf, readinessOf, type Sender } from './service-state.ts'
 

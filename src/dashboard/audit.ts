@@ -4,6 +4,7 @@ import { type Api, ApiError } from './api.ts'
 import { checked } from './checked.ts'
 import { type Field, filterForm, type Suggestions, TIME_HINT } from './filter-form.ts'
 import { type Column, type Html, older, PREFIX, table, text, time } from './layout.ts'
+import { numberText } from './numbers.ts'
 import type { Page } from './page.ts'
 
 const FILTERS = [
@@ -41,6 +42,8 @@ interface Item {
 
 interface Check {
   checkedAt: string | null
+  total: number
+  damaged: number
   chains: {
     writer: string
     last: { sequence: number; at: string } | null
@@ -87,31 +90,36 @@ function fieldsOf({ event, key, source, tenant }: Suggestions): Field[] {
   ]
 }
 
+/** Why the state of the chains is not shown, by error code. */
+const HIDDEN: Record<string, string> = {
+  CURFEW_NO_AUDIT_TRAIL: 'The audit trail is off: set AUDIT_RETENTION_DAYS.',
+  CURFEW_FORBIDDEN: 'The state of the chains is shown to API keys that are not restricted to tenants.',
+}
+
 /** Whether the chains are intact, as far as they are checked. */
 async function chainState(api: Api): Promise<Html> {
   try {
     return show(await api.get<Check>('/audit/check'))
   } catch (error) {
-    if (!(error instanceof ApiError) || ![403, 409].includes(error.status)) throw error
-    const why =
-      error.status === 409
-        ? 'The audit trail is off: set AUDIT_RETENTION_DAYS.'
-        : 'The state of the chains is shown to API keys that are not restricted to tenants.'
-    return html`<p class="hint">${why}</p>`
+    if (!(error instanceof ApiError) || !Object.hasOwn(HIDDEN, error.problem.code)) throw error
+    return html`<p class="hint">${HIDDEN[error.problem.code]}</p>`
   }
 }
 
-function show({ checkedAt, chains }: Check): Html {
-  const damaged = chains.filter(({ problem }) => problem !== null)
+function show({ checkedAt, total, damaged, chains }: Check): Html {
   const state =
-    damaged.length > 0
-      ? html`<p class="bad"><strong>${damaged.length} of ${chains.length} chains are damaged.</strong> Export the trail and run <code>curfew audit verify</code>.</p>`
+    damaged > 0
+      ? html`<p class="bad"><strong>${numberText(damaged)} of ${numberText(total)} chains are damaged.</strong> Export the trail and run <code>curfew audit verify</code>.</p>`
       : checkedAt === null
         ? '<p>The first check is not finished. It begins ten minutes after the start.</p>'
         : html`<p><strong class="good">All chains are intact</strong> up to the check at !${time(checkedAt)}.</p>`
   if (chains.length === 0) return html`<div class="state">!${state}</div>`
-  const rows = table('Chains', CHAINS, [...damaged, ...chains.filter((one) => !damaged.includes(one))], '')
-  return html`<div class="state">!${state}<details id="chains"><summary>Verified up to, for each chain</summary>!${rows}</details></div>`
+  const more =
+    total > chains.length
+      ? html`<p class="hint">${numberText(total - chains.length)} chains are not shown.</p>`
+      : ''
+  const rows = table('Chains', CHAINS, chains, '')
+  return html`<div class="state">!${state}<details id="chains"><summary>Verified up to, for each chain</summary>!${rows}!${more}</details></div>`
 }
 
 const CHAINS: readonly Column<Check['chains'][number]>[] = [

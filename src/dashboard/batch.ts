@@ -33,7 +33,7 @@ async function batchContent({ api, params, query, mayOperate, csrf }: PageReques
         cell: ({ code, title }) =>
           html`<a href="${PREFIX}/revocations?${toField({ ...filters, status: 'failed', code })}">${title}</a><br><code>${code}</code>`,
       },
-      { name: 'Number', isNumber: true, cell: ({ count }) => text(count) },
+      { name: 'Count', isNumber: true, cell: ({ count }) => text(count) },
       { name: 'What to do', cell: ({ action }) => text(action) },
     ],
     batch.failures,
@@ -59,7 +59,7 @@ function facts(batch: Batch): Html {
     ],
     ['Tenant', text(batch.tenant)],
     ['Created', time(batch.createdAt)],
-    ['Expected', time(estimatedCompletionAt)],
+    ['Expected completion', time(estimatedCompletionAt)],
     ['Id', html`<code>${batch.id}</code>`],
   ]
   return html`<dl>!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>`).join('')}</dl>`

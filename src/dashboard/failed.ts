@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import { matchingForm } from './actions.ts'
 import { toField } from './filters.ts'
 import { type Column, type Html, PREFIX, table, text } from './layout.ts'
+import { countText } from './numbers.ts'
 import type { Page, PageRequest } from './page.ts'
 
 /** An item of `GET /revocations/failures`. */
@@ -27,7 +28,7 @@ export const failedPage: Page = {
 async function failedContent({ api, mayOperate, csrf }: PageRequest): Promise<Html> {
   const { items } = await api.get<{ items: Failure[] }>('/revocations/failures')
   const retry: Column<Failure> = {
-    name: 'Change',
+    name: 'Actions',
     cell: ({ code }) => matchingForm({ status: 'failed', code }, ['retry'], csrf),
   }
   const columns = mayOperate ? [...COLUMNS, retry] : COLUMNS
@@ -43,9 +44,9 @@ const COLUMNS: readonly Column<Failure>[] = [
       html`<a href="${PREFIX}/revocations?${toField({ status: 'failed', code })}">${title}</a><br><code>${code}</code>`,
   },
   {
-    name: 'Number',
+    name: 'Count',
     isNumber: true,
-    cell: ({ count }) => text(`${count.isExact ? '' : 'more than '}${count.value}`),
+    cell: ({ count }) => text(countText(count)),
   },
   { name: 'Tenants', cell: ({ tenants }) => tenantsCell(tenants) },
   { name: 'What to do', cell: ({ action }) => text(action) },

@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import { VERSION } from './assets.ts'
+import { numberText } from './numbers.ts'
 import type { Operator } from './operator.ts'
 
 export const PREFIX = '/dashboard'
@@ -129,7 +130,8 @@ export function table<Row>(
 }
 
 /** Text in a cell. */
-export const text = (value: string | number | null | undefined): Html => html`${value ?? '–'}`
+export const text = (value: string | number | null | undefined): Html =>
+  html`${typeof value === 'number' ? numberText(value) : (value ?? '–')}`
 
 export interface Problem {
   title: string

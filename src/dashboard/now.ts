@@ -1,7 +1,8 @@
 import { html } from 'ghtml'
+import { WAITS, type Wait } from '../base/waits.ts'
 import type { Api } from './api.ts'
 import { type Html, PREFIX, table, text, time } from './layout.ts'
-import { numberText } from './numbers.ts'
+import { countText, numberText } from './numbers.ts'
 import type { Page } from './page.ts'
 import { statisticsContent } from './statistics.ts'
 
@@ -35,7 +36,7 @@ interface Tenant {
   clients: Client[]
   estimatedCompletionAt: string | null
   oldestQueuedAt: string | null
-  waitingFor: { what: string; until: string | null } | null
+  waitingFor: Wait | null
 }
 
 interface Counted {
@@ -88,7 +89,7 @@ function tile(name: string, value: number | string, query: string | null = null,
 }
 
 function shown(count: Counted['count']): string {
-  return count ? `${numberText(count.value)}${count.isExact ? '' : '+'}` : '–'
+  return count ? countText(count) : '–'
 }
 
 function total({ backlog }: Tenant, of: keyof Backlog): number {
@@ -120,7 +121,7 @@ function backlogTable(tenants: readonly Tenant[]): Html {
       { name: 'Running', isNumber: true, cell: (one) => text(total(one, 'running')) },
       { name: 'Tokens', isNumber: true, cell: ({ remainingTokens }) => text(remainingTokens) },
       { name: 'Oldest since', cell: ({ oldestQueuedAt }) => time(oldestQueuedAt) },
-      { name: 'Done at', cell: (one) => emptyAt(one) },
+      { name: 'Expected completion', cell: (one) => emptyAt(one) },
     ],
     tenants,
     'No tenant is in use. Send a logout, and it appears here.',
@@ -135,7 +136,7 @@ function budgetTable(tenants: readonly Tenant[]): Html {
     {
       name: `${name} available`,
       isNumber: true,
-      cell: (row: Row) => text(`${of(row).available} of ${of(row).perWindow}`),
+      cell: (row: Row) => text(`${numberText(of(row).available)} of ${numberText(of(row).perWindow)}`),
     },
     { name: `${name} blocked`, cell: (row: Row) => blocked(of(row)) },
   ]
@@ -161,18 +162,10 @@ function blocked({ blockedUntil, nextAt }: Budget): Html {
   return nextAt === null ? '<span class="hint">not blocked</span>' : html`used up until !${time(nextAt)}`
 }
 
-const WAITS: Record<string, string> = {
-  'qlik-rate-limit': 'Blocked by Qlik Cloud',
-  budget: 'Waits for the rate limit',
-  'tenant-failing': 'Its last calls failed',
-  'client-refused': 'Its OAuth client is refused',
-  'unknown-tenant': 'It is not configured',
-}
-
 function emptyAt({ estimatedCompletionAt, waitingFor }: Tenant): Html {
   const wait =
     waitingFor &&
-    html`<br>${WAITS[waitingFor.what] ?? waitingFor.what}!${waitingFor.until ? html` until !${time(waitingFor.until)}` : ''}`
+    html`<br>Waits for ${WAITS[waitingFor.what] ?? waitingFor.what}!${waitingFor.until ? html` until !${time(waitingFor.until)}` : ''}`
   return `${time(estimatedCompletionAt)}${wait ?? ''}`
 }
 

@@ -20,3 +20,8 @@ const DIGITS = new Intl.NumberFormat('en')
 export function numberText(value: number): string {
   return DIGITS.format(value)
 }
+
+/** A count of the API: a number, or a lower bound such as `10,000 or more`. */
+export function countText({ value, isExact }: { value: number; isExact: boolean }): string {
+  return `${numberText(value)}${isExact ? '' : ' or more'}`
+}

@@ -1,10 +1,12 @@
 import { html } from 'ghtml'
-import { type Api, ApiError } from './api.ts'
+import { expiringKeys } from '../http/key-expiry.ts'
+import { ApiError } from './api.ts'
 import { sparkline } from './charts.ts'
 import { type Column, type Html, table, text, time } from './layout.ts'
-import type { Page } from './page.ts'
+import { numberText } from './numbers.ts'
+import type { Page, PageRequest } from './page.ts'
 
-const EXPIRES_SOON_MS = 14 * 24 * 60 * 60_000
+const DAY_MS = 24 * 60 * 60_000
 
 interface Sender {
   name: string
@@ -33,27 +35,32 @@ export const sendersPage: Page = {
   method: 'GET',
   path: '/senders',
   section: 'senders',
-  handle: async ({ api }) => ({ title: 'Sources and keys', content: await sendersContent(api) }),
+  handle: async (request) => ({ title: 'Sources and keys', content: await sendersContent(request) }),
 }
 
-async function sendersContent(api: Api): Promise<Html> {
+async function sendersContent({ api, key, clock }: PageRequest): Promise<Html> {
   try {
-    const [senders, { at }] = await Promise.all([
-      api.get<Senders>('/senders'),
-      api.get<{ at: string }>('/status'),
-    ])
-    return show(senders, Date.parse(at))
+    const senders = await api.get<Senders>('/senders')
+    return show(senders, { now: clock.now(), isRestricted: key.tenants !== null })
   } catch (error) {
     if (!(error instanceof ApiError) || error.problem.code !== 'CURFEW_ROLE_REQUIRED') throw error
     return '<p class="empty">Sources and keys are shown to API keys with the role operate. Sign in with such a key.</p>'
   }
 }
 
-function show({ sources, apiKeys, webhookSecrets, rejectionsSince }: Senders, now: number): Html {
-  return html`!${scopeOf(rejectionsSince)}
-!${table('Sources', SOURCES, sources, 'No source is configured: add one to sources in CONFIG_FILE.')}
-!${table('API keys', keyColumns(now), apiKeys, 'This key sees no API key: it is restricted to tenants.')}
-!${table('Webhook secrets', WEBHOOKS, webhookSecrets, 'No webhook secret is configured.')}`
+function show(
+  { sources, apiKeys, webhookSecrets, rejectionsSince: since }: Senders,
+  { now, isRestricted }: { now: number; isRestricted: boolean },
+): Html {
+  const none = (of: string, otherwise: string) =>
+    isRestricted ? `This key sees no ${of}: it is restricted to tenants.` : otherwise
+  const requests = requestColumns(since, now)
+  const noSource = none('source', 'No source is configured: add one to sources in CONFIG_FILE.')
+  const noSecret = none('webhook secret', 'No webhook secret is configured.')
+  return html`!${scopeOf(since)}
+!${table('Sources', [...SOURCES, ...requests], sources, noSource)}
+!${table('API keys', [...keyColumns(now), ...requests], apiKeys, none('API key', 'No API key is configured.'))}
+!${table('Webhook secrets', [...WEBHOOKS, ...requests], webhookSecrets, noSecret)}`
 }
 
 function scopeOf(rejectionsSince: string | null): Html {
@@ -65,22 +72,20 @@ function scopeOf(rejectionsSince: string | null): Html {
 
 const tenantsOf = (tenants: string[] | null) => text(tenants === null ? 'all' : tenants.join(', '))
 
-const REQUESTS: readonly Column<Sender>[] = [
+const requestColumns = (since: string | null, now: number): Column<Sender>[] => [
   { name: 'Last accepted', cell: ({ lastAcceptedAt }) => time(lastAcceptedAt) },
   { name: 'Last rejected', cell: (sender) => lastRejection(sender) },
-  { name: 'Authenticated rejections', cell: ({ rejections }) => history(rejections) },
+  { name: 'Authenticated rejections', cell: ({ rejections }) => history(rejections, since, now) },
 ]
 
 const SOURCES: readonly Column<Senders['sources'][number]>[] = [
   { name: 'Source', cell: ({ name }) => html`<b>${name}</b>` },
   { name: 'Kind', cell: ({ kind }) => text(kind) },
-  ...REQUESTS,
 ]
 
 const WEBHOOKS: readonly Column<Senders['webhookSecrets'][number]>[] = [
   { name: 'Secret', cell: ({ name }) => html`<b>${name}</b>` },
   { name: 'Tenants', cell: ({ tenants }) => tenantsOf(tenants) },
-  ...REQUESTS,
 ]
 
 const keyColumns = (now: number): Column<ApiKey>[] => [
@@ -89,15 +94,14 @@ const keyColumns = (now: number): Column<ApiKey>[] => [
   { name: 'Tenants', cell: ({ tenants }) => tenantsOf(tenants) },
   { name: 'Expires', cell: (key) => expiry(key, now) },
   { name: 'Last used', cell: ({ lastUsedAt }) => time(lastUsedAt) },
-  ...REQUESTS,
 ]
 
-function expiry({ notBefore, expiresAt }: ApiKey, now: number): Html {
+function expiry({ name, notBefore, expiresAt }: ApiKey, now: number): Html {
   if (notBefore !== null && Date.parse(notBefore) > now) return html`valid from !${time(notBefore)}`
   if (expiresAt === null) return text('never')
-  const left = Date.parse(expiresAt) - now
-  if (left > EXPIRES_SOON_MS) return time(expiresAt)
-  return html`<span class="bad">${left > 0 ? 'soon: ' : 'expired: '}</span>!${time(expiresAt)}`
+  const { soon, expired } = expiringKeys([{ name, notBefore: null, expiresAt: Date.parse(expiresAt) }], now)
+  if (soon.length + expired.length === 0) return time(expiresAt)
+  return html`<span class="bad">${soon.length > 0 ? 'soon: ' : 'expired: '}</span>!${time(expiresAt)}`
 }
 
 /** The later one of both: the audit trail has those of all replicas, the process those that did not authenticate. */
@@ -112,10 +116,17 @@ function lastRejection({ lastRejected, rejections }: Sender): Html {
   return last ? html`!${time(last.at)}<br><code>${last.code}</code>${last.note}` : text(null)
 }
 
-function history(rejections: Sender['rejections']): Html {
-  if (rejections === null) return text(null)
-  const total = rejections.perHour.reduce((sum, count) => sum + count, 0)
-  if (total === 0) return '<span class="good">none</span>'
-  const description = `${total} rejections in 24 hours, by hour: ${rejections.perHour.join(', ')}`
-  return html`!${sparkline(rejections.perHour, description)}<br><span class="hint">${rejections.perHour.at(-1) ?? 0} in the last hour, ${total} in 24 h</span>`
+/** @param since from when on they are counted: after many rejections, that is less than 24 hours */
+function history(rejections: Sender['rejections'], since: string | null, now: number): Html {
+  if (rejections === null || since === null) return text(null)
+  const { perHour } = rejections
+  const total = perHour.reduce((sum, count) => sum + count, 0)
+  const isWholeDay = Date.parse(since) <= now - DAY_MS
+  if (total === 0)
+    return isWholeDay ? '<span class="good">none</span>' : html`not known before !${time(since)}`
+  const description = `${total} rejections, by hour: ${perHour.join(', ')}`
+  const figures = isWholeDay
+    ? html`${numberText(perHour.at(-1) ?? 0)} in the last hour, ${numberText(total)} in 24 h`
+    : html`${numberText(total)} since !${time(since)}`
+  return html`!${sparkline(perHour, description)}<br><span class="hint">!${figures}</span>`
 }

@@ -35,12 +35,12 @@ export async function statisticsContent(api: Api): Promise<Html> {
 
 function panel(period: Period, statistics: Statistics): Html {
   const { verified, p50Seconds, p99Seconds, isComplete } = statistics
-  const counting = isComplete ? '' : '<p class="hint">Still counting: older times are missing.</p>'
+  const counting = isComplete ? '' : '<p class="hint">Still counting: some times are missing.</p>'
   return html`<section class="panel" aria-labelledby="${period}">
 <h3 id="${period}">${PERIODS[period]}</h3>
 <dl class="figures"><div><dt>Verified</dt><dd>${numberText(verified ?? 0)}</dd></div>
-<div><dt>Half took up to</dt><dd>${durationText(p50Seconds)}</dd></div>
-<div><dt>99 % took up to</dt><dd>${durationText(p99Seconds)}</dd></div></dl>
+<div><dt>Median</dt><dd>${durationText(p50Seconds)}</dd></div>
+<div><dt>99 %</dt><dd>${durationText(p99Seconds)}</dd></div></dl>
 !${verified === 0 ? empty(isComplete) : charts(period, statistics)}!${counting}</section>`
 }
 

@@ -65,10 +65,7 @@ export interface NewNotification {
 export const RevocationData = RevocationView.omit({ estimatedCompletionAt: true, waitingFor: true })
 
 /** What the audit trail records of a change, as the type of a notification; null if receivers are not notified of it. */
-export function typeOfEvent({
-  event,
-  details,
-}: Pick<AuditEvent, 'event' | 'details'>): NotificationType | null {
+function typeOfEvent({ event, details }: Pick<AuditEvent, 'event' | 'details'>): NotificationType | null {
   if (event === 'held') return 'revocation.held'
   if (event === 'revocation-verified') return 'revocation.verified'
   if (event === 'revocation-unverified') return 'revocation.unverified'

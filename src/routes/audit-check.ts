@@ -8,6 +8,9 @@ import { problemAnswer } from '../http/problems.ts'
 import { PROBLEMS } from '../revocation/audit/finding.ts'
 import type { TrailCheck } from '../revocation/audit/trail-check.ts'
 
+/** Each start of a process begins a chain. */
+const MAX_CHAINS = 100
+
 const sequence = z.int().min(1).describe('Position in the chain')
 
 export interface AuditCheckOptions {
@@ -36,19 +39,23 @@ const auditCheck: FastifyPluginAsyncZod<AuditCheckOptions> = async (app, { trail
                 .datetime()
                 .nullable()
                 .describe('All entries of that time were checked; null before the first complete check'),
-              chains: z.array(
-                z.object({
-                  writer: z.string().describe('Id of the chain: each start of a process begins one'),
-                  last: z
-                    .object({ sequence, at: z.iso.datetime() })
-                    .nullable()
-                    .describe('The last entry of those that are intact; null if there is none'),
-                  problem: z
-                    .object({ problem: z.enum(PROBLEMS).describe('What is wrong'), sequence })
-                    .nullable()
-                    .describe('The first damaged or missing entry'),
-                }),
-              ),
+              total: z.int().min(0).describe('Number of chains of which an entry was checked'),
+              damaged: z.int().min(0).describe('Number of those with a problem'),
+              chains: z
+                .array(
+                  z.object({
+                    writer: z.string().describe('Id of the chain: each start of a process begins one'),
+                    last: z
+                      .object({ sequence, at: z.iso.datetime() })
+                      .nullable()
+                      .describe('The last entry of those that are intact; null if there is none'),
+                    problem: z
+                      .object({ problem: z.enum(PROBLEMS).describe('What is wrong'), sequence })
+                      .nullable()
+                      .describe('The first damaged or missing entry'),
+                  }),
+                )
+                .describe(`Up to ${MAX_CHAINS}: damaged ones first, then those with the newest entries`),
             })
             .describe('The chains'),
           default: problemAnswer,
@@ -58,9 +65,12 @@ const auditCheck: FastifyPluginAsyncZod<AuditCheckOptions> = async (app, { trail
     async (request) => {
       requireUnrestricted(request)
       if (!trail) throw new CurfewError('CURFEW_NO_AUDIT_TRAIL')
+      const { chains } = trail
       return {
         checkedAt: isoTime(trail.checkedAt),
-        chains: trail.chains.map(({ writer, last, problem }) => ({
+        total: chains.length,
+        damaged: chains.filter(({ problem }) => problem !== null).length,
+        chains: chains.slice(0, MAX_CHAINS).map(({ writer, last, problem }) => ({
           writer,
           last: last && { sequence: last.sequence, at: new Date(last.at).toISOString() },
           problem: problem && { problem: problem.problem, sequence: problem.sequence },

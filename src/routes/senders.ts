@@ -3,13 +3,16 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { isoTime } from '../base/iso-time.ts'
-import { MONITORING_RATE, sharedWork } from '../base/shared-work.ts'
+import { sharedWork } from '../base/shared-work.ts'
 import { TokenBucket } from '../base/token-bucket.ts'
 import { PROVEN, provenSender } from '../http/authenticate.ts'
 import { problemAnswer } from '../http/problems.ts'
 import { type SenderViewsOptions, sendersVisibleTo, senderViews } from '../http/sender-views.ts'
 import type { AuditReading } from '../revocation/audit/audit-log.ts'
 import { readRejections, type SenderRejections } from '../revocation/audit/rejection-history.ts'
+
+/** A reading of up to 10,000 entries: once in 10 seconds, after two. */
+const READING_RATE = { capacity: 1, perSecond: 0.1 }
 
 const Rejections = {
   rejections: z
@@ -33,10 +36,7 @@ export interface SendersRouteOptions extends SenderViewsOptions {
 /** `GET /senders`: the API keys, webhook secrets and sources, and how their requests fare. */
 const senders: FastifyPluginAsyncZod<SendersRouteOptions> = async (app, options) => {
   const { audit, isAudited, clock } = options
-  const history = sharedWork(
-    () => readRejections(audit, clock),
-    new TokenBucket({ ...MONITORING_RATE, clock }),
-  )
+  const history = sharedWork(() => readRejections(audit, clock), new TokenBucket({ ...READING_RATE, clock }))
   app.get(
     '/senders',
     {
@@ -48,7 +48,7 @@ const senders: FastifyPluginAsyncZod<SendersRouteOptions> = async (app, options)
         summary: 'List API keys, webhook secrets and sources',
         description:
           'Never keys and secrets themselves. `lastUsedAt`, `lastAcceptedAt` and `lastRejected` are of this process since its ' +
-          'start, also for requests that did not authenticate; `rejections` are of all replicas. A key that is restricted to ' +
+          'start, also for requests that did not authenticate; `rejections` are of all replicas, and up to 10 seconds old. A key that is restricted to ' +
           'tenants sees only senders that are restricted to these tenants.',
         response: {
           200: z

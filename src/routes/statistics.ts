@@ -39,7 +39,8 @@ const statisticsRoute: FastifyPluginAsyncZod<StatisticsRouteOptions> = async (
         summary: 'How many revocations were verified, and how long it took',
         description:
           'From the database: all replicas give the same answer. The first request after a start reads the last day in the ' +
-          'background, the last hour first: until then, `isComplete` is false. Figures are up to 5 seconds old.',
+          'background, the last hour first: until then, `isComplete` is false. Figures are up to 5 seconds old, those of late proofs ' +
+          'up to a minute.',
         tags: ['operations'],
         security: [{ apiKey: [] }],
         querystring: z.strictObject({

@@ -1,5 +1,5 @@
 import { BUCKETS_PER_E } from '../revocation/statistics/durations.ts'
-import type { VerifiedCount, VerifiedQuery } from '../revocation/store/statistics-store.ts'
+import type { StatisticsStore, VerifiedQuery } from '../revocation/store/statistics-store.ts'
 import type { AuditDialect, Rows } from './audit-dialect.ts'
 import { bound } from './windows.ts'
 
@@ -21,39 +21,54 @@ export interface VerifiedDialect extends Pick<AuditDialect, 'parameter' | 'isIn'
   larger(one: string, other: string): string
 }
 
+type Part = Awaited<ReturnType<StatisticsStore['verified']>>
+
 /** See `StatisticsStore.verified`. */
 export async function readVerified(
-  { from, to, tenants }: VerifiedQuery,
+  query: VerifiedQuery,
   rows: Rows,
   dialect: VerifiedDialect,
-): Promise<{ counts: VerifiedCount[]; next: number | null }> {
+): Promise<Part> {
+  const part = await readPart(query, READ_AT_ONCE, rows, dialect)
+  if (part.next !== query.from) return part
+  // More than a part within one ms: read all of them, so that it goes on.
+  const to = query.from + 1
+  const { counts } = await readPart({ ...query, to }, Number.MAX_SAFE_INTEGER, rows, dialect)
+  return { counts, next: to }
+}
+
+/** One statement, which computes each time once: PostgreSQL needs most of its time for the JSON. */
+async function readPart(
+  { from, to, tenants }: VerifiedQuery,
+  limit: number,
+  rows: Rows,
+  dialect: VerifiedDialect,
+): Promise<Part> {
   const { revocations, isIn, list, verifiedAt, beganAt, integer, larger } = dialect
-  const [last] = await bound(
-    rows,
-    dialect,
-    (bind) =>
-      `SELECT ${verifiedAt} AS at FROM ${revocations}
-       WHERE ${IS_VERIFIED} AND ${verifiedAt} >= ${bind(from)} AND ${verifiedAt} < ${bind(to)}
-       ORDER BY ${verifiedAt} LIMIT 1 OFFSET ${READ_AT_ONCE}`,
-  )
-  // At least one ms, so that it goes on.
-  const next = last ? Math.max(Number(last.at), from + 1) : null
-  const duration = larger(`${verifiedAt} - ${beganAt}`, '1')
+  const duration = larger('at - began', '1')
   const found = await bound(
     rows,
     dialect,
     (bind) =>
-      `SELECT ${integer(`${verifiedAt} / 60000`)} AS minute, ${integer(`ln(${duration}) * ${BUCKETS_PER_E}`)} AS bucket,
-         count(*) AS count
-       FROM ${revocations}
-       WHERE ${IS_VERIFIED} AND ${verifiedAt} >= ${bind(from)} AND ${verifiedAt} < ${bind(next ?? to)}
+      `WITH part AS MATERIALIZED (
+         SELECT ${verifiedAt} AS at, ${beganAt} AS began, tenant FROM ${revocations}
+         WHERE ${IS_VERIFIED} AND ${verifiedAt} >= ${bind(from)} AND ${verifiedAt} < ${bind(to)}
+         ORDER BY ${verifiedAt} LIMIT ${limit} + 1
+       ), rest AS (SELECT max(at) AS at FROM part HAVING count(*) > ${limit})
+       SELECT ${integer('at / 60000')} AS minute, ${integer(`ln(${duration}) * ${BUCKETS_PER_E}`)} AS bucket, count(*) AS count
+       FROM part
+       WHERE at < coalesce((SELECT at FROM rest), ${bind(to)})
          ${tenants ? `AND ${isIn('tenant', bind(list(tenants)))}` : ''}
-       GROUP BY 1, 2`,
+       GROUP BY 1, 2
+       UNION ALL SELECT at, NULL, NULL FROM rest ORDER BY 1, 2`,
   )
-  const counts = found.map(({ minute, bucket, count }) => ({
-    minute: Number(minute),
-    bucket: Number(bucket),
-    count: Number(count),
-  }))
-  return { counts, next }
+  const counts = found
+    .filter(({ bucket }) => bucket !== null)
+    .map(({ minute, bucket, count }) => ({
+      minute: Number(minute),
+      bucket: Number(bucket),
+      count: Number(count),
+    }))
+  const rest = found.find(({ bucket }) => bucket === null)
+  return { counts, next: rest ? Number(rest.minute) : null }
 }

@@ -1,4 +1,6 @@
 import t from 'tap'
+import type { PageRequest } from '../../src/dashboard/page.ts'
+import { sendersPage } from '../../src/dashboard/senders.ts'
 import { keyOf, startWithKeys, withKey } from '../support/api-keys.ts'
 import { signedIn } from '../support/browser.ts'
 import { testClock } from '../support/clock.ts'
@@ -17,6 +19,17 @@ t.test('Now shows the backlog, and the checks that need attention', async (t) =>
   const { text } = await (await signedIn(service)).get('/dashboard')
   t.match(text, /<caption>Backlog of each tenant<\/caption>/)
   t.match(text, /<td><b>default<\/b><\/td>/)
+})
+
+t.test('Now shows what a tenant waits for, and until when', async (t) => {
+  const service = await startService(t)
+  service.sandbox.tenant.order({ kind: 'rate-limited', route: 'revoke', blocks: true, seconds: 600 })
+  const { id } = service.userWithTokens(2)
+  await service.call('POST', '/logout-hook', { body: { userId: id } })
+  const browser = await signedIn(service)
+  let text = ''
+  while (!text.includes('Waits for')) text = (await browser.get('/dashboard')).text
+  t.match(text, /Waits for Qlik’s rate limit until <time /)
 })
 
 t.test('Revocations are searched, listed in pages, and shown with what happened', async (t) => {
@@ -106,7 +119,7 @@ t.test('Now shows how many users were logged out, and the budget of each client'
     text,
     /<svg class="area" [^>]*role="img" aria-labelledby="hour-users-title hour-users-description">/,
   )
-  t.match(text, /<td><code>\w+<\/code><\/td><td class="number">\d+ of 5000<\/td>/)
+  t.match(text, /<td><code>\w+<\/code><\/td><td class="number">[\d,]+ of 5,000<\/td>/)
 })
 
 t.test('filters suggest names, and keep what was entered', async (t) => {
@@ -129,6 +142,30 @@ t.test('Sources and keys shows rejections with their reason, to keys that may se
   const reader = await (await signedIn(service, keyOf('reader'))).get('/dashboard/senders')
   t.equal(reader.status, 200)
   t.match(reader.text, /with the role operate/)
+})
+
+t.test('Sources and keys does not call a sender free of rejections that were not counted', async (t) => {
+  const clock = testClock
+  const since = (ms: number) => new Date(clock.now() - ms).toISOString()
+  const show = async (perHour: number[], rejectionsSince: string, tenants: string[] | null = null) => {
+    const app = { name: 'app', kind: 'x', lastAcceptedAt: null, lastRejected: null }
+    const sources = tenants ? [] : [{ ...app, rejections: { perHour, last: null } }]
+    const api = { get: async () => ({ apiKeys: [], webhookSecrets: [], sources, rejectionsSince }) }
+    const request = { api, clock, key: { tenants } } as unknown as PageRequest
+    const answer = await sendersPage.handle(request)
+    return 'content' in answer ? answer.content : ''
+  }
+  const none = Array.from({ length: 24 }, () => 0)
+  const day = 24 * 60 * 60_000
+  t.match(await show(none, since(day)), '>none<')
+  const unknown = await show(none, since(day / 12))
+  t.match(unknown, 'not known before <time')
+  t.notMatch(unknown, '>none<')
+  t.match(await show([...none.slice(1), 5], since(day)), '5 in the last hour, 5 in 24 h')
+  const some = await show([...none.slice(1), 5_000], since(day / 12))
+  t.match(some, '5,000 since <time')
+  t.notMatch(some, '24 h')
+  t.match(await show(none, since(day), ['acme']), 'This key sees no source: it is restricted to tenants.')
 })
 
 t.test('the audit trail is searched, listed in pages, and leads to the revocation', async (t) => {

@@ -17,6 +17,7 @@ t.test('the check shows up to where each chain is intact', async (t) => {
   await clock.timerOf(PROCESSED)
   const { json } = await check()
   t.ok(Date.parse(json.checkedAt) > writtenAt)
+  t.match(json, { total: 1, damaged: 0 })
   t.equal(json.chains.length, 1)
   t.match(json.chains[0], { problem: null, last: { at: new Date(writtenAt).toISOString() } })
   t.ok(json.chains[0].last.sequence > 1)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { ERRORS } from '../../src/base/errors.ts'
 import { entriesOf, withKey } from '../support/api-keys.ts'
+import { testClock } from '../support/clock.ts'
 import { configurationFile, sandboxTenant } from '../support/config-file.ts'
 import { startService } from '../support/service.ts'
 
@@ -31,4 +32,11 @@ t.test('failed revocations are counted by error, with what to do, for each key o
   t.same(await failures(), expected)
   t.same(await failures(withKey('own')), expected)
   t.same(await failures(withKey('other')), { items: [] })
+  for (let count = 0; count < 10; count += 1) await failures()
+  service.sandbox.tenant.order({ kind: 'status', status: 400, route: 'list' })
+  await fail('u4')
+  t.same(await failures(), expected, 'after many requests, the counts are kept')
+  t.same((await failures(withKey('own'))).items[1].count, { value: 2, isExact: true })
+  testClock.skip(10_000)
+  t.same((await failures()).items[1].count, { value: 2, isExact: true })
 })

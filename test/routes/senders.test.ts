@@ -46,6 +46,22 @@ t.test('rejections are counted by hour, also those before a restart', async (t) 
   isProblem(t, await service.call('GET', '/senders', withKey('app')), 'CURFEW_ROLE_REQUIRED')
 })
 
+t.test('the rejections are read from the audit trail once in 10 seconds', async (t) => {
+  const clock = fakeClock()
+  const options = { clock, sandbox: { now: clock.now } }
+  const service = await startWithKeys(t, { app: { roles: ['signal'] }, ops: {} }, options)
+  const shown = async () => (await service.call('GET', '/senders', withKey('ops'))).json.apiKeys
+  for (let count = 0; count < 3; count += 1) await shown()
+  await service.call('POST', '/logout-hook', { ...withKey('app'), body: { unknown: 1 } })
+  const written = () => service.call('GET', '/audit?event=request-rejected', withKey('ops'))
+  while ((await written()).json.items.length === 0);
+  const of = (all: { name: string; rejections: { last: object | null } }[]) =>
+    all.find(({ name }) => name === 'app')?.rejections.last
+  t.equal(of(await shown()), null)
+  clock.advance(11_000)
+  t.match(of(await shown()), { code: 'CURFEW_REQUEST_INVALID' })
+})
+
 t.test('without an audit trail, the senders are shown without rejections', async (t) => {
   const service = await startWithKeys(t, { ops: {} }, { environment: { AUDIT_RETENTION_DAYS: '0' } })
   const { json } = await service.call('GET', '/senders', withKey('ops'))

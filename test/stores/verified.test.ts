@@ -10,8 +10,8 @@ import { readVerified } from '../../src/stores/verified.ts'
 import { PROOF } from '../conformance/stores.ts'
 import { aSignal, T0 } from '../support/signals.ts'
 
-/** Revocations that were verified one ms after the other, and the plans of the statements that read them. */
-function setUp(count: number) {
+/** Revocations that were verified one ms after the other, or all at the same time, and the plans of the statements that read them. */
+function setUp(count: number, afterMs = 1) {
   const database = new DatabaseSync(':memory:')
   t.teardown(() => database.close())
   for (const step of MIGRATIONS) database.exec(step)
@@ -22,7 +22,7 @@ function setUp(count: number) {
     const one: Revocation = {
       ...newRevocation(`id-${index}`, aSignal({ userId: `u${index}` })),
       ...{ status: 'completed', outcome: 'revoked', verified: true, verificationDueAt: null },
-      ...{ proof: { ...PROOF, at: T0 + index }, completedAt: T0 },
+      ...{ proof: { ...PROOF, at: T0 + index * afterMs }, completedAt: T0 },
     }
     insert.run(...toValues(one))
   }
@@ -50,6 +50,14 @@ t.test('many revocations are counted in parts, each by the index', async (t) => 
   const ofTable = plans.filter((plan) => plan.includes('revocations'))
   t.ok(ofTable.length > 0)
   for (const plan of ofTable) t.match(plan, /USING (COVERING )?INDEX revocations_verified/)
+})
+
+t.test('more revocations than a part within one ms are counted at once', async (t) => {
+  const { rows } = setUp(2_502, 0)
+  const range = { from: T0, to: T0 + 86_400_000 }
+  const { counts, next } = await readVerified(range, rows, SQLITE_VERIFIED)
+  t.match(counts, [{ count: 2_502 }])
+  t.equal(next, T0 + 1)
 })
 
 t.test('rejections are found by an index of their own', async (t) => {

@@ -1,7 +1,8 @@
 import { textOfUser } from '../../base/user-name.ts'
+import { WAITS } from '../../base/waits.ts'
 import { count, paint, printable } from '../../cli/terminal.ts'
 import { comingText, timeText } from '../../cli/times.ts'
-import { WAITS, waitText } from '../../cli/waits.ts'
+import { waitText } from '../../cli/waits.ts'
 import type { Revocation, TimelineItem } from '../../client/client.ts'
 
 /** A revocation in sentences: who requested it, what was done, what was kept, and what is proven or still to come. */

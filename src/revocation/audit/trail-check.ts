@@ -63,14 +63,17 @@ export class TrailCheck {
     return [...this.#problems.values()]
   }
 
-  /** The chains of which an entry was checked. */
+  /** The chains of which an entry was checked: the damaged ones first, then those with the newest entries. */
   get chains(): readonly CheckedChain[] {
     const writers = new Set([...this.#heads.keys(), ...this.#problems.keys()])
-    return [...writers].sort().map((writer) => {
+    const chains = [...writers].map((writer) => {
       const head = this.#heads.get(writer)
       const last = head ? { sequence: head.sequence, at: entryOf(head.text)?.at ?? 0 } : null
       return { writer, last, problem: this.#problems.get(writer) ?? null }
     })
+    const isDamaged = ({ problem }: CheckedChain) => Number(problem !== null)
+    const newest = ({ last }: CheckedChain) => last?.at ?? 0
+    return chains.sort((one, other) => isDamaged(other) - isDamaged(one) || newest(other) - newest(one))
   }
 
   /** A warning for readiness. It is public, so it does not name entries. */
@@ -110,7 +113,9 @@ export class TrailCheck {
     const startedAt = clock.now()
     const spans = await audit.spans()
     const writers = new Set(spans.map(({ writer }) => writer))
-    for (const writer of this.#heads.keys()) if (!writers.has(writer)) this.#heads.delete(writer)
+    // Retention has removed the others.
+    for (const known of [this.#heads, this.#problems])
+      for (const writer of known.keys()) if (!writers.has(writer)) known.delete(writer)
     for (const span of spans) if (!this.#problems.has(span.writer)) await this.#checkChain(span)
     if (!this.#isStopping) this.#checkedAt = startedAt
   }

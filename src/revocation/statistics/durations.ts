@@ -5,7 +5,7 @@ const GROWTH = 1.1
 export const BUCKETS_PER_E = 1 / Math.log(GROWTH)
 
 /** Enough for 60 days. */
-export const BUCKETS = 240
+const BUCKETS = 240
 
 /** The number of durations in each bucket. */
 export type Histogram = Uint32Array

@@ -1,21 +1,26 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import { pause } from '../../base/pause.ts'
-import type { StatisticsStore, VerifiedCount } from '../store/statistics-store.ts'
+import type { StatisticsStore, VerifiedCount, VerifiedQuery } from '../store/statistics-store.ts'
 import { addTo, countOf, emptyHistogram, type Histogram, quantile, sumOf } from './durations.ts'
 
 const MINUTE_MS = 60_000
 const HOUR = 60
 const DAY = 24 * HOUR
-/** A listing is stored after it began, by all replicas within this time. Later the minute does not change. */
-const OPEN_MINUTES = 5
+/**
+ * A proof counts in the minute in which its listing began, and is stored when it ends. What is stored later than this is
+ * not counted.
+ */
+const OPEN_MINUTES = 15
+/** The minutes in which most proofs are stored. They are read each time, the other open ones once a minute. */
+const RECENT_MINUTES = 3
 /** After each statement, reading pauses for 4 times as long. */
 const PAUSE_FACTOR = 4
-/** Requests wait for a reading for this long. Then they get what is known. */
+/** Requests wait for the recent minutes, and the first one for the rest, for this long. Then they get what is known. */
 const WAIT_MS = 100
-/** The open minutes are read again after this time. */
+/** The recent minutes are read again after this time. */
 const FRESH_MS = 5_000
-/** Of keys that are restricted to different tenants. Each has up to 1.4 MB. */
+/** Of keys that are restricted to different tenants, and their readings. Each has up to 1.4 MB. */
 const MAX_VIEWS = 8
 
 /** In minutes: the length of a period, and of its intervals. */
@@ -55,7 +60,13 @@ interface View {
   /** The first minute that is not counted. */
   end: number
   readAt: number
-  reading: Promise<void> | null
+  reading: Reading | null
+}
+
+interface Reading {
+  /** The open minutes are read. */
+  newest: Promise<void>
+  all: Promise<void>
 }
 
 /**
@@ -69,6 +80,8 @@ export class Statistics {
   readonly #views = new Map<string, View>()
   /** One reading at a time. */
   #last: Promise<void> = Promise.resolve()
+  /** The next statement starts then, or later: by the monotonic clock. */
+  #nextAt = 0
 
   constructor(options: StatisticsOptions) {
     this.#options = options
@@ -80,7 +93,8 @@ export class Statistics {
    */
   async of(period: Period, tenants: readonly string[] | undefined): Promise<PeriodStatistics> {
     const view = this.#viewOf(tenants)
-    await this.#refresh(view)
+    const isKept = this.#views.has(keyOf(tenants))
+    if (isKept) await this.#refresh(view)
     return statisticsOf(view, period, this.#minute())
   }
 
@@ -89,46 +103,60 @@ export class Statistics {
     await this.#last
   }
 
+  /** What is known. A new view is kept unless all others are being read, which bounds the queue, too. */
   #viewOf(tenants: readonly string[] | undefined): View {
-    const key = JSON.stringify(tenants?.toSorted() ?? null)
+    const key = keyOf(tenants)
     const known = this.#views.get(key)
     const now = this.#minute()
-    const isUsable = known && known.open > now - DAY
+    const isUsable = known && (known.reading !== null || known.open > now - DAY)
     const start = now - OPEN_MINUTES
     const empty = { minutes: new Map(), first: start, open: start, end: start }
     const view = isUsable ? known : { tenants, ...empty, readAt: Number.NEGATIVE_INFINITY, reading: null }
     this.#views.delete(key)
-    this.#views.set(key, view)
-    for (const oldest of this.#views.keys()) if (this.#views.size > MAX_VIEWS) this.#views.delete(oldest)
+    const idle = [...this.#views].find(([, { reading }]) => reading === null)
+    if (this.#views.size >= MAX_VIEWS && idle) this.#views.delete(idle[0])
+    if (this.#views.size < MAX_VIEWS) this.#views.set(key, view)
     return view
   }
 
   async #refresh(view: View): Promise<void> {
-    const { clock, log } = this.#options
+    const { clock } = this.#options
     const isFresh = clock.monotonic() - view.readAt < FRESH_MS && view.end > this.#minute()
     if (view.reading === null && isFresh) return
-    if (view.reading === null) {
-      const reading = this.#last.then(() => this.#read(view))
-      view.reading = reading.finally(() => {
+    const isFirst = view.reading === null && view.readAt === Number.NEGATIVE_INFINITY
+    view.reading ??= this.#startReading(view)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = clock.after(WAIT_MS, resolve)
+    await Promise.race([isFirst ? view.reading.all : view.reading.newest, promise]).finally(cancel)
+  }
+
+  #startReading(view: View): Reading {
+    const { clock, log } = this.#options
+    const newest = this.#last.then(() => this.#readNewest(view))
+    const all = newest
+      .then(() => this.#readOlder(view))
+      .finally(() => {
         view.reading = null
         view.readAt = clock.monotonic()
       })
-      this.#last = view.reading.catch((error) => {
-        if (!this.#stop.signal.aborted) log.warn({ err: error }, 'could not read statistics')
-      })
-    }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = clock.after(WAIT_MS, resolve)
-    await Promise.race([view.reading, promise]).finally(cancel)
+    this.#last = all.catch((error) => {
+      if (!this.#stop.signal.aborted) log.warn({ err: error }, 'could not read statistics')
+    })
+    return { newest, all }
   }
 
-  /** Reads what may have changed, then what was never read. */
-  async #read(view: View): Promise<void> {
-    const now = this.#minute()
-    const oldest = now - DAY + 1
-    await this.#readMinutes(view, view.open, now + 1)
-    view.end = now + 1
-    view.open = Math.max(view.open, now + 1 - OPEN_MINUTES)
+  /** Reads what may have changed. */
+  async #readNewest(view: View): Promise<void> {
+    const end = this.#minute() + 1
+    const from = view.end < end ? view.open : Math.max(view.open, end - RECENT_MINUTES)
+    await this.#readMinutes(view, from, end)
+    view.end = end
+    view.open = Math.max(view.open, end - OPEN_MINUTES)
+  }
+
+  /** Reads what was never read, and forgets what is too old. */
+  async #readOlder(view: View): Promise<void> {
+    const oldest = this.#minute() - DAY + 1
     while (view.first > oldest && !this.#stop.signal.aborted) {
       const from = Math.max(view.first - HOUR, oldest)
       await this.#readMinutes(view, from, view.first)
@@ -140,16 +168,13 @@ export class Statistics {
 
   /** Replaces what is known of these minutes. */
   async #readMinutes(view: View, first: number, end: number): Promise<void> {
-    const { store, clock } = this.#options
     const found: VerifiedCount[] = []
     let from: number | null = first * MINUTE_MS
     while (from !== null) {
-      if (this.#stop.signal.aborted) return
-      const startedAt = clock.monotonic()
-      const part = await store.verified({ from, to: end * MINUTE_MS, tenants: view.tenants })
+      const part = await this.#readPart({ from, to: end * MINUTE_MS, tenants: view.tenants })
+      if (part === null) return
       found.push(...part.counts)
       from = part.next
-      await pause(PAUSE_FACTOR * (clock.monotonic() - startedAt), clock, this.#stop.signal)
     }
     for (let minute = first; minute < end; minute += 1) view.minutes.delete(minute)
     for (const { minute, bucket, count } of found) {
@@ -159,10 +184,25 @@ export class Statistics {
     }
   }
 
+  /** Pauses before the statement, not after it as `paced` does: requests need not wait for the last pause. Null at the end. */
+  async #readPart(query: VerifiedQuery) {
+    const { store, clock } = this.#options
+    const wait = this.#nextAt - clock.monotonic()
+    if (wait > 0) await pause(wait, clock, this.#stop.signal)
+    if (this.#stop.signal.aborted) return null
+    const startedAt = clock.monotonic()
+    const part = await store.verified(query)
+    const endedAt = clock.monotonic()
+    this.#nextAt = endedAt + PAUSE_FACTOR * (endedAt - startedAt)
+    return part
+  }
+
   #minute(): number {
     return Math.floor(this.#options.clock.now() / MINUTE_MS)
   }
 }
+
+const keyOf = (tenants: readonly string[] | undefined) => JSON.stringify(tenants?.toSorted() ?? null)
 
 function statisticsOf({ minutes, first, end }: View, period: Period, now: number): PeriodStatistics {
   const { length, step } = PERIODS[period]
@@ -170,8 +210,11 @@ function statisticsOf({ minutes, first, end }: View, period: Period, now: number
   const start = (Math.floor(now / step) + 1) * step - length
   const histogramOf = (from: number, to: number) => {
     const within: Histogram[] = []
-    for (let minute = from; minute < to; minute += 1) within.push(minutes.get(minute) ?? NONE)
-    return sumOf(within.filter((one) => one !== NONE))
+    for (let minute = from; minute < to; minute += 1) {
+      const histogram = minutes.get(minute)
+      if (histogram) within.push(histogram)
+    }
+    return sumOf(within)
   }
   const intervals = Array.from({ length: length / step }, (_, index) => {
     const from = start + index * step
@@ -187,8 +230,6 @@ function statisticsOf({ minutes, first, end }: View, period: Period, now: number
     isComplete: intervals.every(({ summary }) => summary !== null),
   }
 }
-
-const NONE = emptyHistogram()
 
 function summaryOf(histogram: Histogram): Summary {
   return { verified: countOf(histogram), p50: quantile(histogram, 0.5), p99: quantile(histogram, 0.99) }

@@ -191,3 +191,20 @@ t.test('a service reports an entry that someone changed in its database', async 
   const { text } = await service.call('GET', '/metrics')
   t.match(text, /^curfew_audit_trail_damaged_chains 1$/m)
 })
+
+t.test('a damaged chain is first, and forgotten when retention has removed it', async (t) => {
+  const { check, rows, at, pass } = await setUp(t)
+  edit(rows, at(B, 100), (row) => ({ text: changed(row.text) }))
+  await pass()
+  t.match(
+    check.chains.map(({ writer, problem }) => [writer, problem?.problem]),
+    [
+      [B, 'changed'],
+      [A, undefined],
+    ],
+  )
+  rows.splice(at(B, 1), 251)
+  await pass()
+  t.same(check.checks(), [])
+  t.match(check.chains, [{ writer: A, problem: null }])
+})

@@ -79,7 +79,7 @@ t.test('reads each minute once, and the last ones again', async (t) => {
   rows.push({ at: NOW + 1_000, ms: 1_000 }, { at: NOW - 2 * MINUTE_MS, ms: 1_000 })
   clock.advance(5_000)
   t.equal((await of('hour')).total.verified, 3, 'also what was stored late')
-  t.ok(queries.slice(first).every(({ from }) => from >= NOW - 5 * MINUTE_MS))
+  t.ok(queries.slice(first).every(({ from }) => from >= NOW - 2 * MINUTE_MS))
   clock.advance(MINUTE_MS)
   t.equal((await of('hour')).intervals.at(-1)?.from, NOW + MINUTE_MS)
   clock.advance(60 * MINUTE_MS)
@@ -89,6 +89,41 @@ t.test('reads each minute once, and the last ones again', async (t) => {
   t.equal((await of('day')).total.verified, 3)
   clock.advance(25 * 60 * MINUTE_MS)
   t.equal((await of('day')).total.verified, 0)
+})
+
+t.test('a proof that is stored 10 minutes after its listing began is counted', async (t) => {
+  const { of, clock, rows } = setUp(t, [])
+  for (let minute = 0; minute < 10; minute += 1) {
+    await of('hour')
+    clock.advance(MINUTE_MS)
+  }
+  rows.push({ at: NOW, ms: 1_000 })
+  t.equal((await of('hour')).total.verified, 1)
+})
+
+t.test('while eight views are being read, others are not queued', async (t) => {
+  const clock = fakeClock(NOW)
+  const store = Promise.withResolvers<void>()
+  const asked: string[] = []
+  const statistics = new Statistics({
+    store: {
+      async verified({ tenants = [] }) {
+        await store.promise
+        asked.push(...tenants)
+        return { counts: [], next: null }
+      },
+    },
+    clock,
+    log: { info() {}, warn() {}, error() {} },
+  })
+  const names = Array.from({ length: 8 }, (_, index) => `tenant-${index}`)
+  const waiting = names.map((name) => statistics.of('hour', [name]))
+  t.equal((await statistics.of('hour', ['one-more'])).isComplete, false, 'answered at once')
+  store.resolve()
+  for (const { isComplete } of await Promise.all(waiting)) t.equal(isComplete, true)
+  t.same([...new Set(asked)], names)
+  t.equal((await statistics.of('hour', ['one-more'])).isComplete, true, 'once another is read')
+  await statistics.stop()
 })
 
 t.test('keys with different tenants see different figures', async (t) => {
@@ -119,6 +154,7 @@ t.test('while the store pauses, an answer has what is counted, and says so', asy
   t.teardown(() => slow.stop())
   const answered = slow.of('day', undefined)
   await clock.timerOf('base/pause.ts')
+  t.equal((await slow.of('day', undefined)).isComplete, false, 'only the first request waits for the rest')
   clock.advance(40)
   await clock.timerOf('base/pause.ts')
   clock.leap(250)

@@ -1,7 +1,7 @@
 import type { ConcurrentIndex } from '../concurrent-indexes.ts'
 
 /** When the listing that proves a revocation began. */
-export const VERIFIED_AT = `((proof::jsonb ->> 'at')::bigint)`
+export const VERIFIED_AT = `((proof::json ->> 'at')::bigint)`
 
 /** For statistics and for the rejections of the last day. Accepts and attempts do not write them. */
 export const STATISTICS_INDEXES: readonly ConcurrentIndex[] = [
