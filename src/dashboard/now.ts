@@ -1,10 +1,11 @@
 import { html } from 'ghtml'
-import { WAITS, type Wait } from '../base/waits.ts'
+import type { Wait } from '../base/waits.ts'
 import type { Api } from './api.ts'
 import { type Html, PREFIX, table, text, time } from './layout.ts'
 import { countText, numberText } from './numbers.ts'
 import type { Page } from './page.ts'
 import { statisticsContent } from './statistics.ts'
+import { waitOf } from './wait.ts'
 
 interface Backlog {
   queued: number
@@ -163,9 +164,7 @@ function blocked({ blockedUntil, nextAt }: Budget): Html {
 }
 
 function emptyAt({ estimatedCompletionAt, waitingFor }: Tenant): Html {
-  const wait =
-    waitingFor &&
-    html`<br>Waits for ${WAITS[waitingFor.what] ?? waitingFor.what}!${waitingFor.until ? html` until !${time(waitingFor.until)}` : ''}`
+  const wait = waitingFor && html`<br>Waits for !${waitOf(waitingFor)}`
   return `${time(estimatedCompletionAt)}${wait ?? ''}`
 }
 

@@ -7,6 +7,7 @@ import { type Html, PREFIX, problemBox, table, text, time } from './layout.ts'
 import type { Page, PageRequest } from './page.ts'
 import { proofInWords } from './proof.ts'
 import { nameOf, stateOf } from './revocations.ts'
+import { waitOf } from './wait.ts'
 
 /** Events of the timeline that name a sender of a signal. */
 const REQUESTS = ['signal-accepted', 'signal-joined', 'held']
@@ -54,6 +55,7 @@ function facts(one: Revocation, items: readonly TimelineItem[]): Html {
     ['Accepted', time(one.acceptedAt)],
     ['Completed', time(one.completedAt)],
     ['Expected completion', time(one.estimatedCompletionAt)],
+    ['Waits for', one.waitingFor ? waitOf(one.waitingFor) : text(null)],
     ['Next attempt', time(one.nextAttemptAt)],
     ['Confirming listing', time(one.verificationDueAt)],
     [

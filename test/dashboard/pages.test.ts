@@ -21,15 +21,17 @@ t.test('Now shows the backlog, and the checks that need attention', async (t) =>
   t.match(text, /<td><b>default<\/b><\/td>/)
 })
 
-t.test('Now shows what a tenant waits for, and until when', async (t) => {
+t.test('pages show what a tenant and a revocation wait for, and until when', async (t) => {
   const service = await startService(t)
   service.sandbox.tenant.order({ kind: 'rate-limited', route: 'revoke', blocks: true, seconds: 600 })
   const { id } = service.userWithTokens(2)
-  await service.call('POST', '/logout-hook', { body: { userId: id } })
+  const { json } = await service.call('POST', '/logout-hook', { body: { userId: id } })
   const browser = await signedIn(service)
   let text = ''
   while (!text.includes('Waits for')) text = (await browser.get('/dashboard')).text
-  t.match(text, /Waits for Qlik’s rate limit until <time /)
+  t.match(text, /Waits for Qlik’s rate limit, until <time /)
+  const one = await browser.get(`/dashboard/revocations/${json.id}`)
+  t.match(one.text, /<dt>Waits for<\/dt><dd>Qlik’s rate limit, until <time /)
 })
 
 t.test('Revocations are searched, listed in pages, and shown with what happened', async (t) => {
