@@ -243,7 +243,7 @@ t.test('the proxy forwards only what senders need', async (t) => {
   routes.push('GET /openapi.json', 'GET /docs', 'GET /docs/static/swagger-ui.css')
   const forwarded = routes.filter((route) => {
     const [method = '', path = ''] = route.split(' ')
-    return isForwarded(method, path.replaceAll(/\{\w+\}/g, 'a'))
+    return isForwarded(method, path.replaceAll(/\{\w+\}/g, '01a22388-1504-76ec-926a-624954228b85'))
   })
   t.same(forwarded.sort(), [
     'DELETE /sessions',

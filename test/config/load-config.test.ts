@@ -15,6 +15,7 @@ t.test('with the required keys only, all others have their defaults', async (t) 
     maxFailedAuthentications: 60,
     memoryLimitMb: 0,
     logLevel: 'info',
+    receivers: { list: [], networks: [] },
     tenants: [
       {
         name: 'default',
