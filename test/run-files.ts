@@ -18,3 +18,11 @@ for (const name of process.argv.slice(2)) {
   const outcome = t.counts.fail > failedBefore ? 'failed' : 'passed'
   t.comment(`${name}: ${outcome}, ${((performance.now() - started) / 1000).toFixed(2)} s`)
 }
+
+/** After this time, what a test has left open no longer keeps the process. The report names it. */
+const LEFT_OPEN_MS = 10_000
+setTimeout(() => {
+  t.comment(`left open: ${process.getActiveResourcesInfo().join(', ')}`)
+  t.end()
+  process.exit(t.passing() ? 0 : 1)
+}, LEFT_OPEN_MS).unref()
