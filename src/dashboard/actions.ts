@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import { z } from 'zod'
-import { ERRORS, type ErrorCode } from '../base/errors.ts'
+import { ERRORS, isErrorCode } from '../base/errors.ts'
 import type { Revocation } from '../client/types.ts'
 import { type Filters, FiltersField, toField } from './filters.ts'
 import { csrfField, type Html, PREFIX, table, text } from './layout.ts'
@@ -111,6 +111,11 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
 
+/** How many were refused, with any error. */
+export function sumOf(refused: Readonly<Record<string, number>>): number {
+  return Object.values(refused).reduce((all, one) => all + one, 0)
+}
+
 /** What was refused, by error code, with what to do; empty if nothing was. */
 export function refusedTable(refused: Readonly<Record<string, number>>, caption: string): Html {
   const rows = Object.entries(refused)
@@ -119,14 +124,10 @@ export function refusedTable(refused: Readonly<Record<string, number>>, caption:
     [
       { name: 'Error', cell: ([code]) => html`<code>${code}</code>` },
       { name: 'Number', isNumber: true, cell: ([, number]) => text(number) },
-      { name: 'Meaning', cell: ([code]) => text(isKnown(code) ? ERRORS[code].title : null) },
-      { name: 'What to do', cell: ([code]) => text(isKnown(code) ? ERRORS[code].action : null) },
+      { name: 'Meaning', cell: ([code]) => text(isErrorCode(code) ? ERRORS[code].title : null) },
+      { name: 'What to do', cell: ([code]) => text(isErrorCode(code) ? ERRORS[code].action : null) },
     ],
     rows,
     '',
   )
-}
-
-function isKnown(code: string): code is ErrorCode {
-  return Object.hasOwn(ERRORS, code)
 }

@@ -5,7 +5,7 @@ import { checked } from './checked.ts'
 import { type Field, filterForm, type Suggestions, TIME_HINT } from './filter-form.ts'
 import { type Column, type Html, older, PREFIX, table, text, time } from './layout.ts'
 import { numberText } from './numbers.ts'
-import type { Page } from './page.ts'
+import { PAGE_SIZE, type Page } from './page.ts'
 
 const FILTERS = [
   'event',
@@ -64,7 +64,7 @@ export const auditPage: Page = {
 
 async function auditContent(api: Api, filters: Search): Promise<Html> {
   const [{ items, nextCursor }, chains, suggestions] = await Promise.all([
-    api.get<{ items: Item[]; nextCursor: string | null }>('/audit', { ...filters, limit: '50' }),
+    api.get<{ items: Item[]; nextCursor: string | null }>('/audit', { ...filters, limit: String(PAGE_SIZE) }),
     chainState(api),
     api.get<Suggestions>('/suggestions'),
   ])

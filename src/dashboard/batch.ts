@@ -4,7 +4,7 @@ import type { Batch } from '../client/types.ts'
 import { type Action, matchingForm } from './actions.ts'
 import { checked } from './checked.ts'
 import { toField } from './filters.ts'
-import { type Html, PREFIX, table, text, time } from './layout.ts'
+import { definitions, type Html, PREFIX, table, text, time } from './layout.ts'
 import type { Page, PageRequest } from './page.ts'
 
 const Params = z.object({ id: z.string() })
@@ -62,7 +62,7 @@ function facts(batch: Batch): Html {
     ['Expected completion', time(estimatedCompletionAt)],
     ['Id', html`<code>${batch.id}</code>`],
   ]
-  return html`<dl>!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>`).join('')}</dl>`
+  return definitions(rows)
 }
 
 function actionsFor({ status, total, verified, confirming }: Batch): Action[] {

@@ -9,6 +9,7 @@ import {
   Selection,
   selectionFields,
   shownNumber,
+  sumOf,
   toCountsField,
   WORDS,
 } from './actions.ts'
@@ -112,7 +113,7 @@ function confirmation(selection: Selection, answer: ChangedRevocations, csrf: st
   const { action, of, ids, matching } = selection
   const { name, done, effect } = WORDS[action]
   const changed = changedIn(answer)
-  const refused = Object.values(answer.refused).reduce((all, one) => all + one, 0)
+  const refused = sumOf(answer.refused)
   const others = of === 'selected' ? ids.length - changed - refused : 0
   const forcible = FORCIBLE.reduce((all, code) => all + (answer.refused[code] ?? 0), 0)
   const states = Object.entries(answer.byStatus).map(([status, one]) => html`<li>${one} ${status}</li>`)

@@ -127,7 +127,7 @@ function pageRoutes(
   }
 }
 
-/** Tells a page that something has happened. */
+/** Streams a notice to a page after each event. */
 function eventRoute(app: FastifyInstance, requireSignIn: onRequestAsyncHookHandler): void {
   const options = { ...ROUTE, exposeHeadRoute: false, onRequest: requireSignIn }
   app.get(`${PREFIX}/events`, options, async (request, reply) => {

@@ -129,6 +129,11 @@ export function table<Row>(
 <thead><tr>!${head.join('')}</tr></thead><tbody>!${body.join('')}</tbody></table></div>`
 }
 
+/** Names with their values. */
+export function definitions(rows: readonly (readonly [string, Html])[]): Html {
+  return html`<dl>!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>`).join('')}</dl>`
+}
+
 /** Text in a cell. */
 export const text = (value: string | number | null | undefined): Html =>
   html`${typeof value === 'number' ? numberText(value) : (value ?? '–')}`

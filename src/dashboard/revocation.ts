@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Revocation, TimelineItem } from '../client/types.ts'
 import { formOf } from './actions.ts'
 import { checked } from './checked.ts'
-import { type Html, PREFIX, problemBox, table, text, time } from './layout.ts'
+import { definitions, type Html, PREFIX, problemBox, table, text, time } from './layout.ts'
 import type { Page, PageRequest } from './page.ts'
 import { proofInWords } from './proof.ts'
 import { nameOf, stateOf } from './revocations.ts'
@@ -67,7 +67,7 @@ function facts(one: Revocation, items: readonly TimelineItem[]): Html {
     ['Id', html`<code>${one.id}</code>`],
     ...(one.supersededBy === null ? [] : [superseded(one.supersededBy)]),
   ]
-  return html`<dl>!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>`).join('')}</dl>`
+  return definitions(rows)
 }
 
 function superseded(id: string): [string, Html] {

@@ -2,7 +2,15 @@ import { hash } from 'node:crypto'
 import { html } from 'ghtml'
 import { z } from 'zod'
 import type { Batch, RevokedUsers } from '../client/types.ts'
-import { CountsField, count, hiddenFields, refusedTable, shownNumber, toCountsField } from './actions.ts'
+import {
+  CountsField,
+  count,
+  hiddenFields,
+  refusedTable,
+  shownNumber,
+  sumOf,
+  toCountsField,
+} from './actions.ts'
 import { ApiError } from './api.ts'
 import { checked } from './checked.ts'
 import { type Html, PREFIX } from './layout.ts'
@@ -87,10 +95,6 @@ async function sendSome({ api, clock }: PageRequest, naming: Naming, before: Sen
     return { ...before, from, refused, problem: error }
   }
   return { ...before, from, refused, problem: null }
-}
-
-function sumOf(refused: Sending['refused']): number {
-  return Object.values(refused).reduce((all, one) => all + one, 0)
 }
 
 function pathOf(batch: string, tenant: string): string {

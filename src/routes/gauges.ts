@@ -100,9 +100,13 @@ export function createGauges(registry: Registry, options: GaugeOptions): () => P
   }
 }
 
+/** 0 for null. */
+function secondsSince(at: number | null, clock: Pick<Clock, 'now'>): number {
+  return at === null ? 0 : Math.max(0, clock.now() - at) / 1000
+}
+
 function addBacklog(gauges: Gauges, { clock }: GaugeOptions): void {
   const secondsUntil = (at: number | null) => (at === null ? 0 : Math.max(0, at - clock.now()) / 1000)
-  const secondsSince = (at: number | null) => (at === null ? 0 : Math.max(0, clock.now() - at) / 1000)
   gauges.add(
     'curfew_backlog',
     'Revocations that are queued, running or held.',
@@ -131,7 +135,7 @@ function addBacklog(gauges: Gauges, { clock }: GaugeOptions): void {
     'Time since the oldest queued revocation was accepted; 0 if none is queued.',
     ['tenant'],
     (set, { inUse }) => {
-      for (const { tenant, status } of inUse) set({ tenant }, secondsSince(status.oldestQueuedAt))
+      for (const { tenant, status } of inUse) set({ tenant }, secondsSince(status.oldestQueuedAt, clock))
     },
   )
   gauges.add(
@@ -270,8 +274,7 @@ function addReceivers(gauges: Gauges, { clock }: GaugeOptions): void {
     'Time for which the oldest notification that is not delivered yet has been waiting; 0 if all are.',
     ['receiver'],
     (set, { receivers }) => {
-      for (const { receiver, oldestPendingAt: at } of receivers)
-        set({ receiver }, at === null ? 0 : Math.max(0, clock.now() - at) / 1000)
+      for (const { receiver, oldestPendingAt: at } of receivers) set({ receiver }, secondsSince(at, clock))
     },
   )
 }
